@@ -1,0 +1,1 @@
+"""Connector plugins: one folder a vendor, none of which knows a flow, the store or another vendor."""

@@ -1,0 +1,1 @@
+"""Runs any flow; knows no vendor and never imports a connector."""

@@ -1,0 +1,76 @@
+"""Time and chance, handed in: production reads the machine, a simulation decides both."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class Clock(Protocol):
+    """Wall time, elapsed time and waiting."""
+
+    def now(self) -> datetime:
+        """The time now, aware and in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment, never going back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Ids(Protocol):
+    """Unguessable names."""
+
+    def base62(self, length: int) -> str:
+        """A random text of `length` base-62 characters."""
+        ...
+
+    def fraction(self) -> float:
+        """A random number in [0, 1), for jitter."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The time now in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since boot or thereabouts."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        time.sleep(seconds)
+
+
+class SystemIds:
+    """The operating system's randomness."""
+
+    def base62(self, length: int) -> str:
+        """A text with `length` * 5.95 bits of entropy."""
+        return "".join(secrets.choice(BASE62) for _ in range(length))
+
+    def fraction(self) -> float:
+        """A random number in [0, 1)."""
+        return secrets.randbelow(1 << 53) / (1 << 53)
+
+
+def iso(moment: datetime) -> str:
+    """An aware moment as UTC text that sorts by time: `2026-03-02T09:00:00.000000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_iso(text: str) -> datetime:
+    """The aware UTC moment that `iso` wrote."""
+    return datetime.fromisoformat(text).astimezone(UTC)

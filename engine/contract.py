@@ -1,0 +1,389 @@
+"""What a connector must satisfy, and what the engine hands it: Protocols and frozen data, no base class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from engine.clock import Clock, Ids
+from engine.diagnostics import Diagnostic
+from engine.spec import ConnectorSpec
+
+if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it
+    import httpx
+
+Json = Mapping[str, Any]
+Outcome = Literal["posted", "deferred", "failed", "retry", "held"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One connection of one company: its settings and its secrets. The secrets never show in a repr."""
+
+    company: str
+    connection: str
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Tokens(Protocol):
+    """Where a connection keeps its access token: durable, encrypted, shared by all processes."""
+
+    def load(self) -> Json | None:
+        """The token as last saved."""
+        ...
+
+    def save(self, token: Json) -> None:
+        """Make a new token durable; called before the token is first used."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold while asking for a new token, so that only one process does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a connector may use of the world. With `transport` set, no socket is opened."""
+
+    clock: Clock
+    ids: Ids
+    tokens: Tokens
+    transport: httpx.BaseTransport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records in source order, and the checkpoint to commit once they are durable."""
+
+    records: Sequence[Json]
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A record that was posted, with the target's id for it."""
+
+    id: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedFailed:
+    """A record that could not be posted, with a text its owner can act on."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCall:
+    """One call that tells the source; the key is derived from the content and made durable before the call is sent."""
+
+    kind: str
+    idempotency_key: str
+    posted: tuple[Marked, ...] = ()
+    failed: tuple[MarkedFailed, ...] = ()
+
+
+@runtime_checkable
+class Source(Protocol):
+    """An open connection to read from.
+
+    Every method raises only errors of `engine.errors.RunError`. It never retries, sleeps, logs a payload, or touches the
+    database: the engine does.
+    """
+
+    def read(self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None) -> Iterator[Page]:
+        """All matching records, page by page; `checkpoint` resumes where the last committed page ended."""
+        ...
+
+    def get(self, stream: str, record_id: str) -> Json | None:
+        """One record as it is now, or None when the source no longer has it."""
+        ...
+
+    def mark(self, call: MarkCall) -> None:
+        """Tell the source; returning means that it acknowledged every id. Safe to repeat with the same key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One intended write: frozen bytes under a name that never changes."""
+
+    id: str
+    request: str
+    body: bytes
+    sha256: str
+    guid: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the target said of a write: its ids, as plain text (`TxnID` or `ListID`, `EditSequence`)."""
+
+    ids: Mapping[str, str]
+
+
+@runtime_checkable
+class Target(Protocol):
+    """An open connection to write to, for connectors that are called (`delivery == "push"`)."""
+
+    def write(self, operation: Operation) -> Receipt:
+        """Write once; raises `Ambiguous` when the outcome is not known."""
+        ...
+
+    def find(self, operation: Operation) -> Receipt | None:
+        """Look for an earlier write of the same operation, by its immutable marker."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A verified webhook: a hint that something changed. The source is read again before anything is done."""
+
+    id: str
+    type: str
+    object_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A verification request; answer with `reply` as JSON."""
+
+    challenge: str
+    reply: Json
+
+
+class Connector(Protocol):
+    """A plugin, found by the entry point group `flowctl.connectors`. Cheap to import: heavy modules load in `open`."""
+
+    spec: ConnectorSpec
+
+    def check(self, binding: Binding) -> list[Diagnostic]:
+        """Problems of the settings that show without a network."""
+        ...
+
+    def open(self, binding: Binding, tools: Tools) -> Any:
+        """A `Source`, a `Target`, or both; for `delivery == "pull"` connectors, None."""
+        ...
+
+
+@runtime_checkable
+class Webhooks(Protocol):
+    """A connector whose vendor calls us."""
+
+    def verify(self, binding: Binding, headers: Mapping[str, str], body: bytes) -> Event | Handshake:
+        """Check the signature over the raw bytes in constant time.
+
+        Header names are lower case. Raises ForgedWebhook, or SettingMissing when there is no secret.
+        """
+        ...
+
+
+# --- connectors that are polled (`delivery == "pull"`): the QuickBooks Web Connector --------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A Web Connector user: one per company."""
+
+    company: str
+    user: str
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSet:
+    """Requests that travel together under one message-set id; `body` is the whole frozen document as sent.
+
+    State `sent` means that no answer has come yet; `in_doubt`, that none will come by itself.
+    """
+
+    id: str
+    body: bytes
+    sha256: str
+    operations: tuple[Operation, ...]
+    state: Literal["sent", "in_doubt", "settled"] = "sent"
+    ticket_hash: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OperationOutcome:
+    """What became of one operation. `waits_for` names what would wake a deferred record, for example `list:Vendor`.
+
+    `retry` puts the operation back, to be sent again as the same bytes after `retry_after_s`; it is allowed only when it
+    is certain that the target did not run it. `held` stops the record for a person.
+    """
+
+    operation_id: str
+    outcome: Outcome
+    receipt: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    waits_for: tuple[str, ...] = ()
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ListObject:
+    """One object of a target's list. `data` holds further fields such as `AccountType` or `CurrencyRef`."""
+
+    list_id: str
+    full_name: str
+    active: bool = True
+    number: str = ""
+    edit_sequence: str = ""
+    data: Json = field(default_factory=dict)
+
+
+class Sessions(Protocol):
+    """Web Connector sessions, kept in the store so that any process can answer the next call."""
+
+    def login(self, user: str) -> Login | None:
+        """The company that this user name belongs to."""
+        ...
+
+    def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
+        """Open a session and close any other of the company; returns the states of those that were still open."""
+        ...
+
+    def load(self, ticket_hash: str) -> tuple[str, Json] | None:
+        """The company and state of an open session."""
+        ...
+
+    def save(self, ticket_hash: str, state: Json) -> None:
+        """Keep the state for the next call."""
+        ...
+
+    def close(self, ticket_hash: str) -> None:
+        """End the session; its ticket is refused from now on."""
+        ...
+
+    def identity(self, company: str) -> Json | None:
+        """The company file this company is bound to: what `bind` was given."""
+        ...
+
+    def bind(self, company: str, identity: Json) -> None:
+        """Bind the company to a company file, for ever."""
+        ...
+
+    def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
+        """Write one journal line about the session; with `alert`, a person is told."""
+        ...
+
+
+class Operations(Protocol):
+    """The outbox as a polled connector sees it."""
+
+    def backlog(self, company: str) -> int:
+        """How many operations wait to be sent, those prepared by `refill` included."""
+        ...
+
+    def refill(self, company: str) -> int:
+        """Prepare waiting records from the store alone, a bounded number at a time; returns how many became operations."""
+        ...
+
+    def next(self, company: str, limit: int) -> tuple[Operation, ...]:
+        """The operations to send next, in order; none while a set is unsettled."""
+        ...
+
+    def unsettled(self, company: str) -> MessageSet | None:
+        """The one set whose outcome is not committed."""
+        ...
+
+    def freeze(self, company: str, message_set: MessageSet) -> None:
+        """Make a new set durable before it is sent: its records become `sent`."""
+        ...
+
+    def resend(self, company: str, set_id: str, ticket_hash: str) -> None:
+        """Count one more sending of the same bytes; the set is `sent` again."""
+        ...
+
+    def doubt(self, company: str, set_id: str, reason: str) -> None:
+        """No answer will come: the set is `in_doubt`, its records `unknown`."""
+        ...
+
+    def settle(self, company: str, set_id: str, outcomes: Sequence[OperationOutcome], answer: bytes) -> None:
+        """Commit the outcome of every operation of the set, the raw answer, and all follow-up work."""
+        ...
+
+    def uncleared(self, company: str) -> str | None:
+        """The newest settled set whose saved answer QuickBooks still keeps; sent as `oldMessageSetID` of the next set."""
+        ...
+
+
+class Books(Protocol):
+    """The cached lists of a target."""
+
+    def due(self, company: str) -> tuple[str, ...]:
+        """Names of the lists that must be read now."""
+        ...
+
+    def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
+        """Keep one page of a list; after the last page, objects that did not appear are gone and waiting records wake."""
+        ...
+
+    def get(self, company: str, name: str, full_name: str) -> ListObject | None:
+        """One object by its full name, compared without regard to case."""
+        ...
+
+    def expire(self, company: str, names: Sequence[str]) -> None:
+        """Make lists due: they were found to be out of date."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The three views a polled connector works through inside one transaction."""
+
+    sessions: Sessions
+    operations: Operations
+    books: Books
+
+
+class Outbox(Protocol):
+    """What a polled connector is handed: one short transaction for each call it answers."""
+
+    def transaction(self) -> AbstractContextManager[Desk]:
+        """Commit when the block ends, roll back when it raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """An answer to be sent as it is."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A request as it came in; header names are lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    client: str = ""
+
+
+Handler = Callable[[HttpCall], HttpReply]
+
+
+@runtime_checkable
+class Served(Protocol):
+    """A connector that answers calls: it offers synchronous handlers, and the server mounts them."""
+
+    def handler(self, outbox: Outbox, clock: Clock, ids: Ids) -> Handler:
+        """The handler for every path below this connector's mount point."""
+        ...

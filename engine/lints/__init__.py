@@ -1,0 +1,1 @@
+"""Semantic rules over a loaded flow, one rule a file."""

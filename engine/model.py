@@ -1,0 +1,200 @@
+"""A loaded flow as frozen data: what the YAML says, with the place each expression was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from engine.diagnostics import Location
+
+Scalar = str | int | bool | None
+SettingType = Literal["text", "boolean", "integer", "choice"]
+MatchRule = Literal["mapped", "list_id", "number", "exact_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """A JMESPath expression and the place of its first character."""
+
+    text: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A role in the flow and the connector that fills it."""
+
+    name: str
+    connector: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value that each company may set for this flow."""
+
+    name: str
+    type: SettingType
+    default: Scalar
+    help: str
+    options: tuple[str, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A mapping from a source value to an object of a target's list, tried rule by rule."""
+
+    name: str
+    connection: str
+    list: str
+    match: tuple[MatchRule, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A condition on the source record; a record that fails it is skipped, for the reason in `say`."""
+
+    only: Expr
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition on the mapped record; a record that fails it is failed, for the reason in `say`."""
+
+    expect: Expr
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a person sees of a record before it is mapped, each computed from the source record."""
+
+    amount: Expr | None = None
+    currency: Expr | None = None
+    party: Expr | None = None
+    reference: Expr | None = None
+    date: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What a stream reads."""
+
+    connection: str
+    stream: str
+    filters: Mapping[str, Scalar]
+    location: Location
+
+    @property
+    def identity(self) -> str:
+        """Equal for two fetches that read the same thing, so that a run reads it once."""
+        filters = "&".join(f"{k}={v}" for k, v in sorted(self.filters.items()))
+        return f"{self.connection}/{self.stream}?{filters}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way of writing a record: the first variant whose `when` holds is taken."""
+
+    when: Expr | None
+    request: str
+    template: str | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Where a stream writes, and how."""
+
+    connection: str
+    variants: tuple[Variant, ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """When the target already has the object: the expression gives it, and nothing is written."""
+
+    found: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Provide:
+    """A written object answers later lookups: `key` of the source record now means the new object."""
+
+    lookup: str
+    key: Expr
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSynced:
+    """How the source is told; `failures` names the outcomes that are reported to it as failed."""
+
+    connection: str
+    kind: str
+    reference: Expr
+    failures: tuple[Literal["failed", "deferred"], ...]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What starts a read: an interval in seconds, webhook events, or both."""
+
+    every_s: int | None = None
+    webhooks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One kind of record and its way through the engine."""
+
+    name: str
+    after: tuple[str, ...]
+    when: Expr | None
+    trigger: Trigger
+    fetch: Fetch
+    select: tuple[Select, ...]
+    key: Expr
+    phase: str
+    about: About
+    adopt: Adopt | None
+    map: tuple[tuple[str, Expr], ...]
+    check: tuple[Check, ...]
+    write: Write
+    provide: Provide | None
+    mark_synced: MarkSynced | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One flow file."""
+
+    name: str
+    version: int
+    describe: str
+    path: str
+    connections: tuple[Connection, ...]
+    settings: tuple[Setting, ...]
+    lookups: tuple[Lookup, ...]
+    define: tuple[tuple[str, Expr], ...]
+    streams: tuple[Stream, ...]
+    source: str = field(default="", repr=False)
+
+    def connection(self, name: str) -> Connection | None:
+        """The connection called `name`."""
+        return next((c for c in self.connections if c.name == name), None)
+
+    def stream(self, name: str) -> Stream | None:
+        """The stream called `name`."""
+        return next((s for s in self.streams if s.name == name), None)
+
+    def lookup(self, name: str) -> Lookup | None:
+        """The lookup called `name`."""
+        return next((entry for entry in self.lookups if entry.name == name), None)

@@ -1,0 +1,112 @@
+"""The single description of a connector, from which settings parsing, validation, schemas and docs derive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+FieldType = Literal["text", "id", "money", "decimal", "integer", "boolean", "date", "datetime", "object", "list", "any"]
+Delivery = Literal["push", "pull"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a record, filter or settings block.
+
+    `money` fields hold a decimal text in major units ("1050.00"); `date` is YYYY-MM-DD; `datetime` is ISO 8601;
+    `id` is always text. A `list` describes one item: its `fields` when items are objects, else `of`.
+    An `object` with no `fields` is open: any key may be read from it.
+    """
+
+    name: str
+    type: FieldType
+    help: str
+    required: bool = False
+    secret: bool = False
+    default: str | int | bool | None = None
+    choices: tuple[str, ...] = ()
+    fields: tuple[FieldSpec, ...] = ()
+    of: FieldType = "text"
+
+    def child(self, name: str) -> FieldSpec | None:
+        """The field called `name` inside this object or list item."""
+        return next((f for f in self.fields if f.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A kind of object a source offers.
+
+    `changes` says how changes are found: `all` (every read lists all that match, so a record that is absent is no longer
+    ready), or `since` (a watermark limits what is read).
+    """
+
+    name: str
+    help: str
+    key: str
+    fields: tuple[FieldSpec, ...]
+    filters: tuple[FieldSpec, ...] = ()
+    changes: Literal["all", "since"] = "all"
+    webhooks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSpec:
+    """A way of telling the source that a record was posted, or could not be."""
+
+    name: str
+    help: str
+    streams: tuple[str, ...]
+    failures: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSpec:
+    """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map."""
+
+    name: str
+    help: str
+    documents: Literal["qbxml", "json"] = "qbxml"
+    fields: tuple[FieldSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListSpec:
+    """A list a target owns, cached in the store for lookups. Every cached object offers `fields`."""
+
+    name: str
+    help: str
+    fields: tuple[FieldSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSpec:
+    """Everything there is to know of a connector without opening it."""
+
+    name: str
+    title: str
+    help: str
+    settings: tuple[FieldSpec, ...] = ()
+    streams: tuple[StreamSpec, ...] = ()
+    marks: tuple[MarkSpec, ...] = ()
+    requests: tuple[RequestSpec, ...] = ()
+    lists: tuple[ListSpec, ...] = ()
+    webhooks: tuple[str, ...] = ()
+    delivery: Delivery = "push"
+    limits: tuple[str, ...] = field(default=())
+
+    def stream(self, name: str) -> StreamSpec | None:
+        """The stream called `name`."""
+        return next((s for s in self.streams if s.name == name), None)
+
+    def mark(self, name: str) -> MarkSpec | None:
+        """The mark called `name`."""
+        return next((m for m in self.marks if m.name == name), None)
+
+    def request(self, name: str) -> RequestSpec | None:
+        """The request called `name`."""
+        return next((r for r in self.requests if r.name == name), None)
+
+    def list(self, name: str) -> ListSpec | None:
+        """The list called `name`."""
+        return next((entry for entry in self.lists if entry.name == name), None)

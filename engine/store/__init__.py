@@ -1,0 +1,1 @@
+"""Rows of everything durable: one Store, named SQL statements, numbered migrations."""

@@ -1,0 +1,1 @@
+"""The shipped flow files, one YAML file an integration."""

@@ -1,0 +1,1 @@
+"""QBXML templates: one Jinja file a request."""

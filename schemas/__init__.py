@@ -1,0 +1,1 @@
+"""Schemas shipped with the product: the flow language and our QBXML messages."""
