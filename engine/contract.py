@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
@@ -97,7 +98,9 @@ class Source(Protocol):
     database: the engine does.
     """
 
-    def read(self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None) -> Iterator[Page]:
+    def read(
+        self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
+    ) -> Iterator[Page]:
         """All matching records, page by page; `checkpoint` resumes where the last committed page ended."""
         ...
 
@@ -112,7 +115,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One intended write: frozen bytes under a name that never changes."""
+    """One intended write: frozen bytes under a name that never changes.
+
+    `sent_before` says that a message set has carried it already: a retry travels under a new message-set id, because
+    QuickBooks answers a known id with the answer it has kept.
+    """
 
     id: str
     request: str
@@ -120,6 +127,7 @@ class Operation:
     sha256: str
     guid: str
     created_at: datetime
+    sent_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +198,12 @@ class Webhooks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A Web Connector user: one per company."""
+    """A Web Connector user: one per company, with the settings of its connection."""
 
     company: str
     user: str
     password_hash: str = field(repr=False)
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,4 +395,45 @@ class Served(Protocol):
 
     def handler(self, outbox: Outbox, clock: Clock, ids: Ids) -> Handler:
         """The handler for every path below this connector's mount point."""
+        ...
+
+
+# --- simulators: product, not test scaffolding ------------------------------------------------------------------------
+
+
+class Sandbox(Protocol):
+    """A simulated vendor, built from its documented behaviour. It keeps its own books, independent of ours."""
+
+    def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
+        """Settings and secrets of a connection to this sandbox, served at `base_url`."""
+        ...
+
+    def handle(self, call: HttpCall) -> HttpReply:
+        """Answer one request as the vendor would."""
+        ...
+
+    def total(self) -> Decimal:
+        """The sum of all money this side believes to be synced."""
+        ...
+
+
+@runtime_checkable
+class Visitor(Protocol):
+    """A sandbox that calls us: the Web Connector beside a simulated company file."""
+
+    def visit(self, url: str, user: str, password: str) -> Json:
+        """One whole session over HTTP; returns what happened in it."""
+        ...
+
+    def chart(self) -> Sequence[Json]:
+        """The accounts of the simulated books, as `{external_id, name, code}`, so that a source can be coded to them."""
+        ...
+
+
+@runtime_checkable
+class Simulated(Protocol):
+    """A connector that brings a simulator of its vendor."""
+
+    def sandbox(self, seed: int, clock: Clock, options: Json) -> Any:
+        """A fresh simulated vendor, the same for the same seed and options."""
         ...

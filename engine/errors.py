@@ -4,7 +4,8 @@
     ├── UsageError              the command could not start (exit status 2)
     │   ├── FlowFileUnreadable  a path that is no readable flow file
     │   ├── UnknownName         a company, flow, stream or connection that does not exist
-    │   └── SettingMissing      a setting or secret that was never given
+    │   ├── SettingMissing      a setting or secret that was never given
+    │   └── ConnectorBroken     an installed connector that cannot be imported
     ├── RunError                what a run met; the runner decides by class
     │   ├── Transient           try again later, perhaps after `retry_after_s`
     │   │   └── RateLimited
@@ -48,7 +49,9 @@ class FlowFileUnreadable(UsageError):
     """A flow file cannot be read."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: cannot be read: {reason}", hint="give the path of a flow file or of a folder of them")
+        super().__init__(
+            f"{path}: cannot be read: {reason}", hint="give the path of a flow file or of a folder of them"
+        )
 
 
 class UnknownName(UsageError):
@@ -71,6 +74,14 @@ class SettingMissing(UsageError):
         )
 
 
+class ConnectorBroken(UsageError):
+    """An installed connector cannot be imported."""
+
+    def __init__(self, name: str, target: str, reason: str) -> None:
+        message = f"the connector `{name}` ({target}) cannot be loaded: {reason}"
+        super().__init__(message, hint="install it again, or remove its package")
+
+
 class RunError(FlowctlError):
     """A run met something; its class says what to do next."""
 
@@ -78,7 +89,9 @@ class RunError(FlowctlError):
 class Transient(RunError):
     """The other side is not able to answer right now."""
 
-    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, retry_after_s: float | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
 

@@ -1,0 +1,358 @@
+"""A thin, suspicious layer over a synchronous httpx client: fixed hosts, hard caps, errors sorted by what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+import weakref
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+from connectors._limits import Budget, Limit, budget
+from engine.contract import Binding, Tools
+from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
+
+if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it
+    import httpx
+
+MAX_BODY = 32 * 1024 * 1024
+MAX_DEPTH = 64
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_PLAIN_URL = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash that URL parsers read differently
+_TRACE = re.compile(r"[\w.:/+=-]{1,80}", re.ASCII)
+_INFLATE_STEP = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer that is no success: what a vendor's classifier judges. `where` is safe to print, `body` is not."""
+
+    where: str
+    status: int
+    body: object = field(repr=False)
+    write: bool
+    retry_after_s: float | None
+
+
+Classifier = Callable[[Failure], RunError]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `write` means that a lost answer leaves the outcome unknown."""
+
+    method: str
+    url: str
+    params: Mapping[str, str] | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: object = field(default=None, repr=False)
+    content: str | bytes | None = field(default=None, repr=False)
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer; its body never shows in a repr."""
+
+    where: str
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    write: bool = False
+
+    def json(self) -> Any:
+        """The body as JSON with Decimal for numbers that have a point.
+
+        Raises:
+            BadAnswer: when it is no JSON we can trust; Ambiguous instead after a write, which may have been done.
+        """
+        try:
+            return parse_json(self.body)
+        except ValueError as error:  # its text is ours, see parse_json
+            raise _distrust(self.where, _nature(self, str(error)), write=self.write) from None
+
+    def failure(self) -> Failure:
+        """The answer as one to be judged, for vendors that report errors with a success status."""
+        try:
+            body = parse_json(self.body)
+        except ValueError:
+            body = None
+        return Failure(self.where, self.status, body, self.write, retry_after_s(self.headers.get("retry-after")))
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """How one vendor's API is reached by one connection. `hosts` are the only ones ever called, besides loopback."""
+
+    vendor: str
+    base_url: str
+    hosts: frozenset[str]
+    classify: Classifier
+    limit: Limit | None = None
+    trace_header: str = "x-trace-id"
+    # Ramp ends a request itself after 60 s; waiting longer than the server lets us learn its 504.
+    read_timeout_s: float = 75.0
+    # A server that drips bytes must not hold a worker for ever.
+    total_timeout_s: float = 300.0
+    max_body: int = MAX_BODY
+
+
+class HttpClient:
+    """Sends calls of one connection to one vendor."""
+
+    def __init__(self, binding: Binding, tools: Tools, api: Api) -> None:
+        self.api = api
+        self._where = f"{binding.company}/{binding.connection}"
+        self._clock = tools.clock
+        self._transport = tools.transport
+        self._client: httpx.Client | None = None
+        problem = url_problem(api.base_url, api.hosts)
+        if problem:
+            raise Rejected(f"{self._where}: base_url {problem}", hint="correct the connection's `base_url`")
+        self._origin = _origin(api.base_url)
+        self._budget: Budget | None = budget(self._origin, api.limit, tools.clock) if api.limit else None
+
+    def send(self, call: Call, classify: Classifier | None = None) -> Answer:
+        """Send once and return a success; anything else raises the error that the vendor's classifier chooses."""
+        url = self.absolute(call.url)
+        where = f"{self._where}: {call.method} {urlsplit(url).path}"
+        if self._budget is not None:
+            self._budget.take()
+        answer = self._exchange(call, url, where)
+        if 200 <= answer.status < 300:
+            return answer
+        if 300 <= answer.status < 400:
+            raise BadAnswer(
+                f"{answer.where}: a redirect, which is never followed", hint="check the connection's `base_url`"
+            )
+        raise (classify or self.api.classify)(answer.failure())
+
+    def absolute(self, target: str) -> str:
+        """The URL of a path on this API, or `target` itself when it is a URL of the same host.
+
+        Raises:
+            BadAnswer: when the target leads anywhere else; paging links come from outside.
+        """
+        url = target
+        if target.startswith("/") and not target.startswith("//"):
+            url = self._origin + target
+        elif "://" not in target:
+            url = ""
+        if url_problem(url, self.api.hosts) or _origin(url) != self._origin:
+            raise BadAnswer(
+                f"{self._where}: {self.api.vendor} sent a link that leads away from {self._origin}; not followed"
+            )
+        return url
+
+    def close(self) -> None:
+        """Close the connections that are kept open; the next call opens new ones."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _open(self) -> httpx.Client:
+        if self._client is None:
+            import httpx
+
+            self._client = httpx.Client(
+                transport=self._transport,
+                trust_env=False,  # neither a proxy nor a .netrc of the machine may see a token
+                follow_redirects=False,
+                timeout=httpx.Timeout(self.api.read_timeout_s, connect=10.0),
+                headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "flowctl"},
+            )
+            # Whoever forgets to close leaves no socket behind.
+            weakref.finalize(self, self._client.close)
+        return self._client
+
+    def _exchange(self, call: Call, url: str, where: str) -> Answer:
+        import httpx
+
+        client = self._open()
+        try:
+            request = client.build_request(
+                call.method, url, params=call.params, headers=call.headers, json=call.json, content=call.content
+            )
+            response = client.send(request, stream=True)
+            try:
+                where = f"{where}: {response.status_code}{_trace(response.headers.get(self.api.trace_header))}"
+                body = self._body(response, where, write=call.write)
+            finally:
+                response.close()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            # Nothing was sent. The text of an httpx error may quote what the server said, so only its class is kept.
+            raise Transient(f"{where}: no connection ({type(error).__name__})") from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise _lost(where, type(error).__name__, write=call.write) from None
+        return Answer(where, response.status_code, dict(response.headers), body, call.write)
+
+    def _body(self, response: httpx.Response, where: str, *, write: bool) -> bytes:
+        """The decoded body, read piece by piece so that neither its length nor its compression can exhaust memory."""
+        if response.is_stream_consumed:  # a transport in this process handed the whole body over
+            return self._capped(response.content, where, write=write)
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity", "gzip"):
+            raise _distrust(where, "an encoding that was not asked for", write=write)
+        inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+        deadline = self._clock.monotonic() + self.api.total_timeout_s
+        body = bytearray()
+        try:
+            for chunk in response.iter_raw():
+                pending = chunk
+                while pending and inflate is not None:
+                    body += self._capped(
+                        inflate.decompress(pending, _INFLATE_STEP), where, write=write, already=len(body)
+                    )
+                    pending = inflate.unconsumed_tail
+                if inflate is None:
+                    body += self._capped(chunk, where, write=write, already=len(body))
+                if self._clock.monotonic() > deadline:
+                    raise _lost(where, "the answer does not end", write=write)
+        except zlib.error:
+            raise _distrust(where, "damaged compression", write=write) from None
+        if inflate is not None and body and (not inflate.eof or inflate.unused_data):
+            raise _lost(where, "the answer was cut off", write=write)
+        return bytes(body)
+
+    def _capped(self, piece: bytes, where: str, *, write: bool, already: int = 0) -> bytes:
+        if already + len(piece) > self.api.max_body:
+            raise _distrust(where, f"more than {self.api.max_body:,} bytes", write=write)
+        return piece
+
+
+def by_status(failure: Failure, *, expired: str, refused: str) -> RunError:
+    """The error that an HTTP status alone stands for; `expired` and `refused` are hints for 401 and 403."""
+    status, where = failure.status, failure.where
+    error: RunError = Rejected(f"{where}: refused", code=str(status))
+    if status == 401:
+        error = AuthExpired(f"{where}: the token is not accepted", hint=expired)
+    elif status == 403:
+        error = AuthRefused(f"{where}: not permitted", hint=refused)
+    elif status == 429:
+        error = RateLimited(f"{where}: too many requests", retry_after_s=failure.retry_after_s)
+    elif status in (408, 425):
+        error = Transient(f"{where}: the server asks to try again", retry_after_s=failure.retry_after_s)
+    elif status >= 500 and failure.write:
+        error = Ambiguous(f"{where}: the server failed and may or may not have done it")
+    elif status >= 500:
+        error = Transient(f"{where}: the server failed", retry_after_s=failure.retry_after_s)
+    return error
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON strictly: Decimal for numbers with a point, no NaN, no key twice, no bottomless nesting.
+
+    Raises:
+        ValueError: with a text that quotes nothing of the body.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("no UTF-8") from None
+    try:
+        value = json.loads(text, parse_float=_decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no complete JSON (position {error.pos:,} of {len(text):,})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _deeper_than(value, MAX_DEPTH):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def url_problem(url: str, hosts: frozenset[str]) -> str | None:
+    """Why a URL must not be called, or None. Host names are compared with a list and never resolved."""
+    if not _PLAIN_URL.fullmatch(url):
+        return "holds characters that a URL cannot have, or nothing"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "is no URL"
+    problem = None
+    if host is None or "@" in parts.netloc or parts.fragment or port == 0:
+        problem = "must be a plain https address without user, password or fragment"
+    elif host in _LOOPBACK and parts.scheme in ("http", "https"):
+        pass
+    elif parts.scheme != "https":
+        problem = "must start with https:// unless it is a simulator on this machine"
+    elif host not in hosts:
+        problem = f"must name one of these hosts: {', '.join(sorted(hosts))}, or this machine"
+    return problem
+
+
+def retry_after_s(value: str | None, limit_s: float = 3600.0) -> float | None:
+    """Seconds of a Retry-After header, when it is a plain number of seconds."""
+    if value is None or not re.fullmatch(r"\d{1,9}(\.\d{1,3})?", value.strip(), re.ASCII):
+        return None
+    return min(float(value), limit_s)
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of a URL, so that two can be compared."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    bracketed = f"[{host}]" if ":" in host else host
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    usual = (parts.scheme, port) in (("https", 443), ("http", 80))
+    return f"{parts.scheme}://{bracketed}" if usual else f"{parts.scheme}://{bracketed}:{port}"
+
+
+def _trace(value: str | None) -> str:
+    return f" (trace {value})" if value and _TRACE.fullmatch(value) else ""
+
+
+def _nature(answer: Answer, reason: str) -> str:
+    """What an unreadable answer is instead of JSON."""
+    html = "html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
+    return "an HTML page instead of JSON" if html else reason
+
+
+def _lost(where: str, reason: str, *, write: bool) -> RunError:
+    if write:
+        return Ambiguous(f"{where}: the answer was lost ({reason}); it may or may not have been done")
+    return Transient(f"{where}: the answer was lost ({reason})")
+
+
+def _distrust(where: str, reason: str, *, write: bool) -> RunError:
+    if write:
+        return Ambiguous(f"{where}: the answer cannot be read ({reason}); it may or may not have been done")
+    return BadAnswer(f"{where}: the answer cannot be trusted: {reason}")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal holds
+        raise ValueError("a number out of all bounds") from None
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN or Infinity")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that comes twice: readers differ on which one counts."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("the same key twice in one object")
+    return result
+
+
+def _deeper_than(value: object, limit: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,98 @@
+"""Is this the right company file, and which QBXML do both sides speak: decided before anything else is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.qbwc.state import Options
+from engine.contract import Json
+from engine.qbxml.books import CompanyIdentity, best_version
+
+# ExternalGUID on transactions, our proof after a lost answer, came with 9.0 (FACTS section 7).
+OLDEST_VERSION = (9, 0)
+
+_LABELS = {"company_name": "company name", "file_id": "FileID", "path": "path"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says: `ask` means that the answer did not tell enough, `bind` what to bind on first contact."""
+
+    kind: Literal["passed", "ask", "refused", "unconfirmed"]
+    reason: str = ""
+    version: str = ""
+    bind: Json | None = None
+
+
+def judge(  # noqa: PLR0911 - one way out for each answer
+    found: CompanyIdentity, path: str, bound: Json | None, options: Options, *, spoken: str, asked: bool
+) -> Verdict:
+    """Compare the company file that answered with the one this company is bound to.
+
+    Args:
+        found: what QuickBooks said of itself.
+        path: the company file's name as the Web Connector gave it.
+        bound: what the company is bound to; None on first contact.
+        options: the company's settings.
+        spoken: QBXML version of the request processor, for answers that list none.
+        asked: QuickBooks was asked already, so that what is missing stays missing.
+    """
+    expected_id = str((bound or {}).get("file_id") or options.file_id)
+    incomplete = not found.company_name or (expected_id and not found.file_id)
+    if incomplete and not asked:
+        return Verdict("ask")
+    if not found.company_name:
+        return Verdict("refused", "QuickBooks did not say which company file is open. Open the company file and try again.")
+    version = best_version(found.supported_versions or (spoken,), options.qbxml_version)
+    if version is None or _number(version) < OLDEST_VERSION:
+        return Verdict("refused", "This QuickBooks is too old: it must understand QBXML 9.0 (QuickBooks 2010) or newer.")
+    seen = {"file_id": found.file_id, "company_name": found.company_name, "path": path}
+    differing = _differing(seen, {**(bound or {}), "file_id": expected_id})
+    if differing:
+        return Verdict("refused", _mismatch(seen, bound or {"file_id": expected_id}, differing))
+    if bound is not None:
+        return Verdict("passed", version=version)
+    identity = {**seen, "ein": found.ein, "country": found.country, "product": found.product, "home_currency": found.home_currency}
+    if options.confirm_company:
+        reason = f"The company file `{found.company_name}` waits to be confirmed in flowctl before anything is written to it."
+        return Verdict("unconfirmed", reason, bind=identity)
+    return Verdict("passed", version=version, bind=identity)
+
+
+def same_path(one: str, other: str) -> bool:
+    """Whether two names of a company file mean the same file; Windows compares without case, and either slash will do."""
+    return _plain_path(one) == _plain_path(other)
+
+
+def _differing(seen: Json, bound: Json) -> tuple[str, ...]:
+    """Names of what differs. What was never known, or is not told now, proves nothing, except for the FileID."""
+    found = []
+    if bound.get("file_id") and _plain_id(seen["file_id"]) != _plain_id(bound["file_id"]):
+        found.append("file_id")
+    if bound.get("company_name") and seen["company_name"] != bound["company_name"]:
+        found.append("company_name")
+    if bound.get("path") and seen["path"] and not same_path(str(seen["path"]), str(bound["path"])):
+        found.append("path")
+    return tuple(found)
+
+
+def _mismatch(seen: Json, bound: Json, differing: tuple[str, ...]) -> str:
+    details = "; ".join(f"{_LABELS[name]} is `{seen[name] or 'missing'}`, expected `{bound[name]}`" for name in differing)
+    return (
+        f"The open company file is not the one that flowctl writes to, so nothing was written. {details}. "
+        "Open the right company file, or have the company bound to this one in flowctl."
+    )
+
+
+def _plain_id(value: object) -> str:
+    return str(value).strip().strip("{}").lower()
+
+
+def _plain_path(path: str) -> str:
+    return path.strip().replace("/", "\\").lower()
+
+
+def _number(version: str) -> tuple[int, int]:
+    major, _, minor = version.partition(".")
+    return int(major), int(minor)

@@ -1,0 +1,257 @@
+"""Finding an operation in QuickBooks after its answer was lost: which queries to ask, and whether what they return is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from lxml import etree
+
+from engine.contract import Json, Operation
+from engine.errors import Bug
+from engine.qbxml.queries import TXN_KINDS, TxnFilter, list_query, txn_query
+from engine.qbxml.response import Answer, Response, text_at
+
+# The workstation's clock stamps what it saves, in a local time without a zone: a day for the zone, a day for the clock.
+CLOCK_MARGIN = timedelta(days=2)
+_WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
+_ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
+_TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
+# FACTS sections 5 and 6: 1 is an empty answer; 500 says that one of the named objects does not exist.
+_READABLE = frozenset({0, 1, 500})
+_KEPT = (
+    "TxnID", "EditSequence", "TxnNumber", "ExternalGUID", "RefNumber", "TxnDate", "Memo", *_ENTITY, *_TOTALS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up says of one operation.
+
+    `hit`: it is there, once, with these ids. `none`: it is not there. `twice`, `alike`: a person must look. `later`: the
+    look-up itself failed. `changed`: a modify, and the object is no longer what the modify was made for.
+    """
+
+    kind: Literal["hit", "none", "twice", "alike", "changed", "later"]
+    receipt: Mapping[str, str]
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What an operation's frozen body says of the object it makes: enough to know it again."""
+
+    kind: str
+    name: str = ""
+    txn_id: str = ""
+    list_id: str = ""
+    edit_sequence: str = ""
+    guid: str = ""
+    ref_number: str = ""
+    date: str = ""
+    memo: str = ""
+    entity: tuple[str, str] = ("", "")
+    total: Decimal | None = None
+
+
+def marks_of(operation: Operation) -> Marks:
+    """Read the frozen body."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    body = _inner(etree.fromstring(operation.body, parser))
+    texts = {str(child.tag): (child.text or "").strip() for child in body if not len(child)}
+    return Marks(
+        kind=operation.request.removesuffix("Add").removesuffix("Mod"),
+        name=texts.get("Name", ""),
+        txn_id=texts.get("TxnID", "") if operation.request.endswith("Mod") else "",
+        list_id=texts.get("ListID", "") if operation.request.endswith("Mod") else "",
+        edit_sequence=texts.get("EditSequence", ""),
+        guid=_plain_guid(texts.get("ExternalGUID", "")),
+        ref_number=texts.get("RefNumber", ""),
+        date=texts.get("TxnDate", ""),
+        memo=texts.get("Memo", ""),
+        entity=_entity_of(body),
+        total=_total_of(body),
+    )
+
+
+def queries(operation: Operation, prefix: str, now: datetime) -> tuple[bytes, ...]:
+    """The requests that would find the operation, named `<prefix>.0` and so on.
+
+    A transaction is asked for twice: by its number, which works whatever the workstation's clock says, and among all that were
+    saved since the operation was frozen, which works whatever a user has edited since. ExternalGUID cannot be asked for (FACTS
+    section 7), so it is compared afterwards.
+    """
+    marks = marks_of(operation)
+    if marks.kind == "Vendor":
+        if not marks.name:
+            # A VendorMod may leave the name alone; the list is small, and its answer is compared by ListID.
+            return (list_query("Vendor", request_id=f"{prefix}.0"),)
+        return (list_query("Vendor", request_id=f"{prefix}.0", names=(marks.name,)),)
+    if marks.kind not in TXN_KINDS:
+        raise Bug(f"there is no way to find a {operation.request} again")
+    if marks.txn_id:
+        return (txn_query(marks.kind, TxnFilter(txn_ids=(marks.txn_id,)), request_id=f"{prefix}.0"),)
+    recent = TxnFilter(modified=(operation.created_at - CLOCK_MARGIN, now + CLOCK_MARGIN))
+    asked = [txn_query(marks.kind, recent, request_id=f"{prefix}.0", only=_KEPT)]
+    if marks.ref_number and marks.kind not in _WITHOUT_REF_NUMBER:
+        numbered = TxnFilter(ref_numbers=(marks.ref_number,))
+        asked.append(txn_query(marks.kind, numbered, request_id=f"{prefix}.1", only=_KEPT))
+    return tuple(asked)
+
+
+def look(operation: Operation, answer: Answer, prefix: str, asked: int) -> Found:
+    """Read the answers to the `asked` queries of one operation."""
+    marks = marks_of(operation)
+    responses = [answer.by_request_id(f"{prefix}.{number}") for number in range(asked)]
+    readable = [r for r in responses if r is not None and r.code in _READABLE]
+    hits = _by_id(data for response in readable for data in response.objects)
+    if marks.kind == "Vendor":
+        found = _vendor(marks, hits)
+    elif marks.txn_id:
+        found = _modified(marks, hits.get(marks.txn_id))
+    else:
+        found = _transaction(marks, tuple(hits.values()))
+    if found.kind in {"none", "alike"} and len(readable) < asked:
+        # What a failed query would have shown is not known, so its silence proves nothing.
+        return Found("later", {}, _complaint(responses))
+    return found
+
+
+# --- is it ours? ---------------------------------------------------------------------------------------------------
+
+
+def _transaction(marks: Marks, hits: Sequence[Json]) -> Found:
+    ours = [data for data in hits if _is_ours(marks, data)]
+    if len(ours) == 1:
+        return Found("hit", receipt(ours[0]))
+    if ours:
+        ids = ", ".join(text_at(data, "TxnID") for data in ours)
+        return Found("twice", {}, f"it is in QuickBooks {len(ours)} times: {ids}")
+    alike = [text_at(data, "TxnID") for data in hits if _is_alike(marks, data)]
+    if alike:
+        return Found("alike", {}, f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}")
+    return Found("none", {})
+
+
+def _is_ours(marks: Marks, data: Json) -> bool:
+    """ExternalGUID decides where there is one; else everything that we wrote, and the memo names the source record."""
+    guid = _plain_guid(text_at(data, "ExternalGUID"))
+    if guid and marks.guid:
+        return guid == marks.guid
+    # ASSUMED: a QuickBooks that takes ExternalGUID may not give it back for every type (RELIABILITY section 2, not known).
+    return bool(marks.memo) and text_at(data, "Memo").strip() == marks.memo and _agrees(marks, data)
+
+
+def _is_alike(marks: Marks, data: Json) -> bool:
+    guid = _plain_guid(text_at(data, "ExternalGUID"))
+    if guid and marks.guid:
+        return False
+    if marks.ref_number:
+        return text_at(data, "RefNumber").strip() == marks.ref_number and _same_entity(marks, data)
+    return _agrees(marks, data)
+
+
+def _agrees(marks: Marks, data: Json) -> bool:
+    """Date, number, name and amount say the same, as far as both sides tell them."""
+    pairs = ((marks.ref_number, text_at(data, "RefNumber").strip()), (marks.date, text_at(data, "TxnDate").strip()))
+    if any(mine and mine != theirs for mine, theirs in pairs):
+        return False
+    total = next((amount for name in _TOTALS if (amount := _amount(text_at(data, name))) is not None), None)
+    same_total = marks.total is None or total is None or abs(marks.total) == abs(total)
+    return same_total and _same_entity(marks, data)
+
+
+def _same_entity(marks: Marks, data: Json) -> bool:
+    list_id, full_name = marks.entity
+    for name in _ENTITY:
+        their_id, their_name = text_at(data, name, "ListID"), text_at(data, name, "FullName")
+        if (list_id and their_id) or (full_name and their_name):
+            return list_id == their_id if list_id and their_id else full_name.casefold() == their_name.casefold()
+    return True
+
+
+def _vendor(marks: Marks, hits: Mapping[str, Json]) -> Found:
+    if marks.list_id:
+        return _modified(marks, hits.get(marks.list_id))
+    named = [data for data in hits.values() if _name_of(data).casefold() == marks.name.casefold()]
+    if not named:
+        return Found("none", {})
+    data = named[0]
+    if text_at(data, "IsActive").strip().lower() in {"false", "0"} and _plain_guid(text_at(data, "ExternalGUID")) != marks.guid:
+        return Found("alike", {}, f"the vendor `{_name_of(data)}` exists in QuickBooks but is inactive")
+    # Names are unique in QuickBooks, so a vendor of that name is the one, whoever entered it.
+    return Found("hit", receipt(data))
+
+
+def _modified(marks: Marks, data: Json | None) -> Found:
+    if data is None:
+        return Found("changed", {}, "what was to be changed is no longer in QuickBooks")
+    if text_at(data, "EditSequence") == marks.edit_sequence:
+        return Found("none", {})
+    return Found("changed", {}, "it was changed in QuickBooks meanwhile, perhaps by this very request")
+
+
+def receipt(data: Json) -> Mapping[str, str]:
+    """The ids of a found object, as a receipt holds them."""
+    names = ("TxnID", "ListID", "EditSequence", "TxnNumber", "RefNumber", "FullName", "Name", "ExternalGUID")
+    return {name: text for name in names if (text := text_at(data, name))}
+
+
+# --- reading bodies and answers ------------------------------------------------------------------------------------
+
+
+def _inner(request: etree._Element) -> etree._Element:
+    """`<BillAdd>` inside `<BillAddRq>`; a body may also be the inner element alone."""
+    return request[0] if str(request.tag).endswith("Rq") and len(request) else request
+
+
+def _entity_of(body: etree._Element) -> tuple[str, str]:
+    for name in _ENTITY:
+        reference = body.find(name)
+        if reference is not None:
+            return (reference.findtext("ListID") or "").strip(), (reference.findtext("FullName") or "").strip()
+    return "", ""
+
+
+def _total_of(body: etree._Element) -> Decimal | None:
+    """The amount of the whole, when the body tells it: its own, or the sum of its lines."""
+    own = _amount(body.findtext("Amount") or "")
+    if own is not None:
+        return own
+    texts = [line.findtext("Amount") or line.findtext("PaymentAmount") or "" for line in _lines(body)]
+    amounts = [_amount(text) for text in texts]
+    return sum((a for a in amounts if a is not None), Decimal(0)) if amounts and None not in amounts else None
+
+
+def _lines(body: etree._Element) -> Iterator[etree._Element]:
+    return (child for child in body if str(child.tag) in {"ExpenseLineAdd", "ItemLineAdd", "AppliedToTxnAdd", "DepositLineAdd"})
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        return Decimal(text) if text.strip() else None
+    except InvalidOperation:
+        return None
+
+
+def _plain_guid(text: str) -> str:
+    plain = text.strip().strip("{}").lower()
+    # `0` is QBXML's way of saying that there is none.
+    return "" if plain == "0" else plain
+
+
+def _name_of(data: Json) -> str:
+    return text_at(data, "Name") or text_at(data, "FullName")
+
+
+def _by_id(objects: Iterator[Json]) -> dict[str, Json]:
+    """One entry for each object: two queries may return the same one."""
+    return {key: data for data in objects if (key := text_at(data, "TxnID") or text_at(data, "ListID"))}
+
+
+def _complaint(responses: Sequence[Response | None]) -> str:
+    failed = next((r for r in responses if r is not None and r.code not in _READABLE), None)
+    return f"{failed.code}: {failed.message}" if failed else "QuickBooks left a query unanswered"

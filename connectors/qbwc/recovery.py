@@ -1,0 +1,198 @@
+"""What became of a message set: pure decisions over what QuickBooks said, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from connectors.qbwc.probe import Found
+from connectors.qbwc.state import Recovery
+from connectors.qbwc.status import Rule, list_named, rule_for, set_meaning
+from engine.contract import MessageSet, Operation, OperationOutcome
+from engine.qbxml.books import receipt_of
+from engine.qbxml.response import Answer, Response
+
+# Each sending was preceded by an answered look-up, so this many in a row means that QuickBooks fails on the set itself.
+MOST_ATTEMPTS = 5
+# A kept answer is small; a longer one is not carried through the session state.
+_ANSWER_KEPT = 256 * 1024
+
+_MARK_MISSING = "QuickBooks keeps no answer and does not hold it"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Every operation's outcome is known: commit them."""
+
+    outcomes: tuple[OperationOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """The answer belongs to something else: nothing in it is believed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """QuickBooks could not say; the question is asked again."""
+
+    reason: str
+
+
+Verdict = Settled | Recovery | NotOurs
+Reading = OperationOutcome | Literal["look_up", "find_out"]
+
+
+def foreign(message_set: MessageSet, answer: Answer) -> str | None:
+    """Why an answer is not the answer to this set; None when it is.
+
+    QuickBooks echoes the id of a set where it gives one at all, and every requestID; nobody else knows them.
+    """
+    if answer.new_id and answer.new_id != message_set.id:
+        return "it names another message set"
+    expected = {operation.id: f"{operation.request}Rs" for operation in message_set.operations}
+    seen: set[str] = set()
+    for response in answer.responses:
+        if response.request_id not in expected:
+            return "it answers a request that was not sent"
+        if expected[response.request_id] != response.name:
+            return "it answers with another kind of object than was asked for"
+        if response.request_id in seen:
+            return "it answers the same request twice"
+        seen.add(response.request_id)
+    return None
+
+
+def after_answer(message_set: MessageSet, answer: Answer, text: str) -> Verdict:
+    """Read the answer to a write, or the kept one that a status check brought."""
+    reason = foreign(message_set, answer)
+    if reason:
+        return NotOurs(reason)
+    meaning = set_meaning(answer.message_set_status)
+    if meaning == "bad_id":
+        return Settled(tuple(_held(op, "9004", "QuickBooks refused the message-set id") for op in message_set.operations))
+    ids = tuple(operation.id for operation in message_set.operations)
+    if meaning == "other_bytes":
+        return Recovery(message_set.id, "probe", frozen=True, ask=ids)
+    if not answer.responses:
+        return Recovery(message_set.id, "probe", ask=ids)
+    readings = {op.id: read(op, answer.by_request_id(op.id)) for op in message_set.operations}
+    decided = tuple(reading for reading in readings.values() if isinstance(reading, OperationOutcome))
+    if len(decided) == len(readings):
+        return Settled(decided)
+    return Recovery(
+        message_set.id,
+        "probe",
+        whole=False,
+        decided=tuple(asdict(outcome) for outcome in decided),
+        ask=tuple(key for key, reading in readings.items() if not isinstance(reading, OperationOutcome)),
+        taken=tuple(key for key, reading in readings.items() if reading == "look_up"),
+        answer=text if len(text) <= _ANSWER_KEPT else "",
+    )
+
+
+def read(operation: Operation, response: Response | None) -> Reading:
+    """What one answer says of one operation."""
+    if response is None:
+        return "find_out"
+    rule = rule_for(response.code, response.message)
+    receipt = dict(receipt_of(response))
+    has_id = bool(receipt.get("TxnID") or receipt.get("ListID"))
+    if rule.action == "posted" or (rule.action == "find_out" and response.code < 1000):
+        # A warning, or even a plain success, without an id proves nothing yet.
+        return _posted(operation, response, rule, receipt) if has_id else "find_out"
+    if rule.action == "find_out":
+        return "find_out"
+    if rule.action == "look_up":
+        return "look_up" if operation.request == "VendorAdd" else _outcome(operation, response, rule, "failed")
+    if rule.action == "mapped":
+        return _mapped(operation, response, rule)
+    return _outcome(operation, response, rule, rule.action)
+
+
+def after_probe(message_set: MessageSet, recovery: Recovery, found: Mapping[str, Found]) -> Settled | Recovery | NotNow:
+    """Read the look-ups of the operations in `recovery.ask`."""
+    late = next((item for item in found.values() if item.kind == "later"), None)
+    if late:
+        return NotNow(late.message)
+    operations = {operation.id: operation for operation in message_set.operations}
+    missing = [key for key in recovery.ask if found[key].kind == "none"]
+    # Nothing of the set is there and no answer to it exists: the same bytes under the same id, which QuickBooks replays
+    # rather than runs if it knows better. When part of it is there, sending all of it again could double that part.
+    if recovery.whole and not recovery.frozen and len(missing) == len(operations):
+        if message_set.attempts < MOST_ATTEMPTS:
+            return replace(recovery, stage="resend")
+        text = f"it was sent {message_set.attempts} times and QuickBooks never answered"
+        return Settled(tuple(_held(op, "no_answer", text) for op in message_set.operations))
+    decided = [OperationOutcome(**_restored(data)) for data in recovery.decided]
+    return Settled((*decided, *(_concluded(operations[key], recovery, found[key]) for key in recovery.ask)))
+
+
+def refused_whole(message_set: MessageSet, message: str) -> tuple[OperationOutcome, ...]:
+    """0x80040400: QuickBooks could not read the document, so nothing of it ran (FACTS section 1; ASSUMED, no answer came)."""
+    said = message.strip() or "QuickBooks found an error when parsing the provided XML text stream"
+    if len(message_set.operations) > 1:
+        # One of them is wrong and QuickBooks does not say which: each goes alone.
+        return tuple(OperationOutcome(op.id, "retry", code="0x80040400", message=said) for op in message_set.operations)
+    hint = "the request is wrong, not the record: report it with this record's QBXML"
+    return tuple(OperationOutcome(op.id, "failed", code="0x80040400", message=said, hint=hint) for op in message_set.operations)
+
+
+def stale_lists(outcomes: Sequence[OperationOutcome]) -> tuple[str, ...]:
+    """The lists that were found to be out of date."""
+    keys = (key for outcome in outcomes for key in outcome.waits_for)
+    return tuple(dict.fromkeys(key.removeprefix("list:") for key in keys if key.startswith("list:")))
+
+
+# --- outcomes ------------------------------------------------------------------------------------------------------
+
+
+def _concluded(operation: Operation, recovery: Recovery, found: Found) -> OperationOutcome:
+    """The outcome of an operation that was looked up; resending the whole set has been ruled out."""
+    taken = operation.id in recovery.taken
+    if found.kind == "hit":
+        note = "the vendor existed in QuickBooks and is used" if taken else "found in QuickBooks after its answer was lost"
+        return OperationOutcome(operation.id, "posted", found.receipt, message=note)
+    if taken:
+        text = found.message or "the name belongs to a customer, an employee or another name in QuickBooks"
+        hint = "rename one of them in QuickBooks, or map the vendor to an existing one"
+        return OperationOutcome(operation.id, "deferred", code="3100", message=text, hint=hint, waits_for=("list:Vendor",))
+    if found.kind == "none" and not recovery.frozen:
+        return OperationOutcome(operation.id, "retry", code="not_run", message=_MARK_MISSING)
+    if found.kind == "none":
+        return _held(operation, "9001", "QuickBooks knows the message set with other content, and does not hold the record")
+    return _held(operation, "unclear", found.message)
+
+
+def _held(operation: Operation, code: str, message: str) -> OperationOutcome:
+    hint = "look in QuickBooks whether it is there, then say so in flowctl; it is not sent again by itself"
+    return OperationOutcome(operation.id, "held", code=code, message=message, hint=hint)
+
+
+def _posted(operation: Operation, response: Response, rule: Rule, receipt: Mapping[str, str]) -> OperationOutcome:
+    if not response.code:
+        return OperationOutcome(operation.id, "posted", receipt)
+    return OperationOutcome(operation.id, "posted", receipt, str(response.code), response.message, rule.hint)
+
+
+def _outcome(
+    operation: Operation, response: Response, rule: Rule, kind: Literal["posted", "retry", "deferred", "failed", "held"]
+) -> OperationOutcome:
+    return OperationOutcome(
+        operation.id, kind, {}, str(response.code), response.message, rule.hint, rule.waits_for, rule.retry_after_s
+    )
+
+
+def _mapped(operation: Operation, response: Response, rule: Rule) -> OperationOutcome:
+    """Deferred until the list that the text names was read again; failed when it names none, as nothing would wake it."""
+    name = list_named(response.message)
+    if name is None:
+        return replace(_outcome(operation, response, rule, "failed"), hint="what the record refers to is not in QuickBooks")
+    return replace(_outcome(operation, response, rule, "deferred"), waits_for=(f"list:{name}",))
+
+
+def _restored(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {**data, "waits_for": tuple(data.get("waits_for", ()))}

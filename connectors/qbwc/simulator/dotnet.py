@@ -1,0 +1,92 @@
+"""SOAP 1.1 as .NET's SoapHttpClientProtocol writes and reads it, seen with Mono's class of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+from lxml import etree
+
+INTUIT = "http://developer.intuit.com/"
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+AGENT = "Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 4.0.30319.42000)"
+_OPEN = (
+    f'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="{SOAP}" xmlns:xsi="{XSI}" '
+    'xmlns:xsd="http://www.w3.org/2001/XMLSchema"><soap:Body>'
+)
+_CLOSE = "</soap:Body></soap:Envelope>"
+
+
+class ClientFault(Exception):  # noqa: N818  # it stands for the exception that the .NET client would see
+    """The .NET client throws; its text is what QBWCLog.txt shows."""
+
+
+def request(method: str, arguments: Mapping[str, str | int]) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a call."""
+    inside = "".join(_element(name, value) for name, value in arguments.items())
+    call = f'<{method} xmlns="{INTUIT}">{inside}</{method}>' if inside else f'<{method} xmlns="{INTUIT}" />'
+    body = f"{_OPEN}{call}{_CLOSE}".encode()
+    headers = {
+        "User-Agent": AGENT,
+        "Content-Type": "text/xml; charset=utf-8",
+        "SOAPAction": f'"{INTUIT}{method}"',
+        "Content-Length": str(len(body)),
+        "Expect": "100-continue",
+        "Connection": "keep-alive",
+    }
+    return body, headers
+
+
+def _element(name: str, value: str | int) -> str:
+    text = escape(str(value)).replace("\r", "&#xD;")
+    return f"<{name}>{text}</{name}>" if text else f"<{name} />"
+
+
+def result(method: str, status: int, body: bytes, content_type: str) -> etree._Element | None:
+    """The result element of an answer, or None where .NET would see null.
+
+    Raises:
+        ClientFault: .NET would throw.
+    """
+    if status not in (200, 500):
+        raise ClientFault(f"The request failed with HTTP status {status}.")
+    if content_type.split(";")[0].strip().lower() != "text/xml":
+        raise ClientFault(f"Client found response content type of '{content_type}', but expected 'text/xml'.")
+    try:
+        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        raise ClientFault("Response is not well-formed XML.") from error
+    if root.tag != f"{{{SOAP}}}Envelope":
+        raise ClientFault("Possible SOAP version mismatch: Envelope namespace was unexpected.")
+    content = root.find(f"{{{SOAP}}}Body")
+    if content is None:
+        raise ClientFault("There is an error in XML document: no Body.")
+    fault = content.find(f"{{{SOAP}}}Fault")
+    if fault is not None:
+        raise ClientFault(fault.findtext("faultstring") or "The server sent a fault without a text.")
+    if status == 500:
+        raise ClientFault("The request failed with HTTP status 500: Internal Server Error.")
+    return content.find(f"{{{INTUIT}}}{method}Response/{{{INTUIT}}}{method}Result")
+
+
+def text(element: etree._Element | None) -> str:
+    """A string result; null reads as the empty text."""
+    if element is None or element.get(f"{{{XSI}}}nil") in ("true", "1"):
+        return ""
+    return element.text or ""
+
+
+def number(element: etree._Element | None) -> int:
+    """An int result; a result that is not there leaves the default, zero."""
+    if element is None:
+        return 0
+    try:
+        return int((element.text or "").strip())
+    except ValueError as error:
+        raise ClientFault("There is an error in XML document: Input string was not in a correct format.") from error
+
+
+def strings(element: etree._Element | None) -> list[str]:
+    """A string[] result: only `string` elements of Intuit's namespace count, and an empty one must be there to count."""
+    return [] if element is None else [text(child) for child in element.findall(f"{{{INTUIT}}}string")]

@@ -1,0 +1,101 @@
+"""Message-set recovery: what QuickBooks keeps of answers, and what it says when an id comes a second time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from lxml import etree
+
+from connectors.qbwc.simulator.company import CompanyFile
+from connectors.qbwc.simulator.model import StoredAnswer
+
+CLEAR_ALL = "CLR-ALL-MSG-SETS"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a message set: run it, or answer with a status and perhaps the stored answer."""
+
+    run: bool
+    code: str = ""
+    stored: str = ""
+    new_id: str = ""
+
+
+def checksum(company: CompanyFile, document: bytes, messages: etree._Element) -> str:
+    """The checksum that 9001 compares, over what `Behaviour.checksum` says."""
+    if company.behaviour.checksum == "bytes":
+        return hashlib.sha256(document).hexdigest()
+    copy = etree.fromstring(etree.tostring(messages))
+    for name in ("newMessageSetID", "oldMessageSetID"):
+        copy.attrib.pop(name, None)
+    for element in copy.iter():
+        element.tail = None
+        if len(element) and not (element.text or "").strip():
+            element.text = None
+    return hashlib.sha256(etree.tostring(copy, method="c14n")).hexdigest()
+
+
+def decide(company: CompanyFile, application: str, new_id: str, old_id: str, digest: str) -> Verdict:
+    """What the two ids of a message set ask for (table 31-2 of the QuickBooks SDK programmer's guide)."""
+    kept = company.books.recovery.setdefault(application, {})
+    if len(new_id) > company.behaviour.message_set_id_limit:
+        return Verdict(False, "9004", new_id=new_id)
+    if new_id and new_id == old_id:
+        found = kept.get(new_id)
+        if found is None:
+            return Verdict(False, company.behaviour.absent_set_code, new_id=new_id)
+        return Verdict(False, "0", found.answer, new_id)
+    if old_id == CLEAR_ALL:
+        kept.clear()
+    elif old_id:
+        gone = kept.pop(old_id, None)
+        if gone is None and not new_id:
+            return Verdict(False, "600")
+    if old_id and not new_id:
+        return Verdict(False, "0")
+    stored = kept.get(new_id) if new_id else None
+    if stored is not None:
+        if stored.checksum != digest:
+            return Verdict(False, "9001", new_id=new_id)
+        return Verdict(False, "0", stored.answer, new_id)
+    return Verdict(True, "0" if new_id else "", new_id=new_id)
+
+
+def keep(company: CompanyFile, application: str, new_id: str, stored: StoredAnswer) -> bool:
+    """Store an answer; False when QuickBooks could not (9005), which `Behaviour.store_loss` makes happen."""
+    if _fraction(company.seed, new_id) < company.behaviour.store_loss:
+        return False
+    kept = company.books.recovery.setdefault(application, {})
+    kept[new_id] = stored
+    limit = company.behaviour.kept_sets
+    while limit and len(kept) > limit:
+        del kept[next(iter(kept))]
+    return True
+
+
+def forget(company: CompanyFile, application: str, new_id: str) -> None:
+    """Lose a stored answer, as a crash between posting and storing would."""
+    company.books.recovery.get(application, {}).pop(new_id, None)
+
+
+def reduce_to_ids(answer: etree._Element) -> None:
+    """Turn the Ret elements of an answer into ErrorRecovery elements, which is all the schema promises."""
+    for response in answer:
+        ret = response[0] if len(response) else None
+        if ret is None or not str(response.tag).endswith(("AddRs", "ModRs")):
+            continue
+        recovery = etree.Element("ErrorRecovery")
+        for name in ("ListID", "OwnerID", "TxnID", "TxnNumber", "EditSequence", "ExternalGUID"):
+            found = ret.find(name)
+            if found is not None:
+                etree.SubElement(recovery, name).text = found.text
+        response.remove(ret)
+        response.append(recovery)
+
+
+def _fraction(seed: int, name: str) -> float:
+    """A number in [0, 1) that depends on the seed and the id alone, so that a saved file goes on the same way."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / (1 << 56)

@@ -1,0 +1,43 @@
+"""What a session sends next, decided from facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.qbwc.state import Gate, Stage
+
+Turn = Literal["identify", "status", "probe", "resend", "list", "write", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the decision depends on. `stage` is how far the recovery of an unsettled set has come."""
+
+    ended: bool = False
+    gate: Gate = "passed"
+    unsettled: bool = False
+    stage: Stage = "status"
+    lists_due: bool = False
+    operations: bool = False
+
+
+def next_turn(facts: Facts) -> Turn:
+    """The next turn: first the company file, then what is not known, then lists, then new writes.
+
+    Nothing is written while an earlier write's outcome is unknown, and nothing at all before the gate has passed.
+    """
+    if facts.ended or facts.gate == "refused":
+        return "end"
+    if facts.gate != "passed":
+        return "identify"
+    if facts.unsettled:
+        return facts.stage
+    if facts.lists_due:
+        return "list"
+    return "write" if facts.operations else "end"
+
+
+def percent_done(done: int, left: int) -> int:
+    """Progress for the Web Connector: 100 ends the session, so it is said only when nothing is left."""
+    return 100 if left <= 0 else min(99, 100 * done // (done + left))

@@ -1,0 +1,5 @@
+"""The Ramp connector, as a source."""
+
+from connectors.ramp.connector import RampConnector
+
+CONNECTOR = RampConnector()

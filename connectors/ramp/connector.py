@@ -1,0 +1,37 @@
+"""The plugin object: checks settings without a network, opens a source, verifies webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from connectors.ramp.settings import problems, read_settings
+from connectors.ramp.spec import SPEC
+from engine.contract import Binding, Event, Handshake, Tools
+from engine.diagnostics import Diagnostic
+from engine.spec import ConnectorSpec
+
+if TYPE_CHECKING:
+    from connectors.ramp.source import RampSource
+
+
+class RampConnector:
+    """Ramp as a plugin; everything that takes long to import loads when it is opened."""
+
+    spec: ConnectorSpec = SPEC
+
+    def check(self, binding: Binding) -> list[Diagnostic]:
+        """Problems of the settings that show without a network."""
+        return problems(binding)
+
+    def open(self, binding: Binding, tools: Tools) -> RampSource:
+        """A source to read from; call its `close` when done."""
+        from connectors.ramp.source import RampSource
+
+        return RampSource(binding, read_settings(binding), tools)
+
+    def verify(self, binding: Binding, headers: Mapping[str, str], body: bytes) -> Event | Handshake:
+        """Check the signature of a webhook over its raw bytes."""
+        from connectors.ramp.webhooks import verify
+
+        return verify(binding, headers, body)

@@ -1,0 +1,140 @@
+"""Makes records from Ramp's JSON: exactly the fields the spec describes, ids as text, money as text in major units.
+
+Anything else that Ramp sends is dropped, so that stored payloads stay small and hold little about people. A described
+field that is absent or of a wrong type is null, a list of a wrong type is empty; an amount that cannot be trusted is a
+text that `money()` refuses, so that one damaged record fails alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from connectors.ramp.amounts import Amount, from_number, from_object, unreadable
+from connectors.ramp.settings import Settings
+from connectors.ramp.spec import SPEC
+from engine.spec import FieldSpec
+
+Record = dict[str, Any]
+Reader = Callable[[Any], Any]
+# Names that changed between the profiles: what we emit, and what else it may be called.
+_ALSO_CALLED = {"quantity": "unit_quantity"}
+
+
+def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
+    """The function that makes a record of the stream from one row of Ramp's answer."""
+    spec = SPEC.stream(stream)
+    assert spec is not None
+    project = _object_reader(spec.fields, priced=stream != "transactions")
+    guarded = settings.provider_name if spec.fields[-1].name == "foreign_provider" else None
+
+    def normalise(row: Record) -> Record:
+        record: Record = project(row)
+        if stream == "transactions":
+            _price_transaction(record, row, legacy=settings.profile == "2025-08")
+        if guarded is not None:
+            record["foreign_provider"] = _foreign_provider(record, guarded)
+        return record
+
+    return normalise
+
+
+def _object_reader(fields: tuple[FieldSpec, ...], *, priced: bool) -> Reader:
+    """A function from a JSON object to a record of these fields; compiled once, since it runs for every line."""
+    prices = tuple(f.name for f in fields if f.type == "money") if priced else ()
+    plain = tuple((f.name, _ALSO_CALLED.get(f.name), _reader(f, priced=priced)) for f in fields if f.name not in prices)
+
+    def read(value: Any) -> Record | None:
+        if not isinstance(value, dict):
+            return None
+        record: Record = {}
+        for name, other, reader in plain:
+            given = value.get(name)
+            record[name] = reader(value.get(other) if given is None and other is not None else given)
+        for name in prices:
+            record[name], currency = from_object(value.get(name))
+            if name == "amount":
+                record["currency"] = currency
+        return record
+
+    return read
+
+
+def _reader(field: FieldSpec, *, priced: bool) -> Reader:
+    if field.type == "object":
+        return _object_reader(field.fields, priced=priced)
+    if field.type == "list":
+        item = _object_reader(field.fields, priced=priced) if field.fields else _text
+        return lambda value: [r for v in value if (r := item(v)) is not None] if isinstance(value, list) else []
+    if field.type == "boolean":
+        return lambda value: value if isinstance(value, bool) else None
+    return _text
+
+
+def _text(value: Any) -> str | None:
+    """Text as it is; a number, which Ramp's own examples use for some texts, as its digits."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _price_transaction(record: Record, row: Record, *, legacy: bool) -> None:
+    """Choose the transaction's amount and express every split in the same currency."""
+    amount, currency = _header_amount(row, legacy=legacy)
+    record["amount"], record["currency"] = amount, currency
+    merchant = row.get("merchant_amount")
+    charged = from_object(merchant if merchant is not None else row.get("original_transaction_amount"))
+    record["merchant_amount"], record["merchant_currency"] = charged
+    raw_lines = [line for line in row["line_items"] if isinstance(line, dict)] if record["line_items"] else []
+    for line, raw in zip(record["line_items"], raw_lines, strict=True):
+        _price_line(line, raw, (amount, currency), alone=len(raw_lines) == 1)
+
+
+def _header_amount(row: Record, *, legacy: bool) -> Amount:
+    """The entity's amount (2026) or the settled one (2025); when both are in one currency they must agree.
+
+    Reading the number in major units as cents has posted a hundredth of the truth elsewhere: a difference is refused.
+    """
+    entity = from_object(row.get("entity_amount"))
+    settled = from_number(row.get("amount"), row.get("currency_code"))
+    first, second = (settled, entity) if legacy else (entity, settled)
+    if first[0] is None or second[0] is None:
+        return first if first[0] is not None else second
+    if first[1] == second[1] and first[0].lstrip("-") != second[0].lstrip("-"):
+        return unreadable("two amounts that differ"), first[1]
+    # Refunds are negative, and it is the entity's amount that is documented to carry the sign.
+    return entity if first[1] == second[1] else first
+
+
+def _price_line(line: Record, raw: Record, header: Amount, *, alone: bool) -> None:
+    """The split's amount in the transaction's currency: Ramp's line amount may be in the merchant's."""
+    given, converted = from_object(raw.get("amount")), from_object(raw.get("converted_amount"))
+    line["original_amount"], line["original_currency"] = given
+    for amount, source in ((converted, "converted"), (given, "given")):
+        if amount[0] is not None and amount[1] == header[1]:
+            line["amount"], line["currency"], line["amount_source"] = *amount, source
+            return
+    if alone and header[0] is not None:  # one split is the whole transaction, whatever currency it is written in
+        line["amount"], line["currency"], line["amount_source"] = *header, "transaction"
+        return
+    line["amount"] = unreadable(f"split in {given[1] or 'no currency'}")
+    line["currency"], line["amount_source"] = given[1], "none"
+
+
+def _foreign_provider(record: Record, ours: str) -> str | None:
+    """The first other integration that any coding of the record belongs to."""
+    for coding in _codings(record):
+        provider = coding["provider_name"]
+        if provider and provider.strip().casefold() != ours.casefold():
+            return str(provider)
+    return None
+
+
+def _codings(record: Record) -> Iterator[Record]:
+    yield from record["accounting_field_selections"]
+    for lines in ("line_items", "inventory_line_items"):
+        for line in record.get(lines, ()):
+            yield from line["accounting_field_selections"]

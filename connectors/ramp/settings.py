@@ -1,0 +1,141 @@
+"""Reads a Ramp connection's settings, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from connectors.ramp.spec import MARK_SCOPE, PRODUCTION, SANDBOX, SCOPES, SPEC
+from engine.contract import Binding
+from engine.diagnostics import Diagnostic, Level, Location, suggestion
+from engine.errors import Rejected, SettingMissing
+
+Profile = Literal["2025-08", "2026-08"]
+_PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
+HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
+_SCOPE = re.compile(r"[a-z_]+:[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A Ramp connection's settings, complete and checked."""
+
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    base_url: str
+    profile: Profile
+    page_size: int
+    entity_id: str | None
+    provider_name: str | None
+    confirm_marks: bool
+    scopes: tuple[str, ...]
+
+
+def read_settings(binding: Binding) -> Settings:
+    """The settings of a connection.
+
+    Raises:
+        SettingMissing: when a credential was never given.
+        Rejected: when a setting has a value that cannot be used.
+    """
+    missing = tuple(name for name in ("client_id", "client_secret") if not _secret(binding, name))
+    if missing:
+        raise SettingMissing(binding.company, binding.connection, missing)
+    wrong = [p for p in problems(binding) if p.level == "error"]
+    if wrong:
+        raise Rejected(f"{wrong[0].location}: {wrong[0].where}: {wrong[0].message}", hint=wrong[0].hint)
+    return Settings(
+        client_id=_secret(binding, "client_id"),
+        client_secret=_secret(binding, "client_secret"),
+        base_url=_base_url(binding),
+        profile="2025-08" if _value(binding, "api_profile") == "2025-08" else "2026-08",
+        page_size=int(_value(binding, "page_size") or 100),
+        entity_id=str(_value(binding, "entity_id") or "") or None,
+        provider_name=str(_value(binding, "provider_name") or "").strip() or None,
+        confirm_marks=_value(binding, "confirm_marks") is not False,
+        scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
+    )
+
+
+def problems(binding: Binding) -> list[Diagnostic]:
+    """Everything that is wrong with the settings, without a network."""
+    found = [
+        _problem(
+            binding, name, "is not given", f"run `flowctl connect {binding.connection} --company {binding.company}`"
+        )
+        for name in ("client_id", "client_secret")
+        if not _secret(binding, name)
+    ]
+    found += [
+        _problem(
+            binding, name, "holds characters that no Ramp credential has", "copy it again from Ramp, without spaces"
+        )
+        for name in ("client_id", "client_secret")
+        if not re.fullmatch(r"[!-~]*", _secret(binding, name))
+    ]
+    for spec in SPEC.settings:
+        value = _value(binding, spec.name)
+        if spec.choices and value not in spec.choices:
+            known = suggestion(str(value)[:40], spec.choices)
+            found.append(_problem(binding, spec.name, f"`{str(value)[:40]}` is not one of its values", known))
+    size = _value(binding, "page_size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 2 <= size <= 100:
+        found.append(_problem(binding, "page_size", "must be a whole number from 2 to 100", "leave it out for 100"))
+    if not isinstance(_value(binding, "confirm_marks"), bool):
+        found.append(_problem(binding, "confirm_marks", "must be true or false", "leave it out for true"))
+    return found + _address_problems(binding) + _scope_problems(binding) + _webhook_problems(binding)
+
+
+def _address_problems(binding: Binding) -> list[Diagnostic]:
+    from connectors._http import url_problem
+
+    url = _base_url(binding)
+    reason = url_problem(url, HOSTS)
+    if reason is None and urlsplit(url).path.strip("/"):
+        reason = "must end after the host; paths are added by the connector"
+    return [_problem(binding, "base_url", reason, f"leave it out for {PRODUCTION}")] if reason else []
+
+
+def _scope_problems(binding: Binding) -> list[Diagnostic]:
+    scopes = str(_value(binding, "scopes")).split()
+    odd = [scope[:60] for scope in scopes if not _SCOPE.fullmatch(scope)]
+    # A token that is asked for without scopes is given, and can do nothing (FACTS.md section 2).
+    if not scopes or odd:
+        message = f"`{odd[0]}` is no scope" if odd else "names no scope, and such a token can do nothing"
+        return [
+            _problem(binding, "scopes", message, f"scopes are separated by spaces, for example {' '.join(SCOPES[:2])}")
+        ]
+    if MARK_SCOPE not in scopes:
+        hint = f"add {MARK_SCOPE}, or use no `mark_synced` with this connection"
+        return [
+            _problem(binding, "scopes", f"{MARK_SCOPE} is not among them, so nothing can be marked", hint, "warning")
+        ]
+    return []
+
+
+def _webhook_problems(binding: Binding) -> list[Diagnostic]:
+    if binding.secrets.get("webhook_secret"):
+        return []
+    hint = "records are found at the next poll; give the secret to hear of them at once"
+    return [_problem(binding, "webhook_secret", "is not given, so every webhook is refused", hint, "warning")]
+
+
+def _problem(binding: Binding, name: str, message: str, hint: str, level: Level = "error") -> Diagnostic:
+    code = "R001" if message == "is not given" else "R002"
+    return Diagnostic(Location(f"{binding.company}/{binding.connection}"), code, name, message, hint, level)
+
+
+def _secret(binding: Binding, name: str) -> str:
+    return binding.secrets.get(name) or str(binding.settings.get(name) or "")
+
+
+def _value(binding: Binding, name: str) -> str | int | bool | None:
+    spec = next(s for s in SPEC.settings if s.name == name)
+    return binding.settings.get(name, spec.default)
+
+
+def _base_url(binding: Binding) -> str:
+    preset = _PRESETS.get(str(_value(binding, "environment")), PRODUCTION)
+    return str(_value(binding, "base_url") or preset).rstrip("/")

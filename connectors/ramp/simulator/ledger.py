@@ -1,0 +1,55 @@
+"""What Ramp itself believes to be in the books: counted from its own state, independent of what the engine says."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from connectors.ramp.simulator.world import World, bill_ready
+from engine.money import from_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums per currency in major units of what is synced, and counts of marks by sync type.
+
+    `exported` counts rows that the Export button marked without a call; `ready` counts rows that still wait.
+    """
+
+    bills: dict[str, Decimal]
+    bill_payments: dict[str, Decimal]
+    transactions: dict[str, Decimal]
+    marks: dict[str, int]
+    failed: dict[str, int]
+    exported: dict[str, int]
+    ready: dict[str, int]
+
+
+def totals(world: World) -> Totals:
+    """The totals now."""
+    bills: defaultdict[str, Decimal] = defaultdict(Decimal)
+    payments: defaultdict[str, Decimal] = defaultdict(Decimal)
+    transactions: defaultdict[str, Decimal] = defaultdict(Decimal)
+    ready: Counter[str] = Counter()
+    for bill in world.bills.values():
+        if bill.sync_status != "NOT_SYNCED":
+            bills[bill.currency] += from_minor(bill.minor, bill.currency)
+        if bill.sync_status == "BILL_AND_PAYMENT_SYNCED" and bill.payment is not None:
+            payments[bill.currency] += from_minor(bill.payment.minor, bill.currency)
+        if bill_ready(bill):
+            ready["BILL_SYNC" if bill.sync_status == "NOT_SYNCED" else "BILL_PAYMENT_SYNC"] += 1
+    for row in world.transactions.values():
+        if row.sync_status == "SYNCED":
+            transactions[row.settled.currency] += from_minor(row.settled.minor, row.settled.currency)
+        elif row.sync_status == "SYNC_READY":
+            ready["TRANSACTION_SYNC"] += 1
+    return Totals(
+        bills=dict(bills),
+        bill_payments=dict(payments),
+        transactions=dict(transactions),
+        marks=dict(Counter(mark.kind for mark in world.marks)),
+        failed=dict(Counter(mark.kind for mark in world.failed)),
+        exported=dict(Counter(kind for kind, _object_id in world.exported)),
+        ready=dict(ready),
+    )

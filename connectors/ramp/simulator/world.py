@@ -1,0 +1,180 @@
+"""The simulated business: everything it holds, and seeded names for what is added."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from connectors.ramp.simulator.records import (
+    Bill,
+    Connection,
+    Delivery,
+    Department,
+    Entity,
+    FailedMark,
+    Mark,
+    Options,
+    Profile,
+    Selection,
+    Subscription,
+    Transaction,
+    User,
+    Vendor,
+)
+from engine.clock import BASE62, Clock
+
+PREFIX = "/developer/v1"
+
+
+class Names:
+    """Ids and tokens from the seed: the n-th of a kind is always the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._counts: defaultdict[str, int] = defaultdict(int)
+
+    def fixed(self, kind: str, key: str) -> str:
+        """The uuid that belongs to a key, for ever."""
+        digest = hashlib.sha256(f"{self.seed}\x00{kind}\x00{key}".encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+    def uuid(self, kind: str) -> str:
+        """The next uuid of a kind."""
+        self._counts[kind] += 1
+        return self.fixed(kind, f"#{self._counts[kind]}")
+
+    def text(self, kind: str, length: int) -> str:
+        """The next base-62 text of a kind."""
+        self._counts[kind] += 1
+        source = random.Random(f"{self.seed}:{kind}:{self._counts[kind]}")  # noqa: S311 - a simulation must repeat
+        return "".join(source.choice(BASE62) for _ in range(length))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an object; `detail` is extra text of the event's object, such as a sync_request_id."""
+
+    id: str
+    type: str
+    at: datetime
+    object_id: str
+    detail: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """A press of the sync button: rows not marked before the deadline fail by themselves."""
+
+    id: str
+    sync_type: str
+    object_ids: tuple[str, ...]
+    requested_at: datetime
+    deadline: datetime
+
+
+@dataclass(slots=True)
+class World:
+    """All state of one business. Objects are frozen and exchanged whole; the simulator's lock guards every change."""
+
+    names: Names
+    clock: Clock
+    profile: Profile
+    options: Options
+    business_id: str = ""
+    bills: dict[str, Bill] = field(default_factory=dict)
+    vendors: dict[str, Vendor] = field(default_factory=dict)
+    transactions: dict[str, Transaction] = field(default_factory=dict)
+    entities: dict[str, Entity] = field(default_factory=dict)
+    departments: dict[str, Department] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    connections: dict[str, Connection] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    failed: list[FailedMark] = field(default_factory=list)
+    exported: list[tuple[str, str]] = field(default_factory=list)
+    sync_calls: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sync_requests: dict[str, SyncRequest] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    deliveries: list[Delivery] = field(default_factory=list)
+    outage: bool = False
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time."""
+        return self.clock.now()
+
+    def connection(self) -> Connection | None:
+        """The one active accounting connection."""
+        return next((item for item in self.connections.values() if item.is_active), None)
+
+    def provider(self, selection: Selection) -> str:
+        """The integrator whose external ids a selection carries."""
+        if selection.provider is not None:
+            return selection.provider
+        active = self.connection()
+        return active.provider if active else ""
+
+    def primary_entity(self) -> Entity:
+        """The entity that objects belong to unless told otherwise."""
+        return next(item for item in self.entities.values() if item.is_primary)
+
+    def emit(self, kind: str, object_id: str, **detail: str) -> None:
+        """Queue an event for the webhook subscriptions."""
+        self.events.append(Event(self.names.uuid("event"), kind, self.now, object_id, tuple(detail.items())))
+
+    def change_bill(self, bill_id: str, **changes: Any) -> Bill:
+        """Exchange a bill for a changed one."""
+        self.bills[bill_id] = replace(self.bills[bill_id], **changes)
+        return self.bills[bill_id]
+
+    def change_transaction(self, transaction_id: str, **changes: Any) -> Transaction:
+        """Exchange a transaction for a changed one, updated now."""
+        found = self.transactions[transaction_id]
+        self.transactions[transaction_id] = replace(found, **{"updated_at": self.now, **changes})
+        return self.transactions[transaction_id]
+
+
+def bill_ready(bill: Bill) -> bool:
+    """The `sync_ready` view of bills: approved, kept, wanted in the books, and something left to sync."""
+    if bill.approval != "APPROVED" or bill.archived_at is not None or not bill.enable_accounting_sync:
+        return False
+    return bill.sync_status == "NOT_SYNCED" or (bill.sync_status == "BILL_SYNCED" and bill.status == "PAID")
+
+
+def founded(seed: int, clock: Clock, profile: Profile, options: Options) -> World:
+    """A business with one entity, two departments, three users and, unless told otherwise, an accounting connection."""
+    names = Names(seed)
+    world = World(
+        names=names, clock=clock, profile=profile, options=options, business_id=names.fixed("business", "only")
+    )
+    now = world.now
+    entity = Entity(names.uuid("entity"), "Sushi Luncheonette LLC", options.currency, is_primary=True, created_at=now)
+    world.entities[entity.id] = entity
+    for title in ("Operations", "Kitchen"):
+        department = Department(names.uuid("department"), title)
+        world.departments[department.id] = department
+    first = next(iter(world.departments))
+    people = (
+        ("Amélie", "Okafor", "BUSINESS_OWNER"),
+        ("Jun", "Takahashi", "BUSINESS_USER"),
+        ("Rosa", "Núñez", "BUSINESS_BOOKKEEPER"),
+    )
+    for given, family, role in people:
+        user = User(names.uuid("user"), given, family, f"user{len(world.users)}@example.com", role, first, entity.id)
+        world.users[user.id] = user
+    if options.provider is not None:
+        made = Connection(
+            names.uuid("connection"),
+            options.provider,
+            options.connection,
+            is_active=True,
+            created_at=now,
+            linked_at=now,
+        )
+        world.connections[made.id] = made
+    return world

@@ -1,0 +1,119 @@
+"""An open Ramp connection: reads streams, reads one record, marks, and manages webhook subscriptions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connectors._http import Call
+from connectors.ramp.client import API, RampClient
+from connectors.ramp.filters import keeper, query
+from connectors.ramp.marks import mark, object_id
+from connectors.ramp.records import Record, normaliser
+from connectors.ramp.settings import Settings
+from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
+from engine.contract import Binding, Json, MarkCall, Page, Tools
+from engine.diagnostics import suggestion
+from engine.errors import BadAnswer, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A webhook subscription as created; Ramp shows the secret only this once."""
+
+    id: str
+    status: str
+    secret: str = field(repr=False)
+
+
+class RampSource:
+    """Ramp as a source. Close it when done."""
+
+    def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
+        self._client = RampClient(binding, settings, tools)
+        self._settings = settings
+
+    def read(
+        self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
+    ) -> Iterator[Page]:
+        """All matching records, page by page; the last page's checkpoint is None, since every read lists all."""
+        scope = self._scope(stream)
+        params = query(self._client.where, stream, filters, self._settings.entity_id)
+        keep, normalise = keeper(stream, params), normaliser(stream, self._settings)
+        path, name = f"{API}/{stream}", _name(stream, params)
+        start = _resume(checkpoint, name, path)
+        try:
+            for page in self._client.pages(path, params, scope, start):
+                records = [record for row in page.rows if keep(record := normalise(row))]
+                start = None  # whatever goes wrong from now on is not the checkpoint's fault
+                yield Page(records, f"{name} {page.next}" if page.next else None)
+        except Rejected:
+            if start is None:
+                raise
+            # The record that the saved cursor points at is gone: begin again, nothing may be skipped.
+            yield from self.read(stream, filters, None)
+
+    def get(self, stream: str, record_id: str) -> Json | None:
+        """One record as it is now, or None when Ramp no longer has it."""
+        scope = self._scope(stream)
+        row = self._client.find(f"{API}/{stream}/{object_id(self._client.where, record_id)}", scope)
+        if row is None:
+            return None
+        record: Record = normaliser(stream, self._settings)(row)
+        if record["id"] != record_id:
+            raise BadAnswer(f"{self._client.where}: Ramp answered with another object than was asked for ({stream})")
+        return record
+
+    def mark(self, call: MarkCall) -> None:
+        """Tell Ramp; returning means that every id is acknowledged. Safe to repeat with the same key."""
+        mark(self._client, call, confirm=self._settings.confirm_marks)
+
+    def granted(self) -> frozenset[str]:
+        """The scopes Ramp granted; it drops silently what the app may not have."""
+        return self._client.granted()
+
+    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscription:
+        """Create a webhook subscription; without `events`, for all that this connector knows how to use."""
+        offered = EVENTS_2025 if self._settings.profile == "2025-08" else EVENTS
+        wanted = list(events) or list(offered)
+        for event in wanted:
+            if event not in offered:
+                raise Rejected(f"{self._client.where}: there is no event `{event}`", hint=suggestion(event, offered))
+        body = {"endpoint_url": url, "event_types": wanted}
+        answer = self._client.send(Call("POST", f"{API}/webhooks", json=body, write=True))
+        made = answer.json()
+        if not isinstance(made, dict) or not all(isinstance(made.get(n), str) for n in ("id", "status", "secret")):
+            raise BadAnswer(f"{answer.where}: no subscription with `id`, `status` and `secret`")
+        return Subscription(made["id"], made["status"], made["secret"])
+
+    def verify_subscription(self, subscription_id: str, challenge: str) -> None:
+        """Send back the challenge that Ramp posted to our endpoint; Ramp then begins to send events."""
+        path = f"{API}/webhooks/{object_id(self._client.where, subscription_id)}/verify"
+        # Verifying twice does no harm, so a lost answer is simply tried again.
+        answer = self._client.send(Call("POST", path, json={"challenge": challenge}))
+        body = answer.json()
+        if not isinstance(body, dict) or body.get("success") is not True:
+            raise Rejected(f"{answer.where}: Ramp does not accept the challenge", hint="create the subscription again")
+
+    def close(self) -> None:
+        """Close open connections."""
+        self._client.close()
+
+    def _scope(self, stream: str) -> str:
+        if SPEC.stream(stream) is None:
+            raise Rejected(
+                f"{self._client.where}: there is no stream `{stream}`", hint=suggestion(stream, STREAM_SCOPES)
+            )
+        return STREAM_SCOPES[stream]
+
+
+def _name(stream: str, params: Mapping[str, str]) -> str:
+    """Equal only for the same question, so that a checkpoint is never used for another one."""
+    question = "&".join(f"{k}={v}" for k, v in sorted(params.items()))
+    return f"{stream}:{hashlib.sha256(question.encode()).hexdigest()[:12]}"
+
+
+def _resume(checkpoint: str | None, name: str, path: str) -> str | None:
+    saved, _, following = (checkpoint or "").partition(" ")
+    return following if saved == name and following.startswith(f"{path}?") else None

@@ -1,0 +1,212 @@
+"""The outbox as a polled connector sees it: the store's tables behind the contract's Protocols, one transaction a call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from engine import contract, follow
+from engine.clock import iso
+from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
+from engine.errors import Bug
+from engine.follow import Hand
+from engine.program import FlowProgram
+from engine.runner import Runner
+from engine.store import companies, journal, lists, outbox, records, work
+from engine.store.base import Tx
+from engine.world import World
+
+ACTOR = "web-connector"
+LIST_AGE = timedelta(hours=4)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutbox:
+    """Hands out desks. `programs` are the flows that this process runs; `changed` is called after a commit that made work."""
+
+    world: World
+    programs: Mapping[str, FlowProgram]
+    changed: Callable[[str], None] = lambda _company: None
+
+    @contextmanager
+    def transaction(self) -> Iterator[contract.Desk]:
+        """One call, one transaction."""
+        touched: set[str] = set()
+        with self.world.store.write() as tx:
+            base = _Base(tx, self.world, self.programs, touched)
+            yield contract.Desk(_Sessions(base), _Operations(base), _Books(base))
+        for company in touched:
+            self.changed(company)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    tx: Tx
+    world: World
+    programs: Mapping[str, FlowProgram]
+    touched: set[str] = field(default_factory=set)
+
+    def hand(self, company: str) -> Hand:
+        return Hand(company, self.world.at(), ACTOR)
+
+    def flows(self, company: str) -> list[FlowProgram]:
+        """The flows whose connections this company has all made."""
+        made = {row["connection"] for row in companies.connections(self.tx, company)}
+        return [p for p in self.programs.values() if made.issuperset(c.name for c in p.flow.connections)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """Web Connector sessions."""
+
+    base: _Base
+
+    def login(self, user: str) -> Login | None:
+        return companies.login(self.base.tx, user)
+
+    def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
+        rows = self.base.tx.rows("sessions_open_of", {"company": company})
+        self.base.tx.run("sessions_close_of", {"company": company})
+        at = self.base.world.at()
+        scope = {"ticket_hash": ticket_hash, "company": company, "state": json.dumps(dict(state)), "at": at}
+        self.base.tx.run("session_insert", scope)
+        before = iso(self.base.world.clock.now() - timedelta(days=30))
+        self.base.tx.run("sessions_prune", {"before": before})
+        return tuple(json.loads(row["state"]) for row in rows)
+
+    def load(self, ticket_hash: str) -> tuple[str, Json] | None:
+        row = self.base.tx.one("session_get", {"ticket_hash": ticket_hash})
+        return (row["company"], json.loads(row["state"])) if row else None
+
+    def save(self, ticket_hash: str, state: Json) -> None:
+        scope = {"ticket_hash": ticket_hash, "state": json.dumps(dict(state)), "at": self.base.world.at()}
+        if self.base.tx.run("session_save", scope) != 1:
+            raise Bug("a closed Web Connector session cannot be saved")
+
+    def close(self, ticket_hash: str) -> None:
+        row = self.base.tx.one("session_get", {"ticket_hash": ticket_hash})
+        if row is not None:
+            self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.world.at()})
+            self.base.touched.add(row["company"])
+
+    def identity(self, company: str) -> Json | None:
+        return companies.identity(self.base.tx, company)
+
+    def bind(self, company: str, identity: Json) -> None:
+        hand = self.base.hand(company)
+        companies.bind(self.base.tx, company, identity, hand.at)
+        entry = journal.Entry("bound", detail=dict(identity))
+        journal.append(self.base.tx, company, hand.at, hand.actor, [entry])
+
+    def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
+        hand = self.base.hand(company)
+        entry = journal.Entry(event, detail={"message": message, **(detail or {})})
+        journal.append(self.base.tx, company, hand.at, hand.actor, [entry])
+        if alert:
+            work.raise_alert(self.base.tx, company, work.Alert("session", event, message), hand.at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operations:
+    """The outbox."""
+
+    base: _Base
+
+    def backlog(self, company: str) -> int:
+        waiting = outbox.backlog(self.base.tx, company, self.base.world.at())
+        if waiting:
+            return waiting
+        self.refill(company)
+        return outbox.backlog(self.base.tx, company, self.base.world.at())
+
+    def refill(self, company: str) -> int:
+        if self.base.tx.one("pending_exists", {"company": company}) is None:
+            return 0
+        runner = Runner(self.base.world)
+        return sum(runner.refill(self.base.tx, program, company) for program in self.base.flows(company))
+
+    def next(self, company: str, limit: int) -> tuple[Operation, ...]:
+        rows = outbox.ready(self.base.tx, company, self.base.world.at(), limit)
+        return tuple(outbox.operation_of(row) for row in rows)
+
+    def unsettled(self, company: str) -> MessageSet | None:
+        return outbox.unsettled(self.base.tx, company)
+
+    def freeze(self, company: str, message_set: MessageSet) -> None:
+        hand = self.base.hand(company)
+        outbox.freeze_set(self.base.tx, company, hand.at, message_set)
+        detail = {"message_set": message_set.id, "sha256": message_set.sha256}
+        self._move_all(company, message_set.operations, "sent", "sent", detail)
+
+    def resend(self, company: str, set_id: str, ticket_hash: str) -> None:
+        hand = self.base.hand(company)
+        message_set = outbox.unsettled(self.base.tx, company)
+        scope = {"id": set_id, "company": company, "ticket_hash": ticket_hash, "at": hand.at}
+        if message_set is None or message_set.id != set_id or self.base.tx.run("set_resent", scope) != 1:
+            raise Bug(f"message set {set_id} is not there to be sent again")
+        detail = {"message_set": set_id, "sha256": message_set.sha256, "attempt": message_set.attempts + 1}
+        self._move_all(company, message_set.operations, "sent", "resent", detail)
+
+    def doubt(self, company: str, set_id: str, reason: str) -> None:
+        if self.base.tx.run("set_doubt", {"id": set_id, "company": company}) != 1:
+            return
+        message_set = outbox.unsettled(self.base.tx, company)
+        assert message_set is not None
+        self._move_all(company, message_set.operations, "unknown", "in_doubt", {"message_set": set_id, "why": reason})
+
+    def settle(self, company: str, set_id: str, outcomes: Sequence[OperationOutcome], answer: bytes) -> None:
+        hand = self.base.hand(company)
+        by_id = {outcome.operation_id: outcome for outcome in outcomes}
+        operations = self.base.tx.rows("operations_of_set", {"set_id": set_id})
+        if set(by_id) != {row["id"] for row in operations}:
+            raise Bug(f"message set {set_id} must be settled with one outcome for each of its operations")
+        outbox.settle_set(self.base.tx, company, hand.at, set_id, answer)
+        for row in operations:
+            follow.settle(self.base.tx, hand, row, by_id[row["id"]])
+        self.base.touched.add(company)
+
+    def uncleared(self, company: str) -> str | None:
+        return outbox.uncleared(self.base.tx, company)
+
+    def _move_all(
+        self, company: str, operations: Sequence[Operation], to: records.State, event: str, detail: Mapping[str, object]
+    ) -> None:
+        hand = self.base.hand(company)
+        for operation in operations:
+            row = self.base.tx.one("records_of_operation", {"operation_id": operation.id})
+            assert row is not None
+            step = records.Move(row, to, event, records.load_reasons(row), detail={"operation": operation.id, **detail})
+            records.move(self.base.tx, company, hand.at, hand.actor, [step])
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """The cached lists."""
+
+    base: _Base
+
+    def due(self, company: str) -> tuple[str, ...]:
+        stale = iso(self.base.world.clock.now() - LIST_AGE)
+        wanted = dict.fromkeys(name for program in self.base.flows(company) for name in program.lists)
+        for name in wanted:
+            lists.ensure(self.base.tx, company, name)
+        return tuple(name for name in lists.due(self.base.tx, company, stale) if name in wanted)
+
+    def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
+        hand = self.base.hand(company)
+        lists.store_page(self.base.tx, company, name, objects, first=first)
+        if last:
+            gone = lists.finish(self.base.tx, company, name, hand.at)
+            woken = records.wake(self.base.tx, company, hand.at, hand.actor, f"list:{name}")
+            detail = {"list": name, "gone": gone, "woken": woken}
+            journal.append(self.base.tx, company, hand.at, hand.actor, [journal.Entry("list_read", detail=detail)])
+
+    def get(self, company: str, name: str, full_name: str) -> ListObject | None:
+        return lists.named(self.base.tx, company, name, full_name)
+
+    def expire(self, company: str, names: Sequence[str]) -> None:
+        for name in names:
+            lists.expire(self.base.tx, company, name)

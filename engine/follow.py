@@ -1,0 +1,208 @@
+"""What follows from an outcome: moves, provided lookups, wake-ups, marks for the source, alerts; all in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from engine.contract import ListObject, OperationOutcome
+from engine.diagnostics import Location
+from engine.mapping import Scope, compile_expression
+from engine.model import Expr, Flow, Stream
+from engine.program import Program
+from engine.store import lists, marks, outbox, records, work
+from engine.store.base import Row, Tx
+from engine.store.records import Move, Reason
+
+# Reasons that solve themselves inside the system; a person need not hear of them.
+QUIET = frozenset({"not_posted", "retry"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who acts, for whom, and when."""
+
+    company: str
+    at: str
+    actor: str
+
+
+def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> None:
+    """Commit the outcome of one operation and everything that follows from it."""
+    record = tx.one("record_get", {"id": operation["record_id"]})
+    assert record is not None
+    detail = {"operation": operation["id"], "sha256": operation["sha256"]}
+    if outcome.code:
+        detail["code"] = outcome.code
+    if outcome.outcome == "posted":
+        _posted(tx, hand, operation, record, outcome, detail)
+        return
+    if outcome.outcome == "retry":
+        outbox.put(tx, operation["id"], "waiting", not_before=_after(hand.at, outcome.retry_after_s))
+        reason = Reason("retry", outcome.message, outcome.hint)
+        records.move(
+            tx,
+            hand.company,
+            hand.at,
+            hand.actor,
+            [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
+        )
+        return
+    reason = Reason(outcome.code or outcome.outcome, outcome.message, outcome.hint, outcome.waits_for)
+    held_unknown = outcome.outcome == "held" and not outcome.code.isdigit()
+    state: records.State = "deferred" if outcome.outcome == "deferred" else "failed"
+    outbox.put(tx, operation["id"], {"held": "held", "deferred": "cancelled"}.get(outcome.outcome, "done"))
+    if held_unknown:
+        if record["state"] != "unknown":
+            records.move(
+                tx, hand.company, hand.at, hand.actor, [Move(record, "unknown", "held", (reason,), detail=detail)]
+            )
+        work.raise_alert(tx, hand.company, _alert("unknown", record, reason), hand.at)
+        return
+    records.move(
+        tx,
+        hand.company,
+        hand.at,
+        hand.actor,
+        [Move(record, state, outcome.outcome, (reason,), attempt=True, detail=detail)],
+    )
+    report(tx, hand, record, state, (reason,), json.loads(operation["follow_up"]))
+
+
+def _posted(
+    tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome, detail: Mapping[str, Any]
+) -> None:
+    receipt = dict(outcome.receipt)
+    outbox.put(tx, operation["id"], "done")
+    moved = Move(
+        record, "posted", "posted", receipt=receipt, detail={**detail, "receipt": receipt, "amount": record["amount"]}
+    )
+    records.move(tx, hand.company, hand.at, hand.actor, [moved])
+    follow_up = json.loads(operation["follow_up"])
+    provide = follow_up.get("provide")
+    if provide:
+        found = ListObject(receipt.get("ListID", ""), receipt.get("FullName") or record["party"] or "")
+        link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
+        lists.add(tx, hand.company, str(provide.get("list") or _list_of(operation["request"])), found)
+    mark = follow_up.get("mark")
+    if mark:
+        reference = _reference(mark["reference"])({"receipt": receipt}, None)
+        new = marks.NewMark(
+            record["flow"],
+            mark["connection"],
+            mark["kind"],
+            record["id"],
+            record["source_id"],
+            "posted",
+            str(reference or ""),
+        )
+        marks.add(tx, hand.company, new)
+    quiet(tx, hand, record)
+    records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
+    if not mark:
+        done = tx.one("record_get", {"id": record["id"]})
+        assert done is not None
+        close(tx, hand, done, "nothing to tell the source")
+
+
+def close(tx: Tx, hand: Hand, record: Row, why: str) -> None:
+    """The source knows, or need not: the record's life ends."""
+    records.move(tx, hand.company, hand.at, hand.actor, [Move(record, "closed", "closed", detail={"why": why})])
+
+
+def link(tx: Tx, hand: Hand, record: Row, lookup: str, key: str, found: ListObject, origin: str) -> None:
+    """From now on the source's key means this object; records that waited for it wake."""
+    row = lists.Mapping(record["flow"], lookup, key, found.full_name, found.list_id, record["party"] or "", origin)
+    lists.put_mapping(tx, hand.company, row, hand.actor, hand.at)
+    records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{lookup}:{key}")
+
+
+def report(
+    tx: Tx, hand: Hand, record: Row, state: str, reasons: Sequence[Reason], follow_up: Mapping[str, Any]
+) -> None:
+    """Tell a person, and the source when the flow says so, that a record is parked."""
+    loud = [reason for reason in reasons if reason.code not in QUIET]
+    if not loud:
+        return
+    for reason in loud:
+        work.raise_alert(tx, hand.company, _alert(state, record, reason), hand.at)
+    mark = follow_up.get("mark")
+    if mark and state in follow_up.get("failures", ()):
+        text = "; ".join(_sentence(reason) for reason in loud)[:500]
+        new = marks.NewMark(
+            record["flow"], mark["connection"], mark["kind"], record["id"], record["source_id"], "failed", text
+        )
+        marks.add(tx, hand.company, new)
+
+
+def quiet(tx: Tx, hand: Hand, record: Row) -> None:
+    """The record's troubles are over: close the alerts that named it."""
+    for kind in ("deferred", "failed", "unknown"):
+        for subject in (_subject(record), *(_shared_subject(record, r) for r in records.load_reasons(record))):
+            work.resolve_alert(tx, hand.company, kind, subject, hand.at)
+
+
+def follow_up_of(stream: Stream) -> dict[str, Any]:
+    """How the source is told of a record that never became an operation."""
+    mark = stream.mark_synced
+    if mark is None:
+        return {}
+    told = {"connection": mark.connection, "kind": mark.kind, "reference": mark.reference.text}
+    return {"mark": told, "failures": list(mark.failures)}
+
+
+def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
+    """Save a person's mapping, journal it, and wake what waited for it; returns how many records woke."""
+    from engine.store import journal
+
+    lists.put_mapping(tx, hand.company, row, hand.actor, hand.at)
+    detail = {"lookup": row.lookup, "key": row.source_key, "full_name": row.full_name, "list_id": row.list_id}
+    journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("mapped", flow.name, detail=detail)])
+    for kind in ("deferred", "failed"):
+        work.resolve_alert(tx, hand.company, kind, f"{flow.name}/{row.lookup}/{row.source_key}", hand.at)
+    return records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{row.lookup}:{row.source_key}")
+
+
+@lru_cache(maxsize=256)
+def _reference(text: str) -> Program:
+    return compile_expression(Expr(text, Location("mark_synced")), Scope())
+
+
+def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
+    subject = _shared_subject(record, reason) or _subject(record)
+    where = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
+    return work.Alert(kind, subject, f"{where}: {reason.message}", reason.hint)
+
+
+def _subject(record: Row) -> str:
+    return f"{record['flow']}/{record['stream']}/{record['source_id']}"
+
+
+def _shared_subject(record: Row, reason: Reason) -> str:
+    """Many records that miss the same mapping are one alert, not many."""
+    for key in reason.waits_for:
+        kind, _, rest = key.partition(":")
+        if kind == "mapping":
+            return f"{record['flow']}/{rest.replace(':', '/', 1)}"
+    return ""
+
+
+def _sentence(reason: Reason) -> str:
+    text = reason.message[:1].upper() + reason.message[1:]
+    return f"{text}. {reason.hint[:1].upper()}{reason.hint[1:]}" if reason.hint else text
+
+
+def _list_of(request: str) -> str:
+    """The list that a list-object request adds to: `VendorAdd` adds to Vendor."""
+    return request.removesuffix("Add")
+
+
+def _after(at: str, seconds: float) -> str:
+    from datetime import timedelta
+
+    from engine.clock import from_iso, iso
+
+    return iso(from_iso(at) + timedelta(seconds=seconds))

@@ -1,0 +1,279 @@
+"""Brings a page of source records, or records that wait in the store, as far as they get: all in the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine import follow, pipeline
+from engine.contract import Json, ListObject
+from engine.errors import ExpressionError
+from engine.follow import Hand
+from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked
+from engine.program import StreamProgram
+from engine.store import journal, outbox, records, work
+from engine.store.base import Row, Tx
+from engine.store.records import Intake, Move, NewRecord, Place, Reason
+
+# What may still change without anybody having been told.
+_OPEN = frozenset({"pending", "deferred", "failed", "skipped"})
+
+
+@dataclass(slots=True)
+class Batch:
+    """Where a page is taken in, and what came of it so far."""
+
+    tx: Tx
+    hand: Hand
+    desk: Desk
+    run: int
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
+    """Make every record of the page durable, and prepare the new ones."""
+    place = _place(batch, stream)
+    intakes: dict[str, tuple[Intake, Json]] = {}
+    for data in page:
+        try:
+            intake = pipeline.take_in(stream, batch.desk, data)
+        except ExpressionError as error:
+            _unreadable(batch, stream, error)
+            continue
+        intakes[intake.source_id] = (intake, data)
+    batch.counts["read"] += len(page)
+    known = records.known(batch.tx, place, list(intakes))
+    fresh: list[tuple[Intake, Json, pipeline.Prepared]] = []
+    seen: list[tuple[int, int]] = []
+    for source_id, (intake, data) in intakes.items():
+        row = known.get(source_id)
+        if row is None:
+            fresh.append((intake, data, pipeline.prepare(stream, batch.desk, source_id, data)))
+        elif row["payload_sha256"] == intake.payload_sha256:
+            seen.append((batch.run, row["id"]))
+        else:
+            _changed(batch, stream, row, intake, data)
+    if seen:
+        batch.tx.many("records_seen", seen)
+    _insert(batch, stream, place, fresh)
+
+
+def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: int = 500) -> int:
+    """Prepare records that wait for nothing any more; returns how many were looked at."""
+    done, after = 0, 0
+    while done < limit:
+        scope = {
+            "company": batch.hand.company,
+            "flow": batch.desk.program.flow.name,
+            "stream": stream.stream.name,
+            "state": "pending",
+            "after": after,
+            "limit": min(page, limit - done),
+        }
+        rows = batch.tx.rows("records_in_state", scope)
+        if not rows:
+            return done
+        for row in rows:
+            prepared = pipeline.prepare(stream, batch.desk, row["source_id"], json.loads(row["payload"]))
+            _advance(batch, stream, row, prepared)
+        done += len(rows)
+        after = rows[-1]["id"]
+    return done
+
+
+def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) -> None:
+    """A record that was not in the newest complete listing was read by itself: take what the source says of it now."""
+    if data is None:
+        reason = Reason("gone", "the source no longer has it")
+        pending = _as_pending(batch, row)
+        _move(batch, Move(pending, "skipped", "skipped", (reason,)))
+        batch.counts["skipped"] += 1
+        return
+    intake = pipeline.take_in(stream, batch.desk, data)
+    if intake.payload_sha256 != row["payload_sha256"]:
+        _changed(batch, stream, row, intake, data)
+    else:
+        batch.tx.many("records_seen", [(batch.run, row["id"])])
+
+
+def _insert(
+    batch: Batch, stream: StreamProgram, place: Place, fresh: Sequence[tuple[Intake, Json, pipeline.Prepared]]
+) -> None:
+    """Add new records in the state they reached, their operations, and what follows from those that are parked."""
+    new = [_new_record(intake, prepared) for intake, _, prepared in fresh]
+    ids = records.insert(batch.tx, place, batch.run, batch.hand.at, batch.hand.actor, new)
+    connection = stream.stream.write.connection
+    outbox.add(
+        batch.tx,
+        batch.hand.company,
+        batch.hand.at,
+        [
+            _operation(connection, record_id, prepared)
+            for record_id, (_, _, prepared) in zip(ids, fresh, strict=True)
+            if isinstance(prepared, Frozen)
+        ],
+    )
+    for record_id, record, (_, data, prepared) in zip(ids, new, fresh, strict=True):
+        batch.counts[record.state] += 1
+        if isinstance(prepared, (Parked, Adopted)) and record.state != "skipped":
+            row = batch.tx.one("record_get", {"id": record_id})
+            assert row is not None
+            follow.report(batch.tx, batch.hand, row, record.state, record.reasons, follow.follow_up_of(stream.stream))
+        if isinstance(prepared, Adopted):
+            row = batch.tx.one("record_get", {"id": record_id})
+            assert row is not None
+            _link_adopted(batch, stream, row, data, prepared)
+
+
+def _new_record(intake: Intake, prepared: pipeline.Prepared) -> NewRecord:
+    if isinstance(prepared, Frozen):
+        detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
+        return NewRecord(intake, "intended", (), prepared.mapped_sha256, prepared.operation_id, detail)
+    if isinstance(prepared, Parked):
+        return NewRecord(intake, _state(prepared), prepared.reasons)
+    if isinstance(prepared, Adopted):
+        return NewRecord(intake, "skipped", (_adopted_reason(prepared),))
+    return NewRecord(intake, "pending")
+
+
+def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.Prepared) -> None:
+    """Move a pending record to where it gets."""
+    if isinstance(prepared, NotReady):
+        batch.counts["pending"] += 1
+        return
+    if isinstance(prepared, Frozen):
+        detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
+        moved = Move(row, "intended", "intended", (), prepared.mapped_sha256, prepared.operation_id, detail=detail)
+        _move(batch, moved)
+        connection = stream.stream.write.connection
+        outbox.add(batch.tx, batch.hand.company, batch.hand.at, [_operation(connection, row["id"], prepared)])
+        follow.quiet(batch.tx, batch.hand, row)
+        batch.counts["intended"] += 1
+        return
+    if isinstance(prepared, Adopted):
+        _move(batch, Move(row, "skipped", "skipped", (_adopted_reason(prepared),)))
+        _link_adopted(batch, stream, row, json.loads(row["payload"]), prepared)
+        batch.counts["skipped"] += 1
+        return
+    state = _state(prepared)
+    _move(batch, Move(row, state, state, prepared.reasons))
+    batch.counts[state] += 1
+    if state != "skipped":
+        follow.report(batch.tx, batch.hand, row, state, prepared.reasons, follow.follow_up_of(stream.stream))
+
+
+def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data: Json) -> None:
+    """The source record is not what it was when it was last read."""
+    state = row["state"]
+    if state in _OPEN:
+        pending = _as_pending(batch, row)
+        records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
+        fresh = batch.tx.one("record_get", {"id": pending["id"]})
+        assert fresh is not None
+        _advance(batch, stream, fresh, pipeline.prepare(stream, batch.desk, intake.source_id, data))
+        return
+    same = row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]
+    if same:
+        batch.tx.run("record_same", {"id": row["id"], "payload_sha256": intake.payload_sha256, "seen_run": batch.run})
+        return
+    full = batch.tx.one("record_get", {"id": row["id"]})
+    assert full is not None
+    if state == "intended" and _withdraw(batch, full):
+        reread = batch.tx.one("record_get", {"id": row["id"]})
+        assert reread is not None
+        records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
+        _advance(batch, stream, reread, pipeline.prepare(stream, batch.desk, intake.source_id, data))
+        return
+    # It was sent, perhaps posted: never a second Add. A person is told what differs.
+    at = batch.hand.at
+    batch.tx.run(
+        "record_drift", {"id": row["id"], "payload_sha256": intake.payload_sha256, "seen_run": batch.run, "at": at}
+    )
+    flow, name = batch.desk.program.flow.name, stream.stream.name
+    detail = {"payload": intake.payload_sha256, "was": row["payload_sha256"], "state": state}
+    entry = journal.Entry("drifted", flow, name, row["id"], intake.source_id, state, state, detail)
+    journal.append(batch.tx, batch.hand.company, at, batch.hand.actor, [entry])
+    alert = work.Alert(
+        "drifted",
+        f"{flow}/{name}/{intake.source_id}",
+        f"{flow}/{name}/{intake.reference or intake.source_id}: the source record changed after it was {state}",
+        "compare both sides and correct the posted entry by hand",
+    )
+    work.raise_alert(batch.tx, batch.hand.company, alert, at)
+    batch.counts["drifted"] += 1
+
+
+def _withdraw(batch: Batch, row: Row) -> bool:
+    """Take back an operation that was never sent; the record is pending again. False when it is under way already."""
+    operation = batch.tx.one("operation_get", {"id": row["operation_id"]})
+    if operation is None or operation["state"] != "waiting" or operation["message_set_id"]:
+        return False
+    outbox.put(batch.tx, operation["id"], "cancelled")
+    _move(batch, Move(row, "pending", "changed", detail={"cancelled": operation["id"]}))
+    return True
+
+
+def _as_pending(batch: Batch, row: Row) -> Row:
+    """The record, pending; moved there when it is parked."""
+    full = batch.tx.one("record_get", {"id": row["id"]})
+    assert full is not None
+    if full["state"] == "pending":
+        return full
+    _move(batch, Move(full, "pending", "changed"))
+    moved = batch.tx.one("record_get", {"id": row["id"]})
+    assert moved is not None
+    return moved
+
+
+def _unreadable(batch: Batch, stream: StreamProgram, error: ExpressionError) -> None:
+    """A record without an id cannot have a row; it is journalled, a person is told, and the next record goes on."""
+    flow, name = batch.desk.program.flow.name, stream.stream.name
+    entry = journal.Entry("unreadable", flow, name, detail={"message": str(error)})
+    journal.append(batch.tx, batch.hand.company, batch.hand.at, batch.hand.actor, [entry])
+    alert = work.Alert(
+        "failed", f"{flow}/{name}", f"{flow}/{name}: a record was not taken in: {error}", error.hint or ""
+    )
+    work.raise_alert(batch.tx, batch.hand.company, alert, batch.hand.at)
+    batch.counts["failed"] += 1
+
+
+def _link_adopted(batch: Batch, stream: StreamProgram, row: Row, data: Json, adopted: Adopted) -> None:
+    """The target has it already: remember which object it is."""
+    provide = stream.stream.provide
+    if provide is None or stream.provide_key is None:
+        return
+    key = stream.provide_key(data, pipeline.RecordContext(batch.desk.resolver, batch.desk.settings, data))
+    found = ListObject(str(adopted.object.get("list_id", "")), str(adopted.object.get("full_name", "")))
+    follow.link(batch.tx, batch.hand, row, provide.lookup, str(key), found, "adopted")
+
+
+def _adopted_reason(adopted: Adopted) -> Reason:
+    return Reason("adopted", f"`{adopted.object.get('full_name', '')}` is there already")
+
+
+def _operation(connection: str, record_id: int, prepared: Frozen) -> outbox.NewOperation:
+    return outbox.NewOperation(
+        prepared.operation_id,
+        connection,
+        record_id,
+        prepared.request,
+        prepared.body,
+        prepared.guid,
+        prepared.mapped,
+        prepared.follow_up,
+    )
+
+
+def _state(parked: Parked) -> records.State:
+    states: Mapping[str, records.State] = {"deferred": "deferred", "failed": "failed"}
+    return states.get(parked.state, "skipped")
+
+
+def _move(batch: Batch, step: Move) -> None:
+    records.move(batch.tx, batch.hand.company, batch.hand.at, batch.hand.actor, [step])
+
+
+def _place(batch: Batch, stream: StreamProgram) -> Place:
+    return Place(batch.hand.company, batch.desk.program.flow.name, stream.stream.name, stream.stream.phase)

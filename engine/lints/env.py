@@ -1,0 +1,220 @@
+"""What a rule may ask: the flow, where its parts were written, what its connectors offer, and the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from engine.diagnostics import Diagnostic, Level, Location
+from engine.mapping import Scope
+from engine.model import Expr, Flow, Lookup, Stream, Variant
+from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec
+from engine.structure import Steps, dotted
+from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
+
+if TYPE_CHECKING:  # Jinja takes 40 ms to import; a flow without templates does not pay for it
+    from engine.render import Templates
+
+ENGINE_VARIABLES = frozenset({"guid", "request_id"})
+
+Context = Literal["settings", "source", "mapped", "receipt", "define"]
+
+
+class Rule(Protocol):
+    """One semantic rule: its code, and its check."""
+
+    ID: str
+
+    def check(self, flow: Flow, env: Env) -> Iterable[Diagnostic]:
+        """Every place where the flow breaks the rule."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An expression, the path it was written at, what it is evaluated over, and the stream it belongs to."""
+
+    steps: Steps
+    expr: Expr
+    context: Context
+    stream: Stream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The surroundings of a flow. `specs` has an entry for each connection whose connector was found.
+
+    `complete` is false when the file has structural problems: then what seems unused may be used in a broken part.
+    """
+
+    flow: Flow
+    document: MapNode
+    specs: Mapping[str, ConnectorSpec]
+    broken: Mapping[str, str]
+    connectors: tuple[str, ...]
+    load_templates: Callable[[], Templates]
+    complete: bool = True
+
+    # -- places
+
+    def at(self, steps: Steps, *, key: bool = False) -> Location:
+        """Where the value at a path starts, or with `key` the key itself; the nearest part above when it is absent."""
+        node: Node = self.document
+        found: Node = node
+        for step in steps:
+            name: Node | None = None
+            inner: Node | None = None
+            if isinstance(step, str) and isinstance(node, MapNode):
+                name, inner = node.key(step), node.get(step)
+            elif isinstance(step, int) and isinstance(node, ListNode) and step < len(node.items):
+                name = inner = node.items[step]
+            if name is None or inner is None:
+                return Location(self.flow.path, found.line, found.column)
+            found = name
+            node = inner
+        found = found if key else node
+        return Location(self.flow.path, found.line, found.column)
+
+    def problem(
+        self,
+        code: str,
+        steps: Steps,
+        message: str,
+        hint: str | None = None,
+        *,
+        key: bool = False,
+        level: Level = "error",
+    ) -> Diagnostic:
+        """A problem of the value at a path."""
+        return Diagnostic(self.at(steps, key=key), code, dotted(steps), message, hint, level)
+
+    def place(self, expr: Expr, offset: int) -> Location:
+        """Where a character inside an expression was written, across line breaks, indentation and escapes."""
+        return place(self.flow.source, expr.location, offset, expr.text)
+
+    # -- names
+
+    def declared(self, section: str) -> tuple[str, ...]:
+        """Every name in a section, also of entries that have problems of their own."""
+        return self.names((section,))
+
+    def names(self, steps: Steps) -> tuple[str, ...]:
+        """The keys of the mapping at a path."""
+        node = self._node(steps)
+        return tuple(name.text for name, _ in node.entries) if isinstance(node, MapNode) else ()
+
+    def text(self, steps: Steps) -> str | None:
+        """The text written at a path."""
+        node = self._node(steps)
+        return node.text if isinstance(node, ScalarNode) else None
+
+    def has(self, steps: Steps) -> bool:
+        """Whether anything is written at a path."""
+        return self._node(steps) is not None
+
+    def _node(self, steps: Steps) -> Node | None:
+        node: Node | None = self.document
+        for step in steps:
+            if isinstance(step, str):
+                node = node.get(step) if isinstance(node, MapNode) else None
+            else:
+                node = node.items[step] if isinstance(node, ListNode) and step < len(node.items) else None
+        return node
+
+    # -- what connectors offer
+
+    def stream_spec(self, stream: Stream) -> StreamSpec | None:
+        """What the source says of the records a stream reads."""
+        spec = self.specs.get(stream.fetch.connection)
+        return spec.stream(stream.fetch.stream) if spec else None
+
+    def request_spec(self, stream: Stream, variant: Variant) -> RequestSpec | None:
+        """What the target says of a request."""
+        spec = self.specs.get(stream.write.connection)
+        return spec.request(variant.request) if spec else None
+
+    def list_spec(self, lookup: Lookup) -> ListSpec | None:
+        """What the target says of the list behind a lookup."""
+        spec = self.specs.get(lookup.connection)
+        return spec.list(lookup.list) if spec else None
+
+    def templates(self) -> Templates:
+        """The templates of the flow's own folder and the shipped ones."""
+        return self.load_templates()
+
+    # -- expressions
+
+    def scope(self) -> Scope:
+        """The names every expression of the flow may use."""
+        offered: dict[str, tuple[FieldSpec, ...]] = {}
+        for lookup in self.flow.lookups:
+            listed = self.list_spec(lookup)
+            if listed is not None and listed.fields:
+                offered[lookup.name] = listed.fields
+        types = {setting.name: setting.type for setting in self.flow.settings}
+        return Scope(
+            settings={name: types.get(name, "text") for name in self.declared("settings")},
+            lookups=frozenset(self.declared("lookups")),
+            streams=frozenset(self.declared("streams")),
+            define=dict(self.flow.define),
+            lookup_fields=offered,
+            place=self.place,
+        )
+
+    def uses(self) -> Iterator[Use]:
+        """Every expression of the flow."""
+        for name, expr in self.flow.define:
+            yield Use(("define", name), expr, "define")
+        for stream in self.flow.streams:
+            for steps, expr, context in _stream_uses(stream, self):
+                yield Use(("streams", stream.name, *steps), expr, context, stream)
+
+
+def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:
+    """The ways a stream writes, each with its path."""
+    base: Steps = ("streams", stream.name, "write")
+    many = env.has((*base, "one_of"))
+    for index, variant in enumerate(stream.write.variants):
+        yield ((*base, "one_of", index) if many else base), variant
+
+
+def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Context]]:
+    single: tuple[tuple[str, Expr | None, Context], ...] = (
+        ("when", stream.when, "settings"),
+        ("key", stream.key, "source"),
+        ("adopt", stream.adopt.found if stream.adopt else None, "source"),
+    )
+    for key, expr, context in single:
+        if expr is not None:
+            yield (key,), expr, context
+    about = stream.about
+    for key in ("amount", "currency", "party", "reference", "date"):
+        found: Expr | None = getattr(about, key)
+        if found is not None:
+            yield ("about", key), found, "source"
+    short = env.text(("streams", stream.name, "select")) is not None
+    for index, select in enumerate(stream.select):
+        yield (("select",) if short else ("select", index, "only")), select.only, "source"
+    for name, expr in stream.map:
+        yield ("map", name), expr, "source"
+    for index, check in enumerate(stream.check):
+        yield ("check", index, "expect"), check.expect, "mapped"
+    for steps, variant in variants(stream, env):
+        if variant.when is not None:
+            yield (*steps[2:], "when"), variant.when, "mapped"
+    if stream.provide is not None:
+        yield ("provide", "key"), stream.provide.key, "source"
+    if stream.mark_synced is not None:
+        yield ("mark_synced", "reference"), stream.mark_synced.reference, "receipt"
+
+
+@lru_cache(maxsize=8)
+def templates_beside(folder: Path) -> Templates:
+    """The templates a flow in `folder` may use: those in its `templates` folder first, then the shipped ones."""
+    from engine.render import Templates
+
+    own = folder / "templates"
+    return Templates([own] if own.is_dir() else [])

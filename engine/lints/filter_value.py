@@ -1,0 +1,46 @@
+"""A filter is given a value of the wrong type, or one that it does not know.
+
+Fails at streams.bills.fetch:
+    {from: ramp, stream: bills, with: {sync_ready: "yes"}}
+Passes:
+    {from: ramp, stream: bills, with: {sync_ready: true}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow, Scalar
+from engine.spec import FieldSpec
+
+ID = "F025"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare the values of `fetch.with` with the types and choices of the filters."""
+    for stream in flow.streams:
+        spec = env.stream_spec(stream)
+        for field in spec.filters if spec else ():
+            if field.name in stream.fetch.filters:
+                value = stream.fetch.filters[field.name]
+                wanted, hint = wrong(field, value)
+                if wanted:
+                    steps = ("streams", stream.name, "fetch", "with", field.name)
+                    shown = env.text(steps) or "nothing"
+                    yield env.problem(ID, steps, f"the filter `{field.name}` takes {wanted}, not `{shown}`", hint)
+
+
+def wrong(field: FieldSpec, value: Scalar) -> tuple[str, str | None]:
+    """What the field takes instead of this value, and a hint; empty when the value will do."""
+    if field.type == "boolean":
+        return ("" if isinstance(value, bool) else "true or false"), "write it without quotes"
+    if field.type == "integer":
+        fits = isinstance(value, int) and not isinstance(value, bool)
+        return ("" if fits else "a whole number"), "write it without quotes"
+    if not isinstance(value, str):
+        return "a text", "write it in quotes"
+    if field.choices and value not in field.choices:
+        return "one of its own words", suggestion(value, field.choices)
+    return "", None

@@ -1,0 +1,37 @@
+"""Which functions the expressions of a flow call, and with which names as their first argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.lints.env import Env
+from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.model import Expr
+
+
+def calls(expr: Expr) -> Iterator[tuple[str, str | None]]:
+    """Each call in an expression: the function, and its first argument when that is a text."""
+    try:
+        waiting = [parse(expr.text)]
+    except BadSyntax:
+        return
+    while waiting:
+        node = waiting.pop()
+        if node.kind == "function_expression":
+            yield str(node.value), _first(node)
+        waiting.extend(node.children)
+
+
+def called(env: Env, *functions: str) -> set[str]:
+    """The names that any of these functions is called with."""
+    return {name for use in env.uses() for function, name in calls(use.expr) if name and function in functions}
+
+
+def functions(env: Env) -> set[str]:
+    """The functions that are called anywhere in the flow."""
+    return {function for use in env.uses() for function, _ in calls(use.expr)}
+
+
+def _first(node: Node) -> str | None:
+    first = node.children[0] if node.children else None
+    return first.value if first is not None and first.kind == "literal" and isinstance(first.value, str) else None

@@ -1,0 +1,33 @@
+"""A stream provides for a lookup that does not exist, or that searches another connection.
+
+Fails at streams.vendors.provide:
+    {lookup: vendr, key: id}
+Passes:
+    {lookup: vendor, key: id}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow
+
+ID = "F036"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare `provide.lookup` with the declared lookups and with where the stream writes."""
+    known = env.declared("lookups")
+    for stream in flow.streams:
+        if stream.provide is None:
+            continue
+        steps = ("streams", stream.name, "provide", "lookup")
+        name = stream.provide.lookup
+        lookup = flow.lookup(name)
+        if name not in known:
+            yield env.problem(ID, steps, f"there is no lookup `{name}`", suggestion(name, known))
+        elif lookup is not None and lookup.connection != stream.write.connection:
+            message = f"the lookup `{name}` searches `{lookup.connection}`, and this stream writes to `{stream.write.connection}`"
+            yield env.problem(ID, steps, message, "provide for a lookup of the connection that is written to")

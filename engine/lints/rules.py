@@ -1,0 +1,65 @@
+"""Every semantic rule, in the order of its code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic
+from engine.lints import (
+    after_circle,
+    after_unknown,
+    broken_connector,
+    broken_template,
+    filter_value,
+    never_starts,
+    provide_lookup,
+    setting_default,
+    template_needed,
+    template_variables,
+    unknown_connection,
+    unknown_connector,
+    unknown_event,
+    unknown_filter,
+    unknown_list,
+    unknown_mark,
+    unknown_request,
+    unknown_stream,
+    unreachable_variant,
+    unused_connection,
+    unused_define,
+    unused_lookup,
+    unused_setting,
+)
+from engine.lints.env import Env, Rule
+
+RULES: tuple[Rule, ...] = (
+    unknown_connector,
+    unknown_connection,
+    broken_connector,
+    unknown_stream,
+    unknown_filter,
+    filter_value,
+    unknown_list,
+    after_unknown,
+    after_circle,
+    unknown_event,
+    unknown_mark,
+    unknown_request,
+    template_needed,
+    broken_template,
+    template_variables,
+    setting_default,
+    provide_lookup,
+    unreachable_variant,
+    never_starts,
+    unused_setting,
+    unused_lookup,
+    unused_define,
+    unused_connection,
+)
+
+
+def run_rules(env: Env) -> Iterator[Diagnostic]:
+    """What every rule finds in the flow."""
+    for rule in RULES:
+        yield from rule.check(env.flow, env)

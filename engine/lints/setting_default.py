@@ -1,0 +1,45 @@
+"""The default of a setting is not a value that the setting takes.
+
+Fails at settings.home_currency:
+    {type: boolean, default: USD, help: Home currency}
+Passes:
+    {type: text, default: USD, help: Home currency}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow, Setting
+
+ID = "F035"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare default and options with the type."""
+    for setting in flow.settings:
+        base = ("settings", setting.name)
+        if setting.type == "choice" and not setting.options:
+            yield env.problem(ID, base, "a `choice` needs `options`", "list the values it may take", key=True)
+        elif setting.type != "choice" and setting.options:
+            message = f"a setting of type `{setting.type}` has no `options`"
+            yield env.problem(ID, (*base, "options"), message, "remove them, or make it `type: choice`")
+        elif setting.default is not None and not fits(setting):
+            wanted = _WANTED[setting.type]
+            hint = suggestion(str(setting.default), setting.options) if setting.type == "choice" else None
+            shown = env.text((*base, "default"))
+            yield env.problem(ID, (*base, "default"), f"`{shown}` is not {wanted}", hint)
+
+
+_WANTED = {"text": "a text", "boolean": "true or false", "integer": "a whole number", "choice": "one of the options"}
+
+
+def fits(setting: Setting) -> bool:
+    """Whether the default is a value of the setting's type."""
+    if setting.type == "boolean":
+        return isinstance(setting.default, bool)
+    if setting.type == "integer":
+        return isinstance(setting.default, int) and not isinstance(setting.default, bool)
+    return isinstance(setting.default, str) and (setting.type == "text" or setting.default in setting.options)

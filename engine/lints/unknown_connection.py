@@ -1,0 +1,36 @@
+"""A part of the flow names a connection that the flow does not declare.
+
+Fails at streams.bills.fetch:
+    {from: rampp, stream: bills}
+Passes:
+    {from: ramp, stream: bills}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow
+from engine.structure import Steps
+
+ID = "F021"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare every use of a connection with the declared ones."""
+    known = env.declared("connections")
+    for steps, name in _uses(flow):
+        if name not in known:
+            yield env.problem(ID, steps, f"there is no connection `{name}`", suggestion(name, known))
+
+
+def _uses(flow: Flow) -> Iterator[tuple[Steps, str]]:
+    for lookup in flow.lookups:
+        yield ("lookups", lookup.name, "target"), lookup.connection
+    for stream in flow.streams:
+        yield ("streams", stream.name, "fetch", "from"), stream.fetch.connection
+        yield ("streams", stream.name, "write", "to"), stream.write.connection
+        if stream.mark_synced is not None:
+            yield ("streams", stream.name, "mark_synced", "in"), stream.mark_synced.connection

@@ -1,0 +1,31 @@
+"""A trigger waits for a webhook event that the source never sends.
+
+Fails at streams.bills.trigger:
+    {webhook: [bills.aproved]}
+Passes:
+    {webhook: [bills.approved]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow
+
+ID = "F029"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare `trigger.webhook` with the events of the connector."""
+    for stream in flow.streams:
+        spec = env.specs.get(stream.fetch.connection)
+        if spec is None:
+            continue
+        offered = spec.stream(stream.fetch.stream)
+        known = {*spec.webhooks, *(offered.webhooks if offered else ())}
+        for index, event in enumerate(stream.trigger.webhooks):
+            if event not in known:
+                steps = ("streams", stream.name, "trigger", "webhook", index)
+                yield env.problem(ID, steps, f"`{spec.name}` sends no event `{event}`", suggestion(event, known))

@@ -1,0 +1,31 @@
+"""A stream filters by what its connector cannot filter by; the source would ignore it.
+
+Fails at streams.bills.fetch:
+    {from: ramp, stream: bills, with: {sync_redy: true}}
+Passes:
+    {from: ramp, stream: bills, with: {sync_ready: true}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow
+
+ID = "F024"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare the keys of `fetch.with` with the filters of the connector's stream."""
+    for stream in flow.streams:
+        spec = env.stream_spec(stream)
+        if spec is None:
+            continue
+        known = [f.name for f in spec.filters]
+        for name in stream.fetch.filters:
+            if name not in known:
+                steps = ("streams", stream.name, "fetch", "with", name)
+                message = f"`{spec.name}` cannot be filtered by `{name}`"
+                yield env.problem(ID, steps, message, suggestion(name, known), key=True)

@@ -1,0 +1,39 @@
+"""The source is told in a way that its connector does not offer for this stream.
+
+Fails at streams.bills.mark_synced:
+    {in: ramp, as: BILLS_SYNC, reference: receipt.TxnID}
+Passes:
+    {in: ramp, as: BILL_SYNC, reference: receipt.TxnID}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow
+
+ID = "F030"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare `mark_synced` with the marks of the connector."""
+    for stream in flow.streams:
+        mark = stream.mark_synced
+        spec = env.specs.get(mark.connection) if mark else None
+        if mark is None or spec is None:
+            continue
+        base = ("streams", stream.name, "mark_synced")
+        fitting = [m.name for m in spec.marks if stream.fetch.stream in m.streams]
+        found = spec.mark(mark.kind)
+        if found is None:
+            yield env.problem(
+                ID, (*base, "as"), f"`{spec.name}` has no mark `{mark.kind}`", suggestion(mark.kind, fitting)
+            )
+        elif stream.fetch.stream not in found.streams:
+            message = f"the mark `{mark.kind}` is not for the stream `{stream.fetch.stream}`"
+            yield env.problem(ID, (*base, "as"), message, suggestion(mark.kind, fitting))
+        elif not found.failures and mark.failures and env.has((*base, "failures")):
+            message = f"the mark `{mark.kind}` cannot tell of failures"
+            yield env.problem(ID, (*base, "failures"), message, "write `failures: []`")

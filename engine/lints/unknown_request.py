@@ -1,0 +1,28 @@
+"""A stream writes a request that its target does not offer.
+
+Fails at streams.bills.write:
+    {to: books, request: BilAdd, template: bill_add.xml.j2}
+Passes:
+    {to: books, request: BillAdd, template: bill_add.xml.j2}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env, variants
+from engine.model import Flow
+
+ID = "F031"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare each `request` with those of the connector."""
+    for stream in flow.streams:
+        spec = env.specs.get(stream.write.connection)
+        for steps, variant in variants(stream, env) if spec else ():
+            if spec is not None and spec.request(variant.request) is None:
+                message = f"`{spec.name}` has no request `{variant.request}`"
+                hint = suggestion(variant.request, [r.name for r in spec.requests])
+                yield env.problem(ID, (*steps, "request"), message, hint)

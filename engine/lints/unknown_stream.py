@@ -1,0 +1,27 @@
+"""A stream fetches what its connector does not offer.
+
+Fails at streams.bills.fetch:
+    {from: ramp, stream: bilss}
+Passes:
+    {from: ramp, stream: bills}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+from engine.model import Flow
+
+ID = "F023"
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Compare `fetch.stream` with the connector's streams."""
+    for stream in flow.streams:
+        spec = env.specs.get(stream.fetch.connection)
+        if spec is not None and spec.stream(stream.fetch.stream) is None:
+            steps = ("streams", stream.name, "fetch", "stream")
+            message = f"`{spec.name}` has no stream `{stream.fetch.stream}`"
+            yield env.problem(ID, steps, message, suggestion(stream.fetch.stream, [s.name for s in spec.streams]))

@@ -1,0 +1,58 @@
+"""Logs: one structured line an event on stderr; only known fields pass, and what looks like a secret is cut out."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+# Nothing else ever reaches a log line: payloads, tokens and personal data have no field to travel in.
+ALLOWED = frozenset({
+    "event", "level", "timestamp", "logger", "company", "flow", "stream", "run", "connection", "connector", "read", "intended",
+    "deferred", "failed", "skipped", "posted", "marked", "state", "seconds", "error", "hint", "method", "status", "trace_id",
+    "port", "host", "path", "url", "user", "version", "count", "due",
+})  # fmt: skip
+_SECRET = re.compile(
+    r"(ramp_(?:business_|user_)?(?:tok|jwt|sec)_|Bearer\s+|Basic\s+|(?:password|secret|token|ticket)[\"']?\s*[=:]\s*[\"']?)[^\s\"'<>,;&]+",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def redact(text: str) -> str:
+    """Cut out what looks like a secret, and control characters that could forge a line or drive a terminal."""
+    return _CONTROL.sub("?", _SECRET.sub(r"\1***", text)).replace("\n", "\\n")
+
+
+def _filter(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    kept = {k: v for k, v in event.items() if k in ALLOWED}
+    return {k: redact(v) if isinstance(v, str) else v for k, v in kept.items()}
+
+
+def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
+    """Log to stderr: as JSON when it is no terminal (or `json` says so), else as readable lines."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _filter,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO - 10 * verbosity),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """The one logger."""
+    found: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return found

@@ -1,0 +1,135 @@
+"""From a source value to an object of the target's list: a person's mapping first, then the flow's own rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.contract import ListObject
+from engine.model import Flow, Lookup
+from engine.store import lists
+from engine.store.base import Tx
+from engine.store.records import Reason
+
+_CACHE_LIMIT = 20_000
+_ON_ITS_WAY = frozenset({"pending", "intended", "sent", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a lookup came to: an object, or the reason why there is none."""
+
+    object: Mapping[str, Any] | None
+    reason: Reason | None = None
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Answers lookups of one company and flow from the store. Answers are remembered; make a new one when lists change."""
+
+    tx: Tx
+    company: str
+    flow: Flow
+    titles: Mapping[str, str]
+    _remembered: dict[tuple[str, str, str, str], Found] = field(default_factory=dict)
+    _lists: dict[str, bool] = field(default_factory=dict)
+
+    def list_loaded(self, name: str) -> bool:
+        """Whether the list was ever read."""
+        known = self._lists.get(name)
+        if known is None:
+            known = self._lists[name] = lists.loaded(self.tx, self.company, name)
+        return known
+
+    def resolve(self, name: str, key: object, label: object, number: object) -> Found:
+        """Look a source value up; `key` is its id, `label` what people call it, `number` an account number or the like."""
+        question = (name, _text(key), _text(label), _text(number))
+        found = self._remembered.get(question)
+        if found is None:
+            lookup = self.flow.lookup(name)
+            assert lookup is not None, name
+            found = self._resolve(lookup, *question[1:])
+            if len(self._remembered) >= _CACHE_LIMIT:
+                self._remembered.clear()
+            self._remembered[question] = found
+        return found
+
+    def receipt(self, stream: str, key: object) -> tuple[Mapping[str, str] | None, Reason | None]:
+        """The receipt of another stream's record, or why there is none yet."""
+        rows = self._rows_of(stream, _text(key))
+        for row in rows:
+            if row["state"] in ("posted", "closed"):
+                receipt: Mapping[str, str] = json.loads(row["receipt"] or "{}")
+                return receipt, None
+        wait = (f"posted:{stream}:{_text(key)}",)
+        if not rows:
+            return None, Reason(
+                "not_posted", f"{stream}/{_text(key)} was never read", "it waits until that record is posted", wait
+            )
+        state = rows[0]["state"]
+        return None, Reason(
+            "not_posted", f"{stream}/{_text(key)} is {state}", "it waits until that record is posted", wait
+        )
+
+    def _resolve(self, lookup: Lookup, key: str, label: str, number: str) -> Found:
+        if not (key or label or number):
+            return Found(None, Reason("uncoded", f"no {lookup.name} is given", f"code the {lookup.name} in the source"))
+        for rule in lookup.match:
+            found = self._match(rule, lookup, key, label, number)
+            if found is not None:
+                return Found(_view(found))
+        return Found(None, self._missing(lookup, key, label))
+
+    def _match(self, rule: str, lookup: Lookup, key: str, label: str, number: str) -> ListObject | None:
+        if rule == "mapped":
+            return self._mapped(lookup, key) or (self._mapped(lookup, label) if label != key else None)
+        found: ListObject | None = None
+        if rule == "list_id" and key:
+            found = lists.by_id(self.tx, self.company, lookup.list, key)
+        elif rule == "number" and number:
+            found = lists.numbered(self.tx, self.company, lookup.list, number)
+        elif rule == "exact_name" and label:
+            found = lists.named(self.tx, self.company, lookup.list, label)
+        return found if found is not None and found.active else None
+
+    def _mapped(self, lookup: Lookup, key: str) -> ListObject | None:
+        if not key:
+            return None
+        scope = {"company": self.company, "flow": self.flow.name, "lookup": lookup.name, "source_key": key}
+        row = self.tx.one("mapping_get", scope)
+        if row is None:
+            return None
+        if row["list_id"]:
+            return lists.by_id(self.tx, self.company, lookup.list, row["list_id"])
+        return lists.named(self.tx, self.company, lookup.list, row["full_name"])
+
+    def _missing(self, lookup: Lookup, key: str, label: str) -> Reason:
+        shown = label or key
+        waits = tuple(f"mapping:{lookup.name}:{k}" for k in dict.fromkeys((key, label)) if k) + (f"list:{lookup.list}",)
+        for stream in self.flow.streams:
+            if stream.provide and stream.provide.lookup == lookup.name:
+                for row in self._rows_of(stream.name, key):
+                    if row["state"] in _ON_ITS_WAY:
+                        return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
+        title = self.titles.get(lookup.connection, lookup.connection)
+        return Reason(
+            "unmapped",
+            f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}",
+            f"add it there, or run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'`",
+            waits,
+        )
+
+    def _rows_of(self, stream: str, source_id: str) -> list[Mapping[str, Any]]:
+        scope = {"company": self.company, "flow": self.flow.name, "stream": stream, "source_id": source_id}
+        return self.tx.rows("record_find_any_phase", scope)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _view(found: ListObject) -> Mapping[str, Any]:
+    """An object as expressions and templates see it."""
+    return {**found.data, "list_id": found.list_id, "full_name": found.full_name, "number": found.number}

@@ -1,0 +1,210 @@
+"""Problems of an expression that show without any data: syntax, names, argument counts, and size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from engine.diagnostics import Diagnostic, suggestion
+from engine.mapping.compiler import FUNCTIONS
+from engine.mapping.scope import Scope
+from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.model import Expr
+
+# How often one input may appear in a result, and how many parts an expression may have with its defines written out.
+MAX_COPIES = 4096
+MAX_EXPANDED = 5000
+
+CODES: Mapping[str, str] = {
+    "E101": "the text is not a JMESPath expression",
+    "E102": "the expression is too long, has too many parts, or is nested too deeply",
+    "E103": "a function that does not exist is called",
+    "E104": "a function is called with the wrong number of arguments",
+    "E105": "a setting is named that the flow does not declare",
+    "E106": "a lookup is named that the flow does not declare",
+    "E107": "a stream is named that the flow does not have",
+    "E108": "the first argument must be a name in single quotes",
+    "E109": "a define calls itself",
+    "E110": "a define has the name of a function",
+    "E111": "a field is read that does not exist",
+    "E112": "a function is given a kind of value it does not take",
+    "E113": "a comparison can never be true",
+    "E114": "an amount that is still text is compared with a number",
+    "E115": "the result could grow beyond any use",
+    "E116": "a function that does not take null may be given null",
+}
+_NAMED = {"setting": ("settings", "E105"), "posted": ("streams", "E107")}
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Words problems of one expression with their places."""
+
+    expr: Expr
+    scope: Scope
+    where: str
+    found: list[Diagnostic]
+
+    def report(self, code: str, offset: int, message: str, hint: str | None = None) -> None:
+        """Add a problem `offset` characters into the expression."""
+        place = self.scope.place(self.expr, offset)
+        level = "warning" if code == "E116" else "error"
+        problem = Diagnostic(place, code, self.where, message, hint, level)
+        if problem not in self.found:
+            self.found.append(problem)
+
+
+def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnostic]:
+    """All problems of an expression that show without knowing the data; `where` is its path in the document."""
+    reporter = Reporter(expr, scope, where, [])
+    try:
+        tree = parse(expr.text)
+    except BadSyntax as error:
+        reporter.report(error.code, error.offset, error.message, error.hint)
+        return reporter.found
+    for node in walk(tree):
+        if node.kind == "function_expression":
+            _check_call(node, reporter)
+            _check_expressions(node, reporter)
+        elif node.kind == "expref":
+            pass  # its place is checked with the call that it is an argument of
+    if tree.kind == "expref":
+        reporter.report("E112", tree.start, "`&expression` can only be an argument of a function")
+    if not reporter.found:
+        _check_growth(tree, reporter)
+    return reporter.found
+
+
+def check_defines(scope: Scope, where: str = "define") -> list[Diagnostic]:
+    """All problems of the defines of a flow."""
+    found: list[Diagnostic] = []
+    for name, expr in scope.define.items():
+        path = f"{where}.{name}"
+        found += check_expression(expr, scope, path)
+        if name in FUNCTIONS:
+            found.append(
+                Diagnostic(expr.location, "E110", path, f"`{name}` is the name of a function", "give it another name")
+            )
+    return sorted(found)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all nodes below it."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending += reversed(current.children)
+
+
+def _check_call(node: Node, reporter: Reporter) -> None:
+    name, count = str(node.value), len(node.children)
+    if name in reporter.scope.define:
+        if count != 1:
+            reporter.report("E104", node.start, f"`{name}` takes one argument, not {count}", f"call it as {name}(@)")
+        return
+    spec = FUNCTIONS.get(name)
+    if spec is None:
+        known = (*FUNCTIONS, *reporter.scope.define)
+        reporter.report("E103", node.start, f"there is no function `{name}`", suggestion(name, known))
+    elif not spec.takes(count):
+        arguments = "argument" if count == 1 else "arguments"
+        reporter.report("E104", node.start, f"`{name}` cannot take {count} {arguments}", f"call it as {spec.signature}")
+    elif spec.parameters and spec.parameters[0].type == "name":
+        _check_name(node, reporter)
+
+
+def _check_name(node: Node, reporter: Reporter) -> None:
+    attribute, code = _NAMED.get(node.value, ("lookups", "E106"))
+    known: Iterable[str] = getattr(reporter.scope, attribute)
+    first, kind = node.children[0], attribute[:-1]
+    if first.kind != "literal" or not isinstance(first.value, str):
+        reporter.report("E108", node.start, f"`{node.value}` takes the name of a {kind} in single quotes first")
+    elif first.value not in known:
+        reporter.report(code, first.start, f"there is no {kind} `{first.value}`", suggestion(first.value, known))
+
+
+def _check_expressions(node: Node, reporter: Reporter) -> None:
+    spec = FUNCTIONS.get(node.value)
+    for position, child in enumerate(node.children):
+        wanted = spec is not None and position < len(spec.parameters) and spec.parameters[position].type == "expression"
+        if wanted and child.kind != "expref":
+            hint = "write & before it: the expression is computed for each item"
+            reporter.report("E112", child.start or node.start, f"`{node.value}` takes an `&expression` here", hint)
+        elif child.kind == "expref" and not wanted:
+            reporter.report("E112", child.start, f"`{node.value}` takes a value here, not an `&expression`")
+
+
+# --- growth ----------------------------------------------------------------------------------------------------------
+
+
+class _GrowthError(Exception):
+    """A define calls itself, or the expression with its defines is too large."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _check_growth(tree: Node, reporter: Reporter) -> None:
+    """Refuse `[@,@] | [@,@] | ...`, which doubles at each step, and defines that unfold without end."""
+    hint = "write it with fewer copies of the same value"
+    try:
+        if _copies(tree, reporter.scope, ()) > MAX_COPIES:
+            reporter.report("E115", tree.start, "the result holds the same value thousands of times", hint)
+        elif _expanded(tree, reporter.scope, {}, ()) > MAX_EXPANDED:
+            message = f"with its defines written out it has more than {MAX_EXPANDED} parts"
+            reporter.report("E115", tree.start, message)
+    except _GrowthError as error:
+        reporter.report(error.code, tree.start, str(error))
+
+
+_CHAINS = frozenset({"pipe", "subexpression", "index_expression", "projection", "value_projection", "flatten"})
+_SUMS = frozenset({"multi_select_dict", "multi_select_list", "key_val_pair"})
+
+
+def _copies(node: Node, scope: Scope, above: tuple[str, ...]) -> int:
+    """An upper bound of how often the input can appear in the result."""
+    parts = [_copies(child, scope, above) for child in node.children]
+    kind = node.kind
+    if kind == "literal" or kind == "comparator" or kind == "not_expression":
+        return 1
+    if kind == "filter_projection":
+        parts = parts[:2]
+    result = 1
+    if kind in _CHAINS or kind == "filter_projection" or (kind == "function_expression" and _takes_expression(node)):
+        for part in parts:
+            result *= max(part, 1)
+    elif kind in _SUMS or kind == "function_expression":
+        result = sum(parts)
+    else:
+        result = max(parts, default=1)
+    if kind == "function_expression" and node.value in scope.define:
+        result *= max(_copies(_body(node.value, scope, above), scope, (*above, node.value)), 1)
+    return min(result, MAX_COPIES * MAX_COPIES)
+
+
+def _takes_expression(node: Node) -> bool:
+    return any(child.kind == "expref" for child in node.children)
+
+
+def _body(name: str, scope: Scope, above: tuple[str, ...]) -> Node:
+    if name in above:
+        raise _GrowthError("E109", f"the define `{name}` calls itself")
+    try:
+        return parse(scope.define[name].text)
+    except BadSyntax:
+        return Node("current", None, (), 0)
+
+
+def _expanded(node: Node, scope: Scope, sizes: dict[str, int], above: tuple[str, ...]) -> int:
+    """How many nodes there are with all defines written out."""
+    size = 0
+    for inner in walk(node):
+        size += 1
+        name = inner.value
+        if inner.kind == "function_expression" and name in scope.define:
+            if name not in sizes:
+                sizes[name] = _expanded(_body(name, scope, above), scope, sizes, (*above, name))
+            size += sizes[name]
+    return size

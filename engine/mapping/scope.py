@@ -1,0 +1,63 @@
+"""What an expression may name, and what the engine answers while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.diagnostics import Location
+from engine.model import Expr
+from engine.spec import FieldSpec
+
+
+class EvalContext(Protocol):
+    """The world as one record sees it; the runner implements it."""
+
+    @property
+    def root(self) -> object:
+        """The whole source record, for `root()`."""
+        ...
+
+    def lookup(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, object] | None:
+        """The object a key is mapped to; when there is none, it is noted as missing and the record waits for it."""
+        ...
+
+    def lookup_if(
+        self, name: str, key: str | None, label: str | None, number: str | None
+    ) -> Mapping[str, object] | None:
+        """The same, but a key and label that are both null need no object."""
+        ...
+
+    def find(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, object] | None:
+        """The object a key is mapped to, or None; nothing is noted."""
+        ...
+
+    def setting(self, name: str) -> str | int | bool | None:
+        """A setting of the company for this flow."""
+        ...
+
+    def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
+        """The receipt of the record `key` of another stream; noted as missing when it is not posted yet."""
+        ...
+
+
+def place_of(expr: Expr, offset: int) -> Location:
+    """The place `offset` characters into an expression; its start when the text spans lines, so no column is certain."""
+    return expr.location if "\n" in expr.text else expr.location.shifted(offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names an expression may use.
+
+    `settings` gives the type of each setting, and `lookup_fields` the fields that an object found by a lookup offers; a
+    lookup that is absent from it gives an open object. `place` maps an offset inside an expression to a place in the file.
+    """
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    lookups: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    define: Mapping[str, Expr] = field(default_factory=dict)
+    lookup_fields: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
+    place: Callable[[Expr, int], Location] = place_of

@@ -1,0 +1,242 @@
+"""One record's way from source data to frozen bytes: select, adopt, map, check, render. Reads the store, writes nothing."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from engine.clock import Ids
+from engine.errors import ExpressionError, RenderError
+from engine.lookups import Found, Resolver
+from engine.money import parse_money
+from engine.program import FlowProgram, StreamProgram
+from engine.store.records import Intake, Reason
+
+_NAMESPACE = uuid.UUID("6f1d6c1e-5d0b-5c8e-9c39-6a3a52f0f3a1")
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=str).encode
+_plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+Freeze = Callable[[str, str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A record that is ready to be written."""
+
+    operation_id: str
+    request: str
+    body: bytes
+    guid: str
+    mapped: str
+    mapped_sha256: str
+    follow_up: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that is not to be written, at least not now: `deferred`, `failed` or `skipped`."""
+
+    state: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A record that the target already has."""
+
+    object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Nothing can be said yet: a list of the target was never read."""
+
+    lists: tuple[str, ...]
+
+
+Prepared = Frozen | Parked | Adopted | NotReady
+
+
+@dataclass(slots=True)
+class RecordContext:
+    """What expressions see beside their data; notes what is missing instead of stopping at the first gap."""
+
+    resolver: Resolver
+    settings: Mapping[str, str | int | bool | None]
+    root: object = None
+    missing: list[Reason] = field(default_factory=list)
+
+    def lookup(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
+        """A required object; a gap is noted."""
+        return self._noted(self.resolver.resolve(name, key, label, number))
+
+    def lookup_if(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
+        """An object that is required only when the source gives a value."""
+        if not (key or label):
+            return None
+        return self._noted(self.resolver.resolve(name, key, label, number))
+
+    def find(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
+        """An object if there is one."""
+        if not (key or label or number):
+            return None
+        return self.resolver.resolve(name, key, label, number).object
+
+    def setting(self, name: str) -> str | int | bool | None:
+        """A setting of this company."""
+        return self.settings.get(name)
+
+    def posted(self, stream: str, key: str) -> Mapping[str, str] | None:
+        """The receipt of another stream's record; a gap is noted."""
+        receipt, reason = self.resolver.receipt(stream, key)
+        if reason is not None:
+            self._note(reason)
+        return receipt
+
+    def _noted(self, found: Found) -> Mapping[str, Any] | None:
+        if found.reason is not None:
+            self._note(found.reason)
+        return found.object
+
+    def _note(self, reason: Reason) -> None:
+        if reason not in self.missing:
+            self.missing.append(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What preparing needs of its surroundings, the same for a whole page."""
+
+    company: str
+    program: FlowProgram
+    settings: Mapping[str, str | int | bool | None]
+    resolver: Resolver
+    ids: Ids
+    freeze: Freeze
+
+
+def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intake:
+    """Read what the engine itself needs of a source record: its id, a digest, and what people want to see of it.
+
+    Raises:
+        ExpressionError: when the record has no key.
+    """
+    context = RecordContext(desk.resolver, desk.settings, data)
+    key = stream.key(data, context)
+    if key is None or key == "" or isinstance(key, (dict, list, bool)):
+        raise ExpressionError(f"`key: {stream.stream.key.text}` gives no id for this record")
+    payload = _canonical(data)
+    about = {name: _shown(program, data, context) for name, program in stream.about.items()}
+    return Intake(
+        str(key),
+        payload,
+        sha256(payload.encode()).hexdigest(),
+        _amount(about.get("amount")),
+        about.get("currency"),
+        about.get("party"),
+        about.get("reference"),
+        about.get("date"),
+    )
+
+
+def prepare(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any]) -> Prepared:
+    """Bring a record as far as it gets. Never raises for anything that the record itself holds."""
+    unread = tuple(name for name in stream.lists if not desk.resolver.list_loaded(name))
+    if unread:
+        return NotReady(unread)
+    context = RecordContext(desk.resolver, desk.settings, data)
+    try:
+        for program, say in stream.select:
+            if not truthy(program(data, context)):
+                return Parked("skipped", (Reason("not_selected", say),))
+        if stream.adopt is not None:
+            found = stream.adopt(data, context)
+            if isinstance(found, Mapping) and found:
+                return Adopted(found)
+        mapped = {name: program(data, context) for name, program in stream.map}
+        if context.missing:
+            return Parked("deferred", tuple(context.missing))
+        for program, say in stream.check:
+            if not truthy(program(mapped, context)):
+                return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
+        if context.missing:
+            return Parked("deferred", tuple(context.missing))
+        return _frozen(stream, desk, source_id, data, mapped, context)
+    except ExpressionError as error:
+        return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
+    except RenderError as error:
+        return Parked("failed", (Reason("render", str(error), error.hint or ""),))
+
+
+def map_digest(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | None:
+    """The digest of what the record would be mapped to now, or None when it cannot be mapped."""
+    context = RecordContext(desk.resolver, desk.settings, data)
+    try:
+        mapped = {name: program(data, context) for name, program in stream.map}
+    except ExpressionError:
+        return None
+    return None if context.missing else sha256(_plain(mapped).encode()).hexdigest()
+
+
+def guid_of(company: str, flow: str, stream: str, source_id: str, phase: str) -> str:
+    """The immutable marker of a record in the target: the same for every attempt and every version, `{XXXXXXXX-...}`."""
+    name = "\0".join((company, flow, stream, source_id, phase))
+    return f"{{{uuid.uuid5(_NAMESPACE, name)}}}".upper()
+
+
+def truthy(value: object) -> bool:
+    """JMESPath's own idea of false: null, false, empty text, empty list, empty object. Zero is true."""
+    return value is not None and value is not False and value not in ("", [], {})
+
+
+def _frozen(
+    stream: StreamProgram,
+    desk: Desk,
+    source_id: str,
+    data: Mapping[str, Any],
+    mapped: dict[str, Any],
+    context: RecordContext,
+) -> Prepared:
+    chosen = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
+    if chosen is None:
+        return Parked("failed", (Reason("no_variant", "no way of writing fits this record"),))
+    flow, definition = desk.program.flow, stream.stream
+    operation_id = desk.ids.base62(22)
+    guid = guid_of(desk.company, flow.name, definition.name, source_id, definition.phase)
+    mapped_text = _plain(mapped)
+    if chosen.template is None:
+        body = mapped_text.encode()
+    else:
+        body = desk.freeze(chosen.request, chosen.template.render({**mapped, "request_id": operation_id, "guid": guid}))
+    follow_up: dict[str, Any] = {}
+    if definition.provide is not None and stream.provide_key is not None:
+        key = stream.provide_key(data, context)
+        follow_up["provide"] = {"lookup": definition.provide.lookup, "key": str(key)}
+    if definition.mark_synced is not None:
+        mark = definition.mark_synced
+        follow_up["mark"] = {"connection": mark.connection, "kind": mark.kind, "reference": mark.reference.text}
+        follow_up["failures"] = list(mark.failures)
+    digest = sha256(mapped_text.encode()).hexdigest()
+    return Frozen(operation_id, chosen.request, body, guid, mapped_text, digest, _plain(follow_up))
+
+
+def _shown(program: Callable[[object, Any], object], data: object, context: RecordContext) -> str | None:
+    """A value for people; one that cannot be computed is left out here and reported when the record is prepared."""
+    try:
+        value = program(data, context)
+    except ExpressionError:
+        return None
+    return None if value is None or isinstance(value, (dict, list)) else str(value)
+
+
+def _amount(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return str(parse_money(text))
+    except ExpressionError:
+        return None

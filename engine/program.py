@@ -1,0 +1,128 @@
+"""A flow made ready to run: every expression compiled, every template loaded, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.mapping import Scope, compile_expression
+from engine.model import Expr, Flow, Lookup, Stream
+from engine.render import Template, Templates
+
+Program = Callable[[object, Any], object]
+
+ABOUT = ("amount", "currency", "party", "reference", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class VariantProgram:
+    """One way of writing."""
+
+    when: Program | None
+    request: str
+    template: Template | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProgram:
+    """One stream, compiled. `lists` are the target's lists that must be known before a record can be prepared."""
+
+    stream: Stream
+    when: Program | None
+    key: Program
+    about: Mapping[str, Program]
+    select: tuple[tuple[Program, str], ...]
+    adopt: Program | None
+    map: tuple[tuple[str, Program], ...]
+    check: tuple[tuple[Program, str], ...]
+    variants: tuple[VariantProgram, ...]
+    provide_key: Program | None
+    lists: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowProgram:
+    """One flow, compiled; its streams stand in the order in which they run."""
+
+    flow: Flow
+    streams: tuple[StreamProgram, ...]
+    settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+
+    def stream(self, name: str) -> StreamProgram:
+        """The stream called `name`."""
+        return next(s for s in self.streams if s.stream.name == name)
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """All lists that any stream needs."""
+        return tuple(dict.fromkeys(name for stream in self.streams for name in stream.lists))
+
+
+def scope_of(flow: Flow) -> Scope:
+    """The names that the flow's expressions may use."""
+    return Scope(
+        settings={setting.name: setting.type for setting in flow.settings},
+        lookups=frozenset(lookup.name for lookup in flow.lookups),
+        streams=frozenset(stream.name for stream in flow.streams),
+        define=dict(flow.define),
+    )
+
+
+def compile_flow(flow: Flow) -> FlowProgram:
+    """Compile a flow that `validate` accepts."""
+    scope = scope_of(flow)
+    folder = Path(flow.path).parent / "templates"
+    templates = Templates([folder] if folder.is_dir() else [])
+
+    def compiled(expr: Expr) -> Program:
+        return compile_expression(expr, scope)
+
+    def optional(expr: Expr | None) -> Program | None:
+        return compiled(expr) if expr else None
+
+    def stream_program(stream: Stream) -> StreamProgram:
+        return StreamProgram(
+            stream,
+            optional(stream.when),
+            compiled(stream.key),
+            {name: compiled(expr) for name in ABOUT if (expr := getattr(stream.about, name))},
+            tuple((compiled(item.only), item.say) for item in stream.select),
+            compiled(stream.adopt.found) if stream.adopt else None,
+            tuple((name, compiled(expr)) for name, expr in stream.map),
+            tuple((compiled(item.expect), item.say) for item in stream.check),
+            tuple(
+                VariantProgram(optional(v.when), v.request, templates.get(v.template) if v.template else None)
+                for v in stream.write.variants
+            ),
+            compiled(stream.provide.key) if stream.provide else None,
+            tuple(dict.fromkeys(lookup.list for lookup in _lookups_used(flow, stream))),
+        )
+
+    return FlowProgram(
+        flow,
+        tuple(stream_program(stream) for stream in in_order(flow)),
+        {setting.name: setting.default for setting in flow.settings},
+    )
+
+
+def in_order(flow: Flow) -> Iterator[Stream]:
+    """Streams after those they name in `after`, otherwise as written."""
+    done: set[str] = set()
+    waiting = list(flow.streams)
+    while waiting:
+        ready = next((s for s in waiting if done.issuperset(s.after)), waiting[0])
+        waiting.remove(ready)
+        done.add(ready.name)
+        yield ready
+
+
+def _lookups_used(flow: Flow, stream: Stream) -> Iterator[Lookup]:
+    """The lookups that the stream's expressions name; text search is enough, since a name stands there as a literal."""
+    texts = [expr.text for _, expr in (*stream.map, *flow.define)] + [item.only.text for item in stream.select]
+    if stream.adopt:
+        texts.append(stream.adopt.found.text)
+    for lookup in flow.lookups:
+        if any(f"'{lookup.name}'" in text for text in texts):
+            yield lookup

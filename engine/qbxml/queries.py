@@ -1,0 +1,165 @@
+"""Builds query requests: lists of names with iterators where QuickBooks has them, and transactions by id, number or date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from engine.qbxml.errors import BadQuery
+from engine.qbxml.text import escape
+
+Iterator = Literal["Start", "Continue", "Stop"]
+Active = Literal["All", "ActiveOnly", "InactiveOnly"]
+
+# What of a list object we keep. QuickBooks leaves out everything else, which makes a vendor list a tenth of its size.
+_KEPT = ("ListID", "EditSequence", "Name", "FullName", "IsActive")
+LIST_FIELDS: dict[str, tuple[str, ...]] = {
+    "Account": (*_KEPT, "AccountType", "SpecialAccountType", "AccountNumber", "Desc", "CurrencyRef"),
+    "Vendor": (*_KEPT, "CompanyName", "NameOnCheck", "AccountNumber", "TermsRef", "CurrencyRef", "ExternalGUID"),
+    "Class": _KEPT,
+    "Customer": (*_KEPT, "CompanyName", "CurrencyRef", "JobStatus"),
+    "Employee": _KEPT,
+    "StandardTerms": (*_KEPT, "StdDueDays"),
+    "DateDrivenTerms": (*_KEPT, "DayOfMonthDue"),
+    "Terms": (*_KEPT, "StdDueDays", "DayOfMonthDue"),
+    "Item": (*_KEPT, "Type"),
+}
+# Read from the schema (FACTS section 5): Account, Class, Employee and Terms cannot be paged.
+ITERABLE_LISTS = frozenset({"Vendor", "Customer", "Item"})
+TXN_KINDS = frozenset(
+    {"Bill", "BillPaymentCheck", "CreditCardCharge", "CreditCardCredit", "JournalEntry", "Check", "Deposit", "VendorCredit", "Transfer"}
+)
+# Neither carries a number of its own to ask for.
+_WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
+
+
+def list_query(  # noqa: PLR0913
+    kind: str,
+    *,
+    request_id: str,
+    iterator: Iterator | None = None,
+    iterator_id: str = "",
+    max_returned: int | None = None,
+    active: Active = "All",
+    names: Sequence[str] = (),
+    only: Sequence[str] | None = None,
+) -> bytes:
+    """Ask for a list of names, or for those with the full `names`.
+
+    Args:
+        kind: a key of `LIST_FIELDS`.
+        request_id: echoed in the answer.
+        iterator: only for `ITERABLE_LISTS`; every call of an iterator needs `max_returned`, and all but the first `iterator_id`.
+        iterator_id: as the previous answer gave it; valid in the same Web Connector session only.
+        max_returned: page size, or a cap.
+        active: inactive names are wanted by default, so that "inactive" and "missing" can be told apart.
+        names: full names to look up; a missing one gives code 500 while those found are still returned.
+        only: element names to return instead of those in `LIST_FIELDS`; empty for everything.
+    """
+    request = f"{kind}QueryRq"
+    if kind not in LIST_FIELDS:
+        raise BadQuery(request, f"no such list; known: {', '.join(sorted(LIST_FIELDS))}")
+    if iterator and kind not in ITERABLE_LISTS:
+        raise BadQuery(request, "this list has no iterator")
+    if names and (iterator or max_returned):
+        raise BadQuery(request, "names cannot be paged")
+    if names:
+        body = [_element("FullName", name) for name in names]
+    else:
+        body = [*_optional("MaxReturned", max_returned), _element("ActiveStatus", active)]
+    body += [_element("IncludeRetElement", name) for name in (LIST_FIELDS[kind] if only is None else only)]
+    return _request(request, _attributes(request, request_id, iterator, iterator_id, max_returned), body)
+
+
+@dataclass(frozen=True, slots=True)
+class TxnFilter:
+    """Which transactions: by `txn_ids`, else by `ref_numbers`, else by what is left, where dates are inclusive.
+
+    `entity` is the ListID of a vendor, customer or employee. `modified` is a local time without an offset, because
+    QuickBooks gives a wrong one in summer (FACTS section 7).
+    """
+
+    txn_ids: tuple[str, ...] = ()
+    ref_numbers: tuple[str, ...] = ()
+    dates: tuple[date, date] | None = None
+    modified: tuple[datetime, datetime] | None = None
+    entity: str = ""
+    max_returned: int | None = None
+
+
+def txn_query(
+    kind: str,
+    which: TxnFilter,
+    *,
+    request_id: str,
+    lines: bool = False,
+    iterator: Iterator | None = None,
+    iterator_id: str = "",
+    only: Sequence[str] = (),
+) -> bytes:
+    """Ask for transactions; `only` names the elements to return, all by default."""
+    request = f"{kind}QueryRq"
+    if kind not in TXN_KINDS:
+        raise BadQuery(request, f"no such transaction; known: {', '.join(sorted(TXN_KINDS))}")
+    if which.txn_ids:
+        body = [_element("TxnID", txn_id) for txn_id in which.txn_ids]
+    elif which.ref_numbers:
+        if kind in _WITHOUT_REF_NUMBER:
+            raise BadQuery(request, "this transaction has no RefNumber")
+        body = [_element("RefNumber", number) for number in which.ref_numbers]
+    else:
+        body = [*_optional("MaxReturned", which.max_returned), *_dates(which), *_entity(request, which.entity)]
+    if kind != "Transfer":
+        body.append(_element("IncludeLineItems", "true" if lines else "false"))
+    body += [_element("IncludeRetElement", name) for name in only]
+    return _request(request, _attributes(request, request_id, iterator, iterator_id, which.max_returned), body)
+
+
+def company_queries() -> tuple[bytes, bytes, bytes]:
+    """The host, company and preferences queries that the Web Connector makes by itself at the start of a session."""
+    return (
+        b'<HostQueryRq requestID="0"/>',
+        b'<CompanyQueryRq requestID="1"><OwnerID>0</OwnerID></CompanyQueryRq>',
+        b'<PreferencesQueryRq requestID="2"/>',
+    )
+
+
+def _dates(which: TxnFilter) -> list[str]:
+    if which.modified:
+        start, end = (moment.replace(tzinfo=None, microsecond=0).isoformat() for moment in which.modified)
+        inner = _element("FromModifiedDate", start) + _element("ToModifiedDate", end)
+        return [f"<ModifiedDateRangeFilter>{inner}</ModifiedDateRangeFilter>"]
+    if which.dates:
+        first, last = (day.isoformat() for day in which.dates)
+        inner = _element("FromTxnDate", first) + _element("ToTxnDate", last)
+        return [f"<TxnDateRangeFilter>{inner}</TxnDateRangeFilter>"]
+    return []
+
+
+def _entity(request: str, list_id: str) -> list[str]:
+    if not list_id:
+        return []
+    if request == "TransferQueryRq":
+        raise BadQuery(request, "this transaction has no entity")
+    return [f"<EntityFilter>{_element('ListID', list_id)}</EntityFilter>"]
+
+
+def _attributes(request: str, request_id: str, iterator: str | None, iterator_id: str, max_returned: int | None) -> str:
+    if iterator and (not max_returned or (iterator != "Start") != bool(iterator_id)):
+        raise BadQuery(request, "an iterator needs max_returned, and an iterator_id in every call but the first")
+    found = {"requestID": request_id, "iterator": iterator or "", "iteratorID": iterator_id}
+    return "".join(f' {name}="{escape(value)}"' for name, value in found.items() if value)
+
+
+def _request(name: str, attributes: str, body: Iterable[str]) -> bytes:
+    return f"<{name}{attributes}>{''.join(body)}</{name}>".encode("ascii")
+
+
+def _element(name: str, value: str) -> str:
+    return f"<{name}>{escape(value)}</{name}>"
+
+
+def _optional(name: str, value: int | None) -> list[str]:
+    return [] if value is None else [_element(name, str(value))]

@@ -1,0 +1,533 @@
+"""Strict, sandboxed templates: data in, escaped XML text out, and no way for a template to reach anything else.
+
+What a template may use, beyond plain Jinja `{{ }}`, `{% if %}`, `{% for %}`, `{% set %}`, `{% macro %}` and imports:
+
+- `{{ element('Memo', memo) }}` writes `<Memo>text</Memo>`, escaped; nothing when the value is None or empty text.
+- `{{ ref('VendorRef', vendor) }}` writes `<VendorRef><ListID>..</ListID></VendorRef>` when the object has a `list_id`,
+  else `<FullName>` from its `full_name`; nothing when the object is None.
+- `{{ amount | money }}` prints an amount with two places. A bare Decimal is printed the same way.
+- `{{ value | optional }}` prints nothing for a value that is missing; without it, missing is an error.
+- `{% if memo is present %}` is true for anything but a missing value, None, empty text and an empty list.
+
+Values are plain data. `a.b` reads the key `b` of an object and never an attribute of a Python value; true and false print
+as `true` and `false`; a float is an error; characters that XML 1.0 forbids are left out. A line break between two tags, with
+the white space around it, is not part of the output. There is no arithmetic: computing is the flow's business.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, Undefined, meta, nodes
+from jinja2 import Template as JinjaTemplate
+from jinja2.environment import Environment, TemplateModule
+from jinja2.exceptions import TemplateError
+from jinja2.runtime import Context, LoopContext, Macro
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup, escape
+
+from engine.diagnostics import suggestion
+from engine.errors import ExpressionError, RenderError
+from engine.money import format_money, parse_money
+
+MAX_OUTPUT = 4_000_000
+MAX_SOURCE = 256_000
+MAX_STEPS = 200_000
+MAX_LOOP_DEPTH = 4
+GLOBALS = frozenset({"element", "ref"})
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\.xml\.j2")
+_TAG = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+# Everything that the Char production of XML 1.0 leaves out; one such character makes QBWC drop the whole session.
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LAYOUT = re.compile(r"(^|>)[ \t]*\r?\n\s*(?=<|$)")
+_LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+_TESTS = frozenset({"present", "defined", "undefined", "none", "true", "false", "eq", "ne", "in"})
+_EMPTY = Markup("")
+_ALLOWED_NODES = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.For,
+    nodes.If,
+    nodes.Macro,
+    nodes.Assign,
+    nodes.Import,
+    nodes.FromImport,
+    nodes.Name,
+    nodes.Const,
+    nodes.Tuple,
+    nodes.CondExpr,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Call,
+    nodes.Keyword,
+    nodes.Getitem,
+    nodes.Getattr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Neg,
+)
+
+
+class _Refused(TemplateError):
+    """A template does, or a value is, what no document may depend on."""
+
+    def __init__(self, reason: str, line: int | None = None, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.hint = hint
+
+
+class _Missing(StrictUndefined):
+    """A value that is not there; using it in any way but `is present` or `| optional` is an error."""
+
+    @property
+    def _undefined_message(self) -> str:
+        return self._undefined_hint or f"`{self._undefined_name}` is not among the values of this template"
+
+
+class _Budget(threading.local):
+    """What the render going on in this thread has used so far."""
+
+    steps = 0
+    size = 0
+
+    def spend(self, steps: int) -> None:
+        """Count loop rounds and macro calls."""
+        self.steps += steps
+        if self.steps > MAX_STEPS:
+            raise _Refused(f"the template takes more than {MAX_STEPS:,} steps")
+
+
+_BUDGET = _Budget()
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _printed(value: object) -> str:
+    """The text of one value, before escaping; markup made by `element` and `ref` passes as it is."""
+    kind = type(value)
+    if kind is str:
+        text: str = value if value.isprintable() else _ILLEGAL.sub("", value)  # type: ignore[attr-defined]  # kind is str
+    elif kind is Markup:
+        text = value  # type: ignore[assignment]  # kind is Markup
+    else:
+        text = _other_text(value)
+    _BUDGET.size += len(text)
+    if _BUDGET.size > MAX_OUTPUT:
+        raise _Refused(f"the document is larger than {MAX_OUTPUT:,} characters")
+    return text
+
+
+def _other_text(value: object) -> str:
+    if isinstance(value, Undefined):
+        return str(value)
+    if isinstance(value, Decimal):
+        return format_money(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return _ILLEGAL.sub("", str(value))
+    if value is None:
+        raise _Refused(
+            "an empty value (null) cannot be printed", hint="use `element(...)`, `| optional` or `is present`"
+        )
+    if isinstance(value, float):
+        raise _Refused(
+            "a float reached the template", hint="money is a Decimal; make it one with `money(...)` in the map"
+        )
+    raise _Refused(f"{_kind(value)} cannot be printed", hint="print one of its fields")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if isinstance(value, list | tuple) else "a value of this kind"
+
+
+@lru_cache(maxsize=1024)
+def _tag(tag: str) -> str:
+    if not _TAG.fullmatch(tag):
+        raise _Refused("an element name may hold only letters, digits, `_`, `-` and `.`")
+    return tag
+
+
+def _element(tag: str, value: object) -> Markup:
+    if value is None or value == "":
+        return _EMPTY
+    return Markup(f"<{_tag(tag)}>{escape(_printed(value))}</{tag}>")  # noqa: S704  # the value is escaped, the tag checked
+
+
+def _ref(tag: str, value: object) -> Markup:
+    if value is None:
+        return _EMPTY
+    if isinstance(value, Undefined):
+        str(value)
+    if not isinstance(value, Mapping):
+        raise _Refused(f"`ref` takes an object with `list_id` or `full_name`, not {_kind(value)}")
+    for field, name in (("list_id", "ListID"), ("full_name", "FullName")):
+        inner = _element(name, value.get(field))
+        if inner:
+            return Markup(f"<{_tag(tag)}>{inner}</{tag}>")  # noqa: S704  # as above
+    raise _Refused("`ref` was given an object with neither `list_id` nor `full_name`")
+
+
+def _money(value: object) -> str:
+    if isinstance(value, Undefined):
+        str(value)
+    return format_money(value if type(value) is Decimal else parse_money(value))
+
+
+def _optional(value: object) -> object:
+    return _EMPTY if value is None or isinstance(value, Undefined) else value
+
+
+def _is_present(value: object) -> bool:
+    return not (value is None or isinstance(value, Undefined) or value in ("", [], {}))
+
+
+def _rounds(value: object) -> object:
+    """What a `for` may walk: a list, counted against the budget."""
+    if isinstance(value, Undefined):
+        str(value)
+    if not isinstance(value, list | tuple):
+        raise _Refused("`for` walks a list, and this is none")
+    _BUDGET.spend(len(value))
+    return value
+
+
+def _length(value: object) -> int:
+    if isinstance(value, Undefined):
+        str(value)
+    if not isinstance(value, str | list | tuple | Mapping):
+        raise _Refused("`length` takes a text, a list or an object")
+    return len(value)
+
+
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "money": _money,
+    "optional": _optional,
+    "length": _length,
+}
+_HIDDEN_FILTERS: Mapping[str, Callable[..., object]] = {"_element": _element, "_ref": _ref, "_rounds": _rounds}
+
+
+# --- the sandbox -----------------------------------------------------------------------------------------------------
+
+
+class _Checked(NodeTransformer):
+    """Refuses every construct that is not on the list, and rewrites the three that need help at run time."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.imports: list[tuple[str, int]] = []
+        self.modules: set[str] = set()
+
+    def generic_visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> nodes.Node:
+        """Let only listed constructs through."""
+        if not isinstance(node, _ALLOWED_NODES):
+            raise _Refused(f"`{type(node).__name__.lower()}` may not be used in a template", node.lineno)
+        return super().generic_visit(node, *args, **kwargs)
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802  # named by Jinja's visitor
+        """Take layout between tags out of the document."""
+        if _ILLEGAL.search(node.data):
+            raise _Refused("the template holds a character that XML does not allow", node.lineno)
+        node.data = _LAYOUT.sub(r"\1", node.data)
+        return node
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802
+        """Keep the product's own names from being used as variables, or private names at all."""
+        if node.name.startswith("_") or (node.name in GLOBALS):
+            raise _Refused(f"the name `{node.name}` cannot be used here", node.lineno)
+        return node
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        """Only `element`, `ref` and macros can be called."""
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise _Refused("`*` and `**` arguments may not be used in a template", node.lineno)
+        target = node.node
+        if isinstance(target, nodes.Name) and target.name in GLOBALS:
+            if len(node.args) != 2 or node.kwargs:
+                raise _Refused(f"`{target.name}` takes a tag and a value", node.lineno)
+            first, second = (self.visit(a) for a in node.args)
+            if isinstance(first, nodes.Const):
+                self._check_tag(first)
+            return nodes.Filter(first, f"_{target.name}", [second], [], None, None, lineno=node.lineno)
+        module = target.node if isinstance(target, nodes.Getattr) else target
+        if not isinstance(module, nodes.Name):
+            raise _Refused("only `element`, `ref` and macros can be called", node.lineno)
+        return self.generic_visit(node)
+
+    def _check_tag(self, node: nodes.Const) -> None:
+        if not isinstance(node.value, str) or not _TAG.fullmatch(node.value):
+            raise _Refused("an element name may hold only letters, digits, `_`, `-` and `.`", node.lineno)
+
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:  # noqa: N802
+        """Private names are no field names."""
+        if node.attr.startswith("_"):
+            raise _Refused(f"the name `{node.attr}` cannot be used here", node.lineno)
+        return self.generic_visit(node)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        """Only a fixed key or position: what a template reads can be listed."""
+        arg = node.arg
+        if not isinstance(arg, nodes.Const) or type(arg.value) not in (str, int) or str(arg.value).startswith("_"):
+            raise _Refused("only a fixed key or position may stand in brackets", node.lineno)
+        return self.generic_visit(node)
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        """Bound the work of loops."""
+        if node.recursive:
+            raise _Refused("`recursive` may not be used in a template", node.lineno)
+        self.depth += 1
+        if self.depth > MAX_LOOP_DEPTH:
+            raise _Refused(f"loops may be nested {MAX_LOOP_DEPTH} deep", node.lineno)
+        self.generic_visit(node)
+        self.depth -= 1
+        node.iter = nodes.Filter(node.iter, "_rounds", [], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        """Only our filters; `safe` is none of them."""
+        if node.name not in FILTERS:
+            raise _Refused(f"there is no filter `{node.name}`", node.lineno, suggestion(node.name, FILTERS))
+        if node.node is None or node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            raise _Refused(f"the filter `{node.name}` takes no arguments", node.lineno)
+        return self.generic_visit(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        """Only tests that look at the value."""
+        if node.name not in _TESTS:
+            raise _Refused(f"there is no test `{node.name}`", node.lineno, suggestion(node.name, _TESTS))
+        return self.generic_visit(node)
+
+    def visit_Import(self, node: nodes.Import) -> nodes.Node:  # noqa: N802
+        """`{% import 'x.xml.j2' as x %}`."""
+        return self._import(node)
+
+    def visit_FromImport(self, node: nodes.FromImport) -> nodes.Node:  # noqa: N802
+        """`{% from 'x.xml.j2' import y %}`."""
+        names = [n if isinstance(n, tuple) else (n, n) for n in node.names]
+        if any(name in GLOBALS or name.startswith("_") for pair in names for name in pair):
+            raise _Refused("a macro cannot take the name of a built-in", node.lineno)
+        return self._import(node)
+
+    def _import(self, node: nodes.Import | nodes.FromImport) -> nodes.Node:
+        if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
+            raise _Refused("the name of an imported template must be a plain text", node.lineno)
+        if node.with_context:
+            raise _Refused("`with context` may not be used in a template", node.lineno, "pass what the macro needs")
+        self.imports.append((node.template.value, node.lineno))
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
+        """A macro may not replace a built-in."""
+        if node.name in GLOBALS or node.name.startswith("_"):
+            raise _Refused("a macro cannot take the name of a built-in", node.lineno)
+        return self.generic_visit(node)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Reads keys of plain data, never attributes of Python values: half the cost of Jinja's sandbox, and less to trust."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`a.b`."""
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`a['b']` and `a[0]`."""
+        if type(obj) is dict or isinstance(obj, Mapping):
+            try:
+                return obj[argument]
+            except KeyError:
+                return _Missing(hint=f"`{argument}` is not among the fields of this object", name=str(argument))
+        if isinstance(obj, list | tuple) and type(argument) is int:
+            return obj[argument] if -len(obj) <= argument < len(obj) else None
+        if isinstance(obj, LoopContext) and argument in _LOOP_FIELDS:
+            return getattr(obj, argument)
+        if isinstance(obj, TemplateModule):
+            return obj.__dict__.get(argument) or _Missing(hint=f"there is no macro `{argument}`", name=str(argument))
+        if isinstance(obj, Undefined):
+            str(obj)
+        return _Missing(hint=f"`{argument}` cannot be read from a value that is no object", name=str(argument))
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805  # Jinja's signature
+        """Call a macro."""
+        if isinstance(__obj, Undefined):
+            str(__obj)
+        if type(__obj) is not Macro:
+            raise _Refused("only `element`, `ref` and macros can be called")
+        _BUDGET.spend(1)
+        return __context.call(__obj, *args, **kwargs)
+
+
+class _Loader(BaseLoader):
+    """Finds, checks and compiles templates of the search path."""
+
+    def __init__(self, search: Sequence[Traversable]) -> None:
+        self.search = search
+        self.variables: dict[str, frozenset[str]] = {}
+
+    def source(self, name: str) -> str:
+        """The text of a template."""
+        if not _NAME.fullmatch(name):
+            raise TemplateNotFound(name)
+        for folder in self.search:
+            path = folder / name
+            if path.is_file():
+                text = path.read_text(encoding="utf-8")
+                if len(text) > MAX_SOURCE:
+                    raise _Refused(f"the template is larger than {MAX_SOURCE:,} characters")
+                return text
+        raise TemplateNotFound(name)
+
+    def load(
+        self,
+        environment: Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002  # Jinja's
+    ) -> JinjaTemplate:
+        """Compile a template and all it imports."""
+        return self._load(environment, name, ())
+
+    def _load(self, environment: Environment, name: str, above: tuple[str, ...]) -> JinjaTemplate:
+        tree = environment.parse(self.source(name), name)
+        check = _Checked()
+        check.visit(tree)
+        for imported, line in check.imports:
+            if imported in (*above, name):
+                raise _Refused(f"`{imported}` imports itself", line)
+            inner = imported not in self.variables and self._load(environment, imported, (*above, name))
+            if inner is not False and self.variables[imported]:
+                free = ", ".join(sorted(self.variables[imported]))
+                raise _Refused(f"`{imported}` uses what is not among its macros' parameters: {free}", line)
+        self.variables[name] = frozenset(meta.find_undeclared_variables(tree))
+        code = environment.compile(tree, name, name)
+        return environment.template_class.from_code(environment, code, environment.make_globals(None))
+
+    def list_templates(self) -> list[str]:
+        """The names of all templates of the search path."""
+        return sorted(
+            {p.name for folder in self.search if folder.is_dir() for p in folder.iterdir() if _NAME.fullmatch(p.name)}
+        )
+
+
+# --- what the engine uses --------------------------------------------------------------------------------------------
+
+
+class Template:
+    """One compiled template."""
+
+    __slots__ = ("_template", "name", "variables")
+
+    def __init__(self, name: str, template: JinjaTemplate, variables: frozenset[str]) -> None:
+        self.name = name
+        self.variables = variables
+        self._template = template
+
+    def render(self, values: Mapping[str, object]) -> str:
+        """The document for these values.
+
+        Raises:
+            RenderError: with the template line, for a missing value, a float, or a document that grows too large.
+        """
+        _BUDGET.steps = _BUDGET.size = 0
+        template = self._template
+        try:
+            pieces = template.root_render_func(template.new_context(dict(values), shared=False))
+            return _joined(pieces)
+        except (TemplateError, ExpressionError, RecursionError, TypeError, ValueError, ArithmeticError) as error:
+            raise _failure(self.name, error, error.__traceback__) from error
+
+
+def _joined(pieces: Iterator[str]) -> str:
+    parts: list[str] = []
+    size = 0
+    while batch := list(islice(pieces, 256)):
+        size += sum(map(len, batch))
+        if size > MAX_OUTPUT:
+            raise _Refused(f"the document is larger than {MAX_OUTPUT:,} characters")
+        parts += batch
+    return "".join(parts)
+
+
+class Templates:
+    """The templates of a search path: usually a flow's own `templates/` folder, then the shipped ones."""
+
+    def __init__(self, search: Sequence[Traversable | Path] = ()) -> None:
+        self._loader = _Loader([*search, resources.files("qbxml_templates")])
+        self._environment = _Sandbox(
+            loader=self._loader,
+            autoescape=True,
+            undefined=_Missing,
+            finalize=_printed,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.clear()
+        self._environment.filters.clear()
+        self._environment.filters.update({**FILTERS, **_HIDDEN_FILTERS})
+        self._environment.tests = {k: v for k, v in self._environment.tests.items() if k in _TESTS} | {
+            "present": _is_present
+        }
+        self._known: dict[str, Template] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Every template that `get` would find."""
+        return tuple(self._loader.list_templates())
+
+    def get(self, name: str) -> Template:
+        """The template called `name`, checked and compiled.
+
+        Raises:
+            RenderError: when it does not exist, does not parse, or uses what no template may use.
+        """
+        if name not in self._known:
+            try:
+                compiled = self._environment.get_template(name)
+            except (TemplateError, RecursionError, UnicodeDecodeError) as error:
+                raise _failure(name, error, None, self.names) from error
+            self._known[name] = Template(name, compiled, self._loader.variables[name])
+        return self._known[name]
+
+
+def _failure(
+    name: str, error: Exception, trace: TracebackType | None, names: Callable[[], Sequence[str]] | None = None
+) -> RenderError:
+    """Word an error with the innermost template line; never with a value."""
+    if isinstance(error, TemplateNotFound):
+        hint = suggestion(str(error.name), names()) if names else None
+        return RenderError(name, None, f"there is no template `{error.name}`", hint=hint)
+    if isinstance(error, TemplateSyntaxError):
+        return RenderError(error.name or name, error.lineno, error.message or "cannot be parsed")
+    where, line = name, getattr(error, "line", None)
+    while trace is not None:
+        template = trace.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, JinjaTemplate):
+            where, line = template.name or name, template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    if isinstance(error, RecursionError):
+        return RenderError(where, line, "the template or its values are nested too deeply")
+    if isinstance(error, TemplateError | ExpressionError):
+        return RenderError(where, line, str(error), hint=getattr(error, "hint", None))
+    return RenderError(where, line, f"a value of the wrong kind was used ({type(error).__name__})")

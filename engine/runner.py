@@ -1,0 +1,345 @@
+"""Runs one flow once for one company: read, make durable, prepare, tell the source. Knows no vendor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from engine import intake, pipeline
+from engine.clock import iso
+from engine.contract import Json, Page, Source
+from engine.errors import AuthRefused, FlowctlError, Rejected, RunError
+from engine.follow import Hand, close
+from engine.intake import Batch
+from engine.lookups import Resolver
+from engine.program import FlowProgram, StreamProgram
+from engine.qbxml import freeze_request
+from engine.retry import Backoff, later_s
+from engine.store import companies, lists, marks, work
+from engine.store.base import Tx
+from engine.world import World
+
+MARKS_A_CALL = 500
+ACTOR = "flowctl"
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """What one run did with one stream, and the error that ended it early, if any."""
+
+    stream: str
+    counts: Mapping[str, int]
+    error: FlowctlError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What one run did."""
+
+    flow: str
+    company: str
+    streams: tuple[StreamReport, ...]
+    marked: int = 0
+    mark_errors: tuple[FlowctlError, ...] = ()
+
+    def count(self, name: str) -> int:
+        """A count over all streams."""
+        return sum(stream.counts.get(name, 0) for stream in self.streams)
+
+    @property
+    def errors(self) -> tuple[FlowctlError, ...]:
+        """Everything that kept the run from finishing its work."""
+        return tuple(s.error for s in self.streams if s.error) + self.mark_errors
+
+
+class DryRun(Exception):  # noqa: N818 - a signal that rolls back, not an error
+    """Everything was computed; nothing is to be kept."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs flows. Holds no state of its own between runs: the store is the truth."""
+
+    world: World
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def run(
+        self,
+        program: FlowProgram,
+        company: str,
+        *,
+        streams: Sequence[str] | None = None,
+        progress: Progress = lambda _stream, _read: None,
+    ) -> RunReport:
+        """Read the named streams (all when None), prepare what can be prepared, tell the source what was posted."""
+        flow = program.flow.name
+        with self.world.store.write() as tx:
+            companies.require(tx, company)
+            self._know_lists(tx, program, company)
+            number = work.begin_run(tx, company, flow, self.world.at())
+        reports = [report for report in self._read_all(program, company, number, streams, progress)]
+        self.prepare(program, company, number)
+        marked, errors = self.tell(program, company)
+        report = RunReport(flow, company, tuple(reports), marked, tuple(errors))
+        counts = {s.stream: dict(s.counts) for s in reports}
+        with self.world.store.write() as tx:
+            work.finish_run(tx, number, "failed" if report.errors else "done", counts, self.world.at())
+        return report
+
+    def dry_run(
+        self,
+        program: FlowProgram,
+        company: str,
+        look: Callable[[Tx, RunReport], None],
+        *,
+        streams: Sequence[str] | None = None,
+    ) -> RunReport:
+        """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
+        wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
+        pages = {s.stream.name: [p for p, _ in self._pages(company, s, None)] for s in wanted}
+        report: RunReport | None = None
+        try:
+            with self.world.store.write() as tx:
+                companies.require(tx, company)
+                number = work.begin_run(tx, company, program.flow.name, self.world.at())
+                found = []
+                for stream in wanted:
+                    batch = self.batch(tx, program, company, number)
+                    for page in pages[stream.stream.name]:
+                        intake.take_page(batch, stream, page.records)
+                    intake.prepare_pending(batch, stream, 1_000_000)
+                    found.append(StreamReport(stream.stream.name, batch.counts))
+                report = RunReport(program.flow.name, company, tuple(found))
+                look(tx, report)
+                raise DryRun
+        except DryRun:
+            assert report is not None
+            return report
+
+    def prepare(
+        self, program: FlowProgram, company: str, run: int = 0, *, limit: int = 1_000_000, chunk: int = 500
+    ) -> int:
+        """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations."""
+        prepared = 0
+        for stream in self._enabled(program, company):
+            left = limit
+            while left > 0:
+                with self.world.store.write() as tx:
+                    batch = self.batch(tx, program, company, run)
+                    looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
+                prepared += batch.counts["intended"]
+                left -= looked_at
+                if looked_at < chunk or batch.counts["pending"]:
+                    break
+        return prepared
+
+    def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
+        """The same inside a caller's transaction, bounded, for a call that must answer soon."""
+        prepared = 0
+        for stream in self._enabled(program, company):
+            batch = self.batch(tx, program, company, 0)
+            intake.prepare_pending(batch, stream, limit)
+            prepared += batch.counts["intended"]
+            if prepared:
+                break
+        return prepared
+
+    def tell(self, program: FlowProgram, company: str) -> tuple[int, list[FlowctlError]]:
+        """Tell the source what was posted and what could not be; returns how many marks it acknowledged."""
+        flow = program.flow.name
+        with self.world.store.write() as tx:
+            marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
+            calls = marks.due(tx, company, flow, self.world.at())
+        done, errors = 0, []
+        sources: dict[str, Source] = {}
+        for row in calls:
+            try:
+                if row["connection"] not in sources:
+                    sources[row["connection"]] = self.world.source(company, row["connection"])
+                with self.world.store.read() as tx:
+                    call = marks.call_of(tx, row)
+                sources[row["connection"]].mark(call)
+            except Rejected as error:
+                errors += self._refused(company, row, error)
+            except FlowctlError as error:
+                errors.append(error)
+                wait = later_s(row["attempts"], self.world.ids.fraction())
+                with self.world.store.write() as tx:
+                    marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)))
+                    self._trouble(tx, company, f"{flow}/{row['connection']}", error)
+            else:
+                done += self._acknowledged(company, row)
+        return done, errors
+
+    def batch(self, tx: Tx, program: FlowProgram, company: str, run: int) -> Batch:
+        """What taking in and preparing need, for one transaction."""
+        settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
+        resolver = Resolver(tx, company, program.flow, self._titles(program))
+        desk = pipeline.Desk(company, program, settings, resolver, self.world.ids, freeze_request)
+        return Batch(tx, Hand(company, self.world.at(), ACTOR), desk, run)
+
+    def _read_all(
+        self, program: FlowProgram, company: str, number: int, streams: Sequence[str] | None, progress: Progress
+    ) -> Iterator[StreamReport]:
+        """Read what is wanted; streams that read the same thing share one read."""
+        enabled = self._enabled(program, company)
+        groups: dict[str, list[StreamProgram]] = {}
+        for stream in enabled:
+            groups.setdefault(stream.stream.fetch.identity, []).append(stream)
+        read: set[str] = set()
+        for stream in enabled:
+            identity = stream.stream.fetch.identity
+            group = groups[identity]
+            if identity in read or not (streams is None or any(s.stream.name in streams for s in group)):
+                continue
+            read.add(identity)
+            yield from self._read(program, company, number, group, progress)
+
+    def _read(
+        self, program: FlowProgram, company: str, number: int, group: list[StreamProgram], progress: Progress
+    ) -> list[StreamReport]:
+        counts = {s.stream.name: Counter[str]() for s in group}
+        error: FlowctlError | None = None
+        lead = group[0]
+        flow, identity = program.flow.name, lead.stream.fetch.identity
+        try:
+            for page, checkpoint in self._pages(company, lead, None):
+                with self.world.store.write() as tx:
+                    for stream in group:
+                        batch = self.batch(tx, program, company, number)
+                        intake.take_page(batch, stream, page.records)
+                        counts[stream.stream.name].update(batch.counts)
+                    _, listed = work.checkpoint(tx, company, flow, identity)
+                    work.put_checkpoint(tx, company, flow, identity, checkpoint, listed, self.world.at())
+                progress(lead.stream.name, counts[lead.stream.name]["read"])
+            with self.world.store.write() as tx:
+                work.put_checkpoint(tx, company, flow, identity, None, number, self.world.at())
+                work.resolve_alert(tx, company, "connection", f"{flow}/{lead.stream.fetch.connection}", self.world.at())
+            for stream in group:
+                self._recheck(program, company, number, stream, counts[stream.stream.name])
+        except RunError as caught:
+            error = caught
+        except FlowctlError as caught:
+            error = caught
+        if error is not None:
+            with self.world.store.write() as tx:
+                self._trouble(tx, company, f"{flow}/{lead.stream.fetch.connection}", error)
+        return [StreamReport(s.stream.name, counts[s.stream.name], error) for s in group]
+
+    def _pages(self, company: str, stream: StreamProgram, checkpoint: str | None) -> Iterator[tuple[Page, str | None]]:
+        """Every page; a passing fault repeats the read from the last page that was handed out."""
+        fetch = stream.stream.fetch
+        source = self.world.source(company, fetch.connection)
+        attempt = 1
+        while True:
+            try:
+                for page in source.read(fetch.stream, fetch.filters, checkpoint):
+                    yield page, page.checkpoint
+                    checkpoint = page.checkpoint
+                    attempt = 1
+            except RunError as error:
+                wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
+                if wait is None:
+                    raise
+                attempt += 1
+                self.world.clock.sleep(wait)
+            else:
+                return
+
+    def _recheck(
+        self, program: FlowProgram, company: str, number: int, stream: StreamProgram, counts: Counter[str]
+    ) -> None:
+        """Read one by one what is still open here and was not in the complete listing: it was changed or closed there."""
+        scope = {"company": company, "flow": program.flow.name, "stream": stream.stream.name, "run": number}
+        fetch, after = stream.stream.fetch, 0
+        source = self.world.source(company, fetch.connection)
+        while True:
+            with self.world.store.read() as tx:
+                rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
+            if not rows:
+                return
+            for row in rows:
+                data = self._get(source, fetch.stream, row["source_id"])
+                with self.world.store.write() as tx:
+                    batch = self.batch(tx, program, company, number)
+                    intake.recheck(batch, stream, row, data)
+                    counts.update(batch.counts)
+            after = rows[-1]["id"]
+
+    def _get(self, source: Source, stream: str, record_id: str) -> Json | None:
+        attempt = 1
+        while True:
+            try:
+                return source.get(stream, record_id)
+            except RunError as error:
+                wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
+                if wait is None:
+                    raise
+                attempt += 1
+                self.world.clock.sleep(wait)
+
+    def _acknowledged(self, company: str, row: Mapping[str, object]) -> int:
+        """The source said yes: what was posted is closed."""
+        with self.world.store.write() as tx:
+            hand = Hand(company, self.world.at(), ACTOR)
+            members = marks.finish(tx, int(str(row["id"])), "done")
+            for mark in members:
+                record = tx.one("record_get", {"id": mark["record_id"]})
+                if mark["outcome"] == "posted" and record is not None and record["state"] == "posted":
+                    close(tx, hand, record, f"{mark['kind']} acknowledged")
+            subject = f"{row['flow']}/{row['connection']}"
+            work.resolve_alert(tx, company, "connection", subject, hand.at)
+        return sum(1 for mark in members if mark["outcome"] == "posted")
+
+    def _refused(self, company: str, row: Mapping[str, object], error: Rejected) -> list[FlowctlError]:
+        """The source said no: find the bad one by telling each alone; a single refused one goes to a person."""
+        with self.world.store.write() as tx:
+            members = tx.rows("marks_of_call", {"call_id": row["id"]})
+            if len(members) > 1:
+                marks.split(tx, company, row, self.world.at())
+                return []
+            marks.finish(tx, int(str(row["id"])), "refused")
+            alert = work.Alert(
+                "mark",
+                f"{row['flow']}/{row['kind']}/{members[0]['source_id']}",
+                f"{row['flow']}/{row['kind']}/{members[0]['source_id']}: the source refused to be told: {error}",
+                error.hint or "look at the record in the source; mark it there by hand if it is right",
+            )
+            work.raise_alert(tx, company, alert, self.world.at())
+        return [error]
+
+    def _trouble(self, tx: Tx, company: str, subject: str, error: FlowctlError) -> None:
+        hint = error.hint or (
+            "check the credentials" if isinstance(error, AuthRefused) else "it is tried again by itself"
+        )
+        work.raise_alert(tx, company, work.Alert("connection", subject, f"{subject}: {error}", hint), self.world.at())
+
+    def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
+        """The streams whose `when` holds for this company's settings."""
+        with self._reading() as tx:
+            settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
+            context = pipeline.RecordContext(Resolver(tx, company, program.flow, {}), settings)
+            return [s for s in program.streams if s.when is None or pipeline.truthy(s.when({}, context))]
+
+    def _titles(self, program: FlowProgram) -> Mapping[str, str]:
+        from engine import registry
+
+        found = {}
+        for connection in program.flow.connections:
+            connector = registry.find(connection.connector)
+            found[connection.name] = connector.spec.title if connector else connection.name
+        return found
+
+    @staticmethod
+    def _know_lists(tx: Tx, program: FlowProgram, company: str) -> None:
+        for name in program.lists:
+            lists.ensure(tx, company, name)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Tx]:
+        with self.world.store.read() as tx:
+            yield tx

@@ -1,0 +1,178 @@
+"""The HTTP server: mounts served connectors, webhook endpoints and health; caps and deadlines before anything is read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from engine import registry
+from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
+from engine.errors import FlowctlError, ForgedWebhook, SettingMissing, StoreError, UnknownName
+from engine.log import logger
+from engine.program import FlowProgram
+from engine.store import work
+from engine.world import World
+
+POLLED_BODY_LIMIT = 8 * 1024 * 1024
+WEBHOOK_BODY_LIMIT = 1024 * 1024
+BODY_DEADLINE_S = 10.0
+_JSON = {"content-type": "application/json"}
+
+
+class BodyRefused(FlowctlError):
+    """The request's body is too large or came too slowly."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the routes need."""
+
+    world: World
+    programs: Mapping[str, FlowProgram]
+    outbox: Outbox
+    poke: Callable[[], None] = lambda: None
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = field(default=None)
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        routes = [
+            Route("/healthz", self._health, methods=["GET"]),
+            Route("/readyz", self._ready, methods=["GET"]),
+            Route("/webhooks/{company}/{connection}", self._webhook, methods=["POST"]),
+        ]
+        for name in registry.names():
+            connector = registry.find(name)
+            if isinstance(connector, Served):
+                handler = connector.handler(self.outbox, self.world.clock, self.world.ids)
+                endpoint = mounted(handler, limit=POLLED_BODY_LIMIT)
+                routes.append(Route(f"/{name}", endpoint, methods=["GET", "POST"]))
+                routes.append(Route(f"/{name}/{{rest:path}}", endpoint, methods=["GET", "POST"]))
+        return Starlette(routes=routes, lifespan=self.lifespan or _no_lifespan)
+
+    async def _health(self, _request: Request) -> Response:
+        return Response('{"status": "up"}', media_type="application/json")
+
+    async def _ready(self, _request: Request) -> Response:
+        try:
+            await to_thread.run_sync(self._touch_store)
+        except StoreError as error:
+            return Response(json.dumps({"status": "not ready", "reason": str(error)}), 503, _JSON)
+        return Response('{"status": "ready"}', media_type="application/json")
+
+    def _touch_store(self) -> None:
+        with self.world.store.read() as tx:
+            tx.rows("companies_all", {})
+
+    async def _webhook(self, request: Request) -> Response:
+        try:
+            body = await read_body(request, WEBHOOK_BODY_LIMIT)
+        except BodyRefused as error:
+            return Response(json.dumps({"error": str(error)}), error.status, _JSON)
+        company, connection = request.path_params["company"], request.path_params["connection"]
+        headers = {k.lower(): v for k, v in request.headers.items()}
+        reply = await to_thread.run_sync(self.take_event, company, connection, headers, body)
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    def take_event(self, company: str, connection: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
+        """Verify a webhook and make its event durable before it is acknowledged.
+
+        4xx is for what the sender did wrong and must not repeat; 503 is for our own troubles, so that it is sent again.
+        """
+        try:
+            connector, binding = self.world.bound(company, connection)
+            if not isinstance(connector, Webhooks):
+                return _reply(404, {"error": "this connection takes no webhooks"})
+            event = connector.verify(binding, headers, body)
+            if isinstance(event, Handshake):
+                return _reply(200, event.reply)
+            fresh = self._keep(company, connection, event)
+        except ForgedWebhook as error:
+            logger().warning("webhook refused", company=company, connection=connection, error=str(error))
+            return _reply(401, {"error": "the signature does not match"})
+        except (UnknownName, SettingMissing) as error:
+            known = isinstance(error, SettingMissing) and "connection" not in str(error)
+            return _reply(503 if known else 404, {"error": "this endpoint is not set up"})
+        except StoreError as error:
+            logger().error("webhook not kept", company=company, connection=connection, error=str(error))
+            return _reply(503, {"error": "not available, send it again"})
+        except FlowctlError as error:
+            logger().warning("webhook refused", company=company, connection=connection, error=str(error))
+            return _reply(400, {"error": "this is not an event"})
+        if fresh:
+            self.poke()
+        return _reply(200, {"status": "accepted"})
+
+    def _keep(self, company: str, connection: str, event: Event) -> bool:
+        at = self.world.at()
+        with self.world.store.write() as tx:
+            fresh = work.accept_event(tx, company, connection, event, at)
+            if fresh:
+                for program in self.programs.values():
+                    for stream in program.flow.streams:
+                        if event.type in stream.trigger.webhooks and stream.fetch.connection == connection:
+                            work.sooner(tx, company, program.flow.name, stream.name, at)
+        return fresh
+
+
+def mounted(handler: Handler, *, limit: int) -> Callable[[Request], object]:
+    """A synchronous handler as an endpoint: the body is read under caps, the handler runs in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await read_body(request, limit)
+        except BodyRefused as error:
+            return Response(str(error), error.status, media_type="text/plain")
+        except ClientDisconnect:
+            return Response(status_code=400)
+        client = request.client.host if request.client else ""
+        headers = {k.lower(): v for k, v in request.headers.items()}
+        query = request.url.query
+        call = HttpCall(request.method, request.url.path, query, headers, body, client)
+        reply = await to_thread.run_sync(handler, call)
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    return endpoint
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyRefused: above `limit` bytes, by declared length or by what really comes, or after ten seconds.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyRefused(413, f"the body is larger than {limit} bytes")
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise BodyRefused(413, f"the body is larger than {limit} bytes")
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise BodyRefused(408, f"the body did not arrive within {BODY_DEADLINE_S:.0f} s") from error
+    return b"".join(chunks)
+
+
+@asynccontextmanager
+async def _no_lifespan(_app: Starlette) -> AsyncIterator[None]:
+    yield
+
+
+def _reply(status: int, body: Mapping[str, object]) -> HttpReply:
+    return HttpReply(status, _JSON, json.dumps(dict(body)).encode())

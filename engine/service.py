@@ -1,0 +1,119 @@
+"""The worker beside the server: reads what is due, prepares what woke, tells the sources; one thread, woken or once a second."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from engine.clock import iso
+from engine.errors import FlowctlError, StoreDamaged
+from engine.log import logger
+from engine.program import FlowProgram
+from engine.runner import Runner, RunReport
+from engine.store import companies, work
+from engine.world import World
+
+DEFAULT_INTERVAL_S = 3600
+TICK_S = 1.0
+
+
+@dataclass(slots=True)
+class Service:
+    """Runs due work until it is stopped. `poke` makes it look at once."""
+
+    world: World
+    programs: Mapping[str, FlowProgram]
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the worker thread."""
+        self._thread = threading.Thread(target=self._loop, name="flowctl-worker", daemon=True)
+        self._thread.start()
+
+    def poke(self, _company: str = "") -> None:
+        """There is work."""
+        self._wake.set()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Finish what is under way and end."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def tick(self) -> list[RunReport]:
+        """Do everything that is due now, once."""
+        reports = []
+        with self.world.store.read() as tx:
+            pairs = [
+                (company, program)
+                for company in companies.names(tx)
+                for program in self.programs.values()
+                if {c.name for c in program.flow.connections}
+                <= {row["connection"] for row in companies.connections(tx, company)}
+            ]
+        for company, program in pairs:
+            if self._stopping.is_set():
+                break
+            try:
+                reports += self._one(company, program)
+            except StoreDamaged:
+                raise
+            except FlowctlError as error:
+                logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
+        return reports
+
+    def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
+        flow, runner = program.flow, Runner(self.world)
+        with self.world.store.write() as tx:
+            due = work.due_streams(tx, company, flow.name, tuple(s.name for s in flow.streams), self.world.at())
+        if due:
+            report = runner.run(program, company, streams=due)
+            self._plan(company, program, due)
+            _log(report)
+            return [report]
+        runner.prepare(program, company)
+        marked, errors = runner.tell(program, company)
+        if marked or errors:
+            report = RunReport(flow.name, company, (), marked, tuple(errors))
+            _log(report)
+            return [report]
+        return []
+
+    def _plan(self, company: str, program: FlowProgram, due: tuple[str, ...]) -> None:
+        """When each stream is next read: its interval, spread by a tenth so that companies do not march in step."""
+        with self.world.store.write() as tx:
+            for name in due:
+                stream = program.stream(name).stream
+                every = stream.trigger.every_s or DEFAULT_INTERVAL_S
+                wait = every * (0.95 + self.world.ids.fraction() / 10)
+                work.schedule(
+                    tx, company, program.flow.name, name, iso(self.world.clock.now() + timedelta(seconds=wait))
+                )
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(TICK_S)
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                self.tick()
+            except StoreDamaged as error:
+                logger().critical("stopped", error=str(error), hint=error.hint)
+                return
+            except FlowctlError as error:
+                logger().error("tick failed", error=str(error), hint=error.hint)
+
+
+def _log(report: RunReport) -> None:
+    counts = {name: report.count(name) for name in ("read", "intended", "deferred", "failed", "skipped")}
+    log = logger().bind(company=report.company, flow=report.flow, marked=report.marked, **counts)
+    if any(counts.values()) or report.marked:
+        log.info("run")
+    for error in report.errors:
+        log.warning("trouble", error=str(error), hint=error.hint)

@@ -1,0 +1,72 @@
+"""The store's two small seams: a `Tx` runs named statements, a `Store` opens transactions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+Params = Mapping[str, object]
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+class Tx(Protocol):
+    """One transaction. Statements are named in `sql/*.sql`; parameters are written `:name` there."""
+
+    def run(self, name: str, params: Params) -> int:
+        """Execute and return how many rows changed."""
+        ...
+
+    def many(self, name: str, params: Iterable[Sequence[object]]) -> None:
+        """Execute once a row of positional parameters (`?` in the statement): the bulk path."""
+        ...
+
+    def rows(self, name: str, params: Params) -> list[Row]:
+        """Execute and return all rows."""
+        ...
+
+    def one(self, name: str, params: Params) -> Row | None:
+        """Execute and return the first row."""
+        ...
+
+
+class Store(Protocol):
+    """Where everything durable is kept."""
+
+    def write(self) -> AbstractContextManager[Tx]:
+        """A transaction that may change rows; commits when the block ends, rolls back when it raises."""
+        ...
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """A transaction that only reads."""
+        ...
+
+    def close(self) -> None:
+        """Release the backend."""
+        ...
+
+
+@cache
+def statements() -> Mapping[str, str]:
+    """Every named statement of `sql/*.sql`."""
+    found: dict[str, str] = {}
+    for file in sorted(files("engine.store").joinpath("sql").iterdir(), key=lambda entry: entry.name):
+        if not file.name.endswith(".sql"):
+            continue
+        parts = _NAME.split(file.read_text(encoding="utf-8"))
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            found[name] = text.strip().rstrip(";")
+    return found
+
+
+def take_number(tx: Tx, name: str, count: int = 1) -> int:
+    """Reserve `count` consecutive numbers of a counter; returns the first."""
+    tx.run("counter_create", {"name": name})
+    row = tx.one("counter_take", {"name": name, "count": count})
+    assert row is not None
+    return int(row["value"]) - count + 1

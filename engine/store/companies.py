@@ -1,0 +1,165 @@
+"""Companies and what binds them: settings, connections, sealed credentials, Web Connector logins, the company file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+
+from engine.contract import Binding, Json, Login
+from engine.errors import UnknownName
+from engine.store.base import Row, Tx
+from engine.vault import SealBroken, Vault
+
+Value = str | int | bool
+TOKEN_FIELD = "token"  # noqa: S105 - the name of a field, not a secret
+
+
+def add(tx: Tx, company: str, title: str, at: str) -> None:
+    """Add a company; one that exists stays as it is."""
+    tx.run("company_insert", {"company": company, "title": title, "at": at})
+
+
+def require(tx: Tx, company: str) -> Row:
+    """The company's row.
+
+    Raises:
+        UnknownName: when there is none.
+    """
+    row = tx.one("company_get", {"company": company})
+    if row is None:
+        raise UnknownName("company", company, names(tx))
+    return row
+
+
+def names(tx: Tx) -> tuple[str, ...]:
+    """All companies."""
+    return tuple(row["company"] for row in tx.rows("companies_all", {}))
+
+
+def put_setting(tx: Tx, company: str, flow: str, name: str, value: Value) -> None:
+    """Give a flow setting a value for this company."""
+    tx.run("setting_put", {"company": company, "flow": flow, "name": name, "value": json.dumps(value)})
+
+
+def drop_setting(tx: Tx, company: str, flow: str, name: str) -> None:
+    """Go back to the flow's default."""
+    tx.run("setting_delete", {"company": company, "flow": flow, "name": name})
+
+
+def settings(tx: Tx, company: str, flow: str) -> dict[str, Value]:
+    """The values this company has set for a flow."""
+    return {row["name"]: json.loads(row["value"]) for row in tx.rows("settings_of", {"company": company, "flow": flow})}
+
+
+def put_connection(tx: Tx, company: str, connection: str, connector: str, values: Mapping[str, Value], at: str) -> None:
+    """Bind a connection name to a connector with its settings."""
+    tx.run(
+        "connection_put",
+        {
+            "company": company,
+            "connection": connection,
+            "connector": connector,
+            "settings": json.dumps(dict(values)),
+            "at": at,
+        },
+    )
+
+
+def put_secret(tx: Tx, vault: Vault, company: str, connection: str, field: str, secret: str, at: str) -> None:
+    """Seal and keep a secret."""
+    tx.run(
+        "credential_put",
+        {
+            "company": company,
+            "connection": connection,
+            "field": field,
+            "key_id": vault.key_id,
+            "sealed": vault.seal(company, connection, field, secret),
+            "at": at,
+        },
+    )
+
+
+def drop_secret(tx: Tx, company: str, connection: str, field: str) -> None:
+    """Forget a secret."""
+    tx.run("credential_delete", {"company": company, "connection": connection, "field": field})
+
+
+def secret(tx: Tx, vault: Vault, company: str, connection: str, field: str) -> str | None:
+    """Open one secret."""
+    row = tx.one("credential_get", {"company": company, "connection": connection, "field": field})
+    return vault.open(company, connection, field, bytes(row["sealed"])) if row else None
+
+
+def binding(tx: Tx, vault: Vault, company: str, connection: str) -> tuple[str, Binding] | None:
+    """The connector's name and the open binding of a connection, or None when it was never connected."""
+    row = tx.one("connection_get", {"company": company, "connection": connection})
+    if row is None:
+        return None
+    scope = {"company": company, "connection": connection}
+    secrets = {
+        item["field"]: vault.open(company, connection, item["field"], bytes(item["sealed"]))
+        for item in tx.rows("credentials_of", scope)
+        if item["field"] != TOKEN_FIELD
+    }
+    return row["connector"], Binding(company, connection, json.loads(row["settings"]), secrets)
+
+
+def connections(tx: Tx, company: str) -> list[Row]:
+    """The company's connections; no secrets."""
+    return tx.rows("connections_of", {"company": company})
+
+
+def token(tx: Tx, vault: Vault, company: str, connection: str) -> Json | None:
+    """The connection's access token; one that no longer opens counts as none, since a new one can be had."""
+    with suppress(SealBroken):
+        text = secret(tx, vault, company, connection, TOKEN_FIELD)
+        return json.loads(text) if text else None
+    return None
+
+
+def put_token(tx: Tx, vault: Vault, company: str, connection: str, value: Json, at: str) -> None:
+    """Keep an access token."""
+    put_secret(tx, vault, company, connection, TOKEN_FIELD, json.dumps(dict(value)), at)
+
+
+def put_login(tx: Tx, login: Login, at: str) -> None:
+    """Keep a Web Connector login.
+
+    Raises:
+        UnknownName: when another company has this user name.
+    """
+    changed = tx.run(
+        "login_put",
+        {"user_name": login.user, "company": login.company, "password_hash": login.password_hash, "at": at},
+    )
+    if changed != 1:
+        raise UnknownName("free user name", login.user, ())
+
+
+def login(tx: Tx, user: str) -> Login | None:
+    """The login of a user name."""
+    row = tx.one("login_get", {"user_name": user})
+    return Login(row["company"], row["user_name"], row["password_hash"]) if row else None
+
+
+def logins(tx: Tx, company: str) -> tuple[str, ...]:
+    """The user names of a company."""
+    return tuple(row["user_name"] for row in tx.rows("logins_of", {"company": company}))
+
+
+def identity(tx: Tx, company: str) -> Json | None:
+    """The company file that the company is bound to."""
+    row = tx.one("identity_get", {"company": company})
+    return json.loads(row["identity"]) if row else None
+
+
+def bind(tx: Tx, company: str, value: Json, at: str) -> None:
+    """Bind the company to a company file; a binding that exists stays."""
+    tx.run("identity_put", {"company": company, "identity": json.dumps(dict(value)), "at": at})
+
+
+def unbind(tx: Tx, company: str) -> None:
+    """Release the company from its company file; the next contact binds it anew."""
+    tx.run("identity_delete", {"company": company})

@@ -1,0 +1,160 @@
+"""Lookup tables and the cached lists of a target that they point into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.contract import ListObject
+from engine.store.base import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One row of a lookup table: this source value means that object."""
+
+    flow: str
+    lookup: str
+    source_key: str
+    full_name: str
+    list_id: str = ""
+    label: str = ""
+    origin: str = "person"
+
+
+def put_mapping(tx: Tx, company: str, row: Mapping, actor: str, at: str) -> None:
+    """Add or replace a row; what a person said is not overwritten by what a run found."""
+    scope = {"company": company, "flow": row.flow, "lookup": row.lookup, "source_key": row.source_key}
+    if row.origin != "person":
+        kept = tx.one("mapping_get", scope)
+        if kept is not None and kept["origin"] == "person":
+            return
+    tx.run(
+        "mapping_put",
+        {
+            **scope,
+            "label": row.label,
+            "list_id": row.list_id,
+            "full_name": row.full_name,
+            "origin": row.origin,
+            "actor": actor,
+            "at": at,
+        },
+    )
+
+
+def drop_mapping(tx: Tx, company: str, flow: str, lookup: str, source_key: str) -> bool:
+    """Remove a row; False when there was none."""
+    scope = {"company": company, "flow": flow, "lookup": lookup, "source_key": source_key}
+    return tx.run("mapping_delete", scope) == 1
+
+
+def mappings(tx: Tx, company: str, flow: str, lookup: str = "") -> list[Row]:
+    """The rows of one lookup table of a flow, or of all."""
+    return tx.rows("mappings_of", {"company": company, "flow": flow, "lookup": lookup})
+
+
+def ensure(tx: Tx, company: str, name: str) -> None:
+    """Know the list; it is due until it was read."""
+    tx.run("list_create", {"company": company, "list": name})
+
+
+def due(tx: Tx, company: str, stale_before: str) -> tuple[str, ...]:
+    """Lists to read: never read, expired, or read before `stale_before`."""
+    return tuple(
+        row["list"]
+        for row in tx.rows("lists_of", {"company": company})
+        if row["due"] or row["loaded_at"] is None or row["loaded_at"] < stale_before
+    )
+
+
+def loaded(tx: Tx, company: str, name: str) -> bool:
+    """Whether the list was ever read completely."""
+    row = tx.one("list_get", {"company": company, "list": name})
+    return row is not None and row["loaded_at"] is not None
+
+
+def revision(tx: Tx, company: str) -> tuple[tuple[str, int], ...]:
+    """Changes whenever any list of the company does."""
+    return tuple((row["list"], row["revision"]) for row in tx.rows("lists_of", {"company": company}))
+
+
+def expire(tx: Tx, company: str, name: str) -> None:
+    """Make a list due."""
+    tx.run("list_expire", {"company": company, "list": name})
+
+
+def store_page(tx: Tx, company: str, name: str, objects: Sequence[ListObject], *, first: bool) -> None:
+    """Keep a page of a list that is being read."""
+    ensure(tx, company, name)
+    if first:
+        tx.one("list_begin", {"company": company, "list": name})
+    row = tx.one("list_get", {"company": company, "list": name})
+    assert row is not None
+    _put(tx, company, name, objects, row["loading"])
+
+
+def finish(tx: Tx, company: str, name: str, at: str) -> int:
+    """The last page came: drop what did not appear; returns how many objects were dropped."""
+    row = tx.one("list_get", {"company": company, "list": name})
+    assert row is not None
+    gone = tx.run("list_objects_gone", {"company": company, "list": name, "loading": row["loading"]})
+    tx.run("list_done", {"company": company, "list": name, "at": at, "changed": 1})
+    return gone
+
+
+def add(tx: Tx, company: str, name: str, item: ListObject) -> None:
+    """Know an object that was just created, until the list is next read."""
+    ensure(tx, company, name)
+    row = tx.one("list_get", {"company": company, "list": name})
+    assert row is not None
+    _put(tx, company, name, [item], row["loading"])
+    tx.run("list_touch", {"company": company, "list": name})
+
+
+def objects(tx: Tx, company: str, name: str) -> list[ListObject]:
+    """All objects of a list."""
+    return [_object(row) for row in tx.rows("list_objects_of", {"company": company, "list": name})]
+
+
+def named(tx: Tx, company: str, name: str, full_name: str) -> ListObject | None:
+    """The object of that name, an active one before an inactive one."""
+    row = tx.one("list_object_named", {"company": company, "list": name, "folded": full_name.casefold()})
+    return _object(row) if row else None
+
+
+def by_id(tx: Tx, company: str, name: str, list_id: str) -> ListObject | None:
+    """The object of that ListID."""
+    row = tx.one("list_object_get", {"company": company, "list": name, "list_id": list_id})
+    return _object(row) if row else None
+
+
+def numbered(tx: Tx, company: str, name: str, number: str) -> ListObject | None:
+    """The one active object of that number; None when there is none, or more than one."""
+    rows = tx.rows("list_object_numbered", {"company": company, "list": name, "number": number})
+    return _object(rows[0]) if len(rows) == 1 else None
+
+
+def _put(tx: Tx, company: str, name: str, items: Sequence[ListObject], loading: int) -> None:
+    tx.many(
+        "list_object_put",
+        [
+            (
+                company, name, item.list_id, item.full_name, item.full_name.casefold(), item.number, int(item.active),
+                item.edit_sequence, json.dumps(dict(item.data)), loading,
+            )
+            for item in items
+        ],
+    )  # fmt: skip
+
+
+def _object(row: Row) -> ListObject:
+    return ListObject(
+        row["list_id"],
+        row["full_name"],
+        bool(row["active"]),
+        row["number"],
+        row["edit_sequence"],
+        json.loads(row["data"]),
+    )

@@ -1,0 +1,103 @@
+"""What the source must be told: marks wait, are grouped into calls under a durable key, and are done when acknowledged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from engine.contract import MarkCall, Marked, MarkedFailed
+from engine.store.base import Row, Tx, take_number
+
+
+@dataclass(frozen=True, slots=True)
+class NewMark:
+    """One thing to tell: a reference for a posted record, a text for a failed one."""
+
+    flow: str
+    connection: str
+    kind: str
+    record_id: int
+    source_id: str
+    outcome: str
+    text: str
+
+
+def add(tx: Tx, company: str, mark: NewMark) -> None:
+    """Add a mark; telling the same thing of the same record twice is one mark. News of success drops untold failures."""
+    if mark.outcome == "posted":
+        tx.run("marks_drop_failed", {"record_id": mark.record_id})
+    tx.run(
+        "mark_insert",
+        {
+            "id": take_number(tx, "mark"),
+            "company": company,
+            "flow": mark.flow,
+            "connection": mark.connection,
+            "kind": mark.kind,
+            "record_id": mark.record_id,
+            "source_id": mark.source_id,
+            "outcome": mark.outcome,
+            "text": mark.text,
+        },
+    )
+
+
+def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
+    """Put waiting marks into calls of at most `limit`; each call's key is derived from its content. Returns the calls made."""
+    made = 0
+    for pair in tx.rows("marks_groups", {"company": company, "flow": flow}):
+        scope = {"company": company, "flow": flow, "connection": pair["connection"], "kind": pair["kind"]}
+        while rows := tx.rows("marks_waiting", {**scope, "limit": limit}):
+            call_id = take_number(tx, "mark_call")
+            tx.run("mark_call_insert", {**scope, "id": call_id, "idempotency_key": _key(company, flow, rows), "at": at})
+            tx.many("marks_into_call", [(call_id, row["id"]) for row in rows])
+            made += 1
+    return made
+
+
+def due(tx: Tx, company: str, flow: str, at: str) -> list[Row]:
+    """The calls to make now."""
+    return tx.rows("mark_calls_due", {"company": company, "flow": flow, "at": at})
+
+
+def call_of(tx: Tx, row: Row) -> MarkCall:
+    """The call as connectors see it."""
+    members = tx.rows("marks_of_call", {"call_id": row["id"]})
+    return MarkCall(
+        row["kind"],
+        row["idempotency_key"],
+        tuple(Marked(m["source_id"], m["text"]) for m in members if m["outcome"] == "posted"),
+        tuple(MarkedFailed(m["source_id"], m["text"]) for m in members if m["outcome"] == "failed"),
+    )
+
+
+def finish(tx: Tx, call_id: int, state: str) -> list[Row]:
+    """Close a call as `done` or `refused`, and its marks with it; returns the marks."""
+    tx.run("mark_call_done", {"id": call_id, "state": state})
+    tx.run("marks_done", {"call_id": call_id, "state": state})
+    return tx.rows("marks_of_call", {"call_id": call_id})
+
+
+def split(tx: Tx, company: str, row: Row, at: str) -> int:
+    """Replace a refused call by one call a mark, so that one bad record does not hold back the others."""
+    members = tx.rows("marks_of_call", {"call_id": row["id"]})
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    scope = {"company": company, "flow": row["flow"], "connection": row["connection"], "kind": row["kind"]}
+    for member in members:
+        call_id = take_number(tx, "mark_call")
+        key = _key(company, row["flow"], [member])
+        tx.run("mark_call_insert", {**scope, "id": call_id, "idempotency_key": key, "at": at})
+        tx.many("marks_into_call", [(call_id, member["id"])])
+    return len(members)
+
+
+def later(tx: Tx, call_id: int, not_before: str) -> None:
+    """Try the call again, not before that moment."""
+    tx.run("mark_call_later", {"id": call_id, "not_before": not_before})
+
+
+def _key(company: str, flow: str, rows: list[Row]) -> str:
+    """A key that the same content always gets: the source drops what it has already seen under it."""
+    content = "\n".join(sorted(f"{row['source_id']}\t{row['outcome']}\t{row['text']}" for row in rows))
+    digest = sha256(f"{company}\n{flow}\n{rows[0]['kind']}\n{content}".encode()).hexdigest()
+    return f"flowctl-{digest[:40]}"

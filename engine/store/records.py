@@ -1,0 +1,238 @@
+"""Records and their states: one row a source record and phase, for ever; every move is a journal line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.errors import Bug
+from engine.store import journal
+from engine.store.base import Row, Tx, take_number
+
+State = Literal[
+    "pending", "intended", "sent", "posted", "closed", "deferred", "unknown", "failed", "skipped", "vanished"
+]
+
+# The life of a record. Anything else is a bug, and is refused inside the transaction that tried it.
+MOVES: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"intended", "deferred", "failed", "skipped"}),
+    "deferred": frozenset({"pending", "skipped", "failed"}),
+    "skipped": frozenset({"pending"}),
+    "failed": frozenset({"pending", "skipped"}),
+    "intended": frozenset({"sent", "posted", "failed", "deferred", "pending", "skipped", "unknown"}),
+    "sent": frozenset({"posted", "failed", "deferred", "unknown", "intended"}),
+    "unknown": frozenset({"posted", "failed", "deferred", "sent", "intended"}),
+    "posted": frozenset({"closed", "vanished"}),
+    "closed": frozenset({"vanished"}),
+    "vanished": frozenset({"posted", "closed", "pending", "skipped"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a record is where it is: a stable code, a text, what to do, and what would wake it."""
+
+    code: str
+    message: str
+    hint: str = ""
+    waits_for: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The reason as it is kept."""
+        found: dict[str, object] = {"code": self.code, "message": self.message}
+        if self.hint:
+            found["hint"] = self.hint
+        if self.waits_for:
+            found["waits_for"] = list(self.waits_for)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A source record as it was read; `about` values are text for people, `amount` decimal text."""
+
+    source_id: str
+    payload: str
+    payload_sha256: str
+    amount: str | None = None
+    currency: str | None = None
+    party: str | None = None
+    reference: str | None = None
+    dated_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record seen for the first time, already brought as far as it gets."""
+
+    intake: Intake
+    state: State
+    reasons: tuple[Reason, ...] = ()
+    mapped_sha256: str | None = None
+    operation_id: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The part of a record's key that a whole page shares."""
+
+    company: str
+    flow: str
+    stream: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of one record."""
+
+    record: Row
+    to: State
+    event: str
+    reasons: tuple[Reason, ...] = ()
+    mapped_sha256: str | None = None
+    operation_id: str | None = None
+    receipt: Mapping[str, str] | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    attempt: bool = False
+
+
+def known(tx: Tx, place: Place, source_ids: Sequence[str]) -> dict[str, Row]:
+    """The rows there are for these source ids: id, state and digests."""
+    rows = tx.rows(
+        "records_known",
+        {
+            "company": place.company,
+            "flow": place.flow,
+            "stream": place.stream,
+            "phase": place.phase,
+            "source_ids": json.dumps(source_ids),
+        },
+    )
+    return {row["source_id"]: row for row in rows}
+
+
+def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[NewRecord]) -> list[int]:
+    """Add records; each gets a line for being read and one for where it got to. Returns their ids in order."""
+    if not new:
+        return []
+    first = take_number(tx, "record", len(new))
+    rows, waits, entries = [], [], []
+    for number, record in enumerate(new, first):
+        intake = record.intake
+        rows.append((
+            number, place.company, place.flow, place.stream, intake.source_id, place.phase, record.state, intake.payload,
+            intake.payload_sha256, record.mapped_sha256, dump_reasons(record.reasons), intake.amount, intake.currency,
+            intake.party, intake.reference, intake.dated_on, record.operation_id, run, at, at,
+        ))  # fmt: skip
+        entries.append(
+            journal.Entry(
+                "read",
+                place.flow,
+                place.stream,
+                number,
+                intake.source_id,
+                "",
+                "pending",
+                {"payload": intake.payload_sha256},
+            )
+        )
+        if record.state != "pending":
+            detail = record.detail or _detail(record.reasons)
+            entries.append(
+                journal.Entry(
+                    record.state, place.flow, place.stream, number, intake.source_id, "pending", record.state, detail
+                )
+            )
+        if record.state == "deferred":
+            waits += [(number, place.company, key) for reason in record.reasons for key in reason.waits_for]
+    tx.many("record_insert", rows)
+    if waits:
+        tx.many("wait_add", waits)
+    journal.append(tx, place.company, at, actor, entries)
+    return list(range(first, first + len(new)))
+
+
+def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> None:
+    """Move records; refused as a whole when one is not where its caller believes, or may not go there."""
+    entries = []
+    for step in moves:
+        record = step.record
+        if step.to not in MOVES[record["state"]]:
+            raise Bug(f"record {record['id']} may not go from {record['state']} to {step.to}")
+        changed = tx.run(
+            "record_move",
+            {
+                "id": record["id"],
+                "from": record["state"],
+                "to": step.to,
+                "reasons": dump_reasons(step.reasons),
+                "mapped_sha256": step.mapped_sha256,
+                "operation_id": step.operation_id,
+                "receipt": json.dumps(dict(step.receipt)) if step.receipt is not None else None,
+                "attempts": 1 if step.attempt else 0,
+                "at": at,
+            },
+        )
+        if changed != 1:
+            raise Bug(f"record {record['id']} is no longer {record['state']}")
+        if record["state"] == "deferred":
+            tx.run("waits_clear", {"record_id": record["id"]})
+        if step.to == "deferred":
+            tx.many("wait_add", [(record["id"], company, key) for reason in step.reasons for key in reason.waits_for])
+        entries.append(
+            journal.Entry(
+                step.event, record["flow"], record["stream"], record["id"], record["source_id"], record["state"], step.to,
+                {**step.detail, **_detail(step.reasons)},
+            )
+        )  # fmt: skip
+    journal.append(tx, company, at, actor, entries)
+
+
+def refresh(tx: Tx, record_id: int, run: int, at: str, intake: Intake) -> None:
+    """Keep what the source says now of a record that has not been sent."""
+    tx.run(
+        "record_payload",
+        {
+            "id": record_id,
+            "payload": intake.payload,
+            "payload_sha256": intake.payload_sha256,
+            "amount": intake.amount,
+            "currency": intake.currency,
+            "party": intake.party,
+            "reference": intake.reference,
+            "dated_on": intake.dated_on,
+            "seen_run": run,
+            "at": at,
+        },
+    )
+
+
+def wake(tx: Tx, company: str, at: str, actor: str, wait_key: str, *, prefix: bool = False) -> int:
+    """Make the deferred records that wait for `wait_key` pending again; returns how many there were."""
+    if prefix:
+        rows = tx.rows("waits_like", {"company": company, "prefix": wait_key + "%"})
+    else:
+        rows = tx.rows("waits_on", {"company": company, "wait_key": wait_key})
+    move(tx, company, at, actor, [Move(row, "pending", "woken", detail={"by": wait_key}) for row in rows])
+    return len(rows)
+
+
+def dump_reasons(reasons: Sequence[Reason]) -> str:
+    """Reasons as they are kept."""
+    return json.dumps([reason.as_json() for reason in reasons]) if reasons else "[]"
+
+
+def load_reasons(row: Row) -> tuple[Reason, ...]:
+    """Reasons as they were kept."""
+    return tuple(
+        Reason(item["code"], item["message"], item.get("hint", ""), tuple(item.get("waits_for", ())))
+        for item in json.loads(row["reasons"])
+    )
+
+
+def _detail(reasons: Sequence[Reason]) -> Mapping[str, Any]:
+    return {"reasons": [reason.as_json() for reason in reasons]} if reasons else {}

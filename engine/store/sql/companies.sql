@@ -1,0 +1,68 @@
+-- name: company_insert
+INSERT INTO companies (company, title, created_at) VALUES (:company, :title, :at) ON CONFLICT (company) DO NOTHING;
+
+-- name: company_get
+SELECT * FROM companies WHERE company = :company;
+
+-- name: companies_all
+SELECT * FROM companies ORDER BY company;
+
+-- name: setting_put
+INSERT INTO settings (company, flow, name, value) VALUES (:company, :flow, :name, :value)
+ON CONFLICT (company, flow, name) DO UPDATE SET value = excluded.value;
+
+-- name: setting_delete
+DELETE FROM settings WHERE company = :company AND flow = :flow AND name = :name;
+
+-- name: settings_of
+SELECT name, value FROM settings WHERE company = :company AND flow = :flow ORDER BY name;
+
+-- name: connection_put
+INSERT INTO connections (company, connection, connector, settings, updated_at)
+VALUES (:company, :connection, :connector, :settings, :at)
+ON CONFLICT (company, connection) DO UPDATE
+SET connector = excluded.connector, settings = excluded.settings, updated_at = excluded.updated_at;
+
+-- name: connection_get
+SELECT * FROM connections WHERE company = :company AND connection = :connection;
+
+-- name: connections_of
+SELECT * FROM connections WHERE company = :company ORDER BY connection;
+
+-- name: connections_by_connector
+SELECT * FROM connections WHERE connector = :connector ORDER BY company, connection;
+
+-- name: credential_put
+INSERT INTO credentials (company, connection, field, key_id, sealed, updated_at)
+VALUES (:company, :connection, :field, :key_id, :sealed, :at)
+ON CONFLICT (company, connection, field) DO UPDATE
+SET key_id = excluded.key_id, sealed = excluded.sealed, updated_at = excluded.updated_at;
+
+-- name: credential_get
+SELECT * FROM credentials WHERE company = :company AND connection = :connection AND field = :field;
+
+-- name: credentials_of
+SELECT * FROM credentials WHERE company = :company AND connection = :connection ORDER BY field;
+
+-- name: credential_delete
+DELETE FROM credentials WHERE company = :company AND connection = :connection AND field = :field;
+
+-- name: login_put
+INSERT INTO logins (user_name, company, password_hash, updated_at) VALUES (:user_name, :company, :password_hash, :at)
+ON CONFLICT (user_name) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at
+WHERE logins.company = excluded.company;
+
+-- name: login_get
+SELECT * FROM logins WHERE user_name = :user_name;
+
+-- name: logins_of
+SELECT user_name FROM logins WHERE company = :company ORDER BY user_name;
+
+-- name: identity_get
+SELECT identity FROM identities WHERE company = :company;
+
+-- name: identity_put
+INSERT INTO identities (company, identity, bound_at) VALUES (:company, :identity, :at) ON CONFLICT (company) DO NOTHING;
+
+-- name: identity_delete
+DELETE FROM identities WHERE company = :company;

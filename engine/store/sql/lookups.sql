@@ -1,0 +1,65 @@
+-- name: mapping_put
+INSERT INTO mappings (company, flow, lookup, source_key, label, list_id, full_name, origin, actor, updated_at)
+VALUES (:company, :flow, :lookup, :source_key, :label, :list_id, :full_name, :origin, :actor, :at)
+ON CONFLICT (company, flow, lookup, source_key) DO UPDATE
+SET label = excluded.label, list_id = excluded.list_id, full_name = excluded.full_name, origin = excluded.origin,
+    actor = excluded.actor, updated_at = excluded.updated_at;
+
+-- name: mapping_delete
+DELETE FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
+
+-- name: mapping_get
+SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
+
+-- name: mappings_of
+SELECT * FROM mappings WHERE company = :company AND flow = :flow AND (:lookup = '' OR lookup = :lookup)
+ORDER BY lookup, source_key;
+
+-- name: mappings_revision
+SELECT COUNT(*) AS count, COALESCE(MAX(updated_at), '') AS newest FROM mappings WHERE company = :company AND flow = :flow;
+
+-- name: list_create
+INSERT INTO lists (company, list) VALUES (:company, :list) ON CONFLICT (company, list) DO NOTHING;
+
+-- name: list_get
+SELECT * FROM lists WHERE company = :company AND list = :list;
+
+-- name: lists_of
+SELECT * FROM lists WHERE company = :company ORDER BY list;
+
+-- name: list_expire
+UPDATE lists SET due = 1 WHERE company = :company AND list = :list;
+
+-- name: list_begin
+UPDATE lists SET loading = loading + 1 WHERE company = :company AND list = :list RETURNING loading;
+
+-- name: list_done
+UPDATE lists SET due = 0, loaded_at = :at, revision = revision + :changed WHERE company = :company AND list = :list;
+
+-- name: list_touch
+UPDATE lists SET revision = revision + 1 WHERE company = :company AND list = :list;
+
+-- name: list_object_put
+INSERT INTO list_objects (company, list, list_id, full_name, folded, number, active, edit_sequence, data, loading)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (company, list, list_id) DO UPDATE
+SET full_name = excluded.full_name, folded = excluded.folded, number = excluded.number, active = excluded.active,
+    edit_sequence = excluded.edit_sequence, data = excluded.data, loading = excluded.loading;
+
+-- name: list_objects_gone
+DELETE FROM list_objects WHERE company = :company AND list = :list AND loading < :loading;
+
+-- name: list_objects_of
+SELECT * FROM list_objects WHERE company = :company AND list = :list ORDER BY folded;
+
+-- name: list_object_named
+SELECT * FROM list_objects WHERE company = :company AND list = :list AND folded = :folded ORDER BY active DESC, list_id;
+
+-- name: list_object_get
+SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id = :list_id;
+
+-- name: list_count
+SELECT list, COUNT(*) AS count FROM list_objects WHERE company = :company GROUP BY list ORDER BY list;
+
+-- name: list_object_numbered
+SELECT * FROM list_objects WHERE company = :company AND list = :list AND number = :number AND active = 1 ORDER BY list_id;

@@ -1,0 +1,44 @@
+-- name: mark_insert
+INSERT INTO marks (id, company, flow, connection, kind, record_id, source_id, outcome, text, state)
+VALUES (:id, :company, :flow, :connection, :kind, :record_id, :source_id, :outcome, :text, 'waiting')
+ON CONFLICT (record_id, kind, outcome, text) DO NOTHING;
+
+-- name: marks_groups
+SELECT DISTINCT connection, kind FROM marks
+WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY connection, kind;
+
+-- name: marks_waiting
+SELECT * FROM marks WHERE company = :company AND flow = :flow AND connection = :connection AND kind = :kind
+  AND state = 'waiting' ORDER BY id LIMIT :limit;
+
+-- name: marks_into_call
+UPDATE marks SET state = 'calling', call_id = ? WHERE id = ?;
+
+-- name: marks_drop_failed
+UPDATE marks SET state = 'dropped' WHERE record_id = :record_id AND outcome = 'failed' AND state = 'waiting';
+
+-- name: mark_call_insert
+INSERT INTO mark_calls (id, company, flow, connection, kind, idempotency_key, state, created_at)
+VALUES (:id, :company, :flow, :connection, :kind, :idempotency_key, 'waiting', :at);
+
+-- name: mark_calls_due
+SELECT * FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting' AND not_before <= :at ORDER BY id;
+
+-- name: mark_calls_waiting
+SELECT COUNT(*) AS count FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting';
+
+-- name: marks_of_call
+SELECT * FROM marks WHERE call_id = :call_id ORDER BY id;
+
+-- name: mark_call_done
+UPDATE mark_calls SET state = :state WHERE id = :id AND state = 'waiting';
+
+-- name: marks_done
+UPDATE marks SET state = :state WHERE call_id = :call_id;
+
+-- name: mark_call_later
+UPDATE mark_calls SET attempts = attempts + 1, not_before = :not_before WHERE id = :id;
+
+-- name: marks_count
+SELECT outcome, state, COUNT(*) AS count FROM marks WHERE company = :company AND (:flow = '' OR flow = :flow)
+GROUP BY outcome, state;

@@ -1,0 +1,51 @@
+-- name: operation_insert
+INSERT INTO operations (id, seq, company, connection, record_id, request, body, sha256, guid, mapped, follow_up, state, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
+
+-- name: operations_next
+SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
+  AND (:connection = '' OR o.connection = :connection)
+ORDER BY o.seq LIMIT :limit;
+
+-- name: operations_backlog
+SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'waiting' AND not_before <= :at;
+
+-- name: operation_state
+UPDATE operations SET state = :state, message_set_id = COALESCE(:message_set_id, message_set_id),
+    not_before = :not_before WHERE id = :id;
+
+-- name: operation_get
+SELECT * FROM operations WHERE id = :id;
+
+-- name: operations_of_record
+SELECT * FROM operations WHERE record_id = :record_id ORDER BY seq;
+
+-- name: operations_of_set
+SELECT * FROM operations WHERE message_set_id = :set_id ORDER BY seq;
+
+-- name: set_insert
+INSERT INTO message_sets (id, company, body, sha256, state, ticket_hash, attempts, sent_at)
+VALUES (:id, :company, :body, :sha256, 'sent', :ticket_hash, 1, :at);
+
+-- name: set_unsettled
+SELECT * FROM message_sets WHERE company = :company AND state <> 'settled';
+
+-- name: set_get
+SELECT * FROM message_sets WHERE id = :id AND company = :company;
+
+-- name: set_resent
+UPDATE message_sets SET state = 'sent', attempts = attempts + 1, ticket_hash = :ticket_hash, sent_at = :at
+WHERE id = :id AND company = :company AND state <> 'settled';
+
+-- name: set_doubt
+UPDATE message_sets SET state = 'in_doubt' WHERE id = :id AND company = :company AND state = 'sent';
+
+-- name: set_settle
+UPDATE message_sets SET state = 'settled', settled_at = :at, settled_no = :settled_no, answer = :answer
+WHERE id = :id AND company = :company AND state <> 'settled';
+
+-- name: set_uncleared
+SELECT id FROM message_sets WHERE company = :company AND state = 'settled' ORDER BY settled_no DESC LIMIT 1;
+
+-- name: sets_open
+SELECT company, id, state, attempts, sent_at FROM message_sets WHERE state <> 'settled' ORDER BY company;

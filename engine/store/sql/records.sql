@@ -1,0 +1,81 @@
+-- name: records_known
+SELECT id, source_id, state, payload_sha256, mapped_sha256, drifted FROM records
+WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
+  AND source_id IN (SELECT value FROM json_each(:source_ids));
+
+-- name: record_insert
+INSERT INTO records (id, company, flow, stream, source_id, phase, state, payload, payload_sha256, mapped_sha256, reasons,
+                     amount, currency, party, reference, dated_on, operation_id, seen_run, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: records_seen
+UPDATE records SET seen_run = ? WHERE id = ?;
+
+-- name: record_payload
+UPDATE records SET payload = :payload, payload_sha256 = :payload_sha256, amount = :amount, currency = :currency,
+    party = :party, reference = :reference, dated_on = :dated_on, seen_run = :seen_run, updated_at = :at
+WHERE id = :id;
+
+-- name: record_same
+UPDATE records SET payload_sha256 = :payload_sha256, seen_run = :seen_run WHERE id = :id;
+
+-- name: record_drift
+UPDATE records SET drifted = 1, payload_sha256 = :payload_sha256, seen_run = :seen_run, updated_at = :at WHERE id = :id;
+
+-- name: record_move
+UPDATE records SET state = :to, reasons = :reasons, mapped_sha256 = COALESCE(:mapped_sha256, mapped_sha256),
+    operation_id = COALESCE(:operation_id, operation_id), receipt = COALESCE(:receipt, receipt),
+    attempts = attempts + :attempts, updated_at = :at
+WHERE id = :id AND state = :from;
+
+-- name: record_get
+SELECT * FROM records WHERE id = :id;
+
+-- name: record_find
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id AND phase = :phase;
+
+-- name: record_find_any_phase
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY id;
+
+-- name: records_by_source_id
+SELECT * FROM records WHERE company = :company AND (source_id = :source_id OR reference = :source_id) ORDER BY id;
+
+-- name: records_in_state
+SELECT * FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after
+ORDER BY id LIMIT :limit;
+
+-- name: records_listing
+SELECT * FROM records WHERE company = :company AND (:state = '' OR state = :state) AND (:flow = '' OR flow = :flow)
+ORDER BY id LIMIT :limit;
+
+-- name: records_unseen
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
+  AND state IN ('pending', 'deferred', 'failed') AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: records_of_operation
+SELECT * FROM records WHERE operation_id = :operation_id;
+
+-- name: record_counts
+SELECT flow, stream, state, COUNT(*) AS count FROM records WHERE company = :company AND (:flow = '' OR flow = :flow)
+GROUP BY flow, stream, state ORDER BY flow, stream, state;
+
+-- name: pending_exists
+SELECT 1 AS found FROM records WHERE company = :company AND state = 'pending' LIMIT 1;
+
+-- name: record_amounts
+SELECT flow, stream, state, amount, currency FROM records
+WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL;
+
+-- name: wait_add
+INSERT INTO waits (record_id, company, wait_key) VALUES (?, ?, ?) ON CONFLICT (record_id, wait_key) DO NOTHING;
+
+-- name: waits_clear
+DELETE FROM waits WHERE record_id = :record_id;
+
+-- name: waits_on
+SELECT r.* FROM waits w JOIN records r ON r.id = w.record_id
+WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred' ORDER BY r.id;
+
+-- name: waits_like
+SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
+WHERE w.company = :company AND w.wait_key LIKE :prefix AND r.state = 'deferred' ORDER BY r.id;

@@ -1,0 +1,80 @@
+-- name: run_insert
+INSERT INTO runs (id, company, flow, started_at) VALUES (:id, :company, :flow, :at);
+
+-- name: run_finish
+UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts WHERE id = :id;
+
+-- name: runs_recent
+SELECT * FROM runs WHERE company = :company AND (:flow = '' OR flow = :flow) ORDER BY id DESC LIMIT :limit;
+
+-- name: checkpoint_get
+SELECT * FROM checkpoints WHERE company = :company AND flow = :flow AND fetch = :fetch;
+
+-- name: checkpoint_put
+INSERT INTO checkpoints (company, flow, fetch, checkpoint, listed_run, updated_at)
+VALUES (:company, :flow, :fetch, :checkpoint, :listed_run, :at)
+ON CONFLICT (company, flow, fetch) DO UPDATE
+SET checkpoint = excluded.checkpoint, listed_run = excluded.listed_run, updated_at = excluded.updated_at;
+
+-- name: session_insert
+INSERT INTO sessions (ticket_hash, company, state, opened_at, seen_at) VALUES (:ticket_hash, :company, :state, :at, :at);
+
+-- name: sessions_open_of
+SELECT * FROM sessions WHERE company = :company AND is_open = 1;
+
+-- name: session_get
+SELECT * FROM sessions WHERE ticket_hash = :ticket_hash AND is_open = 1;
+
+-- name: session_save
+UPDATE sessions SET state = :state, seen_at = :at WHERE ticket_hash = :ticket_hash AND is_open = 1;
+
+-- name: session_close
+UPDATE sessions SET is_open = 0, seen_at = :at WHERE ticket_hash = :ticket_hash AND is_open = 1;
+
+-- name: sessions_close_of
+UPDATE sessions SET is_open = 0 WHERE company = :company AND is_open = 1;
+
+-- name: session_newest
+SELECT * FROM sessions WHERE company = :company ORDER BY opened_at DESC LIMIT 1;
+
+-- name: sessions_prune
+DELETE FROM sessions WHERE is_open = 0 AND opened_at < :before;
+
+-- name: alert_raise
+INSERT INTO alerts (id, company, kind, subject, message, hint, first_at, last_at)
+VALUES (:id, :company, :kind, :subject, :message, :hint, :at, :at)
+ON CONFLICT (company, kind, subject) WHERE resolved_at IS NULL DO UPDATE
+SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.message, hint = excluded.hint;
+
+-- name: alert_resolve
+UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
+
+-- name: alerts_open
+SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
+
+-- name: webhook_insert
+INSERT INTO webhook_events (company, connection, event_id, type, object_id, received_at)
+VALUES (:company, :connection, :event_id, :type, :object_id, :at) ON CONFLICT (company, connection, event_id) DO NOTHING;
+
+-- name: schedule_create
+INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
+ON CONFLICT (company, flow, stream) DO NOTHING;
+
+-- name: schedule_put
+UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream;
+
+-- name: schedule_sooner
+UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at > :at;
+
+-- name: schedule_due
+SELECT * FROM schedule WHERE company = :company AND flow = :flow AND next_at <= :at ORDER BY next_at;
+
+-- name: lease_create
+INSERT INTO leases (name, holder, fence, until_at) VALUES (:name, '', 0, '') ON CONFLICT (name) DO NOTHING;
+
+-- name: lease_take
+UPDATE leases SET holder = :holder, fence = fence + 1, until_at = :until
+WHERE name = :name AND (until_at < :at OR holder = :holder) RETURNING fence;
+
+-- name: lease_release
+UPDATE leases SET until_at = '' WHERE name = :name AND holder = :holder;

@@ -1,0 +1,124 @@
+"""Runs, checkpoints, schedule, sessions, alerts, webhook events and leases: what the machinery itself must remember."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from engine.clock import iso
+from engine.contract import Event
+from engine.store.base import Row, Tx, take_number
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something a person must know of; `subject` tells repetitions of the same thing from new ones."""
+
+    kind: str
+    subject: str
+    message: str
+    hint: str = ""
+
+
+def begin_run(tx: Tx, company: str, flow: str, at: str) -> int:
+    """Start a run; returns its number."""
+    number = take_number(tx, "run")
+    tx.run("run_insert", {"id": number, "company": company, "flow": flow, "at": at})
+    return number
+
+
+def finish_run(tx: Tx, number: int, outcome: str, counts: Mapping[str, object], at: str) -> None:
+    """End a run."""
+    tx.run("run_finish", {"id": number, "at": at, "outcome": outcome, "counts": json.dumps(dict(counts))})
+
+
+def checkpoint(tx: Tx, company: str, flow: str, fetch: str) -> tuple[str | None, int]:
+    """The durable checkpoint of a fetch, and the newest run that listed it completely."""
+    row = tx.one("checkpoint_get", {"company": company, "flow": flow, "fetch": fetch})
+    return (row["checkpoint"], row["listed_run"]) if row else (None, 0)
+
+
+def put_checkpoint(tx: Tx, company: str, flow: str, fetch: str, value: str | None, listed_run: int, at: str) -> None:
+    """Commit how far a fetch got, in the transaction that makes its records durable."""
+    tx.run(
+        "checkpoint_put",
+        {"company": company, "flow": flow, "fetch": fetch, "checkpoint": value, "listed_run": listed_run, "at": at},
+    )
+
+
+def raise_alert(tx: Tx, company: str, alert: Alert, at: str) -> None:
+    """Open an alert, or count it once more."""
+    tx.run(
+        "alert_raise",
+        {
+            "id": take_number(tx, "alert"),
+            "company": company,
+            "kind": alert.kind,
+            "subject": alert.subject,
+            "message": alert.message,
+            "hint": alert.hint,
+            "at": at,
+        },
+    )
+
+
+def resolve_alert(tx: Tx, company: str, kind: str, subject: str, at: str) -> None:
+    """Close an alert that no longer holds."""
+    tx.run("alert_resolve", {"company": company, "kind": kind, "subject": subject, "at": at})
+
+
+def alerts(tx: Tx, company: str) -> list[Row]:
+    """The open alerts."""
+    return tx.rows("alerts_open", {"company": company})
+
+
+def accept_event(tx: Tx, company: str, connection: str, event: Event, at: str) -> bool:
+    """Keep a webhook event for ever; False when it was seen before."""
+    changed = tx.run(
+        "webhook_insert",
+        {
+            "company": company,
+            "connection": connection,
+            "event_id": event.id,
+            "type": event.type,
+            "object_id": event.object_id,
+            "at": at,
+        },
+    )
+    return changed == 1
+
+
+def due_streams(tx: Tx, company: str, flow: str, streams: tuple[str, ...], at: str) -> tuple[str, ...]:
+    """Which of these streams are to be read now; one never read is due at once."""
+    for stream in streams:
+        tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
+    rows = tx.rows("schedule_due", {"company": company, "flow": flow, "at": at})
+    return tuple(row["stream"] for row in rows if row["stream"] in streams)
+
+
+def schedule(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
+    """Set when a stream is next read."""
+    tx.run("schedule_put", {"company": company, "flow": flow, "stream": stream, "at": at})
+
+
+def sooner(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
+    """Bring a stream's next read forward."""
+    tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
+    tx.run("schedule_sooner", {"company": company, "flow": flow, "stream": stream, "at": at})
+
+
+def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:
+    """Take or prolong a lease; returns its fencing number, or None while another holds it."""
+    tx.run("lease_create", {"name": name})
+    row = tx.one(
+        "lease_take",
+        {"name": name, "holder": holder, "at": iso(now), "until": iso(now + timedelta(seconds=seconds))},
+    )
+    return int(row["fence"]) if row else None
+
+
+def release_lease(tx: Tx, name: str, holder: str) -> None:
+    """Give a lease back."""
+    tx.run("lease_release", {"name": name, "holder": holder})

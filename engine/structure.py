@@ -1,0 +1,194 @@
+"""Checks a document against the description of the flow language: unknown, missing, misspelt and misplaced parts."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from engine.diagnostics import Diagnostic, Location, suggestion
+from engine.language import Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
+from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, shorten
+
+Steps = tuple[str | int, ...]
+
+UNKNOWN_KEY = "F010"
+MISSING_KEY = "F011"
+WRONG_KIND = "F013"
+WRONG_WORD = "F014"
+BAD_NAME = "F015"
+BAD_FORM = "F016"
+ONE_OF = "F017"
+TOO_FEW = "F018"
+BAD_NUMBER = "F019"
+REPEATED = "F020"
+
+
+def dotted(steps: Sequence[str | int]) -> str:
+    """The path of keys as people write it: `streams.bills.select[0].only`."""
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def check_structure(node: Node, kind: Type, path: str) -> list[Diagnostic]:
+    """Every structural problem below `node`."""
+    checker = _Checker(path)
+    checker.check(node, kind, (), node)
+    return checker.problems
+
+
+@lru_cache(maxsize=64)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+class _Checker:
+    """Walks node and description side by side and collects problems."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[Diagnostic] = []
+
+    def check(self, node: Node, kind: Type, steps: Steps, owner: Node, key: Key | None = None) -> None:
+        """Check one value; `owner` is the key or item it belongs to, where a missing part is reported."""
+        match kind:
+            case Object():
+                self._object(node, kind, steps, owner, key)
+            case MapOf():
+                self._map(node, kind, steps, key)
+            case ListOf():
+                self._list(node, kind, steps, key)
+            case _:
+                self._leaf(node, kind, steps, key)
+
+    def _report(self, node: Node, code: str, steps: Steps, message: str, hint: str | None) -> None:
+        where = Location(self.path, node.line, node.column)
+        self.problems.append(Diagnostic(where, code, dotted(steps), message, hint))
+
+    def _wrong_kind(self, node: Node, wanted: str, steps: Steps, key: Key | None) -> None:
+        hint = f"write it like this: {key.name}: {key.example}" if key else None
+        if wanted in ("a text", "an expression") and isinstance(node, ScalarNode) and node.text:
+            hint = f'put it in quotes: "{shorten(node.text)}"'
+        self._report(node, WRONG_KIND, steps, f"{wanted} is expected, and this is {_kind(node)}", hint)
+
+    # -- mappings and lists
+
+    def _object(self, node: Node, kind: Object, steps: Steps, owner: Node, key: Key | None) -> None:
+        if not isinstance(node, MapNode):
+            self._wrong_kind(node, f"{kind.what} with keys", steps, key)
+            return
+        known = {k.name: k for k in kind.keys}
+        given = [name.text for name, _ in node.entries]
+        misspelt: set[str] = set()
+        for name, value in node.entries:
+            if name.text in known:
+                self.check(value, known[name.text].type, (*steps, name.text), name, known[name.text])
+                continue
+            misspelt.update(difflib.get_close_matches(name.text, known, n=1, cutoff=0.6))
+            message = f"`{shorten(name.text)}` is not a key of {kind.what}"
+            self._report(name, UNKNOWN_KEY, steps, message, suggestion(name.text, known))
+        self._required(kind, set(given), misspelt, steps, owner)
+        if len(given) < kind.minimum:
+            self._report(owner, TOO_FEW, steps, f"{kind.what} needs at least one key", f"known: {', '.join(known)}")
+
+    def _required(self, kind: Object, given: set[str], misspelt: set[str], steps: Steps, owner: Node) -> None:
+        for key in kind.keys:
+            # A key that was only misspelt has been reported; to call it missing as well would be noise.
+            if key.required and key.name not in given and key.name not in misspelt:
+                hint = f"{key.help} Write it like this: {key.name}: {key.example}"
+                self._report(owner, MISSING_KEY, steps, f"{kind.what} needs `{key.name}`", hint)
+        if not kind.one_of:
+            return
+        used = [group for group in kind.one_of if given.intersection(group)]
+        names = " or ".join(f"`{group[0]}`" for group in kind.one_of)
+        if len(used) > 1:
+            both = " and ".join(f"`{name}`" for group in used for name in group if name in given)
+            self._report(owner, ONE_OF, steps, f"{both} exclude each other", f"give {names}, and only one of them")
+        elif not (used and used[0][0] in given) and not misspelt.intersection(group[0] for group in kind.one_of):
+            self._report(owner, ONE_OF, steps, f"{kind.what} needs {names}", "give one of them")
+
+    def _map(self, node: Node, kind: MapOf, steps: Steps, key: Key | None) -> None:
+        if not isinstance(node, MapNode):
+            self._wrong_kind(node, "a mapping", steps, key)
+            return
+        for name, value in node.entries:
+            if not _pattern(kind.key.pattern).fullmatch(name.text):
+                message = f"`{shorten(name.text)}` cannot be a name here"
+                self._report(name, BAD_NAME, steps, message, kind.key.form)
+            self.check(value, kind.value, (*steps, name.text), name)
+        if len(node.entries) < kind.minimum:
+            self._report(node, TOO_FEW, steps, "at least one is needed", None if key is None else _like(key))
+
+    def _list(self, node: Node, kind: ListOf, steps: Steps, key: Key | None) -> None:
+        if kind.short and isinstance(node, ScalarNode) and isinstance(node.value, str):
+            self._leaf(node, kind.short, steps, key)
+            return
+        if not isinstance(node, ListNode):
+            self._wrong_kind(node, "a list", steps, key)
+            return
+        for index, item in enumerate(node.items):
+            self.check(item, kind.item, (*steps, index), item)
+        if len(node.items) < kind.minimum:
+            self._report(node, TOO_FEW, steps, "at least one item is needed", None if key is None else _like(key))
+        if kind.unique:
+            seen: set[str] = set()
+            for index, item in enumerate(node.items):
+                if isinstance(item, ScalarNode) and isinstance(item.value, str):
+                    if item.text in seen:
+                        message = f"`{shorten(item.text)}` is in this list twice"
+                        self._report(item, REPEATED, (*steps, index), message, "remove one of the two")
+                    seen.add(item.text)
+
+    # -- single values
+
+    def _leaf(self, node: Node, kind: Text | Choice | Integer | Scalar, steps: Steps, key: Key | None) -> None:
+        match kind:
+            case Scalar():
+                if not isinstance(node, ScalarNode) or isinstance(node.value, Decimal):
+                    self._wrong_kind(node, "a text", steps, None)
+            case Integer():
+                self._integer(node, kind, steps, key)
+            case Choice():
+                if not isinstance(node, ScalarNode) or node.value is None:
+                    self._wrong_kind(node, "a word", steps, key)
+                elif not isinstance(node.value, str) or node.text not in kind.options:
+                    message = f"`{shorten(node.text)}` is not a known {kind.what}"
+                    self._report(node, WRONG_WORD, steps, message, suggestion(node.text, kind.options))
+            case Text():
+                self._text(node, kind, steps, key)
+
+    def _integer(self, node: Node, kind: Integer, steps: Steps, key: Key | None) -> None:
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, int) or isinstance(node.value, bool):
+            self._wrong_kind(node, "a whole number", steps, key)
+        elif not kind.minimum <= node.value <= kind.maximum:
+            between = f"{kind.minimum}" if kind.minimum == kind.maximum else f"{kind.minimum} to {kind.maximum}"
+            self._report(node, BAD_NUMBER, steps, f"`{node.value}` is not known here", f"known: {between}")
+
+    def _text(self, node: Node, kind: Text, steps: Steps, key: Key | None) -> None:
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            self._wrong_kind(node, "an expression" if kind.what == "expression" else "a text", steps, key)
+        elif not node.text:
+            self._report(node, TOO_FEW, steps, "this text is empty", None if key is None else _like(key))
+        elif kind.pattern and not _pattern(kind.pattern).fullmatch(node.text):
+            code = BAD_NAME if kind.name else BAD_FORM
+            self._report(node, code, steps, f"`{shorten(node.text)}` is not a {kind.what}", kind.form)
+
+
+def _like(key: Key) -> str:
+    return f"write it like this: {key.name}: {key.example}"
+
+
+def _kind(node: Node) -> str:
+    if isinstance(node, ListNode):
+        return "a list"
+    if isinstance(node, MapNode):
+        return "a mapping"
+    if node.value is None:
+        return "nothing"
+    if isinstance(node.value, bool):
+        return f"the boolean `{node.text}`"
+    return f"the text `{shorten(node.text)}`" if isinstance(node.value, str) else f"the number `{node.text}`"

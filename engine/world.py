@@ -1,0 +1,119 @@
+"""What a running engine stands on: the store, the vault, time, chance, and open connections."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine import registry
+from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
+from engine.contract import Binding, Connector, Json, Source, Tools
+from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
+from engine.store import companies, work
+from engine.store.base import Store
+from engine.vault import Vault
+
+if TYPE_CHECKING:
+    import httpx
+
+_TOKEN_LEASE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Handed to everything that runs. `transports` replaces the network of a connection, for tests and demos."""
+
+    store: Store
+    vault: Vault
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=SystemIds)
+    transports: Mapping[str, httpx.BaseTransport] = field(default_factory=dict)
+
+    def at(self) -> str:
+        """The time now as the store keeps it."""
+        return iso(self.clock.now())
+
+    def bound(self, company: str, connection: str) -> tuple[Connector, Binding]:
+        """The connector and settings of a connection.
+
+        Raises:
+            SettingMissing: when the company never connected it.
+            UnknownName: when its connector is not installed.
+        """
+        with self.store.read() as tx:
+            found = companies.binding(tx, self.vault, company, connection)
+        if found is None:
+            raise SettingMissing(company, connection, ("connection",))
+        name, binding = found
+        connector = registry.find(name)
+        if connector is None:
+            raise UnknownName("connector", name, tuple(registry.names()))
+        missing = tuple(
+            spec.name
+            for spec in connector.spec.settings
+            if spec.required and spec.name not in binding.settings and spec.name not in binding.secrets
+        )
+        if missing:
+            raise SettingMissing(company, connection, missing)
+        return connector, binding
+
+    def open(self, company: str, connection: str) -> Any:
+        """Open a connection."""
+        connector, binding = self.bound(company, connection)
+        tokens = StoreTokens(self, company, connection)
+        return connector.open(binding, Tools(self.clock, self.ids, tokens, self.transports.get(connection)))
+
+    def source(self, company: str, connection: str) -> Source:
+        """Open a connection to read from."""
+        opened = self.open(company, connection)
+        if not isinstance(opened, Source):
+            raise Bug(f"{company}/{connection}: this connector cannot be read from")
+        return opened
+
+
+@dataclass(slots=True)
+class StoreTokens:
+    """Access tokens of one connection, sealed in the store; one process at a time asks for a new one."""
+
+    world: World
+    company: str
+    connection: str
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def load(self) -> Json | None:
+        """The token as last saved."""
+        with self.world.store.read() as tx:
+            return companies.token(tx, self.world.vault, self.company, self.connection)
+
+    def save(self, token: Json) -> None:
+        """Make a new token durable."""
+        with self.world.store.write() as tx:
+            companies.put_token(tx, self.world.vault, self.company, self.connection, token, self.world.at())
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the connection's lease while asking.
+
+        Raises:
+            StoreBusy: when another process holds it for two minutes.
+        """
+        name = f"token:{self.company}/{self.connection}"
+        holder = self.world.ids.base62(16)
+        with self._lock:
+            give_up = self.world.clock.monotonic() + _TOKEN_LEASE_S
+            while not self._taken(name, holder):
+                if self.world.clock.monotonic() > give_up:
+                    raise StoreBusy(f"{self.company}/{self.connection}: another process is asking for a token")
+                self.world.clock.sleep(0.05)
+            try:
+                yield
+            finally:
+                with self.world.store.write() as tx:
+                    work.release_lease(tx, name, holder)
+
+    def _taken(self, name: str, holder: str) -> bool:
+        with self.world.store.write() as tx:
+            return work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
