@@ -41,6 +41,10 @@ class Failure:
 Classifier = Callable[[Failure], RunError]
 
 
+class CutOff(ValueError):
+    """JSON that ends too early."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. `write` means that a lost answer leaves the outcome unknown."""
@@ -68,10 +72,14 @@ class Answer:
         """The body as JSON with Decimal for numbers that have a point.
 
         Raises:
-            BadAnswer: when it is no JSON we can trust; Ambiguous instead after a write, which may have been done.
+            Transient: when it was cut off, and reading it again may help.
+            BadAnswer: when it is no JSON we can trust.
+            Ambiguous: instead of both after a write, which may have been done.
         """
         try:
             return parse_json(self.body)
+        except CutOff:
+            raise _lost(self.where, "the answer was cut off", write=self.write) from None
         except ValueError as error:  # its text is ours, see parse_json
             raise _distrust(self.where, _nature(self, str(error)), write=self.write) from None
 
@@ -256,6 +264,8 @@ def parse_json(body: bytes) -> Any:
     try:
         value = json.loads(text, parse_float=_decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()) - 8 or error.msg.startswith("Unterminated string"):
+            raise CutOff("it ends too early") from None
         raise ValueError(f"no complete JSON (position {error.pos:,} of {len(text):,})") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None

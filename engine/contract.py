@@ -117,7 +117,7 @@ class Source(Protocol):
 class Operation:
     """One intended write: frozen bytes under a name that never changes.
 
-    `sent_before` says that a message set has carried it already: a retry travels under a new message-set id, because
+    `sent_before` says that an earlier message set has carried it: a retry travels under a new message-set id, because
     QuickBooks answers a known id with the answer it has kept.
     """
 
@@ -401,19 +401,33 @@ class Served(Protocol):
 # --- simulators: product, not test scaffolding ------------------------------------------------------------------------
 
 
+@runtime_checkable
 class Sandbox(Protocol):
     """A simulated vendor, built from its documented behaviour. It keeps its own books, independent of ours."""
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
-        """Settings and secrets of a connection to this sandbox, served at `base_url`."""
-        ...
-
-    def handle(self, call: HttpCall) -> HttpReply:
-        """Answer one request as the vendor would."""
+        """Settings and secrets of a connection to this sandbox; `base_url` is where it, or our server, is reached."""
         ...
 
     def total(self) -> Decimal:
         """The sum of all money this side believes to be synced."""
+        ...
+
+    def save(self) -> str:
+        """Its whole state as text, from which `sandbox(..., {"saved": text})` makes it again."""
+        ...
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A sandbox that is called: a vendor's API."""
+
+    def app(self) -> Any:
+        """An ASGI application of the vendor's API."""
+        ...
+
+    def transport(self) -> httpx.BaseTransport:
+        """The same without a socket."""
         ...
 
 
@@ -422,11 +436,15 @@ class Visitor(Protocol):
     """A sandbox that calls us: the Web Connector beside a simulated company file."""
 
     def visit(self, url: str, user: str, password: str) -> Json:
-        """One whole session over HTTP; returns what happened in it."""
+        """One whole session over HTTP: `outcome`, `requests`, `errors`."""
         ...
 
-    def chart(self) -> Sequence[Json]:
-        """The accounts of the simulated books, as `{external_id, name, code}`, so that a source can be coded to them."""
+    def visit_handler(self, handler: Handler, user: str, password: str) -> Json:
+        """The same, straight into a handler of this process."""
+        ...
+
+    def chart(self) -> Mapping[str, Sequence[Json]]:
+        """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`."""
         ...
 
 
@@ -434,6 +452,6 @@ class Visitor(Protocol):
 class Simulated(Protocol):
     """A connector that brings a simulator of its vendor."""
 
-    def sandbox(self, seed: int, clock: Clock, options: Json) -> Any:
-        """A fresh simulated vendor, the same for the same seed and options."""
+    def sandbox(self, seed: int, clock: Clock, options: Json) -> Sandbox:
+        """A fresh simulated vendor, the same for the same seed and options; `chart` lines a source up with its target."""
         ...

@@ -60,10 +60,16 @@ def parse_flow(data: bytes, path: str) -> Loaded:
     node, problems = load_yaml(text, path)
     if node is not None:
         problems += check_structure(node, language.FLOW, path)
-    problems.sort()
+    problems.sort(key=place_order)
     document = node if isinstance(node, MapNode) else None
     flow = _Builder(path, text).flow(document) if document is not None else None
     return Loaded(path, text, document, flow, tuple(problems))
+
+
+def place_order(problem: Diagnostic) -> tuple[str, int, int, str, str, str]:
+    """The order problems are shown in."""
+    at = problem.location
+    return at.path, at.line, at.column, problem.code, problem.where, problem.message
 
 
 def _undecodable(data: bytes, error: UnicodeDecodeError, path: str) -> Diagnostic:

@@ -12,8 +12,8 @@ from engine.errors import ExpressionError
 # ISO 4217 currencies whose minor unit is not 1/100.
 _EXPONENTS = {
     **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI")
-        + ("VND", "VUV", "XAF", "XOF", "XPF"),
+        {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
+        | {"XAF", "XOF", "XPF"},
         0,
     ),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
@@ -26,6 +26,7 @@ LIMIT = Decimal(10) ** 13
 # Python's own context rounds to 28 digits without a word; this one holds any sum of amounts, or says that it cannot.
 EXACT = Context(prec=120, rounding=ROUND_HALF_UP, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 # `Decimal` alone would also read `1e3`, `1_000`, `NaN` and digits of other scripts.
+_SMALL = re.compile(r"-?[0-9]{1,13}(?:\.[0-9]{1,10})?")
 _PLAIN = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})")
 
 
@@ -55,6 +56,8 @@ def parse_money(value: object) -> Decimal:
     if isinstance(value, Decimal):
         amount = value
     elif isinstance(value, str):
+        if _SMALL.fullmatch(value):
+            return Decimal(value)
         text = value.strip()
         if not _PLAIN.fullmatch(text):
             raise ExpressionError(f"`{value[:40]}` is not an amount", hint="an amount looks like 1050.00")

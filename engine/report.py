@@ -14,7 +14,7 @@ _BEFORE = 70
 
 def text(report: Report) -> str:
     """Each problem with its hint, and the line it was found on."""
-    lines = {path: source.splitlines() for path, source in report.sources.items()}
+    lines = {path: source.split("\n") for path, source in report.sources.items()}
     return "".join(f"{problem}\n{_excerpt(problem, lines)}" for problem in report.problems)
 
 

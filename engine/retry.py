@@ -19,7 +19,7 @@ class Backoff:
         """Seconds to wait before attempt number `attempt` + 1 (counted from 1), or None to give up."""
         if not isinstance(error, Transient) or attempt >= self.attempts:
             return None
-        wait = min(self.cap_s, self.base_s * 2 ** (attempt - 1)) * (0.5 + fraction / 2)
+        wait = min(self.cap_s, self.base_s * float(2 ** (attempt - 1))) * (0.5 + fraction / 2)
         return max(wait, error.retry_after_s or 0.0)
 
 

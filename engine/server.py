@@ -54,7 +54,7 @@ class Server:
             Route("/webhooks/{company}/{connection}", self._webhook, methods=["POST"]),
         ]
         for name in registry.names():
-            connector = registry.find(name)
+            connector: object = registry.find(name)
             if isinstance(connector, Served):
                 handler = connector.handler(self.outbox, self.world.clock, self.world.ids)
                 endpoint = mounted(handler, limit=POLLED_BODY_LIMIT)

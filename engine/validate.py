@@ -10,7 +10,7 @@ from pathlib import Path
 from engine import registry
 from engine.diagnostics import Diagnostic
 from engine.errors import ConnectorBroken, FlowFileUnreadable
-from engine.flowfile import Loaded, read_flow
+from engine.flowfile import Loaded, place_order, read_flow
 from engine.lints.env import Env, templates_beside
 from engine.lints.rules import run_rules
 from engine.model import Flow
@@ -52,7 +52,7 @@ def validate(paths: Sequence[Path]) -> Report:
     failing = {problem.location.path for problem in problems if problem.level == "error"}
     return Report(
         files=tuple(one.path for one in loaded),
-        problems=tuple(sorted(problems, key=_place)),
+        problems=tuple(sorted(problems, key=place_order)),
         flows=tuple(one.flow for one in loaded if one.flow is not None and one.path not in failing),
         sources={one.path: one.source for one in loaded},
     )
@@ -120,8 +120,3 @@ def _same_name(loaded: Sequence[Loaded]) -> Iterator[Diagnostic]:
         if other is not one:
             message = f"the flow `{env.flow.name}` is also in {other.path}"
             yield env.problem(NAME_TWICE, ("flow",), message, "give each flow a name of its own")
-
-
-def _place(problem: Diagnostic) -> tuple[str, int, int, str, str, str]:
-    at = problem.location
-    return at.path, at.line, at.column, problem.code, problem.where, problem.message

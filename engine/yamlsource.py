@@ -389,6 +389,7 @@ _WORDING: tuple[tuple[str, str, str], ...] = (
         "quote text with a colon, or check the indentation",
     ),
     ("block sequence entries", "a list item is not expected here", "begin it on a line of its own, below the key"),
+    ("block scalar", "text goes on after a quote, or after `|` or `>` at the end of a key", _QUOTE_HINT),
     ("found unknown escape", "this escape is not known in double quotes", r"write a backslash twice: \\"),
     ("found unexpected end of stream", "a quote is never closed", "close it, or use the other kind of quotes"),
     ("found unexpected document", "a quote is never closed", "close it, or use the other kind of quotes"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from connectors.qbwc.spec import SPEC
 from engine.clock import Clock, Ids
-from engine.contract import Binding, Handler, Outbox, Tools
+from engine.contract import Binding, Handler, Json, Outbox, Tools
 from engine.diagnostics import Diagnostic
 from engine.spec import ConnectorSpec
+
+if TYPE_CHECKING:
+    from connectors.qbwc.sandbox import QuickBooksSandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class QuickBooksWebConnector:
         from connectors.qbwc.routes import make_handler
 
         return make_handler(outbox, clock, ids)
+
+    def sandbox(self, seed: int, clock: Clock, options: Json) -> QuickBooksSandbox:
+        """A made-up company file with a Web Connector beside it."""
+        from connectors.qbwc.sandbox import make
+
+        return make(seed, clock, options)
 
 
 CONNECTOR = QuickBooksWebConnector()

@@ -1,4 +1,4 @@
-"""Who may open a session: argon2id passwords, a throttle for each caller and user, and tickets that are kept as digests."""
+"""Who may open a session: argon2id passwords, a throttle for each caller and user, tickets kept as digests."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class _Tries:
 class Doorkeeper:
     """Checks passwords; its memory is this process's own, and losing it only forgets who guessed wrong.
 
-    Failures are counted for each pair of caller and user, so that a stranger who guesses cannot shut out the user, who comes
-    from another address. A caller that guesses many users is told to come back later, except for users that signed in from
-    there before.
+    Failures are counted for each pair of caller and user, so that a stranger who guesses cannot shut out the user, who
+    comes from another address. A caller that guesses many users is told to come back later, except for users that
+    signed in from there before.
     """
 
     clock: Clock
@@ -138,6 +138,8 @@ def _matches(stored: str, password: str) -> bool:
         return False
 
 
-def _trim(table: OrderedDict[tuple[str, str], _Tries] | OrderedDict[str, _Tries] | OrderedDict[tuple[str, str], bytes]) -> None:
+def _trim(
+    table: OrderedDict[tuple[str, str], _Tries] | OrderedDict[str, _Tries] | OrderedDict[tuple[str, str], bytes],
+) -> None:
     while len(table) > _REMEMBERED:
         table.popitem(last=False)

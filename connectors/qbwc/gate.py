@@ -43,25 +43,42 @@ def judge(  # noqa: PLR0911 - one way out for each answer
     if incomplete and not asked:
         return Verdict("ask")
     if not found.company_name:
-        return Verdict("refused", "QuickBooks did not say which company file is open. Open the company file and try again.")
-    version = best_version(found.supported_versions or (spoken,), options.qbxml_version)
+        return Verdict(
+            "refused", "QuickBooks did not say which company file is open. Open the company file and try again."
+        )
+    version = common_version(found.supported_versions, spoken, options.qbxml_version)
     if version is None or _number(version) < OLDEST_VERSION:
-        return Verdict("refused", "This QuickBooks is too old: it must understand QBXML 9.0 (QuickBooks 2010) or newer.")
+        return Verdict(
+            "refused", "This QuickBooks is too old: it must understand QBXML 9.0 (QuickBooks 2010) or newer."
+        )
     seen = {"file_id": found.file_id, "company_name": found.company_name, "path": path}
     differing = _differing(seen, {**(bound or {}), "file_id": expected_id})
     if differing:
         return Verdict("refused", _mismatch(seen, bound or {"file_id": expected_id}, differing))
     if bound is not None:
         return Verdict("passed", version=version)
-    identity = {**seen, "ein": found.ein, "country": found.country, "product": found.product, "home_currency": found.home_currency}
+    identity = {
+        **seen,
+        "ein": found.ein,
+        "country": found.country,
+        "product": found.product,
+        "home_currency": found.home_currency,
+    }
     if options.confirm_company:
-        reason = f"The company file `{found.company_name}` waits to be confirmed in flowctl before anything is written to it."
+        reason = f"The company file `{found.company_name}` waits to be confirmed in flowctl; nothing is written before."
         return Verdict("unconfirmed", reason, bind=identity)
     return Verdict("passed", version=version, bind=identity)
 
 
+def common_version(supported: tuple[str, ...], spoken: str, ours: str) -> str | None:
+    """The newest version that both sides speak; `spoken`, of the request processor, includes all older ones."""
+    if supported:
+        return best_version(supported, ours)
+    return min((spoken, ours), key=_number) if spoken else ours
+
+
 def same_path(one: str, other: str) -> bool:
-    """Whether two names of a company file mean the same file; Windows compares without case, and either slash will do."""
+    """Whether two names mean the same company file; Windows compares without case, and either slash will do."""
     return _plain_path(one) == _plain_path(other)
 
 
@@ -78,7 +95,9 @@ def _differing(seen: Json, bound: Json) -> tuple[str, ...]:
 
 
 def _mismatch(seen: Json, bound: Json, differing: tuple[str, ...]) -> str:
-    details = "; ".join(f"{_LABELS[name]} is `{seen[name] or 'missing'}`, expected `{bound[name]}`" for name in differing)
+    details = "; ".join(
+        f"{_LABELS[name]} is `{seen[name] or 'missing'}`, expected `{bound[name]}`" for name in differing
+    )
     return (
         f"The open company file is not the one that flowctl writes to, so nothing was written. {details}. "
         "Open the right company file, or have the company bound to this one in flowctl."

@@ -1,4 +1,4 @@
-"""Finding an operation in QuickBooks after its answer was lost: which queries to ask, and whether what they return is ours."""
+"""Finds an operation in QuickBooks after its answer was lost: which queries to ask, and whether a result is ours."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _KEPT = (
 class Found:
     """What a look-up says of one operation.
 
-    `hit`: it is there, once, with these ids. `none`: it is not there. `twice`, `alike`: a person must look. `later`: the
-    look-up itself failed. `changed`: a modify, and the object is no longer what the modify was made for.
+    `hit`: it is there, once, with these ids. `none`: it is not there. `twice`, `alike`: a person must look. `later`:
+    the look-up itself failed. `changed`: a modify, and the object is no longer what the modify was made for.
     """
 
     kind: Literal["hit", "none", "twice", "alike", "changed", "later"]
@@ -80,9 +80,9 @@ def marks_of(operation: Operation) -> Marks:
 def queries(operation: Operation, prefix: str, now: datetime) -> tuple[bytes, ...]:
     """The requests that would find the operation, named `<prefix>.0` and so on.
 
-    A transaction is asked for twice: by its number, which works whatever the workstation's clock says, and among all that were
-    saved since the operation was frozen, which works whatever a user has edited since. ExternalGUID cannot be asked for (FACTS
-    section 7), so it is compared afterwards.
+    A transaction is asked for twice: by its number, which works whatever the workstation's clock says, and among all
+    that were saved since the operation was frozen, which works whatever a user has edited since. ExternalGUID cannot be
+    asked for (FACTS section 7), so it is compared afterwards.
     """
     marks = marks_of(operation)
     if marks.kind == "Vendor":
@@ -132,7 +132,9 @@ def _transaction(marks: Marks, hits: Sequence[Json]) -> Found:
         return Found("twice", {}, f"it is in QuickBooks {len(ours)} times: {ids}")
     alike = [text_at(data, "TxnID") for data in hits if _is_alike(marks, data)]
     if alike:
-        return Found("alike", {}, f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}")
+        return Found(
+            "alike", {}, f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}"
+        )
     return Found("none", {})
 
 
@@ -141,7 +143,7 @@ def _is_ours(marks: Marks, data: Json) -> bool:
     guid = _plain_guid(text_at(data, "ExternalGUID"))
     if guid and marks.guid:
         return guid == marks.guid
-    # ASSUMED: a QuickBooks that takes ExternalGUID may not give it back for every type (RELIABILITY section 2, not known).
+    # ASSUMED: QuickBooks may take ExternalGUID and not give it back for every type (RELIABILITY section 2: not known).
     return bool(marks.memo) and text_at(data, "Memo").strip() == marks.memo and _agrees(marks, data)
 
 
@@ -180,7 +182,10 @@ def _vendor(marks: Marks, hits: Mapping[str, Json]) -> Found:
     if not named:
         return Found("none", {})
     data = named[0]
-    if text_at(data, "IsActive").strip().lower() in {"false", "0"} and _plain_guid(text_at(data, "ExternalGUID")) != marks.guid:
+    if (
+        text_at(data, "IsActive").strip().lower() in {"false", "0"}
+        and _plain_guid(text_at(data, "ExternalGUID")) != marks.guid
+    ):
         return Found("alike", {}, f"the vendor `{_name_of(data)}` exists in QuickBooks but is inactive")
     # Names are unique in QuickBooks, so a vendor of that name is the one, whoever entered it.
     return Found("hit", receipt(data))
@@ -227,7 +232,11 @@ def _total_of(body: etree._Element) -> Decimal | None:
 
 
 def _lines(body: etree._Element) -> Iterator[etree._Element]:
-    return (child for child in body if str(child.tag) in {"ExpenseLineAdd", "ItemLineAdd", "AppliedToTxnAdd", "DepositLineAdd"})
+    return (
+        child
+        for child in body
+        if str(child.tag) in {"ExpenseLineAdd", "ItemLineAdd", "AppliedToTxnAdd", "DepositLineAdd"}
+    )
 
 
 def _amount(text: str) -> Decimal | None:

@@ -68,8 +68,8 @@ def qwc(binding: Binding) -> bytes:
     if problems:
         raise BadQwcSettings(problems)
     app_url = str(settings["app_url"])
-    # Programmer's Guide p.33-39. IsReadOnly: p.36 says "true if write access is needed", but every real file that writes has
-    # false. AuthFlags 0xF is every edition. Personal data is not needed, so the user is not asked for that right.
+    # Programmer's Guide p.33-39. IsReadOnly: p.36 says "true if write access is needed", but every real file that
+    # writes has false. AuthFlags 0xF is every edition. Personal data is not needed, so that right is not asked for.
     elements = (
         ("AppName", str(settings.get("app_name") or "flowctl")),
         ("AppID", ""),
@@ -111,7 +111,12 @@ def _problems(settings: Values) -> list[_Rule]:
 
 def _numbers(settings: Values) -> list[_Rule]:
     # The Web Connector's own floor for Every_Min is one minute.
-    bounds = {"run_every_min": (1, 1440), "page_size": (1, 5000), "request_timeout_s": (10, 3600), "min_interval_s": (0, 86400)}
+    bounds = {
+        "run_every_min": (1, 1440),
+        "page_size": (1, 5000),
+        "request_timeout_s": (10, 3600),
+        "min_interval_s": (0, 86400),
+    }
     found = []
     for name, (low, high) in bounds.items():
         value = settings.get(name)
@@ -133,7 +138,14 @@ def _addresses(settings: Values) -> list[_Rule]:
             continue
         scheme, hosts[name] = parts
         if _is_address(hosts[name]):
-            found.append(_Rule("Q003", name, "names its host by an IP address", "use a host name: the Web Connector refuses addresses (QBWC1001)"))
+            found.append(
+                _Rule(
+                    "Q003",
+                    name,
+                    "names its host by an IP address",
+                    "use a host name: the Web Connector refuses addresses (QBWC1001)",
+                )
+            )
         elif scheme != "https" and hosts[name] != "localhost":
             found.append(_Rule("Q004", name, "is not https", "use https; http works with localhost only (QBWC1010)"))
     if len(set(hosts.values())) > 1:

@@ -73,7 +73,11 @@ def after_answer(message_set: MessageSet, answer: Answer, text: str) -> Verdict:
         return NotOurs(reason)
     meaning = set_meaning(answer.message_set_status)
     if meaning == "bad_id":
-        return Settled(tuple(_held(op, "9004", "QuickBooks refused the message-set id") for op in message_set.operations))
+        return Settled(
+            tuple(
+                _held(op, "message_set_9004", "QuickBooks refused the message-set id") for op in message_set.operations
+            )
+        )
     ids = tuple(operation.id for operation in message_set.operations)
     if meaning == "other_bytes":
         return Recovery(message_set.id, "probe", frozen=True, ask=ids)
@@ -128,46 +132,63 @@ def after_probe(message_set: MessageSet, recovery: Recovery, found: Mapping[str,
         text = f"it was sent {message_set.attempts} times and QuickBooks never answered"
         return Settled(tuple(_held(op, "no_answer", text) for op in message_set.operations))
     decided = [OperationOutcome(**_restored(data)) for data in recovery.decided]
-    return Settled((*decided, *(_concluded(operations[key], recovery, found[key]) for key in recovery.ask)))
+    concluded = (_concluded(message_set, operations[key], recovery, found[key]) for key in recovery.ask)
+    return Settled((*decided, *concluded))
 
 
 def refused_whole(message_set: MessageSet, message: str) -> tuple[OperationOutcome, ...]:
-    """0x80040400: QuickBooks could not read the document, so nothing of it ran (FACTS section 1; ASSUMED, no answer came)."""
+    """0x80040400: QuickBooks could not read the document, so nothing of it ran (ASSUMED: FACTS section 1 infers it)."""
     said = message.strip() or "QuickBooks found an error when parsing the provided XML text stream"
     if len(message_set.operations) > 1:
         # One of them is wrong and QuickBooks does not say which: each goes alone.
         return tuple(OperationOutcome(op.id, "retry", code="0x80040400", message=said) for op in message_set.operations)
     hint = "the request is wrong, not the record: report it with this record's QBXML"
-    return tuple(OperationOutcome(op.id, "failed", code="0x80040400", message=said, hint=hint) for op in message_set.operations)
+    return tuple(
+        OperationOutcome(op.id, "failed", code="0x80040400", message=said, hint=hint) for op in message_set.operations
+    )
 
 
 def stale_lists(outcomes: Sequence[OperationOutcome]) -> tuple[str, ...]:
-    """The lists that were found to be out of date."""
-    keys = (key for outcome in outcomes for key in outcome.waits_for)
+    """The lists that were found to be out of date; a name that another kind of object has taken says nothing of a list."""
+    keys = (key for outcome in outcomes if outcome.code != "3100" for key in outcome.waits_for)
     return tuple(dict.fromkeys(key.removeprefix("list:") for key in keys if key.startswith("list:")))
 
 
 # --- outcomes ------------------------------------------------------------------------------------------------------
 
 
-def _concluded(operation: Operation, recovery: Recovery, found: Found) -> OperationOutcome:
+def _concluded(message_set: MessageSet, operation: Operation, recovery: Recovery, found: Found) -> OperationOutcome:
     """The outcome of an operation that was looked up; resending the whole set has been ruled out."""
     taken = operation.id in recovery.taken
+    # A set of one carries its operation's id the first time, and a new id after that.
+    again = operation.sent_before or (len(message_set.operations) == 1 and message_set.id != operation.id)
     if found.kind == "hit":
-        note = "the vendor existed in QuickBooks and is used" if taken else "found in QuickBooks after its answer was lost"
+        note = (
+            "the vendor existed in QuickBooks and is used" if taken else "found in QuickBooks after its answer was lost"
+        )
         return OperationOutcome(operation.id, "posted", found.receipt, message=note)
     if taken:
         text = found.message or "the name belongs to a customer, an employee or another name in QuickBooks"
         hint = "rename one of them in QuickBooks, or map the vendor to an existing one"
-        return OperationOutcome(operation.id, "deferred", code="3100", message=text, hint=hint, waits_for=("list:Vendor",))
+        return OperationOutcome(
+            operation.id, "deferred", code="3100", message=text, hint=hint, waits_for=("list:Vendor",)
+        )
+    if found.kind == "none" and not recovery.frozen and again and not recovery.whole:
+        # FACTS section 6: after an internal error (1000) it is tried once more, not for ever.
+        return _held(operation, "not_run", "QuickBooks failed on it twice without saying why, and does not hold it")
     if found.kind == "none" and not recovery.frozen:
         return OperationOutcome(operation.id, "retry", code="not_run", message=_MARK_MISSING)
     if found.kind == "none":
-        return _held(operation, "9001", "QuickBooks knows the message set with other content, and does not hold the record")
+        return _held(
+            operation,
+            "message_set_9001",
+            "QuickBooks knows the message set with other content, and does not hold the record",
+        )
     return _held(operation, "unclear", found.message)
 
 
 def _held(operation: Operation, code: str, message: str) -> OperationOutcome:
+    """For a person, with a code that is no number: QuickBooks did not refuse it, its outcome is not known."""
     hint = "look in QuickBooks whether it is there, then say so in flowctl; it is not sent again by itself"
     return OperationOutcome(operation.id, "held", code=code, message=message, hint=hint)
 
@@ -187,10 +208,12 @@ def _outcome(
 
 
 def _mapped(operation: Operation, response: Response, rule: Rule) -> OperationOutcome:
-    """Deferred until the list that the text names was read again; failed when it names none, as nothing would wake it."""
+    """Deferred until the list that the text names was read again; failed when it names none: nothing would wake it."""
     name = list_named(response.message)
     if name is None:
-        return replace(_outcome(operation, response, rule, "failed"), hint="what the record refers to is not in QuickBooks")
+        return replace(
+            _outcome(operation, response, rule, "failed"), hint="what the record refers to is not in QuickBooks"
+        )
     return replace(_outcome(operation, response, rule, "deferred"), waits_for=(f"list:{name}",))
 
 

@@ -38,8 +38,8 @@ def _texts(*names: str) -> tuple[tuple[str, Literal["string", "int"]], ...]:
     return tuple((name, "string") for name in names)
 
 
-# Programmer's Guide p.61: parameter names are significant. p.74 calls the first one `getServerVersion(ticket)`, but what the
-# Web Connector calls is `serverVersion` without arguments (its logs, and Intuit's own WSDL): both are served.
+# Programmer's Guide p.61: parameter names are significant. p.74 calls the first one `getServerVersion(ticket)`, but
+# what the Web Connector calls is `serverVersion` without arguments (its logs, and Intuit's own WSDL): both are served.
 METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
@@ -76,7 +76,7 @@ class SoapRefused(FlowctlError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: arguments that were absent or nil are empty texts. It holds a password or a ticket, so it has no repr."""
+    """One call; absent and nil arguments are empty texts. They hold passwords and tickets, so no repr shows them."""
 
     method: str
     arguments: Mapping[str, str] = field(repr=False)
@@ -166,7 +166,9 @@ class _Reader:
     def _part(self, tag: str, attributes: dict[str, str]) -> None:
         if self._path[1] == f"{ENVELOPE} Header":
             if attributes.get(f"{ENVELOPE} mustUnderstand") in {"1", "true"}:
-                raise SoapRefused("MustUnderstand", "the message has a header that must be understood; none is known here")
+                raise SoapRefused(
+                    "MustUnderstand", "the message has a header that must be understood; none is known here"
+                )
             return
         namespace, _, name = tag.rpartition(" ")
         if self._method is not None:
@@ -179,7 +181,9 @@ class _Reader:
 
     def _argument(self, tag: str, depth: int) -> None:
         if depth > 3:
-            raise SoapRefused("Client", f"the argument {self._name} holds XML elements", hint="escape QBXML once, as text")
+            raise SoapRefused(
+                "Client", f"the argument {self._name} holds XML elements", hint="escape QBXML once, as text"
+            )
         namespace, _, name = tag.rpartition(" ")
         # Clients that build the call by hand leave the parameters unqualified; their names still say what they are.
         known = namespace in {NAMESPACE, ""} and self._method is not None and name in dict(self._method.parameters)
@@ -223,8 +227,8 @@ def escaped(text: str) -> str:
 def encode(method: str, result: str | int | tuple[str, ...]) -> bytes:
     """The answer to a call.
 
-    Array items are `<string>` in Intuit's own namespace, and all of them are there: with a missing one the Web Connector
-    fails with QBWC1012, and items in the WCF array namespace read as none (FACTS section 1).
+    Array items are `<string>` in Intuit's own namespace, and all of them are there: with a missing one the Web
+    Connector fails with QBWC1012, and items in the WCF array namespace read as none (FACTS section 1).
     """
     if isinstance(result, tuple):
         value = "".join(f"<string>{escaped(item)}</string>" for item in result)

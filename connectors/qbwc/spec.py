@@ -13,14 +13,35 @@ SETTINGS = (
     FieldSpec("app_url", "text", "https address of this service as the Web Connector reaches it", required=True),
     FieldSpec("app_name", "text", "name shown in the Web Connector", default="flowctl"),
     FieldSpec("support_url", "text", "page with help, on the same host as app_url; app_url itself when not given"),
-    FieldSpec("owner_id", "text", "GUID of this application, the same for every company: {8-4-4-4-12}", default=OWNER_ID),
-    FieldSpec("file_id", "text", "GUID of this company's file: {8-4-4-4-12}; must be found in the company file when given"),
-    FieldSpec("company_file", "text", "full path of the company file; the one that is open in QuickBooks when not given"),
-    FieldSpec("confirm_company", "boolean", "refuse the first contact until a person has confirmed the company file", default=False),
+    FieldSpec(
+        "owner_id", "text", "GUID of this application, the same for every company: {8-4-4-4-12}", default=OWNER_ID
+    ),
+    FieldSpec(
+        "file_id", "text", "GUID of this company's file: {8-4-4-4-12}; must be found in the company file when given"
+    ),
+    FieldSpec(
+        "company_file", "text", "full path of the company file; the one that is open in QuickBooks when not given"
+    ),
+    FieldSpec(
+        "confirm_company",
+        "boolean",
+        "refuse the first contact until a person has confirmed the company file",
+        default=False,
+    ),
     FieldSpec("qbxml_version", "text", "newest QBXML version to speak", default="13.0"),
     FieldSpec("page_size", "integer", "objects to read at once from lists that can be paged", default=500),
-    FieldSpec("request_timeout_s", "integer", "how long a request may be with QuickBooks before another session may take over", default=60),
-    FieldSpec("min_interval_s", "integer", "shortest time between two sessions that have nothing to do; 0 leaves it to the user", default=0),
+    FieldSpec(
+        "request_timeout_s",
+        "integer",
+        "how long a request may be with QuickBooks before another session may take over",
+        default=60,
+    ),
+    FieldSpec(
+        "min_interval_s",
+        "integer",
+        "shortest time between two sessions that have nothing to do; 0 leaves it to the user",
+        default=0,
+    ),
     FieldSpec("run_every_min", "integer", "how often the Web Connector asks for work by itself", default=5),
 )
 
@@ -42,7 +63,12 @@ LISTS = (
     ListSpec(
         "Account",
         "chart of accounts",
-        (*_COMMON, _CURRENCY, FieldSpec("account_type", "text", "such as Bank, CreditCard, Expense"), *_data("AccountType")),
+        (
+            *_COMMON,
+            _CURRENCY,
+            FieldSpec("account_type", "text", "such as Bank, CreditCard, Expense"),
+            *_data("AccountType"),
+        ),
     ),
     ListSpec("Vendor", "vendors", (*_COMMON, _CURRENCY, *_data("CompanyName", "NameOnCheck", "AccountNumber"))),
     ListSpec("Class", "classes", _COMMON),

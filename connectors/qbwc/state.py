@@ -48,8 +48,9 @@ class Flight:
 class Recovery:
     """How far it is known what became of the unsettled set.
 
-    `whole` means that no answer to the set exists, `frozen` that its bytes must never be sent again (9001). `decided` holds
-    outcomes of operations that are sure, `ask` the ids of those to look up, `taken` those of them whose name was taken.
+    `whole` means that no answer to the set exists, `frozen` that its bytes must never be sent again (9001). `decided`
+    holds outcomes of operations that are sure, `ask` the ids of those to look up, `taken` those of them whose name was
+    taken.
     """
 
     set_id: str

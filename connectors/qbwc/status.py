@@ -1,4 +1,4 @@
-"""What QuickBooks' status codes and COM errors mean for an operation, as data; anything unknown is held for a person."""
+"""What QuickBooks' status codes and COM errors mean for an operation, as data; the unknown is held for a person."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# `look_up`: ask for the object by name. `find_out`: nobody can say yet whether it ran. `mapped`: deferred until the list that
-# the text names has been read again.
+# `look_up`: ask for the object by name. `find_out`: nobody can say yet whether it ran. `mapped`: deferred until the
+# list that the text names has been read again.
 Action = Literal["posted", "retry", "deferred", "mapped", "failed", "held", "look_up", "find_out"]
 
 
@@ -24,7 +24,9 @@ class Rule:
     retry_after_s: float = 0.0
 
 
-def _on(code: int, action: Action, hint: str, *, text: str = "", waits_for: tuple[str, ...] = (), after_s: float = 0.0) -> Rule:
+def _on(
+    code: int, action: Action, hint: str, *, text: str = "", waits_for: tuple[str, ...] = (), after_s: float = 0.0
+) -> Rule:
     return Rule(code, code, action, hint, text, waits_for, after_s)
 
 
@@ -37,7 +39,7 @@ _REOPEN = "open the period in QuickBooks, or change the date at the source; the 
 _FEATURE = "switch the feature on in QuickBooks (Edit > Preferences), or change the flow's settings"
 _TEMPLATE = "the request is wrong, not the record: report it with this record's QBXML"
 
-# FACTS section 6 (Intuit's QBD-errorcodes page and public messages). First match wins, so a row with a text comes first.
+# FACTS section 6 (Intuit's QBD-errorcodes page, public messages). First match wins, so a row with a text comes first.
 RULES: tuple[Rule, ...] = (
     _on(0, "posted", ""),
     # 500-999 are warnings. The object may have been saved, so its id is looked for before anything else is decided.
@@ -63,15 +65,32 @@ RULES: tuple[Rule, ...] = (
     _on(3176, "retry", _BUSY, after_s=30.0),
     _on(3180, "retry", _BUSY, text=_LOCKED, after_s=30.0),
     _on(3180, "failed", _VALUE),
-    _on(3200, "deferred", "it was changed in QuickBooks meanwhile; it is read and merged again", waits_for=("list:Vendor",)),
+    _on(
+        3200,
+        "deferred",
+        "it was changed in QuickBooks meanwhile; it is read and merged again",
+        waits_for=("list:Vendor",),
+    ),
     _on(3210, "failed", _VALUE),
+    # stopOnError: an earlier request of the set failed, and this one was not run.
+    _on(3231, "retry", "an earlier request of the same message set was refused"),
     _on(3250, "failed", _FEATURE),
-    Rule(3260, 3261, "held", "give the QuickBooks user and this application the permission (Edit > Preferences > Integrated Applications)"),
+    Rule(
+        3260,
+        3261,
+        "held",
+        "give the QuickBooks user and this application the permission (Edit > Preferences > Integrated Applications)",
+    ),
     _on(3270, "failed", "choose a posting account in the flow's settings or mapping"),
     _on(3290, "failed", _TEMPLATE),
     Rule(9100, 9199, "failed", _TEMPLATE),
 )
-_UNKNOWN = Rule(0, 0, "held", "this status is not known here, so nothing is tried blindly; look at the record in QuickBooks, then retry it")
+_UNKNOWN = Rule(
+    0,
+    0,
+    "held",
+    "this status is not known here, so nothing is tried blindly; look at the record in QuickBooks, then retry it",
+)
 
 # QuickBooks names the list in the text: `invalid reference to QuickBooks Vendor "Nope" in the Bill`.
 _LISTS: tuple[tuple[str, str], ...] = (
@@ -137,14 +156,27 @@ _PERMISSION = "sign in to QuickBooks as Admin and allow this application (Edit >
 
 COM_ERRORS: tuple[ComError, ...] = (
     ComError(0x80040400, "template", "QuickBooks could not read the request and ran nothing of it", _TEMPLATE),
-    ComError(0x80040401, "wait", "QuickBooks could not be reached", "start QuickBooks, or leave it to the next session"),
-    ComError(0x80040402, "wait", "QuickBooks had an unexpected error", "see qbsdklog.txt on the Web Connector's computer"),
+    ComError(
+        0x80040401, "wait", "QuickBooks could not be reached", "start QuickBooks, or leave it to the next session"
+    ),
+    ComError(
+        0x80040402, "wait", "QuickBooks had an unexpected error", "see qbsdklog.txt on the Web Connector's computer"
+    ),
     ComError(0x80040406, "person", "the company file's name is not right", "correct company_file"),
-    ComError(0x80040408, "wait", "QuickBooks could not be started", "start QuickBooks, or leave it to the next session"),
-    ComError(0x80040409, "person", "the company file belongs to another version of QuickBooks", "open it with the right version"),
+    ComError(
+        0x80040408, "wait", "QuickBooks could not be started", "start QuickBooks, or leave it to the next session"
+    ),
+    ComError(
+        0x80040409,
+        "person",
+        "the company file belongs to another version of QuickBooks",
+        "open it with the right version",
+    ),
     ComError(0x8004040A, "person", "another company file is open in QuickBooks", "open the right company file"),
     ComError(0x8004040D, "wait", "QuickBooks no longer knew the session", "the next session goes on from here"),
-    ComError(0x80040410, "person", "the company file is open in another mode", "close it, then let the Web Connector open it"),
+    ComError(
+        0x80040410, "person", "the company file is open in another mode", "close it, then let the Web Connector open it"
+    ),
     ComError(0x80040414, "wait", "a dialog is open in QuickBooks", "close the dialog in QuickBooks"),
     ComError(0x80040416, "person", "QuickBooks is not running and no company file was named", _OPEN_FILE),
     ComError(0x80040417, "person", "QuickBooks is running with no company file open", _OPEN_FILE),
@@ -165,7 +197,9 @@ def com_error(hresult: str) -> ComError:
         code = int(hresult) & 0xFFFFFFFF if hresult.strip().startswith("-") else int(text, 16)
     except ValueError:
         code = 0
-    return _COM.get(code) or ComError(code, "wait", "QuickBooks reported an error", "read its text; the next session tries again")
+    return _COM.get(code) or ComError(
+        code, "wait", "QuickBooks reported an error", "read its text; the next session tries again"
+    )
 
 
 def com_text(hresult: str, message: str) -> str:

@@ -32,7 +32,8 @@ def wsdl(address: str) -> bytes:
     return "".join(
         (
             '<?xml version="1.0" encoding="utf-8"?>',
-            '<wsdl:definitions xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" ',
+            '<wsdl:definitions xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" ',
+            'xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" ',
             f'xmlns:s="http://www.w3.org/2001/XMLSchema" xmlns:tns="{NAMESPACE}" targetNamespace="{NAMESPACE}">',
             f'<wsdl:types><s:schema elementFormDefault="qualified" targetNamespace="{NAMESPACE}">',
             *map(_elements, methods),
@@ -46,7 +47,8 @@ def wsdl(address: str) -> bytes:
             '<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>',
             *map(_binding_operation, methods),
             "</wsdl:binding>",
-            '<wsdl:service name="QBWebConnectorSvc"><wsdl:port name="QBWebConnectorSvcSoap" binding="tns:QBWebConnectorSvcSoap">',
+            '<wsdl:service name="QBWebConnectorSvc">',
+            '<wsdl:port name="QBWebConnectorSvcSoap" binding="tns:QBWebConnectorSvcSoap">',
             f'<soap:address location="{escaped(address).replace(chr(34), "&quot;")}"/>',
             "</wsdl:port></wsdl:service></wsdl:definitions>",
         )
@@ -68,7 +70,8 @@ def _elements(method: Method) -> str:
 
 def _messages(method: Method) -> str:
     return "".join(
-        f'<wsdl:message name="{method.name}Soap{way}"><wsdl:part name="parameters" element="tns:{element}"/></wsdl:message>'
+        f'<wsdl:message name="{method.name}Soap{way}">'
+        f'<wsdl:part name="parameters" element="tns:{element}"/></wsdl:message>'
         for way, element in (("In", method.name), ("Out", f"{method.name}Response"))
     )
 

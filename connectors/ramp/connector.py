@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from connectors.ramp.settings import problems, read_settings
 from connectors.ramp.spec import SPEC
-from engine.contract import Binding, Event, Handshake, Tools
+from engine.clock import Clock
+from engine.contract import Binding, Event, Handshake, Json, Tools
 from engine.diagnostics import Diagnostic
 from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:
+    from connectors.ramp.sandbox import RampSandbox
     from connectors.ramp.source import RampSource
 
 
@@ -35,3 +37,9 @@ class RampConnector:
         from connectors.ramp.webhooks import verify
 
         return verify(binding, headers, body)
+
+    def sandbox(self, seed: int, clock: Clock, options: Json) -> RampSandbox:
+        """A made-up Ramp business."""
+        from connectors.ramp.sandbox import make
+
+        return make(seed, clock, options)

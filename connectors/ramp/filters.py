@@ -13,9 +13,13 @@ from engine.errors import Rejected
 Filters = Mapping[str, str | int | bool | None]
 Record = Mapping[str, Any]
 
-# Filters whose field has another name.
-_FIELD = {"payment_status": "status"}
-_HOLDER_FILTERS = ("user_id", "department_id")
+# Where a record says what a filter asks for, when that is not a field of the filter's own name.
+_FIELDS = {
+    ("bills", "payment_status"): ("status",),
+    ("bills", "vendor_id"): ("vendor", "id"),
+    ("transactions", "user_id"): ("card_holder", "user_id"),
+    ("transactions", "department_id"): ("card_holder", "department_id"),
+}
 
 
 def query(where: str, stream: str, filters: Filters, entity_id: str | None) -> dict[str, str]:
@@ -55,10 +59,15 @@ def _check(stream: str, name: str, value: str) -> Callable[[Record], bool]:
         return lambda record: not _before(record["created_at"], value)
     if name == "state" and value == "ALL":
         return lambda _: True
-    field = _FIELD.get(name, name)
-    if stream == "transactions" and name in _HOLDER_FILTERS:
-        return lambda record: _says((record["card_holder"] or {}).get(field), value)
-    return lambda record: _says(record[field], value)
+    path = _FIELDS.get((stream, name), (name,))
+    return lambda record: _says(_at(record, path), value)
+
+
+def _at(record: Record, path: tuple[str, ...]) -> object:
+    value: object = record
+    for name in path:
+        value = value[name] if isinstance(value, Mapping) else None
+    return value
 
 
 def _says(given: object, wanted: str) -> bool:

@@ -123,7 +123,7 @@ def _webhook_problems(binding: Binding) -> list[Diagnostic]:
 
 
 def _problem(binding: Binding, name: str, message: str, hint: str, level: Level = "error") -> Diagnostic:
-    code = "R001" if message == "is not given" else "R002"
+    code = "R003" if level == "warning" else ("R001" if message == "is not given" else "R002")
     return Diagnostic(Location(f"{binding.company}/{binding.connection}"), code, name, message, hint, level)
 
 

@@ -8,10 +8,12 @@ Passes:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
 from engine.errors import RenderError
+from engine.language import TEMPLATE
 from engine.lints.env import Env, variants
 from engine.model import Flow
 
@@ -22,8 +24,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Load every template that the flow names."""
     for stream in flow.streams:
         for steps, variant in variants(stream, env):
-            if variant.template is not None:
+            if variant.template is not None and re.fullmatch(TEMPLATE.pattern, variant.template):
                 try:
                     env.templates().get(variant.template)
                 except RenderError as error:
-                    yield env.problem(ID, (*steps, "template"), str(error), error.hint)
+                    message = str(error).removeprefix(f"{variant.template}: ")
+                    yield env.problem(ID, (*steps, "template"), message, error.hint)

@@ -42,5 +42,5 @@ def wrong(field: FieldSpec, value: Scalar) -> tuple[str, str | None]:
     if not isinstance(value, str):
         return "a text", "write it in quotes"
     if field.choices and value not in field.choices:
-        return "one of its own words", suggestion(value, field.choices)
+        return f"one of {', '.join(field.choices)}", suggestion(value, field.choices)
     return "", None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
 from engine.lints.env import Env
-from engine.model import Flow
+from engine.model import Flow, Lookup, Stream
 
 ID = "F036"
 
@@ -28,6 +28,10 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         lookup = flow.lookup(name)
         if name not in known:
             yield env.problem(ID, steps, f"there is no lookup `{name}`", suggestion(name, known))
-        elif lookup is not None and lookup.connection != stream.write.connection:
-            message = f"the lookup `{name}` searches `{lookup.connection}`, and this stream writes to `{stream.write.connection}`"
+        elif lookup is not None and lookup.connection != stream.write.connection and _declared(flow, lookup, stream):
+            message = f"`{name}` searches `{lookup.connection}`, and this stream writes to `{stream.write.connection}`"
             yield env.problem(ID, steps, message, "provide for a lookup of the connection that is written to")
+
+
+def _declared(flow: Flow, lookup: Lookup, stream: Stream) -> bool:
+    return flow.connection(lookup.connection) is not None and flow.connection(stream.write.connection) is not None

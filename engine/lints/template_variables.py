@@ -21,8 +21,9 @@ ID = "F034"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the free variables of each template with the names in `map`."""
     for stream in flow.streams:
-        given = ENGINE_VARIABLES.union(env.names(("streams", stream.name, "map")))
-        for steps, variant in variants(stream, env):
+        names = env.names(("streams", stream.name, "map"))
+        given = ENGINE_VARIABLES.union(names)
+        for steps, variant in variants(stream, env) if names else ():
             if variant.template is None:
                 continue
             try:

@@ -1,9 +1,11 @@
 """A variant can never be taken, because the one before it has no `when`.
 
-Fails at streams.bills.write:
-    {to: books, one_of: [{request: BillAdd, template: bill_add.xml.j2}, {request: VendorAdd, template: vendor_add.xml.j2}]}
+Fails at streams.bills.write.one_of:
+    - {request: BillAdd, template: bill_add.xml.j2}
+    - {when: "amount > `0`", request: BillAdd, template: bill_add.xml.j2}
 Passes:
-    {to: books, one_of: [{when: "amount > `0`", request: BillAdd, template: bill_add.xml.j2}, {request: BillAdd, template: bill_add.xml.j2}]}
+    - {when: "amount > `0`", request: BillAdd, template: bill_add.xml.j2}
+    - {request: BillAdd, template: bill_add.xml.j2}
 """
 
 from __future__ import annotations

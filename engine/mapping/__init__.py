@@ -1,16 +1,29 @@
 """Expressions: JMESPath with exact numbers and our functions, checked when a flow is read and compiled to closures."""
 
-from engine.mapping.compiler import FUNCTIONS, MapProgram, Program, compile_expression, compile_map
-from engine.mapping.functions import FunctionSpec
+from engine.mapping.analysis import analyse, analyse_map
+from engine.mapping.catalogue import FUNCTIONS
+from engine.mapping.checks import CODES, check_defines, check_expression
+from engine.mapping.compiler import MapProgram, Program, compile_expression, compile_map
+from engine.mapping.functions import FunctionSpec, Parameter
 from engine.mapping.scope import EvalContext, Scope
+from engine.mapping.types import ResultType, object_type, record_type
 
 __all__ = [
+    "CODES",
     "FUNCTIONS",
     "EvalContext",
     "FunctionSpec",
     "MapProgram",
+    "Parameter",
     "Program",
+    "ResultType",
     "Scope",
+    "analyse",
+    "analyse_map",
+    "check_defines",
+    "check_expression",
     "compile_expression",
     "compile_map",
+    "object_type",
+    "record_type",
 ]

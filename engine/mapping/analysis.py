@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from engine.diagnostics import Diagnostic, suggestion
+from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import Reporter, check_expression
-from engine.mapping.compiler import FUNCTIONS
 from engine.mapping.functions import FunctionSpec, ParameterType
 from engine.mapping.scope import Scope
 from engine.mapping.standard import STANDARD
@@ -36,6 +36,7 @@ _ACCEPTS: Mapping[ParameterType, frozenset[str]] = {
     "texts": frozenset({"list"}),
     "object": frozenset({"object"}),
     "countable": TEXTS | {"list", "object"},
+    "key": TEXTS | {"integer"},
 }
 _WORDS: Mapping[str, str] = {
     "text": "a text",
@@ -48,6 +49,7 @@ _WORDS: Mapping[str, str] = {
     "list": "a list",
     "object": "an object",
     "countable": "a text, a list or an object",
+    "key": "a text or a whole number",
     "id": "an id",
     "money": "an amount",
     "decimal": "a decimal number",
@@ -61,8 +63,8 @@ def analyse(
 ) -> tuple[ResultType, list[Diagnostic]]:
     """The type of an expression's value for such data, and the problems that its types show.
 
-    `data` is what the expression reads: the fields of a stream, or the type of a mapped record for a check; `root` is what
-    `root()` gives, the data itself unless told. Problems that `check_expression` reports are not repeated here.
+    `data` is what the expression reads: the fields of a stream, or the type of a mapped record for a check; `root` is
+    what `root()` gives, the data itself unless told. Problems that `check_expression` reports are not repeated here.
     """
     if check_expression(expr, scope):
         return ANY, []
@@ -125,10 +127,8 @@ def _literal_type(value: object) -> ResultType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):
-        kind = "money" if _AMOUNT_TEXT.fullmatch(value) else "text"
-        return ResultType(
-            "money" if kind == "money" else "text", nullable=False, max_length=len(value), choices=(value,)
-        )
+        plain = ResultType("text", nullable=False, max_length=len(value), choices=(value,))
+        return replace(plain, kind="money") if _AMOUNT_TEXT.fullmatch(value) else plain
     if isinstance(value, list):
         item = NULL
         for entry in value:
@@ -145,7 +145,7 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
     if current.kind != "object":
         hint = "read it from each item: put `[]` before it" if current.kind == "list" else None
-        message = f"`{name}` is read from {_WORDS[_worded(current)]}, which has no fields"
+        message = f"`{name}` is read from {_WORDS[current.kind]}, which has no fields"
         state.report("E111", node, message, hint)
         return ANY
     found = current.field(name)
@@ -154,10 +154,6 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
     if not current.open:
         state.report("E111", node, f"there is no field `{name}` here", suggestion(name, current.names))
     return ANY
-
-
-def _worded(found: ResultType) -> str:
-    return "amount" if found.kind == "amount" else found.kind
 
 
 def _chain(node: Node, current: ResultType, state: _State) -> ResultType:
@@ -169,10 +165,10 @@ def _chain(node: Node, current: ResultType, state: _State) -> ResultType:
 def _item(base: ResultType, node: Node, state: _State) -> ResultType | None:
     """The items of what a projection walks; None when it is certainly no list, which is reported."""
     if base.kind == "list":
-        return (base.item or ANY).present() if base.item and base.item.kind != "any" else ANY
+        return ANY if base.item is None or base.item.kind == "any" else base.item.present()
     if base.kind in ("any", "null"):
         return ANY
-    state.report("E111", node, f"{_WORDS[_worded(base)]} is walked here as if it were a list")
+    state.report("E111", node, f"{_WORDS[base.kind]} is walked here as if it were a list")
     return None
 
 
@@ -263,19 +259,21 @@ def _comparator(node: Node, current: ResultType, state: _State) -> ResultType:
     left, right = (_infer(child, current, state) for child in node.children)
     for text, other, at in ((left, right, node.children[0]), (right, left, node.children[1])):
         if text.kind == "money" and other.kind in NUMBERS and at.kind != "literal":
-            state.report("E114", at, "this amount is still text; a number is never equal to it", "wrap it in money(...)")
+            state.report(
+                "E114", at, "this amount is still text; a number is never equal to it", "wrap it in money(...)"
+            )
             return BOOLEAN
     if node.value in ("eq", "ne"):
-        for known, literal, at in ((left, right, node.children[1]), (right, left, node.children[0])):
+        for known, at in ((left, node.children[1]), (right, node.children[0])):
             if at.kind == "literal":
-                _check_choice(known, literal, at, state)
+                _check_choice(known, at, state)
     if _group(left) != _group(right) and "any" not in (_group(left), _group(right)):
-        message = f"{_WORDS[_worded_group(left)]} is compared with {_WORDS[_worded_group(right)]}, which is never equal"
+        message = f"{_WORDS[_group(left)]} is compared with {_WORDS[_group(right)]}, which is never equal"
         state.report("E113", node, message)
     return BOOLEAN if node.value in ("eq", "ne") else BOOLEAN.or_null()
 
 
-def _check_choice(known: ResultType, literal: ResultType, at: Node, state: _State) -> None:
+def _check_choice(known: ResultType, at: Node, state: _State) -> None:
     value = at.value
     if not known.choices or not isinstance(value, str) or value in known.choices or value == "":
         return
@@ -290,10 +288,6 @@ def _group(found: ResultType) -> str:
     if found.kind in TEXTS:
         return "text"
     return "number" if found.kind in NUMBERS else found.kind
-
-
-def _worded_group(found: ResultType) -> str:
-    return _group(found)
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -327,13 +321,17 @@ def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, foun
     takes_null = spec.name not in _STANDARD_NAMES
     if found.kind not in accepted and found.kind != "any" and not (found.kind == "null" and takes_null):
         hint = "money(...) takes a field of the type money" if wanted == "amount" and found.kind == "text" else None
-        message = f"`{spec.name}` takes {_WORDS[wanted]}, and this is {_WORDS[_worded(found)]}"
+        message = f"`{spec.name}` takes {_WORDS[wanted]}, and this is {_WORDS[found.kind]}"
         state.report("E112", child, message, hint)
     elif takes_null or found.kind == "any":
         return
     elif found.nullable:
-        state.report("E116", child, f"`{spec.name}` fails on null, and this may be null", "add `|| ''` or another default")
-    elif wanted == "texts" and found.item is not None and found.item.nullable and found.item.kind not in ("any", "null"):
+        state.report(
+            "E116", child, f"`{spec.name}` fails on null, and this may be null", "add `|| ''` or another default"
+        )
+    elif (
+        wanted == "texts" and found.item is not None and found.item.nullable and found.item.kind not in ("any", "null")
+    ):
         hint = "add `|| ''` to it, or use join_nonempty(...)"
         state.report("E116", child, f"`{spec.name}` fails on null, and an item may be null", hint)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.diagnostics import Diagnostic, suggestion
-from engine.mapping.compiler import FUNCTIONS
+from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import BadSyntax, Node, parse
 from engine.model import Expr
@@ -48,8 +48,7 @@ class Reporter:
     def report(self, code: str, offset: int, message: str, hint: str | None = None) -> None:
         """Add a problem `offset` characters into the expression."""
         place = self.scope.place(self.expr, offset)
-        level = "warning" if code == "E116" else "error"
-        problem = Diagnostic(place, code, self.where, message, hint, level)
+        problem = Diagnostic(place, code, self.where, message, hint, "warning" if code == "E116" else "error")
         if problem not in self.found:
             self.found.append(problem)
 
@@ -66,8 +65,6 @@ def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnost
         if node.kind == "function_expression":
             _check_call(node, reporter)
             _check_expressions(node, reporter)
-        elif node.kind == "expref":
-            pass  # its place is checked with the call that it is an argument of
     if tree.kind == "expref":
         reporter.report("E112", tree.start, "`&expression` can only be an argument of a function")
     if not reporter.found:
@@ -167,7 +164,7 @@ def _copies(node: Node, scope: Scope, above: tuple[str, ...]) -> int:
     """An upper bound of how often the input can appear in the result."""
     parts = [_copies(child, scope, above) for child in node.children]
     kind = node.kind
-    if kind == "literal" or kind == "comparator" or kind == "not_expression":
+    if kind in ("literal", "comparator", "not_expression"):
         return 1
     if kind == "filter_projection":
         parts = parts[:2]
@@ -176,7 +173,7 @@ def _copies(node: Node, scope: Scope, above: tuple[str, ...]) -> int:
         for part in parts:
             result *= max(part, 1)
     elif kind in _SUMS or kind == "function_expression":
-        result = sum(parts)
+        result = max(sum(parts), 1)
     else:
         result = max(parts, default=1)
     if kind == "function_expression" and node.value in scope.define:

@@ -17,7 +17,19 @@ MAX_TEXT = 1_000_000
 MAX_LIST = 100_000
 
 ParameterType = Literal[
-    "any", "text", "number", "amount", "integer", "date", "list", "object", "expression", "name", "texts", "countable"
+    "any",
+    "text",
+    "number",
+    "amount",
+    "integer",
+    "date",
+    "list",
+    "object",
+    "expression",
+    "name",
+    "key",
+    "texts",
+    "countable",
 ]
 ResultName = Literal["any", "text", "number", "amount", "integer", "boolean", "date", "list", "object", "same", "item"]
 
@@ -39,7 +51,7 @@ class TooLargeError(ExpressionError):
 def kind_of(value: object) -> str:
     """The kind of a value in words, without the value."""
     for kind, name in ((bool, "true or false"), (str, "a text"), (int | Decimal, "a number"), (list, "a list")):
-        if isinstance(value, kind):  # type: ignore[arg-type]  # mypy does not see that a union is accepted
+        if isinstance(value, kind):
             return name
     if value is None:
         return "missing (null)"
@@ -103,6 +115,8 @@ def count_of(value: object) -> int:
 
 def limit(value: object, n: object) -> str | None:
     """Cut to `n` characters."""
+    if type(value) is str and type(n) is int and 0 <= n <= MAX_TEXT and value.isascii():
+        return value[:n]
     if value is None:
         return None
     text = text_of(value)
@@ -120,7 +134,7 @@ def last(value: object, n: object) -> str | None:
 
 
 def name_text(value: object, n: object) -> str | None:
-    """A list name that QuickBooks takes: a colon would make a sub-item, and white space at the ends is dropped silently."""
+    """A list name that QuickBooks takes: a colon would make a sub-item."""
     if value is None:
         return None
     text = unicodedata.normalize("NFC", text_of(value)).replace(":", "-")
@@ -320,7 +334,10 @@ def unique(values: object) -> list[object] | None:
     """Each value once, in the order of first appearance."""
     if values is None:
         return None
-    return list({identity_of(v): v for v in reversed(list_of(values))}.values())[::-1]
+    seen: dict[object, object] = {}
+    for value in list_of(values):
+        seen.setdefault(identity_of(value), value)
+    return list(seen.values())
 
 
 def _p(name: str, type_: ParameterType, *, optional: bool = False) -> Parameter:
@@ -328,7 +345,7 @@ def _p(name: str, type_: ParameterType, *, optional: bool = False) -> Parameter:
 
 
 _TEXT, _N, _AMOUNT = _p("text", "text"), _p("n", "integer"), _p("amount", "amount")
-_FOUND = (_p("name", "name"), _p("key", "any"), _p("label", "any", optional=True), _p("number", "any", optional=True))
+_FOUND = (_p("name", "name"), _p("key", "key"), _p("label", "key", optional=True), _p("number", "key", optional=True))
 _GROUPS = [{"key": "a", "items": [{"k": "a"}, {"k": "a"}]}, {"key": "b", "items": [{"k": "b"}]}]
 
 OWN: tuple[FunctionSpec, ...] = (
@@ -496,7 +513,7 @@ OWN: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         "posted",
-        (_p("stream", "name"), _p("key", "any")),
+        (_p("stream", "name"), _p("key", "key")),
         "object",
         "the receipt of a record that another stream posted",
         "posted('bills', 'bill-1').TxnID",

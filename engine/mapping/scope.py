@@ -43,7 +43,7 @@ class EvalContext(Protocol):
 
 
 def place_of(expr: Expr, offset: int) -> Location:
-    """The place `offset` characters into an expression; its start when the text spans lines, so no column is certain."""
+    """The place `offset` characters into an expression; its start when it spans lines and no column is certain."""
     return expr.location if "\n" in expr.text else expr.location.shifted(offset)
 
 
@@ -51,8 +51,9 @@ def place_of(expr: Expr, offset: int) -> Location:
 class Scope:
     """The names an expression may use.
 
-    `settings` gives the type of each setting, and `lookup_fields` the fields that an object found by a lookup offers; a
-    lookup that is absent from it gives an open object. `place` maps an offset inside an expression to a place in the file.
+    `settings` gives the type of each setting, and `lookup_fields` the fields that an object found by a lookup offers;
+    a lookup that is absent from it gives an open object. `place` maps an offset inside an expression to a place in a
+    file; `engine.yamlsource.place` does so for any scalar, folded ones too.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)

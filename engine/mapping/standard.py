@@ -33,7 +33,7 @@ def is_number(value: object) -> TypeGuard[int | Decimal]:
 
 
 def _number(value: object) -> int | Decimal:
-    if is_number(value) and (type(value) is int or value.is_finite()):
+    if is_number(value) and (isinstance(value, int) or value.is_finite()):
         return value
     raise WrongValueError("a number", value)
 
@@ -238,7 +238,7 @@ def _write(value: object, parts: list[str], room: list[int], depth: int) -> None
             _write(item, parts, room, depth + 1)
         _emit("]", parts, room)
     elif is_number(value):
-        _emit(format(value, "f") if abs(Decimal(value).adjusted()) < 60 else str(value), parts, room)
+        _emit(format(value, "f" if isinstance(value, Decimal) and abs(value.adjusted()) < 60 else ""), parts, room)
     elif value is None or isinstance(value, bool | str):
         _emit(json.dumps(value), parts, room)
     else:

@@ -38,7 +38,7 @@ class Node:
     start: int
 
 
-class BadSyntax(Exception):  # noqa: N818  # it is turned into a Diagnostic, never shown as an exception
+class BadSyntax(Exception):  # it is turned into a Diagnostic, never shown as an exception
     """The text is no expression, or one that is larger than any flow needs."""
 
     def __init__(self, code: str, offset: int, message: str, hint: str | None = None) -> None:
@@ -72,8 +72,8 @@ def _no_constant(name: str) -> object:
 
 def _is_moderate(value: int | Decimal) -> bool:
     if isinstance(value, int):
-        return abs(value) < 10**MAX_DIGITS
-    return value.is_finite() and abs(value.adjusted()) < MAX_DIGITS and len(value.as_tuple().digits) <= MAX_DIGITS
+        return bool(abs(value) < 10**MAX_DIGITS)
+    return abs(value.adjusted()) < MAX_DIGITS and len(value.as_tuple().digits) <= MAX_DIGITS
 
 
 class _Parser(_AnyParser):  # type: ignore[misc]  # see _AnyLexer

@@ -10,7 +10,8 @@ from engine.spec import FieldSpec, FieldType
 
 # `money` is a decimal text as a source gives it; `amount` is a Decimal that a function has made of it.
 Kind = Literal[
-    "any", "null", "text", "id", "money", "amount", "decimal", "integer", "number", "boolean", "date", "datetime", "object", "list"
+    "any", "null", "text", "id", "money", "amount", "decimal", "integer", "number", "boolean", "date", "datetime",
+    "object", "list",
 ]  # fmt: skip
 TEXTS: frozenset[str] = frozenset({"text", "id", "money", "date", "datetime"})
 NUMBERS: frozenset[str] = frozenset({"amount", "integer", "number"})
@@ -20,8 +21,8 @@ NUMBERS: frozenset[str] = frozenset({"amount", "integer", "number"})
 class ResultType:
     """The type of a value.
 
-    An `open` object may have more keys than `fields`. `max_length` bounds a text, when a bound is known; `choices` lists all
-    texts it can be, when they are known.
+    An `open` object may have more keys than `fields`. `max_length` bounds a text, when a bound is known; `choices`
+    lists all texts it can be, when they are known.
     """
 
     kind: Kind

@@ -8,30 +8,90 @@ from dataclasses import dataclass
 from engine.contract import Json, ListObject
 from engine.qbxml.response import Answer, Response, text_at
 
-_RECEIPT = ("TxnID", "ListID", "EditSequence", "TxnNumber", "RefNumber", "FullName", "Name", "ExternalGUID", "TimeCreated", "TimeModified")
+_RECEIPT = (
+    "TxnID",
+    "ListID",
+    "EditSequence",
+    "TxnNumber",
+    "RefNumber",
+    "FullName",
+    "Name",
+    "ExternalGUID",
+    "TimeCreated",
+    "TimeModified",
+)
 
-# QuickBooks calls currencies by name. These are the names of its built-in list as far as sources show them; an unknown name
-# stays as it is, and a three-letter name is taken for a code.
+# QuickBooks calls currencies by name. ASSUMED: the names of its built-in list, in the spellings that are in use; an
+# unknown name stays as it is, and a three-letter name is taken for a code.
+_CURRENCY_NAMES = """
+AED: uae dirham, u.a.e. dirham, united arab emirates dirham
+ARS: argentine peso
+AUD: australian dollar
+BBD: barbados dollar, barbadian dollar
+BGN: bulgarian lev
+BMD: bermuda dollar, bermudian dollar
+BRL: brazilian real
+BSD: bahamian dollar
+CAD: canadian dollar
+CHF: swiss franc
+CLP: chilean peso
+CNY: chinese yuan renminbi, chinese yuan, yuan renminbi
+COP: colombian peso
+CRC: costa rican colon
+CZK: czech koruna
+DKK: danish krone
+DOP: dominican peso
+EGP: egyptian pound
+EUR: euro
+FJD: fiji dollar
+GBP: british pound sterling, british pound, pound sterling
+GHS: ghana cedi
+GTQ: guatemalan quetzal
+HKD: hong kong dollar
+HUF: hungarian forint
+IDR: indonesian rupiah
+ILS: israeli new shekel, israeli shekel
+INR: indian rupee
+ISK: iceland krona, icelandic krona
+JMD: jamaican dollar
+JPY: japanese yen
+KES: kenyan shilling
+KRW: south korean won, korean won
+KWD: kuwaiti dinar
+KYD: cayman islands dollar
+LKR: sri lankan rupee
+MAD: moroccan dirham
+MXN: mexican peso
+MYR: malaysian ringgit
+NGN: nigerian naira
+NOK: norwegian krone
+NZD: new zealand dollar
+PEN: peruvian nuevo sol, peruvian sol
+PHP: philippine peso
+PKR: pakistani rupee
+PLN: polish zloty
+QAR: qatari riyal
+RON: romanian leu
+RUB: russian ruble, russian rouble
+SAR: saudi riyal, saudi arabian riyal
+SEK: swedish krona
+SGD: singapore dollar
+THB: thai baht
+TRY: turkish lira
+TTD: trinidad and tobago dollar, trinidad dollar
+TWD: new taiwan dollar, taiwan dollar
+UAH: ukrainian hryvnia
+USD: us dollar, u.s. dollar, united states dollar
+UYU: uruguayan peso
+VND: vietnamese dong
+XCD: east caribbean dollar
+ZAR: south african rand
+"""
 _CURRENCIES = {
-    "argentine peso": "ARS", "australian dollar": "AUD", "bahamian dollar": "BSD", "barbados dollar": "BBD",
-    "barbadian dollar": "BBD", "bermuda dollar": "BMD", "bermudian dollar": "BMD", "brazilian real": "BRL",
-    "british pound sterling": "GBP", "british pound": "GBP", "pound sterling": "GBP", "bulgarian lev": "BGN",
-    "canadian dollar": "CAD", "cayman islands dollar": "KYD", "chilean peso": "CLP", "chinese yuan renminbi": "CNY",
-    "chinese yuan": "CNY", "yuan renminbi": "CNY", "colombian peso": "COP", "costa rican colon": "CRC", "czech koruna": "CZK",
-    "danish krone": "DKK", "dominican peso": "DOP", "east caribbean dollar": "XCD", "egyptian pound": "EGP", "euro": "EUR",
-    "fiji dollar": "FJD", "ghana cedi": "GHS", "guatemalan quetzal": "GTQ", "hong kong dollar": "HKD", "hungarian forint": "HUF",
-    "iceland krona": "ISK", "icelandic krona": "ISK", "indian rupee": "INR", "indonesian rupiah": "IDR",
-    "israeli new shekel": "ILS", "israeli shekel": "ILS", "jamaican dollar": "JMD", "japanese yen": "JPY",
-    "kenyan shilling": "KES", "kuwaiti dinar": "KWD", "malaysian ringgit": "MYR", "mexican peso": "MXN",
-    "moroccan dirham": "MAD", "new taiwan dollar": "TWD", "taiwan dollar": "TWD", "new zealand dollar": "NZD",
-    "nigerian naira": "NGN", "norwegian krone": "NOK", "pakistani rupee": "PKR", "peruvian nuevo sol": "PEN", "peruvian sol": "PEN",
-    "philippine peso": "PHP", "polish zloty": "PLN", "qatari riyal": "QAR", "romanian leu": "RON", "russian ruble": "RUB",
-    "russian rouble": "RUB", "saudi riyal": "SAR", "saudi arabian riyal": "SAR", "singapore dollar": "SGD",
-    "south african rand": "ZAR", "south korean won": "KRW", "korean won": "KRW", "sri lankan rupee": "LKR", "swedish krona": "SEK",
-    "swiss franc": "CHF", "thai baht": "THB", "trinidad and tobago dollar": "TTD", "trinidad dollar": "TTD", "turkish lira": "TRY",
-    "uae dirham": "AED", "u.a.e. dirham": "AED", "united arab emirates dirham": "AED", "ukrainian hryvnia": "UAH",
-    "uruguayan peso": "UYU", "us dollar": "USD", "u.s. dollar": "USD", "united states dollar": "USD", "vietnamese dong": "VND",
-}  # fmt: skip
+    name.strip(): code
+    for code, _, names in (line.partition(":") for line in _CURRENCY_NAMES.split("\n"))
+    for name in names.split(",")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +114,12 @@ class CompanyIdentity:
 def company_identity(answer: Answer, *, owner_id: str = "") -> CompanyIdentity:
     """Read the first answer of a Web Connector session: host, company and preferences.
 
-    The Web Connector writes the .qwc file's FileID into the company file as a private field of our OwnerID (Programmer's
-    Guide p.36); with `owner_id`, fields that another application left under the same name are passed over.
+    The Web Connector writes the .qwc file's FileID into the company file as a private field of our OwnerID
+    (Programmer's Guide p.36); with `owner_id`, fields that another application left under the same name are passed over.
     """
-    host, company, preferences = (_first(answer, name) for name in ("HostQueryRs", "CompanyQueryRs", "PreferencesQueryRs"))
+    host, company, preferences = (
+        _first(answer, name) for name in ("HostQueryRs", "CompanyQueryRs", "PreferencesQueryRs")
+    )
     versions = host.get("SupportedQBXMLVersion", [])
     home = text_at(preferences, "MultiCurrencyPreferences", "HomeCurrencyRef", "FullName")
     return CompanyIdentity(
@@ -76,7 +138,7 @@ def company_identity(answer: Answer, *, owner_id: str = "") -> CompanyIdentity:
 
 
 def best_version(supported: tuple[str, ...], ours: str = "13.0") -> str | None:
-    """The newest version that both sides speak; None when there is none. QuickBooks lists `CA3.0` and the like for other countries."""
+    """The newest version that both sides speak, or None; entries such as `CA3.0` are of other editions."""
     numbered = {_version(text): text for text in supported if _version(text) is not None}
     limit = _version(ours)
     fitting = [number for number in numbered if number is not None and limit is not None and number <= limit]
@@ -84,7 +146,7 @@ def best_version(supported: tuple[str, ...], ours: str = "13.0") -> str | None:
 
 
 def receipt_of(response: Response) -> Mapping[str, str]:
-    """The ids that a write gave: from the returned object, completed by the ErrorRecovery element of a repeated answer."""
+    """The ids that a write gave: from the returned object, completed by the ErrorRecovery of a repeated answer."""
     data: Json = response.objects[0] if response.objects else {}
     found = {name: text for name in _RECEIPT if (text := text_at(data, name))}
     return {**{name: text for name, text in response.recovery.items() if text}, **found}
@@ -101,7 +163,9 @@ def currency_code(name: str) -> str:
 def list_objects(response: Response) -> tuple[ListObject, ...]:
     """The names of a list answer; objects without a ListID are left out."""
     return tuple(
-        _list_object(kind, data) for kind, data in zip(response.kinds, response.objects, strict=True) if text_at(data, "ListID")
+        _list_object(kind, data)
+        for kind, data in zip(response.kinds, response.objects, strict=True)
+        if text_at(data, "ListID")
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes the schema files of `schemas/qbxml` from the notation beside them: `python -m engine.qbxml.build [--check]`."""
+"""Writes the schema files of `schemas/qbxml` from their notation: `python -m engine.qbxml.build [--check]`."""
 
 from __future__ import annotations
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Protocol, cast
 
 from lxml import etree
 
 from engine.diagnostics import suggestion
-from engine.qbxml.errors import InvalidRequest, UnknownRequest, UnreadableRequest
 from engine.qbxml.envelope import VERSION
-from engine.qbxml.lint import REQUEST_ID_LIMIT, harmless, lint
+from engine.qbxml.errors import InvalidRequest, UnknownRequest, UnreadableRequest
+from engine.qbxml.lint import harmless, lint
 from engine.qbxml.notation import Body, Element, Notation, Value, elements, load
 from engine.qbxml.problem import Problem
 from engine.qbxml.text import outside_windows_1252, to_windows_1252_safe
@@ -34,6 +37,15 @@ _SHOWN = {
     "duration": "a duration looks like PT1H30M",
     "guid": "a GUID has braces: {7B2C1E0A-1111-4222-8333-444455556666}, or is 0",
 }
+
+
+class _LogEntry(Protocol):
+    """What is used of one of lxml's log entries, which its type stubs do not describe."""
+
+    path: str | None
+    line: int
+    message: str
+    type_name: str
 
 
 class _Local(threading.local):
@@ -90,7 +102,7 @@ def check_request(name: str, element: bytes) -> list[Problem]:
         root = _read(request_name(name), element)
     except UnreadableRequest as error:
         return [Problem("/", error.line or 0, str(error).split(": ", 1)[-1], error.hint or "")]
-    return [] if compiled.validate(root) else _schema_problems(request_name(name), root, compiled)
+    return [] if compiled.validate(root) else _schema_problems(request_name(name), compiled)
 
 
 def freeze_request(name: str, rendered: str, *, version: str = VERSION) -> bytes:
@@ -104,13 +116,13 @@ def freeze_request(name: str, rendered: str, *, version: str = VERSION) -> bytes
     """
     element = request_name(name)
     root = _read(element, rendered.encode("utf-8", "replace"))
-    if not rendered.isascii() or "&#" in rendered:
+    if not _storable(rendered):
         _make_storable(root)
     compiled = _local.schemas.get(element) or schema(element)
     if not compiled.validate(root):
-        raise InvalidRequest(element, _schema_problems(element, root, compiled))
+        raise InvalidRequest(element, _schema_problems(element, compiled))
     frozen = etree.tostring(root)
-    if version != VERSION or len(root.get("requestID", "")) > REQUEST_ID_LIMIT or not harmless(element, frozen):
+    if version != VERSION or not harmless(root, frozen):
         problems = lint(root, version=version)
         if problems:
             raise InvalidRequest(element, problems)
@@ -125,7 +137,7 @@ def _read(name: str, data: bytes) -> etree._Element:
     except etree.XMLSyntaxError as error:
         raise UnreadableRequest(name, error.lineno or 1, _syntax(error)) from None
     if root.tag != name:
-        raise UnreadableRequest(name, root.sourceline or 1, f"its root element is `{str(root.tag)[:60]}`, not `{name}`")
+        raise UnreadableRequest(name, 1, f"its root element is `{str(root.tag)[:60]}`, not `{name}`")
     return root
 
 
@@ -133,11 +145,21 @@ def _syntax(error: etree.XMLSyntaxError) -> str:
     return str(error.msg or "it is no XML").split(", line ", 1)[0]
 
 
+def _storable(rendered: str) -> bool:
+    """Whether the text as a whole can be seen to hold only what QuickBooks stores."""
+    if "&#" in rendered:
+        return False
+    return rendered.isascii() or (unicodedata.is_normalized("NFC", rendered) and not outside_windows_1252(rendered))
+
+
 def _make_storable(root: etree._Element) -> None:
     for element in root.iter():
-        if element.text and not element.text.isascii():
-            element.text = to_windows_1252_safe(element.text)
-        for key, value in element.items():
+        text = element.text
+        if text and not text.isascii():
+            safe = to_windows_1252_safe(text)
+            if safe != text:
+                element.text = safe
+        for key, value in cast("dict[str, str]", element.attrib).items():
             if outside_windows_1252(value):
                 element.set(key, to_windows_1252_safe(value))
 
@@ -154,10 +176,10 @@ class _Finding:
     parent: Body | None
 
 
-def _schema_problems(name: str, root: etree._Element, compiled: etree.XMLSchema) -> list[Problem]:
+def _schema_problems(name: str, compiled: etree.XMLSchema) -> list[Problem]:
     notation = load()
     found: dict[str, Problem] = {}
-    for entry in compiled.error_log:
+    for entry in cast("Iterable[_LogEntry]", compiled.error_log):
         path = entry.path or "/"
         if path in found:
             continue  # libxml2 follows most errors with a second one on the same element
@@ -186,17 +208,27 @@ def _worded(finding: _Finding, notation: Notation) -> tuple[str, str]:
     wanted = [word.strip() for word in expected.group(1).split(",")] if expected else []
     if finding.kind == "SCHEMAV_ELEMENT_CONTENT":
         if "Missing child" in finding.message:
-            return f"`{name}` needs {_listed(wanted)}", "map a value for it" if len(wanted) == 1 else "one of them must come here"
+            return f"`{name}` needs {_listed(wanted)}", "map a value for it" if len(
+                wanted
+            ) == 1 else "one of them must come here"
         return _misplaced(finding, name, wanted)
     if finding.kind == "SCHEMAV_CVC_MAXLENGTH_VALID":
-        length, limit = (_QUOTED.findall(finding.message) + ["", "", "", ""])[2:4]
-        return f"`{name}` has {length} characters, QuickBooks takes {limit}", f"shorten it, for example with limit(..., `{limit}`)"
+        length, limit = (*_QUOTED.findall(finding.message), "", "", "", "")[2:4]
+        return (
+            f"`{name}` has {length} characters, QuickBooks takes {limit}",
+            f"shorten it, for example with limit(..., `{limit}`)",
+        )
     if "ATTRIBUTE" in finding.message.upper() or "CVC_COMPLEX_TYPE" in finding.kind:
         return f"an attribute of `{name}` is missing, unknown or has a value that is not allowed", ""
     return _bad_value(finding, name, notation)
 
 
 def _misplaced(finding: _Finding, name: str, wanted: list[str]) -> tuple[str, str]:
+    if len(wanted) == 1 and finding.element is not None and len(finding.names) > 1 and not wanted[0].endswith("*"):
+        return (
+            f"`{finding.names[-2]}` needs `{wanted[0]}` before `{name}`",
+            "map a value for it, and keep the order of QBXML",
+        )
     after = f"; here it takes {_listed(wanted)}" if wanted else ""
     allowed = [element.name for element in elements(finding.parent.items)] if finding.parent else []
     if finding.element is not None:
@@ -210,7 +242,10 @@ def _bad_value(finding: _Finding, name: str, notation: Notation) -> tuple[str, s
         return f"`{name}` has a value that is not in its list", f"one of: {', '.join(notation.enums[kind][:40])}"
     if isinstance(kind, Value) and kind.word == "int" and (kind.low is not None or kind.high is not None):
         low, high = (("" if bound is None else str(bound)) for bound in (kind.low, kind.high))
-        return f"`{name}` is out of bounds", f"a whole number {f'from {low} ' if low else ''}{f'to {high}' if high else ''}".rstrip()
+        return (
+            f"`{name}` is out of bounds",
+            f"a whole number {f'from {low} ' if low else ''}{f'to {high}' if high else ''}".rstrip(),
+        )
     if isinstance(kind, Value):
         return f"`{name}` does not have the form of its type", _SHOWN.get(kind.word, "")
     return f"`{name}` cannot hold text here", ""

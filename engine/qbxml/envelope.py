@@ -29,8 +29,8 @@ def envelope(
 ) -> bytes:
     """The whole document to send, as ASCII bytes; equal arguments give equal bytes.
 
-    With `new_id` QuickBooks keeps its answer under that id; with `old_id` it forgets the answer kept under that one; with
-    both equal and no request it tells the kept answer and runs nothing (error recovery, FACTS section 3).
+    With `new_id` QuickBooks keeps its answer under that id; with `old_id` it forgets the answer kept under that one;
+    with both equal and no request it tells the kept answer and runs nothing (error recovery, FACTS section 3).
 
     Raises:
         BadMessageSetId: an id that QuickBooks would refuse.
@@ -38,7 +38,9 @@ def envelope(
     if not _VERSION.fullmatch(version):
         raise ValueError(version)
     attributes = "".join(
-        f' {name}="{checked_id(name, value)}"' for name, value in (("newMessageSetID", new_id), ("oldMessageSetID", old_id)) if value is not None
+        f' {name}="{checked_id(name, value)}"'
+        for name, value in (("newMessageSetID", new_id), ("oldMessageSetID", old_id))
+        if value is not None
     )
     head = (
         f'<?xml version="1.0" encoding="utf-8"?><?qbxml version="{version}"?>'
@@ -48,7 +50,7 @@ def envelope(
 
 
 def status_check(set_id: str, *, version: str = VERSION) -> bytes:
-    """Ask for the kept answer of a message set: both ids equal and no request, so that nothing runs and nothing is cleared."""
+    """Ask for the kept answer of a set: both ids equal and no request, so that nothing runs and nothing is cleared."""
     return envelope((), version=version, new_id=set_id, old_id=set_id)
 
 

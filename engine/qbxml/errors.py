@@ -27,7 +27,12 @@ class UnreadableRequest(RenderError):
     """A rendered request is no XML that QuickBooks could read."""
 
     def __init__(self, request: str, line: int, reason: str) -> None:
-        super().__init__(request, line, reason, hint="look at this line of the rendered request; values must go through the template's escaping")
+        super().__init__(
+            request,
+            line,
+            reason,
+            hint="look at this line of the rendered request; values must go through the template's escaping",
+        )
 
 
 class InvalidRequest(RenderError):

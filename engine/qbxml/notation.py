@@ -14,9 +14,27 @@ from engine.qbxml.errors import BadNotation
 Mark = Literal["", "absent", "abroad"]
 
 VALUE_WORDS = frozenset(
-    {"text", "id", "ref", "amount", "price", "quantity", "percent", "number", "int", "bool", "date", "moment", "duration", "guid"}
+    {
+        "text",
+        "id",
+        "ref",
+        "amount",
+        "price",
+        "quantity",
+        "percent",
+        "number",
+        "int",
+        "bool",
+        "date",
+        "moment",
+        "duration",
+        "guid",
+    }
 )
-_HEAD = re.compile(r"(?P<kind>enum|part|shape|request|response) (?P<name>[A-Za-z0-9]+)(?: (?P<style>counted|paged))?(?: since (?P<since>[0-9.]+))?")
+_HEAD = re.compile(
+    r"(?P<kind>enum|part|shape|request|response) (?P<name>[A-Za-z0-9]+)"
+    r"(?: (?P<style>counted|paged))?(?: since (?P<since>[0-9.]+))?"
+)
 _LINE = re.compile(
     r"(?P<name>[A-Za-z0-9]+)(?P<count>[?*+]|\[[0-9]+\.\.[0-9]+\])?"
     r"(?: +(?P<type>(?!since |absent|abroad)[A-Za-z0-9]+)(?: (?P<limit>[0-9.]+))?(?P<macro> or macro)?)?"
@@ -167,8 +185,8 @@ def parse(sources: Mapping[str, str]) -> Notation:
             reading.shapes[name] = _body(reading, node)
         elif kind in messages:
             body = _body(reading, node)
-            given = _message_attributes(kind, head["style"] or "")
-            messages[kind][name] = Message(name, Body(given + body.attributes, body.items), head["since"] or "")
+            given = _message_attributes(kind, head["style"])
+            messages[kind][name] = Message(name, Body(given + body.attributes, body.items), head["since"])
     notation = Notation(reading.enums, reading.shapes, messages["request"], messages["response"])
     _check_names(notation)
     return notation
@@ -180,7 +198,11 @@ def _message_attributes(kind: str, style: str) -> tuple[Attribute, ...]:
         found += [Attribute("metaData", "MetaData")] if style else []
         found += [Attribute("iterator", "IteratorStep"), Attribute("iteratorID", "text")] if style == "paged" else []
         return tuple(found)
-    found += [Attribute("statusCode", "int", True), Attribute("statusSeverity", "text", True), Attribute("statusMessage", "text")]
+    found += [
+        Attribute("statusCode", "int", True),
+        Attribute("statusSeverity", "text", True),
+        Attribute("statusMessage", "text"),
+    ]
     found += [Attribute("retCount", "int")] if style else []
     found += [Attribute("iteratorRemainingCount", "int"), Attribute("iteratorID", "text")] if style == "paged" else []
     return tuple(found)
@@ -210,7 +232,7 @@ def _body(reading: _Reading, node: _Node) -> Body:
 
 def _attribute(node: _Node) -> Attribute:
     found = _matched(_ATTRIBUTE, node)
-    return Attribute(found["name"] or "", found["type"] or "", bool(found["required"]))
+    return Attribute(found["name"], found["type"], bool(found["required"]))
 
 
 def _items(reading: _Reading, nodes: list[_Node]) -> tuple[Particle, ...]:
@@ -228,24 +250,25 @@ def _items(reading: _Reading, nodes: list[_Node]) -> tuple[Particle, ...]:
 
 def _particle(reading: _Reading, node: _Node) -> Particle:
     line = _matched(_LINE, node)
-    name = line["name"] or ""
-    low, high = _count(line["count"] or "")
-    if name == "either" or name == "together":  # noqa: PLR1714  (mypy narrows this form to the two words)
-        return Group(name, low, high, _items(reading, node.children))
+    name = line["name"]
+    low, high = _count(line["count"])
+    if name in ("either", "together"):
+        kind_of_group: Literal["either", "together"] = "either" if name == "either" else "together"
+        return Group(kind_of_group, low, high, _items(reading, node.children))
     given = line["type"]
-    if given is None:
-        return Element(name, low, high, _body(reading, node), line["since"] or "", _mark(line["mark"]))
+    if not given:
+        return Element(name, low, high, _body(reading, node), line["since"], _mark(line["mark"]))
     if node.children:
         raise BadNotation(node.where, f"`{name}` has both a type and lines under it")
     kind = _value(given, line["limit"], bool(line["macro"])) if given in VALUE_WORDS else given
-    return Element(name, low, high, kind, line["since"] or "", _mark(line["mark"]))
+    return Element(name, low, high, kind, line["since"], _mark(line["mark"]))
 
 
-def _mark(word: str | None) -> Mark:
+def _mark(word: str) -> Mark:
     return "absent" if word == "absent" else "abroad" if word == "abroad" else ""
 
 
-def _value(word: str, limit: str | None, macro: bool) -> Value:
+def _value(word: str, limit: str, macro: bool) -> Value:
     if word == "int":
         low, _, high = (limit or "..").partition("..")
         return Value(word, None, int(low) if low else None, int(high) if high else None)
@@ -259,11 +282,12 @@ def _count(text: str) -> tuple[int, int | None]:
     return int(low), int(high)
 
 
-def _matched(pattern: re.Pattern[str], node: _Node) -> dict[str, str | None]:
+def _matched(pattern: re.Pattern[str], node: _Node) -> dict[str, str]:
+    """The named groups of a line; those that are not there are empty."""
     found = pattern.fullmatch(node.text)
     if found is None:
         raise BadNotation(node.where, f"`{node.text}` is no line of this notation")
-    return found.groupdict()
+    return found.groupdict("")
 
 
 def _check_names(notation: Notation) -> None:

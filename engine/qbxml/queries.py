@@ -1,4 +1,4 @@
-"""Builds query requests: lists of names with iterators where QuickBooks has them, and transactions by id, number or date."""
+"""Builds query requests: lists, with iterators where QuickBooks has them, and transactions by id, number or date."""
 
 from __future__ import annotations
 
@@ -29,7 +29,17 @@ LIST_FIELDS: dict[str, tuple[str, ...]] = {
 # Read from the schema (FACTS section 5): Account, Class, Employee and Terms cannot be paged.
 ITERABLE_LISTS = frozenset({"Vendor", "Customer", "Item"})
 TXN_KINDS = frozenset(
-    {"Bill", "BillPaymentCheck", "CreditCardCharge", "CreditCardCredit", "JournalEntry", "Check", "Deposit", "VendorCredit", "Transfer"}
+    {
+        "Bill",
+        "BillPaymentCheck",
+        "CreditCardCharge",
+        "CreditCardCredit",
+        "JournalEntry",
+        "Check",
+        "Deposit",
+        "VendorCredit",
+        "Transfer",
+    }
 )
 # Neither carries a number of its own to ask for.
 _WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
@@ -51,7 +61,7 @@ def list_query(  # noqa: PLR0913
     Args:
         kind: a key of `LIST_FIELDS`.
         request_id: echoed in the answer.
-        iterator: only for `ITERABLE_LISTS`; every call of an iterator needs `max_returned`, and all but the first `iterator_id`.
+        iterator: only for `ITERABLE_LISTS`; every call needs `max_returned`, and all but the first `iterator_id`.
         iterator_id: as the previous answer gave it; valid in the same Web Connector session only.
         max_returned: page size, or a cap.
         active: inactive names are wanted by default, so that "inactive" and "missing" can be told apart.

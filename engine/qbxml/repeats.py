@@ -4,9 +4,27 @@ from __future__ import annotations
 
 REPEATED = frozenset(
     {
-        "AdditionalContactRef", "AdditionalNotesRet", "AppliedToTxnRet", "AssignToObject", "ContactsRet", "DataExt", "DataExtRet",
-        "DepositLineRet", "Earnings", "ExpenseLineRet", "ItemGroupLine", "ItemGroupLineRet", "ItemInventoryAssemblyLine", "ItemLineRet",
-        "JournalCreditLine", "JournalDebitLine", "LinkedTxn", "PrefillAccountRef", "Service", "ShipToAddress", "SupportedQBXMLVersion",
+        "AdditionalContactRef",
+        "AdditionalNotesRet",
+        "AppliedToTxnRet",
+        "AssignToObject",
+        "ContactsRet",
+        "DataExt",
+        "DataExtRet",
+        "DepositLineRet",
+        "Earnings",
+        "ExpenseLineRet",
+        "ItemGroupLine",
+        "ItemGroupLineRet",
+        "ItemInventoryAssemblyLine",
+        "ItemLineRet",
+        "JournalCreditLine",
+        "JournalDebitLine",
+        "LinkedTxn",
+        "PrefillAccountRef",
+        "Service",
+        "ShipToAddress",
+        "SupportedQBXMLVersion",
         "TxnLineDetail",
     }
-)  # fmt: skip
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from lxml import etree
 
@@ -220,7 +221,8 @@ def _response(element: etree._Element) -> Response:
 
 def _fields(element: etree._Element, depth: int) -> dict[str, object]:
     if depth > DEPTH_LIMIT:
-        raise UnreadableAnswer(f"it is nested deeper than {DEPTH_LIMIT} levels", line=element.sourceline or 0)
+        line = cast("int | None", element.sourceline) or 0
+        raise UnreadableAnswer(f"it is nested deeper than {DEPTH_LIMIT} levels", line=line)
     data: dict[str, object] = {}
     for child in element:
         name = child.tag

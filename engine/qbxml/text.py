@@ -1,4 +1,5 @@
-"""Text that survives QuickBooks: Windows-1252 characters only, no character that XML 1.0 forbids, pure ASCII on the wire."""
+# ruff: noqa: RUF001  (characters that look alike are what this module is about)
+"""Text that survives QuickBooks: Windows-1252 characters only, nothing that XML 1.0 forbids, ASCII on the wire."""
 
 from __future__ import annotations
 
@@ -6,24 +7,46 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-# XML 1.0 section 2.2. A .NET client refuses a whole document for one of these (FACTS section 1, "what breaks a .NET client").
+# XML 1.0 section 2.2. A .NET client refuses a whole document for one of these (FACTS section 1).
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# Code points 0x80-0x9F are C1 controls: legal in XML, absent from Windows-1252 as characters, and never meant by a person.
+# C1 controls: legal in XML, absent from Windows-1252 as characters, and never meant by a person.
 _C1 = re.compile("[\x7f-\x9f]")
 
 # What decomposition cannot find: letters that carry their mark through the body, and typographic signs.
-_TABLE = str.maketrans(
-    {
-        "Đ": "D", "đ": "d", "Ħ": "H", "ħ": "h", "Ł": "L", "ł": "l", "Ŋ": "N", "ŋ": "n", "Ŧ": "T", "ŧ": "t",
-        "ı": "i", "ĸ": "k", "ſ": "s", "ȷ": "j", "Ə": "E", "ə": "e", "ẞ": "SS", "Ø": "Ø", "ĳ": "ij", "Ĳ": "IJ",
-        "‐": "-", "‑": "-", "‒": "-", "―": "-", "−": "-", "⁃": "-", "﹘": "-", "－": "-",
-        "′": "'", "″": '"', "‛": "'", "ʼ": "'", "ʹ": "'", "ʻ": "'", "‵": "'", "⁄": "/", "∕": "/", "∶": ":",
-        "×": "×", "∗": "*", "•": "•", "‣": "-", "●": "*", "○": "o", "■": "*", "□": "*", "▪": "*", "✓": "v", "✔": "v", "✗": "x", "✘": "x",
-        "→": "->", "←": "<-", "↔": "<->", "⇒": "=>", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "∞": "inf",
-        "₤": "£", "₹": "Rs", "₽": "RUB", "₩": "KRW", "₪": "ILS", "₫": "VND", "₱": "PHP", "₺": "TRY", "₴": "UAH", "₦": "NGN", "₿": "BTC",
-        "\u2028": "\n", "\u2029": "\n",
-    }
-)  # fmt: skip
+_LETTERS = dict(zip("ĐđĦħŁłŊŋŦŧıĸſȷƏə", "DdHhLlNnTtiksjEe", strict=True))
+_SIGNS = {
+    **dict.fromkeys("‐‑‒―−⁃‣﹘－", "-"),
+    **dict.fromkeys("′‛ʼʹʻ‵", "'"),
+    **dict.fromkeys("⁄∕", "/"),
+    **dict.fromkeys("∗●○■□▪", "*"),
+    **dict.fromkeys("✓✔", "v"),
+    **dict.fromkeys("✗✘", "x"),
+    **dict.fromkeys("\u2028\u2029", "\n"),
+    "″": '"',
+    "∶": ":",
+    "ẞ": "SS",
+    "→": "->",
+    "←": "<-",
+    "↔": "<->",
+    "⇒": "=>",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "≈": "~",
+    "∞": "inf",
+    "₤": "£",
+    "₹": "Rs",
+    "₽": "RUB",
+    "₩": "KRW",
+    "₪": "ILS",
+    "₫": "VND",
+    "₱": "PHP",
+    "₺": "TRY",
+    "₴": "UAH",
+    "₦": "NGN",
+    "₿": "BTC",
+}
+_TABLE = str.maketrans({**_LETTERS, **_SIGNS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +92,7 @@ def safe_text(text: str) -> SafeText:
     out: list[str] = []
     replaced: dict[str, None] = {}
     for char in unicodedata.normalize("NFC", text):
-        if ILLEGAL.match(char) or _C1.match(char):
-            near = ""
-        else:
-            near = _nearest(char)
+        near = "" if ILLEGAL.match(char) or _C1.match(char) else _nearest(char)
         if near != char:
             replaced[char] = None
         out.append(near)

@@ -21,7 +21,7 @@ _PATTERNS = {
     "price": r"([+\-]?[0-9]{1,10}(\.[0-9]{1,5})?)?",
     "guid": r"0|\{[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}",
     # Digits may be missing anywhere, a zone needs the seconds before it, and `Z` is not known.
-    "moment": r"\s*|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(T[0-9]{1,2}(:[0-9]{1,2}(:[0-9]{1,2}([+\-][0-9]{1,2}:[0-9]{1,2})?)?)?)?",
+    "moment": r"\s*|[0-9]{4}(-[0-9]{1,2}){2}(T[0-9]{1,2}(:[0-9]{1,2}(:[0-9]{1,2}([+\-][0-9]{1,2}:[0-9]{1,2})?)?)?)?",
 }
 _SAME = {"quantity": "price", "percent": "price"}
 _DURATION = r"[+\-]?PT([0-9]+H)?([0-9]+M)?([0-9]+S)?"
@@ -37,8 +37,8 @@ def request_schema(notation: Notation, name: str) -> str:
 def document_schema(notation: Notation) -> str:
     """The schema of whole documents, requests and responses."""
     writer = _Writer(notation)
-    asked = "".join(writer.message(message, "        ") for message in notation.requests.values())
-    answered = "".join(writer.message(message, "        ") for message in notation.responses.values())
+    asked = "".join(writer.message(message, "    ") for message in notation.requests.values())
+    answered = "".join(writer.message(message, "    ") for message in notation.responses.values())
     return writer.document(_DOCUMENT.format(asked=asked, answered=answered))
 
 
@@ -52,8 +52,8 @@ _DOCUMENT = """\
   </xs:complexType>
 </xs:element>
 <xs:complexType name="MessagesAsked">
-      <xs:choice minOccurs="0" maxOccurs="unbounded">
-{asked}      </xs:choice>
+  <xs:choice minOccurs="0" maxOccurs="unbounded">
+{asked}  </xs:choice>
   <xs:attribute name="newMessageSetID" type="xs:string"/>
   <xs:attribute name="oldMessageSetID" type="xs:string"/>
   <xs:attribute name="onError" use="required">
@@ -75,8 +75,8 @@ _DOCUMENT = """\
   </xs:attribute>
 </xs:complexType>
 <xs:complexType name="MessagesAnswered">
-      <xs:choice minOccurs="0" maxOccurs="unbounded">
-{answered}      </xs:choice>
+  <xs:choice minOccurs="0" maxOccurs="unbounded">
+{answered}  </xs:choice>
   <xs:attribute name="newMessageSetID" type="xs:string"/>
   <xs:attribute name="messageSetStatusCode" type="xs:integer"/>
 </xs:complexType>
@@ -96,7 +96,8 @@ class _Writer:
         return f'{_BANNER}<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">\n{root}{types}</xs:schema>\n'
 
     def message(self, message: Message, pad: str) -> str:
-        return f"{pad}<xs:element name={quoteattr(message.name)}>\n{self._body(message.body, pad + '  ')}{pad}</xs:element>\n"
+        """The declaration of a message's element."""
+        return _with_body(message.name, "", self._body(message.body, pad + "  "), pad)
 
     def _body(self, body: Body, pad: str, name: str = "") -> str:
         inner = "".join(self._particle(item, pad + "    ") for item in body.items)
@@ -112,7 +113,7 @@ class _Writer:
             inner = "".join(self._particle(child, pad + "  ") for child in item.items)
             return f"{pad}<{tag}{counts}>\n{inner}{pad}</{tag}>\n"
         if isinstance(item.type, Body):
-            return f"{pad}<xs:element name={quoteattr(item.name)}{counts}>\n{self._body(item.type, pad + '  ')}{pad}</xs:element>\n"
+            return _with_body(item.name, counts, self._body(item.type, pad + "  "), pad)
         return f"{pad}<xs:element name={quoteattr(item.name)} type={quoteattr(self._type(item.type))}{counts}/>\n"
 
     def _attribute(self, attribute: Attribute, pad: str) -> str:
@@ -135,7 +136,9 @@ class _Writer:
         if isinstance(kind, Value):
             return self._body(reference(kind.limit), "", name) if kind.word == "ref" else _simple(name, kind)
         if kind in self._notation.enums:
-            values = "".join(f"    <xs:enumeration value={quoteattr(value)}/>\n" for value in self._notation.enums[kind])
+            values = "".join(
+                f"    <xs:enumeration value={quoteattr(value)}/>\n" for value in self._notation.enums[kind]
+            )
             return _restriction(name, "xs:string", values)
         return self._body(self._notation.shapes[kind], "", name)
 
@@ -157,12 +160,15 @@ def _simple(name: str, value: Value) -> str:
     if value.macro:
         return (
             f'<xs:complexType name="{name}">\n  <xs:simpleContent>\n    <xs:extension base="id">\n'
-            '      <xs:attribute name="useMacro" type="xs:string"/>\n    </xs:extension>\n  </xs:simpleContent>\n</xs:complexType>\n'
+            '      <xs:attribute name="useMacro" type="xs:string"/>\n'
+            "    </xs:extension>\n  </xs:simpleContent>\n</xs:complexType>\n"
         )
     if word in _PATTERNS:
         return _restriction(name, "xs:string", f"    <xs:pattern value={quoteattr(_PATTERNS[word])}/>\n")
     if word in _EMPTY_TOO:
-        return f'<xs:simpleType name="{name}">\n  <xs:union memberTypes="{_EMPTY_TOO[word]} nothing"/>\n</xs:simpleType>\n'
+        return (
+            f'<xs:simpleType name="{name}">\n  <xs:union memberTypes="{_EMPTY_TOO[word]} nothing"/>\n</xs:simpleType>\n'
+        )
     if word == "duration":
         return (
             f'<xs:simpleType name="{name}">\n  <xs:union memberTypes="nothing">\n    <xs:simpleType>\n'
@@ -171,7 +177,9 @@ def _simple(name: str, value: Value) -> str:
         )
     if word == "int":
         bounds = (("minInclusive", value.low), ("maxInclusive", value.high))
-        return _restriction(name, "xs:integer", "".join(f'    <xs:{facet} value="{n}"/>\n' for facet, n in bounds if n is not None))
+        return _restriction(
+            name, "xs:integer", "".join(f'    <xs:{facet} value="{n}"/>\n' for facet, n in bounds if n is not None)
+        )
     return _restriction(name, "xs:string", f'    <xs:maxLength value="{36 if word == "id" else value.limit}"/>\n')
 
 
@@ -185,7 +193,12 @@ def _needed(value: Value) -> dict[str, str]:
 
 
 def _restriction(name: str, base: str, facets: str) -> str:
-    return f'<xs:simpleType name="{name}">\n  <xs:restriction base="{base}">\n{facets}  </xs:restriction>\n</xs:simpleType>\n'
+    inner = f'  <xs:restriction base="{base}">\n{facets}  </xs:restriction>\n'
+    return f'<xs:simpleType name="{name}">\n{inner}</xs:simpleType>\n'
+
+
+def _with_body(name: str, counts: str, body: str, pad: str) -> str:
+    return f"{pad}<xs:element name={quoteattr(name)}{counts}>\n{body}{pad}</xs:element>\n"
 
 
 def _counts(low: int, high: int | None) -> str:

@@ -139,9 +139,13 @@ def put_login(tx: Tx, login: Login, at: str) -> None:
 
 
 def login(tx: Tx, user: str) -> Login | None:
-    """The login of a user name."""
+    """The login of a user name, with the settings of its connection."""
     row = tx.one("login_get", {"user_name": user})
-    return Login(row["company"], row["user_name"], row["password_hash"]) if row else None
+    if row is None:
+        return None
+    made = [json.loads(item["settings"]) for item in connections(tx, row["company"])]
+    values: dict[str, Value] = next((item for item in made if item.get("user") == user), {})
+    return Login(row["company"], row["user_name"], row["password_hash"], values)
 
 
 def logins(tx: Tx, company: str) -> tuple[str, ...]:

@@ -108,6 +108,8 @@ def uncleared(tx: Tx, company: str) -> str | None:
 
 def operation_of(row: Row) -> Operation:
     """An operation as connectors see it."""
+    sent_before = row["state"] == "waiting" and row["message_set_id"] is not None
+    created_at = from_iso(row["created_at"])
     return Operation(
-        row["id"], row["request"], bytes(row["body"]), row["sha256"], row["guid"], from_iso(row["created_at"])
+        row["id"], row["request"], bytes(row["body"]), row["sha256"], row["guid"], created_at, sent_before
     )

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from lxml import etree
 
+from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import DataExt, Refused
 from connectors.qbwc.simulator.reading import Context, existing_txn, kids, not_found, tag, text_of
 from connectors.qbwc.simulator.render import add_data_ext, add_text
+
+
+def put_data_ext(company: CompanyFile, ext: DataExt) -> None:
+    """Write one data field."""
+    company.books.data_ext[(ext.owner_id.lower(), ext.object_id, ext.name)] = ext
 
 
 def define_data_ext(context: Context, body: etree._Element) -> etree._Element:
@@ -26,6 +32,9 @@ def define_data_ext(context: Context, body: etree._Element) -> etree._Element:
     add_text(ret, "DataExtType", kind)
     for target in targets:
         add_text(ret, "AssignToObject", target)
+    add_text(ret, "DataExtListRequire", "false")
+    add_text(ret, "DataExtTxnRequire", "false")
+    add_text(ret, "DataExtFormatString", "")
     return ret
 
 
@@ -42,7 +51,7 @@ def write_data_ext(context: Context, body: etree._Element, *, new: bool) -> etre
         code, said = (3100, "is already in use") if known else (3120, "cannot be found")
         raise Refused(code, f'The data field "{name}" {said} on this object.')
     ext = DataExt(owner, name, target, text_of(context, body.find("DataExtValue")), definition[0])
-    company.set_data_ext(ext)
+    put_data_ext(company, ext)
     holder = etree.Element("holder")
     add_data_ext(holder, [ext])
     return holder[0]
@@ -50,7 +59,9 @@ def write_data_ext(context: Context, body: etree._Element, *, new: bool) -> etre
 
 def _target(context: Context, body: etree._Element, allowed: tuple[str, ...]) -> str:
     company = context.company
-    kind = next((text_of(context, c) for c in kids(body) if tag(c).endswith("DataExtType") and tag(c) != "DataExtType"), "")
+    kind = next(
+        (text_of(context, c) for c in kids(body) if tag(c).endswith("DataExtType") and tag(c) != "DataExtType"), ""
+    )
     if allowed and kind not in allowed:
         raise Refused(3210, f'The "DataExtType" field has an invalid value "{kind}".')
     if kind == "Company":

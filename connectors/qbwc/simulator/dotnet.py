@@ -18,7 +18,7 @@ _OPEN = (
 _CLOSE = "</soap:Body></soap:Envelope>"
 
 
-class ClientFault(Exception):  # noqa: N818  # it stands for the exception that the .NET client would see
+class ClientFault(Exception):  # it stands for the exception that the .NET client would see
     """The .NET client throws; its text is what QBWCLog.txt shows."""
 
 
@@ -51,7 +51,7 @@ def result(method: str, status: int, body: bytes, content_type: str) -> etree._E
     """
     if status not in (200, 500):
         raise ClientFault(f"The request failed with HTTP status {status}.")
-    if content_type.split(";")[0].strip().lower() != "text/xml":
+    if content_type.split(";", maxsplit=1)[0].strip().lower() != "text/xml":
         raise ClientFault(f"Client found response content type of '{content_type}', but expected 'text/xml'.")
     try:
         root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
@@ -88,5 +88,5 @@ def number(element: etree._Element | None) -> int:
 
 
 def strings(element: etree._Element | None) -> list[str]:
-    """A string[] result: only `string` elements of Intuit's namespace count, and an empty one must be there to count."""
+    """A string[] result: only `string` elements of Intuit's namespace count, empty ones included."""
     return [] if element is None else [text(child) for child in element.findall(f"{{{INTUIT}}}string")]

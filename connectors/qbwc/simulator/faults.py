@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from connectors.qbwc.simulator.company import Books, CompanyFile, backup, restore, user_deletes, user_edits
-from connectors.qbwc.simulator.model import Txn
+from connectors.qbwc.simulator.model import Death, Txn
 from engine.errors import UnknownName
 
 FAULTS: Mapping[str, str] = {
@@ -41,9 +41,9 @@ HRESULTS: Mapping[str, str] = {
     "0x80040402": "Unexpected error. Check the qbsdklog.txt file for possible, additional information.",
     "0x80040408": "Could not start QuickBooks.",
     "0x8004040D": "The ticket parameter is either missing or not valid.",
-    "0x80040410": "The QuickBooks company data file is currently open in a mode other than the one specified by your application.",
-    "0x80040414": "A modal dialog box is showing in the QuickBooks user interface. Your application cannot access QuickBooks until the user dismisses the dialog box.",  # noqa: E501  # the vendor's own sentence
-    "0x80040416": "If the QuickBooks company data file is not open, a call to the BeginSession method must include the name of the data file.",
+    "0x80040410": "The QuickBooks company data file is currently open in another mode than the application asked for.",
+    "0x80040414": "A modal dialog box is showing in the QuickBooks user interface.",
+    "0x80040416": "QuickBooks is not running, and no company data file was named.",
 }
 
 
@@ -68,8 +68,9 @@ class FaultPlan:
 class Faults:
     """A plan at work. Every fault draws from its own stream, so that adding one does not move the others."""
 
-    def __init__(self, plan: FaultPlan | None = None) -> None:
+    def __init__(self, plan: FaultPlan | None = None, other_file: CompanyFile | None = None) -> None:
         self.plan = plan or FaultPlan()
+        self.other_file = other_file
         self.counts: Counter[str] = Counter()
         self.opportunities: Counter[str] = Counter()
         self._streams: dict[str, random.Random] = {}
@@ -94,6 +95,17 @@ class Faults:
         """An HRESULT of the plan with its message."""
         code = self.chance("hresult").choice(tuple(self.plan.hresults))
         return code, HRESULTS.get(code, "Unexpected error.")
+
+    def death(self) -> Death:
+        """When QuickBooks dies over a message set, if it does."""
+        deaths: tuple[Death, ...] = ("before", "midway", "after")
+        return next((death for death in deaths if self.hits(f"die_{death}")), "")
+
+    def gone(self) -> Death:
+        """Whether the machine goes away once QuickBooks has run a message set, and what it loses with it."""
+        if self.hits("answer_and_store_lost"):
+            return "unstored"
+        return "after" if self.hits("answer_lost") else ""
 
     def spoil(self, answer: str) -> str:
         """Damage an answer text as the plan says."""
@@ -128,8 +140,6 @@ class Faults:
             user_edits(company, txn.txn_id, memo="checked by hand")
         elif what == "reference":
             user_edits(company, txn.txn_id, reference="HAND-1")
-        elif txn.kind == "JournalEntry":
-            user_edits(company, txn.txn_id, memo="checked by hand")
         else:
             user_edits(company, txn.txn_id, amount=txn.amount + Decimal("0.01"))
         return f"{txn.kind} {txn.txn_id}: {what} edited"

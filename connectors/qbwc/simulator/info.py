@@ -6,7 +6,7 @@ from lxml import etree
 
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.reading import kids, tag
-from connectors.qbwc.simulator.render import add_data_ext, add_ref, add_text
+from connectors.qbwc.simulator.render import add_data_ext, add_ref, add_text, data_ext_of
 
 
 def host_ret(company: CompanyFile, request: etree._Element) -> etree._Element:
@@ -30,7 +30,13 @@ def company_ret(company: CompanyFile, request: etree._Element) -> etree._Element
     add_text(ret, "CompanyName", preferences.company_name)
     add_text(ret, "LegalCompanyName", preferences.company_name)
     address = etree.SubElement(ret, "Address")
-    for name, text in (("Addr1", "1 Main St"), ("City", "Austin"), ("State", "TX"), ("PostalCode", "78701"), ("Country", "US")):
+    for name, text in (
+        ("Addr1", "1 Main St"),
+        ("City", "Austin"),
+        ("State", "TX"),
+        ("PostalCode", "78701"),
+        ("Country", "US"),
+    ):
         add_text(address, name, text)
     add_text(ret, "FirstMonthFiscalYear", "January")
     add_text(ret, "FirstMonthIncomeTaxYear", "January")
@@ -40,7 +46,7 @@ def company_ret(company: CompanyFile, request: etree._Element) -> etree._Element
     accountant = etree.SubElement(ret, "AccountantCopy")
     add_text(accountant, "AccountantCopyExists", "false")
     owners = [child.text or "" for child in kids(request) if tag(child) == "OwnerID"]
-    add_data_ext(ret, company.data_ext_of("", owners))
+    add_data_ext(ret, data_ext_of(company, "", owners))
     return only(ret, request)
 
 

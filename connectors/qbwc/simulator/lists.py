@@ -21,7 +21,9 @@ from connectors.qbwc.simulator.reading import (
     tag,
     text_of,
 )
-from connectors.qbwc.simulator.specs import LISTS, REFS
+from connectors.qbwc.simulator.specs import ENTITIES, LISTS, REFS
+
+PERSON = ("FirstName", "MiddleName", "LastName")
 
 
 def add_list(context: Context, kind: str, body: etree._Element) -> ListObject:
@@ -29,7 +31,8 @@ def add_list(context: Context, kind: str, body: etree._Element) -> ListObject:
     company, spec = context.company, LISTS[kind]
     check_lock(company, kind)
     values, refs, parent = _read(context, kind, body)
-    name = values.pop("Name", "")
+    # EmployeeAdd has no Name: QuickBooks makes it of the parts.
+    name = values.pop("Name", "") or " ".join(values[p] for p in PERSON if kind == "Employee" and values.get(p))
     full_name = f"{parent.full_name}:{name}" if parent else name
     _check_name(company, kind, name, full_name)
     if len(name) > spec.maximum:
@@ -43,8 +46,8 @@ def add_list(context: Context, kind: str, body: etree._Element) -> ListObject:
         list_id=company.next_id("list"),
         name=name,
         full_name=full_name,
-        created_at=company.now(),
-        modified_at=company.now(),
+        created_at=company.clock.now(),
+        modified_at=company.clock.now(),
         edit_sequence=company.next_edit(),
         parent_id=parent.list_id if parent else "",
         active=active not in ("false", "0"),
@@ -77,7 +80,7 @@ def modify_list(context: Context, kind: str, body: etree._Element) -> ListObject
         active=active not in ("false", "0"),
         values={key: value for key, value in {**item.values, **values}.items() if value},
         refs={**item.refs, **refs},
-        modified_at=company.now(),
+        modified_at=company.clock.now(),
         edit_sequence=company.next_edit(item.edit_sequence),
     )
     company.put_list(changed)
@@ -103,7 +106,9 @@ def _used(company: CompanyFile, list_id: str) -> bool:
     return any(list_id in t.refs.values() or any(list_id in ln.refs.values() for ln in t.lines) for t in txns)
 
 
-def _read(context: Context, kind: str, body: etree._Element) -> tuple[dict[str, str], dict[str, str], ListObject | None]:
+def _read(
+    context: Context, kind: str, body: etree._Element
+) -> tuple[dict[str, str], dict[str, str], ListObject | None]:
     values: dict[str, str] = {}
     refs: dict[str, str] = {}
     parent = None
@@ -130,11 +135,17 @@ def _parent(context: Context, kind: str, element: etree._Element) -> ListObject:
     return found
 
 
+def _name_owner(company: CompanyFile, kind: str, full_name: str) -> ListObject | None:
+    """Who uses a name already; vendors, customers, employees and other names share one name space."""
+    spaces = ENTITIES if kind in ENTITIES else (kind,)
+    return next((found for space in spaces if (found := company.named(space, full_name))), None)
+
+
 def _check_name(company: CompanyFile, kind: str, name: str, full_name: str) -> None:
     if not name.strip():
         raise Refused(3150, 'There is a missing element: "Name".')
     if ":" in name:
         # ASSUMED: the code; that a colon cannot stand in a name is documented, since it parts the levels of a FullName.
         raise Refused(3085, f'The string "{name}" in the field "Name" has a colon, which separates levels.')
-    if company.name_owner(kind, full_name) is not None:
+    if _name_owner(company, kind, full_name) is not None:
         raise Refused(3100, f'The name "{full_name}" of the list element is already in use.')

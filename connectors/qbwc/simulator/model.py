@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Literal
 
 ZERO = Decimal("0.00")
+Death = Literal["", "before", "midway", "after", "unstored"]
 EPOCH = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 
 
-class Refused(Exception):  # noqa: N818  # it is an answer of QuickBooks, not a fault of this program
+class Refused(Exception):  # it is an answer of QuickBooks, not a fault of this program
     """QuickBooks answers a request with a status code of its own."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -22,12 +23,13 @@ class Refused(Exception):  # noqa: N818  # it is an answer of QuickBooks, not a 
 
 
 class ProcessorError(Exception):
-    """ProcessRequest threw: there is an HRESULT and no response text."""
+    """ProcessRequest threw: there is an HRESULT and no response text; `detail` is what qbsdklog.txt would say."""
 
-    def __init__(self, hresult: str, message: str) -> None:
+    def __init__(self, hresult: str, message: str, detail: str = "") -> None:
         super().__init__(f"{hresult}: {message}")
         self.hresult = hresult
         self.message = message
+        self.detail = detail
 
 
 class VirtualClock:
@@ -70,7 +72,7 @@ class ListObject:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a transaction; `kind` is its element without the suffix, such as `ExpenseLine` or `JournalDebitLine`."""
+    """One line of a transaction; `kind` is its element without suffix, such as `ExpenseLine`."""
 
     line_id: str
     kind: str
@@ -164,7 +166,7 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Switches for what no source proves. Every one is `ASSUMED:`; a test should try both sides of the ones it leans on."""
+    """Switches for what no source proves. Every one is `ASSUMED:`; a test tries both sides of those it leans on."""
 
     # ASSUMED: ExternalGUID comes back in the answer of an Add, and in queries.
     guid_in_add_answers: bool = True
@@ -195,6 +197,8 @@ class Behaviour:
     missing_ref_number_code: Literal[500, 1] = 500
     # ASSUMED: after an error under stopOnError the requests that did not run are not in the answer.
     unrun_requests: Literal["omit", "3231"] = "omit"
+    # ASSUMED: paying a bill moves the bill's own EditSequence and TimeModified.
+    payment_touches_bill: bool = True
     # ASSUMED: a character outside Windows-1252 is stored as a question mark.
     outside_cp1252: Literal["replace", "keep"] = "replace"
     # ASSUMED: an inactive vendor or account can still be used by a request.

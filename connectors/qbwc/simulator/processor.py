@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Literal
+from typing import Protocol
 
 from lxml import etree
 
@@ -13,19 +12,33 @@ from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.dataext import define_data_ext, write_data_ext
 from connectors.qbwc.simulator.info import company_ret, host_ret, preferences_ret
 from connectors.qbwc.simulator.lists import add_list, delete_list, modify_list
-from connectors.qbwc.simulator.model import ListObject, ProcessorError, Refused, StoredAnswer, Txn
-from connectors.qbwc.simulator.queries import QUERYABLE, LISTS_BY_QUERY, Connection, Found, bills_to_pay, deleted, run_query
+from connectors.qbwc.simulator.model import Death, ListObject, ProcessorError, Refused, StoredAnswer, Txn
+from connectors.qbwc.simulator.queries import (
+    LISTS_BY_QUERY,
+    QUERYABLE,
+    Connection,
+    Found,
+    bills_to_pay,
+    deleted,
+    run_query,
+)
 from connectors.qbwc.simulator.reading import Context, kids, tag, text_of
 from connectors.qbwc.simulator.render import Shown, add_text, list_ret, local_time, txn_ret
 from connectors.qbwc.simulator.specs import LISTS, TXNS
 from connectors.qbwc.simulator.txns import add_txn, delete_txn, modify_txn, void_txn
 
-Validate = Callable[[bytes], str]
-Death = Literal["", "before", "midway", "after", "unstored"]
 DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 VERSION = re.compile(r'<\?qbxml\s+version="(?:CA|UK|OE)?([0-9.]+)"\s*\?>')
 PARSE_ERROR = "QuickBooks found an error when parsing the provided XML text stream."
 GONE = "Unexpected error. Check the qbsdklog.txt file for possible, additional information."
+
+
+class Validate(Protocol):
+    """A judge of whole documents: the empty text lets one pass."""
+
+    def __call__(self, root: etree._Element, /) -> str:
+        """Why the document is refused."""
+        ...
 
 
 class RequestProcessor:
@@ -73,15 +86,16 @@ class RequestProcessor:
         try:
             root = etree.fromstring(body, parser)
         except etree.XMLSyntaxError as error:
-            raise ProcessorError("0x80040400", PARSE_ERROR) from error
+            raise ProcessorError("0x80040400", PARSE_ERROR, str(error)) from error
         version = VERSION.search(text)
         # ASSUMED: a version that the product does not speak is refused with the same code as a bad document.
         if version is None or version[1] not in self.company.preferences.qbxml_versions:
             said = "The version of qbXML that was requested is not supported or unknown."
             raise ProcessorError("0x80040400", said)
+        problem = self._validate(root)
         messages = root.find("QBXMLMsgsRq")
-        if messages is None or self._validate(body):
-            raise ProcessorError("0x80040400", PARSE_ERROR)
+        if problem or messages is None:
+            raise ProcessorError("0x80040400", PARSE_ERROR, problem)
         return messages
 
     def _run_all(self, messages: etree._Element, answer: etree._Element, die: Death) -> None:
@@ -161,9 +175,25 @@ class RequestProcessor:
         return etree.tostring(copy, encoding="unicode")
 
 
-def schema_problem(document: bytes) -> str:
+def schema_problem(root: etree._Element) -> str:
     """Why the request processor would refuse a document as a whole, or an empty text."""
-    del document
+    from engine.qbxml.check import check_request, known_requests
+
+    messages = root.find("QBXMLMsgsRq")
+    if root.tag != "QBXML" or messages is None or len(root) != 1:
+        return "/QBXML: it must hold one QBXMLMsgsRq"
+    unknown = set(messages.attrib) - {"onError", "responseData", "newMessageSetID", "oldMessageSetID"}
+    if unknown or messages.get("onError") not in ("stopOnError", "continueOnError", "rollbackOnError"):
+        return "/QBXML/QBXMLMsgsRq: an attribute is missing or not allowed"
+    if messages.get("responseData", "includeAll") not in ("includeAll", "includeNone"):
+        return "/QBXML/QBXMLMsgsRq/@responseData: not allowed"
+    for request in kids(messages):
+        name = tag(request)
+        if name.removesuffix("Rq") not in known_requests():
+            return f"/QBXML/QBXMLMsgsRq/{name}: no such request"
+        problems = check_request(name, etree.tostring(request, with_tail=False))
+        if problems:
+            return f"{problems[0].xpath}: {problems[0].message}"
     return ""
 
 

@@ -10,7 +10,16 @@ from lxml import etree
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import ListObject, Refused, Txn
 from connectors.qbwc.simulator.reading import kids, tag
-from connectors.qbwc.simulator.render import Shown, add_ref, add_text, deleted_ret, list_ret, read_date, read_time, txn_ret
+from connectors.qbwc.simulator.render import (
+    Shown,
+    add_ref,
+    add_text,
+    deleted_ret,
+    list_ret,
+    read_date,
+    read_time,
+    txn_ret,
+)
 from connectors.qbwc.simulator.specs import LISTS, TXNS
 from engine.money import format_money
 
@@ -19,7 +28,7 @@ LISTS_BY_QUERY = {"TermsQueryRq": "StandardTerms", "ItemQueryRq": "ItemService"}
 
 
 @dataclass(slots=True)
-class Iterator_:
+class OpenIterator:
     """An open iterator: what is still to be shown, fixed when it was started (ASSUMED)."""
 
     request: str
@@ -31,7 +40,7 @@ class Connection:
     """What lives as long as one application is connected to QuickBooks."""
 
     application: str = "flowctl"
-    iterators: dict[str, Iterator_] = field(default_factory=dict)
+    iterators: dict[str, OpenIterator] = field(default_factory=dict)
     started: int = 0
 
 
@@ -54,7 +63,7 @@ def run_query(company: CompanyFile, connection: Connection, request: etree._Elem
         return _iterate(company, connection, request, kind, shown)
     chosen, missing = _choose(company, request, kind)
     limit = _number(request, "MaxReturned")
-    found = Found(_rets(company, chosen[:limit] if limit else chosen, shown, request))
+    found = Found(_rets(company, chosen[:limit] if limit else chosen, shown))
     if request.get("metaData", "NoMetaData") != "NoMetaData":
         found.attributes["retCount"] = str(len(chosen))
         if request.get("metaData") == "MetaDataOnly":
@@ -81,18 +90,24 @@ def _status(company: CompanyFile, found: Found, missing: Sequence[tuple[str, str
 # --- choosing -------------------------------------------------------------------------------------------------------
 
 
-def _choose(company: CompanyFile, request: etree._Element, kind: str) -> tuple[list[ListObject | Txn], list[tuple[str, str]]]:
+def _choose(
+    company: CompanyFile, request: etree._Element, kind: str
+) -> tuple[list[ListObject | Txn], list[tuple[str, str]]]:
     for name in ("ListID", "FullName", "TxnID", "RefNumber", "RefNumberCaseSensitive"):
         wanted = [child.text or "" for child in kids(request) if tag(child) == name]
         if wanted:
             return _look_up(company, kind, name, wanted)
     if kind in TXNS:
         tests = _txn_tests(company, request, kind)
-        txns = [t for t in company.objects(kind) if isinstance(t, Txn) and all(test(t) for test in tests)]
+        txns = [t for t in company.txns(kind) if all(test(t) for test in tests)]
         return list(txns), []
     checks = _list_tests(company, request)
-    items = [i for i in company.objects(kind) if isinstance(i, ListObject) and all(test(i) for test in checks)]
-    return list(sorted(items, key=lambda item: item.full_name.casefold())), []
+    items = sorted((i for i in company.items(kind) if all(test(i) for test in checks)), key=_by_name)
+    return list(items), []
+
+
+def _by_name(item: ListObject) -> str:
+    return item.full_name.casefold()
 
 
 def _look_up(
@@ -108,11 +123,7 @@ def _look_up(
             hits = [item for item in (company.named(kind, value),) if item is not None]
         else:
             exact = name == "RefNumberCaseSensitive"
-            hits = [
-                t
-                for t in company.objects(kind)
-                if isinstance(t, Txn) and _same(t.values.get("RefNumber", ""), value, exact=exact)
-            ]
+            hits = [t for t in company.txns(kind) if _same(t.values.get("RefNumber", ""), value, exact=exact)]
         found.extend(hits)
         if not hits:
             missing.append(("RefNumber" if name.startswith("RefNumber") else name, value))
@@ -132,7 +143,10 @@ def _list_tests(company: CompanyFile, request: etree._Element) -> list[Callable[
     criterion, part = _text(request, "NameFilter/MatchCriterion"), _text(request, "NameFilter/Name")
     if criterion:
         tests.append(lambda item: _matches(criterion, item.full_name, part))
-    first, last = _text(request, "NameRangeFilter/FromName").casefold(), _text(request, "NameRangeFilter/ToName").casefold()
+    first, last = (
+        _text(request, "NameRangeFilter/FromName").casefold(),
+        _text(request, "NameRangeFilter/ToName").casefold(),
+    )
     if first:
         tests.append(lambda item: item.full_name.casefold() >= first)
     if last:
@@ -206,7 +220,7 @@ def _filter_ids(company: CompanyFile, element: etree._Element) -> set[str]:
         ids.add(item.list_id)
         if name.endswith("WithChildren"):
             prefix = f"{item.full_name}:".casefold()
-            ids |= {i.list_id for i in company.objects(item.kind) if isinstance(i, ListObject) and i.full_name.casefold().startswith(prefix)}
+            ids |= {i.list_id for i in company.items(item.kind) if i.full_name.casefold().startswith(prefix)}
     return ids
 
 
@@ -229,7 +243,7 @@ def _iterate(company: CompanyFile, connection: Connection, request: etree._Eleme
         connection.started += 1
         iterator_id = f"{{{company.seed & 0xFFFFFFFF:08x}-0000-4000-8000-{connection.started:012x}}}"
         ids = [i.list_id if isinstance(i, ListObject) else i.txn_id for i in chosen]
-        connection.iterators[iterator_id] = Iterator_(tag(request), ids)
+        connection.iterators[iterator_id] = OpenIterator(tag(request), ids)
     state = connection.iterators.get(iterator_id)
     if state is None or state.request != tag(request):
         raise Refused(3000, f'The given object ID "{iterator_id}" in the field "iteratorID" is invalid.')
@@ -240,7 +254,7 @@ def _iterate(company: CompanyFile, connection: Connection, request: etree._Eleme
     page, state.remaining = state.remaining[:size], state.remaining[size:]
     books = company.books
     items = [item for id_ in page if (item := books.txns.get(id_) or books.lists.get(id_)) is not None]
-    found = Found(_rets(company, items, shown, request))
+    found = Found(_rets(company, items, shown))
     found.attributes = {"iteratorRemainingCount": str(len(state.remaining)), "iteratorID": iterator_id}
     if not state.remaining:
         del connection.iterators[iterator_id]
@@ -262,10 +276,7 @@ def _shown(company: CompanyFile, request: etree._Element, kind: str) -> Shown:
     )
 
 
-def _rets(
-    company: CompanyFile, items: Iterable[ListObject | Txn], shown: Shown, request: etree._Element
-) -> list[etree._Element]:
-    del request
+def _rets(company: CompanyFile, items: Iterable[ListObject | Txn], shown: Shown) -> list[etree._Element]:
     return [txn_ret(company, i, shown) if isinstance(i, Txn) else list_ret(company, i, shown) for i in items]
 
 
@@ -285,8 +296,8 @@ def bills_to_pay(company: CompanyFile, request: etree._Element) -> Found:
     payee = request.find("PayeeEntityRef")
     ids = _filter_ids(company, payee) if payee is not None else set()
     rets = []
-    for bill in company.objects("Bill"):
-        if not isinstance(bill, Txn) or bill.refs["VendorRef"] not in ids or company.open_amount(bill) <= 0:
+    for bill in company.txns("Bill"):
+        if bill.refs["VendorRef"] not in ids or company.open_amount(bill) <= 0:
             continue
         ret = etree.Element("BillToPayRet")
         inner = etree.SubElement(ret, "BillToPay")
@@ -306,7 +317,10 @@ def deleted(company: CompanyFile, request: etree._Element) -> Found:
     """TxnDeletedQuery and ListDeletedQuery."""
     prefix = "Txn" if tag(request).startswith("Txn") else "List"
     kinds = {child.text for child in kids(request) if tag(child) == f"{prefix}DelType"}
-    first, last = _text(request, "DeletedDateRangeFilter/FromDeletedDate"), _text(request, "DeletedDateRangeFilter/ToDeletedDate")
+    first, last = (
+        _text(request, "DeletedDateRangeFilter/FromDeletedDate"),
+        _text(request, "DeletedDateRangeFilter/ToDeletedDate"),
+    )
     since = read_time(company, first) if first else None
     until = read_time(company, last, end=True) if last else None
     rets = [

@@ -78,7 +78,9 @@ def resolve(context: Context, element: etree._Element, where: str) -> ListObject
         found = next((hit for kind in kinds if (hit := company.named(kind, full_name))), None)
     if found is None or found.kind not in kinds or not (found.active or company.behaviour.inactive_usable):
         name = list_id or full_name
-        raise Refused(3140, f'There is an invalid reference to QuickBooks {label} "{name}" in the {where}.  {NOT_THERE}')
+        raise Refused(
+            3140, f'There is an invalid reference to QuickBooks {label} "{name}" in the {where}.  {NOT_THERE}'
+        )
     check_lock(company, found.list_id, related=True)
     return found
 
@@ -90,7 +92,10 @@ def check_lock(company: CompanyFile, key: str, *, related: bool = False) -> None
     """
     held = company.locks.get(key)
     if held == 3180:
-        raise Refused(3180, "There was an error when saving.  QuickBooks error message: The list could not be locked; it is in use.")
+        raise Refused(
+            3180,
+            "There was an error when saving.  QuickBooks error message: The list could not be locked; it is in use.",
+        )
     if held is not None and related:
         raise Refused(3176, f'The related object "{key}" could not be locked; it is in use by another user.')
     if held is not None:
@@ -108,7 +113,9 @@ def check_open_period(company: CompanyFile, day: date, label: str) -> None:
     """Refuse a date on or before the closing date."""
     closed = company.preferences.closing_date
     if closed is not None and day <= closed:
-        said = f"An attempt was made to modify a {label} with a date that is on or before the closing date of the company."
+        said = (
+            f"An attempt was made to modify a {label} with a date that is on or before the closing date of the company."
+        )
         raise Refused(company.behaviour.closed_period_code, said)
 
 

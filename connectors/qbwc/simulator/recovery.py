@@ -29,7 +29,8 @@ def checksum(company: CompanyFile, document: bytes, messages: etree._Element) ->
         return hashlib.sha256(document).hexdigest()
     copy = etree.fromstring(etree.tostring(messages))
     for name in ("newMessageSetID", "oldMessageSetID"):
-        copy.attrib.pop(name, None)
+        if name in copy.attrib:
+            del copy.attrib[name]
     for element in copy.iter():
         element.tail = None
         if len(element) and not (element.text or "").strip():
@@ -38,29 +39,30 @@ def checksum(company: CompanyFile, document: bytes, messages: etree._Element) ->
 
 
 def decide(company: CompanyFile, application: str, new_id: str, old_id: str, digest: str) -> Verdict:
-    """What the two ids of a message set ask for (table 31-2 of the QuickBooks SDK programmer's guide)."""
+    """What the two ids of a message set ask for (table 31-2 of the QBSDK guide)."""
     kept = company.books.recovery.setdefault(application, {})
     if len(new_id) > company.behaviour.message_set_id_limit:
         return Verdict(False, "9004", new_id=new_id)
     if new_id and new_id == old_id:
         found = kept.get(new_id)
-        if found is None:
-            return Verdict(False, company.behaviour.absent_set_code, new_id=new_id)
-        return Verdict(False, "0", found.answer, new_id)
+        code = "0" if found else company.behaviour.absent_set_code
+        return Verdict(False, code, found.answer if found else "", new_id)
+    known = _clear(kept, old_id)
+    if not new_id:
+        return Verdict(not old_id, "" if not old_id else "0" if known else "600")
+    stored = kept.get(new_id)
+    if stored is None:
+        return Verdict(True, "0", new_id=new_id)
+    same = stored.checksum == digest
+    return Verdict(False, "0" if same else "9001", stored.answer if same else "", new_id)
+
+
+def _clear(kept: dict[str, StoredAnswer], old_id: str) -> bool:
+    """Forget what an old id names; True when there was nothing to look for, or it was there."""
     if old_id == CLEAR_ALL:
         kept.clear()
-    elif old_id:
-        gone = kept.pop(old_id, None)
-        if gone is None and not new_id:
-            return Verdict(False, "600")
-    if old_id and not new_id:
-        return Verdict(False, "0")
-    stored = kept.get(new_id) if new_id else None
-    if stored is not None:
-        if stored.checksum != digest:
-            return Verdict(False, "9001", new_id=new_id)
-        return Verdict(False, "0", stored.answer, new_id)
-    return Verdict(True, "0" if new_id else "", new_id=new_id)
+        return True
+    return not old_id or kept.pop(old_id, None) is not None
 
 
 def keep(company: CompanyFile, application: str, new_id: str, stored: StoredAnswer) -> bool:
@@ -73,11 +75,6 @@ def keep(company: CompanyFile, application: str, new_id: str, stored: StoredAnsw
     while limit and len(kept) > limit:
         del kept[next(iter(kept))]
     return True
-
-
-def forget(company: CompanyFile, application: str, new_id: str) -> None:
-    """Lose a stored answer, as a crash between posting and storing would."""
-    company.books.recovery.get(application, {}).pop(new_id, None)
 
 
 def reduce_to_ids(answer: etree._Element) -> None:

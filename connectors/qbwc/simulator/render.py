@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -33,7 +33,7 @@ def local_time(company: CompanyFile, moment: datetime) -> str:
 
 
 def read_time(company: CompanyFile, text: str, *, end: bool = False) -> datetime:
-    """A DATETIMETYPE of a filter; without an offset it is workstation time, and a date alone is its first or last second."""
+    """A DATETIMETYPE of a filter: workstation time without an offset; a date alone is its first or last second."""
     moment = datetime.fromisoformat(text)
     if end and len(text) == len("2026-01-01"):
         moment = moment.replace(hour=23, minute=59, second=59)
@@ -52,6 +52,13 @@ def add_ref(parent: etree._Element, name: str, target: ListObject) -> None:
     ref = etree.SubElement(parent, name)
     add_text(ref, "ListID", target.list_id)
     add_text(ref, "FullName", target.full_name)
+
+
+def data_ext_of(company: CompanyFile, object_id: str, owners: Iterable[str]) -> list[DataExt]:
+    """The data fields of an object, or of the company with an empty id, that belong to these owners."""
+    wanted = {owner.lower() for owner in owners}
+    found = [e for (owner, target, _), e in company.books.data_ext.items() if target == object_id and owner in wanted]
+    return sorted(found, key=lambda ext: (ext.owner_id, ext.name))
 
 
 def add_data_ext(parent: etree._Element, exts: Sequence[DataExt]) -> None:
@@ -74,7 +81,7 @@ def list_ret(company: CompanyFile, item: ListObject, shown: Shown) -> etree._Ele
         if _left_out(plain, shown.only):
             continue
         if name == "DataExtRet":
-            add_data_ext(ret, company.data_ext_of(item.list_id, shown.owners))
+            add_data_ext(ret, data_ext_of(company, item.list_id, shown.owners))
         elif name.endswith("/"):
             _add_group(ret, plain, item)
         elif name == "VendorAddressBlock":
@@ -109,10 +116,12 @@ def _list_facts(company: CompanyFile, item: ListObject, shown: Shown) -> dict[st
     if item.kind == "Account":
         facts["Balance"] = format_money(_shown_balance(company, item))
         below = [i for i in company.books.lists.values() if i.kind == "Account" and _is_below(company, i, item.list_id)]
-        facts["TotalBalance"] = format_money(sum((_shown_balance(company, i) for i in below), _shown_balance(company, item)))
+        facts["TotalBalance"] = format_money(
+            sum((_shown_balance(company, i) for i in below), _shown_balance(company, item))
+        )
         facts.setdefault("CashFlowClassification", "None")
     elif item.kind in ("Vendor", "Customer"):
-        facts["Balance"] = format_money(company.balance(item.list_id))
+        facts["Balance"] = format_money(company.index.balances.get(item.list_id, ZERO))
         facts["TotalBalance"] = facts["Balance"]
     return facts
 
@@ -127,7 +136,7 @@ def _is_below(company: CompanyFile, item: ListObject, list_id: str) -> bool:
 
 def _shown_balance(company: CompanyFile, account: ListObject) -> Decimal:
     """Assets and expenses show debits as positive, all other accounts show credits as positive."""
-    balance = company.balance(account.list_id)
+    balance = company.index.balances.get(account.list_id, ZERO)
     return balance if account.values["AccountType"] in DEBIT_NORMAL else -balance
 
 
@@ -172,11 +181,11 @@ def txn_ret(company: CompanyFile, txn: Txn, shown: Shown) -> etree._Element:
         if _left_out(name, shown.only):
             continue
         if name == "DataExtRet":
-            add_data_ext(ret, company.data_ext_of(txn.txn_id, shown.owners))
+            add_data_ext(ret, data_ext_of(company, txn.txn_id, shown.owners))
         elif name == "LinkedTxn":
             _add_links(ret, company, txn, shown)
         elif name == "AppliedToTxnRet":
-            _add_applied(ret, company, txn)
+            _add_applied(ret, company, txn, shown)
         elif name.endswith("LineRet") or name.startswith("Journal"):
             _add_lines(ret, name, txn, company, shown)
         elif name.endswith("Ref"):
@@ -228,8 +237,8 @@ def _add_links(ret: etree._Element, company: CompanyFile, txn: Txn, shown: Shown
         add_text(link, "Amount", format_money(-(applied.amount + applied.discount)))
 
 
-def _add_applied(ret: etree._Element, company: CompanyFile, txn: Txn) -> None:
-    for applied in txn.applied:
+def _add_applied(ret: etree._Element, company: CompanyFile, txn: Txn, shown: Shown) -> None:
+    for applied in txn.applied if shown.lines else ():
         target = company.books.txns[applied.txn_id]
         part = etree.SubElement(ret, "AppliedToTxnRet")
         add_text(part, "TxnID", target.txn_id)

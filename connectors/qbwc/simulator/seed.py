@@ -47,12 +47,24 @@ CHART: tuple[Account, ...] = (
     Account("Travel:Meals", "Expense", "68430"),
     Account("Utilities", "Expense", "68600"),
 )
-VENDORS = ("Acme Supply", "Bayshore CalOil Service", "Delta Air Lines", "Harbor Office Park", "Northwind Traders", "Zoë & Söhne GmbH")
+VENDORS = (
+    "Acme Supply",
+    "Bayshore CalOil Service",
+    "Delta Air Lines",
+    "Harbor Office Park",
+    "Northwind Traders",
+    "Zoë & Söhne GmbH",
+)
 CLASSES = ("Engineering", "Marketing", "Operations", "Operations:East", "Operations:West")
 CUSTOMERS = ("Smith", "Smith:Kitchen", "Lakeside Holdings", "Lakeside Holdings:Phase 1")
 EMPLOYEES = ("Jane Doe", "Omar Haddad")
 TERMS: Mapping[str, int] = {"Due on receipt": 0, "Net 15": 15, "Net 30": 30, "Net 60": 60}
-CURRENCIES: Mapping[str, str] = {"US Dollar": "USD", "Canadian Dollar": "CAD", "Euro": "EUR", "British Pound Sterling": "GBP"}
+CURRENCIES: Mapping[str, str] = {
+    "US Dollar": "USD",
+    "Canadian Dollar": "CAD",
+    "Euro": "EUR",
+    "British Pound Sterling": "GBP",
+}
 
 
 def seed_company(
@@ -90,7 +102,13 @@ def seed_company(
         add(company, "Employee", name, {"FirstName": first, "LastName": last})
     home = company.named("Currency", company.preferences.home_currency)
     for name in vendors:
-        add(company, "Vendor", name, {"CompanyName": name, "NameOnCheck": name}, {"CurrencyRef": home.list_id} if home else {})
+        add(
+            company,
+            "Vendor",
+            name,
+            {"CompanyName": name, "NameOnCheck": name},
+            {"CurrencyRef": home.list_id} if home else {},
+        )
     income = company.named("Account", "Consulting Income")
     if income is not None:
         add(company, "ItemService", "Consulting", {"Price": "150.00"}, {"AccountRef": income.list_id})
@@ -100,7 +118,7 @@ def seed_company(
 def add(
     company: CompanyFile, kind: str, full_name: str, values: Mapping[str, str], refs: Mapping[str, str] | None = None
 ) -> ListObject:
-    """Put one object into a list as a user would, with its parents; an existing one of the name is returned as it is."""
+    """Put one object into a list with its parents, as a user would; an existing one of the name is returned."""
     known = company.named(kind, full_name)
     if known is not None:
         return known
@@ -111,8 +129,8 @@ def add(
         list_id=company.next_id("list"),
         name=name,
         full_name=full_name,
-        created_at=company.now(),
-        modified_at=company.now(),
+        created_at=company.clock.now(),
+        modified_at=company.clock.now(),
         edit_sequence=company.next_edit(),
         parent_id=parent.list_id if parent else "",
         values={key: value for key, value in values.items() if value},

@@ -1,4 +1,4 @@
-"""The lists and transactions of a company file as tables: element order of answers, references, account types, limits."""
+"""The lists and transactions of a company file as tables: element order of answers, references, account types."""
 
 from __future__ import annotations
 
@@ -53,8 +53,24 @@ LISTS: Mapping[str, ListKind] = {
             "Account",
             (
                 *_HEAD,
-                *("FullName", "IsActive", "ParentRef", "Sublevel", "AccountType", "SpecialAccountType", "AccountNumber"),
-                *("BankNumber", "Desc", "Balance", "TotalBalance", "CashFlowClassification", "CurrencyRef", "DataExtRet"),
+                *(
+                    "FullName",
+                    "IsActive",
+                    "ParentRef",
+                    "Sublevel",
+                    "AccountType",
+                    "SpecialAccountType",
+                    "AccountNumber",
+                ),
+                *(
+                    "BankNumber",
+                    "Desc",
+                    "Balance",
+                    "TotalBalance",
+                    "CashFlowClassification",
+                    "CurrencyRef",
+                    "DataExtRet",
+                ),
             ),
             hierarchical=True,
             maximum=31,
@@ -63,9 +79,24 @@ LISTS: Mapping[str, ListKind] = {
             "Vendor",
             (
                 *_HEAD,
-                *("IsActive", "ClassRef", *_PERSON, "VendorAddress/", "VendorAddressBlock", "ShipAddress/", *_ADDRESS_TAIL),
+                *(
+                    "IsActive",
+                    "ClassRef",
+                    *_PERSON,
+                    "VendorAddress/",
+                    "VendorAddressBlock",
+                    "ShipAddress/",
+                    *_ADDRESS_TAIL,
+                ),
                 *("NameOnCheck", "AccountNumber", "Notes", "TermsRef", "CreditLimit", "VendorTaxIdent"),
-                *("IsVendorEligibleFor1099", "Balance", "ExternalGUID", "PrefillAccountRef", "CurrencyRef", "DataExtRet"),
+                *(
+                    "IsVendorEligibleFor1099",
+                    "Balance",
+                    "ExternalGUID",
+                    "PrefillAccountRef",
+                    "CurrencyRef",
+                    "DataExtRet",
+                ),
             ),
             iterator=True,
             guid=True,
@@ -87,7 +118,11 @@ LISTS: Mapping[str, ListKind] = {
             (*_HEAD, "IsActive", "Salutation", "FirstName", "MiddleName", "LastName", "Phone", "Email", "ExternalGUID"),
             guid=True,
         ),
-        ListKind("OtherName", (*_HEAD, "IsActive", "CompanyName", "FirstName", "LastName", "Phone", "ExternalGUID"), guid=True),
+        ListKind(
+            "OtherName",
+            (*_HEAD, "IsActive", "CompanyName", "FirstName", "LastName", "Phone", "ExternalGUID"),
+            guid=True,
+        ),
         ListKind("Class", (*_HEAD, "FullName", "IsActive", "ParentRef", "Sublevel"), hierarchical=True, maximum=31),
         ListKind("StandardTerms", (*_HEAD, "IsActive", "StdDueDays", "StdDiscountDays", "DiscountPct"), maximum=31),
         ListKind("Currency", (*_HEAD, "IsActive", "CurrencyCode", "IsUserDefinedCurrency", "ExchangeRate"), maximum=64),
@@ -178,7 +213,15 @@ TXNS: Mapping[str, TxnKind] = {
             "BillPaymentCheck",
             (
                 *_TXN,
-                *("PayeeEntityRef", "APAccountRef", "TxnDate", "BankAccountRef", "Amount", "CurrencyRef", "ExchangeRate"),
+                *(
+                    "PayeeEntityRef",
+                    "APAccountRef",
+                    "TxnDate",
+                    "BankAccountRef",
+                    "Amount",
+                    "CurrencyRef",
+                    "ExchangeRate",
+                ),
                 *("AmountInHomeCurrency", "RefNumber", "Memo", "IsToBePrinted", "ExternalGUID", "AppliedToTxnRet"),
                 "DataExtRet",
             ),
@@ -256,7 +299,13 @@ TXNS: Mapping[str, TxnKind] = {
             "Transfer",
             (
                 *_TXN,
-                *("TxnDate", "TransferFromAccountRef", "FromAccountBalance", "TransferToAccountRef", "ToAccountBalance"),
+                *(
+                    "TxnDate",
+                    "TransferFromAccountRef",
+                    "FromAccountBalance",
+                    "TransferToAccountRef",
+                    "ToAccountBalance",
+                ),
                 *("ClassRef", "Amount", "Memo"),
             ),
             amount="Amount",
@@ -278,7 +327,16 @@ LINE_ORDER: Mapping[str, tuple[str, ...]] = {
     "DepositLine": ("TxnLineID", "EntityRef", "AccountRef", "Memo", "CheckNumber", "ClassRef", "Amount"),
 }
 DEBIT_NORMAL = frozenset(
-    {"Bank", "AccountsReceivable", "OtherCurrentAsset", "FixedAsset", "OtherAsset", "CostOfGoodsSold", "Expense", "OtherExpense"}
+    {
+        "Bank",
+        "AccountsReceivable",
+        "OtherCurrentAsset",
+        "FixedAsset",
+        "OtherAsset",
+        "CostOfGoodsSold",
+        "Expense",
+        "OtherExpense",
+    }
 )
 
 

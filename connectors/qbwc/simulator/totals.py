@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from connectors.qbwc.simulator.company import CompanyFile, postings
+from connectors.qbwc.simulator.company import CompanyFile
+from connectors.qbwc.simulator.index import postings
 from connectors.qbwc.simulator.model import ZERO, Txn
 from connectors.qbwc.simulator.specs import TXNS
 

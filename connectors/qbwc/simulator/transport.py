@@ -21,13 +21,13 @@ def http_post(url: str, *, timeout_s: float = 100.0) -> Post:
     connection = kind(parts.hostname or "localhost", parts.port, timeout=timeout_s)
 
     def post(body: bytes, headers: Mapping[str, str]) -> Answer:
-        for last in (False, True):
+        for last in (connection.sock is None, True):
             try:
                 connection.request("POST", parts.path or "/", body, dict(headers))
                 reply = connection.getresponse()
                 return reply.status, reply.read(), reply.getheader("Content-Type", "")
             except http.client.RemoteDisconnected:
-                # The server closed the connection while it was idle: only then is one new connection tried.
+                # The server may have closed the kept connection while it was idle: .NET then tries a new one, once.
                 connection.close()
                 if last:
                     raise

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 from lxml import etree
 
-from connectors.qbwc.simulator.company import CompanyFile
+from connectors.qbwc.simulator.company import CompanyFile, today
 from connectors.qbwc.simulator.model import ZERO, Applied, Deleted, Line, ListObject, Refused, Txn
 from connectors.qbwc.simulator.reading import (
     NOT_THERE,
@@ -49,7 +49,7 @@ def add_txn(context: Context, kind: str, body: etree._Element) -> Txn:
     company, spec = context.company, TXNS[kind]
     check_lock(company, kind)
     draft = _read(context, spec, body, {})
-    day = _day(context, body, company.today())
+    day = _day(context, body, today(company))
     _fill_in(company, spec, draft, day)
     _check(company, spec, draft, day)
     _check_payment(company, draft, "")
@@ -57,8 +57,8 @@ def add_txn(context: Context, kind: str, body: etree._Element) -> Txn:
         kind=kind,
         txn_id=company.next_id("txn"),
         number=company.count("number"),
-        created_at=company.now(),
-        modified_at=company.now(),
+        created_at=company.clock.now(),
+        modified_at=company.clock.now(),
         edit_sequence=company.next_edit(),
         date=day,
         amount=draft.amount,
@@ -70,6 +70,7 @@ def add_txn(context: Context, kind: str, body: etree._Element) -> Txn:
     )
     define(context, body, txn.txn_id)
     company.put_txn(txn)
+    _touch_bills(company, txn)
     return txn
 
 
@@ -100,11 +101,21 @@ def modify_txn(context: Context, kind: str, body: etree._Element) -> Txn:
         refs=draft.refs,
         lines=tuple(line if line.line_id else replace(line, line_id=company.next_id("txn")) for line in draft.lines),
         applied=tuple(draft.applied),
-        modified_at=company.now(),
+        modified_at=company.clock.now(),
         edit_sequence=company.next_edit(txn.edit_sequence),
     )
     company.put_txn(changed)
+    _touch_bills(company, changed)
     return changed
+
+
+def _touch_bills(company: CompanyFile, payment: Txn) -> None:
+    if not company.behaviour.payment_touches_bill:
+        return
+    for bill_id in dict.fromkeys(applied.txn_id for applied in payment.applied):
+        bill = company.books.txns[bill_id]
+        edit = company.next_edit(bill.edit_sequence)
+        company.put_txn(replace(bill, modified_at=company.clock.now(), edit_sequence=edit))
 
 
 def delete_txn(context: Context, kind: str, txn_id: str) -> Deleted:
@@ -132,7 +143,7 @@ def void_txn(context: Context, kind: str, txn_id: str) -> Txn:
         values={**txn.values, "Memo": memo},
         lines=tuple(replace(line, amount=ZERO) for line in txn.lines),
         applied=(),
-        modified_at=company.now(),
+        modified_at=company.clock.now(),
         edit_sequence=company.next_edit(txn.edit_sequence),
     )
     company.put_txn(voided)
@@ -214,8 +225,8 @@ def _applied(context: Context, element: etree._Element) -> Applied:
 def _fill_in(company: CompanyFile, spec: TxnKind, draft: Draft, day: date) -> None:
     """What QuickBooks sets when the request leaves it out."""
     if "APAccountRef" in spec.order and "APAccountRef" not in draft.refs:
-        payable = next((a for a in company.objects("Account") if _type(a) == "AccountsPayable"), None)
-        if payable is None or not isinstance(payable, ListObject):
+        payable = next((a for a in company.items("Account") if _type(a) == "AccountsPayable"), None)
+        if payable is None:
             raise Refused(3270, "There is a missing posting account: the company has no accounts payable account.")
         draft.refs["APAccountRef"] = payable.list_id
     if spec.kind == "Bill":
@@ -240,13 +251,13 @@ def _total(spec: TxnKind, draft: Draft) -> Decimal:
     if spec.kind == "BillPaymentCheck":
         return sum((a.amount for a in draft.applied), ZERO)
     if spec.kind == "Transfer":
-        return Decimal(draft.values.pop("Amount", None) or draft.amount).quantize(ZERO)
+        return Decimal(draft.values.pop("Amount", "") or draft.amount).quantize(ZERO)
     counted = (line.amount for line in draft.lines if line.kind != "JournalCreditLine")
     return sum(counted, ZERO)
 
 
-def _type(item: object) -> str:
-    return item.values.get("AccountType", "") if isinstance(item, ListObject) else ""
+def _type(item: ListObject | None) -> str:
+    return item.values.get("AccountType", "") if item else ""
 
 
 def _check(company: CompanyFile, spec: TxnKind, draft: Draft, day: date) -> None:
@@ -255,14 +266,17 @@ def _check(company: CompanyFile, spec: TxnKind, draft: Draft, day: date) -> None
         account = company.books.lists.get(draft.refs.get(name, ""))
         if account is not None and _type(account) not in allowed:
             code = company.behaviour.wrong_account_code
-            said = f'The "{name}" field has an invalid value "{account.full_name}".  QuickBooks error message: The account is of the wrong type.'
+            said = f'The "{name}" field has an invalid value "{account.full_name}".  QuickBooks error message: '
+            said += "The account is of the wrong type."
             raise Refused(code, said)
     if spec.kind == "BillPaymentCheck":
         _check_vendor(company, draft)
     if spec.kind == "JournalEntry":
         _check_journal(company, spec, draft)
     elif company.behaviour.refuse_negative_total and draft.amount < ZERO:
-        said = f"There was an error when saving a {spec.label}.  QuickBooks error message: The total cannot be negative."
+        said = (
+            f"There was an error when saving a {spec.label}.  QuickBooks error message: The total cannot be negative."
+        )
         raise Refused(3180, said)
     if company.preferences.multi_currency:
         _check_currency(company, spec, draft)
@@ -271,7 +285,9 @@ def _check(company: CompanyFile, spec: TxnKind, draft: Draft, day: date) -> None
 def _check_vendor(company: CompanyFile, draft: Draft) -> None:
     payee = company.books.lists[draft.refs["PayeeEntityRef"]]
     if payee.kind != "Vendor":
-        said = f'There is an invalid reference to QuickBooks Vendor "{payee.full_name}" in the Bill Payment.  {NOT_THERE}'
+        said = (
+            f'There is an invalid reference to QuickBooks Vendor "{payee.full_name}" in the Bill Payment.  {NOT_THERE}'
+        )
         raise Refused(3140, said)
 
 
@@ -280,14 +296,16 @@ def _check_journal(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
     credit = sum((line.amount for line in draft.lines if line.kind == "JournalCreditLine"), ZERO)
     saving = f"There was an error when saving a {spec.label}.  QuickBooks error message: "
     if debit != credit:
-        said = "Transaction is not in balance.  Make sure the amounts in the Debit column equal the amounts in the Credit column."
+        said = "Transaction is not in balance.  Make sure the amounts in the Debit column equal "
+        said += "the amounts in the Credit column."
         raise Refused(3180, saving + said)
     for line in draft.lines:
         account = company.books.lists.get(line.refs.get("AccountRef", ""))
         entity = company.books.lists.get(line.refs.get("EntityRef", ""))
         wants = {"AccountsPayable": "Vendor", "AccountsReceivable": "Customer"}.get(_type(account))
-        if wants and (entity is None or entity.kind != wants):
-            raise Refused(3180, f"{saving}A {wants.lower()} is needed on a line that uses the account {account.full_name}.")  # type: ignore[union-attr]
+        if account and wants and (entity is None or entity.kind != wants):
+            said = f"A {wants.lower()} is needed on a line that uses the account {account.full_name}."
+            raise Refused(3180, saving + said)
 
 
 def _check_currency(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
@@ -299,7 +317,9 @@ def _check_currency(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
     found = {o.refs.get("CurrencyRef", home_id) for o in objects if o.kind in ("Vendor", "Account")}
     if len(found) > 1:
         said = "QuickBooks error message: The currency of the name and of the account must be the same."
-        raise Refused(company.behaviour.currency_mismatch_code, f'The "CurrencyRef" field has an invalid value.  {said}')
+        raise Refused(
+            company.behaviour.currency_mismatch_code, f'The "CurrencyRef" field has an invalid value.  {said}'
+        )
     if spec.currency_of and found:
         draft.refs.setdefault("CurrencyRef", found.pop())
 
@@ -321,6 +341,3 @@ def _check_payment(company: CompanyFile, draft: Draft, own_id: str) -> None:
             raise Refused(3210, f"{value}The bill belongs to another vendor.")
         if applied.amount + applied.discount > still_open:
             raise Refused(3210, f"{value}You cannot pay more than the amount due.")
-
-
-WRITERS: Mapping[str, Callable[[Context, str, etree._Element], Txn]] = {"Add": add_txn, "Mod": modify_txn}

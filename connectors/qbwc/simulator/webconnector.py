@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from connectors.qbwc.simulator import dotnet
 from connectors.qbwc.simulator.company import CompanyFile
+from connectors.qbwc.simulator.dataext import put_data_ext
 from connectors.qbwc.simulator.faults import Faults
 from connectors.qbwc.simulator.model import DataExt, ProcessorError
-from connectors.qbwc.simulator.processor import Death, RequestProcessor
+from connectors.qbwc.simulator.processor import RequestProcessor
+from connectors.qbwc.simulator.render import data_ext_of
 from connectors.qbwc.simulator.transport import Post
 from engine.clock import Clock
 
@@ -73,11 +74,11 @@ class SessionReport:
     elapsed_s: float = 0.0
 
 
-class Abandoned(Exception):  # noqa: N818  # a way out of the session, not a fault of this program
+class Abandoned(Exception):  # a way out of the session, not a fault of this program
     """The session ends here and now, without another call."""
 
 
-class SessionEnd(Exception):  # noqa: N818  # a way out of the session, not a fault of this program
+class SessionEnd(Exception):  # a way out of the session, not a fault of this program
     """The session ends after an error that was recorded."""
 
 
@@ -94,7 +95,6 @@ class WebConnector:
         application: Application | None = None,
         faults: Faults | None = None,
         clock: Clock | None = None,
-        other_file: CompanyFile | None = None,
     ) -> None:
         self.post = post
         self.user = user
@@ -103,16 +103,15 @@ class WebConnector:
         self.application = application or Application()
         self.faults = faults or Faults()
         self.clock: Clock = clock or company_file.clock
-        self.other_file = other_file
         self.report = SessionReport()
+        self._marked = False
 
     def update(self) -> SessionReport:
         """Run one whole session, as "Update Selected" does."""
         self.report = report = SessionReport()
         started, home = self.clock.monotonic(), self.company
         self.faults.between_sessions(self.company)
-        if self.other_file is not None and self.faults.hits("switch_file"):
-            self.company = self.other_file
+        self._switch("switch_file")
         try:
             self._session()
         except Abandoned:
@@ -143,7 +142,8 @@ class WebConnector:
             kind = answer[2] if len(answer) == 3 else "text/xml"
             return dotnet.result(method, answer[0], answer[1], kind)
         except (OSError, dotnet.ClientFault) as error:
-            return self._fail(method, str(error), arguments)
+            self._fail(method, str(error), arguments)
+            return None
 
     def _fail(self, method: str, reason: str, arguments: dict[str, str | int]) -> None:
         if method == "serverVersion":  # only shown under "More Information"; a service without it still works
@@ -186,7 +186,7 @@ class WebConnector:
         """The ticket and the company file to open; an empty ticket when the session is over."""
         answer = dotnet.strings(self._call("authenticate", strUserName=self.user, strPassword=self.password))
         if len(answer) < 2:
-            self.report.errors.append("QBWC1012: Authentication failed due to following error message. Index was outside the bounds of the array.")
+            self.report.errors.append("QBWC1012: Authentication failed. Index was outside the bounds of the array.")
             raise SessionEnd
         ticket, flag = answer[0], answer[1]
         if len(answer) > 3 and answer[3].strip().isdigit():
@@ -209,7 +209,9 @@ class WebConnector:
         for _ in range(3):
             problem = self._cannot_open(wanted)
             if problem is None:
-                self._write_file_id()
+                if not self._marked:
+                    _mark_company(self.company, self.application)
+                    self._marked = True
                 return RequestProcessor(self.company, self.application.name)
             self.report.errors.append(f"QBWC1013: Error connecting to QuickBooks. {problem[1]}")
             said = dotnet.text(self._call("connectionError", ticket=ticket, hresult=problem[0], message=problem[1]))
@@ -224,19 +226,22 @@ class WebConnector:
         if self.faults.hits("connection_error"):
             return "0x80040408", "Could not start QuickBooks."
         if wanted and wanted.casefold() != self.company.path.casefold():
-            return "0x8004040A", "A QuickBooks company data file is already open and it is different from the one requested."
+            return (
+                "0x8004040A",
+                "A QuickBooks company data file is already open and it is different from the one requested.",
+            )
         return None
 
-    def _write_file_id(self) -> None:
-        """On first connect QBWC marks the company with the FileID; ASSUMED: an id that is there already is left alone."""
-        owner = self.application.owner_id
-        lock = f"LOCKED:{self.application.machine}:{int(self.clock.now().timestamp()) * 10_000_000 + 621_355_968_000_000_000}"
-        self.company.set_data_ext(DataExt(owner, "AppLock", "", lock))
-        if not any(ext.name == "FileID" for ext in self.company.data_ext_of("", [owner])):
-            self.company.set_data_ext(DataExt(owner, "FileID", "", self.application.file_id))
+    def _switch(self, fault: str) -> bool:
+        """Open the other company file, if there is one and the fault happens."""
+        other = self.faults.other_file
+        if other is None or not self.faults.hits(fault):
+            return False
+        self.company = other
+        return True
 
     def _exchange(self, ticket: str, processor: RequestProcessor) -> None:
-        hcp = self._hcp(processor)
+        hcp = _host_company_preferences(processor, self.application)
         for _ in range(self.application.max_requests):
             major, _, minor = self.company.preferences.qbxml_versions[-1].partition(".")
             said = dotnet.text(
@@ -255,8 +260,7 @@ class WebConnector:
                 if not self._pauses(ticket):
                     return
                 continue
-            if self.other_file is not None and self.faults.hits("switch_file_midway"):
-                self.company = self.other_file
+            if self._switch("switch_file_midway"):
                 processor = RequestProcessor(self.company, self.application.name)
             self.report.requests.append(said)
             response, hresult, message = self._process(processor, said)
@@ -281,10 +285,6 @@ class WebConnector:
         self.clock.sleep(PAUSE_S)
         return True
 
-    def _hcp(self, processor: RequestProcessor) -> str:
-        version = self.company.preferences.qbxml_versions[-1]
-        return processor.process(HCP.format(version=version, owner=self.application.owner_id))
-
     def _process(self, processor: RequestProcessor, request: str) -> tuple[str, str, str]:
         """The answer of QuickBooks, or an HRESULT with its message and no answer."""
         faults = self.faults
@@ -292,29 +292,35 @@ class WebConnector:
             self.clock.sleep(faults.plan.slow_s)
         if faults.hits("hresult"):
             return "", *faults.hresult()
-        gone = self._gone()
-        die = self._death()
+        gone, death = faults.gone(), faults.death()
         try:
-            answer = processor.process(request, die="unstored" if gone == "unstored" else die)
+            answer = processor.process(request, die=gone or death)
         except ProcessorError as error:
             if gone:
                 raise Abandoned from error
+            if error.detail:
+                self.report.errors.append(f"qbsdklog: {error.detail}")
             return "", error.hresult, error.message
-        if gone:
-            raise Abandoned
         return faults.spoil(answer), "", ""
-
-    def _gone(self) -> str:
-        """Whether the machine goes away after QuickBooks has run the message set, and what it loses with it."""
-        if self.faults.hits("answer_and_store_lost"):
-            return "unstored"
-        return "stored" if self.faults.hits("answer_lost") else ""
-
-    def _death(self) -> Death:
-        deaths: tuple[Death, ...] = ("before", "midway", "after")
-        return next((death for death in deaths if self.faults.hits(f"die_{death}")), "")
 
     def _close(self, ticket: str) -> None:
         self.report.messages.append(dotnet.text(self._call("closeConnection", ticket=ticket)))
 
 
+def _mark_company(company: CompanyFile, application: Application) -> None:
+    """On its first connect QBWC writes the FileID of the .qwc file into the company.
+
+    ASSUMED: a FileID of the same owner that is there already is left alone, and a file that is opened later in place of
+    the first one is not marked.
+    """
+    owner, known = application.owner_id, data_ext_of(company, "", [application.owner_id])
+    ticks = int(company.clock.now().timestamp()) * 10_000_000 + 621_355_968_000_000_000
+    put_data_ext(company, DataExt(owner, "AppLock", "", f"LOCKED:{application.machine}:{ticks}"))
+    if not any(ext.name == "FileID" for ext in known):
+        put_data_ext(company, DataExt(owner, "FileID", "", application.file_id))
+
+
+def _host_company_preferences(processor: RequestProcessor, application: Application) -> str:
+    """The answers that go along with the first sendRequestXML of a session."""
+    version = processor.company.preferences.qbxml_versions[-1]
+    return processor.process(HCP.format(version=version, owner=application.owner_id))

@@ -116,8 +116,8 @@ def _settings(world: World, body: JsonObject) -> tuple[tuple[str, bool], ...] | 
         return None
     if not isinstance(given, dict):
         raise invalid({"settings": ["Invalid input type."]})
-    errors = {name: ["Unknown field."] for name in given if name not in SETTINGS}
-    errors |= {name: ["Not a valid boolean."] for name, value in given.items() if not isinstance(value, bool)}
+    errors = {name: ["Not a valid boolean."] for name, value in given.items() if not isinstance(value, bool)}
+    errors |= {name: ["Unknown field."] for name in given if name not in SETTINGS}
     if errors:
         raise invalid(errors)
     return tuple(given.items())

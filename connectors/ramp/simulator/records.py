@@ -291,6 +291,8 @@ class Options:
     # ASSUMED: a payment cannot be synced before its bill. False accepts it.
     payment_needs_bill: bool = True
     sync_request_timeout_s: float = 300.0
+    # The secret of every new subscription, so that a sandbox can be configured beforehand; empty for one from the seed.
+    webhook_secret: str = field(default="", repr=False)
     webhook_signature: Literal["ramp-hex", "webhook-hex", "webhook-base64"] = "webhook-hex"
     # ASSUMED: the verification POST is not signed. True signs it like any event.
     sign_challenge: bool = False

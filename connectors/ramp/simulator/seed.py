@@ -34,8 +34,8 @@ _VENDORS = (
     "Harbor Insurance Brokers", "Curaçao Imports",
 )  # fmt: skip
 _MERCHANTS = (
-    "Blue Bottle Coffee", "Delta Air Lines", "Uber", "Amazon Web Services", "Staples", "GitHub", "Hôtel Lutetia", "Shell",
-    "Zoom", "FedEx Office", "Notion Labs", "Trader Joe's",
+    "Blue Bottle Coffee", "Delta Air Lines", "Uber", "Amazon Web Services", "Staples", "GitHub", "Hôtel Lutetia",
+    "Shell", "Zoom", "FedEx Office", "Notion Labs", "Trader Joe's",
 )  # fmt: skip
 _MEMOS = (
     "Monthly service",

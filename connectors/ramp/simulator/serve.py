@@ -68,7 +68,7 @@ def app(simulator: RampSimulator, *, deliver_webhooks: bool = False) -> Starlett
             reply = await run_in_threadpool(simulator.handle, call)
         except ConnectionReset:
             # Fewer bytes than announced: the server closes the connection and the client sees a broken answer.
-            return StreamingResponse(_nothing(), headers={"content-length": "1", "content-type": "application/json"})
+            return StreamingResponse(iter(()), headers={"content-length": "1", "content-type": "application/json"})
         return Response(reply.body, status_code=reply.status, headers=dict(reply.headers))
 
     async def pump() -> None:
@@ -87,9 +87,3 @@ def app(simulator: RampSimulator, *, deliver_webhooks: bool = False) -> Starlett
 
     methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
     return Starlette(routes=[Route("/{path:path}", endpoint, methods=methods)], lifespan=lifespan)
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    empty: tuple[bytes, ...] = ()
-    for chunk in empty:
-        yield chunk

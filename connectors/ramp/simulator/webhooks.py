@@ -84,7 +84,7 @@ def post_webhook(world: World, request: Request) -> HttpReply:
         created_at=now,
         updated_at=now,
         headers=tuple(headers.items()),
-        secret=f"ramp_sec_{world.names.text('secret', 32)}",
+        secret=world.options.webhook_secret or f"ramp_sec_{world.names.text('secret', 32)}",
         challenge=f"ramp_challenge_{world.names.uuid('challenge').replace('-', '')}",
     )
     world.subscriptions[made.id] = made

@@ -50,7 +50,11 @@ class Api:
             path, text = parts.path, parts.query
         else:
             path, text = f"/developer/v1{path}", urlencode(query)
-        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json", "host": "demo-api.ramp.com"}
+        headers = {
+            "authorization": f"Bearer {self.token}",
+            "content-type": "application/json",
+            "host": "demo-api.ramp.com",
+        }
         data = b"" if body is None else json.dumps(body).encode()
         return self.simulator.handle(HttpCall(method, path, text, headers, data, "10.0.0.1"))
 
@@ -62,7 +66,9 @@ class Api:
     def ids(self, path: str, **query: object) -> list[str]:
         return [row["id"] for row in self.get(path, **query)["data"]]
 
-    def sync(self, kind: str, *pairs: tuple[str, str], key: str = "key-1", failed: dict[str, str] | None = None) -> HttpReply:
+    def sync(
+        self, kind: str, *pairs: tuple[str, str], key: str = "key-1", failed: dict[str, str] | None = None
+    ) -> HttpReply:
         body: dict[str, Any] = {"idempotency_key": key, "sync_type": kind}
         if pairs:
             body["successful_syncs"] = [{"id": id_, "reference_id": reference} for id_, reference in pairs]

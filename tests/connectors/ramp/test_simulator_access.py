@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from connectors.ramp.simulator import Fault
 from connectors.ramp.simulator.core import Logged
 from connectors.ramp.simulator.faults import ConnectionReset
+from engine.contract import HttpCall
 from tests.connectors.ramp.simulator_kit import BASIC, Api, StillClock, decoded, error, rent, simulator, token
 
 GRANT = {"grant_type": "client_credentials", "scope": "bills:read vendors:read"}
-EXPIRED = (401, "DEVELOPER_7028", "The access token has expired.", {})
+EXPIRED: tuple[object, ...] = (401, "DEVELOPER_7028", "The access token has expired.", {})
 
 
 def test_token_answer() -> None:
@@ -21,7 +24,10 @@ def test_token_answer() -> None:
     secret = body.pop("access_token")
     assert secret.startswith("ramp_business_tok_")
     assert len(secret) == 58
-    assert (reply.status, body) == (200, {"expires_in": 864000, "scope": "bills:read vendors:read", "token_type": "Bearer"})
+    assert (reply.status, body) == (
+        200,
+        {"expires_in": 864000, "scope": "bills:read vendors:read", "token_type": "Bearer"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,22 +79,28 @@ def test_token_expires_on_the_clock() -> None:
 def test_unknown_and_revoked_tokens() -> None:
     target = simulator()
     api = Api(target)
-    refused = (401, "DEVELOPER_7002", "The request does not have a valid access token.", {})
+    refused: tuple[object, ...] = (401, "DEVELOPER_7002", "The request does not have a valid access token.", {})
     good, api.token = api.token, "ramp_business_tok_madeup"
     assert error(api.call("GET", "/bills")) == refused
     api.token = good
     assert api.call("GET", "/bills").status == 200
-    from engine.contract import HttpCall
-
     headers = {"authorization": BASIC, "content-type": "application/x-www-form-urlencoded"}
     gone = target.handle(HttpCall("POST", "/developer/v1/token/revoke", "", headers, f"token={good}".encode()))
     assert gone.status == 200
     assert error(api.call("GET", "/bills")) == refused
+    headers["authorization"] = "Basic bm9ib2R5OndvbmRlcg=="
+    other = target.handle(HttpCall("POST", "/developer/v1/token/revoke", "", headers, b"token=x"))
+    assert (other.status, decoded(other)) == (401, {"error": "invalid_client"})
+
+
+def test_expiry_fault_on_a_call_without_token() -> None:
+    target = simulator(faults=[Fault("token_expired", at=(0,))])
+    assert error(target.handle(HttpCall("GET", "/developer/v1/bills", "", {}, b""))) == EXPIRED
 
 
 def test_unknown_route_is_a_404() -> None:
     api = Api(simulator())
-    expected = (404, "DEVELOPER_7003", "The requested URL was not found on the server.", {})
+    expected: tuple[object, ...] = (404, "DEVELOPER_7003", "The requested URL was not found on the server.", {})
     assert error(api.call("GET", "/nothing")) == expected
     assert error(api.call("PUT", "/bills")) == expected
 
@@ -122,8 +134,6 @@ def test_rate_limit_rolls() -> None:
 
 
 def test_rate_limit_counts_each_client_alone() -> None:
-    from engine.contract import HttpCall
-
     target = simulator(requests_per_window=3)
     api = Api(target)
     assert [api.call("GET", "/business").status for _ in range(3)] == [200, 200, 429]
@@ -183,7 +193,9 @@ def test_reset_before_and_after_commit() -> None:
 
 
 def test_html_truncated_and_slow() -> None:
-    target = simulator(faults=[Fault("html_error", at=(0,)), Fault("truncated", at=(2,)), Fault("slow", at=(3,), seconds=70)])
+    target = simulator(
+        faults=[Fault("html_error", at=(0,)), Fault("truncated", at=(2,)), Fault("slow", at=(3,), seconds=70)]
+    )
     first = token(target, GRANT)
     assert (first.status, first.headers["content-type"], first.body[:15]) == (502, "text/html", b"<!doctype html>")
     api = Api(target)
@@ -222,3 +234,17 @@ def test_the_clock_is_the_only_time() -> None:
     target = simulator()
     assert isinstance(target.clock, StillClock)
     assert target.add_bill([rent(100)]).created_at == target.clock.now()
+
+
+def test_calls_from_many_threads_mark_once() -> None:
+    target = simulator(requests_per_window=10_000)
+    bills = [target.add_bill([rent(100)]).id for _ in range(20)]
+    api = Api(target)
+    with ThreadPoolExecutor(8) as pool:
+        calls = [
+            pool.submit(api.sync, "BILL_SYNC", (bill, "T"), key=f"{bill}{turn}") for bill in bills for turn in range(5)
+        ]
+        statuses = Counter(call.result().status for call in calls)
+    assert statuses == {201: 20, 400: 80}
+    assert sorted(mark.object_id for mark in target.world.marks) == sorted(bills)
+    assert len(target.log) == 101

@@ -134,7 +134,10 @@ def test_bill_with_everything() -> None:
     vendor = target.add_vendor("Café Zürich", accounting=Account("V-1", "Cafe Zurich", "CAFE")).id
     lines = [Line(1998, coded(RENT, CLASS, JOB), "Headset"), Line(95_000, coded(PAPER))]
     bill = target.add_bill(
-        lines, vendor_id=vendor, inventory_lines=(InventoryLine(5, 200, coded(PAPER), "Staplers"),), posting_on=date(2026, 3, 1)
+        lines,
+        vendor_id=vendor,
+        inventory_lines=(InventoryLine(5, 200, coded(PAPER), "Staplers"),),
+        posting_on=date(2026, 3, 1),
     )
     target.pay_bill(bill.id, paid_on=date(2026, 3, 2), minor=90_000)
     api = Api(target)
@@ -162,13 +165,18 @@ def test_bill_with_everything() -> None:
 
 def test_bill_of_2026() -> None:
     target = simulator("2026-08")
-    bill = target.add_bill([Line(5000, (Selection("GL_ACCOUNT", RENT, "Other Tool"), *coded(None, CLASS)))], currency="JPY").id
+    bill = target.add_bill(
+        [Line(5000, (Selection("GL_ACCOUNT", RENT, "Other Tool"), *coded(None, CLASS)))], currency="JPY"
+    ).id
     api = Api(target)
     body = api.get(f"/bills/{bill}")
     assert body["amount"] == {"amount": 5000, "currency_code": "JPY", "minor_unit_conversion_rate": 1}
     assert (body["enable_accounting_sync"], body["status_summary"]) == (True, "PAYMENT_DETAILS_MISSING")
     coding = body["line_items"][0]["accounting_field_selections"]
-    assert [(item["provider_name"], item["external_code"]) for item in coding] == [("Other Tool", "6010"), ("flowctl", None)]
+    assert [(item["provider_name"], item["external_code"]) for item in coding] == [
+        ("Other Tool", "6010"),
+        ("flowctl", None),
+    ]
     schedule_payment(target.world, bill, date(2026, 3, 9))
     scheduled = api.get(f"/bills/{bill}")
     assert (scheduled["status"], scheduled["status_summary"]) == ("OPEN", "PAYMENT_SCHEDULED")
@@ -179,10 +187,41 @@ def test_bill_of_2026() -> None:
     assert api.get(f"/bills/{bill}")["status_summary"] == "ARCHIVED"
 
 
+@pytest.mark.parametrize(("approval", "summary"), [("PENDING", "APPROVAL_PENDING"), ("REJECTED", "APPROVAL_REJECTED")])
+def test_summary_of_an_unapproved_bill(approval: str, summary: str) -> None:
+    target = simulator("2026-08")
+    bill = target.add_bill([rent(1)], approval=approval).id
+    assert Api(target).get(f"/bills/{bill}")["status_summary"] == summary
+
+
+def test_vendor_of_2026() -> None:
+    target = simulator("2026-08")
+    vendor = target.add_vendor("Acme", country="DE").id
+    body = Api(target).get(f"/vendors/{vendor}")
+    assert (body["addresses"], body["external_vendor_id"], body["subsidiary"]) == ([body["address"]], None, [])
+    assert body["total_spend_ytd"] == {"amount": 0, "currency_code": "USD", "minor_unit_conversion_rate": 100}
+
+
+def test_pending_transaction_clears() -> None:
+    target = simulator()
+    row = target.add_transaction(Money(700), state="PENDING").id
+    target.world.events.clear()
+    edit_transaction(target.world, row, state="CLEARED", sync_status="SYNC_READY")
+    assert [event.type for event in target.world.events] == ["transactions.cleared", "transactions.ready_to_sync"]
+    assert Api(target).ids("/transactions", sync_status="SYNC_READY") == [row]
+
+
 def test_missing_objects() -> None:
     api = Api(simulator())
     nobody = "6e3816e3-0e53-42ae-b075-bdb0adff10c4"
-    names = {"bills": "Bill", "vendors": "Vendor", "transactions": "Transaction", "entities": "Entity", "users": "User", "departments": "Department"}
+    names = {
+        "bills": "Bill",
+        "vendors": "Vendor",
+        "transactions": "Transaction",
+        "entities": "Entity",
+        "users": "User",
+        "departments": "Department",
+    }
     for path, name in names.items():
         assert error(api.call("GET", f"/{path}/{nobody}")) == (404, "DEVELOPER_7004", f"{name} not found", {})
     assert error(api.call("GET", "/bills/nonsense"))[3] == {"bill_id": ["Not a valid UUID."]}
@@ -248,9 +287,17 @@ def test_foreign_transaction_in_2026() -> None:
     assert (body["amount"], body["currency_code"]) == (91.35, "USD")
     assert body["entity_amount"] == {"currency": "USD", "value": 9135}
     assert body["merchant_amount"] == {"currency": "EUR", "value": 9000}
-    assert body["original_transaction_amount"] == {"amount": 9000, "currency_code": "EUR", "minor_unit_conversion_rate": 100}
+    assert body["original_transaction_amount"] == {
+        "amount": 9000,
+        "currency_code": "EUR",
+        "minor_unit_conversion_rate": 100,
+    }
     first, second = body["line_items"]
-    assert (first["amount"]["amount"], first["amount"]["currency_code"], first["converted_amount"]["amount"]) == (5000, "EUR", 5435)
+    assert (first["amount"]["amount"], first["amount"]["currency_code"], first["converted_amount"]["amount"]) == (
+        5000,
+        "EUR",
+        5435,
+    )
     assert second["accounting_field_selections"] == []
     header = body["accounting_field_selections"][0]
     assert (header["type"], header["source"], header["provider_name"]) == ("GL_ACCOUNT", {"type": "USER"}, "flowctl")

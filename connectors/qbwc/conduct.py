@@ -1,0 +1,334 @@
+"""Carries out one turn of a session: what to send, and what an answer changes, inside one transaction of the store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from connectors.qbwc import gate, probe, recovery
+from connectors.qbwc.auth import TICKET_LENGTH
+from connectors.qbwc.lists import read_page, request_page
+from connectors.qbwc.state import Flight, Paging, Recovery, State
+from connectors.qbwc.status import com_error, com_text
+from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
+from engine.clock import Clock, Ids
+from engine.contract import Desk, MessageSet, OperationOutcome
+from engine.qbxml.books import company_identity
+from engine.qbxml.envelope import envelope, status_check
+from engine.qbxml.errors import UnreadableAnswer
+from engine.qbxml.queries import LIST_FIELDS
+from engine.qbxml.response import Answer, parse_response
+
+# One write for each set is the simplest safe size (FACTS section 3); everything below works with more.
+BATCH = 1
+# Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
+MOST_TROUBLES = 3
+DONE_TEXT = "There is nothing more to send."
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a turn works with: the store's views inside the current transaction, and the world."""
+
+    desk: Desk
+    company: str
+    ticket_hash: str
+    clock: Clock
+    ids: Ids
+
+
+# --- deciding ------------------------------------------------------------------------------------------------------
+
+
+def facts_of(ctx: Context, state: State) -> Facts:
+    """Look at the store; records are prepared only when nothing else comes first."""
+    unsettled = ctx.desk.operations.unsettled(ctx.company)
+    facts = Facts(
+        ended=state.ended,
+        gate=state.gate,
+        unsettled=unsettled is not None,
+        stage=_recovery(state, unsettled).stage if unsettled else "status",
+        lists_due=_list_due(ctx, state) is not None,
+    )
+    if next_turn(facts) != "end" or facts.ended or facts.gate != "passed":
+        return facts
+    return replace(facts, operations=has_operations(ctx.desk, ctx.company))
+
+
+def has_operations(desk: Desk, company: str) -> bool:
+    """Whether there is an operation to send, preparing waiting records when there is none yet."""
+    return bool(desk.operations.next(company, 1)) or (
+        desk.operations.refill(company) > 0 and bool(desk.operations.next(company, 1))
+    )
+
+
+def progress(ctx: Context, state: State) -> int:
+    """The percentage to answer with: 100 exactly when the next call would get nothing."""
+    facts = facts_of(ctx, state)
+    turn = next_turn(facts)
+    if turn == "end":
+        return 100
+    waiting = max(ctx.desk.operations.backlog(ctx.company), int(facts.operations))
+    lists = len([name for name in ctx.desk.books.due(ctx.company) if name not in state.lists_done])
+    # Work may appear while the session runs; a bar that goes back reads as a fault.
+    return max(state.last_percent, percent_done(state.done, max(1, waiting + lists + int(facts.unsettled))))
+
+
+def _recovery(state: State, unsettled: MessageSet) -> Recovery:
+    known = state.recovery
+    return known if known is not None and known.set_id == unsettled.id else Recovery(unsettled.id)
+
+
+def _list_due(ctx: Context, state: State) -> str | None:
+    if state.paging is not None:
+        return state.paging.list
+    return next(
+        (name for name in ctx.desk.books.due(ctx.company) if name in LIST_FIELDS and name not in state.lists_done), None
+    )
+
+
+# --- sending -------------------------------------------------------------------------------------------------------
+
+
+def begin(ctx: Context, state: State) -> tuple[State, bytes]:
+    """Take the next turn: the state to keep, and the document to send, empty when there is nothing."""
+    turn = next_turn(facts_of(ctx, state))
+    if turn == "end":
+        return replace(state, ended=True, error=state.error or DONE_TEXT), b""
+    state = replace(state, turn=state.turn + 1)
+    prefix = f"q{state.turn}"
+    if turn == "identify":
+        return _identify(state, prefix)
+    if turn == "list":
+        return _list(ctx, state, prefix)
+    if turn == "write":
+        return _write(ctx, state, prefix)
+    return _recover(ctx, state, prefix, turn)
+
+
+def _identify(state: State, prefix: str) -> tuple[State, bytes]:
+    owner = state.options.owner_id
+    requests = (
+        f'<HostQueryRq requestID="{prefix}.0"/>',
+        f'<CompanyQueryRq requestID="{prefix}.1"><OwnerID>{owner}</OwnerID></CompanyQueryRq>',
+        f'<PreferencesQueryRq requestID="{prefix}.2"/>',
+    )
+    version = gate.common_version((), state.spoken, state.options.qbxml_version) or state.options.qbxml_version
+    body = envelope([text.encode("ascii") for text in requests], version=version, on_error="continueOnError")
+    return replace(state, gate="asked", flight=Flight("identify", prefix)), body
+
+
+def _list(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
+    name = _list_due(ctx, state)
+    assert name is not None
+    paging = state.paging or Paging(name)
+    request = request_page(name, paging.iterator_id, prefix, state.options.page_size)
+    body = envelope([request], version=state.version)
+    return replace(state, paging=paging, flight=Flight("list", prefix, list=name)), body
+
+
+def _write(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
+    operations = ctx.desk.operations.next(ctx.company, 1 if state.single else BATCH)
+    cleared = ctx.desk.operations.uncleared(ctx.company)
+    alone = operations[0] if len(operations) == 1 else None
+    # A retry needs a new id: QuickBooks answers a known one from its memory, and equal ids are a status check.
+    fresh = alone is None or alone.sent_before or alone.id == cleared
+    set_id = ctx.ids.base62(TICKET_LENGTH) if fresh or alone is None else alone.id
+    body = envelope(
+        [operation.body for operation in operations],
+        version=state.version,
+        on_error="stopOnError" if alone else "continueOnError",
+        new_id=set_id,
+        old_id=cleared,
+    )
+    frozen = MessageSet(set_id, body, hashlib.sha256(body).hexdigest(), operations, ticket_hash=ctx.ticket_hash)
+    ctx.desk.operations.freeze(ctx.company, frozen)
+    return replace(state, recovery=None, flight=Flight("write", prefix, set_id=set_id)), body
+
+
+def _recover(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State, bytes]:
+    unsettled = ctx.desk.operations.unsettled(ctx.company)
+    assert unsettled is not None
+    known = _recovery(state, unsettled)
+    if turn == "resend":
+        # The frozen bytes, never a new rendering: QuickBooks compares them with what it may have kept.
+        ctx.desk.operations.resend(ctx.company, unsettled.id, ctx.ticket_hash)
+        return replace(state, recovery=known, flight=Flight("write", prefix, set_id=unsettled.id)), unsettled.body
+    if turn == "status":
+        body = status_check(unsettled.id, version=state.version)
+        return replace(state, recovery=known, flight=Flight("status", prefix, set_id=unsettled.id)), body
+    now = ctx.clock.now()
+    asked = [operation for operation in unsettled.operations if operation.id in known.ask]
+    requests = [query for n, operation in enumerate(asked) for query in probe.queries(operation, f"{prefix}.{n}", now)]
+    body = envelope(requests, version=state.version, on_error="continueOnError")
+    return replace(state, recovery=known, flight=Flight("probe", prefix, set_id=unsettled.id)), body
+
+
+def lost(ctx: Context, state: State, reason: str) -> State:
+    """The answer that was due will not come: a write is in doubt, and a query may simply be asked again."""
+    flight = state.flight
+    if flight is None:
+        return state
+    if flight.kind == "write":
+        doubt(ctx, flight.set_id, reason)
+        return replace(state, flight=None, recovery=None)
+    if flight.kind == "identify":
+        return replace(state, flight=None, gate="new")
+    # An iterator has moved on although its page was lost, so the list starts anew.
+    return replace(state, flight=None, paging=None)
+
+
+def doubt(ctx: Context, set_id: str, reason: str) -> None:
+    """No answer will come to the set by itself."""
+    unsettled = ctx.desk.operations.unsettled(ctx.company)
+    if unsettled is not None and unsettled.id == set_id and unsettled.state == "sent":
+        ctx.desk.operations.doubt(ctx.company, set_id, reason)
+
+
+# --- receiving -----------------------------------------------------------------------------------------------------
+
+
+def take(ctx: Context, state: State, text: str) -> State:
+    """Read the answer to what was sent."""
+    flight = state.flight
+    assert flight is not None
+    state = replace(state, flight=None)
+    try:
+        answer = parse_response(text)
+    except UnreadableAnswer as error:
+        return _unusable(ctx, state, flight, str(error))
+    if flight.kind == "identify":
+        return enter(ctx, state, answer)
+    if flight.kind == "list":
+        return _listed(ctx, state, flight, answer)
+    return _settle(ctx, state, flight, answer, text)
+
+
+def enter(ctx: Context, state: State, answer: Answer) -> State:
+    """Let the company file through the gate, or end the session with a text for its bookkeeper."""
+    bound = ctx.desk.sessions.identity(ctx.company)
+    found = company_identity(answer, owner_id=state.options.owner_id)
+    verdict = gate.judge(found, state.path, bound, state.options, spoken=state.spoken, asked=state.gate == "asked")
+    if verdict.kind == "ask":
+        return replace(state, gate="new")
+    if verdict.kind == "passed":
+        if verdict.bind is not None:
+            ctx.desk.sessions.bind(ctx.company, verdict.bind)
+        return replace(state, gate="passed", version=verdict.version)
+    event = "company_unconfirmed" if verdict.kind == "unconfirmed" else "company_refused"
+    return refuse(ctx, state, event, verdict.reason, verdict.bind)
+
+
+def refuse(ctx: Context, state: State, event: str, reason: str, detail: Mapping[str, object] | None = None) -> State:
+    """End the session before anything is written, and tell a person."""
+    ctx.desk.sessions.note(ctx.company, event, reason, detail, alert=True)
+    return replace(state, gate="refused", ended=True, error=reason)
+
+
+def _listed(ctx: Context, state: State, flight: Flight, answer: Answer) -> State:
+    response = answer.by_request_id(flight.prefix)
+    if response is None:
+        return _unusable(ctx, state, flight, "the answer does not belong to the query")
+    page = read_page(flight.list, response)
+    if page.problem:
+        message = f"the list {flight.list} could not be read: {page.problem}"
+        ctx.desk.sessions.note(ctx.company, "list_failed", message, {"code": response.code}, alert=True)
+        return replace(state, paging=None, lists_done=(*state.lists_done, flight.list), done=state.done + 1)
+    first = state.paging is None or not state.paging.iterator_id
+    ctx.desk.books.store_page(ctx.company, flight.list, page.objects, first=first, last=not page.iterator_id)
+    if page.iterator_id:
+        return replace(state, paging=Paging(flight.list, page.iterator_id), troubles=0)
+    return replace(state, paging=None, lists_done=(*state.lists_done, flight.list), done=state.done + 1, troubles=0)
+
+
+def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: str) -> State:
+    unsettled = ctx.desk.operations.unsettled(ctx.company)
+    if unsettled is None or unsettled.id != flight.set_id:
+        message = "QuickBooks answered a message set that is settled already; the answer was not used"
+        ctx.desk.sessions.note(ctx.company, "answer_late", message, {"message_set": flight.set_id}, alert=True)
+        return replace(state, recovery=None)
+    if flight.kind == "probe":
+        return _probed(ctx, state, flight, unsettled, answer, text)
+    verdict = recovery.after_answer(unsettled, answer, text)
+    if isinstance(verdict, recovery.NotOurs):
+        return _unusable(ctx, state, flight, verdict.reason)
+    if isinstance(verdict, recovery.Settled):
+        return commit(ctx, state, unsettled, verdict.outcomes, text)
+    doubt(ctx, unsettled.id, "QuickBooks did not say what became of every request")
+    return replace(state, recovery=verdict)
+
+
+def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, answer: Answer, text: str) -> State:
+    known = _recovery(state, unsettled)
+    now = ctx.clock.now()
+    asked = [operation for operation in unsettled.operations if operation.id in known.ask]
+    found = {
+        operation.id: probe.look(operation, answer, f"{flight.prefix}.{n}", len(probe.queries(operation, "q", now)))
+        for n, operation in enumerate(asked)
+    }
+    verdict = recovery.after_probe(unsettled, known, found)
+    if isinstance(verdict, recovery.NotNow):
+        return _unusable(ctx, state, flight, verdict.reason)
+    if isinstance(verdict, Recovery):
+        return replace(state, recovery=verdict)
+    return commit(ctx, state, unsettled, verdict.outcomes, f"{known.answer}\n{text}" if known.answer else text)
+
+
+def commit(
+    ctx: Context, state: State, unsettled: MessageSet, outcomes: tuple[OperationOutcome, ...], text: str
+) -> State:
+    """Make the outcome of every operation of the set durable."""
+    ctx.desk.operations.settle(ctx.company, unsettled.id, outcomes, text.encode("utf-8", "replace"))
+    stale = recovery.stale_lists(outcomes)
+    if stale:
+        ctx.desk.books.expire(ctx.company, stale)
+    counts = dict(state.counts)
+    for outcome in outcomes:
+        counts[outcome.outcome] = counts.get(outcome.outcome, 0) + 1
+    return replace(state, recovery=None, counts=counts, done=state.done + len(outcomes), troubles=0)
+
+
+def _unusable(ctx: Context, state: State, flight: Flight, reason: str) -> State:
+    """An answer in which nothing is believed: note it, and find out in another way."""
+    message = f"an answer from QuickBooks was not used: {reason}"
+    ctx.desk.sessions.note(
+        ctx.company, "answer_rejected", message, {"turn": flight.kind, "message_set": flight.set_id}, alert=True
+    )
+    state = lost(ctx, replace(state, flight=flight, troubles=state.troubles + 1), message)
+    if flight.kind == "status":
+        # What QuickBooks kept cannot be had: look for the records themselves.
+        unsettled = ctx.desk.operations.unsettled(ctx.company)
+        if unsettled is not None:
+            ids = tuple(operation.id for operation in unsettled.operations)
+            state = replace(state, recovery=Recovery(unsettled.id, "probe", ask=ids))
+    if state.troubles < MOST_TROUBLES:
+        return state
+    return replace(state, ended=True, error=f"{message[0].upper()}{message[1:]}. The next update goes on from here.")
+
+
+# --- COM errors ----------------------------------------------------------------------------------------------------
+
+
+def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
+    """QuickBooks did not process the request: it was unreadable, or QuickBooks could not work at all."""
+    flight = state.flight
+    assert flight is not None
+    text = com_text(hresult, message)
+    if com_error(hresult).recourse != "template":
+        ctx.desk.sessions.note(
+            ctx.company, "quickbooks_error", text, {"turn": flight.kind}, alert=com_error(hresult).recourse == "person"
+        )
+        return replace(lost(ctx, state, text), ended=True, error=text)
+    state = replace(state, flight=None)
+    unsettled = ctx.desk.operations.unsettled(ctx.company)
+    if flight.kind == "write" and unsettled is not None and unsettled.id == flight.set_id:
+        outcomes = recovery.refused_whole(unsettled, message)
+        return replace(commit(ctx, state, unsettled, outcomes, text), single=True)
+    if flight.kind == "list":
+        note = f"the list {flight.list} could not be read: {text}"
+        ctx.desk.sessions.note(ctx.company, "list_failed", note, alert=True)
+        return replace(state, paging=None, lists_done=(*state.lists_done, flight.list))
+    if flight.kind == "identify":
+        return refuse(ctx, state, "company_refused", text)
+    return _unusable(ctx, state, flight, text)

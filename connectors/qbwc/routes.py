@@ -1,0 +1,66 @@
+"""The HTTP side: POST is SOAP, GET ?wsdl the description, any other GET a short page for people and for AppSupport."""
+
+from __future__ import annotations
+
+from connectors.qbwc.auth import Doorkeeper
+from connectors.qbwc.session import Service
+from connectors.qbwc.soap import SIZE_LIMIT, FaultCode, SoapRefused, decode, encode, encode_fault
+from connectors.qbwc.wsdl import location, wsdl
+from engine.clock import Clock, Ids
+from engine.contract import Handler, HttpCall, HttpReply, Outbox
+from engine.errors import FlowctlError, StaleLease, StoreBusy
+
+# .NET reads an answer only when it is text/xml; `application/xml` is an exception to it (FACTS section 1).
+_XML = {"content-type": "text/xml; charset=utf-8", "cache-control": "no-store"}
+_PAGE = (
+    b'<!doctype html><html lang="en"><meta charset="utf-8"><title>flowctl</title><h1>flowctl</h1>'
+    b"<p>This is the address of the QuickBooks Web Connector service. Open the .qwc file that you were given "
+    b"in the Web Connector and type your password there; nothing is to be done on this page.</p></html>"
+)
+_BUSY = "The service is busy or being moved. Nothing was lost; the next update goes on from here."
+_BROKEN = "The service met an internal error and did nothing. Its operator finds the cause in its log."
+
+
+def make_handler(outbox: Outbox, clock: Clock, ids: Ids) -> Handler:
+    """The handler for every path below the mount point."""
+    service = Service(outbox, clock, ids, Doorkeeper(clock))
+
+    def handle(call: HttpCall) -> HttpReply:
+        if call.method == "POST":
+            return _soap(service, call)
+        if call.method in {"GET", "HEAD"}:
+            return _get(call)
+        return HttpReply(
+            405, {"allow": "GET, HEAD, POST", "content-type": "text/plain; charset=utf-8"}, b"use POST for SOAP\n"
+        )
+
+    return handle
+
+
+def _soap(service: Service, call: HttpCall) -> HttpReply:
+    if len(call.body) > SIZE_LIMIT:
+        return _fault(413, "Client", f"the message is larger than {SIZE_LIMIT >> 20} MiB")
+    if call.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        return _fault(415, "Client", "compressed messages are not read here")
+    try:
+        request = decode(call.body)
+        return HttpReply(200, _XML, encode(request.method, service.answer(request, call.client)))
+    except SoapRefused as error:
+        return _fault(500, error.code, f"{error}; {error.hint}" if error.hint else str(error))
+    except (StoreBusy, StaleLease):
+        return _fault(500, "Server", _BUSY)
+    except FlowctlError:
+        # Its text may speak of the inside; the journal and the log have it.
+        return _fault(500, "Server", _BROKEN)
+
+
+def _get(call: HttpCall) -> HttpReply:
+    if call.query.lower().split("=")[0] in {"wsdl", "singlewsdl"}:
+        secure = call.headers.get("x-forwarded-proto", "").lower() == "https"
+        body = wsdl(location(call.headers.get("host", ""), call.path, secure=secure))
+        return HttpReply(200, _XML, body)
+    return HttpReply(200, {"content-type": "text/html; charset=utf-8", "cache-control": "no-store"}, _PAGE)
+
+
+def _fault(status: int, code: FaultCode, message: str) -> HttpReply:
+    return HttpReply(status, _XML, encode_fault(code, message))

@@ -1,0 +1,238 @@
+"""The Web Connector's methods: each is one short transaction, so that any process can answer the next call."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+
+from connectors.qbwc import conduct, gate
+from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
+from connectors.qbwc.conduct import Context
+from connectors.qbwc.soap import Call
+from connectors.qbwc.state import Options, State, dump, load
+from connectors.qbwc.status import com_error, com_text
+from engine.clock import Clock, Ids, from_iso, iso
+from engine.contract import Desk, Json, Outbox
+from engine.errors import FlowctlError, StaleLease, StoreBusy
+from engine.qbxml.errors import UnreadableAnswer
+from engine.qbxml.response import parse_response
+
+Result = str | int | tuple[str, ...]
+
+_UNKNOWN_TICKET = "This session is over, or a newer one has replaced it. The next update starts a new one."
+_REFUSED = -1
+
+
+class _Occupied(FlowctlError):
+    """Another Web Connector is in the middle of a write for this company."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open session inside its transaction."""
+
+    context: Context
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Answers calls from the store alone; no other system is ever asked inside one."""
+
+    outbox: Outbox
+    clock: Clock
+    ids: Ids
+    doorkeeper: Doorkeeper
+
+    def answer(self, call: Call, client: str) -> Result:
+        """Answer one call."""
+        if call.method == "authenticate":
+            return self._authenticate(call, client)
+        methods: Mapping[str, Callable[[Call], Result]] = {
+            "sendRequestXML": self._send,
+            "receiveResponseXML": self._receive,
+            "connectionError": self._connection_error,
+            "closeConnection": self._close,
+            "getLastError": self._last_error,
+        }
+        return methods.get(call.method, _constant)(call)
+
+    # --- opening ---
+
+    def _authenticate(self, call: Call, client: str) -> tuple[str, ...]:
+        ticket = new_ticket(self.ids)
+        user = call["strUserName"]
+        try:
+            with self.outbox.transaction() as desk:
+                login = desk.sessions.login(user)
+            # The password is hashed between two transactions: its 15 ms must not hold the store.
+            answer = self.doorkeeper.check(login, client, user, call["strPassword"])
+            if answer == "busy":
+                return (ticket, "busy")
+            if answer == "no" or login is None:
+                return (ticket, "nvu")
+            options = Options.read(login.settings)
+            state = State(client=client, seen_at=iso(self.clock.now()), options=options)
+            with self.outbox.transaction() as desk:
+                work = self._open(desk, login.company, ticket_hash(ticket), state)
+        except (StoreBusy, StaleLease, _Occupied):
+            return (ticket, "busy")
+        if work:
+            # Nothing after the second item: with a postpone value the Web Connector would not run this update at all.
+            return (ticket, options.company_file)
+        return (ticket, "none", "", str(options.min_interval_s)) if options.min_interval_s else (ticket, "none")
+
+    def _open(self, desk: Desk, company: str, ticket: str, state: State) -> bool:
+        """Open the session when there is work; what earlier sessions left open is in doubt."""
+        earlier = [load(data) for data in desk.sessions.open(company, ticket, dump(state))]
+        if any(self._is_writing(other, state) for other in earlier):
+            raise _Occupied
+        unsettled = desk.operations.unsettled(company)
+        if unsettled is not None and unsettled.state == "sent":
+            desk.operations.doubt(company, unsettled.id, "a new session began before the answer came")
+        if unsettled is not None or desk.books.due(company) or desk.sessions.identity(company) is None:
+            return True
+        if desk.operations.backlog(company) or conduct.has_operations(desk, company):
+            return True
+        desk.sessions.close(ticket)
+        return False
+
+    def _is_writing(self, other: State, mine: State) -> bool:
+        """Whether another machine may still be in QuickBooks with a write; the same one has given up its session."""
+        if other.flight is None or other.flight.kind != "write" or other.client == mine.client or not other.seen_at:
+            return False
+        age = (self.clock.now() - from_iso(other.seen_at)).total_seconds()
+        return 0 <= age < mine.options.request_timeout_s
+
+    # --- the loop ---
+
+    def _send(self, call: Call) -> str:
+        with self._session(call["ticket"]) as session:
+            if session is None:
+                return ""
+            ctx, state = session.context, session.state
+            if state.flight is not None:
+                state = conduct.lost(
+                    ctx, state, "the Web Connector asked for the next request instead of giving the answer"
+                )
+            state = self._meet(ctx, state, call)
+            state, body = conduct.begin(ctx, state)
+            self._keep(ctx, state)
+            return body.decode("ascii")
+
+    def _meet(self, ctx: Context, state: State, call: Call) -> State:
+        """Look at the company file that the Web Connector names, and at what QuickBooks says of itself."""
+        if state.ended:
+            return state
+        path = call["strCompanyFileName"].strip()
+        if state.gate == "passed" and path and state.path and not gate.same_path(path, state.path):
+            reason = f"The company file changed from `{state.path}` to `{path}`, so nothing more was written."
+            return conduct.refuse(ctx, state, "company_changed", reason)
+        state = replace(state, path=path or state.path, spoken=_version(call) or state.spoken)
+        hello = call["strHCPResponse"]
+        if not hello.strip():
+            return state
+        try:
+            return conduct.enter(ctx, state, parse_response(hello))
+        except UnreadableAnswer:
+            # Then QuickBooks is asked by us.
+            return state
+
+    def _receive(self, call: Call) -> int:
+        text, hresult, message = call["response"], call["hresult"].strip(), call["message"]
+        digest = hashlib.sha256(f"{text}\0{hresult}\0{message}".encode("utf-8", "replace")).hexdigest()
+        with self._session(call["ticket"]) as session:
+            if session is None:
+                return _REFUSED
+            ctx, state = session.context, session.state
+            if state.flight is None:
+                if digest == state.last_answer:
+                    return state.last_percent
+                self._keep(ctx, replace(state, error="An answer came that nothing was sent for. It was not used."))
+                return _REFUSED
+            state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
+            percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state))
+            self._keep(ctx, replace(state, last_answer=digest, last_percent=percent))
+            return percent
+
+    # --- ending ---
+
+    def _connection_error(self, call: Call) -> str:
+        text = com_text(call["hresult"], call["message"])
+        with self._session(call["ticket"]) as session:
+            if session is not None:
+                ctx = session.context
+                state = conduct.lost(ctx, session.state, text)
+                person = com_error(call["hresult"]).recourse == "person"
+                ctx.desk.sessions.note(ctx.company, "connection_error", text, alert=person)
+                self._keep(ctx, replace(state, ended=True, error=text))
+        return "done"
+
+    def _close(self, call: Call) -> str:
+        with self._session(call["ticket"]) as session:
+            if session is None:
+                return "OK"
+            ctx = session.context
+            state = conduct.lost(ctx, session.state, "the Web Connector closed the session before it gave the answer")
+            ctx.desk.sessions.close(ctx.ticket_hash)
+            return _summary(state)
+
+    def _last_error(self, call: Call) -> str:
+        with self._session(call["ticket"]) as session:
+            if session is None:
+                return _UNKNOWN_TICKET
+            return session.state.error or conduct.DONE_TEXT
+
+    # --- the store ---
+
+    @contextmanager
+    def _session(self, ticket: str) -> Iterator[_Open | None]:
+        digest = ticket_hash(ticket)
+        with self.outbox.transaction() as desk:
+            found = desk.sessions.load(digest) if ticket else None
+            if found is None:
+                yield None
+                return
+            company, data = found
+            yield _Open(Context(desk, company, digest, self.clock, self.ids), load(data))
+
+    def _keep(self, ctx: Context, state: State) -> None:
+        data: Json = dump(replace(state, seen_at=iso(self.clock.now())))
+        ctx.desk.sessions.save(ctx.ticket_hash, data)
+
+
+def _constant(call: Call) -> str:
+    """Methods that need no session. Interactive mode is never asked for, so its methods get harmless answers."""
+    if call.method in {"serverVersion", "getServerVersion"}:
+        return _server_version()
+    # An empty answer to clientVersion means: go on, whatever version you are (Programmer's Guide p.66).
+    return "Done" if call.method == "interactiveDone" else ""
+
+
+@cache
+def _server_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"flowctl {version('flowctl')}"
+    except PackageNotFoundError:
+        return "flowctl"
+
+
+def _summary(state: State) -> str:
+    """What the Web Connector shows when it is done; the words are those of the journal."""
+    if not state.counts:
+        return "OK"
+    return "OK: " + ", ".join(f"{count} {name}" for name, count in sorted(state.counts.items()))
+
+
+def _version(call: Call) -> str:
+    major, minor = call["qbXMLMajorVers"].strip(), call["qbXMLMinorVers"].strip() or "0"
+    return (
+        f"{int(major)}.{int(minor)}"
+        if major.isdecimal() and minor.isdecimal() and len(major + minor) < 6 and int(major)
+        else ""
+    )

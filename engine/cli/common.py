@@ -1,0 +1,143 @@
+"""What several commands share: where things are, how a flow is named, how results are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from engine.diagnostics import suggestion
+from engine.errors import FlowFileUnreadable, UsageError
+
+if TYPE_CHECKING:
+    from engine.program import FlowProgram
+    from engine.world import World
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_COMPANY = "main"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".flowctl"),
+    envvar="FLOWCTL_HOME",
+    show_default=True,
+    show_envvar=True,
+    help="Folder of the store and its key.",
+)
+company_option = click.option(
+    "--company", default=DEFAULT_COMPANY, envvar="FLOWCTL_COMPANY", show_default=True, show_envvar=True, help="Company."
+)
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+)
+
+
+class FlowInvalid(UsageError):
+    """A flow file has problems."""
+
+    def __init__(self, path: str, problems: Sequence[object]) -> None:
+        shown = "\n".join(str(problem) for problem in problems[:20])
+        super().__init__(f"{path} does not validate:\n{shown}", hint=f"run `flowctl validate {path}`")
+
+
+@contextmanager
+def opened(home: Path, *, create: bool = True) -> Iterator[World]:
+    """The world on this machine; the store and key are made when they are missing."""
+    from engine.store.sqlite import SqliteStore
+    from engine.vault import load_key
+    from engine.world import World
+
+    path = home / "flowctl.db"
+    if not create and not path.exists():
+        raise UsageError(f"there is no store at {path}", hint="give --home, or start with `flowctl connect`")
+    vault = load_key(home)
+    store = SqliteStore(path)
+    try:
+        yield World(store, vault)
+    finally:
+        store.close()
+
+
+def flow_path(name: str) -> Path:
+    """A flow file by path, or by the name of a flow in ./flows or among the shipped ones."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or "/" in name:
+        if not path.is_file():
+            raise FlowFileUnreadable(name, "there is no such file")
+        return path
+    local = Path("flows") / f"{name}.yaml"
+    if local.is_file():
+        return local
+    with as_file(files("flows").joinpath(f"{name}.yaml")) as shipped:
+        if shipped.is_file():
+            return shipped
+    raise FlowFileUnreadable(name, f"no flow has this name; {suggestion(name, flow_names())}")
+
+
+def flow_names() -> list[str]:
+    """The flows in ./flows and the shipped ones."""
+    found = {entry.name.removesuffix(".yaml") for entry in files("flows").iterdir() if entry.name.endswith(".yaml")}
+    if Path("flows").is_dir():
+        found |= {path.stem for path in Path("flows").glob("*.yaml")}
+    return sorted(found)
+
+
+def program(name: str) -> FlowProgram:
+    """Load, validate and compile a flow.
+
+    Raises:
+        FlowInvalid: with every problem of the file.
+    """
+    from engine.flowfile import load_flow
+    from engine.program import compile_flow
+    from engine.validate import validate
+
+    path = flow_path(name)
+    problems = [d for d in validate([path]).problems if d.level == "error"]
+    flow, _ = load_flow(path)
+    if problems or flow is None:
+        raise FlowInvalid(str(path), problems)
+    return compile_flow(flow)
+
+
+def programs(names: Iterable[str]) -> Mapping[str, FlowProgram]:
+    """The named flows, or all there are."""
+    loaded = [program(name) for name in (list(names) or flow_names())]
+    return {item.flow.name: item for item in loaded}
+
+
+def echo_json(value: object) -> None:
+    """Print one JSON value."""
+    click.echo(json.dumps(value, indent=None, default=str, ensure_ascii=False))
+
+
+def clean(value: object) -> str:
+    """Text from a vendor or a person, safe for a terminal: no control characters, no direction tricks."""
+    return _CONTROL.sub("?", str(value if value is not None else ""))
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
+    """Print rows in columns; the last column is not cut."""
+    texts = [[clean(cell).replace("\n", " ") for cell in row] for row in rows]
+    widths = [max([len(h), *(min(len(row[i]), 48) for row in texts)]) for i, h in enumerate(header)]
+    for row in [list(header), *texts]:
+        cells = [
+            cell if i == len(row) - 1 else (cell if len(cell) <= 48 else cell[:45] + "...").ljust(widths[i])
+            for i, cell in enumerate(row)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def interactive() -> bool:
+    """Whether stderr is a terminal, so that progress may be drawn."""
+    return sys.stderr.isatty() and "NO_PROGRESS" not in os.environ and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,97 @@
+"""Wires the commands; each is imported only when it is called, so that `--help` and `validate` stay fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+# Command name -> (module, one line of help). The help stands here so that `flowctl --help` imports no command.
+COMMANDS = {
+    "validate": ("engine.cli.validate", "Check flow files; report every problem with file, line and column."),
+    "test": ("engine.cli.test", "Run golden-file cases of flows, Web Connector conversation included."),
+    "run": ("engine.cli.run", "Run a flow once: read, prepare, tell the source."),
+    "serve": ("engine.cli.serve", "Serve the Web Connector and webhooks, and run flows on schedule."),
+    "demo": ("engine.cli.demo", "Run a shipped flow end to end against simulated vendors."),
+    "sandbox": ("engine.cli.sandbox", "Serve a simulated vendor, or be a simulated Web Connector."),
+    "connect": ("engine.cli.connect", "Give a connection its settings and credentials."),
+    "company": ("engine.cli.company", "Add a company, or see and change its settings."),
+    "qwc": ("engine.cli.qwc", "Write the .qwc file for the Web Connector and set its password."),
+    "status": ("engine.cli.status", "Show what was read, posted, deferred and failed."),
+    "deferred": ("engine.cli.deferred", "Show what waits, and for which mapping."),
+    "map": ("engine.cli.mapping", "Show, set, import and export mapping tables."),
+    "retry": ("engine.cli.retry", "Try failed or deferred records again."),
+    "connectors": ("engine.cli.connectors", "Show installed connectors, their streams and requests."),
+    "doctor": ("engine.cli.doctor", "Check this installation and a company's connections."),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Names in the order of a working day."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(COMMANDS[name][0]).command
+        return found
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest name for a misspelt command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from engine.diagnostics import suggestion
+
+            ctx.fail(f"there is no command `{args[0]}`; {suggestion(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="flowctl", message="flowctl %(version)s")
+@click.option("-v", "--verbose", count=True, help="Say more on stderr; -vv shows where an error came from.")
+@click.option("-q", "--quiet", count=True, help="Say less on stderr.")
+@click.pass_context
+def cli(ctx: click.Context, verbose: int, quiet: int) -> None:
+    """Sync money records between systems, one YAML file an integration.
+
+    Example: flowctl demo
+    """
+    ctx.obj = {"verbosity": verbose - quiet}
+
+
+def main() -> None:
+    """Run; every known error becomes one or two lines on stderr and an exit status, never a traceback unless -vv."""
+    from engine.errors import FlowctlError, UsageError
+
+    try:
+        status = cli.main(standalone_mode=False, prog_name="flowctl")
+    except click.exceptions.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except FlowctlError as error:
+        if "-vv" in sys.argv:
+            import traceback
+
+            traceback.print_exc()
+        click.echo(f"error: {error}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {error.hint}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)

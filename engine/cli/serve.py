@@ -1,0 +1,92 @@
+"""`flowctl serve`: the Web Connector's server, webhooks, health, and the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli import common
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from engine.program import FlowProgram
+    from engine.world import World
+
+
+@click.command()
+@click.argument("flows", nargs=-1)
+@common.home_option
+@click.option(
+    "--host", default="127.0.0.1", envvar="FLOWCTL_HOST", show_default=True, show_envvar=True, help="Address."
+)
+@click.option(
+    "--port", default=8765, envvar="FLOWCTL_PORT", show_default=True, show_envvar=True, help="Port; 0 takes a free one."
+)
+@click.option("--no-schedule", is_flag=True, help="Only answer; start no reads of our own.")
+@click.pass_context
+def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, port: int, no_schedule: bool) -> int:
+    """Answer the Web Connector and webhooks, and run flows (all known ones by default) when they are due.
+
+    Put it behind a reverse proxy with TLS: the Web Connector insists on https except for localhost.
+
+    Example: flowctl serve ramp_to_quickbooks --port 8765
+    """
+    from engine import log
+
+    log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)))
+    programs = common.programs(flows)
+    with common.opened(home) as world:
+        problem = _damage(world)
+        if problem:
+            from engine.errors import StoreDamaged
+
+            raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
+        _serve(world, programs, host, port, schedule=not no_schedule)
+    return 0
+
+
+def build(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool = True) -> Starlette:
+    """The application with its worker: started and stopped with the server."""
+    from starlette.applications import Starlette
+
+    from engine.desk import StoreOutbox
+    from engine.server import Server
+    from engine.service import Service
+
+    service = Service(world, programs)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if schedule:
+            service.start()
+        yield
+        service.stop()
+
+    outbox = StoreOutbox(world, programs, service.poke)
+    return Server(world, programs, outbox, service.poke, lifespan).app()
+
+
+def _serve(world: World, programs: Mapping[str, FlowProgram], host: str, port: int, *, schedule: bool) -> None:
+    import uvicorn
+
+    from engine.log import logger
+    from engine.serving import bind
+
+    app = build(world, programs, schedule=schedule)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
+    )
+    listener = bind(host, port)
+    logger().info("serving", host=host, port=listener.getsockname()[1], flow=", ".join(programs))
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _damage(world: World) -> str | None:
+    from engine.store.sqlite import SqliteStore
+
+    return world.store.integrity_problem() if isinstance(world.store, SqliteStore) else None

@@ -1,0 +1,111 @@
+"""Binds a connection of a company: settings checked against the connector's spec, secrets sealed, logins hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine import registry
+from engine.contract import Binding, Connector, Login
+from engine.diagnostics import Diagnostic, suggestion
+from engine.errors import UnknownName, UsageError
+from engine.spec import FieldSpec
+from engine.store import companies, journal
+from engine.world import World
+
+Value = str | int | bool
+_TRUE = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class SettingWrong(UsageError):
+    """A setting's value does not fit."""
+
+    def __init__(self, name: str, reason: str, hint: str) -> None:
+        super().__init__(f"setting `{name}`: {reason}", hint=hint)
+
+
+class SettingsRefused(UsageError):
+    """The connector finds fault with the settings."""
+
+    def __init__(self, problems: list[Diagnostic]) -> None:
+        lines = [f"{p.where}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in problems]
+        super().__init__(
+            "the settings do not fit:\n  " + "\n  ".join(lines), hint="give them again with --set NAME=VALUE"
+        )
+
+
+def connect(
+    world: World,
+    company: str,
+    connection: str,
+    connector_name: str,
+    settings: Mapping[str, Value],
+    secrets: Mapping[str, str],
+) -> Connector:
+    """Keep a connection; what was given before and is not given now stays.
+
+    Raises:
+        UnknownName: for a connector or setting that does not exist.
+        SettingWrong: for a value that does not fit its type.
+        SettingsRefused: with everything that the connector itself finds wrong.
+    """
+    connector = registry.find(connector_name)
+    if connector is None:
+        raise UnknownName("connector", connector_name, tuple(registry.names()))
+    fields = {field.name: field for field in connector.spec.settings}
+    for name in (*settings, *secrets):
+        if name not in fields:
+            raise UnknownName("setting", name, tuple(fields))
+    with world.store.read() as tx:
+        before = companies.binding(tx, world.vault, company, connection)
+    kept = before[1] if before and before[0] == connector_name else Binding(company, connection)
+    values = {**kept.settings, **{name: typed(fields[name], value) for name, value in settings.items()}}
+    sealed = {**kept.secrets, **secrets}
+    problems = [p for p in connector.check(Binding(company, connection, values, sealed)) if p.level == "error"]
+    if problems:
+        raise SettingsRefused(problems)
+    at = world.at()
+    login = _login(company, values, sealed) if "user" in fields and "password" in secrets else None
+    with world.store.write() as tx:
+        companies.add(tx, company, company, at)
+        companies.put_connection(tx, company, connection, connector_name, values, at)
+        for name, secret in secrets.items():
+            if login is None or name != "password":
+                companies.put_secret(tx, world.vault, company, connection, name, secret, at)
+        # A token of the credentials before these must not outlive them.
+        companies.drop_secret(tx, company, connection, companies.TOKEN_FIELD)
+        if login is not None:
+            companies.put_login(tx, login, at)
+        detail = {
+            "connection": connection,
+            "connector": connector_name,
+            "settings": sorted(values),
+            "secrets": sorted(secrets),
+        }
+        journal.append(tx, company, at, "person", [journal.Entry("connected", detail=detail)])
+    return connector
+
+
+def typed(field: FieldSpec, value: Value) -> Value:
+    """A setting's value in its type.
+
+    Raises:
+        SettingWrong: when it does not fit.
+    """
+    if field.type == "boolean" and not isinstance(value, bool):
+        if str(value).lower() not in _TRUE:
+            raise SettingWrong(field.name, f"`{value}` is neither true nor false", "give true or false")
+        return _TRUE[str(value).lower()]
+    if field.type == "integer" and not isinstance(value, int):
+        if not str(value).lstrip("-").isdigit():
+            raise SettingWrong(field.name, f"`{value}` is no whole number", field.help)
+        return int(value)
+    if field.choices and value not in field.choices:
+        raise SettingWrong(field.name, f"`{value}` is none of its values", suggestion(str(value), field.choices))
+    return value
+
+
+def _login(company: str, values: Mapping[str, Value], secrets: Mapping[str, str]) -> Login:
+    """The password that a polled connector's agent signs in with is only ever kept as a hash."""
+    from argon2 import PasswordHasher
+
+    return Login(company, str(values.get("user", "")), PasswordHasher().hash(secrets["password"]))

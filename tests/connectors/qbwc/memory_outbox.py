@@ -1,0 +1,264 @@
+"""An outbox in memory, faithful to the store's rules: a failed block leaves nothing, one set is unsettled, ids are used once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from engine.contract import Desk, Json, ListObject, Login, MessageSet, Operation, OperationOutcome
+from engine.errors import Bug, StoreBusy
+
+START = datetime.fromisoformat("2026-11-21T09:00:00+00:00")
+
+
+class FakeClock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.moment = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return (self.moment - START).total_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class FakeIds:
+    """Names that count upward."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def base62(self, length: int) -> str:
+        self.count += 1
+        return f"T{self.count:0{length - 1}d}"
+
+    def fraction(self) -> float:
+        return 0.5
+
+
+@dataclass
+class Waiting:
+    operation: Operation
+    state: str = "waiting"
+    not_before: datetime = START
+    set_id: str = ""
+    outcomes: list[OperationOutcome] = field(default_factory=list)
+
+
+@dataclass
+class Data:
+    """Everything that is durable."""
+
+    logins: dict[str, Login] = field(default_factory=dict)
+    sessions: dict[str, tuple[str, Json, bool]] = field(default_factory=dict)
+    identities: dict[str, Json] = field(default_factory=dict)
+    notes: list[tuple[str, str, bool]] = field(default_factory=list)
+    operations: dict[str, Waiting] = field(default_factory=dict)
+    pending: list[Operation] = field(default_factory=list)
+    sets: dict[str, MessageSet] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
+    answers: dict[str, bytes] = field(default_factory=dict)
+    lists: dict[str, dict[str, ListObject]] = field(default_factory=dict)
+    loading: dict[str, dict[str, ListObject]] = field(default_factory=dict)
+    due: list[str] = field(default_factory=list)
+
+
+class MemoryOutbox:
+    """Hands out desks over `data`; `break_next` makes the next commit fail, as a killed process would."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.data = Data()
+        self.busy = False
+        self.break_next = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Desk]:
+        if self.busy:
+            raise StoreBusy
+        saved = copy.deepcopy(self.data)
+        try:
+            yield Desk(MemorySessions(self), MemoryOperations(self), MemoryBooks(self))
+            if self.break_next:
+                self.break_next -= 1
+                raise StoreBusy
+        except BaseException:
+            self.data = saved
+            raise
+
+    def add(self, operation: Operation) -> None:
+        self.data.operations[operation.id] = Waiting(operation)
+
+    def outcome(self, operation_id: str) -> OperationOutcome | None:
+        found = self.data.operations[operation_id].outcomes
+        return found[-1] if found else None
+
+
+class MemorySessions:
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self.data = outbox.data
+
+    def login(self, user: str) -> Login | None:
+        return self.data.logins.get(user)
+
+    def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
+        earlier = [key for key, (owner, _, is_open) in self.data.sessions.items() if owner == company and is_open]
+        states = tuple(self.data.sessions[key][1] for key in earlier)
+        for key in earlier:
+            self.close(key)
+        self.data.sessions[ticket_hash] = (company, state, True)
+        return states
+
+    def load(self, ticket_hash: str) -> tuple[str, Json] | None:
+        found = self.data.sessions.get(ticket_hash)
+        return (found[0], found[1]) if found and found[2] else None
+
+    def save(self, ticket_hash: str, state: Json) -> None:
+        if self.load(ticket_hash) is None:
+            raise Bug("a closed session cannot be saved")
+        self.data.sessions[ticket_hash] = (self.data.sessions[ticket_hash][0], state, True)
+
+    def close(self, ticket_hash: str) -> None:
+        if ticket_hash in self.data.sessions:
+            company, state, _ = self.data.sessions[ticket_hash]
+            self.data.sessions[ticket_hash] = (company, state, False)
+
+    def identity(self, company: str) -> Json | None:
+        return self.data.identities.get(company)
+
+    def bind(self, company: str, identity: Json) -> None:
+        self.data.identities.setdefault(company, dict(identity))
+
+    def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
+        self.data.notes.append((event, message, alert))
+
+
+class MemoryOperations:
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self.data = outbox.data
+        self.clock = outbox.clock
+
+    def backlog(self, company: str) -> int:
+        return len(self._ready())
+
+    def refill(self, company: str) -> int:
+        taken, self.data.pending[:] = self.data.pending[:2], self.data.pending[2:]
+        for operation in taken:
+            self.data.operations[operation.id] = Waiting(operation)
+        return len(taken)
+
+    def next(self, company: str, limit: int) -> tuple[Operation, ...]:
+        return () if self.unsettled(company) else tuple(self._ready()[:limit])
+
+    def _ready(self) -> list[Operation]:
+        now = self.clock.now()
+        rows = [row for row in self.data.operations.values() if row.state == "waiting" and row.not_before <= now]
+        return [replace(row.operation, sent_before=bool(row.set_id)) for row in rows]
+
+    def unsettled(self, company: str) -> MessageSet | None:
+        return next((item for item in self.data.sets.values() if item.state != "settled"), None)
+
+    def freeze(self, company: str, message_set: MessageSet) -> None:
+        if self.unsettled(company) is not None:
+            raise Bug("a second unsettled set")
+        if message_set.id in self.data.sets:
+            raise Bug(f"the message-set id {message_set.id} was used before")
+        if sha256(message_set.body).hexdigest() != message_set.sha256:
+            raise Bug("the bytes are not those that the digest names")
+        for operation in message_set.operations:
+            row = self.data.operations[operation.id]
+            if row.state != "waiting" or operation.body not in message_set.body:
+                raise Bug("the set does not carry this operation")
+            row.state, row.set_id = "sent", message_set.id
+        self.data.sets[message_set.id] = message_set
+
+    def resend(self, company: str, set_id: str, ticket_hash: str) -> None:
+        found = self._mine(set_id)
+        self.data.sets[set_id] = replace(found, state="sent", ticket_hash=ticket_hash, attempts=found.attempts + 1)
+
+    def doubt(self, company: str, set_id: str, reason: str) -> None:
+        self.data.sets[set_id] = replace(self._mine(set_id), state="in_doubt")
+
+    def settle(self, company: str, set_id: str, outcomes: Sequence[OperationOutcome], answer: bytes) -> None:
+        found = self._mine(set_id)
+        if sorted(o.operation_id for o in outcomes) != sorted(o.id for o in found.operations):
+            raise Bug("a set is settled with one outcome for each of its operations")
+        self.data.sets[set_id] = replace(found, state="settled")
+        self.data.settled.append(set_id)
+        self.data.answers[set_id] = answer
+        for outcome in outcomes:
+            row = self.data.operations[outcome.operation_id]
+            row.outcomes.append(outcome)
+            row.state = "waiting" if outcome.outcome == "retry" else outcome.outcome
+            row.not_before = self.clock.now() + timedelta(seconds=outcome.retry_after_s)
+
+    def uncleared(self, company: str) -> str | None:
+        return self.data.settled[-1] if self.data.settled else None
+
+    def _mine(self, set_id: str) -> MessageSet:
+        found = self.data.sets.get(set_id)
+        if found is None or found.state == "settled":
+            raise Bug(f"{set_id} is not the unsettled set")
+        return found
+
+
+class MemoryBooks:
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self.data = outbox.data
+
+    def due(self, company: str) -> tuple[str, ...]:
+        return tuple(self.data.due)
+
+    def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
+        if first:
+            self.data.loading[name] = {}
+        self.data.loading[name].update({item.list_id: item for item in objects})
+        if last:
+            self.data.lists[name] = self.data.loading.pop(name)
+            self.data.due = [item for item in self.data.due if item != name]
+            for row in self.data.operations.values():
+                if row.state == "deferred" and f"list:{name}" in row.outcomes[-1].waits_for:
+                    row.state = "waiting"
+
+    def get(self, company: str, name: str, full_name: str) -> ListObject | None:
+        items = self.data.lists.get(name, {}).values()
+        return next((item for item in items if item.full_name.casefold() == full_name.casefold()), None)
+
+    def expire(self, company: str, names: Sequence[str]) -> None:
+        self.data.due += [name for name in names if name not in self.data.due]
+
+
+def operation(number: int, inner: str, request: str = "BillAdd", at: datetime = START) -> Operation:
+    """An operation with the id `OP000…<number>` around an inner document that may hold `{guid}`."""
+    op_id = f"OP{number:020d}"
+    guid = f"{{00000000-0000-4000-8000-{number:012d}}}"
+    body = f'<{request}Rq requestID="{op_id}"><{request}>{inner.replace("{guid}", guid)}</{request}></{request}Rq>'.encode()
+    return Operation(op_id, request, body, sha256(body).hexdigest(), guid, at)
+
+
+def bill(number: int, amount: str = "10.00", vendor: str = "Acme Supply", account: str = "Travel") -> Operation:
+    """A bill that the simulated company file takes."""
+    return operation(
+        number,
+        f"<VendorRef><FullName>{vendor}</FullName></VendorRef><TxnDate>2026-11-20</TxnDate><RefNumber>INV-{number}</RefNumber>"
+        f"<Memo>Ramp bill {number}</Memo><ExternalGUID>{{guid}}</ExternalGUID>"
+        f"<ExpenseLineAdd><AccountRef><FullName>{account}</FullName></AccountRef><Amount>{amount}</Amount></ExpenseLineAdd>",
+    )
+
+
+def vendor(number: int, name: str) -> Operation:
+    return operation(number, f"<Name>{name}</Name><ExternalGUID>{{guid}}</ExternalGUID>", "VendorAdd")
+
+
+def settings(**more: Any) -> Mapping[str, Any]:
+    return {"user": "books", "app_url": "https://flowctl.test/qbwc", **more}
