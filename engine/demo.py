@@ -118,7 +118,7 @@ class _Stage:
 
 def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say) -> FlowResult:
     """Run one flow to its end: everything posted, one gap mapped by a person on the way, and a second run that posts nothing."""
-    from engine.cli.serve import build
+    from engine.app import build
     from engine.serving import running
 
     with ExitStack() as stack:

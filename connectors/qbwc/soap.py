@@ -181,9 +181,8 @@ class _Reader:
 
     def _argument(self, tag: str, depth: int) -> None:
         if depth > 3:
-            raise SoapRefused(
-                "Client", f"the argument {self._name} holds XML elements", hint="escape QBXML once, as text"
-            )
+            name = self._path[3].rpartition(" ")[2][:40]
+            raise SoapRefused("Client", f"the argument {name} holds XML elements", hint="escape QBXML once, as text")
         namespace, _, name = tag.rpartition(" ")
         # Clients that build the call by hand leave the parameters unqualified; their names still say what they are.
         known = namespace in {NAMESPACE, ""} and self._method is not None and name in dict(self._method.parameters)

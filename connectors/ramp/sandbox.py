@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.ramp.simulator import Account, Mix, RampSimulator, Tags, app, seed_business, transport
+from connectors.ramp.simulator import Account, Mix, Options, RampSimulator, Tags, app, seed_business, transport
 from engine.clock import Clock
 from engine.contract import Json
 
@@ -52,7 +52,9 @@ class RampSandbox:
 
 def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     """A business of `bills` bills, `transactions` transactions and `vendors` vendors, coded to `chart` when it is given."""
-    simulator = RampSimulator(seed, clock, profile=options.get("profile", "2025-08"))
+    simulator = RampSimulator(
+        seed, clock, profile=options.get("profile", "2025-08"), options=Options(webhook_secret=WEBHOOK_SECRET)
+    )
     chart: Mapping[str, Sequence[Mapping[str, Any]]] = options.get("chart", {})
 
     def accounts(name: str) -> list[Account]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ import click
 from engine.cli import common
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from engine.program import FlowProgram
     from engine.world import World
 
@@ -50,30 +47,10 @@ def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, p
     return 0
 
 
-def build(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool = True) -> Starlette:
-    """The application with its worker: started and stopped with the server."""
-    from starlette.applications import Starlette
-
-    from engine.desk import StoreOutbox
-    from engine.server import Server
-    from engine.service import Service
-
-    service = Service(world, programs)
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        if schedule:
-            service.start()
-        yield
-        service.stop()
-
-    outbox = StoreOutbox(world, programs, service.poke)
-    return Server(world, programs, outbox, service.poke, lifespan).app()
-
-
 def _serve(world: World, programs: Mapping[str, FlowProgram], host: str, port: int, *, schedule: bool) -> None:
     import uvicorn
 
+    from engine.app import build
     from engine.log import logger
     from engine.serving import bind
 

@@ -33,7 +33,7 @@ VALUE_WORDS = frozenset(
 )
 _HEAD = re.compile(
     r"(?P<kind>enum|part|shape|request|response) (?P<name>[A-Za-z0-9]+)"
-    r"(?: (?P<style>counted|paged))?(?: since (?P<since>[0-9.]+))?"
+    r"(?: (?P<style>counted|paged))?(?: since (?P<since>[0-9.]+))?(?: default (?P<default>[A-Za-z0-9_]+))?"
 )
 _LINE = re.compile(
     r"(?P<name>[A-Za-z0-9]+)(?P<count>[?*+]|\[[0-9]+\.\.[0-9]+\])?"
@@ -108,9 +108,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """All that the source files say."""
+    """All that the source files say; `defaults` holds what an empty element of an enum means."""
 
     enums: Mapping[str, tuple[str, ...]]
+    defaults: Mapping[str, str]
     shapes: Mapping[str, Body]
     requests: Mapping[str, Message]
     responses: Mapping[str, Message]
@@ -160,6 +161,7 @@ class _Node:
 class _Reading:
     parts: dict[str, _Node] = field(default_factory=dict)
     enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    defaults: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, Body] = field(default_factory=dict)
 
 
@@ -178,6 +180,8 @@ def parse(sources: Mapping[str, str]) -> Notation:
         elif head["kind"] == "enum":
             words = ",".join(child.text for child in node.children).split(",")
             reading.enums[head["name"]] = tuple(word.strip() for word in words if word.strip())
+            if head["default"]:
+                reading.defaults[head["name"]] = head["default"]
     messages: dict[str, dict[str, Message]] = {"request": {}, "response": {}}
     for node, head in heads:
         kind, name = head["kind"], head["name"]
@@ -187,7 +191,7 @@ def parse(sources: Mapping[str, str]) -> Notation:
             body = _body(reading, node)
             given = _message_attributes(kind, head["style"])
             messages[kind][name] = Message(name, Body(given + body.attributes, body.items), head["since"])
-    notation = Notation(reading.enums, reading.shapes, messages["request"], messages["response"])
+    notation = Notation(reading.enums, reading.defaults, reading.shapes, messages["request"], messages["response"])
     _check_names(notation)
     return notation
 

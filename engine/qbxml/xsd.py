@@ -114,7 +114,11 @@ class _Writer:
             return f"{pad}<{tag}{counts}>\n{inner}{pad}</{tag}>\n"
         if isinstance(item.type, Body):
             return _with_body(item.name, counts, self._body(item.type, pad + "  "), pad)
-        return f"{pad}<xs:element name={quoteattr(item.name)} type={quoteattr(self._type(item.type))}{counts}/>\n"
+        default = self._notation.defaults.get(item.type) if isinstance(item.type, str) else None
+        given = f" default={quoteattr(default)}" if default else ""
+        return (
+            f"{pad}<xs:element name={quoteattr(item.name)} type={quoteattr(self._type(item.type))}{given}{counts}/>\n"
+        )
 
     def _attribute(self, attribute: Attribute, pad: str) -> str:
         use = ' use="required"' if attribute.required else ""

@@ -110,6 +110,4 @@ def operation_of(row: Row) -> Operation:
     """An operation as connectors see it."""
     sent_before = row["state"] == "waiting" and row["message_set_id"] is not None
     created_at = from_iso(row["created_at"])
-    return Operation(
-        row["id"], row["request"], bytes(row["body"]), row["sha256"], row["guid"], created_at, sent_before
-    )
+    return Operation(row["id"], row["request"], bytes(row["body"]), row["sha256"], row["guid"], created_at, sent_before)

@@ -32,7 +32,9 @@ def judge(failure: object) -> RunError:
     return by_status(failure, expired="renew", refused="ask")
 
 
-def client(script: Script | None, *, clock: ManualClock | None = None, base: str = "https://api.example.com", **more: object) -> HttpClient:
+def client(
+    script: Script | None, *, clock: ManualClock | None = None, base: str = "https://api.example.com", **more: object
+) -> HttpClient:
     api = Api("Example", base, HOSTS, judge, **more)  # type: ignore[arg-type]  # tests vary one field at a time
     return HttpClient(BINDING, tools(script, clock), api)
 
@@ -43,7 +45,9 @@ def answering(*responses: httpx.Response) -> Script:
 
 
 GET = Call("GET", "/v1/things/7", params={"token": "canary-query"}, headers={"Authorization": "Bearer canary-token"})
-POST = Call("POST", "/v1/things", json={"name": "canary-body"}, headers={"Authorization": "Bearer canary-token"}, write=True)
+POST = Call(
+    "POST", "/v1/things", json={"name": "canary-body"}, headers={"Authorization": "Bearer canary-token"}, write=True
+)
 
 
 def test_a_success_is_returned_with_its_trace_and_without_showing_its_body() -> None:
@@ -68,7 +72,9 @@ STATUSES: list[tuple[int, type[RunError], str, type[RunError], str]] = [
 
 
 @pytest.mark.parametrize(("status", "read_error", "read_text", "write_error", "write_text"), STATUSES)
-def test_statuses(status: int, read_error: type[RunError], read_text: str, write_error: type[RunError], write_text: str) -> None:
+def test_statuses(
+    status: int, read_error: type[RunError], read_text: str, write_error: type[RunError], write_text: str
+) -> None:
     body = {"message": "canary-body"}
     for call, kind, text in ((GET, read_error, read_text), (POST, write_error, write_text)):
         with pytest.raises(RunError) as caught:
@@ -87,7 +93,17 @@ def test_retry_after_reaches_the_engine() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(None, None), ("3", 3.0), (" 2.5 ", 2.5), ("99999999", 3600.0), ("-1", None), ("nan", None), ("1e9", None), ("٣", None), ("soon", None)],
+    [
+        (None, None),
+        ("3", 3.0),
+        (" 2.5 ", 2.5),
+        ("99999999", 3600.0),
+        ("-1", None),
+        ("nan", None),
+        ("1e9", None),
+        ("٣", None),
+        ("soon", None),
+    ],
 )
 def test_retry_after_reads_plain_seconds_only(value: str | None, seconds: float | None) -> None:
     assert retry_after_s(value) == seconds
@@ -149,7 +165,11 @@ def test_a_server_that_drips_is_left() -> None:
 
 
 def test_numbers_with_a_point_are_decimals_and_byte_order_marks_are_skipped() -> None:
-    assert parse_json(b'\xef\xbb\xbf{"a": 90.10, "b": 12, "c": 1e400}') == {"a": Decimal("90.10"), "b": 12, "c": Decimal("1e400")}
+    assert parse_json(b'\xef\xbb\xbf{"a": 90.10, "b": 12, "c": 1e400}') == {
+        "a": Decimal("90.10"),
+        "b": 12,
+        "c": Decimal("1e400"),
+    }
 
 
 BAD_JSON: list[tuple[bytes, str]] = [
@@ -185,7 +205,9 @@ def test_nesting_within_the_cap_is_read() -> None:
 
 
 def test_json_cut_off_anywhere_is_never_taken_for_an_answer() -> None:
-    whole = json.dumps({"data": [{"id": "a", "amount": 12.5, "ok": True, "none": None}], "page": {"next": None}}).encode()
+    whole = json.dumps(
+        {"data": [{"id": "a", "amount": 12.5, "ok": True, "none": None}], "page": {"next": None}}
+    ).encode()
     for end in range(len(whole)):
         with pytest.raises((Transient, BadAnswer)):
             Answer("acme/books: GET /x: 200", 200, {}, whole[:end]).json()
@@ -198,7 +220,10 @@ def test_an_html_page_is_named_as_such() -> None:
     page = httpx.Response(200, html="<h1>canary</h1>")
     with pytest.raises(BadAnswer) as caught:
         client(answering(page)).send(GET).json()
-    assert str(caught.value) == "acme/books: GET /v1/things/7: 200: the answer cannot be trusted: an HTML page instead of JSON"
+    assert (
+        str(caught.value)
+        == "acme/books: GET /v1/things/7: 200: the answer cannot be trusted: an HTML page instead of JSON"
+    )
 
 
 # --- size and compression ----------------------------------------------------------------------------------------------
@@ -226,7 +251,10 @@ def test_a_gzip_bomb_is_refused_in_bounded_memory() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert str(caught.value) == "acme/books: GET /v1/things/7: 200: the answer cannot be trusted: more than 33,554,432 bytes"
+    assert (
+        str(caught.value)
+        == "acme/books: GET /v1/things/7: 200: the answer cannot be trusted: more than 33,554,432 bytes"
+    )
     assert peak < 48 * 1024 * 1024
 
 
@@ -242,7 +270,10 @@ def test_a_body_without_end_is_refused_in_bounded_memory() -> None:
 
 
 def test_a_body_at_the_cap_is_read() -> None:
-    assert len(client(answering(httpx.Response(200, stream=Stream(iter([b"x" * 100])))), max_body=100).send(GET).body) == 100
+    assert (
+        len(client(answering(httpx.Response(200, stream=Stream(iter([b"x" * 100])))), max_body=100).send(GET).body)
+        == 100
+    )
     with pytest.raises(BadAnswer):
         client(answering(httpx.Response(200, content=b"x" * 101)), max_body=100).send(GET)
 
@@ -259,7 +290,9 @@ def test_a_body_at_the_cap_is_read() -> None:
 )
 def test_damaged_compression(body: bytes, encoding: str, kind: type[RunError]) -> None:
     with pytest.raises(RunError) as caught:
-        client(answering(httpx.Response(200, headers={"content-encoding": encoding}, stream=Stream(iter([body]))))).send(GET)
+        client(
+            answering(httpx.Response(200, headers={"content-encoding": encoding}, stream=Stream(iter([body]))))
+        ).send(GET)
     assert type(caught.value) is kind
 
 
@@ -304,11 +337,21 @@ def test_a_link_that_leads_away_is_never_followed(link: str) -> None:
     script = answering()
     with pytest.raises(BadAnswer) as caught:
         client(script).send(Call("GET", link, headers={"Authorization": "Bearer canary-token"}))
-    assert str(caught.value) == "acme/books: Example sent a link that leads away from https://api.example.com; not followed"
+    assert (
+        str(caught.value)
+        == "acme/books: Example sent a link that leads away from https://api.example.com; not followed"
+    )
     assert script.requests == []
 
 
-@pytest.mark.parametrize("link", ["/v1/things?start=7", "https://api.example.com/v1/things?start=7", "https://API.example.com:443/v1/things?start=7"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/v1/things?start=7",
+        "https://api.example.com/v1/things?start=7",
+        "https://API.example.com:443/v1/things?start=7",
+    ],
+)
 def test_a_link_of_the_same_host_is_followed_as_it_is(link: str) -> None:
     script = answering(reply(200, {}))
     client(script).send(Call("GET", link))

@@ -27,13 +27,21 @@ class Issuer:
 
     def __call__(self, _: httpx.Request) -> httpx.Response:
         self.count += 1
-        answer: dict[str, Any] = {"access_token": f"canary-tok-{self.count}", "expires_in": 864000, "token_type": "bearer"}
+        answer: dict[str, Any] = {
+            "access_token": f"canary-tok-{self.count}",
+            "expires_in": 864000,
+            "token_type": "bearer",
+        }
         answer["scope"] = "bills:read vendors:read"
         return reply(200, {k: v for k, v in {**answer, **self.payload}.items() if v is not None})
 
 
 def keeper(
-    script: Script, clock: ManualClock, tokens: MemoryTokens, credentials: ClientCredentials = CREDENTIALS, base: str = BASE
+    script: Script,
+    clock: ManualClock,
+    tokens: MemoryTokens,
+    credentials: ClientCredentials = CREDENTIALS,
+    base: str = BASE,
 ) -> TokenKeeper:
     def judge(failure: Any) -> RunError:
         return by_status(failure, expired="", refused="")
@@ -55,7 +63,10 @@ def test_the_request_is_a_form_with_basic_credentials() -> None:
     assert (request.method, str(request.url)) == ("POST", f"{BASE}/token")
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     assert base64.b64decode(request.headers["authorization"].removeprefix("Basic ")) == b"canary-id:canary-secret"
-    assert parse_qs(request.content.decode()) == {"grant_type": ["client_credentials"], "scope": ["bills:read vendors:read"]}
+    assert parse_qs(request.content.decode()) == {
+        "grant_type": ["client_credentials"],
+        "scope": ["bills:read vendors:read"],
+    }
 
 
 def test_one_token_serves_until_shortly_before_it_expires_and_survives_a_restart() -> None:
@@ -79,7 +90,17 @@ def test_one_token_serves_until_shortly_before_it_expires_and_survives_a_restart
 
 @pytest.mark.parametrize(
     ("expires_in", "lives_s"),
-    [(3600, 3300), ("3600", 3300), (100, 90), (None, 540), (0, 540), (-5, 540), (True, 540), ("soon", 540), (10**12, 30 * 86400 - 300)],
+    [
+        (3600, 3300),
+        ("3600", 3300),
+        (100, 90),
+        (None, 540),
+        (0, 540),
+        (-5, 540),
+        (True, 540),
+        ("soon", 540),
+        (10**12, 30 * 86400 - 300),
+    ],
 )
 def test_lifetimes(expires_in: object, lives_s: int) -> None:
     clock, script = ManualClock(), Script(Issuer(expires_in=expires_in))
@@ -114,7 +135,9 @@ def test_a_token_of_another_app_host_or_scope_is_not_used() -> None:
     assert keeper(script, clock, tokens, wider, "https://sandbox.example.com").authorization() == bearer(4)
 
 
-@pytest.mark.parametrize("saved", [{}, {"access_token": "x", "expires_at": "never", "issued_at": 7, "scope": ""}, {"access_token": 1}])
+@pytest.mark.parametrize(
+    "saved", [{}, {"access_token": "x", "expires_at": "never", "issued_at": 7, "scope": ""}, {"access_token": 1}]
+)
 def test_a_damaged_saved_token_is_replaced(saved: dict[str, Any]) -> None:
     tokens, script = MemoryTokens(), Script(Issuer())
     tokens.saved.append({**saved, "issued_for": CREDENTIALS.fingerprint(BASE)})

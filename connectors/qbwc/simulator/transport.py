@@ -3,40 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.contract import Handler, HttpCall
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 # Status and body, and the content type where the transport knows it; without one, text/xml is taken for granted.
 Answer = tuple[int, bytes] | tuple[int, bytes, str]
 Post = Callable[[bytes, Mapping[str, str]], Answer]
 
 
-def http_post(url: str, *, timeout_s: float = 100.0) -> Post:
-    """POST to a URL over one kept connection; .NET gives up after 100 seconds by default."""
-    import http.client
+class HttpPost:
+    """POST to one URL over one kept connection, as .NET does; a `Post`."""
 
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "localhost", parts.port, timeout=timeout_s)
+    def __init__(self, url: str, timeout_s: float) -> None:
+        parts = urlsplit(url)
+        self._secure = parts.scheme == "https"
+        self._address = (parts.hostname or "localhost", parts.port)
+        self._path = parts.path or "/"
+        self._timeout_s = timeout_s
+        self._connection: HTTPConnection | None = None
 
-    def post(body: bytes, headers: Mapping[str, str]) -> Answer:
-        for last in (connection.sock is None, True):
-            try:
-                connection.request("POST", parts.path or "/", body, dict(headers))
-                reply = connection.getresponse()
-                return reply.status, reply.read(), reply.getheader("Content-Type", "")
-            except http.client.RemoteDisconnected:
-                # The server may have closed the kept connection while it was idle: .NET then tries a new one, once.
-                connection.close()
-                if last:
-                    raise
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                raise ConnectionError(f"the web service did not answer: {error}") from error
-        raise ConnectionError("the web service did not answer")
+    def __call__(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send one request.
 
-    return post
+        Raises:
+            ConnectionError: no answer came.
+        """
+        from http.client import HTTPException, RemoteDisconnected
+
+        fresh = self._connection is None
+        try:
+            return self._send(body, headers)
+        except RemoteDisconnected as error:
+            # The server may have closed the kept connection while it was idle: .NET then tries a new one, once.
+            self.close()
+            if not fresh:
+                return self(body, headers)
+            raise ConnectionError("the web service did not answer: it closed the connection") from error
+        except (OSError, HTTPException) as error:
+            self.close()
+            raise ConnectionError(f"the web service did not answer: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        from http.client import HTTPConnection, HTTPSConnection
+
+        if self._connection is None:
+            kind = HTTPSConnection if self._secure else HTTPConnection
+            self._connection = kind(*self._address, timeout=self._timeout_s)
+        self._connection.request("POST", self._path, body, dict(headers))
+        reply = self._connection.getresponse()
+        return reply.status, reply.read(), reply.getheader("Content-Type") or ""
+
+
+def http_post(url: str, *, timeout_s: float = 100.0) -> HttpPost:
+    """POST to a URL; .NET gives up after 100 seconds by default."""
+    return HttpPost(url, timeout_s)
 
 
 def handler_post(handler: Handler, path: str = "/qbwc") -> Post:

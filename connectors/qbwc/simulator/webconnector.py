@@ -13,7 +13,7 @@ from connectors.qbwc.simulator.faults import Faults
 from connectors.qbwc.simulator.model import DataExt, ProcessorError
 from connectors.qbwc.simulator.processor import RequestProcessor
 from connectors.qbwc.simulator.render import data_ext_of
-from connectors.qbwc.simulator.transport import Post
+from connectors.qbwc.simulator.transport import HttpPost, Post
 from engine.clock import Clock
 
 HCP = (
@@ -118,6 +118,8 @@ class WebConnector:
             report.outcome = "abandoned"
         except SessionEnd:
             report.outcome = "error"
+        if isinstance(self.post, HttpPost):
+            self.post.close()
         self.company = home
         report.elapsed_s = self.clock.monotonic() - started
         return report

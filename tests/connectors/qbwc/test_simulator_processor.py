@@ -106,22 +106,28 @@ REFUSALS = [
         f'Object "8-1" specified in the request cannot be found.  {NOT_THERE}',
     ),
     (
-        "<AccountAddRq><AccountAdd><Name>X</Name><ParentRef><FullName>Nope</FullName></ParentRef>"
-        "<AccountType>Expense</AccountType></AccountAdd></AccountAddRq>",
+        (
+            "<AccountAddRq><AccountAdd><Name>X</Name><ParentRef><FullName>Nope</FullName></ParentRef>"
+            "<AccountType>Expense</AccountType></AccountAdd></AccountAddRq>"
+        ),
         "3130",
         f'There is an invalid reference to the parent "Nope" in the Account list.  {NOT_THERE}',
     ),
     (
         journal("10.00", "9.99"),
         "3180",
-        "There was an error when saving a Journal Entry.  QuickBooks error message: Transaction is not in balance.  "
-        "Make sure the amounts in the Debit column equal the amounts in the Credit column.",
+        (
+            "There was an error when saving a Journal Entry.  QuickBooks error message: Transaction is not in balance.  "
+            "Make sure the amounts in the Debit column equal the amounts in the Credit column."
+        ),
     ),
     (
         journal("10.00", "10.00", "Accounts Payable"),
         "3180",
-        "There was an error when saving a Journal Entry.  QuickBooks error message: "
-        "A vendor is needed on a line that uses the account Accounts Payable.",
+        (
+            "There was an error when saving a Journal Entry.  QuickBooks error message: "
+            "A vendor is needed on a line that uses the account Accounts Payable."
+        ),
     ),
     (
         bill(expense(amount="-1.00")),
@@ -212,8 +218,10 @@ def test_currencies_must_agree() -> None:
     assert status(company, bill(vendor="Paris")) == (
         "3210",
         "Error",
-        'The "CurrencyRef" field has an invalid value.  QuickBooks error message: '
-        "The currency of the name and of the account must be the same.",
+        (
+            'The "CurrencyRef" field has an invalid value.  QuickBooks error message: '
+            "The currency of the name and of the account must be the same."
+        ),
     )
     payable = f"<AccountAddRq><AccountAdd><Name>AP Euro</Name><AccountType>AccountsPayable</AccountType>{euro}</AccountAdd></AccountAddRq>"
     ask(company, payable)
@@ -357,7 +365,7 @@ def test_a_stored_answer_may_come_back_as_ids() -> None:
         name: first.findtext(f"BillAddRs/BillRet/{name}")
         for name in ("TxnID", "TxnNumber", "EditSequence", "ExternalGUID")
     }
-    assert intuit().validate(again.getparent())
+    assert intuit().validate(again.getroottree())
 
 
 def test_an_answer_that_cannot_be_stored_says_so_but_was_run() -> None:
@@ -553,7 +561,7 @@ def test_delete_and_void() -> None:
         == "0"
     )
     (left,) = company.txns("Bill")
-    assert (left.amount, left.values["Memo"]) == (0, "VOID:")
+    assert (str(left.amount), left.values["Memo"]) == ("0.00", "VOID:")
     item = company.named("Vendor", "Acme Supply")
     assert item is not None
     drop = "<ListDelRq><ListDelType>Vendor</ListDelType><ListID>{}</ListID></ListDelRq>"
@@ -583,14 +591,14 @@ def test_every_answer_to_the_sample_requests_is_valid_for_intuit() -> None:
     processor = RequestProcessor(company)
     known = company.named("Vendor", "Acme Supply")
     assert known is not None
-    seen = set()
+    seen: set[str | None] = set()
     for path in sorted((reference("qbd", "samples") / "made").glob("*.xml")):
         if "Rq" not in path.name and not path.name.startswith("recovery"):
             continue
         last = next((txn.txn_id for txn in company.txns("Bill")), "")
         text = path.read_text().replace("80000001-1785964190", known.list_id).replace("1A2B-1785964190", last)
         answer = etree.fromstring(processor.process(text))
-        assert schema.validate(answer), (path.name, schema.error_log.last_error)
+        assert schema.validate(answer), (path.name, str(schema.error_log))
         seen.update(response.get("statusCode") for response in answer[0])
     assert len(company.books.txns) == 10
     assert {"0", "1", "3200"} <= seen
@@ -619,14 +627,14 @@ def test_answers_of_rich_objects_are_valid_for_intuit() -> None:
     answer = ask(
         company,
         rich,
-        bill(vendor="?ólw &amp; Sons"),
+        bill(vendor="Żółw &amp; Sons"),
         pay(added.txn_id, "1.00"),
         journal("1.00", "1.00"),
         *queries,
         attributes='onError="continueOnError"',
     )
-    assert schema.validate(answer.getparent()), schema.error_log.last_error
-    assert [r.get("statusCode") for r in answer if r.get("statusCode") not in ("0", "1")] == ["3140"]
+    assert schema.validate(answer.getroottree()), str(schema.error_log)
+    assert [r.get("statusCode") for r in answer if r.get("statusCode") not in ("0", "1")] == []
     ret = answer.find("VendorAddRs/VendorRet")
     assert ret is not None
     assert ret.findtext("VendorAddressBlock/Addr2") == "Austin, TX 78701"

@@ -61,7 +61,7 @@ def test_every_method_round_trips(name: str) -> None:
         '<i:authenticate xmlns:i="http://developer.intuit.com/"><i:strUserName>u</i:strUserName></i:authenticate>',
         '<i:authenticate xmlns:i="http://developer.intuit.com/"><strUserName>u</strUserName></i:authenticate>',
         '<authenticate xmlns="http://developer.intuit.com/"><strUserName><![CDATA[u]]></strUserName><strPassword/></authenticate>',
-        '<authenticate xmlns="http://developer.intuit.com/"><unknown><deep/></unknown><strUserName>u</strUserName></authenticate>'.replace("<deep/>", ""),
+        '<authenticate xmlns="http://developer.intuit.com/"><unknown>x</unknown><strUserName>u</strUserName></authenticate>',
         '<!-- c --><authenticate xmlns="http://developer.intuit.com/"><strUserName>u</strUserName><strPassword '
         'xmlns:x="http://www.w3.org/2001/XMLSchema-instance" x:nil="true"/></authenticate>',
     ],
@@ -166,7 +166,7 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "deep": (
         OPEN.encode() + b'<serverVersion xmlns="http://developer.intuit.com/">' + b"<a>" * 100_000,
         "Client",
-        "the argument  holds XML elements",
+        "the argument a holds XML elements",
     ),
     "deep header": (
         b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header>' + b"<a>" * 100_000,

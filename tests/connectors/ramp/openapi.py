@@ -79,7 +79,9 @@ class OpenApi:
 
     def _no_unknown(self, where: str, schema: Schema, value: object) -> None:
         if "$ref" in schema:
-            return self._no_unknown(where, self._document["components"]["schemas"][schema["$ref"].split("/")[-1]], value)
+            return self._no_unknown(
+                where, self._document["components"]["schemas"][schema["$ref"].split("/")[-1]], value
+            )
         for part in schema.get("allOf", []):
             self._no_unknown(where, part, value)
         if isinstance(value, list) and "items" in schema:
@@ -107,7 +109,9 @@ def _whole_number(_: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-_Validator = extend(Draft4Validator, type_checker=Draft4Validator.TYPE_CHECKER.redefine("integer", _whole_number))
+_Validator: type[Draft4Validator] = extend(  # type: ignore[no-untyped-call]  # the stubs leave `extend` untyped
+    Draft4Validator, type_checker=Draft4Validator.TYPE_CHECKER.redefine("integer", _whole_number)
+)
 
 
 def _typed(text: str, schema: Mapping[str, Any]) -> object:
@@ -131,7 +135,8 @@ def _translate(schema: Schema, *, lenient: bool, optional: bool = False) -> Sche
             required = schema.get("required", [])
             required = required if isinstance(required, list) else []
             result[key] = {
-                name: _translate(part, lenient=lenient, optional=lenient and name not in required) for name, part in value.items()
+                name: _translate(part, lenient=lenient, optional=lenient and name not in required)
+                for name, part in value.items()
             }
         elif key == "discriminator":
             continue  # its mapping names the schemas of `oneOf` once more

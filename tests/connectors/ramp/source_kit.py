@@ -24,7 +24,7 @@ def uuid(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def binding(secrets: Mapping[str, str] = SECRETS, **settings: str | int | bool) -> Binding:
+def binding(secrets: Mapping[str, str] = SECRETS, /, **settings: str | int | bool) -> Binding:
     return Binding("acme", "ramp", settings, secrets)
 
 
@@ -52,7 +52,13 @@ def bill(number: int, minor: int = 105000, **fields: object) -> Row:
         "approval_status": "APPROVED",
         "sync_status": "NOT_SYNCED",
         "entity_id": uuid(700),
-        "line_items": [{"amount": money(minor), "memo": "Paper", "accounting_field_selections": [coding("GL_ACCOUNT", "80000001-1", "Office")]}],
+        "line_items": [
+            {
+                "amount": money(minor),
+                "memo": "Paper",
+                "accounting_field_selections": [coding("GL_ACCOUNT", "80000001-1", "Office")],
+            }
+        ],
         "inventory_line_items": [],
         "accounting_field_selections": [],
         "payment": None,
@@ -96,7 +102,7 @@ class FakeRamp:
         self.clock = ManualClock()
         self.tokens = MemoryTokens()
 
-    def source(self, secrets: Mapping[str, str] = SECRETS, **settings: str | int | bool) -> RampSource:
+    def source(self, secrets: Mapping[str, str] = SECRETS, /, **settings: str | int | bool) -> RampSource:
         return CONNECTOR.open(binding(secrets, **settings), tools(self.script, self.clock, self.tokens))
 
     def calls(self) -> list[str]:
@@ -106,7 +112,9 @@ class FakeRamp:
         if request.url.path == "/developer/v1/token":
             self.minted += 1
             token = f"ramp_tok_canary{self.minted}"
-            return reply(200, {"access_token": token, "expires_in": 864000, "token_type": "bearer", "scope": self.scopes})
+            return reply(
+                200, {"access_token": token, "expires_in": 864000, "token_type": "bearer", "scope": self.scopes}
+            )
         assert request.headers["authorization"] == f"Bearer ramp_tok_canary{self.minted}"
         return self.before(request) or self.dispatch(request)
 
@@ -128,8 +136,14 @@ class FakeRamp:
         return reply(200, {"data": page, "page": {"next": following}})
 
 
-def refusal(status: int, code: str, message: str = "canary-body", **info: list[str]) -> httpx.Response:
-    error = {"error_code": code, "message": message, "additional_info": info, "notes": "canary-body", "error_id": "err-1"}
+def refusal(status: int, code: str, message: str = "canary-body", /, **info: list[str]) -> httpx.Response:
+    error = {
+        "error_code": code,
+        "message": message,
+        "additional_info": info,
+        "notes": "canary-body",
+        "error_id": "err-1",
+    }
     return reply(status, {"error_v2": error, "error": info})
 
 

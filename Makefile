@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine with Python, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FLOW ?= ramp_to_quickbooks
+
+.PHONY: demo test check bench lock schemas stale clean help
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(VENV)/.ready ## Set up, and run a shipped flow end to end against simulated vendors
+	$(BIN)/flowctl demo $(FLOW)
+
+test: $(VENV)/.ready ## Set up, and run the tests and the golden cases
+	$(BIN)/pytest
+	$(BIN)/flowctl test
+
+check: $(VENV)/.ready ## Lint, types, format, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(MAKE) stale
+
+schemas: $(VENV)/.ready ## Regenerate everything that is generated
+	$(BIN)/python -m engine.language > schemas/flow.schema.json
+	$(BIN)/python -m engine.qbxml.build
+
+stale: $(VENV)/.ready ## Fail when a generated file is not what its source gives
+	$(BIN)/python -m tests.stale
+
+bench: $(VENV)/.ready ## Measure speed and memory; writes benchmarks/latest.json
+	$(BIN)/python -m benchmarks
+
+lock: ## Pin dependencies with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml requirements/dev.in -o requirements/dev.txt
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,29 @@
+"""The whole application: server, outbox and worker put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from engine.desk import StoreOutbox
+from engine.program import FlowProgram
+from engine.server import Server
+from engine.service import Service
+from engine.world import World
+
+
+def build(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool = True) -> Starlette:
+    """The application with its worker: started and stopped with the server."""
+    service = Service(world, programs)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if schedule:
+            service.start()
+        yield
+        service.stop()
+
+    outbox = StoreOutbox(world, programs, service.poke)
+    return Server(world, programs, outbox, service.poke, lifespan).app()

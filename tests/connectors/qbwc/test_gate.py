@@ -1,0 +1,101 @@
+"""The company file pin and the version that both sides speak."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.qbwc.gate import common_version, judge, same_path
+from connectors.qbwc.state import Options
+from engine.qbxml.books import company_identity
+from engine.qbxml.response import parse_response
+from tests.connectors.qbwc.kit import FILE, OWNER, PATH, hello
+from tests.reference import reference
+
+BOUND = {"file_id": FILE, "company_name": "Acme", "path": PATH}
+OPTIONS = Options(owner_id=OWNER, file_id=FILE)
+
+
+def verdict(hcp: str, path: str = PATH, bound: dict[str, str] | None = None, *, options: Options = OPTIONS, asked: bool = False) -> tuple[str, str, str]:
+    found = company_identity(parse_response(hcp), owner_id=options.owner_id)
+    said = judge(found, path, bound, options, spoken="13.0", asked=asked)
+    return said.kind, said.version, said.reason
+
+
+def test_the_bound_file_passes_with_the_best_common_version() -> None:
+    assert verdict(hello(), bound=BOUND) == ("passed", "13.0", "")
+    assert verdict(hello(versions=("9.0", "10.0", "16.0")), bound=BOUND) == ("passed", "10.0", "")
+    assert verdict(hello(file_id=FILE.lower()), "c:/books/ACME.qbw", BOUND) == ("passed", "13.0", "")
+    assert verdict(hello(), "", BOUND) == ("passed", "13.0", "")
+
+
+def test_first_contact_binds_unless_a_person_must_confirm() -> None:
+    found = company_identity(parse_response(hello()), owner_id=OWNER)
+    said = judge(found, PATH, None, OPTIONS, spoken="", asked=False)
+    assert (said.kind, said.bind and {key: said.bind[key] for key in BOUND}) == ("passed", BOUND)
+    options = Options(owner_id=OWNER, file_id=FILE, confirm_company=True)
+    assert verdict(hello(), options=options) == (
+        "unconfirmed",
+        "",
+        "The company file `Acme` waits to be confirmed in flowctl; nothing is written before.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("hcp", "path", "detail"),
+    [
+        (hello(company="Other"), PATH, "company name is `Other`, expected `Acme`"),
+        (hello(file_id="{00000000-0000-0000-0000-000000000000}"), PATH, f"FileID is `{{00000000-0000-0000-0000-000000000000}}`, expected `{FILE}`"),
+        (hello(), "D:\\copy\\acme.qbw", f"path is `D:\\copy\\acme.qbw`, expected `{PATH}`"),
+    ],
+)
+def test_another_file_is_refused_in_words_for_a_bookkeeper(hcp: str, path: str, detail: str) -> None:
+    text = (
+        f"The open company file is not the one that flowctl writes to, so nothing was written. {detail}. "
+        "Open the right company file, or have the company bound to this one in flowctl."
+    )
+    assert verdict(hcp, path, BOUND) == ("refused", "", text)
+
+
+def test_the_setting_pins_the_file_on_first_contact_too() -> None:
+    assert verdict(hello(file_id="{1}"))[0] == "refused"
+
+
+def test_what_is_missing_is_asked_for_once() -> None:
+    without = hello(file_id="")
+    assert verdict(without, bound=BOUND)[0] == "ask"
+    assert verdict(without, bound=BOUND, asked=True)[0] == "refused"
+    assert verdict(hello(owner="{1}"), bound=BOUND, asked=True)[0] == "refused"
+    assert verdict(hello(company=""))[0] == "ask"
+    assert verdict(hello(company=""), asked=True) == (
+        "refused",
+        "",
+        "QuickBooks did not say which company file is open. Open the company file and try again.",
+    )
+
+
+def test_an_old_quickbooks_is_refused() -> None:
+    assert verdict(hello(versions=("5.0", "8.0")), bound=BOUND) == (
+        "refused",
+        "",
+        "This QuickBooks is too old: it must understand QBXML 9.0 (QuickBooks 2010) or newer.",
+    )
+
+
+def test_a_real_first_answer_passes() -> None:
+    text = reference("qbd", "samples", "real", "qbwc_HCPResponse_first_call.xml").read_text()
+    owner = "{512349B1-1111-2222-3333-000DE1813D20}"
+    options = Options(owner_id=owner, file_id="{00000ee-1111-ffff-cccc-5ff123456047}")
+    assert verdict(text, options=options) == ("passed", "13.0", "")
+
+
+@pytest.mark.parametrize(
+    ("supported", "spoken", "best"),
+    [((), "13.0", "13.0"), ((), "16.0", "13.0"), ((), "10.0", "10.0"), ((), "", "13.0"), (("14.0",), "16.0", None), (("CA3.0", "6.0"), "", "6.0")],
+)
+def test_the_version_is_the_newest_that_both_speak(supported: tuple[str, ...], spoken: str, best: str | None) -> None:
+    assert common_version(supported, spoken, "13.0") == best
+
+
+def test_windows_paths_are_compared_as_windows_does() -> None:
+    assert same_path("C:\\A\\b.QBW", "c:/a/B.qbw ")
+    assert not same_path("C:\\A\\b.qbw", "C:\\A\\c.qbw")

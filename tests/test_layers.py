@@ -1,0 +1,128 @@
+"""Holds every import of the source tree against the layers: lower layers only, no cycle, connectors apart from all."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.reference import ROOT
+
+# Module prefix -> layer; the longest prefix that fits counts. A module imports its own layer and those below.
+LAYERS = {
+    "engine.errors": 0, "engine.diagnostics": 0, "engine.money": 0, "engine.clock": 0,
+    "engine.model": 1, "engine.spec": 1, "engine.contract": 1, "engine.qbxml": 1, "engine.vault": 1, "engine.retry": 1,
+    "engine.passwords": 1,
+    "engine.yamlsource": 2, "engine.language": 2, "engine.structure": 2, "engine.flowfile": 2, "engine.mapping": 2,
+    "engine.render": 2, "engine.store": 2, "engine.log": 2,
+    "connectors": 3,
+    "engine.registry": 4, "engine.lints": 4, "engine.validate": 4, "engine.program": 4, "engine.lookups": 4,
+    "engine.pipeline": 4, "engine.follow": 4, "engine.intake": 4, "engine.world": 4, "engine.runner": 4, "engine.desk": 4,
+    "engine.service": 4, "engine.connecting": 4,
+    "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.demo": 5, "engine.testing": 5, "engine.golden": 5,
+    "engine.cli": 6,
+    "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
+}  # fmt: skip
+# What a connector may use of the engine.
+FOR_CONNECTORS = 1
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for top in ("engine", "connectors", "flows", "schemas", "qbxml_templates"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _layer(module: str) -> int:
+    fitting = [prefix for prefix in LAYERS if module == prefix or module.startswith(prefix + ".")]
+    assert fitting, f"{module} has no layer: add it to LAYERS"
+    return LAYERS[max(fitting, key=len)]
+
+
+def _imports(module: str, *, at_import_time: bool) -> set[str]:
+    """The project's own modules that `module` imports; at import time only, those outside functions and type checking."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if at_import_time and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                continue
+            if at_import_time and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{module}: relative import"
+                base = child.module or ""
+                found.add(base)
+                found.update(f"{base}.{alias.name}" for alias in child.names)
+            visit(child)
+
+    visit(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    return {name for name in found if name in MODULES and name != module}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_only_downwards(module: str) -> None:
+    above = {name for name in _imports(module, at_import_time=False) if _layer(name) > _layer(module)}
+    # A layer-0 error may word a hint with the diagnostics beside it; nothing else reaches up.
+    assert not above, f"{module} (layer {_layer(module)}) imports {sorted(above)}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("connectors.")])
+def test_connectors_stand_apart(module: str) -> None:
+    vendor = module.split(".")[1]
+    for name in _imports(module, at_import_time=False):
+        if name.startswith("connectors."):
+            other = name.split(".")[1]
+            assert other == vendor or other.startswith("_"), f"{module} imports another vendor: {name}"
+        elif name.startswith("engine."):
+            allowed = _layer(name) <= FOR_CONNECTORS
+            assert allowed, f"{module} imports {name}, which connectors may not"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.split(".")[0] == "engine"])
+def test_engine_never_imports_a_connector(module: str) -> None:
+    assert not {name for name in _imports(module, at_import_time=False) if name.startswith("connectors")}
+
+
+def test_no_import_cycle() -> None:
+    graph = {module: _imports(module, at_import_time=True) for module in MODULES}
+    # `from package import sibling` also names the package; a package that only re-exports would look like a cycle.
+    graph = {m: {n for n in names if not m.startswith(n + ".")} for m, names in graph.items()}
+    done: set[str] = set()
+    path: list[str] = []
+
+    def walk(module: str) -> None:
+        assert module not in path, "cycle: " + " -> ".join([*path[path.index(module) :], module])
+        if module in done:
+            return
+        path.append(module)
+        for name in sorted(graph[module]):
+            walk(name)
+        path.pop()
+        done.add(module)
+
+    for module in sorted(graph):
+        walk(module)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_sizes(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 600, f"{module} is long; is there a seam?"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 80, f"{module}.{node.name} has {length} lines"
+        elif isinstance(node, ast.ClassDef):
+            methods = [n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+            public = [m for m in methods if not m.name.startswith("_")]
+            assert len(public) <= 15, f"{module}.{node.name} has {len(public)} public methods"
