@@ -25,6 +25,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PLAIN_URL = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash that URL parsers read differently
 _TRACE = re.compile(r"[\w.:/+=-]{1,80}", re.ASCII)
 _INFLATE_STEP = 256 * 1024
+_CONTAINERS = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,15 +355,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _deeper_than(value: object, limit: int) -> bool:
-    level: list[Any] = [value]
+    """Whether containers lie in each other more than `limit` deep; level by level: recursion is the danger."""
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
     for _ in range(limit + 1):
+        if not level:
+            return False
         level = [
             child
             for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) in _CONTAINERS
         ]
-        if not level:
-            return False
-    return True
+    return bool(level)

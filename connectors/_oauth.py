@@ -153,7 +153,8 @@ class TokenKeeper:
 
     def _refusal(self, failure: Failure) -> RunError:
         """What a failed token request means; nothing was written by it, so it may always be repeated."""
-        code = failure.body.get("error") if isinstance(failure.body, dict) else None
+        said = failure.body.get("error") if isinstance(failure.body, dict) else None
+        code = said if isinstance(said, str) else ""
         where = failure.where
         if code == "invalid_scope":
             asked = ", ".join(self._credentials.scopes)

@@ -398,6 +398,37 @@ class Served(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AgentFile:
+    """The file that sets up a polled connector's agent on the customer's machine, and what to do there. It holds no secret."""
+
+    name: str
+    content: bytes
+    steps: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """A connector whose agent is installed on the customer's machine; it signs in with the settings `user` and `password`."""
+
+    def agent_file(self, binding: Binding) -> AgentFile:
+        """The file to install; raises SettingMissing or another UsageError when the settings do not make one."""
+        ...
+
+    def made_up(self, binding: Binding, ids: Ids) -> Mapping[str, str | int | bool]:
+        """Settings that were not given and that the connector makes up once, to be kept from then on."""
+        ...
+
+
+@runtime_checkable
+class Scoped(Protocol):
+    """An open connection whose vendor grants scopes; a setting called `scopes` says which were asked for."""
+
+    def granted(self) -> frozenset[str]:
+        """The scopes that were granted; asks the vendor for a token when there is none."""
+        ...
+
+
 # --- simulators: product, not test scaffolding ------------------------------------------------------------------------
 
 
@@ -445,6 +476,27 @@ class Visitor(Protocol):
 
     def chart(self) -> Mapping[str, Sequence[Json]]:
         """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`."""
+        ...
+
+
+@runtime_checkable
+class Directed(Protocol):
+    """A sandbox that golden cases direct; it is made with `{"given": {...}}`, what it holds at the start, as data.
+
+    A `Visitor` takes `answers` as well: texts that replace what it would say, by number of the message set. Its visits
+    add `transcript`, a line a call, and `documents`, the message sets that are more than reading lists.
+    """
+
+    def act(self, action: str, value: Any) -> None:
+        """Something happens there: a person's edit, a payment, a fault; the sandbox knows its own actions."""
+        ...
+
+    def contents(self) -> list[str]:
+        """What it holds, for a person to read."""
+        ...
+
+    def unused(self) -> list[str]:
+        """What was planned and never happened."""
         ...
 
 

@@ -27,12 +27,13 @@ class Found:
 
 @dataclass(slots=True)
 class Resolver:
-    """Answers lookups of one company and flow from the store. Answers are remembered; make a new one when lists change."""
+    """Answers lookups of one company and flow from the store, and remembers the answers."""
 
     tx: Tx
     company: str
     flow: Flow
     titles: Mapping[str, str]
+    _revision: lists.Revision = ()
     _remembered: dict[tuple[str, str, str, str], Found] = field(default_factory=dict)
     _lists: dict[str, bool] = field(default_factory=dict)
 
@@ -51,10 +52,22 @@ class Resolver:
             lookup = self.flow.lookup(name)
             assert lookup is not None, name
             found = self._resolve(lookup, *question[1:])
-            if len(self._remembered) >= _CACHE_LIMIT:
-                self._remembered.clear()
-            self._remembered[question] = found
+            # A gap is not remembered: it may close within the same run, when a record that fills it is prepared.
+            if found.object is not None:
+                if len(self._remembered) >= _CACHE_LIMIT:
+                    self._remembered.clear()
+                self._remembered[question] = found
         return found
+
+    def at(self, tx: Tx) -> Resolver:
+        """Go on in another transaction; what is remembered stays as long as no list and no mapping has changed."""
+        revision = lists.revision(tx, self.company)
+        if revision != self._revision:
+            self._remembered.clear()
+            self._lists.clear()
+            self._revision = revision
+        self.tx = tx
+        return self
 
     def receipt(self, stream: str, key: object) -> tuple[Mapping[str, str] | None, Reason | None]:
         """The receipt of another stream's record, or why there is none yet."""

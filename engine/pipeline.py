@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,14 +10,13 @@ from typing import Any
 
 from engine.clock import Ids
 from engine.errors import ExpressionError, RenderError
+from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
 from engine.money import parse_money
 from engine.program import FlowProgram, StreamProgram
 from engine.store.records import Intake, Reason
 
 _NAMESPACE = uuid.UUID("6f1d6c1e-5d0b-5c8e-9c39-6a3a52f0f3a1")
-_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=str).encode
-_plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 Freeze = Callable[[str, str], bytes]
 
@@ -129,7 +127,7 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
     key = stream.key(data, context)
     if key is None or key == "" or isinstance(key, (dict, list, bool)):
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives no id for this record")
-    payload = _canonical(data)
+    payload = canonical(data)
     about = {name: _shown(program, data, context) for name, program in stream.about.items()}
     return Intake(
         str(key),
@@ -179,7 +177,7 @@ def map_digest(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> st
         mapped = {name: program(data, context) for name, program in stream.map}
     except ExpressionError:
         return None
-    return None if context.missing else sha256(_plain(mapped).encode()).hexdigest()
+    return None if context.missing else sha256(plain(mapped).encode()).hexdigest()
 
 
 def guid_of(company: str, flow: str, stream: str, source_id: str, phase: str) -> str:
@@ -207,7 +205,7 @@ def _frozen(
     flow, definition = desk.program.flow, stream.stream
     operation_id = desk.ids.base62(22)
     guid = guid_of(desk.company, flow.name, definition.name, source_id, definition.phase)
-    mapped_text = _plain(mapped)
+    mapped_text = plain(mapped)
     if chosen.template is None:
         body = mapped_text.encode()
     else:
@@ -221,7 +219,7 @@ def _frozen(
         follow_up["mark"] = {"connection": mark.connection, "kind": mark.kind, "reference": mark.reference.text}
         follow_up["failures"] = list(mark.failures)
     digest = sha256(mapped_text.encode()).hexdigest()
-    return Frozen(operation_id, chosen.request, body, guid, mapped_text, digest, _plain(follow_up))
+    return Frozen(operation_id, chosen.request, body, guid, mapped_text, digest, plain(follow_up))
 
 
 def _shown(program: Callable[[object, Any], object], data: object, context: RecordContext) -> str | None:

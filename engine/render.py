@@ -35,7 +35,6 @@ from jinja2.exceptions import TemplateError
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
-from markupsafe import Markup, escape
 
 from engine.diagnostics import suggestion
 from engine.errors import ExpressionError, RenderError
@@ -43,7 +42,7 @@ from engine.money import format_money, parse_money
 
 MAX_OUTPUT = 4_000_000
 MAX_SOURCE = 256_000
-MAX_STEPS = 200_000
+MAX_STEPS = 1_000_000
 MAX_LOOP_DEPTH = 4
 GLOBALS = frozenset({"element", "ref"})
 
@@ -54,7 +53,6 @@ _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _LAYOUT = re.compile(r"(^|>)[ \t]*\r?\n\s*(?=<|$)")
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 _TESTS = frozenset({"present", "defined", "undefined", "none", "true", "false", "eq", "ne", "in"})
-_EMPTY = Markup("")
 _ALLOWED_NODES = (
     nodes.Template,
     nodes.Output,
@@ -107,8 +105,14 @@ class _Budget(threading.local):
     steps = 0
     size = 0
 
+    def write(self, size: int) -> None:
+        """Count characters."""
+        self.size += size
+        if self.size > MAX_OUTPUT:
+            raise _Refused(f"the document is larger than {MAX_OUTPUT:,} characters")
+
     def spend(self, steps: int) -> None:
-        """Count loop rounds and macro calls."""
+        """Count loop rounds, each with the size of what it runs, and macro calls."""
         self.steps += steps
         if self.steps > MAX_STEPS:
             raise _Refused(f"the template takes more than {MAX_STEPS:,} steps")
@@ -120,19 +124,40 @@ _BUDGET = _Budget()
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
+class _Xml(str):
+    """Text that is already XML: made by `element`, `ref` and macros, and by nothing else."""
+
+    __slots__ = ()
+
+
+_EMPTY = _Xml("")
+
+
 def _printed(value: object) -> str:
-    """The text of one value, before escaping; markup made by `element` and `ref` passes as it is."""
+    """What `{{ value }}` writes. Every printed value passes here, so that none can go around the escaping."""
+    if type(value) is _Xml:
+        return value
+    text = _text(value)
+    if '"' in text or "'" in text:
+        text = text.replace('"', "&quot;").replace("'", "&apos;")
+    return text
+
+
+def _text(value: object) -> str:
+    """A value as XML text without illegal characters; quotes are left for `_printed`, which may stand in an attribute."""
     if type(value) is str:
         text = value if value.isprintable() else _ILLEGAL.sub("", value)
     else:
-        text = value if isinstance(value, Markup) else _other_text(value)
-    _BUDGET.size += len(text)
-    if _BUDGET.size > MAX_OUTPUT:
-        raise _Refused(f"the document is larger than {MAX_OUTPUT:,} characters")
+        text = _other_text(value)
+    if len(text) > 256:
+        _BUDGET.write(len(text))
+    if "&" in text or "<" in text or ">" in text:
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text
 
 
 def _other_text(value: object) -> str:
+    """The text of a value that is no plain str."""
     if isinstance(value, Undefined):
         return str(value)
     if isinstance(value, Decimal):
@@ -167,23 +192,23 @@ def _tag(tag: str) -> str:
     return tag
 
 
-def _element(tag: str, value: object) -> Markup:
+def _element(tag: str, value: object) -> str:
     if value is None or value == "":
         return _EMPTY
-    return Markup(f"<{_tag(tag)}>{escape(_printed(value))}</{tag}>")  # noqa: S704  # the value is escaped, the tag checked
+    return _Xml(f"<{_tag(tag)}>{_text(value)}</{tag}>")
 
 
-def _ref(tag: str, value: object) -> Markup:
+def _ref(tag: str, value: object) -> str:
     if value is None:
         return _EMPTY
-    if isinstance(value, Undefined):
-        str(value)
-    if not isinstance(value, Mapping):
+    if not (type(value) is dict or isinstance(value, Mapping)):
+        if isinstance(value, Undefined):
+            str(value)
         raise _Refused(f"`ref` takes an object with `list_id` or `full_name`, not {_kind(value)}")
-    for field, name in (("list_id", "ListID"), ("full_name", "FullName")):
-        inner = _element(name, value.get(field))
-        if inner:
-            return Markup(f"<{_tag(tag)}>{inner}</{tag}>")  # noqa: S704  # as above
+    if found := value.get("list_id"):
+        return _Xml(f"<{_tag(tag)}><ListID>{_text(found)}</ListID></{tag}>")
+    if found := value.get("full_name"):
+        return _Xml(f"<{_tag(tag)}><FullName>{_text(found)}</FullName></{tag}>")
     raise _Refused("`ref` was given an object with neither `list_id` nor `full_name`")
 
 
@@ -201,13 +226,13 @@ def _is_present(value: object) -> bool:
     return not (value is None or isinstance(value, Undefined) or value in ("", [], {}))
 
 
-def _rounds(value: object) -> object:
-    """What a `for` may walk: a list, counted against the budget."""
+def _rounds(value: object, weight: int) -> object:
+    """What a `for` may walk: a list, charged to the budget with the size of the loop's body."""
     if isinstance(value, Undefined):
         str(value)
     if not isinstance(value, list | tuple):
         raise _Refused("`for` walks a list, and this is none")
-    _BUDGET.spend(len(value))
+    _BUDGET.spend(len(value) * weight)
     return value
 
 
@@ -300,7 +325,8 @@ class _Checked(NodeTransformer):
             raise _Refused(f"loops may be nested {MAX_LOOP_DEPTH} deep", node.lineno)
         self.generic_visit(node)
         self.depth -= 1
-        node.iter = nodes.Filter(node.iter, "_rounds", [], [], None, None, lineno=node.lineno)
+        weight = 1 + sum(1 for inner in node.body for _ in inner.find_all(nodes.Node))
+        node.iter = nodes.Filter(node.iter, "_rounds", [nodes.Const(weight)], [], None, None, lineno=node.lineno)
         return node
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
@@ -348,6 +374,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`a.b`."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -374,7 +402,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if type(obj) is not Macro:
             raise _Refused("only `element`, `ref` and macros can be called")
         _BUDGET.spend(1)
-        return context.call(obj, *args, **kwargs)
+        text = _Xml(context.call(obj, *args, **kwargs))
+        _BUDGET.write(len(text))
+        return text
 
 
 class _Loader(BaseLoader):
@@ -450,7 +480,7 @@ class Template:
         _BUDGET.steps = _BUDGET.size = 0
         template = self._template
         try:
-            pieces = template.root_render_func(template.new_context(dict(values), shared=False))
+            pieces = template.root_render_func(template.new_context(dict(values)))
             return _joined(pieces)
         except (TemplateError, ExpressionError, RecursionError, TypeError, ValueError, ArithmeticError) as error:
             raise _failure(self.name, error, error.__traceback__) from error
@@ -474,7 +504,9 @@ class Templates:
         self._loader = _Loader([*search, resources.files("qbxml_templates")])
         self._environment = _Sandbox(
             loader=self._loader,
-            autoescape=True,
+            # `_printed` escapes every value. Jinja's own escaping is off because it wraps each piece in a class of its
+            # own, at three times the cost, and because it can be talked out of it (`|safe`, `{% autoescape false %}`).
+            autoescape=False,  # noqa: S701  # see above
             undefined=_Missing,
             finalize=_printed,
             auto_reload=False,

@@ -175,12 +175,16 @@ class Runner:
                 done += self._acknowledged(company, row)
         return done, errors
 
-    def batch(self, tx: Tx, program: FlowProgram, company: str, run: int) -> Batch:
-        """What taking in and preparing need, for one transaction."""
+    def batch(self, tx: Tx, program: FlowProgram, company: str, run: int, resolver: Resolver | None = None) -> Batch:
+        """What taking in and preparing need, for one transaction; a resolver that is handed in remembers across them."""
         settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
-        resolver = Resolver(tx, company, program.flow, self._titles(program))
+        resolver = (resolver or self.resolver(tx, program, company)).at(tx)
         desk = pipeline.Desk(company, program, settings, resolver, self.world.ids, freeze_request)
         return Batch(tx, Hand(company, self.world.at(), ACTOR), desk, run)
+
+    def resolver(self, tx: Tx, program: FlowProgram, company: str) -> Resolver:
+        """A fresh resolver."""
+        return Resolver(tx, company, program.flow, self._titles(program))
 
     def _read_all(
         self, program: FlowProgram, company: str, number: int, streams: Sequence[str] | None, progress: Progress
@@ -206,11 +210,13 @@ class Runner:
         error: FlowctlError | None = None
         lead = group[0]
         flow, identity = program.flow.name, lead.stream.fetch.identity
+        resolver: Resolver | None = None
         try:
             for page, checkpoint in self._pages(company, lead, None):
                 with self.world.store.write() as tx:
+                    resolver = resolver or self.resolver(tx, program, company)
                     for stream in group:
-                        batch = self.batch(tx, program, company, number)
+                        batch = self.batch(tx, program, company, number, resolver)
                         intake.take_page(batch, stream, page.records)
                         counts[stream.stream.name].update(batch.counts)
                     _, listed = work.checkpoint(tx, company, flow, identity)

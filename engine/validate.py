@@ -12,6 +12,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import ConnectorBroken, FlowFileUnreadable
 from engine.flowfile import Loaded, place_order, read_flow
 from engine.lints.env import Env, templates_beside
+from engine.lints.facts import Facts, shipped_facts
 from engine.lints.rules import run_rules
 from engine.model import Flow
 from engine.spec import ConnectorSpec
@@ -88,6 +89,8 @@ def environment(loaded: Loaded) -> Env | None:
         broken=broken,
         connectors=registry.names(),
         load_templates=partial(templates_beside, Path(loaded.path).parent),
+        # A flow with templates of its own may replace a shipped one by the same name.
+        facts=Facts() if (Path(loaded.path).parent / "templates").is_dir() else shipped_facts(),
         complete=not any(problem.level == "error" for problem in loaded.problems),
     )
 

@@ -189,7 +189,7 @@ def _number(text: str) -> Value:
 # --- from parser events to nodes --------------------------------------------------------------------------------------
 
 
-class _Stop(Exception):  # noqa: N818 (it carries a diagnostic, it is no error of the program)
+class _Stop(Exception):
     """Reading cannot go on."""
 
     def __init__(self, problem: Diagnostic) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.qbwc.spec import SPEC
 from engine.clock import Clock, Ids
-from engine.contract import Binding, Handler, Json, Outbox, Tools
+from engine.contract import AgentFile, Binding, Handler, Json, Outbox, Tools
 from engine.diagnostics import Diagnostic
 from engine.spec import ConnectorSpec
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from connectors.qbwc.sandbox import QuickBooksSandbox
 
 
-@dataclass(frozen=True, slots=True)
 class QuickBooksWebConnector:
-    """The connector; everything heavy loads when it is used."""
+    """The connector; it holds nothing, and everything heavy loads when it is used."""
 
     spec: ConnectorSpec = SPEC
 
@@ -36,6 +35,19 @@ class QuickBooksWebConnector:
         from connectors.qbwc.routes import make_handler
 
         return make_handler(outbox, clock, ids)
+
+    def agent_file(self, binding: Binding) -> AgentFile:
+        """The .qwc file, and what a bookkeeper does with it."""
+        from connectors.qbwc.qwc import STEPS, qwc
+
+        return AgentFile(f"{binding.company}-{binding.connection}.qwc", qwc(binding), STEPS)
+
+    def made_up(self, binding: Binding, ids: Ids) -> Mapping[str, str | int | bool]:
+        """The user is named after the company, and its file gets a GUID once."""
+        from connectors.qbwc.qwc import new_file_id
+
+        made = {"user": binding.company, "file_id": new_file_id(ids)}
+        return {name: value for name, value in made.items() if not binding.settings.get(name)}
 
     def sandbox(self, seed: int, clock: Clock, options: Json) -> QuickBooksSandbox:
         """A made-up company file with a Web Connector beside it."""

@@ -22,6 +22,7 @@ _ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
 _TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
 # FACTS sections 5 and 6: 1 is an empty answer; 500 says that one of the named objects does not exist.
 _READABLE = frozenset({0, 1, 500})
+# ASSUMED: IncludeRetElement takes names that this kind of object does not have.
 _KEPT = (
     "TxnID", "EditSequence", "TxnNumber", "ExternalGUID", "RefNumber", "TxnDate", "Memo", *_ENTITY, *_TOTALS,
 )  # fmt: skip

@@ -20,6 +20,14 @@ Values = Mapping[str, str | int | bool]
 
 _GUID = re.compile(r"\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}")
 _VERSION = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}")
+# Programmer's Guide p.24-32: the file is opened in the Web Connector while the company file is open in QuickBooks.
+STEPS = (
+    "copy the file to the Windows computer that has QuickBooks, and open the company file there as Admin",
+    "start the Web Connector (File > Update Web Services), choose Add an Application, and open the file",
+    "let QuickBooks grant access: Yes, always; allow access even if QuickBooks is not running",
+    "type the password into the Password column of the Web Connector, and let it be saved",
+    "tick the application and press Update Selected once; tick Auto-Run to have it call by itself",
+)
 _DESCRIPTION = "Sends approved bills, payments and card transactions to QuickBooks."
 
 

@@ -149,7 +149,7 @@ def refused_whole(message_set: MessageSet, message: str) -> tuple[OperationOutco
 
 
 def stale_lists(outcomes: Sequence[OperationOutcome]) -> tuple[str, ...]:
-    """The lists that were found to be out of date; a name that another kind of object has taken says nothing of a list."""
+    """The lists that were found to be out of date; a name that another kind of object has taken tells of none."""
     keys = (key for outcome in outcomes if outcome.code != "3100" for key in outcome.waits_for)
     return tuple(dict.fromkeys(key.removeprefix("list:") for key in keys if key.startswith("list:")))
 

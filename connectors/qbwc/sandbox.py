@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from connectors.qbwc.simulator import (
     Application,
@@ -18,7 +19,8 @@ from connectors.qbwc.simulator import (
     to_json,
     totals,
 )
-from connectors.qbwc.simulator.transport import Post
+from connectors.qbwc.simulator.script import AimedFaults, Script, act, company_of, contents, notable
+from connectors.qbwc.simulator.transcript import Transcript
 from connectors.qbwc.spec import OWNER_ID
 from engine.clock import Clock
 from engine.contract import Handler, Json
@@ -35,6 +37,7 @@ class QuickBooksSandbox:
 
     company: CompanyFile
     application: Application = field(default_factory=lambda: Application(owner_id=OWNER_ID, file_id=FILE_ID))
+    script: Script = field(default_factory=Script)
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it: a user of ours, and where our server is reached."""
@@ -53,11 +56,19 @@ class QuickBooksSandbox:
 
     def visit(self, url: str, user: str, password: str) -> Json:
         """One session over HTTP."""
-        return self._update(http_post(url), user, password)
+        connector = WebConnector(http_post(url), user, password, self.company, application=self.application)
+        return _as_json(connector.update())
 
     def visit_handler(self, handler: Handler, user: str, password: str) -> Json:
-        """One session without a socket."""
-        return self._update(handler_post(handler), user, password)
+        """One session without a socket, as the script wants it, with a transcript and the documents that matter."""
+        faults = AimedFaults(self.script.faults)
+        post = Transcript(handler_post(handler), faults)
+        connector = WebConnector(post, user, password, self.company, application=self.application, faults=faults)
+        connector.answers = self.script.answer
+        report = connector.update()
+        self.script.faults = faults.aims
+        documents = [request for request in report.requests if notable(request)]
+        return {**_as_json(report), "transcript": post.lines, "documents": documents}
 
     def chart(self) -> Mapping[str, Sequence[Json]]:
         """The file's lists."""
@@ -72,15 +83,30 @@ class QuickBooksSandbox:
 
         return {"accounts": of("Account"), "classes": of("Class"), "customers": of("Customer"), "vendors": of("Vendor")}
 
-    def _update(self, post: Post, user: str, password: str) -> Json:
-        connector = WebConnector(post, user, password, self.company, application=self.application)
-        return _as_json(connector.update())
+    def act(self, action: str, value: Any) -> None:
+        """Something happens in the company file, as a step of a golden case says."""
+        act(self.company, self.script, action, value)
+
+    def contents(self) -> list[str]:
+        """What is in the file, for a person to read."""
+        return contents(self.company)
+
+    def unused(self) -> list[str]:
+        """Scripted answers that were never asked for, and faults that never happened."""
+        numbers = [n for n in self.script.answers if n not in self.script.used]
+        return [*(f"{n:02}" for n in numbers), *(f"fault {name}" for name in self.script.faults)]
 
 
 def make(seed: int, clock: Clock, options: Json) -> QuickBooksSandbox:
-    """The company file that was saved, or a new one from the seed."""
+    """The company file that was saved, one with the lists of a golden case in `given`, or a new one from the seed."""
     saved = options.get("saved")
-    return QuickBooksSandbox(from_json(saved, clock=clock) if saved else seed_company(seed, clock=clock))
+    if "given" in options:
+        answers = {int(number): str(text) for number, text in options.get("answers", {}).items()}
+        return QuickBooksSandbox(company_of(seed, clock, options["given"]), script=Script(answers))
+    company = from_json(saved, clock=clock) if saved else seed_company(seed, clock=clock)
+    if installed := options.get("agent_file"):  # a .qwc, as bytes
+        return QuickBooksSandbox(company, Application.from_qwc(installed))
+    return QuickBooksSandbox(company)
 
 
 def _as_json(report: SessionReport) -> Json:

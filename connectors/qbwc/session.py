@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 
 from connectors.qbwc import conduct, gate
@@ -24,6 +25,8 @@ Result = str | int | tuple[str, ...]
 
 _UNKNOWN_TICKET = "This session is over, or a newer one has replaced it. The next update starts a new one."
 _REFUSED = -1
+# Between two calls of one session. A single request may keep QuickBooks busy for long, but not for hours.
+TICKET_LIFE = timedelta(hours=2)
 
 
 class _Occupied(FlowctlError):
@@ -193,11 +196,15 @@ class Service:
         digest = ticket_hash(ticket)
         with self.outbox.transaction() as desk:
             found = desk.sessions.load(digest) if ticket else None
-            if found is None:
+            state = load(found[1]) if found else State()
+            if found is None or self._is_stale(state):
                 yield None
                 return
-            company, data = found
-            yield _Open(Context(desk, company, digest, self.clock, self.ids), load(data))
+            yield _Open(Context(desk, found[0], digest, self.clock, self.ids), state)
+
+    def _is_stale(self, state: State) -> bool:
+        """A ticket that lay about may have been found by somebody; the next login looks after what it left in doubt."""
+        return bool(state.seen_at) and self.clock.now() - from_iso(state.seen_at) > TICKET_LIFE
 
     def _keep(self, ctx: Context, state: State) -> None:
         data: Json = dump(replace(state, seen_at=iso(self.clock.now())))

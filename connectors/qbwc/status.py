@@ -205,5 +205,6 @@ def com_error(hresult: str) -> ComError:
 def com_text(hresult: str, message: str) -> str:
     """One sentence for a bookkeeper: what happened, QuickBooks' own words, what to do."""
     error = com_error(hresult)
-    said = f" It said: {message.strip()[:500]}" if message.strip() else ""
+    words = message.strip()[:500].rstrip(".")
+    said = f" It said: {words}." if words else ""
     return f"{error.meaning} ({hresult.strip()[:16]}).{said} What to do: {error.hint}."

@@ -104,7 +104,7 @@ def _shows(client: RampClient, kind: str, record_id: str, *, accepted: bool) -> 
     if found is None:
         return accepted
     # Profiles before `sync_status` on transactions have only the time of the sync.
-    return found.get("sync_status") in _DONE[kind] or (kind == "TRANSACTION_SYNC" and bool(found.get("synced_at")))
+    return str(found.get("sync_status")) in _DONE[kind] or (kind == "TRANSACTION_SYNC" and bool(found.get("synced_at")))
 
 
 def object_id(where: str, record_id: str) -> str:

@@ -16,6 +16,7 @@ from connectors.ramp.settings import Settings
 from connectors.ramp.spec import SPEC
 from engine.spec import FieldSpec
 
+_STRUCTURED = frozenset({"object", "list", "boolean"})
 Record = dict[str, Any]
 Reader = Callable[[Any], Any]
 # Names that changed between the profiles: what we emit, and what else it may be called.
@@ -43,15 +44,22 @@ def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
 def _object_reader(fields: tuple[FieldSpec, ...], *, priced: bool) -> Reader:
     """A function from a JSON object to a record of these fields; compiled once, since it runs for every line."""
     prices = tuple(f.name for f in fields if f.type == "money") if priced else ()
-    plain = tuple((f.name, _ALSO_CALLED.get(f.name), _reader(f, priced=priced)) for f in fields if f.name not in prices)
+    rest = [f for f in fields if f.name not in prices and not (f.name == "currency" and "amount" in prices)]
+    texts = tuple(f.name for f in rest if f.type not in _STRUCTURED and f.name not in _ALSO_CALLED)
+    others = tuple(
+        (f.name, _ALSO_CALLED.get(f.name, f.name), _reader(f, priced=priced)) for f in rest if f.name not in texts
+    )
 
     def read(value: Any) -> Record | None:
         if not isinstance(value, dict):
             return None
         record: Record = {}
-        for name, other, reader in plain:
+        for name in texts:  # nearly every field is one, so it is worth not calling a function for each
             given = value.get(name)
-            record[name] = reader(value.get(other) if given is None and other is not None else given)
+            record[name] = given if given is None or type(given) is str else _text(given)
+        for name, other, reader in others:
+            given = value.get(name)
+            record[name] = reader(value.get(other) if given is None else given)
         for name in prices:
             record[name], currency = from_object(value.get(name))
             if name == "amount":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connectors.ramp.simulator import Account, Mix, Options, RampSimulator, Tags, app, seed_business, transport
+from connectors.ramp.simulator.script import Story, act, contents, tell
 from engine.clock import Clock
 from engine.contract import Json
 
@@ -24,6 +25,8 @@ class RampSandbox:
     """A made-up Ramp business."""
 
     simulator: RampSimulator
+    chart: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -49,13 +52,31 @@ class RampSandbox:
         """The API without a socket."""
         return transport(self.simulator)
 
+    def act(self, action: str, value: Any) -> None:
+        """Something happens in Ramp, as a step of a golden case says."""
+        act(self._story(), action, value)
+
+    def contents(self) -> list[str]:
+        """Bills and transactions with their sync status."""
+        return contents(self._story())
+
+    def unused(self) -> list[str]:
+        """Faults that were planned and never happened."""
+        struck = self.simulator.faults.counts
+        return [f"fault {fault.name}" for fault in self.simulator.faults.faults if not struck[fault.name]]
+
+    def _story(self) -> Story:
+        return Story(self.simulator, self.chart, self.names)
+
 
 def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     """A business of `bills` bills, `transactions` transactions and `vendors` vendors, coded to `chart` when it is given."""
     simulator = RampSimulator(
-        seed, clock, profile=options.get("profile", "2025-08"), options=Options(webhook_secret=WEBHOOK_SECRET)
+        seed, clock, profile=options.get("given", options).get("profile", "2025-08"), options=Options(webhook_secret=WEBHOOK_SECRET)
     )
     chart: Mapping[str, Sequence[Mapping[str, Any]]] = options.get("chart", {})
+    if "given" in options:
+        return _given(simulator, chart, options["given"])
 
     def accounts(name: str) -> list[Account]:
         return [Account(item["external_id"], item["name"], item.get("code") or "") for item in chart.get(name, ())]
@@ -74,3 +95,11 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
         **coded,
     )
     return RampSandbox(simulator)
+
+
+def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
+    """A business that holds what a golden case gives it."""
+    made = RampSandbox(simulator, chart)
+    tell(Story(simulator, chart, made.names), given)
+    simulator.world.events.clear()
+    return made

@@ -24,7 +24,11 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Load every template that the flow names."""
     for stream in flow.streams:
         for steps, variant in variants(stream, env):
-            if variant.template is not None and re.fullmatch(TEMPLATE.pattern, variant.template):
+            if (
+                variant.template is not None
+                and variant.template not in env.facts.variables
+                and re.fullmatch(TEMPLATE.pattern, variant.template)
+            ):
                 try:
                     env.templates().get(variant.template)
                 except RenderError as error:

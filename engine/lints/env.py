@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.diagnostics import Diagnostic, Level, Location
+from engine.lints.facts import Facts
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec
@@ -56,6 +57,7 @@ class Env:
     broken: Mapping[str, str]
     connectors: tuple[str, ...]
     load_templates: Callable[[], Templates]
+    facts: Facts
     complete: bool = True
 
     # -- places

@@ -1,9 +1,9 @@
 """A template uses a value that the map does not give.
 
-Fails at streams.bills.map:
-    {vendor: vendor.name}
+Fails at streams.vendors.map:
+    {title: name}
 Passes:
-    {vendor: "lookup('vendor', vendor.id, vendor.name)", amount: money(amount)}
+    {name: "limit(name, `41`)"}
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for steps, variant in variants(stream, env) if names else ():
             if variant.template is None:
                 continue
-            try:
-                used = env.templates().get(variant.template).variables
-            except RenderError:
-                continue
-            for name in sorted(used - given):
+            for name in sorted(_variables(variant.template, env) - given):
                 message = f"the template uses `{name}`, and `map` does not give it"
                 yield env.problem(ID, (*steps, "template"), message, suggestion(name, given))
+
+
+def _variables(template: str, env: Env) -> frozenset[str]:
+    if template in env.facts.variables:
+        return env.facts.variables[template]
+    try:
+        return env.templates().get(template).variables
+    except RenderError:
+        return frozenset()  # another rule has said so

@@ -89,7 +89,7 @@ ZAR: south african rand
 """
 _CURRENCIES = {
     name.strip(): code
-    for code, _, names in (line.partition(":") for line in _CURRENCY_NAMES.split("\n"))
+    for code, _, names in (line.partition(":") for line in _CURRENCY_NAMES.strip().splitlines())
     for name in names.split(",")
 }
 
@@ -115,7 +115,7 @@ def company_identity(answer: Answer, *, owner_id: str = "") -> CompanyIdentity:
     """Read the first answer of a Web Connector session: host, company and preferences.
 
     The Web Connector writes the .qwc file's FileID into the company file as a private field of our OwnerID
-    (Programmer's Guide p.36); with `owner_id`, fields that another application left under the same name are passed over.
+    (Programmer's Guide p.36); with `owner_id`, a field of that name that another application left is passed over.
     """
     host, company, preferences = (
         _first(answer, name) for name in ("HostQueryRs", "CompanyQueryRs", "PreferencesQueryRs")

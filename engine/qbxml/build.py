@@ -25,9 +25,9 @@ def stale(folder: Path, made: dict[str, str]) -> list[str]:
     return sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], folder: Path | None = None) -> int:
     """Write the files, or with `--check` only say which are stale; 1 when some are."""
-    folder = Path(str(files("schemas"))) / "qbxml"
+    folder = folder or Path(str(files("schemas"))) / "qbxml"
     made = outputs(load())
     names = stale(folder, made)
     if "--check" in arguments:

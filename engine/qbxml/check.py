@@ -39,6 +39,13 @@ _SHOWN = {
 }
 
 
+_TEXT_OR_ELEMENTS = {
+    "SCHEMAV_CVC_COMPLEX_TYPE_2_1": "must be empty",
+    "SCHEMAV_CVC_COMPLEX_TYPE_2_3": "holds elements, and no text beside them",
+    "SCHEMAV_CVC_TYPE_3_1_2": "holds text, and no elements",
+}
+
+
 class _LogEntry(Protocol):
     """What is used of one of lxml's log entries, which its type stubs do not describe."""
 
@@ -181,12 +188,11 @@ def _schema_problems(name: str, compiled: etree.XMLSchema) -> list[Problem]:
     found: dict[str, Problem] = {}
     for entry in cast("Iterable[_LogEntry]", compiled.error_log):
         path = entry.path or "/"
-        if path in found:
-            continue  # libxml2 follows most errors with a second one on the same element
         names = tuple(part for part in _INDEX.sub("", path).split("/") if part)
         element, parent = _locate(notation, name, names)
         message, hint = _worded(_Finding(entry.type_name, entry.message, names, element, parent), notation)
-        found[path] = Problem(path, entry.line, message, hint)
+        # libxml2 can follow an error with a second one on the same element: the first says it best.
+        found.setdefault(path, Problem(path, entry.line, message, hint))
     return list(found.values())
 
 
@@ -218,7 +224,12 @@ def _worded(finding: _Finding, notation: Notation) -> tuple[str, str]:
             f"`{name}` has {length} characters, QuickBooks takes {limit}",
             f"shorten it, for example with limit(..., `{limit}`)",
         )
-    if "ATTRIBUTE" in finding.message.upper() or "CVC_COMPLEX_TYPE" in finding.kind:
+    if finding.kind in _TEXT_OR_ELEMENTS:
+        return (
+            f"`{name}` {_TEXT_OR_ELEMENTS[finding.kind]}",
+            "text must stand within the elements that are meant for it",
+        )
+    if "CVC_COMPLEX_TYPE" in finding.kind or "CVC_ATTRIBUTE" in finding.kind or finding.element is None:
         return f"an attribute of `{name}` is missing, unknown or has a value that is not allowed", ""
     return _bad_value(finding, name, notation)
 
@@ -246,9 +257,8 @@ def _bad_value(finding: _Finding, name: str, notation: Notation) -> tuple[str, s
             f"`{name}` is out of bounds",
             f"a whole number {f'from {low} ' if low else ''}{f'to {high}' if high else ''}".rstrip(),
         )
-    if isinstance(kind, Value):
-        return f"`{name}` does not have the form of its type", _SHOWN.get(kind.word, "")
-    return f"`{name}` cannot hold text here", ""
+    shown = _SHOWN.get(kind.word, "") if isinstance(kind, Value) else ""
+    return f"`{name}` does not have the form of its type", shown
 
 
 def _listed(names: list[str]) -> str:

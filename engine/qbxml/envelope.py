@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.qbxml.errors import BadMessageSetId
 
-# QuickBooks answers 9004 to a longer id (FACTS section 3, from Intuit's InvoiceAdd sample).
+# QuickBooks answers 9004 to a longer id (Intuit's SDK sample InvoiceAdd.cs).
 ID_LIMIT = 24
 VERSION = "13.0"
 CLEAR_ALL = "CLR-ALL-MSG-SETS"
@@ -30,7 +30,7 @@ def envelope(
     """The whole document to send, as ASCII bytes; equal arguments give equal bytes.
 
     With `new_id` QuickBooks keeps its answer under that id; with `old_id` it forgets the answer kept under that one;
-    with both equal and no request it tells the kept answer and runs nothing (error recovery, FACTS section 3).
+    with both equal and no request it tells the kept answer and runs nothing (SDK samples ErrRecovery1-3.xml).
 
     Raises:
         BadMessageSetId: an id that QuickBooks would refuse.

@@ -1,4 +1,4 @@
-"""What QuickBooks refuses although the schema allows it (FACTS section 8)."""
+"""What QuickBooks refuses although the schema allows it."""
 
 from __future__ import annotations
 
@@ -107,11 +107,8 @@ def _walk(parent: etree._Element, body: Body, notation: Notation, version: str) 
         if kind is None:
             continue
         if kind.mark == "absent":
-            yield _problem(
-                child,
-                f"QuickBooks Desktop does not have `{child.tag}` here",
-                "leave it out; a journal entry has a memo on each line",
-            )
+            hint = "leave it out; each line has a memo" if parent.tag == "JournalEntryAdd" else "leave it out"
+            yield _problem(child, f"QuickBooks Desktop does not have `{child.tag}` here", hint)
         if _newer(kind.since, version):
             yield _problem(
                 child,
@@ -201,7 +198,7 @@ def _total(body: etree._Element, amounts: list[etree._Element | None]) -> list[P
     total = _sum(amounts)
     if total is None or total >= 0:
         return []
-    # ASSUMED: no source shows the refusal of a negative total; negative lines are known to be taken (FACTS section 8).
+    # ASSUMED: no source shows the refusal of a negative total; negative lines are known to be taken.
     return [
         _problem(
             body,

@@ -26,7 +26,7 @@ LIST_FIELDS: dict[str, tuple[str, ...]] = {
     "Terms": (*_KEPT, "StdDueDays", "DayOfMonthDue"),
     "Item": (*_KEPT, "Type"),
 }
-# Read from the schema (FACTS section 5): Account, Class, Employee and Terms cannot be paged.
+# Read from the QBXML 13.0 schema: Account, Class, Employee and Terms cannot be paged.
 ITERABLE_LISTS = frozenset({"Vendor", "Customer", "Item"})
 TXN_KINDS = frozenset(
     {
@@ -88,7 +88,7 @@ class TxnFilter:
     """Which transactions: by `txn_ids`, else by `ref_numbers`, else by what is left, where dates are inclusive.
 
     `entity` is the ListID of a vendor, customer or employee. `modified` is a local time without an offset, because
-    QuickBooks gives a wrong one in summer (FACTS section 7).
+    QuickBooks gives a wrong one in summer (seen by users of jsgoupil/quickbooks-sync).
     """
 
     txn_ids: tuple[str, ...] = ()
@@ -127,11 +127,14 @@ def txn_query(
     return _request(request, _attributes(request, request_id, iterator, iterator_id, which.max_returned), body)
 
 
-def company_queries() -> tuple[bytes, bytes, bytes]:
-    """The host, company and preferences queries that the Web Connector makes by itself at the start of a session."""
+def company_queries(owner_id: str) -> tuple[bytes, bytes, bytes]:
+    """The host, company and preferences queries, as the Web Connector makes them when a session begins.
+
+    The company's custom fields, FileID among them, come back only for the `owner_id` that is asked for.
+    """
     return (
         b'<HostQueryRq requestID="0"/>',
-        b'<CompanyQueryRq requestID="1"><OwnerID>0</OwnerID></CompanyQueryRq>',
+        _request("CompanyQueryRq", ' requestID="1"', [_element("OwnerID", owner_id)]),
         b'<PreferencesQueryRq requestID="2"/>',
     )
 

@@ -80,8 +80,6 @@ def requirements(request: str) -> Requirements:
 def _collect(notation: Notation, items: tuple[Particle, ...], prefix: str, found: dict[str, Requirement]) -> None:
     for item, required, repeats, choice in _flat(items, _Place(True, False, ())):
         path = prefix + item.name
-        if path in found:
-            continue
         limit, kind = _limit(item)
         values = notation.enums.get(item.type, ()) if isinstance(item.type, str) else ()
         found[path] = Requirement(

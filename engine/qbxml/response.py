@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,7 +16,7 @@ from engine.qbxml.text import ILLEGAL
 
 SIZE_LIMIT = 64 * 1024 * 1024
 DEPTH_LIMIT = 64
-# No status at all: FACTS section 6 names no negative code, so this one cannot be mistaken for an answer.
+# No status at all: QuickBooks has no negative code, so this one cannot be mistaken for an answer.
 NO_CODE = -1
 
 _PROLOG = re.compile(r"\A\s*<\?xml[^>]*\?>")
@@ -80,7 +80,7 @@ def parse_response(text: str | bytes) -> Answer:
         message_set_status=_number(messages.get("messageSetStatusCode")),
         new_id=messages.get("newMessageSetID", ""),
         old_id=messages.get("oldMessageSetID", ""),
-        responses=tuple(_response(element) for element in _children(messages)),
+        responses=tuple(_response(element) for element in messages),
     )
 
 
@@ -143,7 +143,7 @@ def _as_bytes(text: str | bytes) -> bytes:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        # QuickBooks stores Windows-1252 and its prolog usually names nothing (FACTS section 7).
+        # QuickBooks stores Windows-1252 and its prolog usually names nothing.
         return _PROLOG.sub("", data.decode("cp1252", "replace"), count=1).encode("utf-8")
     return data
 
@@ -183,20 +183,15 @@ def _messages(root: etree._Element) -> etree._Element:
     return found
 
 
-def _children(element: etree._Element) -> Iterator[etree._Element]:
-    """Child elements; unresolved entities have no text name and are left out."""
-    return (child for child in element if isinstance(child.tag, str))
-
-
 def _response(element: etree._Element) -> Response:
     objects: list[Json] = []
     kinds: list[str] = []
     plain: dict[str, object] = {}
     recovery: Mapping[str, str] = _NO_KEYS
-    for child in _children(element):
+    for child in element:
         name = str(child.tag)
         if name == "ErrorRecovery":
-            recovery = {str(key.tag): key.text or "" for key in _children(child)}
+            recovery = {str(key.tag): key.text or "" for key in child}
         elif len(child):
             objects.append(_fields(child, 1))
             kinds.append(name)
@@ -225,9 +220,7 @@ def _fields(element: etree._Element, depth: int) -> dict[str, object]:
         raise UnreadableAnswer(f"it is nested deeper than {DEPTH_LIMIT} levels", line=line)
     data: dict[str, object] = {}
     for child in element:
-        name = child.tag
-        if isinstance(name, str):
-            _put(data, name, _fields(child, depth + 1) if len(child) else child.text or "")
+        _put(data, str(child.tag), _fields(child, depth + 1) if len(child) else child.text or "")
     return data
 
 

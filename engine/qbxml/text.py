@@ -7,10 +7,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-# XML 1.0 section 2.2. A .NET client refuses a whole document for one of these (FACTS section 1).
+# XML 1.0 section 2.2. A .NET client refuses a whole document for one of these.
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # C1 controls: legal in XML, absent from Windows-1252 as characters, and never meant by a person.
-_C1 = re.compile("[\x7f-\x9f]")
+_C1 = re.compile("[\x80-\x9f]")
 
 # What decomposition cannot find: letters that carry their mark through the body, and typographic signs.
 _LETTERS = dict(zip("ĐđĦħŁłŊŋŦŧıĸſȷƏə", "DdHhLlNnTtiksjEe", strict=True))
@@ -87,7 +87,7 @@ def _nearest(char: str) -> str:
 
 def safe_text(text: str) -> SafeText:
     """The nearest text that QuickBooks can store, with a record of what was lost on the way."""
-    if text.isascii() and not ILLEGAL.search(text) and "\x7f" not in text:
+    if text.isascii() and not ILLEGAL.search(text):
         return SafeText(text)
     out: list[str] = []
     replaced: dict[str, None] = {}

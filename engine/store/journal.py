@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from engine.jsontext import plain
 from engine.store.base import Row, Tx
 
 GENESIS = "0" * 64
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def append(tx: Tx, company: str, at: str, actor: str, entries: Sequence[Entry]) 
     lines = []
     for entry in entries:
         seq += 1
-        detail = _encode(entry.detail)
+        detail = plain(entry.detail)
         line = (
             company, seq, at, entry.event, entry.flow, entry.stream, entry.record_id, entry.source_id,
             entry.state_from, entry.state_to, actor, detail,
@@ -58,7 +57,7 @@ def append(tx: Tx, company: str, at: str, actor: str, entries: Sequence[Entry]) 
 
 
 def _chain(previous: str, line: tuple[object, ...]) -> str:
-    return sha256((previous + _encode(line)).encode("ascii")).hexdigest()
+    return sha256((previous + plain(line)).encode()).hexdigest()
 
 
 def verify(tx: Tx, company: str, *, page: int = 5000) -> Broken | None:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.contract import ListObject
-from engine.store.base import Row, Tx
+from engine.store.base import Row, Tx, take_number
+
+
+Revision = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ def put_mapping(tx: Tx, company: str, row: Mapping, actor: str, at: str) -> None
         kept = tx.one("mapping_get", scope)
         if kept is not None and kept["origin"] == "person":
             return
+    take_number(tx, f"mappings:{company}")
     tx.run(
         "mapping_put",
         {
@@ -47,6 +51,7 @@ def put_mapping(tx: Tx, company: str, row: Mapping, actor: str, at: str) -> None
 def drop_mapping(tx: Tx, company: str, flow: str, lookup: str, source_key: str) -> bool:
     """Remove a row; False when there was none."""
     scope = {"company": company, "flow": flow, "lookup": lookup, "source_key": source_key}
+    take_number(tx, f"mappings:{company}")
     return tx.run("mapping_delete", scope) == 1
 
 
@@ -75,9 +80,11 @@ def loaded(tx: Tx, company: str, name: str) -> bool:
     return row is not None and row["loaded_at"] is not None
 
 
-def revision(tx: Tx, company: str) -> tuple[tuple[str, int], ...]:
-    """Changes whenever any list of the company does."""
-    return tuple((row["list"], row["revision"]) for row in tx.rows("lists_of", {"company": company}))
+def revision(tx: Tx, company: str) -> Revision:
+    """Changes whenever any list or mapping of the company does."""
+    rows = tx.rows("lists_of", {"company": company})
+    mapped = tx.one("counter_get", {"name": f"mappings:{company}"})
+    return (*((row["list"], row["revision"]) for row in rows), ("", mapped["value"] if mapped else 0))
 
 
 def expire(tx: Tx, company: str, name: str) -> None:

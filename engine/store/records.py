@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.errors import Bug
+from engine.jsontext import plain
 from engine.store import journal
 from engine.store.base import Row, Tx, take_number
 
@@ -109,7 +110,7 @@ def known(tx: Tx, place: Place, source_ids: Sequence[str]) -> dict[str, Row]:
             "flow": place.flow,
             "stream": place.stream,
             "phase": place.phase,
-            "source_ids": json.dumps(source_ids),
+            "source_ids": plain(source_ids),
         },
     )
     return {row["source_id"]: row for row in rows}
@@ -172,7 +173,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
                 "reasons": dump_reasons(step.reasons),
                 "mapped_sha256": step.mapped_sha256,
                 "operation_id": step.operation_id,
-                "receipt": json.dumps(dict(step.receipt)) if step.receipt is not None else None,
+                "receipt": plain(dict(step.receipt)) if step.receipt is not None else None,
                 "attempts": 1 if step.attempt else 0,
                 "at": at,
             },
@@ -223,7 +224,7 @@ def wake(tx: Tx, company: str, at: str, actor: str, wait_key: str, *, prefix: bo
 
 def dump_reasons(reasons: Sequence[Reason]) -> str:
     """Reasons as they are kept."""
-    return json.dumps([reason.as_json() for reason in reasons]) if reasons else "[]"
+    return plain([reason.as_json() for reason in reasons]) if reasons else "[]"
 
 
 def load_reasons(row: Row) -> tuple[Reason, ...]:

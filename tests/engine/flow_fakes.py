@@ -13,7 +13,7 @@ from engine.registry import registered
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, MarkSpec, RequestSpec, StreamSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FakeConnector:
     spec: ConnectorSpec
 

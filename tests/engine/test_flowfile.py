@@ -123,10 +123,11 @@ def test_durations(written: str, seconds: int) -> None:
 def test_no_durations(written: str) -> None:
     text = FULL.read_text(encoding="utf-8").replace("every: 6h", f"every: '{written}'")
     loaded = parse_flow(text.encode(), "f.yaml")
-    assert [str(p) for p in loaded.problems] == [
+    expected = (
         f"f.yaml:24:23: error[F016]: streams.vendors.trigger.every: `{written}` is not a duration\n"
         "  hint: write a number and s, m, h or d: 30m, 6h, 1d"
-    ]
+    )
+    assert [str(p) for p in loaded.problems] == [expected]
 
 
 def test_failures_are_reported_unless_told_otherwise() -> None:
@@ -180,6 +181,7 @@ def test_unreadable_file_is_no_diagnostic(tmp_path: Path) -> None:
 # --- whatever is in the file -----------------------------------------------------------------------------------------
 
 BYTES = FULL.read_bytes()
+SHIPPED_BYTES = SHIPPED.read_bytes()
 SCRAPS = [
     b"",
     b"[",
@@ -212,6 +214,12 @@ def check_all(data: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 def test_random_bytes_give_problems_only(data: bytes) -> None:
     check_all(data)
+
+
+@given(st.integers(0, len(SHIPPED_BYTES)), st.integers(0, 200), st.sampled_from(SCRAPS))
+@settings(max_examples=60, deadline=None)
+def test_mutations_of_the_shipped_flow_give_problems_only(start: int, length: int, scrap: bytes) -> None:
+    check_all(SHIPPED_BYTES[:start] + scrap + SHIPPED_BYTES[start + length :])
 
 
 @given(st.integers(0, len(BYTES)), st.integers(0, 40), st.sampled_from(SCRAPS))

@@ -58,7 +58,7 @@ def test_a_bill_answer() -> None:
     )
 
 
-VARIANTS = {
+VARIANTS: dict[str, str | bytes] = {
     "bom": b"\xef\xbb\xbf" + BILL.encode(),
     "space first": b"\r\n  " + BILL.encode(),
     "prolog without encoding": b'<?xml version="1.0" ?>\r\n' + BILL.encode(),
@@ -83,22 +83,32 @@ def test_every_variant_reads_the_same(case: str) -> None:
     assert parse_response(VARIANTS[case]) == parse_response(BILL)
 
 
-UNREADABLE = {
+UNREADABLE: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "the answer of QuickBooks cannot be read: it is empty"),
     "blank": (b" \n", "the answer of QuickBooks cannot be read: it is empty"),
     "cut off": (
-        BILL[:-30],
+        BILL.removesuffix("</QBXMLMsgsRs></QBXML>"),
         "the answer of QuickBooks cannot be read at line 1: Premature end of data in tag QBXMLMsgsRs line 1",
     ),
-    "no xml": ("Internal error", "the answer of QuickBooks cannot be read at line 1: Start tag expected, '<' not found"),
+    "no xml": (
+        "Internal error",
+        "the answer of QuickBooks cannot be read at line 1: Start tag expected, '<' not found",
+    ),
     "another document": (
         "<html><body/></html>",
         "the answer of QuickBooks cannot be read: it holds no QBXMLMsgsRs, its root is `html`",
     ),
-    "no messages": ("<QBXML/>", "the answer of QuickBooks cannot be read: it holds no QBXMLMsgsRs, its root is `QBXML`"),
+    "no messages": (
+        "<QBXML/>",
+        "the answer of QuickBooks cannot be read: it holds no QBXMLMsgsRs, its root is `QBXML`",
+    ),
     "document type": (
         "<!DOCTYPE QBXML [<!ENTITY a 'b'>]><QBXML><QBXMLMsgsRs/></QBXML>",
         "the answer of QuickBooks cannot be read: it declares a document type, which QuickBooks never does",
+    ),
+    "unknown encoding": (
+        b'<?xml version="1.0" encoding="x-klingon"?><QBXML/>',
+        "the answer of QuickBooks cannot be read at line 1: Unsupported encoding: x-klingon",
     ),
     "deep": (
         "<QBXML><QBXMLMsgsRs><ARs>" + "<a>" * 70 + "</a>" * 70 + "</ARs></QBXMLMsgsRs></QBXML>",
@@ -112,7 +122,7 @@ def test_an_unreadable_answer_says_why(case: str) -> None:
     text, message = UNREADABLE[case]
     with pytest.raises(UnreadableAnswer) as caught:
         parse_response(text)
-    assert str(caught.value).split(":0:")[0] == message
+    assert str(caught.value) == message
     assert isinstance(caught.value, BadAnswer)
 
 
@@ -124,15 +134,21 @@ def test_an_answer_beyond_the_size_limit_is_not_parsed(monkeypatch: pytest.Monke
 
 
 def test_missing_attributes_and_unknown_elements_are_tolerated() -> None:
-    found = one("<QBXML><QBXMLMsgsRs><BillAddRs requestID=''><New>1</New><BillRet><Newer><A/></Newer></BillRet></BillAddRs></QBXMLMsgsRs></QBXML>")
+    found = one(
+        "<QBXML><QBXMLMsgsRs><BillAddRs requestID=''><New>1</New><BillRet><Newer><A/></Newer></BillRet></BillAddRs></QBXMLMsgsRs></QBXML>"
+    )
     assert (found.request_id, found.code, found.severity, found.message) == ("", -1, "", "")
     assert found.objects == ({"Newer": {"A": ""}},)
-    odd = one("<QBXML><QBXMLMsgsRs><XRs statusCode='x' iteratorRemainingCount='7' iteratorID='{1}'/></QBXMLMsgsRs></QBXML>")
+    odd = one(
+        "<QBXML><QBXMLMsgsRs><XRs statusCode='x' iteratorRemainingCount='7' iteratorID='{1}'/></QBXMLMsgsRs></QBXML>"
+    )
     assert (odd.code, odd.iterator_remaining, odd.iterator_id, odd.ret_name) == (-1, 7, "{1}", "")
 
 
 def test_an_answer_of_plain_fields_is_one_object() -> None:
-    found = one("<QBXML><QBXMLMsgsRs><TxnDelRs statusCode='0'><TxnDelType>Bill</TxnDelType><TxnID>1</TxnID></TxnDelRs></QBXMLMsgsRs></QBXML>")
+    found = one(
+        "<QBXML><QBXMLMsgsRs><TxnDelRs statusCode='0'><TxnDelType>Bill</TxnDelType><TxnID>1</TxnID></TxnDelRs></QBXMLMsgsRs></QBXML>"
+    )
     assert found.objects == ({"TxnDelType": "Bill", "TxnID": "1"},)
     assert receipt_of(found) == {"TxnID": "1"}
 
@@ -151,6 +167,8 @@ def test_unexpected_repetition_becomes_a_list() -> None:
         (("VendorRef",), ""),
         (("Nothing", "Deeper"), ""),
         (("TxnID", "Deeper"), ""),
+        (("ExpenseLineRet", "Amount", "Deeper"), ""),
+        (("ExpenseLineRet",), ""),
     ],
 )
 def test_text_at_a_path(path: tuple[str, ...], text: str) -> None:
@@ -164,7 +182,13 @@ def test_answers_are_found_by_request_id_and_by_name() -> None:
     assert answer.named("HostQueryRs") is None
 
 
-@given(st.dictionaries(st.from_regex(r"[A-Z][a-z]{1,8}", fullmatch=True), st.text(st.characters(exclude_categories=("Cs",))), min_size=1))
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Z][a-z]{1,8}", fullmatch=True),
+        st.text(st.characters(exclude_categories=["Cs"])),
+        min_size=1,
+    )
+)
 def test_escaped_values_come_back(fields: dict[str, str]) -> None:
     legal = {name: ILLEGAL.sub("", text) for name, text in fields.items()}
     inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in legal.items())
@@ -173,13 +197,9 @@ def test_escaped_values_come_back(fields: dict[str, str]) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    try:
+def test_bytes_without_an_end_are_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableAnswer, match=r"^the answer of QuickBooks cannot be read"):
         parse_response(b"<QBXML><QBXMLMsgsRs>" + data)
-    except UnreadableAnswer as error:
-        assert str(error).startswith("the answer of QuickBooks cannot be read")
-    else:
-        pytest.fail("an answer without an end was read")
 
 
 # --- what answers mean ------------------------------------------------------------------------------------------------
@@ -201,7 +221,11 @@ def test_the_receipt_of_a_repeated_answer_comes_from_error_recovery() -> None:
 def test_the_company_of_a_real_first_answer() -> None:
     text = (reference("qbd", "samples") / "real" / "qbwc_HCPResponse_first_call.xml").read_bytes()
     found = company_identity(parse_response(text), owner_id="{512349b1-1111-2222-3333-000de1813d20}")
-    assert (found.file_id, found.company_name, found.ein) == ("{00000ee-1111-ffff-cccc-5ff123456047}", "myCompany", "12-3456789")
+    assert (found.file_id, found.company_name, found.ein) == (
+        "{00000ee-1111-ffff-cccc-5ff123456047}",
+        "myCompany",
+        "12-3456789",
+    )
     assert (found.country, found.file_mode, found.product) == ("US", "SingleUser", "QuickBooks Pro 2014")
     assert (found.is_multi_currency, found.uses_classes, found.uses_account_numbers) == (False, False, False)
     assert found.supported_versions[-1] == "13.0"
@@ -242,7 +266,14 @@ def test_the_best_version(supported: tuple[str, ...], ours: str, best: str | Non
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("US Dollar", "USD"), ("  us  dollar ", "USD"), ("Euro", "EUR"), ("cad", "CAD"), ("Galactic Credit", "Galactic Credit"), ("", "")],
+    [
+        ("US Dollar", "USD"),
+        ("  us  dollar ", "USD"),
+        ("Euro", "EUR"),
+        ("cad", "CAD"),
+        ("Galactic Credit", "Galactic Credit"),
+        ("", ""),
+    ],
 )
 def test_currency_names_become_codes(name: str, code: str) -> None:
     assert currency_code(name) == code
@@ -288,12 +319,20 @@ def test_vendors_and_terms_of_a_list_answer() -> None:
         "<QBXML><QBXMLMsgsRs><TermsQueryRs statusCode='0'><StandardTermsRet><ListID>1</ListID><Name>Net 30</Name></StandardTermsRet>"
         "<DateDrivenTermsRet><ListID>2</ListID><Name>10th</Name></DateDrivenTermsRet></TermsQueryRs></QBXMLMsgsRs></QBXML>"
     )
-    assert [(o.full_name, o.data["kind"]) for o in list_objects(terms)] == [("Net 30", "StandardTerms"), ("10th", "DateDrivenTerms")]
+    assert [(o.full_name, o.data["kind"]) for o in list_objects(terms)] == [
+        ("Net 30", "StandardTerms"),
+        ("10th", "DateDrivenTerms"),
+    ]
 
 
 def test_real_lists_are_read() -> None:
     folder = reference("qbd", "samples") / "real"
     accounts = list_objects(one((folder / "billash_accounts.xml").read_bytes()))
     vendors = list_objects(one((folder / "billash_vendors.xml").read_bytes()))
-    assert (len(accounts), accounts[0].full_name, accounts[0].number, accounts[0].data["AccountType"]) == (116, "Checking", "10100", "Bank")
+    assert (len(accounts), accounts[0].full_name, accounts[0].number, accounts[0].data["AccountType"]) == (
+        116,
+        "Checking",
+        "10100",
+        "Bank",
+    )
     assert (len(vendors), vendors[0].full_name) == (54, "A Cheung Limited")

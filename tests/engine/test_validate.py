@@ -40,11 +40,11 @@ def test_sound_file(tmp_path: Path) -> None:
 
 def test_problems_of_all_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(SOUND.replace("minimal", "b").replace("1d", "1x").replace("NotePost", "NotPost"))
-    (tmp_path / "a.yml").write_text("flow: [")
+    (tmp_path / "a.yml").write_text("flow: [}")
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "c.yaml").write_text(SOUND.replace("stream: vendors", "stream: vendor"))
     (tmp_path / ".hidden").mkdir()
-    (tmp_path / ".hidden" / "d.yaml").write_text("flow: [")
+    (tmp_path / ".hidden" / "d.yaml").write_text("flow: [}")
     (tmp_path / "readme.md").write_text("no flow")
     found = check(tmp_path, tmp_path / "a.yml")
     assert [Path(path).name for path in found.files] == ["a.yml", "b.yaml", "c.yaml"]
@@ -74,10 +74,11 @@ def test_two_flows_of_one_name(tmp_path: Path) -> None:
     for name in ("a.yaml", "b.yaml", "c.yaml"):
         (tmp_path / name).write_text(SOUND if name != "c.yaml" else "[]")
     found = check(tmp_path)
-    assert [str(p) for p in found.problems if p.code == "F008"] == [
+    expected = (
         f"{tmp_path}/b.yaml:1:7: error[F008]: flow: the flow `minimal` is also in {tmp_path}/a.yaml\n"
         "  hint: give each flow a name of its own"
-    ]
+    )
+    assert [str(p) for p in found.problems if p.code == "F008"] == [expected]
     assert [flow.path for flow in found.flows] == [f"{tmp_path}/a.yaml"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 from engine import registry, render, report
@@ -20,8 +21,8 @@ BAD = sorted((HERE / "bad").glob("*.yaml"))
 @contextmanager
 def world() -> Iterator[None]:
     """The two connectors, one that is installed but cannot be imported, and no shipped templates."""
-    installed = mock.patch.object(registry, "_targets", lambda: {"broken": "no_such_module_here:CONNECTOR"})
-    shipped = mock.patch.object(render.resources, "files", lambda _: HERE / "shipped")
+    installed = mock.patch.object(registry, "_targets", return_value={"broken": "no_such_module_here:CONNECTOR"})
+    shipped = mock.patch.object(render, "resources", SimpleNamespace(files=lambda _: HERE / "shipped"))
     templates_beside.cache_clear()
     with installed, shipped, fake_connectors():
         yield

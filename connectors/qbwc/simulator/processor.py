@@ -15,6 +15,7 @@ from connectors.qbwc.simulator.lists import add_list, delete_list, modify_list
 from connectors.qbwc.simulator.model import Death, ListObject, ProcessorError, Refused, StoredAnswer, Txn
 from connectors.qbwc.simulator.queries import (
     LISTS_BY_QUERY,
+    NOTHING,
     QUERYABLE,
     Connection,
     Found,
@@ -29,6 +30,7 @@ from connectors.qbwc.simulator.txns import add_txn, delete_txn, modify_txn, void
 
 DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 VERSION = re.compile(r'<\?qbxml\s+version="(?:CA|UK|OE)?([0-9.]+)"\s*\?>')
+EMPTY_LISTS = frozenset({"DateDrivenTermsQueryRq", "DataExtDefQueryRq"})
 PARSE_ERROR = "QuickBooks found an error when parsing the provided XML text stream."
 GONE = "Unexpected error. Check the qbsdklog.txt file for possible, additional information."
 
@@ -161,6 +163,8 @@ class RequestProcessor:
             return deleted(self.company, request)
         if LISTS_BY_QUERY.get(name, name.removesuffix("QueryRq")) in QUERYABLE:
             return run_query(self.company, self.connection, request)
+        if name in EMPTY_LISTS:
+            return Found([], 1, NOTHING)
         raise Refused(1030, f"The request {name} is not supported.")
 
     def _show(self, item: ListObject | Txn, request: etree._Element) -> etree._Element:

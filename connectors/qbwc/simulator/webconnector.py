@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -104,12 +105,14 @@ class WebConnector:
         self.faults = faults or Faults()
         self.clock: Clock = clock or company_file.clock
         self.report = SessionReport()
-        self._marked = False
+        # A script may answer a message set in place of QuickBooks; it then does nothing.
+        self.answers: Callable[[str], str | None] = lambda _request: None
+        self._home = company_file
 
     def update(self) -> SessionReport:
         """Run one whole session, as "Update Selected" does."""
         self.report = report = SessionReport()
-        started, home = self.clock.monotonic(), self.company
+        started = self.clock.monotonic()
         self.faults.between_sessions(self.company)
         self._switch("switch_file")
         try:
@@ -120,7 +123,7 @@ class WebConnector:
             report.outcome = "error"
         if isinstance(self.post, HttpPost):
             self.post.close()
-        self.company = home
+        self.company = self._home
         report.elapsed_s = self.clock.monotonic() - started
         return report
 
@@ -211,9 +214,8 @@ class WebConnector:
         for _ in range(3):
             problem = self._cannot_open(wanted)
             if problem is None:
-                if not self._marked:
+                if self.company is self._home:
                     _mark_company(self.company, self.application)
-                    self._marked = True
                 return RequestProcessor(self.company, self.application.name)
             self.report.errors.append(f"QBWC1013: Error connecting to QuickBooks. {problem[1]}")
             said = dotnet.text(self._call("connectionError", ticket=ticket, hresult=problem[0], message=problem[1]))
@@ -244,7 +246,9 @@ class WebConnector:
 
     def _exchange(self, ticket: str, processor: RequestProcessor) -> None:
         hcp = _host_company_preferences(processor, self.application)
-        for _ in range(self.application.max_requests):
+        for turn in range(self.application.max_requests):
+            if turn and self._switch("switch_file_midway"):
+                processor = RequestProcessor(self.company, self.application.name)
             major, _, minor = self.company.preferences.qbxml_versions[-1].partition(".")
             said = dotnet.text(
                 self._call(
@@ -262,7 +266,7 @@ class WebConnector:
                 if not self._pauses(ticket):
                     return
                 continue
-            if self._switch("switch_file_midway"):
+            if self._switch("switch_file_unseen"):
                 processor = RequestProcessor(self.company, self.application.name)
             self.report.requests.append(said)
             response, hresult, message = self._process(processor, said)
@@ -290,6 +294,9 @@ class WebConnector:
     def _process(self, processor: RequestProcessor, request: str) -> tuple[str, str, str]:
         """The answer of QuickBooks, or an HRESULT with its message and no answer."""
         faults = self.faults
+        scripted = self.answers(request)
+        if scripted is not None:
+            return scripted, "", ""
         if faults.hits("slow_answer"):
             self.clock.sleep(faults.plan.slow_s)
         if faults.hits("hresult"):
@@ -310,10 +317,10 @@ class WebConnector:
 
 
 def _mark_company(company: CompanyFile, application: Application) -> None:
-    """On its first connect QBWC writes the FileID of the .qwc file into the company.
+    """On its first connect QBWC writes the FileID of the .qwc file into the company it was set up for.
 
-    ASSUMED: a FileID of the same owner that is there already is left alone, and a file that is opened later in place of
-    the first one is not marked.
+    ASSUMED: a FileID of the same owner that is there already is left alone, and another file that happens to be open is
+    not marked.
     """
     owner, known = application.owner_id, data_ext_of(company, "", [application.owner_id])
     ticks = int(company.clock.now().timestamp()) * 10_000_000 + 621_355_968_000_000_000

@@ -4,6 +4,9 @@ INSERT INTO counters (name, value) VALUES (:name, 0) ON CONFLICT (name) DO NOTHI
 -- name: counter_take
 UPDATE counters SET value = value + :count WHERE name = :name RETURNING value;
 
+-- name: counter_get
+SELECT value FROM counters WHERE name = :name;
+
 -- name: journal_head
 SELECT seq, hash FROM journal_heads WHERE company = :company;
 

@@ -15,9 +15,6 @@ SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :l
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND (:lookup = '' OR lookup = :lookup)
 ORDER BY lookup, source_key;
 
--- name: mappings_revision
-SELECT COUNT(*) AS count, COALESCE(MAX(updated_at), '') AS newest FROM mappings WHERE company = :company AND flow = :flow;
-
 -- name: list_create
 INSERT INTO lists (company, list) VALUES (:company, :list) ON CONFLICT (company, list) DO NOTHING;
 

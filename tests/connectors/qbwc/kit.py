@@ -21,7 +21,9 @@ def password_hash() -> str:
     return hash_password("pw")
 
 
-def hello(company: str = "Acme", file_id: str = FILE, versions: tuple[str, ...] = ("12.0", "13.0"), owner: str = OWNER) -> str:
+def hello(
+    company: str = "Acme", file_id: str = FILE, versions: tuple[str, ...] = ("12.0", "13.0"), owner: str = OWNER
+) -> str:
     """What QuickBooks says of itself in the first call of a session."""
     listed = "".join(f"<SupportedQBXMLVersion>{v}</SupportedQBXMLVersion>" for v in versions)
     extra = (
@@ -80,7 +82,13 @@ class Kit:
         return found
 
     def send(self, hcp: str = "", path: str = PATH, **more: str) -> str:
-        arguments = {"ticket": self.ticket, "strHCPResponse": hcp, "strCompanyFileName": path, "qbXMLMajorVers": "13", "qbXMLMinorVers": "0"}
+        arguments = {
+            "ticket": self.ticket,
+            "strHCPResponse": hcp,
+            "strCompanyFileName": path,
+            "qbXMLMajorVers": "13",
+            "qbXMLMinorVers": "0",
+        }
         found = self.call("sendRequestXML", **{**arguments, **more})
         assert isinstance(found, str)
         return found

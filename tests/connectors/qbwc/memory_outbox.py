@@ -89,12 +89,15 @@ class MemoryOutbox:
         saved = copy.deepcopy(self.data)
         try:
             yield Desk(MemorySessions(self), MemoryOperations(self), MemoryBooks(self))
-            if self.break_next:
-                self.break_next -= 1
-                raise StoreBusy
+            self._commit()
         except BaseException:
             self.data = saved
             raise
+
+    def _commit(self) -> None:
+        if self.break_next:
+            self.break_next -= 1
+            raise StoreBusy
 
     def add(self, operation: Operation) -> None:
         self.data.operations[operation.id] = Waiting(operation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from connectors.qbwc import auth
 from connectors.qbwc.auth import Doorkeeper, hash_password, new_ticket, ticket_hash
 from engine.clock import SystemIds
@@ -37,7 +39,7 @@ def test_hashes_are_argon2id_and_salted() -> None:
     assert hash_password("pw") != hash_password("pw")
 
 
-def hashing(monkeypatch: object) -> list[str]:
+def hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = auth._matches
 
@@ -45,11 +47,11 @@ def hashing(monkeypatch: object) -> list[str]:
         seen.append(password)
         return real(stored, password)
 
-    monkeypatch.setattr(auth, "_matches", count)  # type: ignore[attr-defined]  # pytest's own fixture type
+    monkeypatch.setattr(auth, "_matches", count)
     return seen
 
 
-def test_an_unknown_user_costs_the_same_work(monkeypatch: object) -> None:
+def test_an_unknown_user_costs_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     door, _ = keeper()
     seen = hashing(monkeypatch)
     door.check(None, "a", "nobody", "guess")
@@ -57,7 +59,7 @@ def test_an_unknown_user_costs_the_same_work(monkeypatch: object) -> None:
     assert seen == ["guess", "guess"]
 
 
-def test_what_passed_once_passes_again_without_hashing(monkeypatch: object) -> None:
+def test_what_passed_once_passes_again_without_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
     door, _ = keeper()
     seen = hashing(monkeypatch)
     assert [door.check(login(), "a", "books", "pw") for _ in range(3)] == ["yes"] * 3
@@ -66,7 +68,7 @@ def test_what_passed_once_passes_again_without_hashing(monkeypatch: object) -> N
     assert door.check(Login("acme", "books", hash_password("new")), "a", "books", "pw") == "no"
 
 
-def test_ten_thousand_guesses_are_few_hashes_and_the_user_still_gets_in(monkeypatch: object) -> None:
+def test_ten_thousand_guesses_are_few_hashes_and_the_user_still_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
     door, clock = keeper()
     seen = hashing(monkeypatch)
     for _ in range(10_000):
@@ -78,7 +80,9 @@ def test_ten_thousand_guesses_are_few_hashes_and_the_user_still_gets_in(monkeypa
     assert door.check(login(), "stranger", "books", "pw") == "yes"
 
 
-def test_a_caller_that_tries_many_users_is_sent_away_but_not_those_it_had_let_in(monkeypatch: object) -> None:
+def test_a_caller_that_tries_many_users_is_sent_away_but_not_those_it_had_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     door, clock = keeper()
     assert door.check(login(), "proxy", "books", "pw") == "yes"
     seen = hashing(monkeypatch)
@@ -99,9 +103,9 @@ def test_more_logins_than_hashing_slots_are_told_to_come_back() -> None:
     assert door.check(login(), "a", "books", "pw") == "yes"
 
 
-def test_memory_of_guesses_is_bounded(monkeypatch: object) -> None:
-    monkeypatch.setattr(auth, "_REMEMBERED", 10)  # type: ignore[attr-defined]  # pytest's own fixture type
-    monkeypatch.setattr(auth, "_matches", lambda *_: False)  # type: ignore[attr-defined]  # pytest's own fixture type
+def test_memory_of_guesses_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_REMEMBERED", 10)
+    monkeypatch.setattr(auth, "_matches", lambda *_: False)
     door, _ = keeper()
     for n in range(50):
         door.check(None, f"client{n}", "books", "guess")
@@ -112,4 +116,4 @@ def test_tickets_are_long_random_and_kept_as_digests() -> None:
     made = {new_ticket(SystemIds()) for _ in range(100)}
     assert len(made) == 100
     assert {len(ticket) for ticket in made} == {22}
-    assert ticket_hash("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4f72b9807785afee48bb"
+    assert ticket_hash("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"

@@ -15,7 +15,9 @@ BOUND = {"file_id": FILE, "company_name": "Acme", "path": PATH}
 OPTIONS = Options(owner_id=OWNER, file_id=FILE)
 
 
-def verdict(hcp: str, path: str = PATH, bound: dict[str, str] | None = None, *, options: Options = OPTIONS, asked: bool = False) -> tuple[str, str, str]:
+def verdict(
+    hcp: str, path: str = PATH, bound: dict[str, str] | None = None, *, options: Options = OPTIONS, asked: bool = False
+) -> tuple[str, str, str]:
     found = company_identity(parse_response(hcp), owner_id=options.owner_id)
     said = judge(found, path, bound, options, spoken="13.0", asked=asked)
     return said.kind, said.version, said.reason
@@ -44,7 +46,11 @@ def test_first_contact_binds_unless_a_person_must_confirm() -> None:
     ("hcp", "path", "detail"),
     [
         (hello(company="Other"), PATH, "company name is `Other`, expected `Acme`"),
-        (hello(file_id="{00000000-0000-0000-0000-000000000000}"), PATH, f"FileID is `{{00000000-0000-0000-0000-000000000000}}`, expected `{FILE}`"),
+        (
+            hello(file_id="{00000000-0000-0000-0000-000000000000}"),
+            PATH,
+            f"FileID is `{{00000000-0000-0000-0000-000000000000}}`, expected `{FILE}`",
+        ),
         (hello(), "D:\\copy\\acme.qbw", f"path is `D:\\copy\\acme.qbw`, expected `{PATH}`"),
     ],
 )
@@ -90,7 +96,14 @@ def test_a_real_first_answer_passes() -> None:
 
 @pytest.mark.parametrize(
     ("supported", "spoken", "best"),
-    [((), "13.0", "13.0"), ((), "16.0", "13.0"), ((), "10.0", "10.0"), ((), "", "13.0"), (("14.0",), "16.0", None), (("CA3.0", "6.0"), "", "6.0")],
+    [
+        ((), "13.0", "13.0"),
+        ((), "16.0", "13.0"),
+        ((), "10.0", "10.0"),
+        ((), "", "13.0"),
+        (("14.0",), "16.0", None),
+        (("CA3.0", "6.0"), "", "6.0"),
+    ],
 )
 def test_the_version_is_the_newest_that_both_speak(supported: tuple[str, ...], spoken: str, best: str | None) -> None:
     assert common_version(supported, spoken, "13.0") == best

@@ -8,7 +8,16 @@ from hashlib import sha256
 import pytest
 
 from connectors.qbwc.probe import Found, look, queries
-from connectors.qbwc.recovery import NotNow, NotOurs, Settled, after_answer, after_probe, foreign, refused_whole, stale_lists
+from connectors.qbwc.recovery import (
+    NotNow,
+    NotOurs,
+    Settled,
+    after_answer,
+    after_probe,
+    foreign,
+    refused_whole,
+    stale_lists,
+)
 from connectors.qbwc.state import Recovery
 from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.errors import Bug
@@ -38,16 +47,22 @@ def only(verdict: object) -> OperationOutcome:
 
 
 def status(code: int | None, inner: str = "") -> str:
-    return answer(inner, f' newMessageSetID="{ONE.id}"' + (f' messageSetStatusCode="{code}"' if code is not None else ""))
+    return answer(
+        inner, f' newMessageSetID="{ONE.id}"' + (f' messageSetStatusCode="{code}"' if code is not None else "")
+    )
 
 
 def test_a_success_is_posted_with_its_ids() -> None:
-    assert judged(posted(ONE.id)) == Settled((OperationOutcome(ONE.id, "posted", {"TxnID": "1A-1", "EditSequence": "7"}),))
+    assert judged(posted(ONE.id)) == Settled(
+        (OperationOutcome(ONE.id, "posted", {"TxnID": "1A-1", "EditSequence": "7"}),)
+    )
 
 
 def test_a_kept_answer_of_ids_alone_is_posted() -> None:
     inner = f'<BillAddRs requestID="{ONE.id}" statusCode="0"><ErrorRecovery><TxnID>1A-1</TxnID><EditSequence>7</EditSequence></ErrorRecovery></BillAddRs>'
-    assert judged(status(0, inner)) == Settled((OperationOutcome(ONE.id, "posted", {"TxnID": "1A-1", "EditSequence": "7"}),))
+    assert judged(status(0, inner)) == Settled(
+        (OperationOutcome(ONE.id, "posted", {"TxnID": "1A-1", "EditSequence": "7"}),)
+    )
 
 
 @pytest.mark.parametrize("code", [None, 0, 600, 9002, 9003, 9005, 1234])
@@ -66,7 +81,11 @@ def test_other_bytes_are_never_sent_again() -> None:
 
 def test_an_id_that_is_too_long_is_held_as_a_fault_of_ours() -> None:
     found = only(judged(status(9004)))
-    assert (found.outcome, found.code, found.message) == ("held", "message_set_9004", "QuickBooks refused the message-set id")
+    assert (found.outcome, found.code, found.message) == (
+        "held",
+        "message_set_9004",
+        "QuickBooks refused the message-set id",
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +136,12 @@ def test_no_id_means_that_it_is_looked_for(code: int) -> None:
 def test_a_warning_with_an_id_is_posted() -> None:
     text = posted(ONE.id).replace('statusCode="0"', 'statusCode="530"').replace("Status OK", "Field ignored")
     found = only(judged(text))
-    assert (found.outcome, found.receipt["TxnID"], found.code, found.message) == ("posted", "1A-1", "530", "Field ignored")
+    assert (found.outcome, found.receipt["TxnID"], found.code, found.message) == (
+        "posted",
+        "1A-1",
+        "530",
+        "Field ignored",
+    )
 
 
 def test_a_taken_name_is_looked_up_for_a_vendor_and_fails_for_anything_else() -> None:
@@ -129,8 +153,6 @@ def test_a_taken_name_is_looked_up_for_a_vendor_and_fails_for_anything_else() ->
 
 
 def test_a_batch_keeps_what_is_sure_and_asks_for_the_rest() -> None:
-    inner = posted(ONE.id).split("Rs>", 1)[0]
-    del inner
     text = answer(
         f'<BillAddRs requestID="{ONE.id}" statusCode="0"><BillRet><TxnID>1A-1</TxnID></BillRet></BillAddRs>',
         ' newMessageSetID="SET" messageSetStatusCode="0"',
@@ -149,8 +171,9 @@ def test_a_batch_keeps_what_is_sure_and_asks_for_the_rest() -> None:
 HIT, NONE = Found("hit", {"TxnID": "1A-1"}), Found("none", {})
 
 
-def probed(found: Found, **more: bool) -> object:
-    return after_probe(ALONE, replace(Recovery(ONE.id, "probe", ask=(ONE.id,)), **more), {ONE.id: found})
+def probed(found: Found, *, frozen: bool = False, whole: bool = True) -> object:
+    recovery = Recovery(ONE.id, "probe", whole=whole, frozen=frozen, ask=(ONE.id,))
+    return after_probe(ALONE, recovery, {ONE.id: found})
 
 
 def test_one_hit_is_posted() -> None:
@@ -211,24 +234,39 @@ def test_a_taken_name_that_is_no_vendors_is_deferred() -> None:
     assert (found.outcome, found.code, found.waits_for) == ("deferred", "3100", ("list:Vendor",))
     assert stale_lists([found]) == ()
     found = only(after_probe(message_set(new), recovery, {new.id: Found("hit", {"ListID": "8-1"})}))
-    assert (found.outcome, found.receipt, found.message) == ("posted", {"ListID": "8-1"}, "the vendor existed in QuickBooks and is used")
+    assert (found.outcome, found.receipt, found.message) == (
+        "posted",
+        {"ListID": "8-1"},
+        "the vendor existed in QuickBooks and is used",
+    )
 
 
 def test_an_unreadable_document_ran_nothing() -> None:
     hint = "the request is wrong, not the record: report it with this record's QBXML"
-    assert refused_whole(ALONE, " bad XML ") == (OperationOutcome(ONE.id, "failed", code="0x80040400", message="bad XML", hint=hint),)
+    assert refused_whole(ALONE, " bad XML ") == (
+        OperationOutcome(ONE.id, "failed", code="0x80040400", message="bad XML", hint=hint),
+    )
     assert [outcome.outcome for outcome in refused_whole(BOTH, "")] == ["retry", "retry"]
 
 
 def test_lists_that_were_wrong_are_named_once() -> None:
-    outcomes = [OperationOutcome(str(n), "deferred", waits_for=("list:Vendor", "period", "list:Class")) for n in range(2)]
+    outcomes = [
+        OperationOutcome(str(n), "deferred", waits_for=("list:Vendor", "period", "list:Class")) for n in range(2)
+    ]
     assert stale_lists(outcomes) == ("Vendor", "Class")
 
 
 # --- is it ours? ----------------------------------------------------------------------------------------------------
 
 
-def ret(guid: str = ONE.guid, memo: str = "Ramp bill 1", ref: str = "INV-1", amount: str = "10.00", name: str = "Acme Supply", txn: str = "1") -> str:
+def ret(
+    guid: str = ONE.guid,
+    memo: str = "Ramp bill 1",
+    ref: str = "INV-1",
+    amount: str = "10.00",
+    name: str = "Acme Supply",
+    txn: str = "1",
+) -> str:
     marker = f"<ExternalGUID>{guid}</ExternalGUID>" if guid else ""
     return (
         f"<BillRet><TxnID>{txn}</TxnID><EditSequence>7</EditSequence><VendorRef><FullName>{name}</FullName></VendorRef>"
@@ -260,13 +298,17 @@ def looked(*rets: str, second: str = "", code: int = 0) -> Found:
         ((ret(), ret(guid="", memo="typed by hand", txn="2")), "hit"),
     ],
 )
-def test_the_immutable_mark_decides_and_what_looks_like_it_is_left_to_a_person(rets: tuple[str, ...], kind: str) -> None:
+def test_the_immutable_mark_decides_and_what_looks_like_it_is_left_to_a_person(
+    rets: tuple[str, ...], kind: str
+) -> None:
     assert looked(*rets).kind == kind
 
 
 def test_the_same_object_in_both_answers_is_one() -> None:
     second = f'<BillQueryRs requestID="q.1" statusCode="0" statusMessage="">{ret()}</BillQueryRs>'
-    assert looked(ret(), second=second) == Found("hit", {"TxnID": "1", "EditSequence": "7", "RefNumber": "INV-1", "ExternalGUID": ONE.guid})
+    assert looked(ret(), second=second) == Found(
+        "hit", {"TxnID": "1", "EditSequence": "7", "RefNumber": "INV-1", "ExternalGUID": ONE.guid}
+    )
 
 
 def test_silence_of_a_failed_query_proves_nothing() -> None:
@@ -294,16 +336,26 @@ def test_what_has_no_number_is_asked_for_by_time_alone() -> None:
     transfer = operation(9, inner, "TransferAdd")
     assert len(queries(transfer, "q", START)) == 1
     data = "<TransferRet><TxnID>1</TxnID><TxnDate>2026-11-20</TxnDate><Amount>{}</Amount><Memo>{}</Memo></TransferRet>"
-    for amount, memo, kind in (("5.00", "Ramp transfer 1", "hit"), ("6.00", "Ramp transfer 1", "none"), ("5.00", "x", "alike")):
+    for amount, memo, kind in (
+        ("5.00", "Ramp transfer 1", "hit"),
+        ("6.00", "Ramp transfer 1", "none"),
+        ("5.00", "x", "alike"),
+    ):
         text = answer(f'<TransferQueryRs requestID="q.0" statusCode="0">{data.format(amount, memo)}</TransferQueryRs>')
         assert look(transfer, parse_response(text), "q", 1).kind == kind
 
 
 def test_a_vendor_is_found_by_name() -> None:
     new = vendor(3, "Acme &amp; Sons")
-    assert queries(new, "q", START)[0].startswith(b'<VendorQueryRq requestID="q.0"><FullName>Acme &amp; Sons</FullName>')
+    assert queries(new, "q", START)[0].startswith(
+        b'<VendorQueryRq requestID="q.0"><FullName>Acme &amp; Sons</FullName>'
+    )
     data = "<VendorRet><ListID>8-1</ListID><EditSequence>1</EditSequence><Name>{}</Name><IsActive>{}</IsActive></VendorRet>"
-    for name, active, kind in (("ACME &amp; sons", "true", "hit"), ("Acme &amp; Sons", "false", "alike"), ("Acme", "true", "none")):
+    for name, active, kind in (
+        ("ACME &amp; sons", "true", "hit"),
+        ("Acme &amp; Sons", "false", "alike"),
+        ("Acme", "true", "none"),
+    ):
         text = answer(f'<VendorQueryRs requestID="q.0" statusCode="0">{data.format(name, active)}</VendorQueryRs>')
         assert look(new, parse_response(text), "q", 1).kind == kind
 
@@ -314,6 +366,15 @@ def test_a_modify_is_judged_by_its_edit_sequence(sequence: str, kind: str) -> No
     assert queries(change, "q", START)[0].startswith(b'<BillQueryRq requestID="q.0"><TxnID>1A-1</TxnID>')
     data = f"<BillRet><TxnID>1A-1</TxnID><EditSequence>{sequence}</EditSequence></BillRet>" if sequence else ""
     text = answer(f'<BillQueryRs requestID="q.0" statusCode="0">{data}</BillQueryRs>')
+    assert look(change, parse_response(text), "q", 1).kind == kind
+
+
+@pytest.mark.parametrize(("sequence", "kind"), [("7", "none"), ("8", "changed")])
+def test_a_vendor_that_was_to_be_changed_is_found_by_its_list_id(sequence: str, kind: str) -> None:
+    change = operation(4, "<ListID>8-1</ListID><EditSequence>7</EditSequence><Phone>1</Phone>", "VendorMod")
+    assert b"<FullName>" not in queries(change, "q", START)[0]
+    ret = f"<VendorRet><ListID>8-1</ListID><EditSequence>{sequence}</EditSequence><Name>A</Name></VendorRet>"
+    text = answer(f'<VendorQueryRs requestID="q.0" statusCode="0">{ret}</VendorQueryRs>')
     assert look(change, parse_response(text), "q", 1).kind == kind
 
 

@@ -454,19 +454,21 @@ def test_quickbooks_cannot_be_reached() -> None:
     assert service.methods[3:] == ["connectionError", "closeConnection"]
 
 
-@pytest.mark.parametrize(("fault", "mine", "theirs"), [("switch_file", 0, 2), ("switch_file_midway", 1, 1)])
+@pytest.mark.parametrize(
+    ("fault", "mine", "theirs"), [("switch_file", 0, 2), ("switch_file_midway", 1, 1), ("switch_file_unseen", 1, 1)]
+)
 def test_another_file_is_opened(fault: str, mine: int, theirs: int) -> None:
     other = seed_company(8)
     service = Service([bill("1"), bill("2")])
-    qbwc = connector(service, Faults(FaultPlan(schedule={fault: [0] if fault == "switch_file" else [1]}), other))
+    turn = 1 if fault == "switch_file_unseen" else 0
+    qbwc = connector(service, Faults(FaultPlan(schedule={fault: [turn]}), other))
     qbwc.update()
     assert (len(qbwc.company.books.txns), len(other.books.txns)) == (mine, theirs)
-    paths = [arguments["strCompanyFileName"] for method, arguments in service.calls if method == "sendRequestXML"]
+    paths = [a["strCompanyFileName"][-5:-4] for method, a in service.calls if method == "sendRequestXML"]
     assert (
-        paths == ["C:\\QuickBooks\\sandbox-8.qbw"] * 2
-        if fault == "switch_file"
-        else ["C:\\QuickBooks\\sandbox-7.qbw"] * 2
+        paths == {"switch_file": ["8", "8"], "switch_file_midway": ["7", "8"], "switch_file_unseen": ["7", "7"]}[fault]
     )
+    assert ("FileID" in service.calls[3][1]["strHCPResponse"]) is (fault != "switch_file")
     qbwc.update()
     assert qbwc.company.path == "C:\\QuickBooks\\sandbox-7.qbw"
 

@@ -13,10 +13,7 @@ from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 
 def every_fact() -> list[Facts]:
     flags = (False, True)
-    return [
-        Facts(*values)
-        for values in itertools.product(flags, get_args(Gate), flags, get_args(Stage), flags, flags)
-    ]
+    return [Facts(*values) for values in itertools.product(flags, get_args(Gate), flags, get_args(Stage), flags, flags)]
 
 
 def test_every_combination_has_one_turn_and_keeps_the_rules() -> None:
@@ -51,7 +48,8 @@ def test_nothing_is_written_before_the_gate_or_beside_an_unknown_write() -> None
 
 
 @pytest.mark.parametrize(
-    ("done", "left", "percent"), [(0, 0, 100), (5, 0, 100), (0, 1, 0), (1, 1, 50), (999, 1, 99), (10_000_000, 1, 99), (3, -1, 100)]
+    ("done", "left", "percent"),
+    [(0, 0, 100), (5, 0, 100), (0, 1, 0), (1, 1, 50), (999, 1, 99), (10_000_000, 1, 99), (3, -1, 100)],
 )
 def test_a_hundred_percent_is_said_only_when_nothing_is_left(done: int, left: int, percent: int) -> None:
     assert percent_done(done, left) == percent

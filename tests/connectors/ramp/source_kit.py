@@ -123,6 +123,8 @@ class FakeRamp:
         if stream == "accounting":
             self.synced.append(json.loads(request.content))
             return reply(201, {"sync_id": uuid(1)})
+        if stream not in self.lists:
+            return refusal(404, "DEVELOPER_7003")
         rows = self.lists[stream]
         if rest:
             found = [row for row in rows if row["id"] == rest[0]]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.ramp import CONNECTOR
-from engine.contract import Connector, Page, Source, Webhooks
+from engine.contract import Connector, MarkCall, Marked, Page, Source, Webhooks
 from engine.errors import (
     AuthExpired,
     AuthRefused,
@@ -600,9 +603,94 @@ def test_every_request_agrees_with_ramps_own_description() -> None:
         )
 
 
+NAMES = [
+    "data",
+    "page",
+    "next",
+    "id",
+    "error",
+    "error_v2",
+    "error_code",
+    "message",
+    "additional_info",
+    "error_id",
+    "sync_status",
+    "success",
+    "secret",
+    "status",
+    "synced_at",
+    "access_token",
+    "expires_in",
+    "token_type",
+    "scope",
+    "sync_id",
+]
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=6)
+    | st.sampled_from([uuid(1), "DEVELOPER_7028", "DEVELOPER_7100", "?start=1", "invalid_scope", "SYNCED"])
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=15,
+)
+STATUSES = st.sampled_from([200, 201, 204, 302, 400, 401, 403, 404, 422, 429, 500, 504])
+
+
+@settings(max_examples=300, deadline=None)
+@given(STATUSES, JSON, st.integers(0, 3), st.booleans())
+def test_no_answer_raises_anything_undeclared(status: int, body: object, what: int, on_token: bool) -> None:
+    ramp = FakeRamp(bills=BILLS)
+    count = 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal count
+        count += 1
+        if request.url.path.endswith("/token") == on_token and count < 4:
+            return reply(status, body)
+        return ramp._answer(request) if request.url.path.endswith("/token") else ramp.dispatch(request)
+
+    ramp.script.answer = answer
+    source = ramp.source()
+    deeds: list[Callable[[], object]] = [
+        lambda: list(source.read("bills", {"sync_ready": True}, None)),
+        lambda: source.get("bills", uuid(1)),
+        lambda: source.mark(MarkCall("BILL_SYNC", "key", (Marked(uuid(1), "TXN"),))),
+        lambda: source.subscribe("https://hooks.example.com"),
+    ]
+    with contextlib.suppress(RunError):
+        deeds[what]()
+    assert count > 0
+
+
 def test_every_filter_is_one_that_ramp_documents() -> None:
     api = ramp_2025()
     for stream in CONNECTOR.spec.streams:
         _, operation = api.operation("GET", f"/developer/v1/{stream.name}")
         known = {p["name"] for p in operation["parameters"]}
         assert {f.name for f in stream.filters} <= known
+
+
+def test_check_of_scopes_and_of_credentials_copied_badly() -> None:
+    def said(secrets: dict[str, str], **settings: str) -> list[str]:
+        return [f"{d.level}[{d.code}] {d.where}: {d.message}" for d in CONNECTOR.check(binding(secrets, **settings))]
+
+    good = {"client_id": "x", "client_secret": "y", "webhook_secret": "z"}
+    assert said(good, scopes=" ") == ["error[R002] scopes: names no scope, and such a token can do nothing"]
+    assert said(good, scopes="bills:read") == [
+        "warning[R003] scopes: accounting:write is not among them, so nothing can be marked"
+    ]
+    assert said({**good, "client_secret": "canary\u20ac"}) == [
+        "error[R002] client_secret: holds characters that no Ramp credential has"
+    ]
+    assert said(good, base_url="https://api.ramp.com/developer") == [
+        "error[R002] base_url: must end after the host; paths are added by the connector"
+    ]
+
+
+def test_a_moment_that_cannot_be_read_drops_nothing() -> None:
+    ramp = FakeRamp(bills=[bill(1, created_at="yesterday"), bill(2, created_at="2026-11-01")])
+    assert ids(list(ramp.source().read("bills", {"from_created_at": "2026-11-02"}, None))) == [uuid(1)]

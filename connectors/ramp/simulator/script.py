@@ -1,0 +1,294 @@
+"""A Ramp business under a script: vendors, bills and transactions given as data, and what people do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from connectors.ramp.simulator import build
+from connectors.ramp.simulator.core import RampSimulator
+from connectors.ramp.simulator.faults import Fault
+from connectors.ramp.simulator.records import Account, Bill, Line, Money, Selection, Transaction, TransactionLine
+from engine.contract import Json
+from engine.errors import UnknownName
+from engine.money import exponent, parse_money
+
+Chart = Mapping[str, Sequence[Mapping[str, Any]]]
+_PARTS = ("vendors", "bills", "transactions", "profile")
+_VENDOR = ("name", "country", "active", "id")
+_BILL = (
+    *("vendor", "invoice", "issued", "due", "posting", "currency", "memo", "approval", "remote_id", "account", "class"),
+    *("customer", "lines", "paid", "scheduled", "id", "provider"),
+)
+_TRANSACTION = (
+    *("merchant", "amount", "currency", "on", "state", "ready", "memo", "account", "class", "customer", "vendor"),
+    *("lines", "id", "provider"),
+)
+_LINE = ("amount", "account", "class", "customer", "memo", "times")
+
+
+@dataclass(slots=True)
+class Story:
+    """The simulator with the names that a case gives to its objects, and the books that lines are coded to."""
+
+    simulator: RampSimulator
+    chart: Chart
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def id_of(self, kind: str, name: str) -> str:
+        """The id of an object by the name that the case gave it."""
+        found = self.ids.get(f"{kind}:{name}")
+        if found is None:
+            known = tuple(key.partition(":")[2] for key in self.ids if key.startswith(f"{kind}:"))
+            raise UnknownName(kind, name, known)
+        return found
+
+    def new_id(self, kind: str, name: str, given: Json) -> str:
+        """An id that always belongs to this name, or the one the case wants."""
+        made = str(given.get("id") or self.simulator.world.names.fixed(kind, name))
+        self.ids[f"{kind}:{name}"] = made
+        return made
+
+
+def tell(story: Story, given: Json) -> None:
+    """Add vendors, bills and transactions."""
+    _known("ramp", given, _PARTS)
+    for name, value in given.get("vendors", {}).items():
+        _vendor(story, name, value if isinstance(value, dict) else {"name": value})
+    for name, value in given.get("bills", {}).items():
+        _bill(story, name, value)
+    for name, value in given.get("transactions", {}).items():
+        _transaction(story, name, value)
+
+
+def act(story: Story, action: str, value: Any) -> None:
+    """What a person does in Ramp, or what befalls it."""
+    if action not in _ACTIONS:
+        raise UnknownName("action", action, tuple(_ACTIONS))
+    _ACTIONS[action](story, value)
+
+
+def contents(story: Story) -> list[str]:
+    """Bills and transactions with their sync status, as Ramp's pages show them."""
+    world = story.simulator.world
+    names = {id_: key.partition(":")[2] for key, id_ in story.ids.items()}
+    lines = [
+        f"bill {names.get(bill.id, bill.id)} | {bill.invoice_number} | {bill.status} | {bill.sync_status}"
+        for bill in world.bills.values()
+    ]
+    lines += [
+        f"transaction {names.get(row.id, row.id)} | {row.merchant_name} | {row.state} | {row.sync_status}"
+        for row in world.transactions.values()
+    ]
+    return lines
+
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+
+def _vendor(story: Story, name: str, given: Json) -> None:
+    _known(f"vendors.{name}", given, _VENDOR)
+    story.simulator.add_vendor(
+        given["name"],
+        id=story.new_id("vendor", name, given),
+        country=given.get("country", "US"),
+        is_active=given.get("active", True),
+    )
+
+
+def _bill(story: Story, name: str, given: Json) -> None:
+    _known(f"bills.{name}", given, _BILL)
+    fields = _bill_fields(story, given)
+    issued = _date(given["issued"])
+    fields.setdefault("due_on", issued)
+    lines = fields.pop("lines")
+    made = story.simulator.add_bill(
+        lines,
+        vendor_id=story.id_of("vendor", given["vendor"]),
+        issued_on=issued,
+        created_at=_moment(issued),
+        id=story.new_id("bill", name, given),
+        **fields,
+    )
+    _settle(story, made, given)
+
+
+def _settle(story: Story, bill: Bill, given: Json) -> None:
+    if "paid" in given:
+        paid = given["paid"]
+        minor = _minor(paid["amount"], bill.currency) if "amount" in paid else None
+        story.simulator.pay_bill(bill.id, paid_on=_date(paid["on"]), minor=minor, method=paid.get("method", "ACH"))
+    if "scheduled" in given:
+        build.schedule_payment(story.simulator.world, bill.id, _date(given["scheduled"]))
+
+
+def _bill_fields(story: Story, given: Json) -> dict[str, Any]:
+    """What the case says of a bill, in the simulator's own terms; only what it says."""
+    currency = given.get("currency", "USD")
+    simple = {"invoice": "invoice_number", "memo": "memo", "approval": "approval", "remote_id": "remote_id"}
+    fields: dict[str, Any] = {simple[key]: value for key, value in given.items() if key in simple}
+    if "currency" in given:
+        fields["currency"] = currency
+    for key, to in (("due", "due_on"), ("posting", "posting_on")):
+        if key in given:
+            fields[to] = _date(given[key])
+    if "lines" in given:
+        fields["lines"] = tuple(
+            Line(_minor(line["amount"], currency), _coding(story, line, given), line.get("memo"))
+            for line in _expanded(given["lines"])
+        )
+    header = _coding(story, given, given)
+    if header:
+        fields["selections"] = header
+    return fields
+
+
+def _transaction(story: Story, name: str, given: Json) -> None:
+    _known(f"transactions.{name}", given, _TRANSACTION)
+    currency, happened = given.get("currency", "USD"), _moment(_date(given["on"]))
+    settled = Money(_minor(given["amount"], currency), currency)
+    fields = {"state": given["state"]} if "state" in given else {}
+    if "ready" in given:
+        fields["sync_status"] = "SYNC_READY" if given["ready"] else "NOT_SYNC_READY"
+    story.simulator.add_transaction(
+        settled,
+        id=story.new_id("transaction", name, given),
+        merchant=given["merchant"],
+        lines=_card_lines(story, given, settled),
+        happened_at=happened,
+        updated_at=happened,
+        settled_at=happened,
+        memo=given.get("memo"),
+        selections=_coding(story, {"vendor": given["vendor"]}, given) if "vendor" in given else (),
+        **fields,
+    )
+
+
+def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLine]:
+    if "lines" not in given:
+        return [TransactionLine(settled, settled, _coding(story, given, given), None)]
+    lines = []
+    for line in _expanded(given["lines"]):
+        amount = Money(_minor(line["amount"], settled.currency), settled.currency)
+        lines.append(TransactionLine(amount, amount, _coding(story, line, given), line.get("memo")))
+    return lines
+
+
+def _expanded(lines: Sequence[Json]) -> list[Json]:
+    made = []
+    for index, line in enumerate(lines):
+        _known(f"lines[{index}]", line, _LINE)
+        made += [line] * int(line.get("times", 1))
+    return made
+
+
+def _coding(story: Story, line: Json, whole: Json) -> tuple[Selection, ...]:
+    """The selections of a line: names of the books, or `{id, name, code}` of something that is not there."""
+    kinds = (
+        ("account", "accounts", "GL_ACCOUNT"),
+        ("class", "classes", "COST_CENTER"),
+        ("customer", "customers", "CUSTOMERS_JOBS"),
+        ("vendor", "vendors", "MERCHANT"),
+    )
+    made = []
+    for key, plural, kind in kinds:
+        # A bill's own `vendor` is its payee, not a coding.
+        if key not in line or (key == "vendor" and "lines" in line):
+            continue
+        made.append(Selection(kind, _option(story, plural, line[key]), whole.get("provider")))  # type: ignore[arg-type]
+    return tuple(made)
+
+
+def _option(story: Story, plural: str, value: Any) -> Account:
+    if isinstance(value, dict):
+        return Account(str(value["id"]), str(value["name"]), str(value.get("code", "")))
+    for item in story.chart.get(plural, ()):
+        if item["name"] == value:
+            return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
+    raise UnknownName(plural, str(value), tuple(str(item["name"]) for item in story.chart.get(plural, ())))
+
+
+# --- acting -----------------------------------------------------------------------------------------------------------
+
+
+def _pay(story: Story, value: Json) -> None:
+    _settle(story, story.simulator.world.bills[story.id_of("bill", value["bill"])], {"paid": value})
+
+
+def _edit_bill(story: Story, value: Json) -> None:
+    given = {key: item for key, item in value.items() if key != "bill"}
+    _known("edit_bill", given, _BILL)
+    bill_id = story.id_of("bill", value["bill"])
+    fields = _bill_fields(story, {"currency": story.simulator.world.bills[bill_id].currency, **given})
+    story.simulator.edit_bill(bill_id, **fields)
+
+
+def _edit_transaction(story: Story, value: Json) -> None:
+    row: Transaction = story.simulator.world.transactions[story.id_of("transaction", value["transaction"])]
+    given = {key: item for key, item in value.items() if key != "transaction"}
+    _known("edit_transaction", given, _TRANSACTION)
+    fields: dict[str, Any] = {key: value[key] for key in ("state", "memo") if key in value}
+    if "ready" in value:
+        fields["sync_status"] = "SYNC_READY" if value["ready"] else "NOT_SYNC_READY"
+    if {"account", "lines"} & set(value):
+        fields["lines"] = tuple(_card_lines(story, given, row.settled))
+    build.edit_transaction(story.simulator.world, row.id, **fields)
+
+
+def _export(story: Story, names: Sequence[str]) -> None:
+    kinds = {key.partition(":")[2]: id_ for key, id_ in story.ids.items() if not key.startswith("vendor:")}
+    story.simulator.export_button(*(kinds[name] for name in names))
+
+
+def _vendor_active(story: Story, value: Json) -> None:
+    from dataclasses import replace
+
+    vendors, vendor_id = story.simulator.world.vendors, story.id_of("vendor", value["vendor"])
+    vendors[vendor_id] = replace(vendors[vendor_id], is_active=value["active"])
+
+
+def _delete_bill(story: Story, name: str) -> None:
+    del story.simulator.world.bills[story.id_of("bill", name)]
+
+
+def _plan_fault(story: Story, value: Json) -> None:
+    story.simulator.faults.add(Fault(value["name"], at=(0,), method=value.get("method", ""), path=value.get("path", "")))
+
+
+_ACTIONS: Mapping[str, Callable[[Story, Any], None]] = {
+    "add": tell,
+    "pay_bill": _pay,
+    "edit_bill": _edit_bill,
+    "edit_transaction": _edit_transaction,
+    "archive_bill": lambda story, name: _done(story.simulator.archive(story.id_of("bill", name))),
+    "delete_bill": _delete_bill,
+    "export": _export,
+    "vendor": _vendor_active,
+    "fault": _plan_fault,
+}
+
+
+def _done(_value: object) -> None:
+    return
+
+
+def _known(where: str, given: Json, names: Sequence[str]) -> None:
+    for name in given:
+        if name not in names:
+            raise UnknownName(f"part of {where}", name, tuple(names))
+
+
+def _minor(text: object, currency: str) -> int:
+    amount: Decimal = parse_money(text)
+    return int(amount.scaleb(exponent(currency)))
+
+
+def _date(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _moment(day: date) -> datetime:
+    return datetime.combine(day, time(9, 30), UTC)

@@ -1,0 +1,233 @@
+"""Reads case folders: `case.yaml` with its steps, and what is given, each with the place where it was written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.clock import from_iso
+from engine.diagnostics import Location, suggestion
+from engine.errors import UsageError
+from engine.model import Flow
+from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, load, plain
+
+FILE = "case.yaml"
+KEYS = ("case", "clock", "seed", "settings", "mappings", "steps")
+# Steps that stand alone, and steps that take a value; besides, every connection of the flow is a step.
+BARE = ("run", "session", "tell", "cycle")
+VALUED = ("map", "clock", "set", "fault")
+_ANSWER = re.compile(r"([0-9]{2})-\w+Rs\.xml")
+
+
+class CaseWrong(UsageError):
+    """A case cannot be read."""
+
+    def __init__(self, location: Location, message: str, hint: str = "") -> None:
+        super().__init__(f"{location}: {message}", hint=hint or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens, and where it was written."""
+
+    name: str
+    value: Any
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case. `given` is by connection, `answers` by number of the message set they answer."""
+
+    flow: str
+    name: str
+    folder: Path
+    intent: str
+    clock: datetime
+    seed: int
+    steps: tuple[Step, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    mappings: tuple[Mapping[str, str], ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """`flow/case`."""
+        return f"{self.flow}/{self.name}"
+
+
+def find_folders(root: Path, flows: tuple[str, ...] = ()) -> Iterator[Path]:
+    """The folders of all cases below `root`, those of these flows only when some are named.
+
+    Raises:
+        UsageError: when there is no such folder, or no case of a flow.
+    """
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}", hint="give --cases")
+    known = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_")))
+    for name in flows:
+        if name not in known:
+            raise UsageError(f"there are no cases of `{name}` in {root}", hint=suggestion(name, known))
+    for name in flows or known:
+        yield from sorted(path.parent for path in (root / name).glob(f"*/{FILE}"))
+
+
+def load_case(folder: Path, flow: Flow) -> Case:
+    """Read one case.
+
+    Raises:
+        CaseWrong: with the place of the first thing that is wrong.
+    """
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseWrong(Location(str(path)), f"cannot be read: {error}") from error
+    root, problems = load(text, str(path))
+    if problems:
+        raise CaseWrong(problems[0].location, problems[0].message, problems[0].hint or "")
+    reader = _Reader(str(path), flow)
+    top = reader.mapping(root, "the case")
+    for key, _ in top.entries:
+        reader.known("key", key, KEYS)
+    given, answers = _given(folder, flow)
+    return Case(
+        flow.name,
+        folder.name,
+        folder,
+        reader.text(top, "case"),
+        reader.moment(top, "clock"),
+        reader.number(top, "seed"),
+        tuple(reader.steps(top)),
+        reader.settings(top.get("settings")),
+        tuple(reader.mappings(top.get("mappings"))),
+        given,
+        answers,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    path: str
+    flow: Flow
+
+    def at(self, node: Node) -> Location:
+        return Location(self.path, node.line, node.column)
+
+    def mapping(self, node: Node | None, what: str) -> MapNode:
+        if not isinstance(node, MapNode):
+            where = self.at(node) if node is not None else Location(self.path)
+            raise CaseWrong(where, f"{what} must be keys with values")
+        return node
+
+    def known(self, kind: str, key: ScalarNode, names: tuple[str, ...]) -> None:
+        if key.text not in names:
+            raise CaseWrong(self.at(key), f"there is no {kind} `{key.text}`", suggestion(key.text, names))
+
+    def scalar(self, top: MapNode, key: str) -> ScalarNode:
+        node = top.get(key)
+        if not isinstance(node, ScalarNode) or not node.text:
+            where = self.at(node) if node is not None else Location(self.path, top.line, top.column)
+            raise CaseWrong(where, f"`{key}` must be given, as one value")
+        return node
+
+    def text(self, top: MapNode, key: str) -> str:
+        return self.scalar(top, key).text
+
+    def number(self, top: MapNode, key: str) -> int:
+        node = self.scalar(top, key)
+        if not isinstance(node.value, int) or isinstance(node.value, bool):
+            raise CaseWrong(self.at(node), f"`{key}` must be a whole number")
+        return node.value
+
+    def moment(self, top: MapNode, key: str) -> datetime:
+        node = self.scalar(top, key)
+        try:
+            return from_iso(node.text)
+        except ValueError as error:
+            raise CaseWrong(self.at(node), f"`{node.text}` is no time", "write it like 2026-03-02T14:00:00Z") from error
+
+    def settings(self, node: Node | None) -> Mapping[str, Any]:
+        if node is None:
+            return {}
+        for key, _ in (found := self.mapping(node, "`settings`")).entries:
+            self.known("setting", key, tuple(setting.name for setting in self.flow.settings))
+        values: Mapping[str, Any] = plain(found)
+        return values
+
+    def mappings(self, node: Node | None) -> Iterator[Mapping[str, str]]:
+        if node is None:
+            return
+        if not isinstance(node, ListNode):
+            raise CaseWrong(self.at(node), "`mappings` must be a list")
+        for item in node.items:
+            yield self.map_row(item)
+
+    def map_row(self, node: Node) -> Mapping[str, str]:
+        row = self.mapping(node, "a mapping")
+        for key, _ in row.entries:
+            self.known("key", key, ("lookup", "key", "to"))
+        values = {key: self.text(row, key) for key in ("lookup", "key", "to")}
+        if self.flow.lookup(values["lookup"]) is None:
+            names = tuple(lookup.name for lookup in self.flow.lookups)
+            hint = suggestion(values["lookup"], names)
+            raise CaseWrong(self.at(node), f"there is no lookup `{values['lookup']}`", hint)
+        return values
+
+    def steps(self, top: MapNode) -> Iterator[Step]:
+        node = top.get("steps")
+        if not isinstance(node, ListNode) or not node.items:
+            raise CaseWrong(Location(self.path, top.line, top.column), "`steps` must be a list with something in it")
+        roles = tuple(connection.name for connection in self.flow.connections)
+        for item in node.items:
+            if isinstance(item, ScalarNode):
+                self.known("step", item, BARE)
+                yield Step(item.text, None, self.at(item))
+                continue
+            entries = self.mapping(item, "a step").entries
+            if len(entries) != 1:
+                raise CaseWrong(self.at(item), "a step has one key", "begin each step with a dash")
+            (key, value) = entries[0]
+            self.known("step", key, (*VALUED, *roles))
+            if key.text in roles:
+                yield from self.actions(key.text, value)
+            else:
+                yield Step(key.text, self.value(key.text, value), self.at(key))
+
+    def actions(self, role: str, node: Node) -> Iterator[Step]:
+        for key, value in self.mapping(node, f"`{role}`").entries:
+            yield Step(role, (key.text, plain(value)), self.at(key))
+
+    def value(self, name: str, node: Node) -> Any:
+        if name == "map":
+            return self.map_row(node)
+        if name == "set":
+            return self.settings(node)
+        return plain(node)
+
+
+def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[int, str]]:
+    """Everything below given/; a file that nothing can read is an error, since it would be believed to matter."""
+    given: dict[str, Any] = {}
+    answers: dict[int, str] = {}
+    roles = {f"{connection.name}.json": connection.name for connection in flow.connections}
+    for path in sorted((folder / "given").iterdir()) if (folder / "given").is_dir() else ():
+        where = Location(str(path))
+        numbered = _ANSWER.fullmatch(path.name)
+        if numbered:
+            answers[int(numbered[1])] = path.read_text(encoding="utf-8")
+        elif path.name in roles:
+            try:
+                given[roles[path.name]] = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
+            except ValueError as error:
+                raise CaseWrong(where, f"is no JSON: {error}") from error
+        else:
+            hint = f"it is read when it is one of: {', '.join(roles)}, or an answer such as 02-BillAddRs.xml"
+            raise CaseWrong(where, "is never read", hint)
+    return given, answers

@@ -1,0 +1,224 @@
+"""Plays one case: a world in memory, simulated vendors, the real runner and the real Web Connector conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from engine import registry
+from engine.connecting import connect
+from engine.contract import Called, Directed, Handler, Json, Login, Sandbox, Served, Simulated, Visitor
+from engine.desk import StoreOutbox
+from engine.errors import Bug, FlowctlError
+from engine.follow import Hand, map_value
+from engine.golden.case import Case, Step
+from engine.program import FlowProgram
+from engine.runner import Runner
+from engine.store import companies, lists
+from engine.testing import FakeClock, memory_world
+from engine.world import World
+
+COMPANY = "case"
+SERVER = "http://localhost"
+
+
+class StepFailed(FlowctlError):
+    """A step could not be played."""
+
+    def __init__(self, step: Step, error: FlowctlError) -> None:
+        super().__init__(f"{step.location}: {error}", hint=error.hint)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of flowctl from outside, in order."""
+
+    documents: list[str] = field(default_factory=list)
+    session: list[str] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stage:
+    """A case being played."""
+
+    case: Case
+    program: FlowProgram
+    world: World
+    clock: FakeClock
+    sandboxes: Mapping[str, Sandbox]
+    seen: Seen
+    sessions: int = 0
+    _handlers: dict[str, Handler] = field(default_factory=dict)
+
+    def play(self) -> None:
+        """Take every step.
+
+        Raises:
+            StepFailed: at the first one that cannot be taken.
+        """
+        for step in self.case.steps:
+            try:
+                self._take(step)
+            except FlowctlError as error:
+                raise StepFailed(step, error) from error
+
+    def _take(self, step: Step) -> None:
+        if step.name == "run":
+            self._run()
+        elif step.name == "session":
+            self._session()
+        elif step.name == "tell":
+            self._tell()
+        elif step.name == "cycle":
+            self._run()
+            self._session()
+            self._tell()
+        elif step.name == "clock":
+            self.clock.advance(str(step.value))
+        elif step.name == "map":
+            self._map(step.value)
+        elif step.name == "set":
+            self._set(step.value)
+        elif step.name == "fault":
+            self._visitor()[1].act("fault", step.value)
+        else:
+            action, value = step.value
+            self._directed(step.name).act(action, value)
+
+    def _run(self) -> None:
+        report = Runner(self.world).run(self.program, COMPANY)
+        self.seen.troubles += [str(error) for error in report.errors]
+
+    def _tell(self) -> None:
+        _, errors = Runner(self.world).tell(self.program, COMPANY)
+        self.seen.troubles += [str(error) for error in errors]
+
+    def _session(self) -> None:
+        """One session, and what the server's worker does when it is over."""
+        name, visitor = self._visitor()
+        settings, secrets = visitor.binding(SERVER)
+        visit = visitor.visit_handler(self._handler(name), str(settings["user"]), secrets["password"])
+        self.sessions += 1
+        lines = [f"session {self.sessions}: {visit['outcome']}", *(f"  {line}" for line in visit["transcript"])]
+        self.seen.session += [*lines, *(f"  web connector: {error}" for error in visit["errors"])]
+        self.seen.documents += visit["documents"]
+
+    def _map(self, row: Mapping[str, str]) -> None:
+        made = lists.Mapping(self.program.flow.name, row["lookup"], row["key"], row["to"])
+        with self.world.store.write() as tx:
+            map_value(tx, Hand(COMPANY, self.world.at(), "bookkeeper"), self.program.flow, made)
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        with self.world.store.write() as tx:
+            for name, value in values.items():
+                companies.put_setting(tx, COMPANY, self.program.flow.name, name, value)
+
+    def _handler(self, connection: str) -> Handler:
+        if connection not in self._handlers:
+            named = self.program.flow.connection(connection)
+            connector: object = registry.find(named.connector) if named else None
+            if not isinstance(connector, Served):
+                raise Bug(f"the connection `{connection}` answers no calls")
+            outbox = StoreOutbox(self.world, {self.program.flow.name: self.program})
+            self._handlers[connection] = connector.handler(outbox, self.clock, self.world.ids)
+        return self._handlers[connection]
+
+    def _visitor(self) -> tuple[str, Any]:
+        for name, sandbox in self.sandboxes.items():
+            if isinstance(sandbox, Visitor):
+                return name, sandbox
+        raise Bug(f"nothing calls the flow `{self.program.flow.name}`: it has no Web Connector")
+
+    def _directed(self, name: str) -> Directed:
+        sandbox: object = self.sandboxes[name]
+        if not isinstance(sandbox, Directed):
+            raise Bug(f"the simulator of `{name}` takes no directions")
+        return sandbox
+
+
+@contextmanager
+def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
+    """Everything that a case needs, connected, before its first step."""
+    clock, seen = FakeClock(case.clock), Seen()
+    sandboxes = _sandboxes(case, program, clock)
+    transports: dict[str, httpx.BaseTransport] = {
+        name: Recording(sandbox.transport(), name, seen.told)
+        for name, sandbox in sandboxes.items()
+        if isinstance(sandbox, Called)
+    }
+    world = memory_world(case.seed, clock, transports)
+    try:
+        for connection in program.flow.connections:
+            _connect(world, connection.name, connection.connector, sandboxes[connection.name])
+        stage = Stage(case, program, world, clock, sandboxes, seen)
+        stage._set(case.settings)  # noqa: SLF001 - this module's own
+        for row in case.mappings:
+            stage._map(row)  # noqa: SLF001 - this module's own
+        yield stage
+    finally:
+        world.store.close()
+
+
+def _sandboxes(case: Case, program: FlowProgram, clock: FakeClock) -> dict[str, Sandbox]:
+    """The simulated vendors; the one that calls us first, since the others are coded to its lists."""
+    simulated: dict[str, Simulated] = {}
+    for connection in program.flow.connections:
+        connector: object = registry.find(connection.connector)
+        if not isinstance(connector, Simulated):
+            raise Bug(f"the connector `{connection.connector}` brings no simulator")
+        simulated[connection.name] = connector
+    made: dict[str, Sandbox] = {}
+    chart: Json = {}
+    polled = sorted(simulated, key=lambda name: not isinstance(simulated[name], Served))
+    for name in polled:
+        options = {"given": case.given.get(name, {}), "chart": chart, "answers": case.answers}
+        made[name] = sandbox = simulated[name].sandbox(case.seed, clock, options)
+        if isinstance(sandbox, Visitor):
+            chart = sandbox.chart()
+    return made
+
+
+def _connect(world: World, name: str, connector: str, sandbox: Sandbox) -> None:
+    settings, secrets = sandbox.binding(SERVER)
+    login = isinstance(sandbox, Visitor)
+    connect(world, COMPANY, name, connector, settings, {} if login else secrets)
+    if login:
+        from argon2 import PasswordHasher
+
+        # The password of a simulated user: a hash that is cheap to check.
+        hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(secrets["password"])
+        with world.store.write() as tx:
+            companies.put_login(tx, Login(COMPANY, str(settings["user"]), hashed), world.at())
+
+
+class Recording(httpx.BaseTransport):
+    """Passes calls on and keeps the JSON bodies of those that change something."""
+
+    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]]) -> None:
+        self._inner = inner
+        self._name = name
+        self._told = told
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one call; one that gets no answer is kept too."""
+        entry: dict[str, Any] | None = None
+        if request.method != "GET" and request.headers.get("content-type", "").startswith("application/json"):
+            body = json.loads(request.read(), parse_float=Decimal)
+            entry = {"to": self._name, "call": f"{request.method} {request.url.path}", "body": body, "status": None}
+            self._told.append(entry)
+        response = self._inner.handle_request(request)
+        if entry is not None:
+            entry["status"] = response.status_code
+        return response
+
+    def close(self) -> None:
+        """Close what is below."""
+        self._inner.close()

@@ -1,0 +1,115 @@
+"""A template renders to something that is not a valid request, for a record as the map gives it.
+
+Fails at streams.vendors.map:
+    {name: name}
+Passes:
+    {name: "limit(name, `41`)"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from engine.diagnostics import Diagnostic
+from engine.errors import RenderError
+from engine.lints.env import Env, variants
+from engine.lints.expressions import mapped_type, source_type
+from engine.lints.facts import proof
+from engine.mapping.types import ResultType
+from engine.model import Flow
+
+if TYPE_CHECKING:
+    from engine.render import Template, Templates
+
+ID = "F060"
+
+_LONG = 5000
+_ENGINE = {"guid": "{01234567-89ab-cdef-0123-456789abcdef}", "request_id": "0123456789ABCDEFGHIJKl"}
+_SAMPLES = {
+    "id": "80000001-1234567890",
+    "money": "10.00",
+    "amount": Decimal("10.00"),
+    "decimal": "1.5",
+    "integer": 7,
+    "number": 7,
+    "boolean": True,
+    "date": "2026-01-15",
+    "datetime": "2026-01-15T00:00:00Z",
+    "null": None,
+}
+# What an object found by a lookup or a receipt has at least, when nothing more is known of it.
+_OPEN = {"list_id": "80000001-1234567890", "full_name": "Name", "TxnID": "1A2B-1234567890"}
+
+
+def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
+    """Render generated records through each template: a usual one, and one for each value as long as it can be."""
+    scope = env.scope()
+    for stream in flow.streams if env.complete else ():
+        written = [(s, v) for s, v in variants(stream, env) if v.template and env.request_spec(stream, v)]
+        if not written:
+            continue
+        mapped = mapped_type(stream, source_type(stream, env), scope)
+        for steps, variant in written:
+            assert variant.template is not None
+            if env.facts.proofs and proof(variant.request, variant.template, mapped) in env.facts.proofs:
+                continue
+            for found in rendering_problems(variant.request, variant.template, mapped, env.templates()):
+                at = ("streams", stream.name, "map", found.name) if found.name else (*steps, "template")
+                yield env.problem(ID, at, found.message, found.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One problem of a rendered sample; `name` is the entry of the map that is to blame, when one is."""
+
+    name: str | None
+    message: str
+    hint: str | None
+
+
+def rendering_problems(request: str, template: str, mapped: ResultType, templates: Templates) -> list[Found]:
+    """What is wrong with the documents that the samples of a map render to."""
+    from engine.qbxml.check import known_requests
+
+    try:
+        compiled = templates.get(template)
+    except RenderError:
+        return []  # another rule has said so
+    if request not in known_requests() or compiled.variables - {*mapped.names, *_ENGINE}:
+        return []
+    usual = {name: _sample(kind, long=False) for name, kind in mapped.fields}
+    found = [Found(None, message, hint) for message, hint in _problems(request, compiled, usual)]
+    for name, kind in mapped.fields if not found else ():
+        longest = {**usual, name: _sample(kind, long=True)}
+        found += [Found(name, f"{template}: {m}", hint) for m, hint in _problems(request, compiled, longest)]
+    return list(dict.fromkeys(found))
+
+
+def _problems(request: str, template: Template, values: dict[str, object]) -> list[tuple[str, str | None]]:
+    from engine.qbxml.check import check_request
+
+    try:
+        document = template.render({**values, **_ENGINE})
+    except RenderError as error:
+        return [(str(error), error.hint)]
+    return [(f"{p.xpath}: {p.message}", p.hint or None) for p in check_request(request, document.encode())]
+
+
+def _sample(kind: ResultType, *, long: bool) -> object:
+    if kind.kind == "object":
+        if not kind.fields:
+            return dict(_OPEN)
+        # An object from the target's own list has texts the target takes, whatever their length.
+        own = kind.field("list_id") is not None
+        return {name: _sample(inner, long=long and not own) for name, inner in kind.fields}
+    if kind.kind == "list":
+        return [_sample(kind.item, long=long) if kind.item else "x"] * 2
+    if kind.choices:
+        return max(kind.choices, key=len) if long else kind.choices[0]
+    if kind.kind == "text":
+        longest = _LONG if kind.max_length is None else kind.max_length
+        return "x" * (longest if long else min(longest, 3))
+    return _SAMPLES.get(kind.kind, "x")

@@ -1,0 +1,24 @@
+-- name: journal_newest
+SELECT * FROM journal WHERE company = :company AND event = :event ORDER BY seq DESC LIMIT 1;
+
+-- name: records_parked
+SELECT id, company, flow, stream, source_id, phase, state, reasons, amount, currency, party, reference, dated_on, attempts,
+       updated_at FROM records
+WHERE company = :company AND state = :state AND (:flow = '' OR flow = :flow) AND (:stream = '' OR stream = :stream)
+ORDER BY id;
+
+-- name: logins_forget
+DELETE FROM logins WHERE company = :company AND user_name <> :keep;
+
+-- name: connections_all
+SELECT * FROM connections ORDER BY company, connection;
+
+-- name: credential_fields
+SELECT connection, field FROM credentials WHERE company = :company ORDER BY connection, field;
+
+-- name: runs_newest
+SELECT * FROM runs WHERE id IN (SELECT MAX(id) FROM runs WHERE company = :company GROUP BY flow) ORDER BY flow;
+
+-- name: operations_backlog_of
+SELECT r.flow, COUNT(*) AS count FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.company = :company AND o.state = 'waiting' GROUP BY r.flow ORDER BY r.flow;

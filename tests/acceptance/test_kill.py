@@ -1,0 +1,145 @@
+"""The real server process, killed with SIGKILL at random moments and restarted: everything is posted exactly once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from connectors.qbwc.sandbox import QuickBooksSandbox
+from connectors.qbwc.sandbox import make as make_books
+from connectors.ramp.sandbox import make as make_ramp
+from engine.clock import SystemClock
+from engine.connecting import connect
+from engine.serving import running
+from engine.store.journal import verify
+from engine.store.sqlite import SqliteStore
+from engine.vault import load_key
+from engine.world import World
+
+KILLS = 20
+pytestmark = pytest.mark.acceptance
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _server(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", "import sys; from engine.cli.main import main; main()"]
+    arguments = ["serve", "ramp_to_quickbooks", "--home", str(home), "--port", str(port)]
+    with (home / "serve.log").open("ab") as log:
+        process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"})
+        try:
+            _wait_ready(process, port)
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait(20)
+
+
+def _wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended by itself"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+                assert answer.status == 200
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    raise AssertionError("the server was not ready within 30 s")
+
+
+class _Visits(threading.Thread):
+    """A Web Connector that comes again and again, whatever happens to the server."""
+
+    def __init__(self, books: QuickBooksSandbox, url: str, login: tuple[str, str]) -> None:
+        super().__init__(daemon=True)
+        self.books, self.url, self.login = books, url, login
+        self.stopping = threading.Event()
+        self.idle = 0
+        self.crashes: list[BaseException] = []
+
+    def run(self) -> None:
+        while not self.stopping.wait(0.05):
+            try:
+                report = self.books.visit(self.url, *self.login)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the test must fail with it
+                self.crashes.append(error)
+                return
+            self.idle = self.idle + 1 if report["outcome"] == "no_work" else 0
+
+
+def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
+    chance = random.Random(20260302)
+    home, port = tmp_path / "home", _free_port()
+    books = make_books(7, SystemClock(), {})
+    ramp = make_ramp(7, SystemClock(), {"bills": 60, "transactions": 60, "vendors": 12, "chart": books.chart()})
+    with running(ramp.app()) as ramp_url:
+        store = SqliteStore(home / "flowctl.db")
+        world = World(store, load_key(home))
+        settings, secrets = ramp.binding(ramp_url)
+        connect(world, "main", "ramp", "ramp", settings, secrets)
+        settings, secrets = books.binding(f"http://127.0.0.1:{port}")
+        connect(world, "main", "books", "qbwc", settings, secrets)
+        store.close()
+        login = (str(settings["user"]), secrets["password"])
+        visits = _Visits(books, f"http://127.0.0.1:{port}/qbwc", login)
+        visits.start()
+        for _ in range(KILLS):
+            with _server(home, port):
+                time.sleep(chance.uniform(0.0, 0.7))
+        with _server(home, port):
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline and not _at_rest(ramp, visits):
+                time.sleep(0.2)
+        visits.stopping.set()
+        visits.join(30)
+    assert visits.crashes == []
+    _assert_exactly_once(home, ramp, books)
+
+
+def _at_rest(ramp: object, visits: _Visits) -> bool:
+    ready = ramp.simulator.totals().ready  # type: ignore[attr-defined]  # a RampSandbox
+    return visits.idle >= 3 and not any(ready.values())
+
+
+def _assert_exactly_once(home: Path, ramp: object, books: QuickBooksSandbox) -> None:
+    store = SqliteStore(home / "flowctl.db")
+    with store.read() as tx:
+        states = Counter(
+            (row["stream"], row["state"])
+            for row in tx.rows("records_listing", {"company": "main", "state": "", "flow": "", "limit": 10_000})
+        )
+        broken = verify(tx, "main")
+    store.close()
+    assert broken is None
+    stuck = {key: count for key, count in states.items() if key[1] not in ("closed", "skipped")}
+    vendors_posted = stuck.pop(("vendors", "posted"), 0)
+    assert stuck == {}, f"not settled: {stuck}; {vendors_posted} vendors"
+    guids = Counter(txn.guid for txn in books.company.books.txns.values())
+    assert [guid for guid, count in guids.items() if count > 1] == []
+    assert sum(states.values()) > 100
+    totals = ramp.simulator.totals()  # type: ignore[attr-defined]  # a RampSandbox
+    source = sum((a for sums in (totals.bills, totals.bill_payments, totals.transactions) for a in sums.values()), Decimal(0))
+    assert books.total() == source
+    assert source > 0

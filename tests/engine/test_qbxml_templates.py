@@ -1,0 +1,211 @@
+# ruff: noqa: RUF001  (characters that look alike are tested)
+"""The shipped templates: every mapped record of the Ramp flow becomes a request that QuickBooks would take."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from engine.errors import RenderError
+from engine.qbxml import freeze_request
+from engine.qbxml.errors import InvalidRequest
+from engine.render import Templates
+
+TEMPLATES = {
+    "vendor_add": "VendorAdd",
+    "bill_add": "BillAdd",
+    "bill_payment_check_add": "BillPaymentCheckAdd",
+    "credit_card_charge_add": "CreditCardChargeAdd",
+    "credit_card_credit_add": "CreditCardCreditAdd",
+    "card_journal_entry_add": "JournalEntryAdd",
+}
+ATTACK = "</Memo><Amount>1.00</Amount><Memo>"
+
+
+@lru_cache(maxsize=1)
+def templates() -> Templates:
+    return Templates()
+
+
+def found(full_name: str, list_id: str | None = None) -> dict[str, Any]:
+    return {"list_id": list_id, "full_name": full_name, "currency": "USD"}
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    lines = [
+        {
+            "account": found("Travel:Meals", "8-3"),
+            "class": None,
+            "customer": found("Smith:Kitchen"),
+            "amount": Decimal("12.50"),
+            "memo": "",
+        },
+        {"account": found("Travel"), "class": found("Ops"), "customer": None, "amount": Decimal("7.5"), "memo": "taxi"},
+    ]
+    return {
+        "request_id": "0123456789ABCDEFGHIJKL",
+        "guid": "{7B2C1E0A-1111-4222-8333-444455556666}",
+        "name": "Acme Supply",
+        "company": "Acme Supply LLC",
+        "country": "US",
+        "vendor": found("Acme Supply", "8-1"),
+        "ap_account": found("Accounts Payable"),
+        "bank_account": found("Checking"),
+        "card_account": found("Ramp Card"),
+        "payee": None,
+        "date": "2026-08-05",
+        "due": "2026-09-04",
+        "reference": "INV-1",
+        "memo": "Ramp 1",
+        "bill_txn_id": "1A-2",
+        "refund": False,
+        "amount": Decimal("20.00"),
+        "lines": lines,
+    } | changes
+
+
+def rendered(template: str, values: dict[str, Any]) -> str:
+    return templates().get(f"{template}.xml.j2").render(values)
+
+
+def frozen(template: str, values: dict[str, Any]) -> str:
+    return freeze_request(TEMPLATES[template], rendered(template, values)).decode()
+
+
+HEAD = 'requestID="0123456789ABCDEFGHIJKL">'
+GUID = "<ExternalGUID>{7B2C1E0A-1111-4222-8333-444455556666}</ExternalGUID>"
+EXPENSES = (
+    "<ExpenseLineAdd><AccountRef><ListID>8-3</ListID></AccountRef><Amount>12.50</Amount>"
+    "<CustomerRef><FullName>Smith:Kitchen</FullName></CustomerRef></ExpenseLineAdd>"
+    "<ExpenseLineAdd><AccountRef><FullName>Travel</FullName></AccountRef><Amount>7.50</Amount><Memo>taxi</Memo>"
+    "<ClassRef><FullName>Ops</FullName></ClassRef></ExpenseLineAdd>"
+)
+CARD = "<AccountRef><FullName>Ramp Card</FullName></AccountRef>"
+EXACT = {
+    "vendor_add": f"<VendorAddRq {HEAD}<VendorAdd><Name>Acme Supply</Name><CompanyName>Acme Supply LLC</CompanyName>"
+    f"<VendorAddress><Country>US</Country></VendorAddress>{GUID}</VendorAdd></VendorAddRq>",
+    "bill_add": f"<BillAddRq {HEAD}<BillAdd><VendorRef><ListID>8-1</ListID></VendorRef>"
+    "<APAccountRef><FullName>Accounts Payable</FullName></APAccountRef><TxnDate>2026-08-05</TxnDate><DueDate>2026-09-04</DueDate>"
+    f"<RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>{GUID}{EXPENSES}</BillAdd></BillAddRq>",
+    "bill_payment_check_add": f"<BillPaymentCheckAddRq {HEAD}<BillPaymentCheckAdd><PayeeEntityRef><ListID>8-1</ListID></PayeeEntityRef>"
+    "<APAccountRef><FullName>Accounts Payable</FullName></APAccountRef><TxnDate>2026-08-05</TxnDate>"
+    "<BankAccountRef><FullName>Checking</FullName></BankAccountRef><RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>"
+    f"{GUID}<AppliedToTxnAdd><TxnID>1A-2</TxnID><PaymentAmount>20.00</PaymentAmount></AppliedToTxnAdd>"
+    "</BillPaymentCheckAdd></BillPaymentCheckAddRq>",
+    "credit_card_charge_add": f"<CreditCardChargeAddRq {HEAD}<CreditCardChargeAdd>{CARD}<TxnDate>2026-08-05</TxnDate>"
+    f"<RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>{GUID}{EXPENSES}</CreditCardChargeAdd></CreditCardChargeAddRq>",
+    "credit_card_credit_add": f"<CreditCardCreditAddRq {HEAD}<CreditCardCreditAdd>{CARD}<TxnDate>2026-08-05</TxnDate>"
+    f"<RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>{GUID}{EXPENSES}</CreditCardCreditAdd></CreditCardCreditAddRq>",
+    "card_journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate><RefNumber>INV-1</RefNumber>"
+    f"{GUID}<JournalDebitLine><AccountRef><ListID>8-3</ListID></AccountRef><Amount>12.50</Amount><Memo>Ramp 1</Memo>"
+    "<EntityRef><FullName>Smith:Kitchen</FullName></EntityRef></JournalDebitLine>"
+    "<JournalDebitLine><AccountRef><FullName>Travel</FullName></AccountRef><Amount>7.50</Amount><Memo>taxi</Memo>"
+    f"<ClassRef><FullName>Ops</FullName></ClassRef></JournalDebitLine><JournalCreditLine>{CARD}<Amount>20.00</Amount>"
+    "<Memo>Ramp 1</Memo></JournalCreditLine></JournalEntryAdd></JournalEntryAddRq>",
+}
+
+
+def test_every_shipped_template_is_covered() -> None:
+    folder = Path(__file__).resolve().parents[2] / "qbxml_templates"
+    assert sorted(TEMPLATES) == sorted(path.name.removesuffix(".xml.j2") for path in folder.glob("*.j2"))
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_a_record_becomes_exactly_this_request(template: str) -> None:
+    assert frozen(template, record()) == EXACT[template]
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_markup_in_a_value_stays_a_value(template: str) -> None:
+    root = etree.fromstring(frozen(template, record(memo=ATTACK, name="<A>&B", company=ATTACK[:41])))
+    texts = [element.text for element in root.iter("Memo", "Name")]
+    assert (texts[0] == "<A>&B") if template == "vendor_add" else (ATTACK in texts)
+    amounts = [element.text for element in root.iter("Amount")]
+    assert "1.00" not in amounts
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_other_alphabets_are_sent_as_quickbooks_can_store_them(template: str) -> None:
+    made = frozen(template, record(memo="Łódź 中 – Söhne", name="Café Łódź", company="Ünïted"))
+    assert ("Caf&#233; L&#243;dz" if template == "vendor_add" else "L&#243;dz ? &#8211; S&#246;hne") in made
+    assert made.isascii()
+
+
+@pytest.mark.parametrize(
+    "template", [name for name in sorted(TEMPLATES) if name not in ("vendor_add", "bill_payment_check_add")]
+)
+def test_two_hundred_lines_add_up(template: str) -> None:
+    rng = random.Random(7)
+    lines: list[dict[str, Any]] = [
+        {
+            "account": found("Travel"),
+            "class": None,
+            "customer": None,
+            "amount": Decimal(rng.randint(1, 99999)).scaleb(-2),
+            "memo": f"line {n}",
+        }
+        for n in range(200)
+    ]
+    total = sum((line["amount"] for line in lines), Decimal(0))
+    root = etree.fromstring(frozen(template, record(lines=lines, amount=total)))
+    amounts = [Decimal(element.text or "") for element in root.iter("Amount")]
+    expected = [line["amount"] for line in lines] + ([total] if template == "card_journal_entry_add" else [])
+    assert amounts == expected
+
+
+def test_a_refund_turns_the_journal_entry_round() -> None:
+    root = etree.fromstring(frozen("card_journal_entry_add", record(refund=True, payee=found("Acme", "8-1"))))
+    sides = [
+        (e.tag, e.findtext("AccountRef/FullName") or e.findtext("AccountRef/ListID"), e.findtext("Amount"))
+        for e in root[0]
+        if len(e)
+    ]
+    assert sides == [
+        ("JournalDebitLine", "Ramp Card", "20.00"),
+        ("JournalCreditLine", "8-3", "12.50"),
+        ("JournalCreditLine", "Travel", "7.50"),
+    ]
+    assert root.findtext("JournalEntryAdd/JournalDebitLine/EntityRef/ListID") == "8-1"
+
+
+def test_a_journal_entry_that_does_not_balance_is_not_frozen() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        frozen("card_journal_entry_add", record(amount=Decimal("20.01")))
+    assert str(caught.value) == (
+        "JournalEntryAddRq:1: /JournalEntryAddRq/JournalEntryAdd: debits and credits differ by 0.01"
+    )
+
+
+def test_a_payment_without_a_number_is_not_to_be_printed() -> None:
+    root = etree.fromstring(frozen("bill_payment_check_add", record(reference="")))
+    assert root.findtext("BillPaymentCheckAdd/IsToBePrinted") == "false"
+    assert root.find("BillPaymentCheckAdd/RefNumber") is None
+
+
+def test_optional_values_leave_no_empty_element() -> None:
+    empty = record(memo="", due=None, reference="", country=None, company=None, payee=None)
+    for template in TEMPLATES:
+        assert "/>" not in frozen(template, empty)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_a_missing_value_is_an_error_that_names_it(template: str) -> None:
+    values = record()
+    del values["guid"]
+    with pytest.raises(RenderError) as caught:
+        rendered(template, values)
+    assert "`guid`" in str(caught.value)
+
+
+@given(memo=st.text(max_size=300), number=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=11))
+def test_any_text_gives_a_valid_request(memo: str, number: str) -> None:
+    for template in TEMPLATES:
+        frozen(template, record(memo=memo, reference=number))
