@@ -144,11 +144,10 @@ def _printed(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """A value as XML text without illegal characters; quotes are left for `_printed`, which may stand in an attribute."""
-    if type(value) is str:
-        text = value if value.isprintable() else _ILLEGAL.sub("", value)
-    else:
-        text = _other_text(value)
+    """A value as XML text without illegal characters; quotes are left for `_printed`, which may be in an attribute."""
+    text = value if type(value) is str else _other_text(value)
+    if not text.isprintable():
+        text = _ILLEGAL.sub("", text)
     if len(text) > 256:
         _BUDGET.write(len(text))
     if "&" in text or "<" in text or ">" in text:
@@ -167,7 +166,7 @@ def _other_text(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
-        return _ILLEGAL.sub("", str(value))
+        return str(value)
     if value is None:
         raise _Refused(
             "an empty value (null) cannot be printed", hint="use `element(...)`, `| optional` or `is present`"
@@ -506,7 +505,7 @@ class Templates:
             loader=self._loader,
             # `_printed` escapes every value. Jinja's own escaping is off because it wraps each piece in a class of its
             # own, at three times the cost, and because it can be talked out of it (`|safe`, `{% autoescape false %}`).
-            autoescape=False,  # noqa: S701  # see above
+            autoescape=False,
             undefined=_Missing,
             finalize=_printed,
             auto_reload=False,

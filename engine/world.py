@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -101,7 +103,7 @@ class StoreTokens:
             StoreBusy: when another process holds it for two minutes.
         """
         name = f"token:{self.company}/{self.connection}"
-        holder = self.world.ids.base62(16)
+        holder = f"{socket.gethostname()}:{os.getpid()}:{self.world.ids.base62(8)}"
         with self._lock:
             give_up = self.world.clock.monotonic() + _TOKEN_LEASE_S
             while not self._taken(name, holder):
@@ -116,4 +118,26 @@ class StoreTokens:
 
     def _taken(self, name: str, holder: str) -> bool:
         with self.world.store.write() as tx:
+            if work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None:
+                return True
+            other = work.lease_holder(tx, name)
+            if other is None or not _ended(other):
+                return False
+            # Its process was killed while it held the lease: waiting for the end of it would help nobody.
+            work.release_lease(tx, name, other)
             return work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
+
+
+def _ended(holder: str) -> bool:
+    """Whether the holder was a process of this machine that is no longer there."""
+    host, _, rest = holder.partition(":")
+    pid = rest.partition(":")[0]
+    if host != socket.gethostname() or not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

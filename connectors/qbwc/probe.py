@@ -87,8 +87,8 @@ def queries(operation: Operation, prefix: str, now: datetime) -> tuple[bytes, ..
     """
     marks = marks_of(operation)
     if marks.kind == "Vendor":
-        if not marks.name:
-            # A VendorMod may leave the name alone; the list is small, and its answer is compared by ListID.
+        if marks.list_id:
+            # A VendorMod may leave the name alone, or be what changes it: the answer is compared by ListID.
             return (list_query("Vendor", request_id=f"{prefix}.0"),)
         return (list_query("Vendor", request_id=f"{prefix}.0", names=(marks.name,)),)
     if marks.kind not in TXN_KINDS:

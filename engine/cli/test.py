@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("flows", nargs=-1)
-@click.option("-k", "expression", metavar="EXPR", help="Only cases whose name fits, such as `refund or paid and not partly`.")
-@click.option("--update", is_flag=True, help="Make what comes out the expectation; read the difference before you commit it.")
+@click.option(
+    "-k", "expression", metavar="EXPR", help="Only cases whose name fits, such as `refund or paid and not partly`."
+)
+@click.option(
+    "--update", is_flag=True, help="Make what comes out the expectation; read the difference before you commit it."
+)
 @click.option(
     "--cases",
     type=click.Path(file_okay=False, path_type=Path),

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from engine.diagnostics import Diagnostic, suggestion
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.checks import Reporter, check_expression
+from engine.mapping.checks import Reporter, check_expression, walk
 from engine.mapping.functions import FunctionSpec, ParameterType
 from engine.mapping.scope import Scope
 from engine.mapping.standard import STANDARD
-from engine.mapping.syntax import Node, parse
+from engine.mapping.syntax import BadSyntax, Node, parse
 from engine.mapping.types import ANY, BOOLEAN, NULL, NUMBERS, TEXTS, ResultType, object_type, record_type, union
 from engine.model import Expr
 from engine.spec import FieldSpec
@@ -66,12 +66,29 @@ def analyse(
     `data` is what the expression reads: the fields of a stream, or the type of a mapped record for a check; `root` is
     what `root()` gives, the data itself unless told. Problems that `check_expression` reports are not repeated here.
     """
-    if check_expression(expr, scope):
+    if check_expression(expr, scope) or any(
+        check_expression(scope.define[name], scope) for name in _called(expr, scope)
+    ):
         return ANY, []
     current = _type_of(data)
     reporter = Reporter(expr, scope, where, [])
     state = _State(reporter, current if root is None else _type_of(root))
     return _infer(parse(expr.text), current, state), reporter.found
+
+
+def _called(expr: Expr, scope: Scope) -> set[str]:
+    """The defines that an expression calls, and those that they call."""
+    called: set[str] = set()
+    pending = [expr]
+    while pending:
+        try:
+            nodes = list(walk(parse(pending.pop().text)))
+        except BadSyntax:
+            continue  # check_expression reports it
+        names = {str(n.value) for n in nodes if n.kind == "function_expression"} & scope.define.keys() - called
+        called |= names
+        pending += [scope.define[name] for name in names]
+    return called
 
 
 def analyse_map(
@@ -341,7 +358,7 @@ def _define(node: Node, current: ResultType, state: _State) -> ResultType:
     argument = _infer(node.children[0], current, state)
     expr = state.scope.define[name]
     reporter = Reporter(expr, state.scope, f"define.{name}", state.reporter.found)
-    if name in state.above or check_expression(expr, state.scope):
+    if name in state.above:
         return ANY
     return _infer(parse(expr.text), argument, _State(reporter, state.root, (*state.above, name)))
 

@@ -147,11 +147,12 @@ def _check_growth(tree: Node, reporter: Reporter) -> None:
     """Refuse `[@,@] | [@,@] | ...`, which doubles at each step, and defines that unfold without end."""
     hint = "write it with fewer copies of the same value"
     try:
-        if _copies(tree, reporter.scope, ()) > MAX_COPIES:
-            reporter.report("E115", tree.start, "the result holds the same value thousands of times", hint)
-        elif _expanded(tree, reporter.scope, {}, ()) > MAX_EXPANDED:
+        # The size comes first: it is counted once for each define, and bounds the work of what follows.
+        if _expanded(tree, reporter.scope, {}, ()) > MAX_EXPANDED:
             message = f"with its defines written out it has more than {MAX_EXPANDED} parts"
             reporter.report("E115", tree.start, message)
+        elif _copies(tree, reporter.scope, ()) > MAX_COPIES:
+            reporter.report("E115", tree.start, "the result holds the same value thousands of times", hint)
     except _GrowthError as error:
         reporter.report(error.code, tree.start, str(error))
 

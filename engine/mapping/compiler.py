@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from engine.errors import ExpressionError
 from engine.mapping.calls import CALLS
+from engine.mapping.checks import check_expression
 from engine.mapping.closures import NODES, Build, Frame, Run, compile_node
 from engine.mapping.functions import MAX_LIST, MAX_TEXT, TooLargeError
 from engine.mapping.scope import EvalContext, Scope
@@ -84,6 +85,9 @@ def compile_map(entries: Sequence[tuple[str, Expr]], scope: Scope) -> MapProgram
 
 
 def _compile(expr: Expr, build: Build) -> Run:
+    # A runner must be safe with a flow that nobody validated: what could grow without end is never compiled.
+    for problem in check_expression(expr, build.scope):
+        raise EvaluationError(expr.text, problem.message, problem.hint)
     try:
         return compile_node(parse(expr.text), build)
     except BadSyntax as error:

@@ -119,6 +119,12 @@ def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) ->
     return int(row["fence"]) if row else None
 
 
+def lease_holder(tx: Tx, name: str) -> str | None:
+    """Who holds a lease."""
+    row = tx.one("lease_get", {"name": name})
+    return row["holder"] if row else None
+
+
 def release_lease(tx: Tx, name: str, holder: str) -> None:
     """Give a lease back."""
     tx.run("lease_release", {"name": name, "holder": holder})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -32,7 +33,9 @@ class World:
         self.asked.append(("lookup", name, key, label, number))
         return ACME if key == "v-1" else None
 
-    def lookup_if(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, object] | None:
+    def lookup_if(
+        self, name: str, key: str | None, label: str | None, number: str | None
+    ) -> Mapping[str, object] | None:
         self.asked.append(("lookup_if", name, key, label, number))
         return ACME if key == "v-1" else None
 
@@ -41,7 +44,7 @@ class World:
         return ACME if key == "v-1" else None
 
     def setting(self, name: str) -> str | int | bool | None:
-        return {"home_currency": "USD", "create": True}[name]
+        return "USD" if name == "home_currency" else True
 
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
         return {"TxnID": "1A-1"} if key == "bill-1" else None
@@ -75,7 +78,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
     max_leaves=12,
 )
-LEAVES = st.sampled_from(["@", "a", "b", "c", "`1`", "`0`", "'a'", "''", "`true`", "`null`", "`[]`", "`{}`", '`["a", 1]`'])
+LEAVES = st.sampled_from(
+    ["@", "a", "b", "c", "`1`", "`0`", "'a'", "''", "`true`", "`null`", "`[]`", "`{}`", '`["a", 1]`']
+)
 
 
 def _bigger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -90,7 +95,7 @@ def _bigger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     pairs = [
         "({}) | ({})", "({})[?{}]", "({})[?{}].a", "({})[?{}] | [0]", "({}) || ({})", "({}) && ({})", "({}) == ({})",
         "({}) != ({})", "[{}, {}]", "{{x: {}, y: {}}}", "map(&({}), {})", "sort_by({}, &({}))", "max_by({}, &({}))",
-        "contains({}, {})", "join({}, {})", "merge({}, {})", "not_null({}, {})", "starts_with({}, {})", "({}).[{}]",
+        "contains({}, {})", "join({}, {})", "merge({}, {{z: {}}})", "not_null({}, {})", "starts_with({}, {})", "({}).[{}]",
         "({})[*].{{y: {}}}", "({}) < ({})", "({}) >= ({})", "min_by({}, &({}))", "ends_with({}, {})",
     ]  # fmt: skip
     return st.tuples(one, inner).map(lambda pair: pair[0].format(pair[1])) | st.sampled_from(pairs).flatmap(two)
@@ -119,10 +124,8 @@ def _exactly(found: object) -> object:
 @settings(max_examples=500, deadline=None)
 @given(EXPRESSIONS, JSON)
 def test_only_an_expression_error_ever_comes_out(text: str, data: Any) -> None:
-    try:
-        value(text, data)
-    except ExpressionError as error:
-        assert str(error).startswith("`")
+    with suppress(ExpressionError):
+        assert not isinstance(value(text, data), float)
 
 
 # --- exact numbers ---------------------------------------------------------------------------------------------------
@@ -193,13 +196,13 @@ def test_every_example_gives_what_it_says(spec: FunctionSpec) -> None:
         ("name_text('  A:B\tC\u0007\n D  ', `41`)", "A-B C D"),
         ("name_text('Acme Corp', `5`)", "Acme"),
         ("pad('7', `3`, ' ')", "  7"),
-        ("sum_money(`[\"1.10\", null, 2]`)", Decimal("3.10")),
+        ('sum_money(`["1.10", null, 2]`)', Decimal("3.10")),
         ("sum_money(`[]`)", Decimal(0)),
         ("neg_money('0.00')", Decimal(0)),
         ("minor(`5`, 'JPY')", Decimal(5)),
         ("minor(`1234`, 'KWD')", Decimal("1.234")),
-        ("unique(`[1, true, 1, \"1\", {\"a\": [1]}, {\"a\": [1]}]`)", [1, True, "1", {"a": [1]}]),
-        ("group_by(`[{\"k\": null}, {}]`, &k)", [{"key": None, "items": [{"k": None}, {}]}]),
+        ('unique(`[1, true, 1, "1", {"a": [1]}, {"a": [1]}]`)', [1, True, "1", {"a": [1]}]),
+        ('group_by(`[{"k": null}, {}]`, &k)', [{"key": None, "items": [{"k": None}, {}]}]),
         ("join_nonempty('-', `[null, \"\"]`)", ""),
     ],
 )  # fmt: skip
@@ -300,7 +303,11 @@ def test_root_is_the_whole_record_even_in_a_define_that_a_projection_calls() -> 
 
 
 def test_a_define_sees_each_value_it_is_called_with() -> None:
-    assert value("[twice(a), twice(b), twice(a)]", {"a": {"name": "x"}, "b": {}}) == [["x", "x"], ["none"] * 2, ["x", "x"]]
+    assert value("[twice(a), twice(b), twice(a)]", {"a": {"name": "x"}, "b": {}}) == [
+        ["x", "x"],
+        ["none"] * 2,
+        ["x", "x"],
+    ]
 
 
 def test_a_program_remembers_nothing_from_one_call_to_the_next() -> None:
@@ -317,7 +324,9 @@ def test_a_map_is_one_object_in_the_order_written() -> None:
     assert list(program(data, World(data)).items()) == [("b", "1"), ("a", Decimal("2.50"))]
 
 
-@pytest.mark.parametrize("text", ["nope(@)", "a ||", "setting('nope')", "lookup(x, y)", "limit(@)", "gl()", "name(a, b)"])
+@pytest.mark.parametrize(
+    "text", ["nope(@)", "a ||", "setting('nope')", "lookup(x, y)", "limit(@)", "gl()", "name(a, b)"]
+)
 def test_what_the_checks_report_cannot_be_compiled(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         compile_expression(expr(text), SCOPE)
@@ -328,4 +337,4 @@ def test_a_define_that_calls_itself_cannot_be_compiled() -> None:
     scope = Scope(define={"a": expr("b(@)"), "b": expr("a(@)")})
     with pytest.raises(ExpressionError) as caught:
         compile_expression(expr("a(@)"), scope)
-    assert str(caught.value) == "`a(@)`: `a` calls itself"
+    assert str(caught.value) == "`a(@)`: the define `a` calls itself"

@@ -85,7 +85,10 @@ def known_functions() -> str:
             "7:15: error[E101]: what stands between backticks is not JSON\n  hint: write text in single quotes: 'text'",
         ),
         ("`1e9999`", "7:10: error[E101]: a number may have 40 digits at most"),
-        ("'" + "x" * 4100 + "'", "7:10: error[E102]: longer than 4096 characters\n  hint: move parts of it to `define`"),
+        (
+            "'" + "x" * 4100 + "'",
+            "7:10: error[E102]: longer than 4096 characters\n  hint: move parts of it to `define`",
+        ),
         (
             "a || lenght(b)",
             f"7:15: error[E103]: there is no function `lenght`\n  hint: did you mean `length`? known: {known_functions()}",
@@ -98,19 +101,26 @@ def known_functions() -> str:
         ),
         (
             "setting('home_curency')",
-            "7:18: error[E105]: there is no setting `home_curency`\n"
-            "  hint: did you mean `home_currency`? known: create, days, home_currency",
+            (
+                "7:18: error[E105]: there is no setting `home_curency`\n"
+                "  hint: did you mean `home_currency`? known: create, days, home_currency"
+            ),
         ),
         (
             "find('vendors', id)",
             "7:15: error[E106]: there is no lookup `vendors`\n  hint: did you mean `vendor`? known: account, vendor",
         ),
-        ("posted('bill', id)", "7:17: error[E107]: there is no stream `bill`\n  hint: did you mean `bills`? known: bills"),
+        (
+            "posted('bill', id)",
+            "7:17: error[E107]: there is no stream `bill`\n  hint: did you mean `bills`? known: bills",
+        ),
         ("lookup(vendor, id)", "7:10: error[E108]: `lookup` takes the name of a lookup in single quotes first"),
         (
             "sort_by(a, b)",
-            "7:21: error[E112]: `sort_by` takes an `&expression` here\n"
-            "  hint: write & before it: the expression is computed for each item",
+            (
+                "7:21: error[E112]: `sort_by` takes an `&expression` here\n"
+                "  hint: write & before it: the expression is computed for each item"
+            ),
         ),
         ("length(&a)", "7:18: error[E112]: `length` takes a value here, not an `&expression`"),
         ("&a", "7:11: error[E112]: `&expression` can only be an argument of a function"),
@@ -189,8 +199,8 @@ def test_a_define_may_not_take_the_name_of_a_function() -> None:
     [
         (
             "amuont",
-            "7:10: error[E111]: there is no field `amuont` here\n  hint: did you mean `amount`? known: "
-            "amount, codes, count, custom, due_at, id, lines, memo, paid, status, tags, vendor",
+            ("7:10: error[E111]: there is no field `amuont` here\n  hint: did you mean `amount`? known: "
+             "amount, codes, count, custom, due_at, id, lines, memo, paid, status, tags, vendor"),
         ),
         ("lines[].{x: memmo}", "7:22: error[E111]: there is no field `memmo` here\n  hint: did you mean `memo`? known: amount, memo"),
         ("root().vendor.nam", "7:24: error[E111]: there is no field `nam` here\n  hint: known: id"),

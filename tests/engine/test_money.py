@@ -48,7 +48,9 @@ def test_amounts_as_vendors_write_them(text: str, printed: str) -> None:
     assert format_money(parse_money(text)) == printed
 
 
-@pytest.mark.parametrize("text", ["", "1e3", "1_000", "1,000.00", "NaN", "Infinity", "-sNaN", "１２", "0x10", "1.2.3", "--1"])
+@pytest.mark.parametrize(
+    "text", ["", "1e3", "1_000", "1,000.00", "NaN", "Infinity", "-sNaN", "\uff11\uff12", "0x10", "1.2.3", "--1"]
+)
 def test_a_text_that_is_no_plain_number_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_money(text)

@@ -78,3 +78,6 @@ WHERE name = :name AND (until_at < :at OR holder = :holder) RETURNING fence;
 
 -- name: lease_release
 UPDATE leases SET until_at = '' WHERE name = :name AND holder = :holder;
+
+-- name: lease_get
+SELECT holder, fence, until_at FROM leases WHERE name = :name;

@@ -371,7 +371,7 @@ def test_a_modify_is_judged_by_its_edit_sequence(sequence: str, kind: str) -> No
 
 @pytest.mark.parametrize(("sequence", "kind"), [("7", "none"), ("8", "changed")])
 def test_a_vendor_that_was_to_be_changed_is_found_by_its_list_id(sequence: str, kind: str) -> None:
-    change = operation(4, "<ListID>8-1</ListID><EditSequence>7</EditSequence><Phone>1</Phone>", "VendorMod")
+    change = operation(4, "<ListID>8-1</ListID><EditSequence>7</EditSequence><Name>New</Name>", "VendorMod")
     assert b"<FullName>" not in queries(change, "q", START)[0]
     ret = f"<VendorRet><ListID>8-1</ListID><EditSequence>{sequence}</EditSequence><Name>A</Name></VendorRet>"
     text = answer(f'<VendorQueryRs requestID="q.0" statusCode="0">{ret}</VendorQueryRs>')

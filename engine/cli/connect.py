@@ -1,0 +1,349 @@
+"""`flowctl connect`: settings and credentials of a connection; secrets come from a prompt, a file or the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import click
+
+from engine.cli import common, office
+from engine.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from engine.contract import Binding, Connector
+    from engine.world import World
+
+PASSWORD_LENGTH = 20  # base-62 characters, 119 bits
+Value = str | int | bool
+
+
+class SecretInArguments(UsageError):
+    """A secret was given where every user of the machine can read it."""
+
+    def __init__(self, connection: str, name: str) -> None:
+        super().__init__(
+            f"`{name}` is a secret: arguments of a command are seen by every user of this machine and kept in its history",
+            hint=f"leave it out to be asked, or give --secret-file {name}=PATH, or set {variable(connection, name)}",
+        )
+
+
+class NoSecret(UsageError):
+    """A setting that is no secret was given as one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"`{name}` is no secret", hint=f"give it with --set {name}=VALUE")
+
+
+class SecretMalformed(UsageError):
+    """A secret that no vendor gives out."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the secret `{name}` {reason}", hint="copy it again, as one line of text")
+
+
+class RoleUnclear(UsageError):
+    """The flows do not say which connector this connection has."""
+
+    def __init__(self, connection: str, known: list[str]) -> None:
+        if known:
+            message = f"flows give `{connection}` different connectors"
+            hint = f"name one of them: flowctl connect {connection} {known[0]}; known: {', '.join(known)}"
+        else:
+            message = f"no flow has a connection `{connection}`"
+            hint = f"name its connector: flowctl connect {connection} CONNECTOR"
+        super().__init__(message, hint=hint)
+
+
+class Given(TypedDict):
+    """What the command line says."""
+
+    connection: str | None
+    connector: str | None
+    home: Path
+    company: str
+    settings: tuple[str, ...]
+    secret_files: tuple[str, ...]
+    ask: bool | None
+    check: bool
+    listing: bool
+    form: str
+
+
+@click.command()
+@click.argument("connection", required=False)
+@click.argument("connector", required=False)
+@common.home_option
+@common.company_option
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting that is no secret (repeatable)."
+)
+@click.option(
+    "--secret-file", "secret_files", multiple=True, metavar="NAME=PATH", help="A secret from a file; `-` is stdin."
+)
+@click.option("--ask/--no-ask", default=None, help="Ask for secrets that are not given [default: on a terminal].")
+@click.option("--check", is_flag=True, help="Try the credentials: reach, token, scopes.")
+@click.option("--list", "listing", is_flag=True, help="Show the company's connections, without secrets.")
+@common.format_option
+def command(**given: Unpack[Given]) -> int:
+    """Give a connection of a company its settings and credentials; what was given before stays.
+
+    CONNECTOR is the one that the flows give this connection, unless you name another. A secret comes from a prompt,
+    from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
+
+    Example: flowctl connect ramp --set environment=sandbox --check
+    """
+    if given["listing"]:
+        return _list(given)
+    name = given["connection"]
+    if name is None:
+        raise click.UsageError("Missing argument 'CONNECTION'.")
+    office.connection_name(name)
+    if given["company"] == common.DEFAULT_COMPANY:
+        office.company_name(given["company"])
+    with office.opened(given["home"], create=True) as world:
+        with world.store.read() as tx:
+            from engine.store import companies
+
+            if given["company"] != common.DEFAULT_COMPANY:
+                companies.require(tx, given["company"])
+            known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
+        touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
+        if not given["check"] or touched or name not in known:
+            _keep(world, name, known.get(name), given)
+        return _check(world, given["company"], name, given["form"]) if given["check"] else 0
+
+
+def variable(connection: str, name: str) -> str:
+    """The environment variable that holds a secret."""
+    return f"FLOWCTL_SECRET_{connection}_{name}".upper()
+
+
+def connector_of(connection: str, given: str | None, before: str | None) -> Connector:
+    """The connector that was named, that is kept, or that the flows give this connection.
+
+    Raises:
+        RoleUnclear, UnknownName: when none of these says one that is installed.
+    """
+    from engine import registry
+
+    name = given or before
+    if name is None:
+        roles = office.roles()
+        named = roles.get(connection, [])
+        if not named and roles and _near(connection, roles):
+            raise UnknownName("connection", connection, tuple(roles))
+        if len(named) != 1:
+            raise RoleUnclear(connection, named)
+        name = named[0]
+    found = registry.find(name)
+    if found is None:
+        raise UnknownName("connector", name, registry.names())
+    return found
+
+
+def _near(name: str, known: Mapping[str, object]) -> bool:
+    import difflib
+
+    return bool(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6))
+
+
+def _keep(world: World, connection: str, before: str | None, given: Given) -> None:
+    """Gather what is given, made up and asked for, and keep it."""
+    from engine.connecting import connect
+    from engine.contract import Agent, Binding
+    from engine.store import companies
+
+    company = given["company"]
+    connector = connector_of(connection, given["connector"], before)
+    settings = _settings(connector, connection, given["settings"])
+    with world.store.read() as tx:
+        row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
+        logins = companies.logins(tx, company)
+    kept = row[1] if row else Binding(company, connection)
+    secrets = _secrets(connector, kept, given["secret_files"], ask=given["ask"])
+    merged = Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets})
+    made = ""
+    if isinstance(connector, Agent):
+        settings = {**settings, **connector.made_up(merged, world.ids)}
+        user = str({**merged.settings, **settings}.get("user", ""))
+        if "password" not in secrets and user not in logins:
+            made = secrets["password"] = world.ids.base62(PASSWORD_LENGTH)
+    with plain_settings(connector):
+        connect(world, company, connection, connector.spec.name, settings, secrets)
+    if isinstance(connector, Agent):
+        forget_other_users(world, company, connection)
+    _report(company, connection, connector, made, given["form"])
+
+
+def forget_other_users(world: World, company: str, connection: str) -> None:
+    """A company has one Web Connector user: one that was renamed can no longer sign in."""
+    from engine.store import companies
+
+    with world.store.write() as tx:
+        row = companies.binding(tx, world.vault, company, connection)
+        if row is not None and row[1].settings.get("user"):
+            tx.run("logins_forget", {"company": company, "keep": str(row[1].settings["user"])})
+
+
+@contextmanager
+def plain_settings(connector: Connector) -> Iterator[None]:
+    """Word a refused user name for people: the store only knows that another company has it."""
+    try:
+        yield
+    except UnknownName as error:
+        if "free user name" not in str(error):
+            raise
+        raise UsageError(
+            f"another company's {connector.spec.title} signs in with this user name",
+            hint="give another one: --set user=NAME",
+        ) from error
+
+
+def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> dict[str, Value]:
+    from engine.connecting import SettingWrong
+
+    fields = {field.name: field for field in connector.spec.settings}
+    found: dict[str, Value] = {}
+    for name, text in office.pairs("--set", given).items():
+        field = fields.get(name)
+        if field is None:
+            raise UnknownName("setting", name, tuple(n for n, f in fields.items() if not f.secret))
+        if field.secret:
+            raise SecretInArguments(connection, name)
+        if field.type == "integer" and not (text.lstrip("-").isascii() and text[-18:].lstrip("-").isdecimal()):
+            raise SettingWrong(name, f"`{text[:40]}` is no whole number", field.help)
+        found[name] = int(text) if field.type == "integer" and _is_number(text) else text
+        if field.type == "integer" and not isinstance(found[name], int):
+            raise SettingWrong(name, f"`{text[:40]}` is no whole number", field.help)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(digits) <= 18
+
+
+def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask: bool | None) -> dict[str, str]:
+    """Secrets by file, then environment, then prompt; those that are kept already are asked for with --ask only."""
+    fields = {field.name: field for field in connector.spec.settings}
+    paths = office.pairs("--secret-file", files, "PATH")
+    for name in paths:
+        if name not in fields:
+            raise UnknownName("secret", name, tuple(n for n, f in fields.items() if f.secret))
+        if not fields[name].secret:
+            raise NoSecret(name)
+    asking = sys.stdin.isatty() and "-" not in paths.values() if ask is None else ask
+    found = {}
+    for name, field in fields.items():
+        if not field.secret:
+            continue
+        if name in paths:
+            found[name] = _from_file(name, paths[name])
+        elif variable(kept.connection, name) in os.environ:
+            found[name] = _fit(name, os.environ[variable(kept.connection, name)])
+        elif asking and (ask or (field.required and name not in kept.secrets)):
+            text = _prompt(f"{connector.spec.title}: {field.help}", optional=not field.required or name in kept.secrets)
+            if text:
+                found[name] = _fit(name, text)
+    return found
+
+
+def _prompt(label: str, *, optional: bool) -> str:
+    shown = f"{label} (Enter leaves it as it is)" if optional else label
+    default = "" if optional else None
+    return str(click.prompt(shown, hide_input=True, err=True, default=default, show_default=False))
+
+
+def _from_file(name: str, path: str) -> str:
+    data = office.read_bytes(path, limit=office.MAX_SECRET)
+    try:
+        return _fit(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SecretMalformed(name, "is no UTF-8 text") from error
+
+
+def _fit(name: str, text: str) -> str:
+    """The secret without the line break that editors put at the end of a file."""
+    secret = text.rstrip("\r\n")
+    if not secret.strip():
+        raise SecretMalformed(name, "is empty")
+    if any(character < " " or character == "\x7f" for character in secret):
+        raise SecretMalformed(name, "holds line breaks or control characters")
+    if not secret.isprintable() or "\udc80" <= max(secret) <= "\udfff":
+        raise SecretMalformed(name, "is no plain text")
+    return secret
+
+
+def _report(company: str, connection: str, connector: Connector, password: str, form: str) -> None:
+    if form == "json":
+        found = {"company": company, "connection": connection, "connector": connector.spec.name}
+        common.echo_json({**found, "password": password} if password else found)
+    else:
+        click.echo(f"{company}/{connection}: connected with {connector.spec.title}")
+        if password:
+            click.echo(f"password of the Web Connector, shown this once: {password}")
+    if password:
+        office.say(f"next: flowctl qwc --company {company}")
+
+
+def _check(world: World, company: str, connection: str, form: str) -> int:
+    from engine.health import connection_of
+
+    findings = list(connection_of(world, company, connection))
+    show_findings(findings, form)
+    return 1 if any(f.level == "FAIL" for f in findings) else 0
+
+
+def show_findings(findings: list[object], form: str) -> None:
+    """Print findings: level, subject, message, and what to do."""
+    from dataclasses import asdict
+
+    from engine.health import Finding
+
+    for finding in findings:
+        assert isinstance(finding, Finding)
+        if form == "json":
+            common.echo_json(asdict(finding))
+            continue
+        click.echo(f"{finding.level:<4}  {common.clean(finding.subject)}: {common.clean(finding.message)}")
+        if finding.hint:
+            click.echo(f"      do: {common.clean(finding.hint)}")
+
+
+def _list(given: Given) -> int:
+    import json
+
+    from engine.store import companies
+
+    with office.opened(given["home"]) as world, world.store.read() as tx:
+        companies.require(tx, given["company"])
+        rows = companies.connections(tx, given["company"])
+        sealed: dict[str, list[str]] = {}
+        for row in tx.rows("credential_fields", {"company": given["company"]}):
+            if row["field"] != companies.TOKEN_FIELD:
+                sealed.setdefault(row["connection"], []).append(row["field"])
+        users = companies.logins(tx, given["company"])
+    found = []
+    for row in rows:
+        settings: dict[str, Value] = json.loads(row["settings"])
+        secrets = sealed.get(row["connection"], []) + (["password"] if settings.get("user") in users else [])
+        item = {"connection": row["connection"], "connector": row["connector"], "settings": settings}
+        found.append({**item, "secrets": secrets, "updated_at": row["updated_at"]})
+    if given["form"] == "json":
+        common.echo_json({"company": given["company"], "connections": found})
+        return 0
+    for item in found:
+        click.echo(f"{item['connection']}: {item['connector']}, changed {item['updated_at']}")
+        shown: Mapping[str, Value] = dict(item["settings"])
+        for name, value in shown.items():
+            click.echo(f"  {name} = {common.clean(value)}")
+        for name in item["secrets"]:
+            click.echo(f"  {name} = (sealed)")
+    if not found:
+        office.say(f"{given['company']} has no connections; run `flowctl connect NAME`")
+    return 0

@@ -1,0 +1,292 @@
+"""Checks of an installation and of a company's connections: each finding says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from engine import registry
+from engine.clock import Clock, from_iso
+from engine.contract import Agent, Binding, Connector, Scoped, Source
+from engine.errors import FlowctlError, UsageError
+from engine.overview import age
+from engine.store import companies, journal
+from engine.store.base import Tx
+from engine.store.sqlite import SqliteStore
+from engine.validate import validate
+from engine.vault import KEY_VARIABLE, load_key
+from engine.world import World
+
+Level = Literal["ok", "warn", "FAIL"]
+_NEEDED = (3, 11)
+# UPSERT with RETURNING, which the store's statements use (sqlite.org/lang_returning.html).
+_OLDEST_SQLITE = (3, 35, 0)
+_FREE_WARN, _FREE_FAIL = 1 << 30, 50 << 20
+_UNSEEN_WARN_S = 24 * 3600
+_BUILT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One checked thing."""
+
+    level: Level
+    subject: str
+    message: str
+    hint: str = ""
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def machine(home: Path, clock: Clock) -> Iterator[Finding]:
+    """What the process stands on: Python, SQLite, disk, key, clock."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    python_ok = sys.version_info[:2] >= _NEEDED
+    yield Finding("ok" if python_ok else "FAIL", "python", version, "" if python_ok else "install Python 3.11 or newer")
+    sqlite_ok = sqlite3.sqlite_version_info >= _OLDEST_SQLITE
+    hint = "" if sqlite_ok else "use a Python that brings SQLite 3.35 or newer"
+    yield Finding("ok" if sqlite_ok else "FAIL", "sqlite", sqlite3.sqlite_version, hint)
+    yield _disk(home)
+    yield _key(home)
+    now = clock.now()
+    late = now < _BUILT
+    clock_hint = "set the clock: tokens, schedules and the journal depend on it" if late else ""
+    yield Finding("FAIL" if late else "ok", "clock", now.strftime("%Y-%m-%d %H:%M:%S UTC"), clock_hint)
+
+
+def _disk(home: Path) -> Finding:
+    place = next(folder for folder in (home.absolute(), *home.absolute().parents) if folder.is_dir())
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        return Finding("FAIL", "disk", f"{place}: {error.strerror}", "give another --home")
+    text = f"{free / (1 << 30):.1f} GiB free at {place}"
+    if not os.access(place, os.W_OK):
+        return Finding("FAIL", "disk", f"{place} cannot be written to", "give another --home, or change its owner")
+    if free < _FREE_FAIL:
+        return Finding("FAIL", "disk", text, "free disk space: nothing can be kept any more")
+    return Finding("warn", "disk", text, "free disk space soon") if free < _FREE_WARN else Finding("ok", "disk", text)
+
+
+def _key(home: Path) -> Finding:
+    given = KEY_VARIABLE in os.environ
+    if not given and not (home / "key").exists():
+        if (home / "flowctl.db").exists():
+            hint = f"put the key back, or set {KEY_VARIABLE}; without it every connection must be connected again"
+            return Finding("FAIL", "key", f"there is a store at {home} and no key", hint)
+        return Finding("ok", "key", "none yet; `flowctl company add` makes one")
+    try:
+        vault = load_key(home, create=False)
+    except UsageError as error:
+        return Finding("FAIL", "key", str(error), error.hint or "")
+    except (OSError, UnicodeDecodeError) as error:
+        return Finding("FAIL", "key", f"{home / 'key'} cannot be read: {_said(error)}", "put the right file back")
+    where = f"the variable {KEY_VARIABLE}" if given else str(home / "key")
+    return Finding("ok", "key", f"{vault.key_id} from {where}")
+
+
+def store_of(world: World) -> Iterator[Finding]:
+    """The store file: its mode, its integrity, and that every journal follows from its first line."""
+    store = world.store
+    if isinstance(store, SqliteStore):
+        mode = store.connection.execute("PRAGMA journal_mode").fetchone()[0]
+        problem = store.integrity_problem()
+        if problem:
+            yield Finding("FAIL", "store", f"damaged: {problem}", "stop flowctl and restore the newest backup")
+            return
+        yield Finding("ok", "store", f"whole; journal mode {mode}")
+    with store.read() as tx:
+        for company in companies.names(tx):
+            yield _journal(tx, company, world.clock)
+    yield _sealed(world)
+
+
+def _journal(tx: Tx, company: str, clock: Clock) -> Finding:
+    subject = f"journal {company}"
+    broken = journal.verify(tx, company)
+    if broken is not None:
+        hint = "keep this store as evidence and restore the newest backup whose journal is whole"
+        return Finding("FAIL", subject, f"line {broken.seq}: {broken.reason}", hint)
+    head = tx.one("journal_head", {"company": company})
+    count = head["seq"] if head else 0
+    newest = next(journal.lines(tx, company, after=count - 1, page=1), None) if count else None
+    if newest is not None and (from_iso(newest["at"]) - clock.now()).total_seconds() > 60:
+        return Finding("warn", subject, f"its newest line is in the future: {newest['at']}", "set the clock")
+    return Finding("ok", subject, f"{count} lines, the chain is whole")
+
+
+def _sealed(world: World) -> Finding:
+    """Whether the key at hand opens what is sealed."""
+    with world.store.read() as tx:
+        others = set()
+        for row in tx.rows("connections_all", {}):
+            scope = {"company": row["company"], "connection": row["connection"]}
+            others |= {c["key_id"] for c in tx.rows("credentials_of", scope) if c["key_id"] != world.vault.key_id}
+    if others:
+        message = f"some secrets are sealed with another key: {', '.join(sorted(others))}"
+        return Finding("FAIL", "secrets", message, "use that key, or connect again with `flowctl connect`")
+    return Finding("ok", "secrets", f"sealed with the key {world.vault.key_id}")
+
+
+def flows_of(paths: Sequence[Path]) -> Iterator[Finding]:
+    """Whether the flow files are sound."""
+    for path in paths:
+        try:
+            report = validate([path])
+        except UsageError as error:
+            yield Finding("FAIL", f"flow {path.stem}", str(error), error.hint or "")
+            continue
+        if report.ok:
+            warnings = report.count("warning")
+            note = f", {warnings} warnings" if warnings else ""
+            yield Finding("ok", f"flow {path.stem}", f"valid{note}")
+        else:
+            first = next(p for p in report.problems if p.level == "error")
+            message = f"{report.count('error')} errors, the first: {str(first).splitlines()[0]}"
+            yield Finding("FAIL", f"flow {path.stem}", message, f"run `flowctl validate {path}`")
+
+
+def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding]:
+    """Every connection of a company, and when the Web Connector last came.
+
+    Raises:
+        UnknownName: when there is no such company.
+    """
+    with world.store.read() as tx:
+        companies.require(tx, company)
+        rows = companies.connections(tx, company)
+        paused = tx.one("company_get", {"company": company})
+    if paused is not None and paused["paused"]:
+        yield Finding("warn", f"company {company}", "is paused", "nothing is read or sent until it goes on")
+    if not rows:
+        hint = f"run `flowctl connect NAME --company {company}`"
+        yield Finding("warn", f"company {company}", "has no connections", hint)
+    for row in rows:
+        yield from connection_of(world, company, row["connection"], offline=offline)
+
+
+def connection_of(world: World, company: str, connection: str, *, offline: bool = False) -> Iterator[Finding]:
+    """A connection: its settings, and whether the credentials reach the other side and may do what they must."""
+    subject = f"{company}/{connection}"
+    try:
+        connector, binding = world.bound(company, connection)
+    except FlowctlError as error:
+        yield Finding("FAIL", subject, str(error), error.hint or "")
+        return
+    problems = connector.check(binding)
+    for problem in problems:
+        level: Level = "FAIL" if problem.level == "error" else "warn"
+        yield Finding(level, subject, f"{problem.where}: {problem.message}", problem.hint or "")
+    if any(problem.level == "error" for problem in problems):
+        return
+    if connector.spec.delivery == "pull":
+        yield from _agent(world, company, connection, connector, binding)
+    elif offline:
+        yield Finding("ok", subject, "settings are complete; not called (--offline)")
+    else:
+        yield from _called(world, company, connection, connector, binding)
+
+
+def _agent(world: World, company: str, connection: str, connector: Connector, binding: Binding) -> Iterator[Finding]:
+    """A connection that calls us: is there a password, is a company file bound, when did it last come."""
+    subject, user = f"{company}/{connection}", str(binding.settings.get("user", ""))
+    with world.store.read() as tx:
+        logins = companies.logins(tx, company)
+        bound = companies.identity(tx, company)
+        session = tx.one("session_newest", {"company": company})
+    if isinstance(connector, Agent) and user not in logins:
+        hint = f"run `flowctl qwc --new-password --company {company}`"
+        yield Finding("FAIL", subject, f"the user `{user}` has no password", hint)
+        return
+    yield Finding("ok", subject, f"the user `{user}` may sign in")
+    if bound is None:
+        yield Finding("warn", subject, "no company file is bound yet", "let the Web Connector call once")
+    else:
+        yield Finding("ok", subject, f"bound to the company file `{bound.get('company_name', '')}`")
+    if session is None:
+        hint = "install the file that `flowctl qwc` writes, and press Update Selected"
+        yield Finding("warn", subject, "the Web Connector never called", hint)
+        return
+    ago = age(world.clock, session["seen_at"])
+    late = (world.clock.now() - from_iso(session["seen_at"])).total_seconds() > _UNSEEN_WARN_S
+    hint = "is the Windows computer on, and Auto-Run ticked in the Web Connector?" if late else ""
+    yield Finding("warn" if late else "ok", subject, f"the Web Connector last called {ago} ago", hint)
+
+
+def _called(world: World, company: str, connection: str, connector: Connector, binding: Binding) -> Iterator[Finding]:
+    """A connection that we call: try the credentials, compare the scopes."""
+    subject = f"{company}/{connection}"
+    try:
+        opened = world.open(company, connection)
+        with closing(opened if isinstance(opened, _Closable) else _Nothing()):
+            granted = opened.granted() if isinstance(opened, Scoped) else None
+    except FlowctlError as error:
+        yield Finding("FAIL", subject, str(error), error.hint or "check the credentials and the network")
+        return
+    if granted is None:
+        offers = "can be read from" if isinstance(opened, Source) else "is open"
+        yield Finding("ok", subject, f"{connector.spec.title}: {offers}")
+        return
+    lacking = sorted(_asked(connector, binding) - granted)
+    yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {len(granted)} scopes granted")
+    if lacking:
+        hint = "grant them to the app there, or ask for fewer with `--set scopes=...`"
+        yield Finding("FAIL", subject, f"scopes that were not granted: {', '.join(lacking)}", hint)
+
+
+def _asked(connector: Connector, binding: Binding) -> set[str]:
+    spec = next((entry for entry in connector.spec.settings if entry.name == "scopes"), None)
+    value = binding.settings.get("scopes", spec.default if spec else "")
+    return set(str(value or "").split())
+
+
+class _Nothing:
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Iterator[Finding]:
+    """Which flows the company's connections complete; `flows` are names with (connection, connector) pairs."""
+    with world.store.read() as tx:
+        made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
+    for name, wanted in flows:
+        missing = [connection for connection, _ in wanted if connection not in made]
+        other = [(c, k) for c, k in wanted if c in made and made[c] != k]
+        if other:
+            connection, connector = other[0]
+            message = f"`{connection}` is {made[connection]} here, and the flow wants {connector}"
+            hint = f"run `flowctl connect {connection} {connector} --company {company}`"
+            yield Finding("warn", f"{company}/{name}", message, hint)
+        elif missing and len(missing) < len(wanted):
+            message = f"not connected: {', '.join(missing)}"
+            yield Finding(
+                "warn", f"{company}/{name}", message, f"run `flowctl connect {missing[0]} --company {company}`"
+            )
+        elif not missing:
+            yield Finding("ok", f"{company}/{name}", "all connections are made")
+
+
+def connectors_of() -> Iterator[Finding]:
+    """Whether every installed connector loads."""
+    for name in registry.names():
+        try:
+            found = registry.find(name)
+        except FlowctlError as error:
+            yield Finding("FAIL", f"connector {name}", str(error), error.hint or "")
+            continue
+        yield Finding("ok", f"connector {name}", found.spec.title if found else "")
+
+
+def _said(error: Exception) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else "it is no ASCII text"

@@ -1,0 +1,220 @@
+"""How a company stands: records and money by state, runs, sessions, lists, alerts; read from the store alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from engine import worklist
+from engine.clock import Clock, from_iso
+from engine.store import companies, work
+from engine.store.base import Row, Tx
+from engine.store.records import MOVES
+
+# In the order of a record's life.
+STATES = ("pending", "intended", "sent", "unknown", "posted", "closed", "deferred", "failed", "skipped", "vanished")
+assert set(STATES) == set(MOVES)
+
+
+@dataclass(frozen=True, slots=True)
+class StateLine:
+    """The records of one stream in one state."""
+
+    flow: str
+    stream: str
+    state: str
+    records: int
+    money: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """The newest run of a flow."""
+
+    flow: str
+    number: int
+    started_at: str
+    ended_at: str
+    outcome: str
+    counts: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """The newest visit of the polled connector's agent."""
+
+    opened_at: str
+    seen_at: str
+    is_open: bool
+    counts: Mapping[str, int]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListLine:
+    """A cached list of the target."""
+
+    name: str
+    objects: int
+    loaded_at: str
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything `flowctl status` and the panel's first page show."""
+
+    company: str
+    title: str
+    states: tuple[StateLine, ...]
+    runs: tuple[RunLine, ...]
+    session: SessionLine | None
+    backlog: int
+    untold: int
+    doubt: Row | None
+    lists: tuple[ListLine, ...]
+    alerts: tuple[Row, ...]
+
+    def count(self, *states: str) -> int:
+        """Records in these states."""
+        return sum(line.records for line in self.states if line.state in states)
+
+    def money(self, *states: str) -> Mapping[str, Decimal]:
+        """Money in these states, by currency."""
+        lines = [line for line in self.states if line.state in states]
+        return worklist.sums((currency, amount) for line in lines for currency, amount in line.money.items())
+
+
+def overview(tx: Tx, company: str, flow: str = "") -> Overview:
+    """Look at a company, or at one flow of it.
+
+    Raises:
+        UnknownName: when there is no such company.
+    """
+    row = companies.require(tx, company)
+    unsettled = tx.one("set_unsettled", {"company": company})
+    waiting = tx.rows("operations_backlog_of", {"company": company})
+    told = tx.rows("marks_count", {"company": company, "flow": flow})
+    return Overview(
+        company,
+        row["title"],
+        _states(tx, company, flow),
+        tuple(_run(r) for r in tx.rows("runs_newest", {"company": company}) if flow in ("", r["flow"])),
+        _session(tx, company),
+        sum(r["count"] for r in waiting if flow in ("", r["flow"])),
+        sum(r["count"] for r in told if r["state"] in ("waiting", "calling")),
+        unsettled,
+        _lists(tx, company),
+        tuple(
+            a for a in work.alerts(tx, company) if not flow or a["subject"].partition("/")[0] in (flow, a["subject"])
+        ),
+    )
+
+
+def age(clock: Clock, moment: str) -> str:
+    """How long ago, in one unit: `12 s`, `5 min`, `3 h`, `4 d`."""
+    seconds = max(0, int((clock.now() - from_iso(moment)).total_seconds()))
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"
+
+
+def as_json(found: Overview) -> dict[str, Any]:
+    """For programs; amounts as text."""
+    return {
+        "company": found.company,
+        "title": found.title,
+        "states": [
+            {
+                "flow": line.flow,
+                "stream": line.stream,
+                "state": line.state,
+                "records": line.records,
+                "money": texts(line.money),
+            }
+            for line in found.states
+        ],
+        "runs": [
+            {
+                "flow": run.flow,
+                "number": run.number,
+                "started_at": run.started_at,
+                "ended_at": run.ended_at or None,
+                "outcome": run.outcome,
+                "counts": run.counts,
+            }
+            for run in found.runs
+        ],
+        "session": None
+        if found.session is None
+        else {
+            "opened_at": found.session.opened_at,
+            "seen_at": found.session.seen_at,
+            "open": found.session.is_open,
+            "counts": found.session.counts,
+            "error": found.session.error,
+        },
+        "backlog": found.backlog,
+        "untold": found.untold,
+        "in_doubt": None
+        if found.doubt is None
+        else {name: found.doubt[name] for name in ("id", "state", "attempts", "sent_at")},
+        "lists": [
+            {"list": item.name, "objects": item.objects, "loaded_at": item.loaded_at or None, "due": item.due}
+            for item in found.lists
+        ],
+        "alerts": [
+            {name: row[name] for name in ("id", "kind", "subject", "message", "hint", "times", "first_at", "last_at")}
+            for row in found.alerts
+        ],
+    }
+
+
+def texts(sums: Mapping[str, Decimal]) -> dict[str, str]:
+    """Sums as text, by currency."""
+    return {currency: f"{amount:f}" for currency, amount in sums.items()}
+
+
+def _states(tx: Tx, company: str, flow: str) -> tuple[StateLine, ...]:
+    scope = {"company": company, "flow": flow}
+    amounts: dict[tuple[str, str, str], list[tuple[str, Decimal | None]]] = {}
+    for row in tx.rows("record_amounts", scope):
+        place = (row["flow"], row["stream"], row["state"])
+        amounts.setdefault(place, []).append((row["currency"] or "", Decimal(row["amount"])))
+    lines = [
+        StateLine(
+            row["flow"],
+            row["stream"],
+            row["state"],
+            row["count"],
+            worklist.sums(amounts.get((row["flow"], row["stream"], row["state"]), ())),
+        )
+        for row in tx.rows("record_counts", scope)
+    ]
+    return tuple(sorted(lines, key=lambda line: (line.flow, line.stream, STATES.index(line.state))))
+
+
+def _run(row: Row) -> RunLine:
+    counts = json.loads(row["counts"])
+    return RunLine(row["flow"], row["id"], row["started_at"], row["ended_at"] or "", row["outcome"], counts)
+
+
+def _session(tx: Tx, company: str) -> SessionLine | None:
+    row = tx.one("session_newest", {"company": company})
+    if row is None:
+        return None
+    state = json.loads(row["state"])
+    counts: Mapping[str, int] = state.get("counts") or {}
+    return SessionLine(row["opened_at"], row["seen_at"], bool(row["is_open"]), counts, str(state.get("error") or ""))
+
+
+def _lists(tx: Tx, company: str) -> tuple[ListLine, ...]:
+    counts = {row["list"]: row["count"] for row in tx.rows("list_count", {"company": company})}
+    rows: Sequence[Row] = tx.rows("lists_of", {"company": company})
+    return tuple(
+        ListLine(row["list"], counts.get(row["list"], 0), row["loaded_at"] or "", bool(row["due"])) for row in rows
+    )

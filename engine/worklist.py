@@ -1,0 +1,404 @@
+"""What waits for a person, and what a person does about it: map, set, try again, bind a company file."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from engine import follow, money
+from engine.contract import Json, ListObject
+from engine.errors import FlowctlError, UsageError
+from engine.follow import Hand
+from engine.model import Flow, Lookup
+from engine.store import companies, journal, lists, outbox, records, work
+from engine.store.base import Row, Tx
+from engine.store.records import Move, Reason
+
+Value = str | int | bool
+_FOLLOWS = "nothing: they follow by themselves when the other record is posted"
+
+
+class NoSuchTarget(UsageError):
+    """The target has no such object."""
+
+    def __init__(self, lookup: Lookup, name: str, near: Sequence[str]) -> None:
+        listed = " or ".join(f"`{other}`" for other in near)
+        super().__init__(
+            f"`{name}` is not in the {lookup.list} list of {lookup.connection}",
+            hint=f"did you mean {listed}?" if near else "give the full name as it stands there, or its ListID",
+        )
+
+
+class TargetInactive(UsageError):
+    """The target's object is switched off there."""
+
+    def __init__(self, lookup: Lookup, name: str) -> None:
+        super().__init__(
+            f"`{name}` is inactive in the {lookup.list} list of {lookup.connection}",
+            hint="make it active there, or map to another one",
+        )
+
+
+class NothingToConfirm(FlowctlError):
+    """No company file waits to be confirmed."""
+
+    hint = "press Update Selected in the Web Connector, then confirm what it shows"
+
+
+class BoundAlready(FlowctlError):
+    """The company is bound to a company file already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the company is bound to `{name}` already", hint="release it first: --release")
+
+
+class SetInDoubt(FlowctlError):
+    """A message set is not settled, and only the bound company file can tell what became of it."""
+
+    def __init__(self, set_id: str) -> None:
+        super().__init__(
+            f"the message set {set_id} is not settled, and only the bound company file can tell what became of it",
+            hint="let the Web Connector run once more with that company file open, then release it",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A parked record as a person wants to see it."""
+
+    id: int
+    stream: str
+    source_id: str
+    reference: str
+    party: str
+    dated_on: str
+    amount: Decimal | None
+    currency: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One thing that is missing, and what waits for it; `key` and `label` are those of a missing mapping."""
+
+    flow: str
+    code: str
+    message: str
+    fix: str
+    lookup: str = ""
+    key: str = ""
+    label: str = ""
+    records: tuple[Waiting, ...] = ()
+
+    @property
+    def money(self) -> Mapping[str, Decimal]:
+        """How much waits, by currency."""
+        return sums((r.currency, r.amount) for r in self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What trying again came to."""
+
+    moved: tuple[Row, ...]
+    refused: tuple[tuple[Row, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a mapping points at; `verified` is false when the list was never read."""
+
+    full_name: str
+    list_id: str
+    verified: bool
+
+
+@dataclass(slots=True)
+class _Group:
+    reason: Reason
+    lookup: str
+    key: str
+    label: str
+    rows: dict[int, Waiting] = field(default_factory=dict)
+
+
+def sums(amounts: Iterable[tuple[str, Decimal | None]]) -> dict[str, Decimal]:
+    """Exact sums by currency, in the order of the currencies' names."""
+    found: dict[str, list[Decimal]] = {}
+    for currency, amount in amounts:
+        if amount is not None:
+            found.setdefault(currency, []).append(amount)
+    return {currency: money.total(parts) for currency, parts in sorted(found.items())}
+
+
+def parked(tx: Tx, company: str, state: str, flow: str = "", stream: str = "") -> list[Row]:
+    """The records of a state, without their payloads."""
+    return tx.rows("records_parked", {"company": company, "state": state, "flow": flow, "stream": stream})
+
+
+def waiting(row: Row) -> Waiting:
+    """A record's row for people."""
+    return Waiting(
+        row["id"],
+        row["stream"],
+        row["source_id"],
+        row["reference"] or "",
+        row["party"] or "",
+        row["dated_on"] or "",
+        Decimal(row["amount"]) if row["amount"] is not None else None,
+        row["currency"] or "",
+        row["updated_at"],
+    )
+
+
+def gaps(tx: Tx, company: str, flow: str = "") -> list[Gap]:
+    """Everything that deferred records wait for, the most waited for first; a record may wait for several things."""
+    groups: dict[tuple[str, ...], _Group] = {}
+    for row in parked(tx, company, "deferred", flow):
+        for reason in records.load_reasons(row):
+            lookup, key, label = _mapping_of(reason)
+            kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
+            if reason.code == "not_posted":
+                kind = (reason.code, row["stream"])
+            group = groups.setdefault((row["flow"], *kind), _Group(reason, lookup, key, label))
+            group.rows[row["id"]] = waiting(row)
+    found = [_gap(company, name[0], group) for name, group in groups.items()]
+    return sorted(found, key=lambda gap: (-len(gap.records), gap.flow, gap.lookup, gap.key, gap.message))
+
+
+def _gap(company: str, flow: str, group: _Group) -> Gap:
+    reason = group.reason
+    rows = tuple(group.rows.values())
+    if group.lookup and reason.code == "unmapped":
+        words = ["flowctl", "map", "set", flow, group.lookup, group.key]
+        where = "" if company == "main" else f" --company {shlex.quote(company)}"
+        fix = f"{shlex.join(words)} 'NAME THERE'{where}"
+        return Gap(flow, reason.code, reason.message, fix, group.lookup, group.key, group.label, rows)
+    if reason.code == "not_posted":
+        return Gap(flow, reason.code, "another record must be posted first", _FOLLOWS, records=rows)
+    return Gap(flow, reason.code, reason.message, reason.hint or "flowctl retry --state deferred", records=rows)
+
+
+def _mapping_of(reason: Reason) -> tuple[str, str, str]:
+    """Lookup, key and label of the mapping that would help; empty texts when none would."""
+    keys = [rest for kind, _, rest in (w.partition(":") for w in reason.waits_for) if kind == "mapping"]
+    if reason.code != "unmapped" or not keys:
+        return "", "", ""
+    lookup, _, key = keys[0].partition(":")
+    return lookup, key, keys[-1].partition(":")[2]
+
+
+# --- mappings --------------------------------------------------------------------------------------------------------
+
+
+def find_target(tx: Tx, company: str, lookup: Lookup, name: str) -> Target:
+    """The object that a person means by its full name or its ListID.
+
+    Raises:
+        NoSuchTarget, TargetInactive: when the list was read and does not have it as an active object.
+    """
+    if not lists.loaded(tx, company, lookup.list):
+        return Target(name, "", verified=False)
+    found = lists.named(tx, company, lookup.list, name) or lists.by_id(tx, company, lookup.list, name)
+    if found is None:
+        raise NoSuchTarget(lookup, name, _near(name, lists.objects(tx, company, lookup.list)))
+    if not found.active:
+        raise TargetInactive(lookup, found.full_name)
+    return Target(found.full_name, found.list_id, verified=True)
+
+
+def _near(name: str, objects: Sequence[ListObject]) -> list[str]:
+    """Names that were perhaps meant: by their last part first, then those that look alike."""
+    folded = {item.full_name.casefold(): item.full_name for item in objects if item.active}
+    wanted = name.casefold()
+    ends = [full for key, full in folded.items() if key.rpartition(":")[2] == wanted]
+    numbers = [item.full_name for item in objects if item.active and item.number and item.number == name]
+    alike = [folded[key] for key in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+    return list(dict.fromkeys([*ends, *numbers, *alike]))[:3]
+
+
+def save_mapping(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
+    """Save a person's mapping, close the alerts it answers, wake what waited for it; returns how many records woke."""
+    scope = {"company": hand.company, "wait_key": f"mapping:{row.lookup}:{row.source_key}"}
+    subjects = set()
+    for record in tx.rows("waits_on", scope):
+        for reason in records.load_reasons(record):
+            lookup, key, _ = _mapping_of(reason)
+            # Many records that miss the same value share one alert, under the value's first name.
+            if lookup == row.lookup and scope["wait_key"] in reason.waits_for:
+                subjects.add(f"{record['flow']}/{lookup}/{key}")
+    woken = follow.map_value(tx, hand, flow, row)
+    for subject in subjects:
+        for kind in ("deferred", "failed"):
+            work.resolve_alert(tx, hand.company, kind, subject, hand.at)
+    return woken
+
+
+def drop_mapping(tx: Tx, hand: Hand, flow: Flow, lookup: str, key: str) -> bool:
+    """Remove a mapping; what was posted with it stays as it is. False when there was none."""
+    if not lists.drop_mapping(tx, hand.company, flow.name, lookup, key):
+        return False
+    entry = journal.Entry("unmapped", flow.name, detail={"lookup": lookup, "key": key})
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    return True
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None) -> int:
+    """Set a flow's setting, or go back to its default with None; returns how many records are looked at anew."""
+    if value is None:
+        companies.drop_setting(tx, hand.company, flow.name, name)
+    else:
+        companies.put_setting(tx, hand.company, flow.name, name, value)
+    detail = {"setting": name, "value": value}
+    journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("setting", flow.name, detail=detail)])
+    rows = parked(tx, hand.company, "deferred", flow.name)
+    says = _says(flow, name)
+    if says:
+        rows += [
+            row
+            for row in parked(tx, hand.company, "skipped", flow.name)
+            if any(r.code == "not_selected" and (row["stream"], r.message) in says for r in records.load_reasons(row))
+        ]
+    moves = [Move(row, "pending", "woken", detail={"by": f"setting:{name}"}) for row in rows]
+    records.move(tx, hand.company, hand.at, hand.actor, moves)
+    return len(moves)
+
+
+def _says(flow: Flow, name: str) -> set[tuple[str, str]]:
+    """Streams and texts of the conditions that depend on a setting."""
+    asks = re.compile(rf"setting\(\s*'{re.escape(name)}'\s*\)")
+    defined = [key for key, expr in flow.define if asks.search(expr.text)]
+    uses = re.compile(rf"\b({'|'.join(map(re.escape, defined))})\(") if defined else None
+    return {
+        (stream.name, item.say)
+        for stream in flow.streams
+        for item in stream.select
+        if asks.search(item.only.text) or (uses and uses.search(item.only.text))
+    }
+
+
+# --- trying again ----------------------------------------------------------------------------------------------------
+
+_WHY = {
+    "pending": "it waits for nothing; the next run prepares it",
+    "intended": "it is prepared, and the Web Connector sends it next",
+    "sent": "it is under way; a second one would be posted twice",
+    "unknown": "it was sent and its outcome is not known; a second one could be posted twice",
+    "posted": "it is posted",
+    "closed": "it is posted, and the source knows",
+    "skipped": "it is not to be written",
+    "vanished": "it was posted and is gone from the target; a person decides there",
+}
+
+
+def chosen(tx: Tx, company: str, names: Sequence[str]) -> tuple[list[Row], list[str]]:
+    """Records by their number, source id or reference; and the names that fit none."""
+    found: dict[int, Row] = {}
+    unknown = []
+    for name in names:
+        rows = list(tx.rows("records_by_source_id", {"company": company, "source_id": name}))
+        number = int(name) if re.fullmatch(r"[0-9]{1,18}", name, re.ASCII) else None
+        if not rows and number is not None:
+            row = tx.one("record_get", {"id": number})
+            rows = [row] if row is not None and row["company"] == company else []
+        if not rows:
+            unknown.append(name)
+        found.update({row["id"]: row for row in rows})
+    return list(found.values()), unknown
+
+
+def retry(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
+    """Make failed and deferred records pending again; never one that may be in the target."""
+    moved, refused = [], []
+    for row in rows:
+        why = _refusal(tx, row)
+        if why:
+            refused.append((row, why))
+            continue
+        full = tx.one("record_get", {"id": row["id"]})
+        assert full is not None
+        follow.quiet(tx, hand, full)
+        operation = tx.one("operation_get", {"id": full["operation_id"]}) if full["operation_id"] else None
+        if operation is not None and operation["state"] == "held":
+            # It was refused there and held for a person; the next try is an operation of its own.
+            outbox.put(tx, operation["id"], "cancelled")
+        step = Move(full, "pending", "retried", detail={"why": reason} if reason else {})
+        records.move(tx, hand.company, hand.at, hand.actor, [step])
+        moved.append(row)
+    return Retried(tuple(moved), tuple(refused))
+
+
+def _refusal(tx: Tx, row: Row) -> str:
+    state = row["state"]
+    if state not in ("failed", "deferred"):
+        detail = "; ".join(reason.message for reason in records.load_reasons(row))
+        return _WHY[state] + (f" ({detail})" if detail else "")
+    full = tx.one("record_get", {"id": row["id"]})
+    operation = tx.one("operation_get", {"id": full["operation_id"]}) if full and full["operation_id"] else None
+    if operation is not None and operation["state"] in ("waiting", "sent"):
+        return f"its request {operation['id']} is {operation['state']}"
+    return ""
+
+
+# --- the company file ------------------------------------------------------------------------------------------------
+
+
+def unconfirmed(tx: Tx, company: str) -> Json | None:
+    """The company file that waits for a person's word, if any."""
+    asked = tx.one("journal_newest", {"company": company, "event": "company_unconfirmed"})
+    released = tx.one("journal_newest", {"company": company, "event": "released"})
+    if asked is None or (released is not None and released["seq"] > asked["seq"]):
+        return None
+    if companies.identity(tx, company) is not None:
+        return None
+    detail: dict[str, Any] = json.loads(asked["detail"])
+    return {name: value for name, value in detail.items() if name != "message"}
+
+
+def confirm(tx: Tx, hand: Hand) -> Json:
+    """Bind the company to the file that waits to be confirmed.
+
+    Raises:
+        BoundAlready, NothingToConfirm: when there is nothing to decide.
+    """
+    bound = companies.identity(tx, hand.company)
+    if bound is not None:
+        raise BoundAlready(str(bound.get("company_name", "")))
+    identity = unconfirmed(tx, hand.company)
+    if identity is None:
+        raise NothingToConfirm
+    companies.bind(tx, hand.company, identity, hand.at)
+    _told(tx, hand, journal.Entry("bound", detail=dict(identity)))
+    return identity
+
+
+def release(tx: Tx, hand: Hand, reason: str) -> Json | None:
+    """Release the company from its file; the next contact binds it anew. None when it was not bound.
+
+    Raises:
+        SetInDoubt: while the outcome of a message set is open.
+    """
+    bound = companies.identity(tx, hand.company)
+    if bound is None:
+        return None
+    unsettled = tx.one("set_unsettled", {"company": hand.company})
+    if unsettled is not None:
+        raise SetInDoubt(unsettled["id"])
+    companies.unbind(tx, hand.company)
+    _told(tx, hand, journal.Entry("released", detail={**bound, **({"why": reason} if reason else {})}))
+    return bound
+
+
+def _told(tx: Tx, hand: Hand, entry: journal.Entry) -> None:
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    for event in ("company_unconfirmed", "company_refused", "company_changed"):
+        work.resolve_alert(tx, hand.company, "session", event, hand.at)
