@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,15 +11,15 @@ from typing import Any
 
 from engine.contract import ListObject, OperationOutcome
 from engine.diagnostics import Location
-from engine.mapping import Scope, compile_expression
+from engine.mapping import Program, Scope, compile_expression
 from engine.model import Expr, Flow, Stream
-from engine.program import Program
 from engine.store import lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
 QUIET = frozenset({"not_posted", "retry"})
+_COMMAND = re.compile(r"run `flowctl map [^`]*`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,11 @@ def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> Non
     if outcome.code:
         detail["code"] = outcome.code
     if outcome.outcome == "posted":
-        _posted(tx, hand, operation, record, outcome, detail)
-        return
+        taken = _taken(tx, hand, operation, record, outcome)
+        if taken is None:
+            _posted(tx, hand, operation, record, outcome, detail)
+            return
+        outcome = taken
     if outcome.outcome == "retry":
         outbox.put(tx, operation["id"], "waiting", not_before=_after(hand.at, outcome.retry_after_s))
         reason = Reason("retry", outcome.message, outcome.hint)
@@ -52,6 +56,10 @@ def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> Non
         )
         return
     reason = Reason(outcome.code or outcome.outcome, outcome.message, outcome.hint, outcome.waits_for)
+    provide = json.loads(operation["follow_up"]).get("provide")
+    if provide:
+        # Who waited for the object to be created must look again, and say what is missing now.
+        records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{provide['lookup']}:{provide['key']}")
     held_unknown = outcome.outcome == "held" and not outcome.code.isdigit()
     state: records.State = "deferred" if outcome.outcome == "deferred" else "failed"
     outbox.put(tx, operation["id"], {"held": "held", "deferred": "cancelled"}.get(outcome.outcome, "done"))
@@ -84,12 +92,14 @@ def _posted(
     follow_up = json.loads(operation["follow_up"])
     provide = follow_up.get("provide")
     if provide:
-        found = ListObject(receipt.get("ListID", ""), receipt.get("FullName") or record["party"] or "")
+        found = ListObject(
+            receipt.get("ListID", ""), receipt.get("FullName") or receipt.get("Name") or record["party"] or ""
+        )
         link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
         lists.add(tx, hand.company, str(provide.get("list") or _list_of(operation["request"])), found)
     mark = follow_up.get("mark")
     if mark:
-        reference = _reference(mark["reference"])({"receipt": receipt}, None)
+        reference = _reference(mark["reference"])({"receipt": receipt}, _NOTHING)
         new = marks.NewMark(
             record["flow"],
             mark["connection"],
@@ -106,6 +116,32 @@ def _posted(
         done = tx.one("record_get", {"id": record["id"]})
         assert done is not None
         close(tx, hand, done, "nothing to tell the source")
+
+
+def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome | None:
+    """When the object that was found under the name stands for another source record: nobody may be paid in its place.
+
+    QuickBooks keeps 41 characters of a name and only Windows-1252 letters, so two names can come to one there.
+    """
+    provide = json.loads(operation["follow_up"]).get("provide")
+    list_id = outcome.receipt.get("ListID", "")
+    if not provide or not list_id:
+        return None
+    lookup, key = str(provide["lookup"]), str(provide["key"])
+    scope = {"company": hand.company, "flow": record["flow"], "lookup": lookup, "list_id": list_id, "source_key": key}
+    party = str(record["party"] or "")
+    for other in tx.rows("mappings_to", scope):
+        if other["origin"] != "person" and other["label"].casefold() != party.casefold():
+            return OperationOutcome(
+                operation["id"],
+                "deferred",
+                code="name_taken",
+                message=f"`{party}` and `{other['label']}` have the same name there: `{other['full_name']}`",
+                hint="add it there under another name, then "
+                f"run `flowctl map set {record['flow']} {lookup} '{key}' 'NAME THERE'`",
+                waits_for=(f"mapping:{lookup}:{key}",),
+            )
+    return None
 
 
 def close(tx: Tx, hand: Hand, record: Row, why: str) -> None:
@@ -138,10 +174,16 @@ def report(
         marks.add(tx, hand.company, new)
 
 
-def quiet(tx: Tx, hand: Hand, record: Row) -> None:
-    """The record's troubles are over: close the alerts that named it."""
-    for kind in ("deferred", "failed", "unknown"):
-        for subject in (_subject(record), *(_shared_subject(record, r) for r in records.load_reasons(record))):
+def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None:
+    """The record's troubles are over, but for those in `still`: close the alerts that named them."""
+    kept = {_shared_subject(record, reason) or _subject(record) for reason in still if reason.code not in QUIET}
+    ended = {_subject(record)}
+    for reason in records.load_reasons(record):
+        waiting = [key for key in reason.waits_for if key.startswith("mapping:")][:1]
+        if not any(tx.rows("waits_on", {"company": hand.company, "wait_key": key}) for key in waiting):
+            ended.add(_shared_subject(record, reason))
+    for subject in sorted(ended - kept - {""}):
+        for kind in ("deferred", "failed", "unknown"):
             work.resolve_alert(tx, hand.company, kind, subject, hand.at)
 
 
@@ -166,6 +208,26 @@ def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
     return records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{row.lookup}:{row.source_key}")
 
 
+class _Nothing:
+    """What an expression over a receipt may reach beside it: nothing."""
+
+    root: object = None
+
+    def lookup(self, _name: str, _key: object, _label: object, _number: object) -> None:
+        return None
+
+    lookup_if = find = lookup
+
+    def setting(self, _name: str) -> None:
+        return None
+
+    def posted(self, _stream: str, _key: str) -> None:
+        return None
+
+
+_NOTHING = _Nothing()
+
+
 @lru_cache(maxsize=256)
 def _reference(text: str) -> Program:
     return compile_expression(Expr(text, Location("mark_synced")), Scope())
@@ -174,6 +236,8 @@ def _reference(text: str) -> Program:
 def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
     subject = _shared_subject(record, reason) or _subject(record)
     where = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
+    if record["party"] and not record["reference"]:
+        where += f" ({record['party']})"
     return work.Alert(kind, subject, f"{where}: {reason.message}", reason.hint)
 
 
@@ -183,6 +247,8 @@ def _subject(record: Row) -> str:
 
 def _shared_subject(record: Row, reason: Reason) -> str:
     """Many records that miss the same mapping are one alert, not many."""
+    if reason.code == "name_taken":  # why an object could not be made is news beside the gap that it leaves
+        return ""
     for key in reason.waits_for:
         kind, _, rest = key.partition(":")
         if kind == "mapping":
@@ -191,8 +257,10 @@ def _shared_subject(record: Row, reason: Reason) -> str:
 
 
 def _sentence(reason: Reason) -> str:
-    text = reason.message[:1].upper() + reason.message[1:]
-    return f"{text}. {reason.hint[:1].upper()}{reason.hint[1:]}" if reason.hint else text
+    """A reason for the source's own people, who have no command line."""
+    text = (reason.message[:1].upper() + reason.message[1:]).rstrip(". ")
+    hint = _COMMAND.sub("have it mapped in flowctl", reason.hint)
+    return f"{text}. {hint[:1].upper()}{hint[1:]}" if hint else text
 
 
 def _list_of(request: str) -> str:

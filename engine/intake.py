@@ -86,16 +86,24 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
 def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) -> None:
     """A record that was not in the newest complete listing was read by itself: take what the source says of it now."""
     if data is None:
-        reason = Reason("gone", "the source no longer has it")
-        pending = _as_pending(batch, row)
-        _move(batch, Move(pending, "skipped", "skipped", (reason,)))
-        batch.counts["skipped"] += 1
+        _gone(batch, row)
         return
     intake = pipeline.take_in(stream, batch.desk, data)
     if intake.payload_sha256 != row["payload_sha256"]:
         _changed(batch, stream, row, intake, data)
     else:
         batch.tx.many("records_seen", [(batch.run, row["id"])])
+
+
+def _gone(batch: Batch, row: Row) -> None:
+    """The source no longer has the record: skip it, unless it is under way to the target."""
+    full = batch.tx.one("record_get", {"id": row["id"]})
+    assert full is not None
+    if full["state"] == "intended" and not _withdraw(batch, full):
+        return
+    _move(batch, Move(_as_pending(batch, row), "skipped", "skipped", (Reason("gone", "the source no longer has it"),)))
+    follow.quiet(batch.tx, batch.hand, full)
+    batch.counts["skipped"] += 1
 
 
 def _insert(
@@ -154,12 +162,14 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
         return
     if isinstance(prepared, Adopted):
         _move(batch, Move(row, "skipped", "skipped", (_adopted_reason(prepared),)))
+        follow.quiet(batch.tx, batch.hand, row)
         _link_adopted(batch, stream, row, json.loads(row["payload"]), prepared)
         batch.counts["skipped"] += 1
         return
     state = _state(prepared)
     _move(batch, Move(row, state, state, prepared.reasons))
     batch.counts[state] += 1
+    follow.quiet(batch.tx, batch.hand, row, still=() if state == "skipped" else prepared.reasons)
     if state != "skipped":
         follow.report(batch.tx, batch.hand, row, state, prepared.reasons, follow.follow_up_of(stream.stream))
 
@@ -175,7 +185,8 @@ def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data
         _advance(batch, stream, fresh, pipeline.prepare(stream, batch.desk, intake.source_id, data))
         return
     same = row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]
-    if same:
+    # Nothing that is written changed; but an operation that waits must not be sent for a record that is no longer wanted.
+    if same and (state != "intended" or pipeline.selected(stream, batch.desk, data)):
         batch.tx.run("record_same", {"id": row["id"], "payload_sha256": intake.payload_sha256, "seen_run": batch.run})
         return
     full = batch.tx.one("record_get", {"id": row["id"]})
@@ -221,7 +232,7 @@ def _as_pending(batch: Batch, row: Row) -> Row:
     assert full is not None
     if full["state"] == "pending":
         return full
-    _move(batch, Move(full, "pending", "changed"))
+    _move(batch, Move(full, "pending", "changed", records.load_reasons(full)))
     moved = batch.tx.one("record_get", {"id": row["id"]})
     assert moved is not None
     return moved

@@ -34,7 +34,7 @@ class Resolver:
     flow: Flow
     titles: Mapping[str, str]
     _revision: lists.Revision = ()
-    _remembered: dict[tuple[str, str, str, str], Found] = field(default_factory=dict)
+    _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
     _lists: dict[str, bool] = field(default_factory=dict)
 
     def list_loaded(self, name: str) -> bool:
@@ -46,12 +46,12 @@ class Resolver:
 
     def resolve(self, name: str, key: object, label: object, number: object) -> Found:
         """Look a source value up; `key` is its id, `label` what people call it, `number` an account number or the like."""
-        question = (name, _text(key), _text(label), _text(number))
+        question = (name, key, label, number)
         found = self._remembered.get(question)
         if found is None:
             lookup = self.flow.lookup(name)
             assert lookup is not None, name
-            found = self._resolve(lookup, *question[1:])
+            found = self._resolve(lookup, _text(key), _text(label), _text(number))
             # A gap is not remembered: it may close within the same run, when a record that fills it is prepared.
             if found.object is not None:
                 if len(self._remembered) >= _CACHE_LIMIT:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from engine.mapping import Scope, compile_expression
+from engine.mapping import MapProgram, Program, Scope, compile_expression, compile_map
 from engine.model import Expr, Flow, Lookup, Stream
 from engine.render import Template, Templates
-
-Program = Callable[[object, Any], object]
 
 ABOUT = ("amount", "currency", "party", "reference", "date")
 
@@ -32,10 +29,10 @@ class StreamProgram:
     stream: Stream
     when: Program | None
     key: Program
-    about: Mapping[str, Program]
+    about: MapProgram
     select: tuple[tuple[Program, str], ...]
     adopt: Program | None
-    map: tuple[tuple[str, Program], ...]
+    map: MapProgram
     check: tuple[tuple[Program, str], ...]
     variants: tuple[VariantProgram, ...]
     provide_key: Program | None
@@ -87,10 +84,10 @@ def compile_flow(flow: Flow) -> FlowProgram:
             stream,
             optional(stream.when),
             compiled(stream.key),
-            {name: compiled(expr) for name in ABOUT if (expr := getattr(stream.about, name))},
+            compile_map([(name, expr) for name in ABOUT if (expr := getattr(stream.about, name))], scope),
             tuple((compiled(item.only), item.say) for item in stream.select),
             compiled(stream.adopt.found) if stream.adopt else None,
-            tuple((name, compiled(expr)) for name, expr in stream.map),
+            compile_map(stream.map, scope),
             tuple((compiled(item.expect), item.say) for item in stream.check),
             tuple(
                 VariantProgram(optional(v.when), v.request, templates.get(v.template) if v.template else None)

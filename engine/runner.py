@@ -19,7 +19,7 @@ from engine.program import FlowProgram, StreamProgram
 from engine.qbxml import freeze_request
 from engine.retry import Backoff, later_s
 from engine.store import companies, lists, marks, work
-from engine.store.base import Tx
+from engine.store.base import Row, Tx
 from engine.world import World
 
 MARKS_A_CALL = 500
@@ -153,10 +153,9 @@ class Runner:
         flow = program.flow.name
         with self.world.store.write() as tx:
             marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
-            calls = marks.due(tx, company, flow, self.world.at())
         done, errors = 0, []
         sources: dict[str, Source] = {}
-        for row in calls:
+        for row in self._calls_due(company, flow):
             try:
                 if row["connection"] not in sources:
                     sources[row["connection"]] = self.world.source(company, row["connection"])
@@ -174,6 +173,17 @@ class Runner:
             else:
                 done += self._acknowledged(company, row)
         return done, errors
+
+    def _calls_due(self, company: str, flow: str) -> Iterator[Row]:
+        """Calls as they come due: one that is done makes way for those that waited for it."""
+        tried: set[int] = set()
+        while True:
+            with self.world.store.read() as tx:
+                calls = [row for row in marks.due(tx, company, flow, self.world.at()) if row["id"] not in tried]
+            if not calls:
+                return
+            tried.update(row["id"] for row in calls)
+            yield from calls
 
     def batch(self, tx: Tx, program: FlowProgram, company: str, run: int, resolver: Resolver | None = None) -> Batch:
         """What taking in and preparing need, for one transaction; a resolver that is handed in remembers across them."""

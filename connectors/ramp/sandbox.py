@@ -72,7 +72,10 @@ class RampSandbox:
 def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     """A business of `bills` bills, `transactions` transactions and `vendors` vendors, coded to `chart` when it is given."""
     simulator = RampSimulator(
-        seed, clock, profile=options.get("given", options).get("profile", "2025-08"), options=Options(webhook_secret=WEBHOOK_SECRET)
+        seed,
+        clock,
+        profile=options.get("given", options).get("profile", "2025-08"),
+        options=Options(webhook_secret=WEBHOOK_SECRET),
     )
     chart: Mapping[str, Sequence[Mapping[str, Any]]] = options.get("chart", {})
     if "given" in options:

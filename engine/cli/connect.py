@@ -1,10 +1,10 @@
-"""`flowctl connect`: settings and credentials of a connection; secrets come from a prompt, a file or the environment."""
+"""`flowctl connect`: settings and credentials of a connection; secrets from a prompt, a file or the environment."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -16,6 +16,7 @@ from engine.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from engine.contract import Binding, Connector
+    from engine.health import Finding
     from engine.world import World
 
 PASSWORD_LENGTH = 20  # base-62 characters, 119 bits
@@ -27,7 +28,7 @@ class SecretInArguments(UsageError):
 
     def __init__(self, connection: str, name: str) -> None:
         super().__init__(
-            f"`{name}` is a secret: arguments of a command are seen by every user of this machine and kept in its history",
+            f"`{name}` is a secret: what stands on a command line is seen by every user of this machine and kept",
             hint=f"leave it out to be asked, or give --secret-file {name}=PATH, or set {variable(connection, name)}",
         )
 
@@ -215,17 +216,10 @@ def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> 
             raise UnknownName("setting", name, tuple(n for n, f in fields.items() if not f.secret))
         if field.secret:
             raise SecretInArguments(connection, name)
-        if field.type == "integer" and not (text.lstrip("-").isascii() and text[-18:].lstrip("-").isdecimal()):
+        if field.type == "integer" and not office.is_number(text):
             raise SettingWrong(name, f"`{text[:40]}` is no whole number", field.help)
-        found[name] = int(text) if field.type == "integer" and _is_number(text) else text
-        if field.type == "integer" and not isinstance(found[name], int):
-            raise SettingWrong(name, f"`{text[:40]}` is no whole number", field.help)
+        found[name] = int(text) if field.type == "integer" else text
     return found
-
-
-def _is_number(text: str) -> bool:
-    digits = text.removeprefix("-")
-    return digits.isascii() and digits.isdecimal() and len(digits) <= 18
 
 
 def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask: bool | None) -> dict[str, str]:
@@ -299,14 +293,11 @@ def _check(world: World, company: str, connection: str, form: str) -> int:
     return 1 if any(f.level == "FAIL" for f in findings) else 0
 
 
-def show_findings(findings: list[object], form: str) -> None:
+def show_findings(findings: Iterable[Finding], form: str) -> None:
     """Print findings: level, subject, message, and what to do."""
     from dataclasses import asdict
 
-    from engine.health import Finding
-
     for finding in findings:
-        assert isinstance(finding, Finding)
         if form == "json":
             common.echo_json(asdict(finding))
             continue
@@ -331,7 +322,10 @@ def _list(given: Given) -> int:
     found = []
     for row in rows:
         settings: dict[str, Value] = json.loads(row["settings"])
-        secrets = sealed.get(row["connection"], []) + (["password"] if settings.get("user") in users else [])
+        hidden = [name for name in settings if name in _secret_names(row["connector"])]
+        for name in hidden:
+            del settings[name]
+        secrets = hidden + sealed.get(row["connection"], []) + (["password"] if settings.get("user") in users else [])
         item = {"connection": row["connection"], "connector": row["connector"], "settings": settings}
         found.append({**item, "secrets": secrets, "updated_at": row["updated_at"]})
     if given["form"] == "json":
@@ -347,3 +341,10 @@ def _list(given: Given) -> int:
     if not found:
         office.say(f"{given['company']} has no connections; run `flowctl connect NAME`")
     return 0
+
+
+def _secret_names(connector: str) -> set[str]:
+    from engine import registry
+
+    found = registry.find(connector)
+    return {field.name for field in found.spec.settings if field.secret} if found else set()

@@ -176,6 +176,12 @@ def pairs(option: str, given: Sequence[str], value: str = "VALUE") -> dict[str, 
     return found
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a whole number of a size that the store holds."""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(digits) <= 18
+
+
 def read_bytes(path: str, *, limit: int) -> bytes:
     """A file, or standard input for `-`.
 
@@ -215,7 +221,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def money(sums: Mapping[str, Decimal]) -> str:
     """Sums for people: `1,050.00 USD + 20.00 EUR`."""
-    return " + ".join(f"{amount:,.2f} {common.clean(currency)}".rstrip() for currency, amount in sums.items())
+    return " + ".join(f"{amount:,f} {common.clean(currency)}".rstrip() for currency, amount in sums.items())
 
 
 def counted(number: int, noun: str) -> str:

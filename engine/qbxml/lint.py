@@ -166,6 +166,12 @@ def _names(root: etree._Element) -> Iterator[Problem]:
             yield _problem(name, "a name starts or ends with a space", "use name_text(...)")
         if not text.strip():
             yield _problem(name, "the name is empty")
+        elif not text.strip("? "):
+            yield _problem(
+                name,
+                "nothing of the name can be written with the letters that QuickBooks stores",
+                "add it in QuickBooks under a name in Latin letters, and map it to that",
+            )
 
 
 def _journal(body: etree._Element) -> list[Problem]:

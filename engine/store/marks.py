@@ -23,9 +23,9 @@ class NewMark:
 
 
 def add(tx: Tx, company: str, mark: NewMark) -> None:
-    """Add a mark; telling the same thing of the same record twice is one mark. News of success drops untold failures."""
-    if mark.outcome == "posted":
-        tx.run("marks_drop_failed", {"record_id": mark.record_id})
+    """Add a mark; telling the same thing of the same record twice is one mark. News drops untold failures."""
+    text = "" if mark.outcome == "posted" else mark.text
+    tx.run("marks_drop_failed", {"record_id": mark.record_id, "but": text})
     tx.run(
         "mark_insert",
         {
@@ -56,8 +56,26 @@ def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
 
 
 def due(tx: Tx, company: str, flow: str, at: str) -> list[Row]:
-    """The calls to make now."""
-    return tx.rows("mark_calls_due", {"company": company, "flow": flow, "at": at})
+    """The calls to make now.
+
+    What was posted first is told first: a payment waits while the call that tells of its bill is not done.
+    """
+    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
+    ready = [call for call in calls if call["not_before"] <= at]
+    if len(calls) < 2:
+        return ready
+    subjects: dict[int, set[tuple[str, str]]] = {}
+    first: dict[tuple[str, str], tuple[int, int]] = {}
+    for call in calls:
+        members = tx.rows("marks_of_call", {"call_id": call["id"]})
+        subjects[call["id"]] = {(call["connection"], mark["source_id"]) for mark in members}
+        for mark in members:
+            subject = (call["connection"], mark["source_id"])
+            first[subject] = min(first.get(subject, (mark["id"], call["id"])), (mark["id"], call["id"]))
+    in_turn = [call for call in ready if all(first[s][1] == call["id"] for s in subjects[call["id"]])]
+    # Two calls that wait for each other would wait for ever.
+    stuck = not in_turn and len(ready) == len(calls)
+    return ready[:1] if stuck else in_turn
 
 
 def call_of(tx: Tx, row: Row) -> MarkCall:

@@ -117,7 +117,7 @@ def known(tx: Tx, place: Place, source_ids: Sequence[str]) -> dict[str, Row]:
 
 
 def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[NewRecord]) -> list[int]:
-    """Add records; each gets a line for being read and one for where it got to. Returns their ids in order."""
+    """Add records; each gets one line: that it was read, and how far it came at once. Returns their ids in order."""
     if not new:
         return []
     first = take_number(tx, "record", len(new))
@@ -129,25 +129,10 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
             intake.payload_sha256, record.mapped_sha256, dump_reasons(record.reasons), intake.amount, intake.currency,
             intake.party, intake.reference, intake.dated_on, record.operation_id, run, at, at,
         ))  # fmt: skip
+        detail = {"payload": intake.payload_sha256, **record.detail, **_detail(record.reasons)}
         entries.append(
-            journal.Entry(
-                "read",
-                place.flow,
-                place.stream,
-                number,
-                intake.source_id,
-                "",
-                "pending",
-                {"payload": intake.payload_sha256},
-            )
+            journal.Entry("read", place.flow, place.stream, number, intake.source_id, "", record.state, detail)
         )
-        if record.state != "pending":
-            detail = record.detail or _detail(record.reasons)
-            entries.append(
-                journal.Entry(
-                    record.state, place.flow, place.stream, number, intake.source_id, "pending", record.state, detail
-                )
-            )
         if record.state == "deferred":
             waits += [(number, place.company, key) for reason in record.reasons for key in reason.waits_for]
     tx.many("record_insert", rows)
@@ -187,7 +172,8 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
         entries.append(
             journal.Entry(
                 step.event, record["flow"], record["stream"], record["id"], record["source_id"], record["state"], step.to,
-                {**step.detail, **_detail(step.reasons)},
+                # A pending record keeps the reasons it had, so that their alerts end with them; they are no news.
+                {**step.detail, **({} if step.to == "pending" else _detail(step.reasons))},
             )
         )  # fmt: skip
     journal.append(tx, company, at, actor, entries)
@@ -218,7 +204,13 @@ def wake(tx: Tx, company: str, at: str, actor: str, wait_key: str, *, prefix: bo
         rows = tx.rows("waits_like", {"company": company, "prefix": wait_key + "%"})
     else:
         rows = tx.rows("waits_on", {"company": company, "wait_key": wait_key})
-    move(tx, company, at, actor, [Move(row, "pending", "woken", detail={"by": wait_key}) for row in rows])
+    move(
+        tx,
+        company,
+        at,
+        actor,
+        [Move(row, "pending", "woken", load_reasons(row), detail={"by": wait_key}) for row in rows],
+    )
     return len(rows)
 
 

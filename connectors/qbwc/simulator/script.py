@@ -1,4 +1,4 @@
-"""A company file under a script: given lists, scripted answers, faults aimed at a request, and what people do meanwhile."""
+"""A company file under a script: given lists, scripted answers, faults aimed at a request, and what people do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AimedFaults(Faults):
         """Whether an aimed fault happens now."""
         if name not in self.aims:
             return False
-        wanted = (f"<{self.aims[name]} ",) if self.aims[name] else tuple(f"{word}" for word in _WRITE)
+        wanted = (f"<{self.aims[name]} ",) if self.aims[name] else _WRITE
         if name not in _OF_A_SESSION and not any(word in self.last_sent for word in wanted):
             return False
         del self.aims[name]
@@ -48,7 +48,7 @@ class AimedFaults(Faults):
 
 @dataclass(slots=True)
 class Script:
-    """What is planned for a company file: `answers` by number of the message set, counted over all that change books."""
+    """What is planned: `answers` by number of the message set, counted over those that are more than reading lists."""
 
     answers: dict[int, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ def _enveloped(text: str, request: str) -> str:
 
 
 def company_of(seed: int, clock: Clock, given: Json) -> CompanyFile:
-    """The standard company file with what is given in place of its lists: `accounts`, `vendors`, `classes`, `customers`."""
+    """The standard company file, with its lists exchanged for those that are given, and `add` beside them."""
     _known("books", given, ("accounts", "vendors", "classes", "customers", "preferences", "behaviour", "add"))
     lists: dict[str, Any] = {name: tuple(given[name]) for name in ("classes", "customers") if name in given}
     if "accounts" in given:

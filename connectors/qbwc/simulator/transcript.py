@@ -28,7 +28,7 @@ class Transcript:
         answer = self.post(body, headers)
         asked, said = _content(body), _content(answer[1])
         method = etree.QName(asked).localname
-        result = "".join(said.itertext()) if said is not None else ""
+        result = "".join(str(text) for text in said.itertext())
         if method == "sendRequestXML":
             self.faults.last_sent = result
         self.lines.append(f"{method}{_given(asked)} -> {_shown(method, said, result)}")

@@ -255,7 +255,9 @@ def _delete_bill(story: Story, name: str) -> None:
 
 
 def _plan_fault(story: Story, value: Json) -> None:
-    story.simulator.faults.add(Fault(value["name"], at=(0,), method=value.get("method", ""), path=value.get("path", "")))
+    story.simulator.faults.add(
+        Fault(value["name"], at=(0,), method=value.get("method", ""), path=value.get("path", ""))
+    )
 
 
 _ACTIONS: Mapping[str, Callable[[Story, Any], None]] = {

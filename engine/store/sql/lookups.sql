@@ -11,6 +11,10 @@ DELETE FROM mappings WHERE company = :company AND flow = :flow AND lookup = :loo
 -- name: mapping_get
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
 
+-- name: mappings_to
+SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
+  AND source_key <> :source_key ORDER BY source_key;
+
 -- name: mappings_of
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND (:lookup = '' OR lookup = :lookup)
 ORDER BY lookup, source_key;

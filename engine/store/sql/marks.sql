@@ -1,7 +1,7 @@
 -- name: mark_insert
 INSERT INTO marks (id, company, flow, connection, kind, record_id, source_id, outcome, text, state)
 VALUES (:id, :company, :flow, :connection, :kind, :record_id, :source_id, :outcome, :text, 'waiting')
-ON CONFLICT (record_id, kind, outcome, text) DO NOTHING;
+ON CONFLICT (record_id, kind, outcome, text) DO UPDATE SET state = 'waiting' WHERE marks.state = 'dropped';
 
 -- name: marks_groups
 SELECT DISTINCT connection, kind FROM marks
@@ -15,14 +15,15 @@ SELECT * FROM marks WHERE company = :company AND flow = :flow AND connection = :
 UPDATE marks SET state = 'calling', call_id = ? WHERE id = ?;
 
 -- name: marks_drop_failed
-UPDATE marks SET state = 'dropped' WHERE record_id = :record_id AND outcome = 'failed' AND state = 'waiting';
+UPDATE marks SET state = 'dropped'
+WHERE record_id = :record_id AND outcome = 'failed' AND state = 'waiting' AND text <> :but;
 
 -- name: mark_call_insert
 INSERT INTO mark_calls (id, company, flow, connection, kind, idempotency_key, state, created_at)
 VALUES (:id, :company, :flow, :connection, :kind, :idempotency_key, 'waiting', :at);
 
--- name: mark_calls_due
-SELECT * FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting' AND not_before <= :at ORDER BY id;
+-- name: mark_calls_open
+SELECT * FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY id;
 
 -- name: mark_calls_waiting
 SELECT COUNT(*) AS count FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting';

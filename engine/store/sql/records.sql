@@ -50,7 +50,7 @@ ORDER BY id LIMIT :limit;
 
 -- name: records_unseen
 SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
-  AND state IN ('pending', 'deferred', 'failed') AND id > :after ORDER BY id LIMIT :limit;
+  AND state IN ('pending', 'deferred', 'failed', 'intended') AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: records_of_operation
 SELECT * FROM records WHERE operation_id = :operation_id;

@@ -1,0 +1,260 @@
+"""`flowctl company`: companies, their settings for each flow, and the company file each is bound to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli import common, office
+from engine.errors import UnknownName
+
+if TYPE_CHECKING:
+    from engine.model import Flow, Setting
+
+Value = str | int | bool
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+@click.group()
+def command() -> None:
+    """Add a company, see and change its settings, and decide which company file it writes to.
+
+    Example: flowctl company set ramp_to_quickbooks card_account="Ramp Visa"
+    """
+
+
+@command.command("list")
+@common.home_option
+@common.format_option
+def list_(home: Path, form: str) -> int:
+    """List the companies with their connections.
+
+    Example: flowctl company list
+    """
+    from engine.store import companies
+
+    with office.opened(home) as world, world.store.read() as tx:
+        found = [
+            {
+                "company": row["company"],
+                "title": row["title"],
+                "created_at": row["created_at"],
+                "connections": [item["connection"] for item in companies.connections(tx, row["company"])],
+                "company_file": (companies.identity(tx, row["company"]) or {}).get("company_name"),
+            }
+            for row in tx.rows("companies_all", {})
+        ]
+    if form == "json":
+        common.echo_json(found)
+    else:
+        rows = [
+            (f["company"], f["title"], ", ".join(f["connections"]) or "none", f["company_file"] or "none")
+            for f in found
+        ]
+        common.table(rows, ["company", "title", "connections", "company file"])
+    return 0
+
+
+@command.command()
+@click.argument("name")
+@click.option("--title", help="What people call it [default: the name].")
+@common.home_option
+def add(name: str, title: str | None, home: Path) -> int:
+    """Add a company; one that exists stays as it is.
+
+    Example: flowctl company add acme --title "Acme Inc."
+    """
+    from engine.store import companies, journal
+
+    office.company_name(name)
+    with office.opened(home, create=True) as world, world.store.write() as tx:
+        fresh = name not in companies.names(tx)
+        if fresh:
+            companies.add(tx, name, title or name, world.at())
+            hand = office.hand(world, name)
+            entry = journal.Entry("added", detail={"title": title or name})
+            journal.append(tx, name, hand.at, hand.actor, [entry])
+    click.echo(f"{name}: added" if fresh else f"{name}: there already, nothing was changed")
+    return 0
+
+
+@command.command()
+@click.argument("flow", required=False)
+@common.home_option
+@common.company_option
+@common.format_option
+def show(flow: str | None, home: Path, company: str, form: str) -> int:
+    """Show the company's settings for a flow, or for all; defaults are marked.
+
+    Example: flowctl company show ramp_to_quickbooks
+    """
+    from engine.store import companies
+
+    chosen = [office.flow(flow)] if flow else office.flows()
+    with office.opened(home) as world, world.store.read() as tx:
+        row = companies.require(tx, company)
+        given = {item.name: companies.settings(tx, company, item.name) for item in chosen}
+        bound = companies.identity(tx, company)
+        connections = {item["connection"]: item["connector"] for item in companies.connections(tx, company)}
+    found = [
+        {
+            "flow": item.name,
+            "name": setting.name,
+            "value": given[item.name].get(setting.name, setting.default),
+            "default": setting.name not in given[item.name],
+            "help": setting.help,
+        }
+        for item in chosen
+        for setting in item.settings
+    ]
+    if form == "json":
+        head = {"company": company, "title": row["title"], "connections": connections, "company_file": bound}
+        common.echo_json({**head, "settings": found})
+        return 0
+    made = ", ".join(f"{name} ({connector})" for name, connector in connections.items())
+    click.echo(f"{company}: {common.clean(row['title'])}; connections: {made or 'none'}")
+    rows = [(f["flow"], f["name"], _shown(f["value"]), "default" if f["default"] else "set", f["help"]) for f in found]
+    common.table(rows, ["flow", "setting", "value", "", "help"])
+    return 0
+
+
+@command.command("set")
+@click.argument("flow")
+@click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
+@common.home_option
+@common.company_option
+def set_(flow: str, values: tuple[str, ...], home: Path, company: str) -> int:
+    """Set a flow's settings for this company; records that waited are looked at anew.
+
+    Example: flowctl company set ramp_to_quickbooks bank_account=Checking card_posts_as=journal_entry
+    """
+    from engine import worklist
+    from engine.store import companies
+
+    definition = office.flow(flow)
+    typed = {name: typed_value(_setting(definition, name), text) for name, text in office.pairs("set", values).items()}
+    with office.opened(home) as world, world.store.write() as tx:
+        companies.require(tx, company)
+        hand = office.hand(world, company)
+        woken = sum(worklist.put_setting(tx, hand, definition, name, value) for name, value in typed.items())
+    for name, value in typed.items():
+        click.echo(f"{definition.name}: {name} = {_shown(value)}")
+    _woken(woken)
+    return 0
+
+
+@command.command()
+@click.argument("flow")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@common.home_option
+@common.company_option
+def unset(flow: str, names: tuple[str, ...], home: Path, company: str) -> int:
+    """Go back to the flow's defaults.
+
+    Example: flowctl company unset ramp_to_quickbooks bank_account
+    """
+    from engine import worklist
+    from engine.store import companies
+
+    definition = office.flow(flow)
+    settings = [_setting(definition, name) for name in names]
+    with office.opened(home) as world, world.store.write() as tx:
+        companies.require(tx, company)
+        hand = office.hand(world, company)
+        woken = sum(worklist.put_setting(tx, hand, definition, s.name, None) for s in settings)
+    for setting in settings:
+        click.echo(f"{definition.name}: {setting.name} = {_shown(setting.default)} (default)")
+    _woken(woken)
+    return 0
+
+
+@command.command()
+@common.home_option
+@common.company_option
+@click.option("--confirm", is_flag=True, help="Bind the company file that waits to be confirmed.")
+@click.option("--release", is_flag=True, help="Forget the company file; the next contact binds the one that is open.")
+@click.option("--reason", default="", help="Why; kept in the journal.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common.format_option
+def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, yes: bool, form: str) -> int:
+    """Show which company file this company writes to; confirm or release it.
+
+    Example: flowctl company bind --confirm
+    """
+    from engine import worklist
+    from engine.store import companies
+
+    if confirm and release:
+        raise click.UsageError("--confirm and --release exclude each other")
+    with office.opened(home) as world:
+        with world.store.read() as tx:
+            companies.require(tx, company)
+            bound, asked = companies.identity(tx, company), worklist.unconfirmed(tx, company)
+        if release and bound is not None and not yes:
+            name = common.clean(bound.get("company_name", ""))
+            question = f"Release `{name}`? The next company file that calls is bound, and records go there."
+            click.confirm(question, abort=True, err=True)
+        if confirm or release:
+            with world.store.write() as tx:
+                hand = office.hand(world, company)
+                if confirm:
+                    bound, asked = worklist.confirm(tx, hand), None
+                else:
+                    released = worklist.release(tx, hand, reason)
+                    bound = None
+                    office.say("released" if released else "no company file was bound; nothing was changed")
+    if form == "json":
+        common.echo_json({"company": company, "bound": bound, "unconfirmed": asked})
+        return 0
+    for label, identity in (("bound", bound), ("waits to be confirmed", asked)):
+        if identity is not None:
+            click.echo(f"{company}: {label}")
+            common.table([(name, value) for name, value in identity.items() if value], ["", ""])
+    if bound is None and asked is None:
+        click.echo(f"{company}: no company file is bound; the first contact binds it")
+    elif asked is not None:
+        office.say(f"run `flowctl company bind --confirm --company {company}` when it is the right one")
+    return 0
+
+
+def typed_value(setting: Setting, text: str) -> Value:
+    """A setting's value in its type.
+
+    Raises:
+        SettingWrong: when it does not fit.
+    """
+    from engine.connecting import SettingWrong
+    from engine.diagnostics import suggestion
+
+    shown = text[:60]
+    if setting.type == "boolean":
+        if text.strip().lower() not in _TRUTH:
+            raise SettingWrong(setting.name, f"`{shown}` is neither true nor false", "give true or false")
+        return _TRUTH[text.strip().lower()]
+    if setting.type == "integer":
+        if not office.is_number(text.strip()):
+            raise SettingWrong(setting.name, f"`{shown}` is no whole number", setting.help)
+        return int(text)
+    if setting.type == "choice" and text not in setting.options:
+        raise SettingWrong(setting.name, f"`{shown}` is none of its values", suggestion(text, setting.options))
+    if not text.strip() or common.clean(text) != text or "\n" in text or len(text) > 1000:
+        raise SettingWrong(setting.name, "is empty, too long, or holds control characters", setting.help)
+    return text
+
+
+def _setting(flow: Flow, name: str) -> Setting:
+    found = next((setting for setting in flow.settings if setting.name == name), None)
+    if found is None:
+        raise UnknownName("setting", name, tuple(setting.name for setting in flow.settings))
+    return found
+
+
+def _shown(value: Value | None) -> str:
+    return str(value).lower() if isinstance(value, bool) else common.clean(value)
+
+
+def _woken(number: int) -> None:
+    if number:
+        office.say(f"{office.counted(number, 'record')} will be looked at anew in the next run")

@@ -1,0 +1,77 @@
+"""`flowctl status`: how a company stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli import common, office
+
+if TYPE_CHECKING:
+    from engine.clock import Clock
+    from engine.overview import Overview
+
+
+@click.command()
+@common.home_option
+@common.company_option
+@click.option("--flow", default="", help="Only this flow.")
+@common.format_option
+def command(home: Path, company: str, flow: str, form: str) -> int:
+    """Show records and money by state, the last run and Web Connector session, lists, and open alerts.
+
+    Example: flowctl status --flow ramp_to_quickbooks
+    """
+    from engine.overview import as_json, overview
+
+    with office.opened(home) as world, world.store.read() as tx:
+        found = overview(tx, company, flow)
+        if flow and not found.states and not found.runs:
+            office.flow(flow)  # a misspelt name is said to be one
+        if form == "json":
+            common.echo_json(as_json(found))
+        else:
+            _print(found, world.clock)
+    return 0
+
+
+def _print(found: Overview, clock: Clock) -> None:
+    from engine.overview import age
+
+    name = common.clean(found.title)
+    click.echo(found.company if name == found.company else f"{found.company}: {name}")
+    if found.states:
+        click.echo("")
+        rows = [(s.flow, s.stream, s.state, s.records, office.money(s.money)) for s in found.states]
+        common.table(rows, ["flow", "stream", "state", "records", "money"])
+    click.echo("")
+    for run in found.runs:
+        ended = f"{run.outcome} {age(clock, run.ended_at)} ago" if run.ended_at else "is running, or was cut off"
+        read = sum(counts.get("read", 0) for counts in run.counts.values())
+        click.echo(f"last run: {run.flow} {ended}, {read} read")
+    if not found.runs:
+        click.echo("last run: never")
+    session = found.session
+    if session is None:
+        click.echo("Web Connector: never called")
+    else:
+        counts = ", ".join(f"{number} {word}" for word, number in sorted(session.counts.items()))
+        state = "is here now" if session.is_open else f"last called {age(clock, session.seen_at)} ago"
+        said = f"; {common.clean(session.error)}" if session.error else ""
+        click.echo(f"Web Connector: {state}{f', {counts}' if counts else ''}{said}")
+    click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")
+    if found.doubt is not None:
+        word = "in doubt" if found.doubt["state"] == "in_doubt" else "under way"
+        ago = age(clock, found.doubt["sent_at"])
+        click.echo(f"message set {found.doubt['id']}: {word}, sent {ago} ago, {found.doubt['attempts']} times")
+    for item in found.lists:
+        read_at = f"read {age(clock, item.loaded_at)} ago" if item.loaded_at else "never read"
+        click.echo(f"list {item.name}: {item.objects} objects, {read_at}{', due' if item.due else ''}")
+    click.echo(f"alerts: {len(found.alerts)}")
+    for alert in found.alerts:
+        times = f" ({alert['times']} times)" if alert["times"] > 1 else ""
+        click.echo(f"  {alert['kind']}: {common.clean(alert['message'])}{times}")
+        if alert["hint"]:
+            click.echo(f"    do: {common.clean(alert['hint'])}")
