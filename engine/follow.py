@@ -12,7 +12,7 @@ from typing import Any
 from engine.contract import ListObject, OperationOutcome
 from engine.diagnostics import Location
 from engine.mapping import Program, Scope, compile_expression
-from engine.model import Expr, Flow, Stream
+from engine.model import Expr, Flow
 from engine.store import lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
@@ -185,15 +185,6 @@ def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None
     for subject in sorted(ended - kept - {""}):
         for kind in ("deferred", "failed", "unknown"):
             work.resolve_alert(tx, hand.company, kind, subject, hand.at)
-
-
-def follow_up_of(stream: Stream) -> dict[str, Any]:
-    """How the source is told of a record that never became an operation."""
-    mark = stream.mark_synced
-    if mark is None:
-        return {}
-    told = {"connection": mark.connection, "kind": mark.kind, "reference": mark.reference.text}
-    return {"mark": told, "failures": list(mark.failures)}
 
 
 def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:

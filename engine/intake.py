@@ -12,7 +12,7 @@ from engine.contract import Json, ListObject
 from engine.errors import ExpressionError
 from engine.follow import Hand
 from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked
-from engine.program import StreamProgram
+from engine.program import StreamProgram, follow_up_of
 from engine.store import journal, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
@@ -45,19 +45,20 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
         intakes[intake.source_id] = (intake, data)
     batch.counts["read"] += len(page)
     known = records.known(batch.tx, place, list(intakes))
-    fresh: list[tuple[Intake, Json, pipeline.Prepared]] = []
+    new: list[tuple[Intake, Json]] = []
     seen: list[tuple[int, int]] = []
     for source_id, (intake, data) in intakes.items():
         row = known.get(source_id)
         if row is None:
-            fresh.append((intake, data, pipeline.prepare(stream, batch.desk, source_id, data)))
+            new.append((intake, data))
         elif row["payload_sha256"] == intake.payload_sha256:
             seen.append((batch.run, row["id"]))
         else:
             _changed(batch, stream, row, intake, data)
     if seen:
         batch.tx.many("records_seen", seen)
-    _insert(batch, stream, place, fresh)
+    prepared = pipeline.prepare_all(stream, batch.desk, [(intake.source_id, data) for intake, data in new])
+    _insert(batch, stream, place, [(*item, result) for item, result in zip(new, prepared, strict=True)])
 
 
 def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: int = 500) -> int:
@@ -75,8 +76,8 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
         rows = batch.tx.rows("records_in_state", scope)
         if not rows:
             return done
-        for row in rows:
-            prepared = pipeline.prepare(stream, batch.desk, row["source_id"], json.loads(row["payload"]))
+        items = [(row["source_id"], json.loads(row["payload"])) for row in rows]
+        for row, prepared in zip(rows, pipeline.prepare_all(stream, batch.desk, items), strict=True):
             _advance(batch, stream, row, prepared)
         done += len(rows)
         after = rows[-1]["id"]
@@ -128,7 +129,7 @@ def _insert(
         if isinstance(prepared, (Parked, Adopted)) and record.state != "skipped":
             row = batch.tx.one("record_get", {"id": record_id})
             assert row is not None
-            follow.report(batch.tx, batch.hand, row, record.state, record.reasons, follow.follow_up_of(stream.stream))
+            follow.report(batch.tx, batch.hand, row, record.state, record.reasons, follow_up_of(stream.stream))
         if isinstance(prepared, Adopted):
             row = batch.tx.one("record_get", {"id": record_id})
             assert row is not None
@@ -171,7 +172,7 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
     batch.counts[state] += 1
     follow.quiet(batch.tx, batch.hand, row, still=() if state == "skipped" else prepared.reasons)
     if state != "skipped":
-        follow.report(batch.tx, batch.hand, row, state, prepared.reasons, follow.follow_up_of(stream.stream))
+        follow.report(batch.tx, batch.hand, row, state, prepared.reasons, follow_up_of(stream.stream))
 
 
 def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data: Json) -> None:
@@ -185,7 +186,7 @@ def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data
         _advance(batch, stream, fresh, pipeline.prepare(stream, batch.desk, intake.source_id, data))
         return
     same = row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]
-    # Nothing that is written changed; but an operation that waits must not be sent for a record that is no longer wanted.
+    # Nothing that is written changed; but what waits must not be sent for a record that is no longer wanted.
     if same and (state != "intended" or pipeline.selected(stream, batch.desk, data)):
         batch.tx.run("record_same", {"id": row["id"], "payload_sha256": intake.payload_sha256, "seen_run": batch.run})
         return

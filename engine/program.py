@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from engine.jsontext import plain
 from engine.mapping import MapProgram, Program, Scope, compile_expression, compile_map
 from engine.model import Expr, Flow, Lookup, Stream
 from engine.render import Template, Templates
@@ -37,6 +39,7 @@ class StreamProgram:
     variants: tuple[VariantProgram, ...]
     provide_key: Program | None
     lists: tuple[str, ...]
+    follow_up: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             ),
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(lookup.list for lookup in _lookups_used(flow, stream))),
+            plain(follow_up_of(stream)),
         )
 
     return FlowProgram(
@@ -102,6 +106,15 @@ def compile_flow(flow: Flow) -> FlowProgram:
         tuple(stream_program(stream) for stream in in_order(flow)),
         {setting.name: setting.default for setting in flow.settings},
     )
+
+
+def follow_up_of(stream: Stream) -> dict[str, Any]:
+    """How the source is told of the stream's records, as it is kept with each operation."""
+    mark = stream.mark_synced
+    if mark is None:
+        return {}
+    told = {"connection": mark.connection, "kind": mark.kind, "reference": mark.reference.text}
+    return {"mark": told, "failures": list(mark.failures)}
 
 
 def in_order(flow: Flow) -> Iterator[Stream]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -126,8 +127,9 @@ def _command(command: click.Command, path: str, depth: int) -> Iterator[str]:
     import click
 
     yield f"{'#' * depth} {path}"
-    text, _, example = (command.help or "").partition("\n\nExample: ")
-    yield from (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    text, _, example = inspect.cleandoc(command.help or "").partition("\n\nExample: ")
+    # What looks like a tag to Markdown is a placeholder.
+    yield from (" ".join(paragraph.split()).replace("<", "\\<") for paragraph in text.split("\n\n"))
     pieces = " ".join(command.collect_usage_pieces(_context(command, path)))
     yield _block("text", f"{path} {pieces}")
     if example:
@@ -163,7 +165,14 @@ def _value_of(param: click.Option) -> str:
         return param.metavar
     if isinstance(param.type, click.Choice):
         return " / ".join(str(choice) for choice in param.type.choices)
-    names = {"integer": "NUMBER", "float": "NUMBER", "directory": "FOLDER", "file": "FILE", "path": "PATH"}
+    names = {
+        "integer": "NUMBER",
+        "integer range": "NUMBER",
+        "float": "NUMBER",
+        "directory": "FOLDER",
+        "file": "FILE",
+        "path": "PATH",
+    }
     return names.get(param.type.name, "TEXT")
 
 
@@ -423,9 +432,9 @@ def templates_page() -> str:
     intro = (
         "A template turns a mapped record into one QBXML request. Each value of the flow's `map` is a variable of the "
         "template; `request_id` and `guid` are given by the engine. Templates of your own stand in a folder "
-        "`templates` beside the flow file, and win over a shipped one of the same name. `flowctl validate` renders each template "
-        "with a usual record and with each value as long as the map lets it be, and holds the result against the QBXML "
-        "schema."
+        "`templates` beside the flow file, and win over a shipped one of the same name. `flowctl validate` renders "
+        "each template with a usual record and with each value as long as the map lets it be, and holds the result "
+        "against the QBXML schema."
     )
     parts = ["## What a template may use", doc.strip()]
     found = render.Templates()

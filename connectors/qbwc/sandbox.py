@@ -26,7 +26,7 @@ from engine.clock import Clock
 from engine.contract import Handler, Json
 
 FILE_ID = "{90A44FB5-33D9-4815-AC85-BC87A7E7D1EB}"
-USER, PASSWORD = "sandbox", "sandbox-password"  # noqa: S105 - of a simulated company file only
+USER, PASSWORD = "sandbox", "sandbox-password"
 # What a source can be coded to; balance sheet accounts are the flow's settings, not a line's.
 _CODABLE = frozenset({"Expense", "CostOfGoodsSold"})
 

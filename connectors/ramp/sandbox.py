@@ -70,7 +70,7 @@ class RampSandbox:
 
 
 def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
-    """A business of `bills` bills, `transactions` transactions and `vendors` vendors, coded to `chart` when it is given."""
+    """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`."""
     simulator = RampSimulator(
         seed,
         clock,

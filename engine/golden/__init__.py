@@ -1,1 +1,1 @@
-"""Golden cases of flows: what the world holds and answers, the steps, and everything flowctl did, compared to the byte."""
+"""Golden cases of flows: what the world holds, what happens, and everything flowctl did, compared to the byte."""

@@ -26,7 +26,7 @@ class UpdateRefused(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one case ended: `problems` are texts for people, among them a unified diff a file; `updated` are files written."""
+    """How one case ended: `problems` are texts for people, among them unified diffs; `updated` names files written."""
 
     title: str
     problems: tuple[str, ...] = ()

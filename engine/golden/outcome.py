@@ -1,4 +1,4 @@
-"""Turns what happened in a case into files: QBXML documents, session, marks, journal, and the state of everything at the end."""
+"""Turns what happened in a case into files: QBXML documents, session, marks, journal, and how everything ended."""
 
 from __future__ import annotations
 

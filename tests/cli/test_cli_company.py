@@ -1,0 +1,117 @@
+"""`flowctl company`: settings in their types, defaults marked, and the company file confirmed or released by a person."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engine.store import companies, journal
+from engine.store.records import Reason
+from tests.cli.cli_kit import Cli
+from tests.cli.shelf import AT, FLOW, shelf, unmapped
+
+IDENTITY = {"company_name": "Acme Books", "file_id": "{F}", "path": "C:\\acme.qbw", "country": "US"}
+
+
+def test_add_and_list(cli: Cli) -> None:
+    assert cli.ok("company", "add", "acme", "--title", "Acme \x1b[31mInc.").out == "acme: added\n"
+    assert cli.ok("company", "add", "acme").out == "acme: there already, nothing was changed\n"
+    assert cli.ok("company", "list").out == (
+        "company  title            connections  company file\n"
+        "acme     Acme ?[31mInc.  none         none\n".replace("title            ", "title           ")
+    )
+    listed = cli.ok("company", "list", "--format", "json").json()
+    assert [(c["company"], c["connections"], c["company_file"]) for c in listed] == [("acme", [], None)]
+
+
+def test_set_and_unset(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    ran = cli.ok("company", "set", FLOW, "create_vendors=No", "card_posts_as=journal_entry", "bank_account= Main ")
+    assert ran.out == (
+        f"{FLOW}: create_vendors = false\n{FLOW}: card_posts_as = journal_entry\n{FLOW}: bank_account =  Main \n"
+    )
+    shown = cli.ok("company", "show", FLOW, "--format", "json").json()["settings"]
+    values = {s["name"]: (s["value"], s["default"]) for s in shown}
+    assert values["create_vendors"] == (False, False)
+    assert values["bank_account"] == (" Main ", False)
+    assert values["ap_account"] == ("Accounts Payable", True)
+    assert cli.ok("company", "unset", FLOW, "create_vendors").out == f"{FLOW}: create_vendors = true (default)\n"
+    with shelf(cli) as desk:
+        assert companies.settings(desk.tx, "main", FLOW) == {"card_posts_as": "journal_entry", "bank_account": " Main "}
+        last = [(event, actor, json.loads(detail)) for event, actor, detail in desk.events()][-1]
+    assert last == ("setting", "cli:pat", {"setting": "create_vendors", "value": None})
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("bank_acount=x", "there is no setting `bank_acount`\n  hint: did you mean `bank_account`? known: "),
+        ("create_vendors=maybe", "setting `create_vendors`: `maybe` is neither true nor false\n"),
+        ("card_posts_as=journal", "setting `card_posts_as`: `journal` is none of its values\n  hint: did you mean "),
+        ("ap_account=", "setting `ap_account`: is empty, too long, or holds control characters\n"),
+        ("ap_account=a\x07b", "setting `ap_account`: is empty, too long, or holds control characters\n"),
+        ("ap_account", "set takes NAME=VALUE, and a name stands before the first `=`\n"),
+    ],
+)
+def test_values_that_do_not_fit(cli: Cli, pair: str, message: str) -> None:
+    cli.ok("company", "add", "main")
+    ran = cli("company", "set", FLOW, "bank_account=Fine", pair)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: {message}")
+    with shelf(cli) as desk:
+        assert companies.settings(desk.tx, "main", FLOW) == {}
+
+
+def test_changed_setting_wakes_what_depends_on_it(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        desk.record("waits", "deferred", unmapped("account", "setting:ap_account", "Accounts Payable"))
+        desk.record("off", "skipped", Reason("not_selected", "creating vendors is switched off"), stream="vendors")
+        desk.record("inactive", "skipped", Reason("not_selected", "the vendor is not active in Ramp"), stream="vendors")
+        desk.record("done", "closed")
+    ran = cli.ok("company", "set", FLOW, "create_vendors=true")
+    assert ran.err == "2 records will be looked at anew in the next run\n"
+    with shelf(cli) as desk:
+        assert desk.states() == {"waits": "pending", "off": "pending", "inactive": "skipped", "done": "closed"}
+
+
+def test_confirm_and_release(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    assert cli.ok("company", "bind").out == "main: no company file is bound; the first contact binds it\n"
+    assert cli("company", "bind", "--confirm").text() == (
+        "[1]\n--\nerror: No company file waits to be confirmed.\n"
+        "  hint: press Update Selected in the Web Connector, then confirm what it shows\n"
+    )
+    with shelf(cli) as desk:
+        entry = journal.Entry("company_unconfirmed", detail={"message": "waits", **IDENTITY})
+        journal.append(desk.tx, "main", AT, "web-connector", [entry])
+    waits = cli.ok("company", "bind")
+    assert waits.out.startswith("main: waits to be confirmed\n")
+    assert waits.err == "run `flowctl company bind --confirm --company main` when it is the right one\n"
+    confirmed = cli.ok("company", "bind", "--confirm", "--format", "json").json()
+    assert confirmed == {"company": "main", "bound": IDENTITY, "unconfirmed": None}
+    assert cli("company", "bind", "--confirm").status == 1
+
+    assert cli("company", "bind", "--release").text() == (
+        "[1]\n--\nRelease `Acme Books`? The next company file that calls is bound, and records go there. [y/N]: aborted\n"
+    )
+    cli.ok("company", "bind", "--release", "--yes", "--reason", "moved")
+    assert cli.ok("company", "bind").out == "main: no company file is bound; the first contact binds it\n"
+    with shelf(cli) as desk:
+        events = [(event, actor) for event, actor, _ in desk.events()]
+        assert events[-2:] == [("bound", "cli:pat"), ("released", "cli:pat")]
+        assert journal.verify(desk.tx, "main") is None
+
+
+def test_not_released_while_a_set_is_open(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        companies.bind(desk.tx, "main", IDENTITY, AT)
+        scope = {"id": "set-1", "company": "main", "body": b"x", "sha256": "x", "ticket_hash": "t", "at": AT}
+        desk.tx.run("set_insert", scope)
+    ran = cli("company", "bind", "--release", "--yes")
+    assert ran.text() == (
+        "[1]\n--\nerror: the message set set-1 is not settled, and only the bound company file can tell what became of it\n"
+        "  hint: let the Web Connector run once more with that company file open, then release it\n"
+    )
+    with shelf(cli) as desk:
+        assert companies.identity(desk.tx, "main") == IDENTITY

@@ -1,0 +1,189 @@
+"""`flowctl connect`: secrets never travel on the command line and never come back out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.connect import command as connect
+from engine.store import companies
+from tests.cli.cli_kit import Cli
+from tests.cli.shelf import shelf
+from tests.cli.test_cli_story import simulated_ramp
+
+IDS = {"FLOWCTL_SECRET_RAMP_CLIENT_ID": "id-1", "FLOWCTL_SECRET_RAMP_CLIENT_SECRET": "hush-1"}
+BOOKS = ("connect", "books", "--set", "app_url=https://sync.example.com/qbwc")
+PASSWORD = "password of the Web Connector, shown this once: ([0-9A-Za-z]{20})\n"
+
+
+def secrets_of(cli: Cli, connection: str = "ramp") -> dict[str, str]:
+    with shelf(cli) as desk:
+        found = companies.binding(desk.tx, desk.world.vault, "main", connection)
+    assert found is not None
+    return dict(found[1].secrets)
+
+
+def test_secret_in_arguments_is_refused_and_not_repeated(cli: Cli) -> None:
+    ran = cli("connect", "ramp", "--set", "client_secret=hush-1")
+    assert ran.text() == (
+        "[2]\n--\nerror: `client_secret` is a secret: what stands on a command line is seen by every user of this "
+        "machine and kept\n  hint: leave it out to be asked, or give --secret-file client_secret=PATH, or set "
+        "FLOWCTL_SECRET_RAMP_CLIENT_SECRET\n"
+    )
+
+
+def test_pair_without_equals_is_not_repeated(cli: Cli) -> None:
+    ran = cli("connect", "ramp", "--set", "hush-1")
+    assert ran.text() == "[2]\n--\nerror: --set takes NAME=VALUE, and a name stands before the first `=`\n"
+
+
+def test_files_go_before_variables(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"\xef\xbb\xbffrom-file\r\n")
+    cli.ok("connect", "ramp", "--secret-file", "client_secret=one", env=IDS)
+    assert secrets_of(cli) == {"client_id": "id-1", "client_secret": "from-file"}
+    cli.ok("connect", "ramp", "--secret-file", "client_secret=-", stdin=b"from-stdin\n")
+    assert secrets_of(cli) == {"client_id": "id-1", "client_secret": "from-stdin"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\n", "is empty"),
+        (b"two\nlines", "holds line breaks or control characters"),
+        (b"a\x1bb", "holds line breaks or control characters"),
+        (b"\xff", "is no UTF-8 text"),
+    ],
+)
+def test_secrets_that_no_vendor_gives_out(cli: Cli, content: bytes, reason: str) -> None:
+    ran = cli("connect", "ramp", "--secret-file", "client_id=-", stdin=content)
+    expected = f"[2]\n--\nerror: the secret `client_id` {reason}\n  hint: copy it again, as one line of text\n"
+    assert ran.text() == expected
+
+
+def test_prompt_is_hidden_and_keeps_what_was_given(cli: Cli) -> None:
+    cli.ok("connect", "ramp", env=IDS)
+    given = ["ramp", "--ask", "--home", str(cli.home)]
+    ran = CliRunner().invoke(connect, given, input="\nhush-2\n\n\n", standalone_mode=False)
+    assert ran.exception is None
+    assert "hush" not in ran.output
+    assert secrets_of(cli) == {"client_id": "id-1", "client_secret": "hush-2"}
+
+
+def test_nobody_to_ask(cli: Cli) -> None:
+    ran = cli("connect", "ramp")
+    assert ran.text() == (
+        "[2]\n--\nerror: the settings do not fit:\n"
+        "  client_id: is not given (run `flowctl connect ramp --company main`)\n"
+        "  client_secret: is not given (run `flowctl connect ramp --company main`)\n"
+        "  hint: give them again with --set NAME=VALUE\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rampp",), "error: there is no connection `rampp`\n  hint: did you mean `ramp`? known: books, ramp\n"),
+        (
+            ("mailbox",),
+            "error: no flow has a connection `mailbox`\n"
+            "  hint: name its connector: flowctl connect mailbox CONNECTOR\n",
+        ),
+        (("ramp", "rmap"), "error: there is no connector `rmap`\n  hint: did you mean `ramp`? known: qbwc, ramp\n"),
+        (("Ramp",), "error: `Ramp` cannot be the name of a connection\n  hint: use lower case a-z, 0-9, `_`\n"),
+        (
+            ("ramp", "--set", "page_size=many"),
+            "error: setting `page_size`: `many` is no whole number\n  hint: Records a page, 2 to 100\n",
+        ),
+        (
+            ("ramp", "--set", "confirm_marks=perhaps"),
+            "error: setting `confirm_marks`: `perhaps` is neither true nor false\n  hint: give true or false\n",
+        ),
+        (
+            ("ramp", "--set", "enviroment=x"),
+            "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: api_profile, base_url, "
+            "confirm_marks, entity_id, environment, page_size, provider_name, scopes\n",
+        ),
+        (
+            ("ramp", "--secret-file", "page_size=x"),
+            "error: `page_size` is no secret\n  hint: give it with --set page_size=VALUE\n",
+        ),
+        (
+            ("ramp", "--secret-file", "client_id=nowhere"),
+            "error: nowhere: No such file or directory\n  hint: check the path and its permissions\n",
+        ),
+        (("ramp", "--company", "acme"), "error: there is no company `acme`\n  hint: none are known here\n"),
+    ],
+)
+def test_wrong_words(cli: Cli, arguments: tuple[str, ...], message: str) -> None:
+    assert cli("connect", *arguments).text() == f"[2]\n--\n{message}"
+
+
+def test_password_is_made_once(cli: Cli) -> None:
+    first = cli.ok(*BOOKS)
+    assert re.fullmatch(f"main/books: connected with QuickBooks Desktop \\(Web Connector\\)\n{PASSWORD}", first.out)
+    with shelf(cli) as desk:
+        before = companies.binding(desk.tx, desk.world.vault, "main", "books")
+    assert before is not None
+    assert before[1].settings["user"] == "main"
+    assert re.fullmatch(r"\{[0-9A-F-]{36}\}", str(before[1].settings["file_id"]))
+    again = cli.ok("connect", "books", "--set", "run_every_min=10")
+    assert again.out == "main/books: connected with QuickBooks Desktop (Web Connector)\n"
+    with shelf(cli) as desk:
+        after = companies.binding(desk.tx, desk.world.vault, "main", "books")
+    assert after is not None
+    assert after[1].settings == {**before[1].settings, "run_every_min": 10}
+
+
+def test_renamed_user_gets_a_password_and_the_old_one_ends(cli: Cli) -> None:
+    cli.ok(*BOOKS)
+    renamed = cli.ok("connect", "books", "--set", "user=acme")
+    assert re.search(PASSWORD, renamed.out)
+    with shelf(cli) as desk:
+        assert companies.logins(desk.tx, "main") == ("acme",)
+
+
+def test_user_of_another_company_is_refused(cli: Cli) -> None:
+    cli.ok(*BOOKS)
+    cli.ok("company", "add", "acme")
+    ran = cli(*BOOKS, "--set", "user=main", "--company", "acme")
+    assert ran.text() == (
+        "[2]\n--\nerror: another company's QuickBooks Desktop (Web Connector) signs in with this user name\n"
+        "  hint: give another one: --set user=NAME\n"
+    )
+
+
+def test_given_password_is_not_shown(cli: Cli) -> None:
+    ran = cli.ok(*BOOKS, "--format", "json", env={"FLOWCTL_SECRET_BOOKS_PASSWORD": "hush-3"})
+    assert ran.out == '{"company": "main", "connection": "books", "connector": "qbwc"}\n'
+    assert "hush" not in ran.text()
+
+
+def test_list_shows_no_secret(cli: Cli) -> None:
+    cli.ok("connect", "ramp", "--set", "page_size=50", env=IDS)
+    cli.ok(*BOOKS)
+    ran = cli.ok("connect", "--list", "--format", "json").json()
+    assert [(c["connection"], c["settings"], c["secrets"]) for c in ran["connections"]][1:] == [
+        ("ramp", {"page_size": 50}, ["client_id", "client_secret"])
+    ]
+    assert ran["connections"][0]["secrets"] == ["password"]
+    assert "  client_secret = (sealed)\n" in cli.ok("connect", "--list").out
+
+
+def test_check_says_how_it_ended(cli: Cli) -> None:
+    with simulated_ramp() as (url, secrets):
+        place = ("--set", f"base_url={url}", "--set", "api_profile=2025-08")
+        wrong = cli("connect", "ramp", *place, "--check", env={**IDS})
+        assert wrong.status == 1
+        assert wrong.out.startswith("main/ramp: connected with Ramp\nFAIL  main/ramp: ")
+        assert "the client id or secret is refused (invalid_client)" in wrong.out
+        assert "      do: check client id, secret and environment" in wrong.out
+        right = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
+        cli.ok("connect", "ramp", env=right)
+        only = cli.ok("connect", "ramp", "--check")
+        assert only.out == "ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n"
+    gone = cli("connect", "ramp", "--check", "--set", "base_url=http://127.0.0.1:9")
+    assert gone.status == 1
+    assert "FAIL  main/ramp: " in gone.out

@@ -1,0 +1,181 @@
+"""What the source is told: every mark once, in calls under a key of their content, in the order of the posting."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.contract import MarkCall, Marked, MarkedFailed
+from engine.store import marks
+from engine.store.base import Row, Store, Tx
+from engine.store.marks import NewMark
+from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add
+
+
+def mark(record: Row, outcome: str = "posted", text: str = "T-1", kind: str = "BILL", connection: str = "shop") -> NewMark:
+    return NewMark("flow", connection, kind, record["id"], record["source_id"], outcome, text)
+
+
+def tell(tx: Tx, source_id: str = "b-1", outcome: str = "posted", text: str = "T-1", **where: str) -> Row:
+    """A record with a mark; returns the record."""
+    row = tx.one("records_by_source_id", {"company": COMPANY, "source_id": source_id}) or add(tx, source_id)
+    marks.add(tx, COMPANY, mark(row, outcome, text, **where))
+    return row
+
+
+def calls(tx: Tx, at: str = AT) -> list[MarkCall]:
+    return [marks.call_of(tx, row) for row in marks.due(tx, COMPANY, "flow", at)]
+
+
+def states(tx: Tx) -> dict[str, int]:
+    return {f"{r['outcome']} {r['state']}": r["count"] for r in tx.rows("marks_count", {"company": COMPANY, "flow": ""})}
+
+
+def test_marks_are_grouped_by_connection_and_kind(store: Store) -> None:
+    with store.write() as tx:
+        for number in range(5):
+            tell(tx, f"b-{number}", text=f"T-{number}")
+        tell(tx, "b-9", "failed", "no vendor")
+        tell(tx, "p-1", kind="PAYMENT")
+        tell(tx, "o-1", connection="other")
+        assert marks.group(tx, COMPANY, "other", AT, limit=4) == 0
+        assert marks.group(tx, "zeta", "flow", AT, limit=4) == 0
+        assert marks.group(tx, COMPANY, "flow", AT, limit=4) == 4
+        assert marks.group(tx, COMPANY, "flow", AT, limit=4) == 0
+        assert [(c.kind, [m.id for m in c.posted], c.failed) for c in calls(tx)] == [
+            ("BILL", ["o-1"], ()),
+            ("BILL", ["b-0", "b-1", "b-2", "b-3"], ()),
+            ("BILL", ["b-4"], (MarkedFailed("b-9", "no vendor"),)),
+            ("PAYMENT", ["p-1"], ()),
+        ]
+        assert states(tx) == {"posted calling": 7, "failed calling": 1}
+        assert [c.posted[0] for c in calls(tx)][1] == Marked("b-0", "T-0")
+
+
+def test_the_key_is_made_of_the_content(store: Store) -> None:
+    with store.write() as tx:
+        tell(tx, "b-1", text="T-1")
+        tell(tx, "b-2", text="T-2")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (call,) = calls(tx)
+        # Written down: a key that changed from one release to the next would tell everything twice.
+        assert call.idempotency_key == "flowctl-a8b9c5ca2a5fa3d0bca9bb1ab79eaf7fa6a0a17f"
+
+
+def test_the_same_content_is_never_two_calls(store: Store) -> None:
+    with store.write() as tx:
+        tell(tx)
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = marks.due(tx, COMPANY, "flow", AT)
+    with pytest.raises(REFUSED), store.write() as tx:
+        again = {name: row[name] for name in ("company", "flow", "connection", "kind", "idempotency_key")}
+        tx.run("mark_call_insert", {**again, "id": 99, "at": LATER})
+
+
+def test_telling_the_same_twice_is_one_mark(store: Store) -> None:
+    with store.write() as tx:
+        row = tell(tx)
+        marks.add(tx, COMPANY, mark(row))
+        assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 1
+        (call,) = marks.due(tx, COMPANY, "flow", AT)
+        assert len(marks.finish(tx, call["id"], "done")) == 1
+        marks.add(tx, COMPANY, mark(row))
+        assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 0
+        assert states(tx) == {"posted done": 1}
+
+
+def test_success_drops_failures_that_were_not_told(store: Store) -> None:
+    with store.write() as tx:
+        row = tell(tx, "b-1", "failed", "no vendor")
+        marks.add(tx, COMPANY, mark(row, "failed", "no account"))
+        assert states(tx) == {"failed dropped": 1, "failed waiting": 1}
+        marks.add(tx, COMPANY, mark(row))
+        assert states(tx) == {"failed dropped": 2, "posted waiting": 1}
+
+
+def test_a_failure_that_comes_back_is_told_again(store: Store) -> None:
+    with store.write() as tx:
+        row = tell(tx, "b-1", "failed", "no vendor")
+        marks.add(tx, COMPANY, mark(row, "failed", "no account"))
+        marks.add(tx, COMPANY, mark(row, "failed", "no vendor"))
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        assert [call.failed for call in calls(tx)] == [(MarkedFailed("b-1", "no vendor"),)]
+
+
+def test_a_failure_under_way_is_not_dropped(store: Store) -> None:
+    with store.write() as tx:
+        row = tell(tx, "b-1", "failed", "no vendor")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        marks.add(tx, COMPANY, mark(row))
+        assert states(tx) == {"failed calling": 1, "posted waiting": 1}
+
+
+def test_an_acknowledged_call_is_done(store: Store) -> None:
+    with store.write() as tx:
+        tell(tx, "b-1")
+        tell(tx, "b-2", "failed", "x")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        assert [m["source_id"] for m in marks.finish(tx, row["id"], "done")] == ["b-1", "b-2"]
+        assert calls(tx) == []
+        assert states(tx) == {"posted done": 1, "failed done": 1}
+        assert tx.rows("mark_calls_waiting", {"company": COMPANY, "flow": "flow"})[0]["count"] == 0
+
+
+def test_a_refused_call_is_split_into_one_a_mark(store: Store) -> None:
+    with store.write() as tx:
+        for name in ("b-1", "b-2", "b-3"):
+            tell(tx, name)
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        (whole,) = calls(tx)
+        assert marks.split(tx, COMPANY, row, LATER) == 3
+        alone = calls(tx)
+        assert [[m.id for m in call.posted] for call in alone] == [["b-1"], ["b-2"], ["b-3"]]
+        assert len({call.idempotency_key for call in (whole, *alone)}) == 4
+        first = marks.due(tx, COMPANY, "flow", AT)[0]
+        assert [m["state"] for m in marks.finish(tx, first["id"], "refused")] == ["refused"]
+        assert states(tx) == {"posted refused": 1, "posted calling": 2}
+
+
+def test_a_call_that_is_put_off_waits(store: Store) -> None:
+    with store.write() as tx:
+        tell(tx)
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        marks.later(tx, row["id"], LATER)
+        assert calls(tx) == []
+        (again,) = marks.due(tx, COMPANY, "flow", LATER)
+        assert (again["attempts"], again["idempotency_key"]) == (1, row["idempotency_key"])
+
+
+def test_a_payment_waits_for_the_call_that_tells_of_its_bill(store: Store) -> None:
+    with store.write() as tx:
+        tell(tx, "b-1", kind="BILL")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        tell(tx, "b-1", kind="A-PAYMENT")
+        tell(tx, "b-2", kind="BILL")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        rows = marks.due(tx, COMPANY, "flow", AT)
+        told = [(row["kind"], [m.id for m in marks.call_of(tx, row).posted]) for row in rows]
+        assert told == [("BILL", ["b-1"]), ("BILL", ["b-2"])]
+        marks.later(tx, rows[0]["id"], LATER)
+        # The bill is put off, and so its payment is not told either.
+        assert [c.kind for c in calls(tx)] == ["BILL"]
+        marks.finish(tx, rows[1]["id"], "done")
+        assert calls(tx) == []
+        marks.finish(tx, rows[0]["id"], "done")
+        assert [c.kind for c in calls(tx)] == ["A-PAYMENT"]
+
+
+def test_calls_that_wait_for_each_other_go_one_by_one(store: Store) -> None:
+    with store.write() as tx:
+        # Told as bill then payment of one, and as payment then bill of the other: either call waits for the other one.
+        tell(tx, "b-1", kind="A")
+        tell(tx, "b-2", kind="B")
+        tell(tx, "b-1", kind="B")
+        tell(tx, "b-2", kind="A")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        first = marks.due(tx, COMPANY, "flow", AT)
+        assert [row["kind"] for row in first] == ["A"]
+        marks.finish(tx, first[0]["id"], "done")
+        assert [row["kind"] for row in marks.due(tx, COMPANY, "flow", AT)] == ["B"]

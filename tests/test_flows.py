@@ -1,0 +1,37 @@
+"""Every golden case of every flow; `flowctl test -k NAME` plays one alone and shows what differs."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from engine.cli import common
+from engine.golden.case import find_folders
+from engine.golden.compare import check
+from engine.program import FlowProgram
+from tests.reference import ROOT
+
+CASES = ROOT / "tests" / "flows"
+
+
+@cache
+def program(flow: str) -> FlowProgram:
+    return common.program(str(ROOT / "flows" / f"{flow}.yaml"))
+
+
+@pytest.mark.parametrize("folder", list(find_folders(CASES)), ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_golden_case(folder: Path) -> None:
+    verdict = check(folder, program(folder.parent.name))
+    assert verdict.ok, "\n".join(verdict.problems)
+
+
+def test_the_shipped_flow_has_the_cases_that_matter_most() -> None:
+    named = {folder.name for folder in find_folders(CASES, ("ramp_to_quickbooks",))}
+    assert named >= {
+        *("happy_path", "second_run", "missing_vendor", "missing_account", "refused_by_quickbooks", "answer_lost"),
+        *("answer_and_state_lost", "refund", "split_lines", "paid_bill", "partially_paid_bill", "non_ascii_names"),
+        *("two_hundred_lines", "journal_entry", "currency_mismatch", "freshbooks_bill", "vendor_name_taken"),
+        *("archived_in_ramp", "edited_before_sending", "export_before_posting"),
+    }
