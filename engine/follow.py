@@ -238,7 +238,7 @@ def _subject(record: Row) -> str:
 
 def _shared_subject(record: Row, reason: Reason) -> str:
     """Many records that miss the same mapping are one alert, not many."""
-    if reason.code == "name_taken":  # why an object could not be made is news beside the gap that it leaves
+    if reason.code in ("name_taken", "render"):  # why an object could not be made is news beside the gap that it leaves
         return ""
     for key in reason.waits_for:
         kind, _, rest = key.partition(":")

@@ -239,7 +239,7 @@ def _called(world: World, company: str, connection: str, connector: Connector, b
         yield Finding("ok", subject, f"{connector.spec.title}: {offers}")
         return
     lacking = sorted(_asked(connector, binding) - granted)
-    yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {len(granted)} scopes granted")
+    yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {_scopes(len(granted))} granted")
     if lacking:
         hint = "grant them to the app there, or ask for fewer with `--set scopes=...`"
         yield Finding("FAIL", subject, f"scopes that were not granted: {', '.join(lacking)}", hint)
@@ -286,6 +286,10 @@ def connectors_of() -> Iterator[Finding]:
             yield Finding("FAIL", f"connector {name}", str(error), error.hint or "")
             continue
         yield Finding("ok", f"connector {name}", found.spec.title if found else "")
+
+
+def _scopes(number: int) -> str:
+    return "1 scope" if number == 1 else f"{number} scopes"
 
 
 def _said(error: Exception) -> str:

@@ -226,9 +226,18 @@ def _freeze(desk: Desk, draft: _Draft) -> Prepared:
             raise draft.error
         body = desk.freeze(draft.variant.request, draft.text) if draft.variant.template else mapped.encode()
     except RenderError as error:
-        return Parked("failed", (Reason("render", str(error), error.hint or ""),))
+        return _unwritable(draft, error)
     digest = sha256(mapped.encode()).hexdigest()
     return Frozen(draft.operation_id, draft.variant.request, body, draft.guid, mapped, digest, draft.follow_up)
+
+
+def _unwritable(draft: _Draft, error: RenderError) -> Parked:
+    """No request can be made of the record; where it would provide an object, a person can name one in its place."""
+    provide = json.loads(draft.follow_up).get("provide")
+    if provide is None:
+        return Parked("failed", (Reason("render", str(error), error.hint or ""),))
+    waits_for = (f"mapping:{provide['lookup']}:{provide['key']}",)
+    return Parked("deferred", (Reason("render", str(error), error.hint or "", waits_for),))
 
 
 def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> bool:

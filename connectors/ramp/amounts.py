@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any
 
 from engine.money import LIMIT, exponent
@@ -25,6 +26,11 @@ def from_object(value: Any) -> Amount:
     """Amount and currency of `{amount, currency_code}` or, since 2026, `{value, currency}`, both in minor units."""
     if value is None:
         return None, None
+    if type(value) is dict and type(minor := value.get("amount")) is int and len(value) == 2:
+        # The shape of nearly every amount; all that follows would come to the same.
+        code = _currency(value.get("currency_code"))
+        if code is not None and -_LARGEST_MINOR < minor < _LARGEST_MINOR:
+            return _print(minor, exponent(code)), code
     if not isinstance(value, dict):
         return unreadable("no currency"), None
     currency = _currency(value.get("currency_code", value.get("currency")))
@@ -66,14 +72,16 @@ def from_number(value: Any, currency: Any) -> Amount:
 
 
 def _print(minor: int, places: int) -> str:
-    sign, digits = "-" if minor < 0 else "", abs(minor)
     if places == 0:
-        return f"{sign}{digits}"
-    major, rest = divmod(digits, 10**places)
-    return f"{sign}{major}.{rest:0{places}d}"
+        return str(minor)
+    digits = str(abs(minor)).zfill(places + 1)
+    return f"{'-' if minor < 0 else ''}{digits[:-places]}.{digits[-places:]}"
 
 
 def _currency(value: Any) -> str | None:
-    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha():
-        return value.upper()
-    return None
+    return _code(value) if type(value) is str else None
+
+
+@lru_cache(maxsize=256)
+def _code(text: str) -> str | None:
+    return text.upper() if len(text) == 3 and text.isascii() and text.isalpha() else None

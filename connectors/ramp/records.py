@@ -43,28 +43,43 @@ def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
 
 def _object_reader(fields: tuple[FieldSpec, ...], *, priced: bool) -> Reader:
     """A function from a JSON object to a record of these fields; compiled once, since it runs for every line."""
+    blank: Record = dict.fromkeys(f.name for f in fields)
+    width = len(blank)
     prices = tuple(f.name for f in fields if f.type == "money") if priced else ()
     rest = [f for f in fields if f.name not in prices and not (f.name == "currency" and "amount" in prices)]
     texts = tuple(f.name for f in rest if f.type not in _STRUCTURED and f.name not in _ALSO_CALLED)
-    others = tuple(
-        (f.name, _ALSO_CALLED.get(f.name, f.name), _reader(f, priced=priced)) for f in rest if f.name not in texts
-    )
+    renamed = tuple((f.name, _ALSO_CALLED[f.name]) for f in rest if f.name in _ALSO_CALLED)
+    others = tuple((f.name, _reader(f, priced=priced)) for f in rest if f.name not in texts)
 
     def read(value: Any) -> Record | None:
-        if not isinstance(value, dict):
+        if type(value) is not dict:
             return None
-        record: Record = {}
+        record = blank | value  # one step for all fields, in the order of the spec; what is not there stays null
+        if len(record) != width:  # Ramp sent more than the spec describes
+            record = {name: value.get(name) for name in blank}
         for name in texts:  # nearly every field is one, so it is worth not calling a function for each
-            given = value.get(name)
-            record[name] = given if given is None or type(given) is str else _text(given)
-        for name, other, reader in others:
-            given = value.get(name)
-            record[name] = reader(value.get(other) if given is None else given)
+            given = record[name]
+            if given is not None and type(given) is not str:
+                record[name] = _text(given)
+        for name, other in renamed:
+            if record[name] is None:
+                record[name] = value.get(other)
+        for name, reader in others:
+            record[name] = reader(record[name])
         for name in prices:
-            record[name], currency = from_object(value.get(name))
+            record[name], currency = from_object(record[name])
             if name == "amount":
                 record["currency"] = currency
         return record
+
+    return read
+
+
+def _list_reader(item: Reader) -> Reader:
+    def read(value: Any) -> list[Any]:
+        if not value or type(value) is not list:
+            return []
+        return [made for entry in value if (made := item(entry)) is not None]
 
     return read
 
@@ -73,11 +88,14 @@ def _reader(field: FieldSpec, *, priced: bool) -> Reader:
     if field.type == "object":
         return _object_reader(field.fields, priced=priced)
     if field.type == "list":
-        item = _object_reader(field.fields, priced=priced) if field.fields else _text
-        return lambda value: [r for v in value if (r := item(v)) is not None] if isinstance(value, list) else []
+        return _list_reader(_object_reader(field.fields, priced=priced) if field.fields else _text)
     if field.type == "boolean":
-        return lambda value: value if isinstance(value, bool) else None
+        return _boolean
     return _text
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if type(value) is bool else None
 
 
 def _text(value: Any) -> str | None:

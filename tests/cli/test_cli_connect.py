@@ -175,7 +175,7 @@ def test_list_shows_no_secret(cli: Cli) -> None:
 def test_check_says_how_it_ended(cli: Cli) -> None:
     with simulated_ramp() as (url, secrets):
         place = ("--set", f"base_url={url}", "--set", "api_profile=2025-08")
-        wrong = cli("connect", "ramp", *place, "--check", env={**IDS})
+        wrong = cli("connect", "ramp", *place, "--check", env={**IDS, "FLOWCTL_SECRET_RAMP_WEBHOOK_SECRET": "hook"})
         assert wrong.status == 1
         assert wrong.out.startswith("main/ramp: connected with Ramp\nFAIL  main/ramp: ")
         assert "the client id or secret is refused (invalid_client)" in wrong.out
@@ -184,6 +184,15 @@ def test_check_says_how_it_ended(cli: Cli) -> None:
         cli.ok("connect", "ramp", env=right)
         only = cli.ok("connect", "ramp", "--check")
         assert only.out == "ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n"
+        more = cli("connect", "ramp", "--check", "--set", "scopes=bills:read treasury:read")
+        assert more.text() == (
+            "[1]\nmain/ramp: connected with Ramp\n"
+            "warn  main/ramp: scopes: accounting:write is not among them, so nothing can be marked\n"
+            "      do: add accounting:write, or use no `mark_synced` with this connection\n"
+            "ok    main/ramp: Ramp accepts the credentials; 1 scope granted\n"
+            "FAIL  main/ramp: scopes that were not granted: treasury:read\n"
+            "      do: grant them to the app there, or ask for fewer with `--set scopes=...`\n--\n"
+        )
     gone = cli("connect", "ramp", "--check", "--set", "base_url=http://127.0.0.1:9")
     assert gone.status == 1
     assert "FAIL  main/ramp: " in gone.out

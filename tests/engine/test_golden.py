@@ -83,10 +83,11 @@ def test_a_missing_and_a_surplus_file_both_fail(case: Path, program: FlowProgram
 
 def test_a_given_file_that_nothing_reads_fails(case: Path, program: FlowProgram) -> None:
     (case / "given" / "rmap.json").write_text("{}", encoding="utf-8")
-    assert check(case, program).problems == (
-        f"{case / 'given' / 'rmap.json'}: is never read\n"
+    (problem,) = check(case, program).problems
+    assert problem.splitlines() == [
+        f"{case / 'given' / 'rmap.json'}: is never read",
         "  hint: it is read when it is one of: ramp.json, books.json, or an answer such as 02-BillAddRs.xml",
-    )
+    ]
 
 
 def test_a_scripted_answer_that_is_never_asked_for_fails(case: Path, program: FlowProgram) -> None:
@@ -158,7 +159,7 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
             "  - cycle",
             "  - rmap: {export: [valves]}",
             "5:5: there is no step `rmap`",
-            "did you mean `ramp`? known: books, clock, fault, map, ramp, set",
+            "did you mean `map`? known: books, clock, fault, map, ramp, set",
         ),
         (
             "  - cycle",
@@ -170,8 +171,7 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
             "  - cycle",
             "  - set: {create_vendor: false}",
             "5:11: there is no setting `create_vendor`",
-            "did you mean `create_vendors`? known: ap_account, bank_account, card_account, card_posts_as, "
-            "create_vendors, home_currency",
+            "did you mean `create_vendors`? known: ap_account, bank_account, card_account, card_posts_as, create_vendors, home_currency",
         ),
         ("steps:\n  - cycle", "steps: []", "1:1: `steps` must be a list with something in it", None),
     ],

@@ -1,0 +1,220 @@
+"""The benchmarks themselves; `python -m benchmarks.suite NAME` runs one and prints its results as JSON."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import bills
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure: `ratio` is value / baseline's value, both medians of the same run."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: str
+    ratio: float
+    peak_mb: float = 0.0
+
+
+def pipeline(count: int) -> list[Result]:
+    """Decode, map, render, check and journal `count` bills into a durable SQLite store."""
+    from connectors._http import parse_json
+    from connectors.ramp.records import normaliser
+    from connectors.ramp.settings import read_settings
+    from engine import intake
+    from engine.cli.common import program
+    from engine.contract import Binding
+    from engine.runner import Runner
+    from engine.store import companies, lists
+    from engine.store.sqlite import SqliteStore
+    from engine.vault import Vault
+    from engine.world import World
+
+    flow = program("ramp_to_quickbooks")
+    stream = flow.stream("bills")
+    settings = {"client_id": "bench", "environment": "sandbox"}
+    normalise = normaliser("bills", read_settings(Binding("bench", "ramp", settings, {"client_secret": "bench"})))
+    rates, floors = [], []
+    gc.collect()
+    gc.freeze()
+    for _ in range(ROUNDS if count <= 10_000 else 3):
+        with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as folder:
+            store = SqliteStore(Path(folder) / "bench.db")
+            world = World(store, Vault(b"0" * 32))
+            with store.write() as tx:
+                companies.add(tx, "bench", "bench", world.at())
+                for name, objects in bills.lists().items():
+                    lists.store_page(tx, "bench", name, objects, first=True)
+                    lists.finish(tx, "bench", name, world.at())
+            runner, resolver = Runner(world), None
+            used, floor, done = 0.0, 0.0, 0
+            for body in bills.pages(count):
+                start = time.process_time()
+                rows = [normalise(row) for row in parse_json(body)["data"]]
+                with store.write() as tx:
+                    resolver = resolver or runner.resolver(tx, flow, "bench")
+                    batch = runner.batch(tx, flow, "bench", 1, resolver)
+                    intake.take_page(batch, stream, rows)
+                used += time.process_time() - start
+                done += batch.counts["intended"]
+                start = time.process_time()
+                json.loads(body)
+                floor += time.process_time() - start
+            assert done == count, f"{done} of {count} bills became operations"
+            rates.append(count / used)
+            floors.append(count / floor)
+            store.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rate, floor = statistics.median(rates), statistics.median(floors)
+    return [
+        Result(f"bills decoded to journalled, {count}", rate, "bills/CPU-s", "json.loads alone", rate / floor, peak)
+    ]
+
+
+def expressions() -> list[Result]:
+    """The bills map, compiled, against the jmespath library interpreting one of its expressions."""
+    import jmespath
+
+    from engine.cli.common import flow_path
+    from engine.diagnostics import Location
+    from engine.mapping import Scope, compile_expression
+    from engine.model import Expr
+
+    del flow_path
+    text = "line_items[].{amount: amount.amount, account: (accounting_field_selections[?category_info.type == 'GL_ACCOUNT'] | [0]).external_id}"
+    data = json.loads(next(bills.pages(100)))["data"]
+    ours, theirs = compile_expression(Expr(text, Location("bench")), Scope()), jmespath.compile(text)
+
+    class Nothing:
+        root = None
+
+    def run_ours() -> None:
+        for row in data:
+            ours(row, Nothing())  # type: ignore[arg-type]  # this expression asks for nothing
+
+    def run_theirs() -> None:
+        for row in data:
+            theirs.search(row)
+
+    a, b = _rate(run_ours, 100), _rate(run_theirs, 100)
+    return [Result("expression over a bill, compiled", a, "bills/CPU-s", "jmespath.search", a / b)]
+
+
+def schemas() -> list[Result]:
+    """Loading the schema of one request type, against our whole schema."""
+    from importlib.resources import files
+
+    from lxml import etree
+
+    folder = files("schemas") / "qbxml"
+    one, whole = (folder / "BillAddRq.xsd").read_bytes(), str(folder / "qbxml.xsd")
+
+    def load_one() -> None:
+        etree.XMLSchema(etree.fromstring(one))
+
+    a, b = 1000 / _rate(load_one, 1), 1000 / _rate(lambda: etree.XMLSchema(etree.parse(whole)), 1)
+    return [Result("load the schema of BillAdd", a, "ms", "the whole schema", a / b)]
+
+
+def cold_start() -> list[Result]:
+    """CPU time of whole commands from a cold start, against an empty interpreter."""
+    flowctl = str(Path(sys.executable).with_name("flowctl"))
+    found = []
+    empty = _command([sys.executable, "-c", "pass"])
+    for name, arguments in (("flowctl --help", ["--help"]), ("flowctl validate flows/", ["validate", "flows/"])):
+        used = _command([flowctl, *arguments])
+        found.append(Result(f"{name}, cold", used, "CPU-s", "python -c pass", used / empty))
+    return found
+
+
+def commit() -> list[Result]:
+    """One durable transaction of one row, against the plain sqlite3 module in the same journal mode."""
+    import sqlite3
+
+    from engine.store import work
+    from engine.store.sqlite import SqliteStore
+
+    with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as folder:
+        store = SqliteStore(Path(folder) / "ours.db")
+        mode = store.connection.execute("PRAGMA journal_mode").fetchone()[0]
+        plain = sqlite3.connect(Path(folder) / "plain.db", isolation_level=None)
+        plain.execute(f"PRAGMA journal_mode = {mode}")
+        plain.execute("PRAGMA synchronous = FULL")
+        plain.execute("CREATE TABLE t (a TEXT PRIMARY KEY, b TEXT)")
+        numbers = iter(range(10**9))
+
+        def ours() -> None:
+            with store.write() as tx:
+                work.sooner(tx, "c", "f", str(next(numbers)), "x")
+
+        def theirs() -> None:
+            plain.execute("BEGIN IMMEDIATE")
+            plain.execute("INSERT INTO t VALUES (?, 'x')", (str(next(numbers)),))
+            plain.execute("COMMIT")
+
+        a, b = _wall(ours, 200), _wall(theirs, 200)
+        store.close()
+        plain.close()
+    return [Result(f"durable transactions ({mode} journal)", a, "commits/s", "sqlite3 module", a / b)]
+
+
+def _rate(run: Callable[[], None], each: int) -> float:
+    """Items a CPU-second, median of several rounds of a tenth of a second."""
+    rates = []
+    for _ in range(ROUNDS):
+        start, times = time.process_time(), 0
+        while (used := time.process_time() - start) < 0.1:
+            run()
+            times += 1
+        rates.append(times * each / used)
+    return statistics.median(rates)
+
+
+def _wall(run: Callable[[], None], times: int) -> float:
+    rates = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in range(times):
+            run()
+        rates.append(times / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def _command(command: list[str]) -> float:
+    """User and system seconds of a whole process, median of several."""
+    used = []
+    for _ in range(ROUNDS * 2):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return statistics.median(used)
+
+
+BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
+    "pipeline_10k": lambda: pipeline(10_000),
+    "pipeline_100k": lambda: pipeline(100_000),
+    "expressions": expressions,
+    "schemas": schemas,
+    "cold_start": cold_start,
+    "commit": commit,
+}
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(result) for result in BENCHMARKS[sys.argv[1]]()]))

@@ -1,0 +1,162 @@
+"""`flowctl deferred`, `retry` and `status`: what waits, what is tried again, and what never is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engine.store import journal, work
+from engine.store.records import Reason
+from tests.cli.cli_kit import Cli
+from tests.cli.shelf import AT, FLOW, shelf, unmapped
+
+
+def filled(cli: Cli) -> dict[str, int]:
+    with shelf(cli) as desk:
+        gifts = unmapped("account", "k-1", "Client Gifts")
+        later = Reason("not_posted", "bills/b-1 is deferred", "", ("posted:bills:b-1",))
+        return {
+            "b-1": desk.record("b-1", "deferred", gifts, unmapped("class", "c 9", "West"), reference="INV-1"),
+            "b-2": desk.record("b-2", "deferred", gifts, amount="0.50", currency="EUR"),
+            "p-1": desk.record("p-1", "deferred", later, stream="bill_payments"),
+            "f-1": desk.record("f-1", "failed", Reason("check", "lines do not add up", "fix it")),
+            "s-1": desk.record("s-1", "sent"),
+            "u-1": desk.record("u-1", "unknown", Reason("unclear", "cannot tell")),
+            "d-1": desk.record("d-1", "closed", amount="7"),
+        }
+
+
+def test_worklist_is_grouped_by_what_is_missing(cli: Cli) -> None:
+    filled(cli)
+    ran = cli.ok("deferred")
+    assert ran.text() == (
+        f"[0]\n{FLOW}: the account `Client Gifts` is not in the Account list of QuickBooks: "
+        "2 records, 0.50 EUR + 100.00 USD\n"
+        f"  do: flowctl map set {FLOW} account k-1 'NAME THERE'\n"
+        f"{FLOW}: another record must be posted first: 1 record, 100.00 USD\n"
+        "  do: nothing: they follow by themselves when the other record is posted\n"
+        f"{FLOW}: the class `West` is not in the Account list of QuickBooks: 1 record, 100.00 USD\n"
+        f"  do: flowctl map set {FLOW} class 'c 9' 'NAME THERE'\n"
+        "--\n3 records deferred, 0.50 EUR + 200.00 USD\n"
+    )
+    listed = cli.ok("deferred", "--records", "--flow", FLOW).out
+    assert "    1  bills/b-1  INV-1  Acme  2026-11-01  100.00 USD\n" in listed
+    found = cli.ok("deferred", "--format", "json").json()
+    assert (found["records"], found["money"]) == (3, {"EUR": "0.50", "USD": "200.00"})
+    assert [gap["records"] for gap in found["gaps"]] == [2, 1, 1]
+
+
+def test_vendor_text_cannot_drive_the_terminal(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        desk.record("b-1", "deferred", unmapped("account", "k\x1b[2J", "Gifts\u202e\x07"), reference="\x1b]0;x\x07")
+    for command in (("deferred", "--records"), ("status",), ("retry", "--state", "deferred")):
+        ran = cli.ok(*command)
+        assert not {"\x1b", "\x07", "\u202e"} & set(ran.out + ran.err)
+
+
+def test_retry_by_state_leaves_the_rest(cli: Cli) -> None:
+    numbers = filled(cli)
+    ran = cli.ok("retry", "--reason", "fixed\x1b it")
+    assert ran.text() == (
+        f"[0]\n{FLOW}/bills/f-1: pending again\n--\n1 record pending again\n"
+        "`flowctl serve` prepares them by itself; `flowctl run FLOW` does it now\n"
+    )
+    with shelf(cli) as desk:
+        assert desk.states()["f-1"] == "pending"
+        (line,) = [row for row in journal.of_record(desk.tx, numbers["f-1"]) if row["event"] == "retried"]
+    assert (line["actor"], json.loads(line["detail"])) == ("cli:pat", {"why": "fixed? it"})
+    assert cli.ok("retry", "--state", "deferred", "--flow", FLOW).err.startswith("3 records pending again\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("s-1", "sent: it is under way; a second one would be posted twice"),
+        ("u-1", "unknown: it was sent and its outcome is not known; a second one could be posted twice (cannot tell)"),
+        ("d-1", "closed: it is posted, and the source knows"),
+    ],
+)
+def test_what_may_be_posted_is_never_tried_again(cli: Cli, name: str, why: str) -> None:
+    filled(cli)
+    ran = cli("retry", name)
+    assert ran.text() == f"[1]\n--\nrefused: {FLOW}/bills/{name} is {why}\n0 records pending again, 1 refused\n"
+    with shelf(cli) as desk:
+        assert desk.states()[name] == why.partition(":")[0]
+
+
+def test_retry_by_number_id_and_reference(cli: Cli) -> None:
+    numbers = filled(cli)
+    ran = cli("retry", str(numbers["b-2"]), "f-1", "INV-1", "nobody", "9" * 30, "--format", "json")
+    found = ran.json()
+    assert ran.status == 1
+    assert sorted(item["source_id"] for item in found["retried"]) == ["b-1", "b-2", "f-1"]
+    assert found["not_found"] == ["nobody", "9" * 30]
+
+
+def test_held_request_is_cancelled_and_one_under_way_is_not(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        held = desk.record("held", "failed", Reason("3260", "no permission"))
+        desk.operation(held, "op-held", "held")
+        done = desk.record("done", "failed", Reason("3000", "refused"))
+        desk.operation(done, "op-done", "done")
+        away = desk.record("away", "failed", Reason("3000", "refused"))
+        desk.operation(away, "op-away", "sent")
+    ran = cli("retry")
+    assert ran.status == 1
+    assert f"refused: {FLOW}/bills/away is failed: its request op-away is sent\n" in ran.err
+    with shelf(cli) as desk:
+        assert desk.states() == {"held": "pending", "done": "pending", "away": "failed"}
+        states = [desk.tx.one("operation_get", {"id": name}) for name in ("op-held", "op-done", "op-away")]
+        assert [row["state"] for row in states if row] == ["cancelled", "done", "sent"]
+
+
+def test_retry_closes_the_alert(cli: Cli) -> None:
+    filled(cli)
+    with shelf(cli) as desk:
+        work.raise_alert(desk.tx, "main", work.Alert("failed", f"{FLOW}/bills/f-1", "x"), AT)
+    cli.ok("retry", "f-1")
+    with shelf(cli) as desk:
+        assert work.alerts(desk.tx, "main") == []
+
+
+def test_status(cli: Cli) -> None:
+    filled(cli)
+    with shelf(cli) as desk:
+        desk.accounts("Meals", "Travel")
+        work.raise_alert(desk.tx, "main", work.Alert("deferred", f"{FLOW}/account/k-1", "missing", "map it"), AT)
+        scope = {"id": "set-1", "company": "main", "body": b"x", "sha256": "x", "ticket_hash": "t", "at": AT}
+        desk.tx.run("set_insert", scope)
+        desk.tx.run("set_doubt", {"id": "set-1", "company": "main"})
+        number = work.begin_run(desk.tx, "main", FLOW, AT)
+        work.finish_run(desk.tx, number, "done", {"bills": {"read": 3}, "vendors": {"read": 2}}, AT)
+    ran = cli.ok("status")
+    head, _, rest = ran.out.partition("last run: ")
+    assert head == (
+        "main\n\n"
+        "flow                stream         state     records  money\n"
+        f"{FLOW}  bill_payments  deferred  1        100.00 USD\n"
+        f"{FLOW}  bills          sent      1        100.00 USD\n"
+        f"{FLOW}  bills          unknown   1        100.00 USD\n"
+        f"{FLOW}  bills          closed    1        7 USD\n"
+        f"{FLOW}  bills          deferred  2        0.50 EUR + 100.00 USD\n"
+        f"{FLOW}  bills          failed    1        100.00 USD\n\n"
+    )
+    lines = rest.splitlines()
+    assert lines[0].startswith(f"{FLOW} done ")
+    assert lines[0].endswith(" ago, 5 read")
+    assert lines[1:3] == ["Web Connector: never called", "backlog: 0 to send, 0 to tell the source"]
+    assert lines[3].startswith("message set set-1: in doubt, sent ")
+    assert lines[4].startswith("list Account: 2 objects, read ")
+    assert lines[5:] == ["alerts: 1", "  deferred: missing", "    do: map it"]
+    found = cli.ok("status", "--flow", FLOW, "--format", "json").json()
+    assert found["in_doubt"]["id"] == "set-1"
+    assert sum(line["records"] for line in found["states"]) == 7
+    assert found["states"][0]["money"] == {"USD": "100.00"}
+
+
+def test_status_of_a_flow_that_is_not_there(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    ran = cli("status", "--flow", "ramp_to_quickboks")
+    assert ran.status == 2
+    assert f"did you mean `{FLOW}`?" in ran.err
