@@ -400,7 +400,7 @@ class Served(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgentFile:
-    """The file that sets up a polled connector's agent on the customer's machine, and what to do there. It holds no secret."""
+    """The file that sets up a polled connector's agent at the customer's, and what to do there. It holds no secret."""
 
     name: str
     content: bytes
@@ -409,7 +409,7 @@ class AgentFile:
 
 @runtime_checkable
 class Agent(Protocol):
-    """A connector whose agent is installed on the customer's machine; it signs in with the settings `user` and `password`."""
+    """A connector whose agent is installed at the customer's; it signs in with the settings `user` and `password`."""
 
     def agent_file(self, binding: Binding) -> AgentFile:
         """The file to install; raises SettingMissing or another UsageError when the settings do not make one."""

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from engine.contract import Connector
 from engine.errors import ConnectorBroken
 from engine.spec import ConnectorSpec
+
+if TYPE_CHECKING:
+    from engine.contract import Connector
 
 GROUP = "flowctl.connectors"
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.qbwc.spec import SPEC
-from engine.clock import Clock, Ids
-from engine.contract import AgentFile, Binding, Handler, Json, Outbox, Tools
-from engine.diagnostics import Diagnostic
 from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:
     from connectors.qbwc.sandbox import QuickBooksSandbox
+    from engine.clock import Clock, Ids
+    from engine.contract import AgentFile, Binding, Handler, Json, Outbox, Tools
+    from engine.diagnostics import Diagnostic
 
 
 class QuickBooksWebConnector:
@@ -39,6 +39,7 @@ class QuickBooksWebConnector:
     def agent_file(self, binding: Binding) -> AgentFile:
         """The .qwc file, and what a bookkeeper does with it."""
         from connectors.qbwc.qwc import STEPS, qwc
+        from engine.contract import AgentFile
 
         return AgentFile(f"{binding.company}-{binding.connection}.qwc", qwc(binding), STEPS)
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from connectors.ramp.settings import problems, read_settings
 from connectors.ramp.spec import SPEC
-from engine.clock import Clock
-from engine.contract import Binding, Event, Handshake, Json, Tools
-from engine.diagnostics import Diagnostic
 from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:
     from connectors.ramp.sandbox import RampSandbox
     from connectors.ramp.source import RampSource
+    from engine.clock import Clock
+    from engine.contract import Binding, Event, Handshake, Json, Tools
+    from engine.diagnostics import Diagnostic
 
 
 class RampConnector:

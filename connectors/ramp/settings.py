@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from connectors.ramp.spec import MARK_SCOPE, PRODUCTION, SANDBOX, SCOPES, SPEC
-from engine.contract import Binding
 from engine.diagnostics import Diagnostic, Level, Location, suggestion
 from engine.errors import Rejected, SettingMissing
+
+if TYPE_CHECKING:
+    from engine.contract import Binding
 
 Profile = Literal["2025-08", "2026-08"]
 _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}

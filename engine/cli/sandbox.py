@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -181,7 +182,8 @@ def serve(name: str, connector: str, **given: Unpack[ServeOptions]) -> int:
     shown = f"[{host}]" if ":" in host else host
     _invite(name, connector, f"http://{shown}:{listener.getsockname()[1]}", sandbox, given["form"])
     config = uvicorn.Config(sandbox.app(), log_config=None, access_log=False, timeout_graceful_shutdown=3)
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn passes Ctrl-C on after it has stopped
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from engine.cli.main import main
 
 
@@ -74,12 +76,10 @@ def run(*args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) ->
 
 
 def _status() -> int:
-    try:
+    with pytest.raises(SystemExit) as end:
         main()
-    except SystemExit as end:
-        assert isinstance(end.code, int), end.code
-        return end.code
-    raise AssertionError("main ends with an exit status")
+    assert isinstance(end.value.code, int), end.value.code
+    return end.value.code
 
 
 @contextmanager

@@ -76,5 +76,5 @@ def shelf(cli: Cli, company: str = "main") -> Iterator[Shelf]:
 
 def unmapped(lookup: str, key: str, label: str) -> Reason:
     """What the engine notes for a value that is not mapped."""
-    waits = tuple(f"mapping:{lookup}:{k}" for k in dict.fromkeys((key, label))) + ("list:Account",)
+    waits = (*(f"mapping:{lookup}:{k}" for k in dict.fromkeys((key, label))), "list:Account")
     return Reason("unmapped", f"the {lookup} `{label}` is not in the Account list of QuickBooks", "map it", waits)

@@ -52,14 +52,18 @@ BROKEN: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "a folder in place of the store": (
         lambda home: (home / "flowctl.db").mkdir(),
         2,
-        "error: {home}: the store cannot be opened: unable to open database file\n"
-        "  hint: give another --home, or put its files in order\n",
+        (
+            "error: {home}: the store cannot be opened: unable to open database file\n"
+            "  hint: give another --home, or put its files in order\n"
+        ),
     ),
     "text in place of the store": (
         lambda home: (home / "flowctl.db").write_bytes(b"hello " * 500),
         1,
-        "error: the store file is damaged: file is not a database\n"
-        "  hint: stop flowctl and restore the newest backup\n",
+        (
+            "error: the store file is damaged: file is not a database\n"
+            "  hint: stop flowctl and restore the newest backup\n"
+        ),
     ),
     "a short key": (
         lambda home: (home / "key").write_bytes(base64.b64encode(b"x" * 8)),
@@ -138,7 +142,9 @@ def test_names_that_do_not_fit(cli: Cli, name: str) -> None:
 
 
 WORDS = st.one_of(
-    st.sampled_from(["", "-", "--", "=", "a=", "=b", "ramp", "books", FLOW, "vendor", "\x1b]0;x\x07", "\u202e", "9" * 30, "²"]),
+    st.sampled_from(
+        ["", "-", "--", "=", "a=", "=b", "ramp", "books", FLOW, "vendor", "\x1b]0;x\x07", "\u202e", "9" * 30, "²"]
+    ),
     st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=12),
 )
 COMMANDS = (
@@ -176,7 +182,11 @@ def test_any_arguments(cli: Cli, command: tuple[str, ...], words: list[str], wit
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.one_of(st.binary(max_size=200), st.text(st.sampled_from('key,lookup_full name"\n\r\t;=+-@\'\x00vdr'), max_size=200)))
+@given(
+    st.one_of(
+        st.binary(max_size=200), st.text(st.sampled_from("key,lookup_full name\"\n\r\t;=+-@'\x00vdr"), max_size=200)
+    )
+)
 def test_any_csv(cli: Cli, content: bytes | str) -> None:
     cli("company", "add", "main")
     data = content if isinstance(content, bytes) else content.encode()

@@ -18,8 +18,7 @@ def test_add_and_list(cli: Cli) -> None:
     assert cli.ok("company", "add", "acme", "--title", "Acme \x1b[31mInc.").out == "acme: added\n"
     assert cli.ok("company", "add", "acme").out == "acme: there already, nothing was changed\n"
     assert cli.ok("company", "list").out == (
-        "company  title           connections  company file\n"
-        "acme     Acme ?[31mInc.  none         none\n"
+        "company  title           connections  company file\nacme     Acme ?[31mInc.  none         none\n"
     )
     listed = cli.ok("company", "list", "--format", "json").json()
     assert [(c["company"], c["connections"], c["company_file"]) for c in listed] == [("acme", [], None)]

@@ -88,8 +88,10 @@ def test_nobody_to_ask(cli: Cli) -> None:
         (("rampp",), "error: there is no connection `rampp`\n  hint: did you mean `ramp`? known: books, ramp\n"),
         (
             ("mailbox",),
-            "error: no flow has a connection `mailbox`\n"
-            "  hint: name its connector: flowctl connect mailbox CONNECTOR\n",
+            (
+                "error: no flow has a connection `mailbox`\n"
+                "  hint: name its connector: flowctl connect mailbox CONNECTOR\n"
+            ),
         ),
         (("ramp", "rmap"), "error: there is no connector `rmap`\n  hint: did you mean `ramp`? known: qbwc, ramp\n"),
         (("Ramp",), "error: `Ramp` cannot be the name of a connection\n  hint: use lower case a-z, 0-9, `_`\n"),
@@ -103,8 +105,10 @@ def test_nobody_to_ask(cli: Cli) -> None:
         ),
         (
             ("ramp", "--set", "enviroment=x"),
-            "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: api_profile, base_url, "
-            "confirm_marks, entity_id, environment, page_size, provider_name, scopes\n",
+            (
+                "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: api_profile, base_url, "
+                "confirm_marks, entity_id, environment, page_size, provider_name, scopes\n"
+            ),
         ),
         (
             ("ramp", "--secret-file", "page_size=x"),

@@ -40,8 +40,7 @@ def test_set_wakes_what_waits(cli: Cli) -> None:
     detail = {"lookup": "account", "key": "k-1", "full_name": "Meals", "list_id": "80000001-1"}
     assert mapped == [("cli:pat", detail)]
     assert cli.ok("map", "show", FLOW).out == (
-        "lookup   key  label         means  origin  by\n"
-        "account  k-1  Client Gifts  Meals  person  cli:pat\n"
+        "lookup   key  label         means  origin  by\naccount  k-1  Client Gifts  Meals  person  cli:pat\n"
     )
 
 
@@ -58,7 +57,10 @@ def test_label_is_a_key_too_and_closes_the_alert_of_the_id(cli: Cli) -> None:
     [
         (("acount", "k", "Meals"), "there is no lookup `acount`\n  hint: did you mean `account`? known: "),
         (("account", "k", "Meels"), "`Meels` is not in the Account list of books\n  hint: did you mean `Meals`?\n"),
-        (("account", "k", "software"), "`software` is not in the Account list of books\n  hint: did you mean `Office:S"),
+        (
+            ("account", "k", "software"),
+            "`software` is not in the Account list of books\n  hint: did you mean `Office:S",
+        ),
         (("account", "k", "zzzz"), "`zzzz` is not in the Account list of books\n  hint: give the full name as it "),
         (("account", "k", "old"), "`Old` is inactive in the Account list of books\n  hint: make it active there, or "),
     ],
@@ -95,9 +97,7 @@ def test_worklist_goes_out_filled_in_and_back(cli: Cli) -> None:
     out = cli.ok("map", "export", FLOW, "--missing", "--out", "gaps.csv")
     assert out.err == "gaps.csv: 2 rows\n"
     text = Path("gaps.csv").read_bytes().decode("utf-8-sig")
-    assert text == (
-        "lookup,key,label,full_name,list_id\r\naccount,k-1,Client Gifts,,\r\naccount,k-9,Other,,\r\n"
-    )
+    assert text == ("lookup,key,label,full_name,list_id\r\naccount,k-1,Client Gifts,,\r\naccount,k-9,Other,,\r\n")
     Path("gaps.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("Gifts,,", "Gifts,Travel,").replace(",", ";").encode())
     look = cli.ok("map", "import", FLOW, "gaps.csv", "--dry-run")
     assert look.text() == (
@@ -111,7 +111,12 @@ def test_worklist_goes_out_filled_in_and_back(cli: Cli) -> None:
     done = cli.ok("map", "import", FLOW, "gaps.csv", "--format", "json")
     assert done.err == f"{FLOW}: 1 new, 0 changed, 0 same, 1 empty; 2 waiting records go on\n"
     assert done.json()[0] == {
-        **{"line": 2, "action": "new", "lookup": "account", "key": "k-1", "before": None, "after": "Travel"}
+        "line": 2,
+        "action": "new",
+        "lookup": "account",
+        "key": "k-1",
+        "before": None,
+        "after": "Travel",
     }
     again = cli.ok("map", "import", FLOW, "gaps.csv")
     assert again.err == f"{FLOW}: 0 new, 0 changed, 1 same, 1 empty; 0 waiting records go on\n"
@@ -145,9 +150,15 @@ def test_every_wrong_line_is_named_and_nothing_is_kept(cli: Cli) -> None:
         (b'key,full_name\n"a,b\n', "stdin: this is no CSV: "),
         (b"key\n1\n", "nothing was imported\nstdin:1:1: error[M001]: no column says what a key means\n"),
         (b"full_name\n1\n", "nothing was imported\nstdin:1:1: error[M001]: no column is called `key`\n"),
-        (b"key,full_name\n1,x\n", "nothing was imported\nstdin:1:1: error[M001]: no column is called `lookup`, and none"),
+        (
+            b"key,full_name\n1,x\n",
+            "nothing was imported\nstdin:1:1: error[M001]: no column is called `lookup`, and none",
+        ),
         (b"key,key,full_name,lookup\n", "nothing was imported\nstdin:1:1: error[M001]: a column is named twice\n"),
-        (b"lookup,key,full_name\nx,1,y\n", "nothing was imported\nstdin:2:1: error[M005]: the flow has no lookup `x`\n"),
+        (
+            b"lookup,key,full_name\nx,1,y\n",
+            "nothing was imported\nstdin:2:1: error[M005]: the flow has no lookup `x`\n",
+        ),
     ],
 )
 def test_files_that_are_no_table(cli: Cli, content: bytes, message: str) -> None:

@@ -35,7 +35,9 @@ def test_qwc_file_and_steps(cli: Cli, tmp_path: Path) -> None:
     assert cli.ok("qwc", "--out", "-").out.encode() == (tmp_path / "main-books.qwc").read_bytes()
     (tmp_path / "folder").mkdir()
     assert cli.ok("qwc", "--out", "folder", "--format", "json").json() == {
-        **{"company": "main", "connection": "books", "path": "folder/main-books.qwc"}
+        "company": "main",
+        "connection": "books",
+        "path": "folder/main-books.qwc",
     }
 
 
@@ -106,7 +108,9 @@ def test_doctor_of_a_company_in_the_making(cli: Cli) -> None:
 
 def test_doctor_sees_a_journal_that_was_changed(cli: Cli) -> None:
     with shelf(cli) as desk:
-        journal.append(desk.tx, "main", AT, "test", [journal.Entry("one"), journal.Entry("two"), journal.Entry("three")])
+        journal.append(
+            desk.tx, "main", AT, "test", [journal.Entry("one"), journal.Entry("two"), journal.Entry("three")]
+        )
         connection = desk.world.store.connection  # type: ignore[attr-defined]  # the SQLite store has it
         connection.execute("DROP TRIGGER journal_no_update")
         connection.execute("UPDATE journal SET actor = 'nobody' WHERE seq = 2")
@@ -174,13 +178,17 @@ def test_sandbox_names(cli: Cli) -> None:
         (("--every", "soon"), "--every: `soon` is no duration\n  hint: write it as 5s or 2m\n"),
         (
             ("--company-file", "broken.json"),
-            "broken.json: this is no saved company file: JSONDecodeError: Expecting value: line 1 column 1 (char 0)\n"
-            "  hint: give another --company-file, or remove this one\n",
+            (
+                "broken.json: this is no saved company file: JSONDecodeError: Expecting value: line 1 column 1 (char 0)\n"
+                "  hint: give another --company-file, or remove this one\n"
+            ),
         ),
         (
             ("--company-file", "other.json"),
-            "other.json: this is no saved company file: ValueError: the company file has format 99; this version reads "
-            "format 1\n  hint: give another --company-file, or remove this one\n",
+            (
+                "other.json: this is no saved company file: ValueError: the company file has format 99; this version reads "
+                "format 1\n  hint: give another --company-file, or remove this one\n"
+            ),
         ),
         (("--qwc", "broken.json"), "broken.json: this is no agent file\n  hint: write one with `flowctl qwc`\n"),
         (("--password-file", "none"), "none: No such file or directory\n  hint: check the path and its permissions\n"),
@@ -214,7 +222,11 @@ def test_sandbox_ramp_says_how_to_connect_and_ends_on_a_signal(cli: Cli, tmp_pat
     command = [sys.executable, "-c", script, "sandbox", "ramp", "--port", "0", "--bills", "2", "--format", "json"]
     root = Path(__file__).parents[2]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
     ) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
@@ -222,6 +234,8 @@ def test_sandbox_ramp_says_how_to_connect_and_ends_on_a_signal(cli: Cli, tmp_pat
         settings = [f"--set={name}={value}" for name, value in said["settings"].items()]
         ran = cli("connect", "ramp", *settings, "--check", env=env)
         process.send_signal(signal.SIGINT)
-        process.wait(10)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
     assert ran.out.endswith("ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n")
     assert set(said["settings"]) == {"base_url", "api_profile"}

@@ -15,7 +15,7 @@ from engine import registry
 from engine.app import build
 from engine.cli import common
 from engine.clock import SystemClock
-from engine.contract import Called, Simulated, Visitor
+from engine.contract import Called, Sandbox, Simulated, Visitor
 from engine.serving import running
 from tests.cli.cli_kit import Cli, Ran
 
@@ -28,17 +28,18 @@ GAP = {"external_id": "ramp-only-1", "name": "Client Gifts"}
 @contextmanager
 def simulated_ramp() -> Iterator[tuple[str, dict[str, str]]]:
     """Ramp on a port, and its secrets."""
-    books = registry.find("qbwc")
+    books: object = registry.find("qbwc")
+    ramp: object = registry.find("ramp")
     assert isinstance(books, Simulated)
+    assert isinstance(ramp, Simulated)
     visitor = books.sandbox(7, SystemClock(), {})
     assert isinstance(visitor, Visitor)
-    ramp = registry.find("ramp")
-    assert isinstance(ramp, Simulated)
     options = {"bills": 6, "transactions": 6, "vendors": 4, "chart": visitor.chart(), "gaps": [GAP]}
     sandbox = ramp.sandbox(7, SystemClock(), options)
     assert isinstance(sandbox, Called)
+    assert isinstance(sandbox, Sandbox)
     with running(sandbox.app()) as url:
-        settings, secrets = sandbox.binding(url)  # type: ignore[attr-defined]  # every sandbox has it
+        settings, secrets = sandbox.binding(url)
         yield url, {"client_id": str(settings["client_id"]), **secrets}
 
 

@@ -1,0 +1,307 @@
+"""The embedded backend alone: its file, its migrations, and what becomes of SQLite's errors."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StoreBusy, StoreDamaged
+from engine.store import companies, journal, sqlite
+from engine.store.journal import Entry
+from engine.store.sqlite import SqliteStore
+from tests.engine.store.rows import AT, COMPANY
+
+
+@contextmanager
+def opened(path: Path | None, busy_s: float = 0.02) -> Iterator[SqliteStore]:
+    store = SqliteStore(path, busy_s=busy_s)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def schema(store: SqliteStore) -> list[str]:
+    rows = store.connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name")
+    return [row[0] for row in rows]
+
+
+def add(store: SqliteStore, name: str) -> None:
+    with store.write() as tx:
+        companies.add(tx, name, name, AT)
+
+
+def names(store: SqliteStore) -> tuple[str, ...]:
+    with store.read() as tx:
+        return companies.names(tx)
+
+
+def version(store: SqliteStore) -> int:
+    return int(store.connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+# --- files
+
+
+def test_what_is_written_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "flowctl.db"
+    with opened(path) as store:
+        add(store, "a")
+        before = schema(store)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with opened(path) as store:
+        assert names(store) == ("a",)
+        assert schema(store) == before
+
+
+def test_every_commit_is_durable(tmp_path: Path) -> None:
+    with opened(tmp_path / "flowctl.db") as store:
+        found = {name: store.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "foreign_keys")}
+        assert found == {"synchronous": 2, "foreign_keys": 1}
+        assert store.connection.execute("PRAGMA journal_mode").fetchone()[0] in ("persist", "wal")
+
+
+@pytest.mark.parametrize(("found", "mode"), [((3, 51, 3), "wal"), ((3, 51, 2), "persist"), ((4, 0, 0), "wal")])
+def test_the_journal_mode_fits_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: tuple[int, int, int], mode: str
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", found)
+    with opened(tmp_path / "flowctl.db") as store:
+        assert store.connection.execute("PRAGMA journal_mode").fetchone()[0] == mode
+
+
+def test_two_stores_in_memory_are_two(tmp_path: Path) -> None:
+    with opened(None) as one, opened(None) as two:
+        add(one, "a")
+        assert names(two) == ()
+
+
+# --- migrations
+
+
+def test_a_fresh_file_gets_the_newest_schema(tmp_path: Path) -> None:
+    with opened(tmp_path / "flowctl.db") as file, opened(None) as memory:
+        assert schema(file) == schema(memory)
+        assert version(file) == max(number for number, _ in sqlite._migrations())
+        assert file.integrity_problem() is None
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    found = sqlite._migrations()
+    assert [number for number, _ in found] == list(range(1, len(found) + 1))
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "flowctl.db"
+    with opened(path) as store:
+        add(store, "a")
+        before = (schema(store), version(store), "\n".join(store.connection.iterdump()))
+    with opened(path) as store:
+        assert (schema(store), version(store), "\n".join(store.connection.iterdump())) == before
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+def test_a_migration_killed_between_any_two_statements_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sqlite._split
+    total = sum(len(list(whole(script))) for _, scripts in sqlite._migrations() for script in scripts)
+    path = tmp_path / "flowctl.db"
+    for end in (0, 1, total // 2, total - 1):
+        left = end
+
+        def some(script: str) -> Iterator[str]:
+            nonlocal left
+            for statement in whole(script):
+                if left == 0:
+                    raise Killed
+                left -= 1
+                yield statement
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(sqlite, "_split", some)
+            SqliteStore(path)
+        plain = sqlite3.connect(path)
+        assert plain.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
+        assert plain.execute("PRAGMA user_version").fetchone() == (0,)
+        plain.close()
+    with opened(path) as store, opened(None) as memory:
+        assert schema(store) == schema(memory)
+
+
+def test_a_later_migration_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "flowctl.db"
+    with opened(path) as store:
+        add(store, "a")
+        newest = version(store)
+    more = [*sqlite._migrations(), (newest + 1, ["ALTER TABLE companies ADD COLUMN extra TEXT;\n"])]
+    broken = [*more, (newest + 2, ["CREATE TABLE extra (a TEXT);\nCREATE TABLE extra (a TEXT);\n"])]
+    monkeypatch.setattr(sqlite, "_migrations", lambda: broken)
+    with pytest.raises(sqlite3.OperationalError):
+        SqliteStore(path)
+    monkeypatch.setattr(sqlite, "_migrations", lambda: more)
+    with opened(path) as store:
+        assert version(store) == newest + 1  # the sound one stays, of the broken one nothing
+        assert names(store) == ("a",)
+        assert "extra" not in [row[0] for row in store.connection.execute("SELECT name FROM sqlite_master")]
+
+
+def test_two_processes_that_migrate_at_once_do_it_once(tmp_path: Path) -> None:
+    path = tmp_path / "flowctl.db"
+    errors: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            SqliteStore(path, busy_s=5).close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert errors == []
+    with opened(path) as store:
+        assert store.integrity_problem() is None
+
+
+# --- errors
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "flowctl.db"
+    with opened(path) as store:
+        add(store, "a")
+        with store.write() as tx:
+            journal.append(tx, COMPANY, AT, "t", [Entry("e", detail={"n": n, "x": "y" * 200}) for n in range(200)])
+    return path
+
+
+def test_a_lock_that_another_holds_is_busy(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    with opened(path) as store:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreBusy) as caught:
+            add(store, "b")
+        assert str(caught.value) == "the store is not available: database is locked"
+        assert caught.value.hint == "free disk space or end the process that holds it"
+        if store.connection.execute("PRAGMA journal_mode").fetchone()[0] == "persist":
+            with pytest.raises(StoreBusy):
+                names(store)
+        other.execute("COMMIT")
+        add(store, "b")
+        assert names(store) == ("a", "b")
+    other.close()
+
+
+def test_a_file_that_another_holds_while_it_opens_is_busy(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreBusy):
+        SqliteStore(path, busy_s=0.02)
+    other.close()
+
+
+def test_a_lock_at_the_commit_is_busy_and_rolls_back(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    with opened(path) as store:
+        if store.connection.execute("PRAGMA journal_mode").fetchone()[0] != "persist":
+            pytest.skip("with a write-ahead log a reader holds no writer up")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM companies").fetchall()
+        with pytest.raises(StoreBusy):
+            add(store, "b")
+        other.execute("COMMIT")
+        assert names(store) == ("a",)
+        add(store, "c")
+        assert names(store) == ("a", "c")
+    other.close()
+
+
+def test_a_full_disk_is_busy_and_loses_nothing(path: Path) -> None:
+    with opened(path) as store:
+        pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreBusy) as caught, store.write() as tx:
+            for number in range(200):
+                companies.add(tx, f"b-{number}", "x" * 4000, AT)
+        assert str(caught.value) == "the store is not available: database or disk is full"
+        assert names(store) == ("a",)
+        store.connection.execute("PRAGMA max_page_count = 1000000")
+        add(store, "c")
+        assert store.integrity_problem() is None
+
+
+def test_a_file_that_is_read_only_is_busy(path: Path) -> None:
+    with opened(path) as store:
+        store.connection.execute("PRAGMA query_only = 1")
+        with pytest.raises(StoreBusy) as caught:
+            add(store, "b")
+        assert str(caught.value) == "the store is not available: attempt to write a readonly database"
+        assert names(store) == ("a",)
+
+
+def test_a_file_that_is_no_store_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "flowctl.db"
+    path.write_bytes(b"this is not a database, whatever its name says" * 100)
+    with pytest.raises(StoreDamaged) as caught:
+        SqliteStore(path)
+    assert str(caught.value) == "the store file is damaged: file is not a database"
+    assert caught.value.hint == "stop flowctl and restore the newest backup"
+
+
+def test_a_truncated_file_is_damaged(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreDamaged) as caught, opened(path) as store:
+        with store.read() as tx:
+            list(journal.lines(tx, COMPANY))
+        names(store)
+    assert str(caught.value) == "the store file is damaged: database disk image is malformed"
+
+
+def test_a_page_of_rubbish_is_damaged(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    size = int.from_bytes(whole[16:18], "big")
+    for page in range(1, len(whole) // size):
+        if whole[page * size] in (0x02, 0x05, 0x0A, 0x0D):  # every page of a tree, but for the first
+            whole[page * size : page * size + 8] = b"\xff" * 8
+    path.write_bytes(bytes(whole))
+    with pytest.raises(StoreDamaged), opened(path) as store:
+        names(store)
+
+
+def test_the_integrity_check_says_what_is_wrong(path: Path) -> None:
+    with opened(path) as store:
+        assert store.integrity_problem() is None
+        store.connection.execute("PRAGMA writable_schema = 1")
+        store.connection.execute("UPDATE sqlite_master SET rootpage = 99999 WHERE name = 'companies'")
+        store.connection.execute("PRAGMA writable_schema = 0")
+    with opened(path) as store:
+        problem = store.integrity_problem()
+    assert problem is not None
+    assert "99999" in problem or "malformed" in problem
+
+
+def test_the_integrity_check_of_a_file_that_is_gone_bad(path: Path) -> None:
+    with opened(path) as store:
+        whole = path.read_bytes()
+        path.write_bytes(b"\xff" * len(whole))
+        store.connection.execute("PRAGMA shrink_memory")
+        problem = store.integrity_problem()
+    assert problem is not None
+
+
+def test_an_error_of_ours_stays_what_it_is(path: Path) -> None:
+    with opened(path) as store, pytest.raises(sqlite3.OperationalError) as caught, store.write():
+        store.connection.execute("SELECT * FROM no_such_table")
+    assert str(caught.value) == "no such table: no_such_table"
