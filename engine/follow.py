@@ -19,7 +19,8 @@ from engine.store.records import Move, Reason
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
 QUIET = frozenset({"not_posted", "retry"})
-_COMMAND = re.compile(r"run `flowctl map [^`]*`")
+_COMMAND = re.compile(r"run `flowctl (map|retry) ?[^`]*`")
+_DONE = {"map": "have it mapped in flowctl", "retry": "have it tried again in flowctl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ def _shared_subject(record: Row, reason: Reason) -> str:
 def _sentence(reason: Reason) -> str:
     """A reason for the source's own people, who have no command line."""
     text = (reason.message[:1].upper() + reason.message[1:]).rstrip(". ")
-    hint = _COMMAND.sub("have it mapped in flowctl", reason.hint)
+    hint = _COMMAND.sub(lambda found: _DONE[found[1]], reason.hint)
     return f"{text}. {hint[:1].upper()}{hint[1:]}" if hint else text
 
 

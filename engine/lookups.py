@@ -82,6 +82,11 @@ class Resolver:
                 "not_posted", f"{stream}/{_text(key)} was never read", "it waits until that record is posted", wait
             )
         state = rows[0]["state"]
+        if state == "skipped":
+            # It was left out on purpose, perhaps because another tool has posted it: waiting alone would help nobody.
+            shown = rows[0]["reference"] or _text(key)
+            hint = f"post what follows from {shown} by hand in the target, and mark it there and in the source"
+            return None, Reason("left_out", f"{stream}/{shown} was not posted from here", hint, wait)
         return None, Reason(
             "not_posted", f"{stream}/{_text(key)} is {state}", "it waits until that record is posted", wait
         )
@@ -127,12 +132,14 @@ class Resolver:
                     if row["state"] in _ON_ITS_WAY:
                         return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
         title = self.titles.get(lookup.connection, lookup.connection)
-        return Reason(
-            "unmapped",
-            f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}",
-            f"add it there, or run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'`",
-            waits,
-        )
+        command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'`"
+        found = lists.by_id(self.tx, self.company, lookup.list, key) if key else None
+        found = found or (lists.named(self.tx, self.company, lookup.list, label) if label else None)
+        if found is not None and not found.active:
+            message = f"the {lookup.name} `{found.full_name}` is inactive in the {lookup.list} list of {title}"
+            return Reason("unmapped", message, f"make it active there, or {command}", waits)
+        message = f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}"
+        return Reason("unmapped", message, f"add it there, or {command}", waits)
 
     def _rows_of(self, stream: str, source_id: str) -> list[Mapping[str, Any]]:
         scope = {"company": self.company, "flow": self.flow.name, "stream": stream, "source_id": source_id}

@@ -22,7 +22,7 @@ LAYERS = {
     "engine.service": 4, "engine.connecting": 4,
     "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.demo": 5, "engine.testing": 5, "engine.golden": 5,
     "engine.worklist": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5,
-    "engine.cli": 6,
+    "engine.cli": 6, "engine.refdocs": 6,
     "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
 }  # fmt: skip
 # What a connector may use of the engine.
@@ -42,7 +42,7 @@ MODULES = _modules()
 
 
 def _layer(module: str) -> int:
-    fitting = [prefix for prefix in LAYERS if module == prefix or module.startswith(prefix + ".")]
+    fitting = [prefix for prefix in LAYERS if module == prefix or (prefix != "engine" and module.startswith(prefix + "."))]
     assert fitting, f"{module} has no layer: add it to LAYERS"
     return LAYERS[max(fitting, key=len)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from engine.errors import StoreBusy, StoreDamaged
+from engine.errors import Bug, StoreBusy, StoreDamaged
 from engine.store.base import Params, Row, statements
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -54,6 +54,7 @@ class SqliteStore:
         """Open and migrate the file, or a private in-memory store when there is no path."""
         self._lock = threading.RLock()
         self._depth = 0
+        self._writing = False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _translated():
@@ -63,15 +64,11 @@ class SqliteStore:
             connection.row_factory = sqlite3.Row
             self._db = sqlite_utils.Database(connection)
             self._connection = connection
-            if path is not None:
-                connection.execute(
-                    f"PRAGMA journal_mode = {'WAL' if sqlite3.sqlite_version_info >= _WAL_SAFE else 'PERSIST'}"
-                )
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA cache_size = -16000")
-            connection.execute("PRAGMA temp_store = MEMORY")
-            self._migrate()
+            try:
+                self._prepare(durable=path is not None)
+            except BaseException:
+                connection.close()
+                raise
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -82,6 +79,8 @@ class SqliteStore:
     def write(self) -> Iterator[SqliteTx]:
         """A transaction that holds the write lock from its start, so that it never fails half-way for want of it."""
         with self._lock, _translated():
+            if self._depth and not self._writing:
+                raise Bug("a write inside a read would be rolled back with it")
             if self._depth:
                 # A nested block joins the transaction around it: all of it commits, or nothing does.
                 self._depth += 1
@@ -91,7 +90,7 @@ class SqliteStore:
                     self._depth -= 1
                 return
             self._connection.execute("BEGIN IMMEDIATE")
-            self._depth = 1
+            self._depth, self._writing = 1, True
             try:
                 yield SqliteTx(self._connection)
                 self._connection.execute("COMMIT")
@@ -99,7 +98,7 @@ class SqliteStore:
                 self._db.rollback()
                 raise
             finally:
-                self._depth = 0
+                self._depth, self._writing = 0, False
 
     @contextmanager
     def read(self) -> Iterator[SqliteTx]:
@@ -129,6 +128,16 @@ class SqliteStore:
             except sqlite3.DatabaseError as error:
                 return str(error)
         return None if answer == "ok" else str(answer)
+
+    def _prepare(self, *, durable: bool) -> None:
+        if durable:
+            mode = "WAL" if sqlite3.sqlite_version_info >= _WAL_SAFE else "PERSIST"
+            self._connection.execute(f"PRAGMA journal_mode = {mode}")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("PRAGMA cache_size = -16000")
+        self._connection.execute("PRAGMA temp_store = MEMORY")
+        self._migrate()
 
     def _migrate(self) -> None:
         """Bring the schema to the newest version; each migration commits with its own version number, or not at all."""

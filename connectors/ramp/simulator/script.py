@@ -255,6 +255,200 @@ def _delete_bill(story: Story, name: str) -> None:
 
 
 def _plan_fault(story: Story, value: Json) -> None:
+    """The next requests that fit, one unless told otherwise, meet this fault."""
+    where = {name: value[name] for name in ("method", "path") if name in value}
+    story.simulator.faults.add(Fault(value["name"], at=tuple(range(int(value.get("times", 1)))), **where))
+
+
+_ACTIONS:
+        raise UnknownName("action", action, tuple(_ACTIONS))
+    _ACTIONS[action](story, value)
+
+
+def contents(story: Story) -> list[str]:
+    """Bills and transactions with their sync status, as Ramp's pages show them."""
+    world = story.simulator.world
+    names = {id_: key.partition(":")[2] for key, id_ in story.ids.items()}
+    lines = [
+        f"bill {names.get(bill.id, bill.id)} | {bill.invoice_number} | {bill.status} | {bill.sync_status}"
+        for bill in world.bills.values()
+    ]
+    lines += [
+        f"transaction {names.get(row.id, row.id)} | {row.merchant_name} | {row.state} | {row.sync_status}"
+        for row in world.transactions.values()
+    ]
+    return lines
+
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+
+def _vendor(story: Story, name: str, given: Json) -> None:
+    _known(f"vendors.{name}", given, _VENDOR)
+    story.simulator.add_vendor(
+        given["name"],
+        id=story.new_id("vendor", name, given),
+        country=given.get("country", "US"),
+        is_active=given.get("active", True),
+    )
+
+
+def _bill(story: Story, name: str, given: Json) -> None:
+    _known(f"bills.{name}", given, _BILL)
+    fields = _bill_fields(story, given)
+    issued = _date(given["issued"])
+    fields.setdefault("due_on", issued)
+    lines = fields.pop("lines")
+    made = story.simulator.add_bill(
+        lines,
+        vendor_id=story.id_of("vendor", given["vendor"]),
+        issued_on=issued,
+        created_at=_moment(issued),
+        id=story.new_id("bill", name, given),
+        **fields,
+    )
+    _settle(story, made, given)
+
+
+def _settle(story: Story, bill: Bill, given: Json) -> None:
+    if "paid" in given:
+        paid = given["paid"]
+        minor = _minor(paid["amount"], bill.currency) if "amount" in paid else None
+        story.simulator.pay_bill(bill.id, paid_on=_date(paid["on"]), minor=minor, method=paid.get("method", "ACH"))
+    if "scheduled" in given:
+        build.schedule_payment(story.simulator.world, bill.id, _date(given["scheduled"]))
+
+
+def _bill_fields(story: Story, given: Json) -> dict[str, Any]:
+    """What the case says of a bill, in the simulator's own terms; only what it says."""
+    currency = given.get("currency", "USD")
+    simple = {"invoice": "invoice_number", "memo": "memo", "approval": "approval", "remote_id": "remote_id"}
+    fields: dict[str, Any] = {simple[key]: value for key, value in given.items() if key in simple}
+    if "currency" in given:
+        fields["currency"] = currency
+    for key, to in (("due", "due_on"), ("posting", "posting_on")):
+        if key in given:
+            fields[to] = _date(given[key])
+    if "lines" in given:
+        fields["lines"] = tuple(
+            Line(_minor(line["amount"], currency), _coding(story, line, given), line.get("memo"))
+            for line in _expanded(given["lines"])
+        )
+    header = _coding(story, given, given)
+    if header:
+        fields["selections"] = header
+    return fields
+
+
+def _transaction(story: Story, name: str, given: Json) -> None:
+    _known(f"transactions.{name}", given, _TRANSACTION)
+    currency, happened = given.get("currency", "USD"), _moment(_date(given["on"]))
+    settled = Money(_minor(given["amount"], currency), currency)
+    fields = {"state": given["state"]} if "state" in given else {}
+    if "ready" in given:
+        fields["sync_status"] = "SYNC_READY" if given["ready"] else "NOT_SYNC_READY"
+    story.simulator.add_transaction(
+        settled,
+        id=story.new_id("transaction", name, given),
+        merchant=given["merchant"],
+        lines=_card_lines(story, given, settled),
+        happened_at=happened,
+        updated_at=happened,
+        settled_at=happened,
+        memo=given.get("memo"),
+        selections=_coding(story, {"vendor": given["vendor"]}, given) if "vendor" in given else (),
+        **fields,
+    )
+
+
+def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLine]:
+    if "lines" not in given:
+        return [TransactionLine(settled, settled, _coding(story, given, given), None)]
+    lines = []
+    for line in _expanded(given["lines"]):
+        amount = Money(_minor(line["amount"], settled.currency), settled.currency)
+        lines.append(TransactionLine(amount, amount, _coding(story, line, given), line.get("memo")))
+    return lines
+
+
+def _expanded(lines: Sequence[Json]) -> list[Json]:
+    made = []
+    for index, line in enumerate(lines):
+        _known(f"lines[{index}]", line, _LINE)
+        made += [line] * int(line.get("times", 1))
+    return made
+
+
+def _coding(story: Story, line: Json, whole: Json) -> tuple[Selection, ...]:
+    """The selections of a line: names of the books, or `{id, name, code}` of something that is not there."""
+    kinds = (
+        ("account", "accounts", "GL_ACCOUNT"),
+        ("class", "classes", "COST_CENTER"),
+        ("customer", "customers", "CUSTOMERS_JOBS"),
+        ("vendor", "vendors", "MERCHANT"),
+    )
+    made = []
+    for key, plural, kind in kinds:
+        # A bill's own `vendor` is its payee, not a coding.
+        if key not in line or (key == "vendor" and "lines" in line):
+            continue
+        made.append(Selection(kind, _option(story, plural, line[key]), whole.get("provider")))  # type: ignore[arg-type]
+    return tuple(made)
+
+
+def _option(story: Story, plural: str, value: Any) -> Account:
+    if isinstance(value, dict):
+        return Account(str(value["id"]), str(value["name"]), str(value.get("code", "")))
+    for item in story.chart.get(plural, ()):
+        if item["name"] == value:
+            return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
+    raise UnknownName(plural, str(value), tuple(str(item["name"]) for item in story.chart.get(plural, ())))
+
+
+# --- acting -----------------------------------------------------------------------------------------------------------
+
+
+def _pay(story: Story, value: Json) -> None:
+    _settle(story, story.simulator.world.bills[story.id_of("bill", value["bill"])], {"paid": value})
+
+
+def _edit_bill(story: Story, value: Json) -> None:
+    given = {key: item for key, item in value.items() if key != "bill"}
+    _known("edit_bill", given, _BILL)
+    bill_id = story.id_of("bill", value["bill"])
+    fields = _bill_fields(story, {"currency": story.simulator.world.bills[bill_id].currency, **given})
+    story.simulator.edit_bill(bill_id, **fields)
+
+
+def _edit_transaction(story: Story, value: Json) -> None:
+    row: Transaction = story.simulator.world.transactions[story.id_of("transaction", value["transaction"])]
+    given = {key: item for key, item in value.items() if key != "transaction"}
+    _known("edit_transaction", given, _TRANSACTION)
+    fields: dict[str, Any] = {key: value[key] for key in ("state", "memo") if key in value}
+    if "ready" in value:
+        fields["sync_status"] = "SYNC_READY" if value["ready"] else "NOT_SYNC_READY"
+    if {"account", "lines"} & set(value):
+        fields["lines"] = tuple(_card_lines(story, given, row.settled))
+    build.edit_transaction(story.simulator.world, row.id, **fields)
+
+
+def _export(story: Story, names: Sequence[str]) -> None:
+    kinds = {key.partition(":")[2]: id_ for key, id_ in story.ids.items() if not key.startswith("vendor:")}
+    story.simulator.export_button(*(kinds[name] for name in names))
+
+
+def _vendor_active(story: Story, value: Json) -> None:
+    from dataclasses import replace
+
+    vendors, vendor_id = story.simulator.world.vendors, story.id_of("vendor", value["vendor"])
+    vendors[vendor_id] = replace(vendors[vendor_id], is_active=value["active"])
+
+
+def _delete_bill(story: Story, name: str) -> None:
+    del story.simulator.world.bills[story.id_of("bill", name)]
+
+
+def _plan_fault(story: Story, value: Json) -> None:
     story.simulator.faults.add(
         Fault(value["name"], at=(0,), method=value.get("method", ""), path=value.get("path", ""))
     )

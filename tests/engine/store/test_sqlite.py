@@ -283,13 +283,21 @@ def test_a_page_of_rubbish_is_damaged(path: Path) -> None:
 def test_the_integrity_check_says_what_is_wrong(path: Path) -> None:
     with opened(path) as store:
         assert store.integrity_problem() is None
+        store.connection.execute("PRAGMA ignore_check_constraints = 1")
+        store.connection.execute(
+            "INSERT INTO mappings (company, flow, lookup, source_key, full_name, origin, actor, updated_at) "
+            "VALUES ('a', 'f', 'l', 'k', 'n', 'guess', 'p', 'now')"
+        )
+        store.connection.execute("PRAGMA ignore_check_constraints = 0")
+        assert store.integrity_problem() == "CHECK constraint failed in mappings"
+
+
+def test_a_broken_schema_is_damaged(path: Path) -> None:
+    with opened(path) as store:
         store.connection.execute("PRAGMA writable_schema = 1")
         store.connection.execute("UPDATE sqlite_master SET rootpage = 99999 WHERE name = 'companies'")
-        store.connection.execute("PRAGMA writable_schema = 0")
-    with opened(path) as store:
-        problem = store.integrity_problem()
-    assert problem is not None
-    assert "99999" in problem or "malformed" in problem
+    with pytest.raises(StoreDamaged):
+        SqliteStore(path)
 
 
 def test_the_integrity_check_of_a_file_that_is_gone_bad(path: Path) -> None:

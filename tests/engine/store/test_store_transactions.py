@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from engine.errors import Bug
 from engine.store import companies
 from engine.store.base import Store, Tx
 from tests.engine.store.rows import AT, REFUSED
@@ -98,6 +99,16 @@ def test_a_reader_in_a_reader(store: Store) -> None:
         with store.read() as inner:
             assert companies.names(inner) == ("a",)
         assert companies.names(outer) == ("a",)
+
+
+def test_a_write_inside_a_read_is_refused_because_it_would_be_lost(store: Store) -> None:
+    with pytest.raises(Bug) as caught, store.read(), store.write() as tx:
+        put(tx, "a")
+    assert str(caught.value) == "a write inside a read would be rolled back with it"
+    assert names(store) == ()
+    with store.write() as tx:
+        put(tx, "b")
+    assert names(store) == ("b",)
 
 
 def test_threads_never_see_half_a_transaction(store: Store) -> None:
