@@ -17,7 +17,7 @@ ALLOWED = frozenset({
     "port", "host", "path", "url", "user", "version", "count", "due",
 })  # fmt: skip
 _SECRET = re.compile(
-    r"(ramp_(?:business_|user_)?(?:tok|jwt|sec)_|Bearer\s+|Basic\s+|(?:password|secret|token|ticket)[\"']?\s*[=:]\s*[\"']?)[^\s\"'<>,;&]+",
+    r"(ramp_(?:business_|user_)?(?:tok|jwt|sec)_|Bearer\s+|Basic\s+|(?:password|secret|token|ticket|api_?key)[\"']?\s*[=:>]\s*[\"']?)[^\s\"'<>,;&]+",
     re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

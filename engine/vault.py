@@ -56,7 +56,7 @@ class Vault:
 
         try:
             opened = AESGCM(self.key).decrypt(sealed[:12], sealed[12:], self._bound_to(company, connection, name))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise SealBroken(company, connection, name) from error
         return opened.decode()
 

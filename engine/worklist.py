@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine import follow, money
-from engine.contract import Json, ListObject
+from engine.contract import Json, ListObject, OperationOutcome
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
 from engine.model import Flow, Lookup
@@ -347,6 +347,50 @@ def _refusal(tx: Tx, row: Row) -> str:
     if operation is not None and operation["state"] in ("waiting", "sent"):
         return f"its request {operation['id']} is {operation['state']}"
     return ""
+
+
+class NotHeld(FlowctlError):
+    """A record whose outcome is found out without a person, or is known."""
+
+    def __init__(self, row: Row) -> None:
+        place = f"{row['flow']}/{row['stream']}/{row['source_id']}"
+        super().__init__(
+            f"{place} is {row['state']}, and waits for nobody's word",
+            hint="only a record that is `unknown`, and whose message set is settled, is decided by a person",
+        )
+
+
+def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) -> None:
+    """A person has looked: the record is in the target under `target_id`, or is not there (None) and is tried again.
+
+    Raises:
+        NotHeld: unless the record is held for a person and nothing of it is under way.
+    """
+    full = tx.one("record_get", {"id": row["id"]})
+    operation = tx.one("operation_get", {"id": full["operation_id"]}) if full and full["operation_id"] else None
+    if full is None or full["state"] != "unknown" or operation is None or operation["state"] != "held":
+        raise NotHeld(row)
+    unsettled = tx.one("set_unsettled", {"company": hand.company})
+    if unsettled is not None and unsettled["id"] == operation["message_set_id"]:
+        raise NotHeld(row)
+    follow.quiet(tx, hand, full)
+    detail = {"operation": operation["id"], "target_id": target_id, **({"why": reason} if reason else {})}
+    entry = journal.Entry(
+        "declared", full["flow"], full["stream"], full["id"], full["source_id"], "unknown", "unknown", detail
+    )
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    if target_id is not None:
+        # A list object is known by its ListID, everything else by its TxnID.
+        name = "ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID"
+        outcome = OperationOutcome(operation["id"], "posted", {name: target_id}, message="a person found it there")
+        follow.settle(tx, hand, operation, outcome)
+        return
+    outbox.put(tx, operation["id"], "cancelled")
+    absent = Reason("absent", "a person found that it is not in the target")
+    records.move(tx, hand.company, hand.at, hand.actor, [Move(full, "failed", "failed", (absent,))])
+    again = tx.one("record_get", {"id": row["id"]})
+    assert again is not None
+    records.move(tx, hand.company, hand.at, hand.actor, [Move(again, "pending", "retried")])
 
 
 # --- the company file ------------------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ _REFRESH = "the reference is looked up again after the list has been read; check
 _VALUE = "correct the value at the source; QuickBooks says in its text which one it refused"
 _BUSY = "somebody has it open in QuickBooks; it is sent again by itself"
 _REOPEN = (
-    "open the period in QuickBooks and run `flowctl retry --state deferred`, or change the date at the source; the date "
-    "is never changed silently"
+    "open the period in QuickBooks and run `flowctl retry --state deferred`, or change the date at the source; "
+    "the date is never changed silently"
 )
 _FEATURE = "switch the feature on in QuickBooks (Edit > Preferences), or change the flow's settings"
 _TEMPLATE = "the request is wrong, not the record: report it with this record's QBXML"

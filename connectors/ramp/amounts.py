@@ -26,11 +26,12 @@ def from_object(value: Any) -> Amount:
     """Amount and currency of `{amount, currency_code}` or, since 2026, `{value, currency}`, both in minor units."""
     if value is None:
         return None, None
-    if type(value) is dict and type(minor := value.get("amount")) is int and len(value) == 2:
-        # The shape of nearly every amount; all that follows would come to the same.
-        code = _currency(value.get("currency_code"))
-        if code is not None and -_LARGEST_MINOR < minor < _LARGEST_MINOR:
-            return _print(minor, exponent(code)), code
+    if type(value) is dict and len(value) == 2 and type(minor := value.get("amount")) is int:
+        # The shape of nearly every amount; what follows comes to the same, in more steps.
+        code = value.get("currency_code")
+        if code == "USD" and 100 <= minor < _LARGEST_MINOR:
+            digits = str(minor)
+            return f"{digits[:-2]}.{digits[-2:]}", "USD"
     if not isinstance(value, dict):
         return unreadable("no currency"), None
     currency = _currency(value.get("currency_code", value.get("currency")))

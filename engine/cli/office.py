@@ -8,7 +8,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,29 +65,39 @@ class PathMissing(UsageError):
         super().__init__(f"there is no store at {path}", hint="give --home, or start with `flowctl company add`")
 
 
+class KeyLost(UsageError):
+    """A store whose key is gone; a new one would not open what is sealed."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(
+            f"there is a store at {home} and no key",
+            hint="put the file `key` back, or set FLOWCTL_KEY to the key that it was sealed with",
+        )
+
+
 @contextmanager
 def opened(home: Path, *, create: bool = False) -> Iterator[World]:
     """The world; what the operating system refuses is said in one line.
 
     Raises:
-        PathMissing, PlaceUnusable: when there is no usable store.
+        PathMissing, KeyLost, PlaceUnusable: when there is no usable store.
     """
     store = home / "flowctl.db"
-    try:
-        if not create and not store.exists():
-            raise PathMissing(store)
-        manager = common.opened(home, create=create)
-        world = manager.__enter__()
-    except OSError as error:
-        raise PlaceUnusable(home, error.strerror or type(error).__name__) from error
-    except UnicodeDecodeError as error:
-        raise PlaceUnusable(home, "the key is no ASCII text") from error
-    except sqlite3.Error as error:
-        raise PlaceUnusable(home, f"the store cannot be opened: {error}") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            there = store.exists()
+            if not there and not create:
+                raise PathMissing(store)
+            if there and "FLOWCTL_KEY" not in os.environ and not (home / "key").exists():
+                raise KeyLost(home)
+            world = stack.enter_context(common.opened(home, create=create))
+        except OSError as error:
+            raise PlaceUnusable(home, error.strerror or type(error).__name__) from error
+        except UnicodeDecodeError as error:
+            raise PlaceUnusable(home, "the key is no ASCII text") from error
+        except sqlite3.Error as error:
+            raise PlaceUnusable(home, f"the store cannot be opened: {error}") from error
         yield world
-    finally:
-        world.store.close()
 
 
 def hand(world: World, company: str) -> Hand:

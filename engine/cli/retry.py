@@ -1,12 +1,40 @@
-"""`flowctl retry`: failed or deferred records are tried again; nothing that may be posted ever is."""
+"""`flowctl retry`: failed or deferred records are tried again; one that may be posted only on a person's word."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
 from engine.cli import common, office
+from engine.errors import UsageError
+
+
+class Given(TypedDict):
+    """What the command line says."""
+
+    records: tuple[str, ...]
+    home: Path
+    company: str
+    flow: str
+    state: str | None
+    reason: str
+    absent: bool
+    found: str | None
+    yes: bool
+    form: str
+
+
+class OneRecord(UsageError):
+    """A person's word is about one record."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"this fits {office.counted(count, 'record')}, and --not-there and --there speak of one",
+            hint="name it by its number; `flowctl status` and the alerts show it",
+        )
 
 
 @click.command()
@@ -16,31 +44,70 @@ from engine.cli import common, office
 @click.option("--flow", default="", help="Only this flow.")
 @click.option("--state", type=click.Choice(["failed", "deferred"]), help="Records of this state [default: failed].")
 @click.option("--reason", default="", help="Why; kept in the journal.")
+@click.option("--not-there", "absent", is_flag=True, help="You looked: this `unknown` record is not in the target.")
+@click.option("--there", "found", metavar="ID", help="You looked: it is there, with this TxnID or ListID.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @common.format_option
-def command(
-    records: tuple[str, ...], home: Path, company: str, flow: str, state: str | None, reason: str, form: str
-) -> int:
+def command(**given: Unpack[Given]) -> int:
     """Make records pending again: those named, or all that failed.
 
     A record is named by its number, its id in the source, or its reference. One that was sent and may be posted is
-    refused, with the reason.
+    refused, with the reason. A record that is `unknown` and held for a person is decided by --not-there or --there.
 
     Example: flowctl retry INV-1042 --reason "vendor renamed"
     """
+    if given["absent"] and given["found"] is not None:
+        raise click.UsageError("--not-there and --there exclude each other")
+    if given["absent"] or given["found"] is not None:
+        return _declare(given)
+    return _retry(given)
+
+
+def _declare(given: Given) -> int:
+    """Take a person's word for a record whose outcome is not known."""
     from engine import worklist
     from engine.store import companies
 
-    name = office.flow(flow).name if flow else ""
+    company, target_id = given["company"], given["found"]
+    if target_id is not None and not re.fullmatch(r"[0-9A-Fa-f-]{1,64}", target_id):
+        raise click.UsageError("--there takes a TxnID or ListID as QuickBooks shows it, such as 1A2B-1234567890")
+    with office.opened(given["home"]) as world:
+        with world.store.read() as tx:
+            companies.require(tx, company)
+            rows, _ = worklist.chosen(tx, company, given["records"])
+        if len(rows) != 1:
+            raise OneRecord(len(rows))
+        row = rows[0]
+        place = f"{row['flow']}/{row['stream']}/{common.clean(row['source_id'])}"
+        what = f"posted as {target_id}" if target_id else "not there, and post it again"
+        if not given["yes"]:  # asked outside a transaction: a person takes time
+            click.confirm(f"Take {place} as {what}?", abort=True, err=True)
+        with world.store.write() as tx:
+            worklist.declare(tx, office.hand(world, company), row, target_id, common.clean(given["reason"]))
+    if given["form"] == "json":
+        common.echo_json({"company": company, "id": row["id"], "target_id": target_id})
+    else:
+        click.echo(f"{place}: {'taken as posted' if target_id else 'pending again'}")
+    return 0
+
+
+def _retry(given: Given) -> int:
+    """Make records pending again."""
+    from engine import worklist
+    from engine.store import companies
+
+    company, records, state = given["company"], given["records"], given["state"]
+    name = office.flow(given["flow"]).name if given["flow"] else ""
     missing: list[str] = []
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(given["home"]) as world, world.store.write() as tx:
         companies.require(tx, company)
         if records:
             rows, missing = worklist.chosen(tx, company, records)
             rows = [row for row in rows if (not name or row["flow"] == name) and state in (None, row["state"])]
         else:
             rows = worklist.parked(tx, company, state or "failed", name)
-        done = worklist.retry(tx, office.hand(world, company), rows, common.clean(reason))
-    if form == "json":
+        done = worklist.retry(tx, office.hand(world, company), rows, common.clean(given["reason"]))
+    if given["form"] == "json":
         moved = [
             {"id": r["id"], "flow": r["flow"], "stream": r["stream"], "source_id": r["source_id"]} for r in done.moved
         ]

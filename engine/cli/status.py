@@ -28,12 +28,12 @@ def command(home: Path, company: str, flow: str, form: str) -> int:
 
     with office.opened(home) as world, world.store.read() as tx:
         found = overview(tx, company, flow)
-        if flow and not found.states and not found.runs:
-            office.flow(flow)  # a misspelt name is said to be one
-        if form == "json":
-            common.echo_json(as_json(found))
-        else:
-            _print(found, world.clock)
+    if flow and not found.states and not found.runs:
+        office.flow(flow)  # a misspelt name is said to be one
+    if form == "json":
+        common.echo_json(as_json(found))
+    else:
+        _print(found, world.clock)
     return 0
 
 

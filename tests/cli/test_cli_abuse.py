@@ -120,6 +120,17 @@ def test_wrong_key(cli: Cli) -> None:
     assert cli("status", env=other).status == 0
 
 
+def test_lost_key_is_not_replaced(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    (cli.home / "key").unlink()
+    for command in (("status",), ("company", "add", "other"), ("connect", "ramp")):
+        assert cli(*command).text() == (
+            f"[2]\n--\nerror: there is a store at {cli.home} and no key\n"
+            "  hint: put the file `key` back, or set FLOWCTL_KEY to the key that it was sealed with\n"
+        )
+    assert not (cli.home / "key").exists()
+
+
 def test_home_that_cannot_be(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for command in (("company", "add", "x"), ("status",), ("doctor",)):

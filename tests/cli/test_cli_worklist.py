@@ -111,6 +111,67 @@ def test_held_request_is_cancelled_and_one_under_way_is_not(cli: Cli) -> None:
         assert [row["state"] for row in states if row] == ["cancelled", "done", "sent"]
 
 
+def held(cli: Cli, *, set_state: str = "settled") -> None:
+    """A record whose outcome only a person can find out."""
+    with shelf(cli) as desk:
+        number = desk.record("u-1", "unknown", Reason("unclear", "cannot tell"))
+        desk.operation(number, "op-1", "held")
+        desk.tx.run("operation_state", {"id": "op-1", "state": "held", "message_set_id": "set-1", "not_before": ""})
+        scope = {"id": "set-1", "company": "main", "body": b"x", "sha256": "x", "ticket_hash": "t", "at": AT}
+        desk.tx.run("set_insert", scope)
+        if set_state == "settled":
+            desk.tx.run("set_settle", {"id": "set-1", "company": "main", "at": AT, "settled_no": 1, "answer": b""})
+        work.raise_alert(desk.tx, "main", work.Alert("unknown", f"{FLOW}/bills/u-1", "cannot tell"), AT)
+
+
+def test_a_person_says_that_it_is_not_there(cli: Cli) -> None:
+    held(cli)
+    assert cli("retry", "u-1", "--not-there").text() == (
+        f"[1]\n--\nTake {FLOW}/bills/u-1 as not there, and post it again? [y/N]: aborted\n"
+    )
+    ran = cli.ok("retry", "u-1", "--not-there", "--yes", "--reason", "searched by number")
+    assert ran.out == f"{FLOW}/bills/u-1: pending again\n"
+    with shelf(cli) as desk:
+        assert desk.states() == {"u-1": "pending"}
+        row = desk.tx.one("operation_get", {"id": "op-1"})
+        assert row is not None
+        assert row["state"] == "cancelled"
+        assert work.alerts(desk.tx, "main") == []
+        assert [event for event, _, _ in desk.events()] == ["read", "declared", "failed", "retried"]
+        assert journal.verify(desk.tx, "main") is None
+
+
+def test_a_person_says_that_it_is_there(cli: Cli) -> None:
+    held(cli)
+    ran = cli.ok("retry", "u-1", "--there", "1A2B-1234567890", "--yes")
+    assert ran.out == f"{FLOW}/bills/u-1: taken as posted\n"
+    with shelf(cli) as desk:
+        assert desk.states() == {"u-1": "closed"}
+        row = desk.tx.one("record_get", {"id": 1})
+        assert row is not None
+        assert json.loads(row["receipt"]) == {"TxnID": "1A2B-1234567890"}
+
+
+@pytest.mark.parametrize("words", [("--not-there",), ("--there", "1A-1")])
+def test_nobody_decides_what_is_still_under_way(cli: Cli, words: tuple[str, ...]) -> None:
+    held(cli, set_state="in_doubt")
+    ran = cli("retry", "u-1", *words, "--yes")
+    assert ran.text() == (
+        f"[1]\n--\nerror: {FLOW}/bills/u-1 is unknown, and waits for nobody's word\n"
+        "  hint: only a record that is `unknown`, and whose message set is settled, is decided by a person\n"
+    )
+    with shelf(cli) as desk:
+        assert desk.states() == {"u-1": "unknown"}
+
+
+def test_a_persons_word_is_about_one_record(cli: Cli) -> None:
+    filled(cli)
+    assert cli("retry", "--not-there").status == 2
+    assert cli("retry", "f-1", "--not-there", "--yes").status == 1
+    assert cli("retry", "f-1", "--there", "x y", "--yes").status == 2
+    assert cli("retry", "f-1", "--there", "1", "--not-there").status == 2
+
+
 def test_retry_closes_the_alert(cli: Cli) -> None:
     filled(cli)
     with shelf(cli) as desk:

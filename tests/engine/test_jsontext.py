@@ -1,0 +1,62 @@
+"""The same JSON text for the same value, and no value that cannot be stored."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.jsontext import canonical, plain
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def shuffled(value: object) -> object:
+    """The same value with every object's keys in the opposite order."""
+    if isinstance(value, dict):
+        return {key: shuffled(value[key]) for key in reversed(value)}
+    return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+
+@given(value=_JSON)
+def test_json_comes_back_whatever_it_holds(value: object) -> None:
+    assert json.loads(plain(value)) == value
+    assert json.loads(canonical(value)) == value
+
+
+@given(value=_JSON)
+def test_equal_values_have_equal_text(value: object) -> None:
+    assert canonical(value) == canonical(shuffled(value)) == canonical(json.loads(canonical(value)))
+
+
+@given(value=_JSON, other=_JSON)
+def test_other_values_have_other_text(value: object, other: object) -> None:
+    if canonical(value) == canonical(other):
+        assert value == other
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1, "a": [True, None, "é€"]}, '{"a":[true,null,"é€"],"b":1}'),
+        ({"b": Decimal("10.50"), "a": date(2026, 3, 2)}, '{"a":"2026-03-02","b":"10.50"}'),
+        ({"b": 2**70, "a": Decimal("1.0")}, '{"a":"1.0","b":1180591620717411303424}'),
+        ({"b": "\ud800", "a": date(2026, 3, 2)}, '{"a":"2026-03-02","b":"\\ud800"}'),
+        ("", '""'),
+    ],
+)
+def test_texts(value: object, text: str) -> None:
+    assert canonical(value) == text
+
+
+def test_plain_keeps_the_order_it_was_given() -> None:
+    assert plain({"b": 1, "a": 2**64}) == '{"b":1,"a":18446744073709551616}'
+    assert plain({"b": 1, "a": Decimal(1)}) == '{"b":1,"a":"1"}'
