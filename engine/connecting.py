@@ -96,9 +96,10 @@ def typed(field: FieldSpec, value: Value) -> Value:
             raise SettingWrong(field.name, f"`{value}` is neither true nor false", "give true or false")
         return _TRUE[str(value).lower()]
     if field.type == "integer" and not isinstance(value, int):
-        if not str(value).lstrip("-").isdigit():
-            raise SettingWrong(field.name, f"`{value}` is no whole number", field.help)
-        return int(value)
+        try:
+            return int(str(value), 10)
+        except ValueError as error:
+            raise SettingWrong(field.name, f"`{value}` is no whole number", field.help) from error
     if field.choices and value not in field.choices:
         raise SettingWrong(field.name, f"`{value}` is none of its values", suggestion(str(value), field.choices))
     return value

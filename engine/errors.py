@@ -60,7 +60,8 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         from engine.diagnostics import suggestion  # a leaf module; imported late to keep this file first in the order
 
-        super().__init__(f"there is no {kind} `{name}`", hint=suggestion(name, known))
+        none = f"there is none yet; `flowctl {kind} add {name}` adds it" if kind == "company" else None
+        super().__init__(f"there is no {kind} `{name}`", hint=none if none and not known else suggestion(name, known))
 
 
 class SettingMissing(UsageError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli import common
+from engine.cli import common, office
 
 
 @click.command()
@@ -39,7 +39,7 @@ def command(flow: str, seed: int, bills: int, transactions: int, keep: Path | No
             from engine.errors import UsageError
 
             raise UsageError(f"{home} holds a store already", hint="give --keep another folder")
-        with common.opened(home) as world:
+        with office.opened(home, create=True) as world:
             result = run_demo(world, program, DemoOptions(seed, bills, transactions), say)
     if form == "json":
         common.echo_json(result.as_json())

@@ -87,9 +87,12 @@ def main() -> None:
             import traceback
 
             traceback.print_exc()
-        click.echo(f"error: {error}", err=True)
+        from engine.cli.common import clean
+
+        for line in f"error: {error}".splitlines():
+            click.echo(clean(line), err=True)
         if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
+            click.echo(f"  hint: {clean(error.hint)}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         sys.stderr.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli import common
+from engine.cli import common, office
 
 if TYPE_CHECKING:
     from engine.program import FlowProgram
@@ -39,7 +39,7 @@ def command(
             from engine.errors import UnknownName
 
             raise UnknownName("stream", name, tuple(s.name for s in program.flow.streams))
-    with common.opened(home) as world:
+    with office.opened(home) as world:
         if watch:
             return _watch(world, program)
         if dry_run:
@@ -123,7 +123,7 @@ def _print(world: World, report: RunReport, form: str) -> None:
         common.echo_json(_as_json(report))
         return
     click.echo(_summary(report))
-    for error in report.errors:
+    for error in {str(error): error for error in report.errors}.values():
         click.echo(f"error: {report.company}/{report.flow}: {common.clean(error)}", err=True)
         if error.hint:
             click.echo(f"  hint: {error.hint}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli import common
+from engine.cli import common, office
 
 if TYPE_CHECKING:
     from engine.program import FlowProgram
@@ -37,7 +37,7 @@ def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, p
 
     log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)))
     programs = common.programs(flows)
-    with common.opened(home) as world:
+    with office.opened(home, create=True) as world:
         problem = _damage(world)
         if problem:
             from engine.errors import StoreDamaged

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.jsontext import canonical, plain
@@ -26,17 +26,20 @@ def shuffled(value: object) -> object:
     return [shuffled(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(max_examples=40, deadline=None)
 @given(value=_JSON)
 def test_json_comes_back_whatever_it_holds(value: object) -> None:
     assert json.loads(plain(value)) == value
     assert json.loads(canonical(value)) == value
 
 
+@settings(max_examples=40, deadline=None)
 @given(value=_JSON)
 def test_equal_values_have_equal_text(value: object) -> None:
     assert canonical(value) == canonical(shuffled(value)) == canonical(json.loads(canonical(value)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(value=_JSON, other=_JSON)
 def test_other_values_have_other_text(value: object, other: object) -> None:
     if canonical(value) == canonical(other):

@@ -1,0 +1,190 @@
+"""Open connections: what must be given first, and an access token that one process at a time asks for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from engine.clock import SystemClock, SystemIds
+from engine.contract import Tools
+from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
+from engine.store import companies, work
+from engine.world import StoreTokens, World
+from tests.engine import kit
+from tests.engine.kit import AT, COMPANY, Bench
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench(lists=False) as made:
+        yield made
+
+
+def holder_of(world: World) -> str | None:
+    with world.store.read() as tx:
+        return work.lease_holder(tx, "token:acme/shop")
+
+
+def hold(world: World, holder: str, seconds: float = 60.0) -> None:
+    with world.store.write() as tx:
+        assert work.take_lease(tx, "token:acme/shop", holder, world.clock.now(), seconds) is not None
+
+
+# --- connections
+
+
+def test_a_connection_is_opened_with_its_settings_secrets_and_tools(bench: Bench) -> None:
+    connector, binding = bench.world.bound(COMPANY, "shop")
+    assert connector is bench.connector
+    assert (binding.settings, binding.secrets) == ({"region": "eu"}, {"api_key": "k-1", "hook_secret": "hush"})
+    assert "k-1" not in repr(binding)
+    assert bench.world.source(COMPANY, "shop") is bench.shop
+    tools = bench.shop.tools
+    assert isinstance(tools, Tools)
+    assert (tools.clock, tools.ids, tools.transport) == (bench.world.clock, bench.world.ids, None)
+
+
+def test_a_transport_of_a_test_replaces_the_network(bench: Bench) -> None:
+    import httpx
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200))
+    replace(bench.world, transports={"shop": transport}).open(COMPANY, "shop")
+    assert bench.shop.tools is not None
+    assert bench.shop.tools.transport is transport
+
+
+def test_what_was_never_connected(bench: Bench) -> None:
+    with pytest.raises(SettingMissing) as caught:
+        bench.world.bound(COMPANY, "other")
+    assert str(caught.value) == "acme/other: not given: `connection`"
+    assert caught.value.hint == "run `flowctl connect other --company acme`"
+
+
+def test_a_connector_that_is_not_installed(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        companies.put_connection(tx, COMPANY, "shop", "shopp", {}, AT)
+    with pytest.raises(UnknownName) as caught:
+        bench.world.bound(COMPANY, "shop")
+    assert str(caught.value) == "there is no connector `shopp`"
+    assert (caught.value.hint or "").startswith("did you mean `shop`? known: ")
+
+
+def test_a_required_setting_that_was_not_given(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        companies.drop_secret(tx, COMPANY, "shop", "api_key")
+    with pytest.raises(SettingMissing) as caught:
+        bench.world.open(COMPANY, "shop")
+    assert str(caught.value) == "acme/shop: not given: `api_key`"
+
+
+def test_a_target_cannot_be_read_from(bench: Bench) -> None:
+    assert bench.world.open(COMPANY, "ledger") is None
+    with pytest.raises(Bug) as caught:
+        bench.world.source(COMPANY, "ledger")
+    assert str(caught.value) == "acme/ledger: this connector cannot be read from"
+
+
+# --- tokens
+
+
+def test_a_token_is_shared_through_the_store(bench: Bench) -> None:
+    one, two = StoreTokens(bench.world, COMPANY, "shop"), StoreTokens(bench.world, COMPANY, "shop")
+    assert one.load() is None
+    one.save({"access": "t-1"})
+    assert two.load() == {"access": "t-1"}
+    assert StoreTokens(bench.world, COMPANY, "ledger").load() is None
+
+
+def test_the_lock_is_given_back(bench: Bench) -> None:
+    tokens = StoreTokens(bench.world, COMPANY, "shop")
+    for _ in range(2):
+        with tokens.lock():
+            assert (holder_of(bench.world) or "").startswith(f"{socket.gethostname()}:{os.getpid()}:")
+    with pytest.raises(ZeroDivisionError), tokens.lock():
+        raise ZeroDivisionError
+    with tokens.lock():
+        pass
+    assert bench.world.clock.monotonic() == 0
+
+
+def test_a_lock_that_another_machine_holds_is_waited_for(bench: Bench) -> None:
+    hold(bench.world, "elsewhere:77:x", 5)
+    with StoreTokens(bench.world, COMPANY, "shop").lock():
+        assert 5 <= bench.world.clock.monotonic() < 6
+
+
+def test_a_lock_that_is_prolonged_for_ever_is_given_up(bench: Bench) -> None:
+    hold(bench.world, "elsewhere:77:x", 500)
+    with pytest.raises(StoreBusy) as caught, StoreTokens(bench.world, COMPANY, "shop").lock():
+        pytest.fail("the lock was taken twice")
+    assert str(caught.value) == "acme/shop: another process is asking for a token"
+    assert 120 <= bench.world.clock.monotonic() < 121
+    assert holder_of(bench.world) == "elsewhere:77:x"
+
+
+def test_a_lock_whose_process_was_killed_is_broken_at_once(bench: Bench) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(20)
+    hold(bench.world, f"{socket.gethostname()}:{ended.pid}:x", 500)
+    with StoreTokens(bench.world, COMPANY, "shop").lock():
+        assert bench.world.clock.monotonic() == 0
+
+
+@pytest.mark.parametrize("answer", [None, PermissionError])
+def test_a_lock_whose_process_lives_is_not_broken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: type[OSError] | None
+) -> None:
+    asked: list[int] = []
+
+    def kill(pid: int, signal: int) -> None:
+        assert signal == 0
+        asked.append(pid)
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(os, "kill", kill)
+    hold(bench.world, f"{socket.gethostname()}:4242:x", 5)
+    with StoreTokens(bench.world, COMPANY, "shop").lock():
+        assert bench.world.clock.monotonic() >= 5
+    assert set(asked) == {4242}
+
+
+@pytest.mark.parametrize("holder", [f"{socket.gethostname()}:{os.getpid()}:x", f"{socket.gethostname()}:?:x", "odd"])
+def test_a_lock_of_this_process_or_of_an_odd_name_is_waited_for(bench: Bench, holder: str) -> None:
+    hold(bench.world, holder, 5)
+    with StoreTokens(bench.world, COMPANY, "shop").lock():
+        assert bench.world.clock.monotonic() >= 5
+
+
+def test_of_many_threads_one_at_a_time_asks(bench: Bench) -> None:
+    world = replace(bench.world, clock=SystemClock(), ids=SystemIds())
+    shared = StoreTokens(world, COMPANY, "shop")
+    inside, most, asked = 0, 0, 0
+    guard = threading.Lock()
+
+    def ask(tokens: StoreTokens) -> None:
+        nonlocal inside, most, asked
+        with tokens.lock():
+            with guard:
+                inside += 1
+                most = max(most, inside)
+            if tokens.load() is None:
+                asked += 1
+                tokens.save({"access": "new"})
+            with guard:
+                inside -= 1
+
+    each = [shared, shared, StoreTokens(world, COMPANY, "shop"), StoreTokens(world, COMPANY, "shop")]
+    threads = [threading.Thread(target=ask, args=(tokens,)) for tokens in each]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert (most, asked, shared.load()) == (1, 1, {"access": "new"})
