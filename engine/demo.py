@@ -31,7 +31,7 @@ class DemoOptions:
     seed: int = 2026
     bills: int = 24
     transactions: int = 40
-    vendors: int = 10
+    vendors: int = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,15 @@ def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> Non
             [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
         )
         return
-    reason = Reason(outcome.code or outcome.outcome, outcome.message, outcome.hint, outcome.waits_for)
+    waits_for = outcome.waits_for
     provide = json.loads(operation["follow_up"]).get("provide")
     if provide:
-        # Who waited for the object to be created must look again, and say what is missing now.
-        records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{provide['lookup']}:{provide['key']}")
+        # Who waited for the object to be created must look again, and say what is missing now. A person may name
+        # another object in its place, which settles this record as well.
+        key = f"mapping:{provide['lookup']}:{provide['key']}"
+        records.wake(tx, hand.company, hand.at, hand.actor, key)
+        waits_for = tuple(dict.fromkeys((*waits_for, key)))
+    reason = Reason(outcome.code or outcome.outcome, outcome.message, outcome.hint, waits_for)
     held_unknown = outcome.outcome == "held" and not outcome.code.isdigit()
     state: records.State = "deferred" if outcome.outcome == "deferred" else "failed"
     outbox.put(tx, operation["id"], {"held": "held", "deferred": "cancelled"}.get(outcome.outcome, "done"))
@@ -140,7 +144,6 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
                 message=f"`{party}` and `{other['label']}` have the same name there: `{other['full_name']}`",
                 hint="add it there under another name, then "
                 f"run `flowctl map set {record['flow']} {lookup} '{key}' 'NAME THERE'`",
-                waits_for=(f"mapping:{lookup}:{key}",),
             )
     return None
 
@@ -180,12 +183,19 @@ def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None
     kept = {_shared_subject(record, reason) or _subject(record) for reason in still if reason.code not in QUIET}
     ended = {_subject(record)}
     for reason in records.load_reasons(record):
-        waiting = [key for key in reason.waits_for if key.startswith("mapping:")][:1]
-        if not any(tx.rows("waits_on", {"company": hand.company, "wait_key": key}) for key in waiting):
-            ended.add(_shared_subject(record, reason))
+        shared = _shared_subject(record, reason)
+        if shared and not _missed(tx, hand, reason):
+            ended.add(shared)
     for subject in sorted(ended - kept - {""}):
         for kind in ("deferred", "failed", "unknown"):
             work.resolve_alert(tx, hand.company, kind, subject, hand.at)
+
+
+def _missed(tx: Tx, hand: Hand, reason: Reason) -> bool:
+    """Whether any record still misses the mapping that this reason names."""
+    key = next(key for key in reason.waits_for if key.startswith("mapping:"))
+    rows = tx.rows("waits_reasons", {"company": hand.company, "wait_key": key})
+    return any(r.code == "unmapped" and key in r.waits_for for row in rows for r in records.load_reasons(row))
 
 
 def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
@@ -239,7 +249,7 @@ def _subject(record: Row) -> str:
 
 def _shared_subject(record: Row, reason: Reason) -> str:
     """Many records that miss the same mapping are one alert, not many."""
-    if reason.code in ("name_taken", "render"):  # why an object could not be made is news beside the gap that it leaves
+    if reason.code != "unmapped":  # why an object could not be made is news beside the gap that it leaves
         return ""
     for key in reason.waits_for:
         kind, _, rest = key.partition(":")

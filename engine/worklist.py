@@ -268,7 +268,8 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None) 
             for row in parked(tx, hand.company, "skipped", flow.name)
             if any(r.code == "not_selected" and (row["stream"], r.message) in says for r in records.load_reasons(row))
         ]
-    moves = [Move(row, "pending", "woken", detail={"by": f"setting:{name}"}) for row in rows]
+    detail = {"by": f"setting:{name}"}
+    moves = [Move(row, "pending", "woken", records.load_reasons(row), detail=detail) for row in rows]
     records.move(tx, hand.company, hand.at, hand.actor, moves)
     return len(moves)
 

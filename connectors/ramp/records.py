@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from connectors.ramp.amounts import Amount, from_number, from_object, unreadable
@@ -42,39 +43,60 @@ def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
 
 
 def _object_reader(fields: tuple[FieldSpec, ...], *, priced: bool) -> Reader:
-    """A function from a JSON object to a record of these fields.
+    """A function from a JSON object to a record of these fields; compiled once, since it runs for every line."""
+    blank: Record = dict.fromkeys(f.name for f in fields)
+    width, pick = len(blank), _picker(tuple(blank))
+    prices = tuple(f.name for f in fields if f.type == "money") if priced else ()
+    rest = [f for f in fields if f.name not in prices and not (f.name == "currency" and "amount" in prices)]
+    renamed = tuple((f.name, _ALSO_CALLED[f.name]) for f in rest if f.name in _ALSO_CALLED)
+    lists = tuple((f.name, _list_reader(f, priced=priced)) for f in rest if f.type == "list")
+    others = tuple((f.name, _reader(f, priced=priced)) for f in rest if f.type in ("object", "boolean"))
+    texts = tuple(f.name for f in rest if f.type not in _STRUCTURED)
+    pick_texts = _picker(texts)
 
-    It is written out as one dict display and compiled once, as dataclasses does: a loop over the fields takes twice the
-    time, and this runs for every coding of every line. Only names of our own spec, quoted, enter the text.
-    """
-    readers: dict[str, Any] = {"text": _text, "boolean": _boolean, "price": from_object}
-    prices = {f.name for f in fields if f.type == "money"} if priced else set()
-    parts = []
-    for number, field in enumerate(fields):
-        get = f"(v := get({field.name!r}))"
-        if field.name in _ALSO_CALLED:
-            get = f"(v := v if {get} is not None else get({_ALSO_CALLED[field.name]!r}))"
-        if field.name == "amount" and prices:
-            made = "(paid := price(get('amount')))[0]"
-        elif field.name in prices:
-            made = f"price(get({field.name!r}))[0]"
-        elif field.name == "currency" and "amount" in prices:
-            made = "paid[1]"
-        elif field.type == "object":
-            readers[f"object_{number}"] = _object_reader(field.fields, priced=priced)
-            made = f"None if {get} is None else object_{number}(v)"
-        elif field.type == "list":
-            readers[f"item_{number}"] = _object_reader(field.fields, priced=priced) if field.fields else _text
-            made = f"[m for e in v if (m := item_{number}(e)) is not None] if {get} and type(v) is list else []"
-        elif field.type == "boolean":
-            made = f"boolean({get})"
-        else:
-            made = f"v if {get} is None or type(v) is str else text(v)"
-        parts.append(f"    {field.name!r}: {made},")
-    source = "\n".join(("def read(value):", "  if type(value) is not dict:", "    return None", "  get = value.get", "  return {", *parts, "  }"))
-    exec(source, readers)
-    reader: Reader = readers["read"]
-    return reader
+    def read(value: Any) -> Record | None:
+        if type(value) is not dict:
+            return None
+        record = blank | value  # all fields in one step, nulls for those that Ramp did not send
+        if len(record) != width:  # Ramp sent more than the spec describes
+            record = dict(zip(blank, pick(record), strict=False))
+        for name, other in renamed:
+            if record[name] is None:
+                record[name] = value.get(other)
+        for given in pick_texts(record):  # nearly always all is text or null; then nothing has to be stored again
+            if type(given) is not str and given is not None:
+                record.update({name: _text(record[name]) for name in texts})
+                break
+        for name, reader in others:
+            if (given := record[name]) is not None:
+                record[name] = reader(given)
+        for name, reader in lists:
+            record[name] = reader(given) if (given := record[name]) else []
+        for name in prices:
+            record[name], currency = from_object(record[name])
+            if name == "amount":
+                record["currency"] = currency
+        return record
+
+    return read
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Record], tuple[Any, ...]]:
+    """The values of some fields; the first one comes twice, because `itemgetter` of one name gives no tuple."""
+    return itemgetter(*names, names[0])
+
+
+def _list_reader(field: FieldSpec, *, priced: bool) -> Reader:
+    item = _object_reader(field.fields, priced=priced) if field.fields else _text
+
+    def read(value: Any) -> list[Any]:
+        return [made for entry in value if (made := item(entry)) is not None] if type(value) is list else []
+
+    return read
+
+
+def _reader(field: FieldSpec, *, priced: bool) -> Reader:
+    return _object_reader(field.fields, priced=priced) if field.type == "object" else _boolean
 
 
 def _boolean(value: Any) -> bool | None:
@@ -137,7 +159,7 @@ def _foreign_provider(record: Record, ours: str) -> str | None:
     """The first other integration that any coding of the record belongs to."""
     for coding in _codings(record):
         provider = coding["provider_name"]
-        if provider and provider.strip().casefold() != ours.casefold():
+        if provider and provider != ours and provider.strip().casefold() != ours.casefold():
             return str(provider)
     return None
 

@@ -20,7 +20,7 @@ FILE = "case.yaml"
 KEYS = ("case", "clock", "seed", "settings", "mappings", "steps")
 # Steps that stand alone, and steps that take a value; besides, every connection of the flow is a step.
 BARE = ("run", "session", "tell", "cycle")
-VALUED = ("map", "clock", "set", "fault")
+VALUED = ("map", "clock", "set", "retry", "fault")
 _ANSWER = re.compile(r"([0-9]{2})-\w+Rs\.xml")
 
 

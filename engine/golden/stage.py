@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 
-from engine import registry
+from engine import registry, worklist
 from engine.connecting import connect
 from engine.contract import Called, Directed, Handler, Json, Login, Sandbox, Served, Simulated, Visitor
 from engine.desk import StoreOutbox
-from engine.errors import Bug, FlowctlError
-from engine.follow import Hand, map_value
+from engine.errors import Bug, FlowctlError, UsageError
+from engine.follow import Hand
 from engine.golden.case import Case, Step
 from engine.program import FlowProgram
 from engine.runner import Runner
@@ -33,6 +33,13 @@ class StepFailed(FlowctlError):
 
     def __init__(self, step: Step, error: FlowctlError) -> None:
         super().__init__(f"{step.location}: {error}", hint=error.hint)
+
+
+class NothingToRetry(UsageError):
+    """A step wants to try again what is not parked."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no failed or deferred record is called `{name}`", hint="give its reference or its source id")
 
 
 @dataclass(slots=True)
@@ -87,6 +94,8 @@ class Stage:
             self._map(step.value)
         elif step.name == "set":
             self._set(step.value)
+        elif step.name == "retry":
+            self._retry(step.value)
         elif step.name == "fault":
             self._visitor()[1].act("fault", step.value)
         else:
@@ -112,14 +121,30 @@ class Stage:
         self.seen.documents += visit["documents"]
 
     def _map(self, row: Mapping[str, str]) -> None:
-        made = lists.Mapping(self.program.flow.name, row["lookup"], row["key"], row["to"])
+        lookup = self.program.flow.lookup(row["lookup"])
+        assert lookup is not None
         with self.world.store.write() as tx:
-            map_value(tx, Hand(COMPANY, self.world.at(), "bookkeeper"), self.program.flow, made)
+            target = worklist.find_target(tx, COMPANY, lookup, row["to"])
+            made = lists.Mapping(
+                self.program.flow.name, lookup.name, row["key"], target.full_name, list_id=target.list_id
+            )
+            worklist.save_mapping(tx, self._hand(), self.program.flow, made)
 
     def _set(self, values: Mapping[str, Any]) -> None:
         with self.world.store.write() as tx:
             for name, value in values.items():
-                companies.put_setting(tx, COMPANY, self.program.flow.name, name, value)
+                worklist.put_setting(tx, self._hand(), self.program.flow, name, value)
+
+    def _retry(self, name: str) -> None:
+        with self.world.store.write() as tx:
+            rows, unknown = worklist.chosen(tx, COMPANY, [name])
+            parked = [row for row in rows if row["state"] in ("failed", "deferred")]
+            if unknown or not parked:
+                raise NothingToRetry(name)
+            worklist.retry(tx, self._hand(), parked, "")
+
+    def _hand(self) -> Hand:
+        return Hand(COMPANY, self.world.at(), "bookkeeper")
 
     def _handler(self, connection: str) -> Handler:
         if connection not in self._handlers:

@@ -137,7 +137,7 @@ def freeze_request(name: str, rendered: str, *, version: str = VERSION) -> bytes
 
 
 def _read(name: str, data: bytes) -> etree._Element:
-    if b"<!DOCTYPE" in data:
+    if b"!" in data and b"<!DOCTYPE" in data:  # one character is found, or not, in a tenth of the time
         raise UnreadableRequest(name, 1, "it declares a document type, which a request never does")
     try:
         root = etree.fromstring(data, _local.parser)
@@ -154,7 +154,7 @@ def _syntax(error: etree.XMLSyntaxError) -> str:
 
 def _storable(rendered: str) -> bool:
     """Whether the text as a whole can be seen to hold only what QuickBooks stores."""
-    if "&#" in rendered:
+    if "&" in rendered and "&#" in rendered:
         return False
     return rendered.isascii() or (unicodedata.is_normalized("NFC", rendered) and not outside_windows_1252(rendered))
 

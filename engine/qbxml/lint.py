@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import cast
 
 from lxml import etree
@@ -23,8 +24,13 @@ _NEED_LINES = frozenset(
     {"BillAdd", "VendorCreditAdd", "CreditCardChargeAdd", "CreditCardCreditAdd", "CheckAdd", "DepositAdd"}
 )
 _ZONED_DATE = re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*(Z|[+-][0-9:]+)\s*")
-# Anything in a frozen request that could possibly matter to a rule below; a request without a match needs no walk.
-_SUSPECT = re.compile(rb"/>|> | <|mount>-|Date>[0-9-]{10}[^<]|TxnLineDetail|ItemGroup|TxnLineID")
+# Anything in a frozen request that could possibly matter to a rule below: an empty element, a space at either end of a
+# text, a date that is not ten characters long, an amount with a minus, and the parts that QuickBooks does not have. One
+# search for each, beginning with a fixed character, takes a third of the time of a pattern with them all.
+_SUSPECT = tuple(
+    re.compile(pattern).search
+    for pattern in (rb"/>", rb" (?:(?<=> )|<)", rb"Date>(?!<|[^<]{10}<)", rb"mount>-", rb"TxnLine", rb"ItemGroup")
+)
 
 
 def lint(element: etree._Element | bytes, *, version: str = VERSION) -> list[Problem]:
@@ -39,12 +45,22 @@ def lint(element: etree._Element | bytes, *, version: str = VERSION) -> list[Pro
 
 def harmless(root: etree._Element, frozen: bytes) -> bool:
     """Whether a valid, storable request of the newest version can be seen to break no rule without a full walk."""
+    for found in _SUSPECT:
+        if found(frozen) is not None:
+            return False
     name = str(root.tag)
-    if _SUSPECT.search(frozen) or len(root.get("requestID", "")) > REQUEST_ID_LIMIT or _LIST_REQUEST.fullmatch(name):
+    needed = _needed(name)
+    if needed is None or needed not in frozen or len(root.get("requestID", "")) > REQUEST_ID_LIMIT:
         return False
-    if name == "JournalEntryAddRq":
-        return root[0].find("Memo") is None and not _journal(root[0])
-    return name[:-2] not in _NEED_LINES or b"LineAdd>" in frozen
+    return name != "JournalEntryAddRq" or (root[0].find("Memo") is None and not _journal(root[0]))
+
+
+@lru_cache(maxsize=256)
+def _needed(name: str) -> bytes | None:
+    """What a harmless request of this name holds somewhere; None when it cannot be told without a walk."""
+    if _LIST_REQUEST.fullmatch(name):
+        return None
+    return b"LineAdd>" if name[:-2] in _NEED_LINES else b""
 
 
 def _parser() -> etree.XMLParser:

@@ -93,7 +93,7 @@ def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
     chance = random.Random(20260302)
     home, port = tmp_path / "home", _free_port()
     books = make_books(7, SystemClock(), {})
-    ramp = make_ramp(7, SystemClock(), {"bills": 60, "transactions": 60, "vendors": 12, "chart": books.chart()})
+    ramp = make_ramp(7, SystemClock(), {"bills": 60, "transactions": 60, "vendors": 9, "chart": books.chart()})
     with running(ramp.app()) as ramp_url:
         store = SqliteStore(home / "flowctl.db")
         world = World(store, load_key(home))

@@ -8,13 +8,25 @@ import socket
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from connectors._http import Answer, Api, Call, HttpClient, by_status, parse_json, retry_after_s, url_problem
+from connectors._http import (
+    Answer,
+    Api,
+    Call,
+    HttpClient,
+    _read_strictly,
+    by_status,
+    parse_json,
+    retry_after_s,
+    url_problem,
+)
 from connectors._limits import Budget, Limit, budget
 from engine.clock import SystemClock
 from engine.contract import Binding
@@ -193,6 +205,72 @@ def test_json_we_cannot_trust_is_a_bad_answer_and_leaves_a_write_in_doubt(body: 
     assert "canary" not in everything_said(caught.value)
     with pytest.raises(Ambiguous):
         Answer("acme/books: POST /x: 200", 200, {}, body, write=True).json()
+
+
+# A key that is lost hides behind a colon that comes from nowhere: an escape, a string, white space.
+SAME_KEY_TWICE = [
+    b'{"a":1,"a":1}',
+    b'{"a" : 1, "a"\n:1}',
+    b'{"a":1,"a":"\\u003a"}',
+    b'{"a":1,"a":"\\u003A"}',
+    b'{"a":":","a":"b"}',
+    b'{"a":{"b":":::","b":"\\\\u003a"}}',
+    b'{"a":1,"\\u0061":2}',
+    b'{"a:":1,"a\\u003a":2}',
+    b'[{"a":0.5,"a":0.50}]',
+    b'{"a":1,"b":[2,3],"a":"' + b"x" * 5_000_000 + b'"}',
+]
+
+
+@pytest.mark.parametrize("body", SAME_KEY_TWICE, ids=[str(i) for i in range(len(SAME_KEY_TWICE))])
+def test_a_key_that_comes_twice_is_refused_however_it_is_spelt(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^the same key twice in one object$"):
+        parse_json(body)
+
+
+def outcome(read: Callable[[bytes], object], body: bytes) -> str:
+    """The value with its types, or the error with its text."""
+    try:
+        return repr(read(body))
+    except ValueError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+JSON_TEXT = st.text(st.sampled_from('{}[]:,"\\u003aeE+-.019 tn\n\x01é\ud800'), max_size=24).map(
+    lambda text: text.encode("utf-8", "surrogatepass")
+)
+JSON_VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.sampled_from('a:"\\é😀\x00'), max_size=4) | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b:", "é", ""]), inner),
+    max_leaves=12,
+)
+
+
+@given(JSON_TEXT)
+@example(b"[123456789012345678901234567890, -0, -0.0, 1e400, 1E5, 18446744073709551616]")
+@example(b'"\\ud800"')
+@example(b"[" + b"9" * 4301 + b"]")
+@example(b"[" * 64 + b'{"a":[]}' + b"]" * 64)
+@example(b"[" * 300 + b"]" * 300)
+@example(b"[" * 100_000 + b"]" * 100_000)
+@example(b'{"a":' * 100_000)
+def test_any_text_is_read_or_refused_as_the_strict_reader_does(body: bytes) -> None:
+    assert outcome(parse_json, body) == outcome(_read_strictly, body)
+
+
+@given(JSON_VALUE, st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]), st.booleans())
+def test_any_value_is_read_as_the_strict_reader_does(value: object, style: tuple[str, str], ascii_only: bool) -> None:
+    body = json.dumps(value, separators=style, ensure_ascii=ascii_only).encode()
+    assert outcome(parse_json, body) == outcome(_read_strictly, body)
+
+
+def test_a_page_does_not_need_the_strict_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors._http._read_strictly", lambda _: pytest.fail("the strict reader was asked"))
+    page = {"data": [{"id": "é\n", "at": "2026-11-01T00:00:00", "amount": 12.5}] * 100, "page": {"next": None}}
+    for style in ((",", ":"), (", ", ": ")):
+        row = parse_json(json.dumps(page, separators=style).encode())["data"][99]
+        assert row == {"id": "é\n", "at": "2026-11-01T00:00:00", "amount": Decimal("12.5")}
+        assert type(row["amount"]) is Decimal
 
 
 def test_a_whole_number_of_five_thousand_digits_is_refused() -> None:

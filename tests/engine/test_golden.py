@@ -159,7 +159,7 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
             "  - cycle",
             "  - rmap: {export: [valves]}",
             "5:5: there is no step `rmap`",
-            "did you mean `map`? known: books, clock, fault, map, ramp, set",
+            "did you mean `map`? known: books, clock, fault, map, ramp, retry, set",
         ),
         (
             "  - cycle",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.ramp import CONNECTOR
-from connectors.ramp.amounts import from_number, from_object
+from connectors.ramp.amounts import _any_object, from_number, from_object
 from connectors.ramp.records import normaliser
 from connectors.ramp.settings import read_settings
 from engine.errors import ExpressionError
@@ -85,6 +85,22 @@ def test_every_amount_is_exact(minor: int, currency: str) -> None:
     places = {"USD": 2, "JPY": 0, "KWD": 3}[currency]
     assert Decimal(text).scaleb(places) == minor
     assert -Decimal(text).as_tuple().exponent == places  # type: ignore[operator]  # finite by the line above
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "amount": st.integers(-200, 200) | st.integers() | st.booleans() | st.decimals() | st.text(max_size=3),
+            "currency_code": st.sampled_from(["USD", "usd", "EUR", "JPY", "KWD", "US", ["USD"], None]),
+            "value": st.integers(),
+            "currency": st.sampled_from(["USD", "JPY"]),
+            "minor_unit_conversion_rate": st.sampled_from([1, 10, 100, 1000, True, None, "100", Decimal(100)]),
+        },
+    )
+)
+def test_the_short_way_to_an_amount_agrees_with_the_long_one(value: dict[str, object]) -> None:
+    assert from_object(value) == _any_object(value)
 
 
 def test_an_unreadable_amount_fails_its_own_record() -> None:

@@ -1,0 +1,338 @@
+"""Pages and waiting records: what is new, what changed in every state, what is gone, and that nothing is added twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.contract import ListObject, OperationOutcome
+from engine.store import journal, lists, work
+from tests.engine import kit
+from tests.engine.kit import COMPANY, FLOW, VENDORS, Bench, bill, count, vendor
+
+ODD = {"id": "v-7", "name": "Nobody"}
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made:
+        made.shop.listed["bills"] = [bill()]
+        yield made
+        with made.world.store.read() as tx:
+            assert journal.verify(tx, COMPANY) is None
+
+
+def change(bench: Bench, source_id: str = "b-1", **changes: Any) -> dict[str, dict[str, int]]:
+    """The record is another one when it is next listed."""
+    listed = bench.shop.listed["bills"]
+    bench.shop.listed["bills"] = [{**item, **changes} if item["id"] == source_id else item for item in listed]
+    return bench.run()
+
+
+def reach(bench: Bench, state: str) -> None:
+    """Bring b-1 to a state."""
+    if state == "pending":
+        bench.run()
+        with bench.world.store.write() as tx:
+            tx.run("operation_state", {"id": bench.record("b-1")["operation_id"], "state": "cancelled", "message_set_id": None, "not_before": ""})
+            tx.run("record_move", {
+                "id": 1, "from": "intended", "to": "pending", "reasons": "[]", "mapped_sha256": None, "operation_id": None,
+                "receipt": None, "attempts": 0, "at": kit.AT,
+            })  # fmt: skip
+        return
+    start = {"deferred": {"vendor": ODD}, "failed": {"amount": "1.00"}, "skipped": {"status": "draft"}}
+    bench.shop.listed["bills"] = [bill() | start.get(state, {})]
+    bench.run("bills")
+    if state in ("sent", "unknown", "posted", "closed"):
+        made = bench.send()
+        assert made is not None
+        if state == "unknown":
+            with bench.outbox.transaction() as desk:
+                desk.operations.doubt(COMPANY, made.id, "no answer")
+        if state in ("posted", "closed"):
+            bench.settle(made)
+        if state == "closed":
+            bench.runner.tell(bench.program, COMPANY)
+    assert bench.record("b-1")["state"] == state
+
+
+def operations(bench: Bench) -> list[tuple[str, str]]:
+    with bench.world.store.read() as tx:
+        rows = tx.rows("operations_of_record", {"record_id": bench.record("b-1")["id"]})
+        return [(row["state"], json.loads(row["mapped"])["amount"]) for row in rows]
+
+
+# --- new records
+
+
+def test_a_page_of_everything(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [
+        bill("b-1"), bill("b-2", vendor=ODD), bill("b-3", amount="x"), bill("b-4", status="draft"),
+    ]  # fmt: skip
+    assert bench.run("bills")["bills"] == {"read": 4, "intended": 1, "deferred": 1, "failed": 1, "skipped": 1}
+    assert bench.states() == {"b-1": "intended", "b-2": "deferred", "b-3": "failed", "b-4": "skipped"}
+    assert bench.alerts() == [
+        ("deferred", "shop_to_ledger/vendor/v-7", 1),
+        ("failed", "shop_to_ledger/bills/b-3", 1),
+    ]
+
+
+def test_reading_the_same_again_changes_nothing(bench: Bench) -> None:
+    bench.run()
+    before = (bench.states(), bench.journal("b-1"), count(bench.world.store, "operations"))
+    assert bench.run()["bills"] == {"read": 1}
+    assert (bench.states(), bench.journal("b-1"), count(bench.world.store, "operations")) == before
+
+
+def test_a_record_that_is_listed_twice_in_one_page_is_one(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(memo="old"), bill(memo="new")]
+    bench.run("bills")
+    assert count(bench.world.store, "operations") == 1
+    assert json.loads(bench.record("b-1")["payload"])["memo"] == "new"
+
+
+def test_a_record_that_is_listed_on_two_pages_is_one(bench: Bench) -> None:
+    bench.shop.page_size = 1
+    bench.shop.listed["bills"] = [bill(), bill(), bill(memo="new")]
+    bench.run("bills")
+    assert operations(bench) == [("cancelled", "100.00"), ("waiting", "100.00")]
+
+
+def test_a_record_without_an_id_stops_no_other(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill() | {"id": None}, bill("b-2")]
+    counts = bench.run("bills")["bills"]
+    assert (counts["read"], counts["intended"], counts["failed"]) == (2, 1, 1)
+    assert bench.states() == {"b-2": "intended"}
+    assert ("failed", "shop_to_ledger/bills", 1) in bench.alerts()
+    with bench.world.store.read() as tx:
+        lines = [line for line in journal.lines(tx, COMPANY) if line["event"] == "unreadable"]
+    assert [json.loads(line["detail"]) for line in lines][0] == {"message": "`key: id` gives no id for this record"}
+
+
+def test_a_vendor_that_is_there_is_adopted(bench: Bench) -> None:
+    bench.shop.listed["vendors"] = [vendor("v-1", "grün & söhne")]
+    assert bench.run("vendors")["vendors"] == {"read": 1, "skipped": 1}
+    assert bench.reasons("v-1", "vendors") == [("adopted", "`Grün & Söhne` is there already")]
+    with bench.world.store.read() as tx:
+        rows = [dict(row) for row in lists.mappings(tx, COMPANY, FLOW)]
+    assert [(r["lookup"], r["source_key"], r["list_id"], r["full_name"], r["origin"]) for r in rows] == [
+        ("vendor", "v-1", "V-1", "Grün & Söhne", "adopted")
+    ]
+    # The same vendor is found by its id from now on, whatever it is called in either place.
+    bench.read_lists(vendors=[ListObject("V-1", "Renamed")])
+    assert change(bench, vendor={"id": "v-1", "name": "Other"})["bills"]["intended"] == 1
+
+
+def test_records_wait_until_the_lists_were_read() -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill(), bill("b-2", amount="x")]
+        assert bench.run("bills")["bills"] == {"read": 2, "pending": 2}
+        assert bench.states() == {"b-1": "pending", "b-2": "pending"}
+        assert bench.runner.prepare(bench.program, COMPANY) == 0
+        bench.read_lists()
+        assert bench.runner.prepare(bench.program, COMPANY) == 1
+        assert bench.states() == {"b-1": "intended", "b-2": "failed"}
+        assert bench.runner.prepare(bench.program, COMPANY) == 0
+
+
+def test_an_adopted_record_that_waited(bench: Bench) -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["vendors"] = [vendor("v-1", "Grün & Söhne"), vendor("v-9"), vendor("v-8", status="closed")]
+        bench.run("vendors")
+        bench.read_lists()
+        assert bench.runner.prepare(bench.program, COMPANY) == 1
+        assert bench.states("vendors") == {"v-1": "skipped", "v-9": "intended", "v-8": "skipped"}
+        with bench.world.store.read() as tx:
+            assert [row["source_key"] for row in lists.mappings(tx, COMPANY, FLOW)] == ["v-1"]
+
+
+def test_many_pending_records_are_prepared_chunk_by_chunk() -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(23)]
+        bench.shop.page_size = 10
+        bench.run("bills")
+        bench.read_lists()
+        assert bench.runner.prepare(bench.program, COMPANY, limit=9, chunk=4) == 9
+        assert bench.runner.prepare(bench.program, COMPANY, chunk=5) == 14
+
+
+# --- changed records
+
+
+@pytest.mark.parametrize("state", ["pending", "deferred", "failed", "skipped"])
+def test_what_nobody_was_told_of_is_taken_as_it_is_now(bench: Bench, state: str) -> None:
+    reach(bench, state)
+    change(bench, **bill(amount="70.00", lines=[{"account": "Rent", "amount": "70.00"}]))
+    record = bench.record("b-1")
+    assert (record["state"], record["amount"], record["drifted"]) == ("intended", "70.00", 0)
+    assert [op for op in operations(bench) if op[0] == "waiting"] == [("waiting", "70.00")]
+    assert bench.alerts() == []
+
+
+@pytest.mark.parametrize("state", ["pending", "deferred", "failed", "skipped"])
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [({"vendor": {"id": "v-6", "name": "Else"}}, "deferred"), ({"amount": "2.00"}, "failed"), ({"status": "draft", "memo": "x"}, "skipped")],
+)
+def test_it_may_be_parked_again(bench: Bench, state: str, changes: dict[str, Any], end: str) -> None:
+    reach(bench, state)
+    change(bench, **{**bill(), **changes})
+    assert bench.record("b-1")["state"] == end
+    kinds = {"deferred": [("deferred", "shop_to_ledger/vendor/v-6")], "failed": [("failed", "shop_to_ledger/bills/b-1")]}
+    assert [alert[:2] for alert in bench.alerts()] == kinds.get(end, [])
+    assert [op for op in operations(bench) if op[0] == "waiting"] == []
+
+
+def test_a_frozen_record_that_was_not_sent_is_frozen_anew(bench: Bench) -> None:
+    reach(bench, "intended")
+    first = bench.record("b-1")["operation_id"]
+    change(bench, amount="80.00", lines=[{"account": "Rent", "amount": "80.00"}])
+    assert operations(bench) == [("cancelled", "100.00"), ("waiting", "80.00")]
+    assert bench.record("b-1")["operation_id"] != first
+    assert bench.post_all() == 1
+
+
+def test_a_change_that_alters_nothing_written_keeps_the_frozen_bytes(bench: Bench) -> None:
+    reach(bench, "intended")
+    first = bench.record("b-1")["operation_id"]
+    change(bench, unread="something else")
+    assert bench.record("b-1")["operation_id"] == first
+    assert operations(bench) == [("waiting", "100.00")]
+
+
+def test_a_frozen_record_that_is_no_longer_wanted_is_taken_back(bench: Bench) -> None:
+    reach(bench, "intended")
+    change(bench, status="draft")
+    assert bench.record("b-1")["state"] == "skipped"
+    assert operations(bench) == [("cancelled", "100.00")]
+    assert bench.post_all() == 0
+
+
+def test_a_record_that_can_be_sent_again_is_not_frozen_anew(bench: Bench) -> None:
+    reach(bench, "sent")
+    operation = bench.record("b-1")["operation_id"]
+    with bench.outbox.transaction() as desk:
+        outcome = OperationOutcome(operation, "retry", message="locked")
+        desk.operations.settle(COMPANY, "set-1", [outcome], b"")
+    assert bench.record("b-1")["state"] == "intended"
+    change(bench, amount="80.00", lines=[{"account": "Rent", "amount": "80.00"}])
+    # The ledger has seen its bytes once: only the same ones may follow.
+    assert operations(bench) == [("waiting", "100.00")]
+    assert bench.record("b-1")["drifted"] == 1
+
+
+@pytest.mark.parametrize("state", ["sent", "unknown", "posted", "closed"])
+def test_what_was_sent_is_never_written_again(bench: Bench, state: str) -> None:
+    reach(bench, state)
+    counts = change(bench, amount="80.00", lines=[{"account": "Rent", "amount": "80.00"}])
+    assert counts["bills"]["drifted"] == 1
+    record = bench.record("b-1")
+    after = {"posted": "closed"}.get(state, state)
+    assert (record["state"], record["drifted"], record["amount"]) == (after, 1, "100.00")
+    assert len(operations(bench)) == 1
+    assert ("drifted", "shop_to_ledger/bills/b-1", 1) in bench.alerts()
+    assert "drifted" in bench.journal("b-1")
+    # It is told once a change.
+    assert "drifted" not in bench.run()["bills"]
+    assert ("drifted", "shop_to_ledger/bills/b-1", 1) in bench.alerts()
+    change(bench, memo="again")
+    assert ("drifted", "shop_to_ledger/bills/b-1", 2) in bench.alerts()
+
+
+@pytest.mark.parametrize("state", ["sent", "unknown", "posted", "closed"])
+def test_what_was_sent_and_would_be_written_the_same_has_not_drifted(bench: Bench, state: str) -> None:
+    reach(bench, state)
+    counts = change(bench, status="paid", unread=1)
+    assert "drifted" not in counts["bills"]
+    assert bench.record("b-1")["drifted"] == 0
+    assert [a for a in bench.alerts() if a[0] == "drifted"] == []
+    assert bench.run()["bills"] == {"read": 1}
+
+
+# --- records that are listed no more
+
+
+@pytest.mark.parametrize("state", ["pending", "deferred", "failed", "intended"])
+def test_an_open_record_that_the_source_has_no_more_is_skipped(bench: Bench, state: str) -> None:
+    reach(bench, state)
+    bench.shop.listed["bills"] = []
+    bench.run("bills")
+    assert bench.shop.gets[0] == "bills/b-1"
+    assert bench.record("b-1")["state"] == "skipped"
+    assert bench.reasons("b-1") == [("gone", "the source no longer has it")]
+    assert bench.alerts() == []
+    assert bench.post_all() == 0
+
+
+def test_an_open_record_that_changed_out_of_the_listing(bench: Bench) -> None:
+    reach(bench, "deferred")
+    bench.shop.listed["bills"] = []
+    bench.shop.singles["b-1"] = bill()
+    bench.run("bills")
+    assert bench.record("b-1")["state"] == "intended"
+
+
+def test_an_open_record_that_is_as_it_was_is_asked_for_again_next_time(bench: Bench) -> None:
+    reach(bench, "deferred")
+    bench.shop.singles["b-1"] = bench.shop.listed["bills"][0]
+    bench.shop.listed["bills"] = []
+    for times in (1, 2):
+        bench.shop.gets.clear()
+        bench.run("bills")
+        assert bench.shop.gets.count("bills/b-1") == 1, times
+        assert bench.record("b-1")["state"] == "deferred"
+
+
+@pytest.mark.parametrize("state", ["sent", "unknown", "posted", "closed", "skipped"])
+def test_what_is_not_open_is_not_asked_for(bench: Bench, state: str) -> None:
+    reach(bench, state)
+    bench.shop.listed["bills"] = []
+    bench.run("bills")
+    assert "bills/b-1" not in bench.shop.gets
+    assert bench.record("b-1")["state"] == {"posted": "closed"}.get(state, state)
+
+
+def test_a_record_that_may_be_sent_again_is_not_skipped_when_it_is_gone(bench: Bench) -> None:
+    reach(bench, "sent")
+    with bench.outbox.transaction() as desk:
+        outcome = OperationOutcome(bench.record("b-1")["operation_id"], "retry", message="locked")
+        desk.operations.settle(COMPANY, "set-1", [outcome], b"")
+    bench.shop.listed["bills"] = []
+    bench.run("bills")
+    assert bench.record("b-1")["state"] == "intended"
+
+
+# --- alerts end with what they were about
+
+
+def test_one_alert_for_many_records_that_miss_the_same(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(f"b-{n}", vendor=ODD) for n in range(3)]
+    bench.run("bills")
+    assert bench.alerts() == [("deferred", "shop_to_ledger/vendor/v-7", 3)]
+    bench.read_lists(vendors=[*VENDORS, ListObject("V-7", "Nobody")])
+    assert set(bench.states().values()) == {"pending"}
+    assert bench.runner.prepare(bench.program, COMPANY) == 3
+    assert bench.alerts() == []
+
+
+def test_an_alert_stays_while_another_record_misses_the_same(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill("b-1", vendor=ODD), bill("b-2", vendor=ODD)]
+    bench.run("bills")
+    change(bench, vendor={"id": "v-1", "name": "x Grün"})
+    change(bench, "b-1", **bill("b-1"))
+    assert bench.states() == {"b-1": "intended", "b-2": "deferred"}
+    assert [alert[:2] for alert in bench.alerts()] == [("deferred", "shop_to_ledger/vendor/v-7")]
+    change(bench, "b-2", **bill("b-2"))
+    assert bench.alerts() == []
+
+
+def test_the_run_that_saw_a_record_is_kept(bench: Bench) -> None:
+    bench.run("bills")
+    bench.run("bills")
+    with bench.world.store.read() as tx:
+        newest = tx.rows("runs_recent", {"company": COMPANY, "flow": "", "limit": 1})[0]["id"]
+        assert work.checkpoint(tx, COMPANY, FLOW, "shop/bills?ready=True") == (None, newest)
+    assert bench.record("b-1")["seen_run"] == newest
