@@ -23,16 +23,16 @@ from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2 import Template as JinjaTemplate
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Environment, TemplateModule
 from jinja2.exceptions import TemplateError
-from jinja2.runtime import Context, LoopContext, Macro
+from jinja2.runtime import Context, LoopContext, Macro, missing
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -80,6 +80,7 @@ _ALLOWED_NODES = (
     nodes.Not,
     nodes.Neg,
 )
+_NEEDS_CONTEXT = (nodes.Macro, nodes.Assign, nodes.Import, nodes.FromImport, nodes.Call)
 
 
 class _Refused(TemplateError):
@@ -143,6 +144,15 @@ def _printed(value: object) -> str:
     return text
 
 
+def _wrapped(start: str, value: object, end: str) -> str:
+    """`element` with a fixed tag, where it is printed."""
+    if type(value) is str and value.isprintable() and len(value) <= 256:
+        if "&" in value or "<" in value or ">" in value:
+            value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return f"{start}{value}{end}" if value else ""
+    return "" if value is None or value == "" else f"{start}{_text(value)}{end}"
+
+
 def _text(value: object) -> str:
     """A value as XML text without illegal characters; quotes are left for `_printed`, which may be in an attribute."""
     text = value if type(value) is str else _other_text(value)
@@ -157,10 +167,10 @@ def _text(value: object) -> str:
 
 def _other_text(value: object) -> str:
     """The text of a value that is no plain str."""
+    if isinstance(value, Decimal):
+        return _amount(value)
     if isinstance(value, Undefined):
         return str(value)
-    if isinstance(value, Decimal):
-        return format_money(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -176,6 +186,12 @@ def _other_text(value: object) -> str:
             "a float reached the template", hint="money is a Decimal; make it one with `money(...)` in the map"
         )
     raise _Refused(f"{_kind(value)} cannot be printed", hint="print one of its fields")
+
+
+def _amount(value: Decimal) -> str:
+    # An amount that is written with two places already, and no minus that could stand before a zero, stays as it is.
+    text = str(value)
+    return text if text[-3:-2] == "." and text[0] != "-" else format_money(value)
 
 
 def _kind(value: object) -> str:
@@ -198,23 +214,38 @@ def _element(tag: str, value: object) -> str:
 
 
 def _ref(tag: str, value: object) -> str:
+    return _Xml(_reference(_tag(tag), value))
+
+
+def _reference(tag: str, value: object) -> str:
     if value is None:
-        return _EMPTY
+        return ""
     if not (type(value) is dict or isinstance(value, Mapping)):
         if isinstance(value, Undefined):
             str(value)
         raise _Refused(f"`ref` takes an object with `list_id` or `full_name`, not {_kind(value)}")
     if found := value.get("list_id"):
-        return _Xml(f"<{_tag(tag)}><ListID>{_text(found)}</ListID></{tag}>")
+        short = type(found) is str and len(found) <= 64
+        return _listed(tag, found) if short else _referred(tag, "ListID", found)
     if found := value.get("full_name"):
-        return _Xml(f"<{_tag(tag)}><FullName>{_text(found)}</FullName></{tag}>")
+        return _referred(tag, "FullName", found)
     raise _Refused("`ref` was given an object with neither `list_id` nor `full_name`")
+
+
+def _referred(tag: str, kind: str, value: object) -> str:
+    return f"<{tag}><{kind}>{_text(value)}</{kind}></{tag}>"
+
+
+@lru_cache(maxsize=4096)
+def _listed(tag: str, list_id: str) -> str:
+    """The same accounts, classes and vendors are referred to over and over."""
+    return _referred(tag, "ListID", list_id)
 
 
 def _money(value: object) -> str:
     if isinstance(value, Undefined):
         str(value)
-    return format_money(value if type(value) is Decimal else parse_money(value))
+    return _amount(value if type(value) is Decimal else parse_money(value))
 
 
 def _optional(value: object) -> object:
@@ -368,8 +399,71 @@ class _Checked(NodeTransformer):
         return self.generic_visit(node)
 
 
+_join = "".join
+_AT_HAND = ("_join", "_printed", "_reference", "_wrapped")
+
+
+class _Generator(CodeGenerator):
+    """Jinja's own code generator, with shorter ways for what a document is made of.
+
+    Jinja gives each piece of output by itself, passes each through two calls, and asks the sandbox for each field.
+    """
+
+    def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:  # noqa: N802
+        """Make our own functions known to the module; no template can name them, since Jinja renames its variables."""
+        self.writeline(f"from {__name__} import {', '.join(_AT_HAND)}")
+        super().visit_Template(node, frame)
+
+    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802
+        """Give all that stands between two statements as one piece."""
+        if frame.buffer is not None:
+            super().visit_Output(node, frame)
+            return
+        self.writeline("yield _join((", node)
+        for child in node.nodes:
+            if isinstance(child, nodes.TemplateData):
+                if child.data:
+                    self.writeline(f"{child.data!r},")
+                continue
+            self.newline(child)
+            self._printed_child(child, frame)
+            self.write(",")
+        self.writeline("))")
+
+    def _printed_child(self, child: nodes.Expr, frame: Frame) -> None:
+        tag = child.node if isinstance(child, nodes.Filter) and child.name in ("_element", "_ref") else None
+        if not isinstance(tag, nodes.Const) or not isinstance(child, nodes.Filter):
+            self.write("_printed(")
+            self.visit(child, frame)
+            self.write(")")
+        elif child.name == "_element":
+            self.write(f"_wrapped('<{tag.value}>', ")
+            self.visit(child.args[0], frame)
+            self.write(f", '</{tag.value}>')")
+        else:
+            self.write(f"_reference({tag.value!r}, ")
+            self.visit(child.args[0], frame)
+            self.write(")")
+
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802
+        """Read a key of a plain dict without asking the sandbox, which would do just that."""
+        if not isinstance(node.node, nodes.Name):
+            super().visit_Getattr(node, frame)
+            return
+        for before, after in (("(", f"[{node.attr!r}] if type("), ("", f") is dict and {node.attr!r} in ")):
+            self.write(before)
+            self.visit(node.node, frame)
+            self.write(after)
+        self.visit(node.node, frame)
+        self.write(" else ")
+        super().visit_Getattr(node, frame)
+        self.write(")")
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Reads keys of plain data, never attributes of Python values: faster than Jinja's, and less to trust."""
+
+    code_generator_class = _Generator
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`a.b`."""
@@ -406,12 +500,25 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return text
 
 
+class _Values(dict[str, object]):
+    """The values of a template that has neither macros nor variables of its own, in place of a Jinja context."""
+
+    def __missing__(self, name: str) -> object:
+        return missing
+
+    @property
+    def resolve_or_missing(self) -> Callable[[str], object]:
+        """The one thing that such a template's code asks of its context."""
+        return self.__getitem__
+
+
 class _Loader(BaseLoader):
     """Finds, checks and compiles templates of the search path."""
 
     def __init__(self, search: Sequence[Traversable]) -> None:
         self.search = search
         self.variables: dict[str, frozenset[str]] = {}
+        self.plain: dict[str, bool] = {}
 
     def source(self, name: str) -> str:
         """The text of a template."""
@@ -447,6 +554,7 @@ class _Loader(BaseLoader):
                 free = ", ".join(sorted(self.variables[imported]))
                 raise _Refused(f"`{imported}` uses what is not among its macros' parameters: {free}", line)
         self.variables[name] = frozenset(meta.find_undeclared_variables(tree))
+        self.plain[name] = tree.find(_NEEDS_CONTEXT) is None
         code = environment.compile(tree, name, name)
         return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
@@ -463,12 +571,15 @@ class _Loader(BaseLoader):
 class Template:
     """One compiled template."""
 
-    __slots__ = ("_template", "name", "variables")
+    __slots__ = ("_context", "_root", "name", "variables")
 
-    def __init__(self, name: str, template: JinjaTemplate, variables: frozenset[str]) -> None:
+    def __init__(self, name: str, template: JinjaTemplate, variables: frozenset[str], *, plain: bool) -> None:
         self.name = name
         self.variables = variables
-        self._template = template
+        self._context: Callable[[Mapping[str, object]], Any] = (
+            _Values if plain else lambda values: template.new_context(dict(values))
+        )
+        self._root = template.root_render_func
 
     def render(self, values: Mapping[str, object]) -> str:
         """The document for these values.
@@ -477,10 +588,8 @@ class Template:
             RenderError: with the template line, for a missing value, a float, or a document that grows too large.
         """
         _BUDGET.steps = _BUDGET.size = 0
-        template = self._template
         try:
-            pieces = template.root_render_func(template.new_context(dict(values)))
-            return _joined(pieces)
+            return _joined(self._root(self._context(values)))
         except (TemplateError, ExpressionError, RecursionError, TypeError, ValueError, ArithmeticError) as error:
             raise _failure(self.name, error, error.__traceback__) from error
 
@@ -488,11 +597,11 @@ class Template:
 def _joined(pieces: Iterator[str]) -> str:
     parts: list[str] = []
     size = 0
-    while batch := list(islice(pieces, 256)):
-        size += sum(map(len, batch))
+    for piece in pieces:
+        size += len(piece)
         if size > MAX_OUTPUT:
             raise _Refused(f"the document is larger than {MAX_OUTPUT:,} characters")
-        parts += batch
+        parts.append(piece)
     return "".join(parts)
 
 
@@ -533,7 +642,9 @@ class Templates:
                 compiled = self._environment.get_template(name)
             except (TemplateError, RecursionError, UnicodeDecodeError) as error:
                 raise _failure(name, error, None, self.names) from error
-            self._known[name] = Template(name, compiled, self._loader.variables[name])
+            self._known[name] = Template(
+                name, compiled, self._loader.variables[name], plain=self._loader.plain[name]
+            )
         return self._known[name]
 
 

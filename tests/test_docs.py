@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,6 +192,15 @@ def test_no_page_is_unreachable() -> None:
                 linked.add(target)
     lonely = [_name(page) for page in PAGES if page.resolve() not in linked and page.name != "README.md"]
     assert lonely == []
+
+
+def test_every_dependency_is_explained() -> None:
+    project = tomllib.loads(_read(ROOT / "pyproject.toml"))["project"]
+    named = [re.split(r"[<>=!~ ;\[]", text)[0] for text in project["dependencies"]]
+    shown = re.findall(
+        r"^\| ([a-z][a-z0-9-]*) \|", _read(ROOT / "docs" / "explanation" / "dependencies.md"), re.MULTILINE
+    )
+    assert [name for name in shown if name != "package"] == named
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)

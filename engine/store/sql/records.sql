@@ -13,19 +13,27 @@ UPDATE records SET seen_run = ? WHERE id = ?;
 
 -- name: record_payload
 UPDATE records SET payload = :payload, payload_sha256 = :payload_sha256, amount = :amount, currency = :currency,
-    party = :party, reference = :reference, dated_on = :dated_on, seen_run = :seen_run, updated_at = :at
+    party = :party, reference = :reference, dated_on = :dated_on, drifted = 0, seen_run = :seen_run, updated_at = :at
 WHERE id = :id;
 
 -- name: record_same
-UPDATE records SET payload_sha256 = :payload_sha256, seen_run = :seen_run WHERE id = :id;
+UPDATE records SET payload_sha256 = :payload_sha256, seen_run = :seen_run,
+    payload = CASE WHEN state IN ('intended', 'sent', 'unknown') THEN :payload ELSE payload END,
+    drifted = CASE WHEN state IN ('intended', 'sent', 'unknown') THEN drifted ELSE 0 END
+WHERE id = :id;
 
 -- name: record_drift
-UPDATE records SET drifted = 1, payload_sha256 = :payload_sha256, seen_run = :seen_run, updated_at = :at WHERE id = :id;
+UPDATE records SET drifted = 1, payload_sha256 = :payload_sha256, seen_run = :seen_run, updated_at = :at,
+    payload = CASE WHEN state IN ('intended', 'sent', 'unknown') THEN :payload ELSE payload END
+WHERE id = :id;
+
+-- name: record_forget_seen
+UPDATE records SET payload_sha256 = '' WHERE id = :id;
 
 -- name: record_move
 UPDATE records SET state = :to, reasons = :reasons, mapped_sha256 = COALESCE(:mapped_sha256, mapped_sha256),
     operation_id = COALESCE(:operation_id, operation_id), receipt = COALESCE(:receipt, receipt),
-    attempts = attempts + :attempts, updated_at = :at
+    attempts = CASE WHEN :fresh THEN 0 ELSE attempts + :attempts END, updated_at = :at
 WHERE id = :id AND state = :from;
 
 -- name: record_get
@@ -53,7 +61,12 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :st
   AND state IN ('pending', 'deferred', 'failed', 'intended') AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: records_of_operation
-SELECT * FROM records WHERE operation_id = :operation_id;
+SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id WHERE o.id = :operation_id AND r.operation_id = o.id;
+
+-- name: records_intended_with
+SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id
+WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.state = 'waiting'
+  AND (:text = '' OR r.payload LIKE '%' || :text || '%' ESCAPE '!') ORDER BY r.id;
 
 -- name: record_counts
 SELECT flow, stream, state, COUNT(*) AS count FROM records WHERE company = :company AND (:flow = '' OR flow = :flow)

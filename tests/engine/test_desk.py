@@ -1,0 +1,287 @@
+"""The outbox as a polled connector sees it: sessions, operations and lists, in one transaction a call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+
+from engine.clock import iso
+from engine.contract import ListObject, Login, MessageSet, OperationOutcome
+from engine.desk import StoreOutbox
+from engine.errors import Bug
+from engine.store import companies, journal
+from tests.engine import kit
+from tests.engine.kit import COMPANY, Bench, bill
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made:
+        yield made
+        with made.world.store.read() as tx:
+            assert journal.verify(tx, COMPANY) is None
+
+
+class Stop(Exception):
+    pass
+
+
+def listening(bench: Bench) -> tuple[StoreOutbox, list[str]]:
+    heard: list[str] = []
+    return replace(bench.outbox, changed=heard.append), heard
+
+
+# --- transactions
+
+
+def test_what_a_call_did_is_kept_or_not_at_all(bench: Bench) -> None:
+    with pytest.raises(Stop), bench.outbox.transaction() as desk:
+        desk.sessions.open(COMPANY, "t-1", {})
+        desk.books.expire(COMPANY, ["Vendor"])
+        raise Stop
+    with bench.outbox.transaction() as desk:
+        assert desk.sessions.load("t-1") is None
+        assert desk.books.due(COMPANY) == ()
+
+
+def test_work_that_was_made_is_announced_after_the_commit(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    made = bench.send()
+    assert made is not None
+    outbox, heard = listening(bench)
+    outcome = kit.posted(made.operations[0].id)
+    with pytest.raises(Stop), outbox.transaction() as desk:
+        desk.operations.settle(COMPANY, made.id, [outcome], b"")
+        raise Stop
+    assert heard == []
+    with outbox.transaction() as desk:
+        desk.operations.settle(COMPANY, made.id, [outcome], b"")
+        assert heard == []
+    assert heard == [COMPANY]
+
+
+# --- sessions
+
+
+def test_a_session(bench: Bench) -> None:
+    outbox, heard = listening(bench)
+    with outbox.transaction() as desk:
+        assert desk.sessions.open(COMPANY, "t-1", {"step": 1}) == ()
+        assert desk.sessions.load("t-1") == (COMPANY, {"step": 1})
+        desk.sessions.save("t-1", {"step": 2})
+        assert desk.sessions.load("t-1") == (COMPANY, {"step": 2})
+        assert desk.sessions.load("t-2") is None
+        desk.sessions.close("t-1")
+        desk.sessions.close("t-1")
+        desk.sessions.close("unknown")
+        assert desk.sessions.load("t-1") is None
+        with pytest.raises(Bug) as caught:
+            desk.sessions.save("t-1", {})
+        assert str(caught.value) == "a closed Web Connector session cannot be saved"
+    assert heard == [COMPANY]
+
+
+def test_a_new_session_closes_the_one_before(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        desk.sessions.open("zeta", "z-1", {})
+        desk.sessions.open(COMPANY, "t-1", {"step": 1})
+        assert desk.sessions.open(COMPANY, "t-2", {"step": 0}) == ({"step": 1},)
+        assert desk.sessions.load("t-1") is None
+        assert desk.sessions.load("t-2") is not None
+        assert desk.sessions.load("z-1") is not None
+
+
+def test_old_sessions_are_forgotten(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        desk.sessions.open(COMPANY, "t-1", {})
+    bench.world.clock.sleep(timedelta(days=31).total_seconds())
+    with bench.outbox.transaction() as desk:
+        desk.sessions.open(COMPANY, "t-2", {})
+    assert kit.count(bench.world.store, "sessions") == 1
+
+
+def test_a_login_and_the_company_file(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        companies.put_login(tx, Login(COMPANY, "acme-wc", "hash"), kit.AT)
+    with bench.outbox.transaction() as desk:
+        assert desk.sessions.login("acme-wc") == Login(COMPANY, "acme-wc", "hash", {"user": "acme-wc"})
+        assert desk.sessions.login("x") is None
+        assert desk.sessions.identity(COMPANY) is None
+        desk.sessions.bind(COMPANY, {"file": "1"})
+        assert desk.sessions.identity(COMPANY) == {"file": "1"}
+        desk.sessions.note(COMPANY, "odd", "something odd", {"n": 1})
+        desk.sessions.note(COMPANY, "worse", "something worse", alert=True)
+    assert bench.alerts() == [("session", "worse", 1)]
+    with bench.world.store.read() as tx:
+        lines = [(line["event"], line["actor"], json.loads(line["detail"])) for line in journal.lines(tx, COMPANY)][-3:]
+    assert lines == [
+        ("bound", "web-connector", {"file": "1"}),
+        ("odd", "web-connector", {"message": "something odd", "n": 1}),
+        ("worse", "web-connector", {"message": "something worse"}),
+    ]
+
+
+# --- operations
+
+
+def test_waiting_records_are_prepared_when_the_agent_calls() -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill(), bill("b-2")]
+        bench.run("bills")
+        with bench.outbox.transaction() as desk:
+            assert desk.operations.backlog(COMPANY) == 0
+            assert desk.operations.refill(COMPANY) == 0
+        bench.read_lists()
+        with bench.outbox.transaction() as desk:
+            assert desk.operations.backlog(COMPANY) == 2
+            assert desk.operations.backlog(COMPANY) == 2
+            assert desk.operations.refill(COMPANY) == 0
+            assert len(desk.operations.next(COMPANY, 1)) == 1
+            assert desk.operations.next("zeta", 1) == ()
+
+
+def test_a_flow_whose_connections_are_not_all_made_is_left_alone() -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        bench.run("bills")
+        bench.read_lists()
+        with bench.world.store.write() as tx:
+            tx.run("credential_delete", {"company": COMPANY, "connection": "shop", "field": "api_key"})
+            tx.run("credential_delete", {"company": COMPANY, "connection": "shop", "field": "hook_secret"})
+        connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
+        connection.execute("DELETE FROM connections WHERE connection = 'shop'")
+        with bench.outbox.transaction() as desk:
+            assert desk.operations.backlog(COMPANY) == 0
+            assert desk.books.due(COMPANY) == ()
+
+
+def in_flight(bench: Bench) -> MessageSet:
+    bench.shop.listed["bills"] = [bill(), bill("b-2")]
+    bench.run("bills")
+    made = bench.send()
+    assert made is not None
+    return made
+
+
+def test_a_set_in_flight(bench: Bench) -> None:
+    made = in_flight(bench)
+    assert set(bench.states().values()) == {"sent"}
+    with bench.outbox.transaction() as desk:
+        found = desk.operations.unsettled(COMPANY)
+        assert found is not None
+        assert (found.id, found.body, found.state, found.attempts) == ("set-1", made.body, "sent", 1)
+        assert desk.operations.next(COMPANY, 9) == ()
+        assert desk.operations.uncleared(COMPANY) is None
+        assert desk.operations.unsettled("zeta") is None
+
+
+def test_a_set_in_doubt_and_sent_again(bench: Bench) -> None:
+    made = in_flight(bench)
+    with bench.outbox.transaction() as desk:
+        desk.operations.doubt(COMPANY, made.id, "no answer")
+        desk.operations.doubt(COMPANY, made.id, "no answer")  # once
+    assert set(bench.states().values()) == {"unknown"}
+    with bench.outbox.transaction() as desk:
+        desk.operations.resend(COMPANY, made.id, "t-2")
+        found = desk.operations.unsettled(COMPANY)
+        assert found is not None
+        assert (found.state, found.attempts, found.ticket_hash) == ("sent", 2, "t-2")
+    assert set(bench.states().values()) == {"sent"}
+    assert bench.journal("b-1")[-3:] == ["sent", "in_doubt", "resent"]
+    bench.settle(made)
+    with bench.outbox.transaction() as desk:
+        desk.operations.doubt(COMPANY, made.id, "too late")
+        assert desk.operations.uncleared(COMPANY) == made.id
+    assert set(bench.states().values()) == {"posted"}
+
+
+@pytest.mark.parametrize("set_id", ["set-1", "other"])
+def test_a_set_that_is_not_there_cannot_be_sent_again(bench: Bench, set_id: str) -> None:
+    made = in_flight(bench)
+    if set_id == made.id:
+        bench.settle(made)
+    with pytest.raises(Bug) as caught, bench.outbox.transaction() as desk:
+        desk.operations.resend(COMPANY, set_id, "t-2")
+    assert str(caught.value) == f"message set {set_id} is not there to be sent again"
+
+
+def test_a_set_is_sent_again_while_it_is_just_sent(bench: Bench) -> None:
+    # An answer that was lost on the way is not told from a request that was: the set may be `sent`, not `in_doubt`.
+    made = in_flight(bench)
+    with pytest.raises(Bug), bench.outbox.transaction() as desk:
+        desk.operations.resend(COMPANY, made.id, "t-2")
+
+
+@pytest.mark.parametrize("case", ["none", "one", "another", "too many"])
+def test_a_set_is_settled_with_one_outcome_for_each(bench: Bench, case: str) -> None:
+    made = in_flight(bench)
+    ids = {
+        "none": [], "one": [made.operations[0].id], "another": [made.operations[0].id, "x"],
+        "too many": [*(op.id for op in made.operations), "x"],
+    }[case]  # fmt: skip
+    with pytest.raises(Bug) as caught, bench.outbox.transaction() as desk:
+        desk.operations.settle(COMPANY, made.id, [OperationOutcome(i, "posted") for i in ids], b"")
+    assert str(caught.value) == "message set set-1 must be settled with one outcome for each of its operations"
+    assert set(bench.states().values()) == {"sent"}
+
+
+def test_a_set_is_settled_once(bench: Bench) -> None:
+    made = in_flight(bench)
+    bench.settle(made)
+    with pytest.raises(Bug):
+        bench.settle(made)
+    assert set(bench.states().values()) == {"posted"}
+
+
+def test_a_second_set_in_flight_is_refused_and_leaves_nothing(bench: Bench) -> None:
+    in_flight(bench)
+    body = b"<x/>"
+    with pytest.raises(Exception) as caught, bench.outbox.transaction() as desk:  # noqa: PT011, B017, PT012
+        desk.operations.freeze(COMPANY, MessageSet("set-2", body, sha256(body).hexdigest(), ()))
+    assert "UNIQUE" in str(caught.value)
+
+
+# --- lists
+
+
+def test_lists_are_due_until_read_and_again_after_four_hours() -> None:
+    with kit.bench(lists=False) as bench:
+        with bench.outbox.transaction() as desk:
+            assert desk.books.due(COMPANY) == ("Account", "Vendor")
+            desk.books.store_page(COMPANY, "Vendor", [ListObject("1", "A")], first=True, last=False)
+            assert desk.books.due(COMPANY) == ("Account", "Vendor")
+            desk.books.store_page(COMPANY, "Vendor", [ListObject("2", "B")], first=False, last=True)
+            desk.books.store_page(COMPANY, "Account", [], first=True, last=True)
+            desk.books.store_page(COMPANY, "Other", [], first=True, last=False)
+            assert desk.books.due(COMPANY) == ()  # `Other` is of no flow
+            assert desk.books.get(COMPANY, "Vendor", "a") == ListObject("1", "A")
+            assert desk.books.get(COMPANY, "Vendor", "c") is None
+            desk.books.expire(COMPANY, ["Account", "Other"])
+            assert desk.books.due(COMPANY) == ("Account",)
+        bench.world.clock.sleep(4 * 3600)
+        with bench.outbox.transaction() as desk:
+            assert desk.books.due(COMPANY) == ("Account",)
+        bench.world.clock.sleep(1)
+        with bench.outbox.transaction() as desk:
+            assert desk.books.due(COMPANY) == ("Account", "Vendor")
+
+
+def test_a_list_that_was_read_wakes_who_waited_for_it(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(vendor={"id": "v-7", "name": "Nobody"})]
+    bench.run("bills")
+    with bench.outbox.transaction() as desk:
+        desk.books.store_page(COMPANY, "Vendor", [ListObject("V-7", "Nobody")], first=True, last=False)
+    assert bench.states() == {"b-1": "deferred"}
+    with bench.outbox.transaction() as desk:
+        desk.books.store_page(COMPANY, "Vendor", [], first=False, last=True)
+    assert bench.states() == {"b-1": "pending"}
+    with bench.world.store.read() as tx:
+        line = [line for line in journal.lines(tx, COMPANY) if line["event"] == "list_read"][-1]
+    assert json.loads(line["detail"]) == {"list": "Vendor", "gone": 2, "woken": 1}
+    assert line["at"] == iso(bench.world.clock.now())

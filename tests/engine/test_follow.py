@@ -1,0 +1,245 @@
+"""What follows from each outcome: states, operations, lookups, marks, alerts, and who wakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from engine import follow
+from engine.contract import MessageSet, OperationOutcome
+from engine.follow import Hand
+from engine.store import journal, lists, records
+from engine.store.records import Reason
+from tests.engine import kit
+from tests.engine.kit import AT, COMPANY, FLOW, Bench, bill, vendor
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made:
+        made.shop.listed["bills"] = [bill()]
+        yield made
+        with made.world.store.read() as tx:
+            assert journal.verify(tx, COMPANY) is None
+
+
+def sent(bench: Bench) -> MessageSet:
+    bench.run("bills")
+    made = bench.send()
+    assert made is not None
+    return made
+
+
+def answer(bench: Bench, made: MessageSet, outcome: str, **more: object) -> None:
+    (operation,) = made.operations
+    bench.settle(made, OperationOutcome(operation.id, outcome, **more))  # type: ignore[arg-type]
+
+
+def operation_state(bench: Bench) -> str:
+    with bench.world.store.read() as tx:
+        row = tx.one("operation_get", {"id": bench.record("b-1")["operation_id"]})
+    assert row is not None
+    return str(row["state"])
+
+
+def marks(bench: Bench) -> list[tuple[str, str, str]]:
+    with bench.world.store.read() as tx:
+        rows = tx.rows("marks_waiting", {"company": COMPANY, "flow": FLOW, "connection": "shop", "kind": "BILL", "limit": 9})
+    return [(row["source_id"], row["outcome"], row["text"]) for row in rows]
+
+
+# --- outcomes
+
+
+def test_posted(bench: Bench) -> None:
+    made = sent(bench)
+    operation = made.operations[0]
+    answer(bench, made, "posted", receipt={"TxnID": "T-1", "EditSequence": "9"}, code="0")
+    record = bench.record("b-1")
+    assert (record["state"], json.loads(record["receipt"])) == ("posted", {"TxnID": "T-1", "EditSequence": "9"})
+    assert operation_state(bench) == "done"
+    assert marks(bench) == [("b-1", "posted", "T-1")]
+    with bench.world.store.read() as tx:
+        line = journal.of_record(tx, record["id"])[-1]
+    assert json.loads(line["detail"]) == {
+        "operation": operation.id, "sha256": operation.sha256, "code": "0",
+        "receipt": {"TxnID": "T-1", "EditSequence": "9"}, "amount": "100.00",
+    }  # fmt: skip
+
+
+def test_posted_with_nobody_to_tell_is_closed(bench: Bench) -> None:
+    bench.shop.listed["bills"] = []
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.run("vendors")
+    assert bench.post_all() == 1
+    assert bench.record("v-9", "vendors")["state"] == "closed"
+    assert bench.journal("v-9", "vendors")[-2:] == ["posted", "closed"]
+
+
+def test_a_created_object_answers_lookups_at_once(bench: Bench) -> None:
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.shop.listed["bills"] = [bill(vendor={"id": "v-9", "name": "Called otherwise"}), bill("b-2", status="paid")]
+    bench.run()
+    assert bench.states() == {"b-1": "deferred", "b-2": "intended"}
+    made = bench.send(1)
+    assert made is not None
+    assert made.operations[0].request == "VendorAdd"
+    bench.settle(made, OperationOutcome(made.operations[0].id, "posted", {"ListID": "L-1", "FullName": "NEW VENDOR"}))
+    assert bench.states()["b-1"] == "pending"  # it woke
+    with bench.world.store.read() as tx:
+        (row,) = lists.mappings(tx, COMPANY, FLOW)
+        assert (row["source_key"], row["list_id"], row["full_name"], row["origin"], row["label"]) == (
+            "v-9", "L-1", "NEW VENDOR", "created", "New Vendor",
+        )  # fmt: skip
+        found = lists.named(tx, COMPANY, "Vendor", "new vendor")
+        assert found is not None
+        assert found.list_id == "L-1"
+    assert bench.post_all() >= 2
+    assert bench.states("payments")["b-2"] in ("pending", "closed")
+
+
+def test_a_created_object_whose_name_is_not_told_has_the_source_s(bench: Bench) -> None:
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.run("vendors")
+    bench.post_all()
+    with bench.world.store.read() as tx:
+        assert [row["full_name"] for row in lists.mappings(tx, COMPANY, FLOW)] == ["New Vendor"]
+
+
+def test_retry(bench: Bench) -> None:
+    made = sent(bench)
+    answer(bench, made, "retry", message="the file is locked", retry_after_s=60)
+    record = bench.record("b-1")
+    assert (record["state"], record["attempts"], operation_state(bench)) == ("intended", 1, "waiting")
+    assert bench.reasons("b-1") == [("retry", "the file is locked")]
+    assert (bench.alerts(), marks(bench)) == ([], [])
+    assert bench.send() is None  # not before a minute
+    bench.world.clock.sleep(60)
+    again = bench.send()
+    assert again is not None
+    assert again.operations[0].body == made.operations[0].body
+    assert again.operations[0].sent_before is True
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "state", "operation"),
+    [
+        ("failed", "3140", "failed", "done"),
+        ("deferred", "3140", "deferred", "cancelled"),
+        ("held", "3180", "failed", "held"),
+    ],
+)
+def test_refused(bench: Bench, outcome: str, code: str, state: str, operation: str) -> None:
+    answer(bench, sent(bench), outcome, code=code, message="no such account", hint="make it", waits_for=("list:Account",))
+    assert (bench.record("b-1")["state"], operation_state(bench)) == (state, operation)
+    with bench.world.store.read() as tx:
+        row = tx.one("record_get", {"id": bench.record("b-1")["id"]})
+        assert row is not None
+        assert records.load_reasons(row) == (Reason(code, "no such account", "make it", ("list:Account",)),)
+        assert row["attempts"] == 1
+    assert bench.alerts() == [(state, "shop_to_ledger/bills/b-1", 1)]
+    assert marks(bench) == [("b-1", "failed", "No such account. Make it")]
+
+
+def test_a_code_is_not_needed(bench: Bench) -> None:
+    answer(bench, sent(bench), "failed", message="no")
+    assert bench.reasons("b-1") == [("failed", "no")]
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+def test_held_without_an_answer_is_unknown(bench: Bench, doubted: bool) -> None:
+    made = sent(bench)
+    if doubted:
+        with bench.outbox.transaction() as desk:
+            desk.operations.doubt(COMPANY, made.id, "no answer")
+    answer(bench, made, "held", code="unproven", message="nobody can tell", hint="look there")
+    assert (bench.record("b-1")["state"], operation_state(bench)) == ("unknown", "held")
+    assert bench.alerts() == [("unknown", "shop_to_ledger/bills/b-1", 1)]
+    assert marks(bench) == []
+    assert bench.send() is None
+
+
+def test_what_was_deferred_wakes_and_is_frozen_anew(bench: Bench) -> None:
+    made = sent(bench)
+    answer(bench, made, "deferred", code="3140", message="gone", waits_for=("list:Account",))
+    bench.read_lists()
+    assert bench.states() == {"b-1": "pending"}
+    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    again = bench.send()
+    assert again is not None
+    assert again.operations[0].id != made.operations[0].id
+    assert again.operations[0].guid == made.operations[0].guid
+    bench.settle(again)
+    assert bench.alerts() == []
+    assert marks(bench) == [("b-1", "posted", f"T-{again.operations[0].id[:4]}")]
+
+
+# --- telling
+
+
+def test_a_gap_that_fills_by_itself_is_told_to_nobody(bench: Bench) -> None:
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.shop.listed["bills"] = [bill(vendor={"id": "v-9", "name": "New Vendor"})]
+    bench.run("vendors", "bills")
+    assert bench.reasons("b-1") == [("not_posted", "the vendor `New Vendor` is being created")]
+    assert (bench.alerts(), marks(bench)) == ([], [])
+    assert bench.shop.calls == []
+
+
+def test_the_source_reads_sentences(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(vendor={"id": "v-7", "name": "Nobody"})]
+    bench.run("bills")
+    (call,) = bench.shop.calls
+    assert call.failed[0].message == (
+        "The vendor `Nobody` is not in the Vendor list of Ledger. Add it there, or have it mapped in flowctl"
+    )
+
+
+def test_a_long_story_is_cut(bench: Bench) -> None:
+    lines = [{"account": f"No Account {n}", "amount": "1.00"} for n in range(100)]
+    bench.shop.listed["bills"] = [bill(amount="100.00", lines=lines)]
+    bench.run("bills")
+    assert len(bench.shop.calls[0].failed[0].message) == 500
+
+
+def test_a_flow_that_tells_only_failures() -> None:
+    text = kit.YAML.replace("failures: [failed, deferred]", "failures: [failed]")
+    with kit.bench(text) as bench:
+        bench.shop.listed["bills"] = [bill(vendor={"id": "v-7", "name": "Nobody"}), bill("b-2", amount="1.00", lines=[])]
+        bench.run("bills")
+        assert [m.id for call in bench.shop.calls for m in call.failed] == ["b-2"]
+
+
+# --- a person's mapping
+
+
+def test_a_mapping_wakes_who_waited_for_it(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [
+        bill("b-1", vendor={"id": "v-7", "name": "Nobody"}), bill("b-2", vendor={"id": "v-6", "name": "Else"}),
+    ]  # fmt: skip
+    bench.run("bills")
+    with bench.world.store.write() as tx:
+        row = lists.Mapping(FLOW, "vendor", "v-7", "Grün & Söhne", "V-1")
+        assert follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row) == 1
+    assert bench.states() == {"b-1": "pending", "b-2": "deferred"}
+    assert [alert[1] for alert in bench.alerts()] == ["shop_to_ledger/vendor/v-6"]
+    with bench.world.store.read() as tx:
+        line = next(line for line in journal.lines(tx, COMPANY) if line["event"] == "mapped")
+    assert (line["actor"], line["flow"], json.loads(line["detail"])) == (
+        "ann", FLOW, {"lookup": "vendor", "key": "v-7", "full_name": "Grün & Söhne", "list_id": "V-1"},
+    )  # fmt: skip
+    assert bench.runner.prepare(bench.program, COMPANY) == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [("receipt.TxnID", "T-1"), ("receipt.Nothing", ""), ("join('-', [receipt.TxnID, 'x'])", "T-1-x"), ("receipt.Count", "7")],
+)
+def test_a_reference_is_an_expression_over_the_receipt(reference: str, text: str) -> None:
+    with kit.bench(kit.YAML.replace("reference: receipt.TxnID", f'reference: "{reference}"')) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        made = sent(bench)
+        answer(bench, made, "posted", receipt={"TxnID": "T-1", "Count": "7"})
+        assert marks(bench) == [("b-1", "posted", text)]

@@ -1,0 +1,315 @@
+"""A run: what is read once for whom, what a fault does, and how the source is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from engine.errors import (
+    AuthRefused,
+    BadAnswer,
+    FlowctlError,
+    RateLimited,
+    Rejected,
+    SettingMissing,
+    StoreBusy,
+    Transient,
+    UnknownName,
+)
+from engine.retry import Backoff
+from engine.runner import Runner, RunReport, StreamReport
+from engine.store import companies, journal, work
+from engine.store.base import Tx
+from tests.engine import kit
+from tests.engine.kit import COMPANY, FLOW, Bench, bill, count, vendor
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made:
+        yield made
+        with made.world.store.read() as tx:
+            assert journal.verify(tx, COMPANY) is None
+
+
+def runs(bench: Bench) -> list[tuple[str, object]]:
+    with bench.world.store.read() as tx:
+        rows = tx.rows("runs_recent", {"company": COMPANY, "flow": "", "limit": 9})
+    return [(row["outcome"], json.loads(row["counts"])) for row in rows]
+
+
+# --- reading
+
+
+def test_streams_that_read_the_same_share_one_read(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(), bill("b-2", status="paid"), bill("b-3")]
+    counts = bench.run()
+    assert [(stream, filters) for stream, filters, _ in bench.shop.reads] == [("vendors", {}), ("bills", {"ready": True})]
+    assert {name: c.get("read", 0) for name, c in counts.items()} == {"vendors": 0, "bills": 3, "payments": 3}
+    assert runs(bench)[0][0] == "done"
+
+
+@pytest.mark.parametrize(
+    ("asked", "streams", "reads"),
+    [
+        (("vendors",), ["vendors"], ["vendors"]),
+        (("bills",), ["bills", "payments"], ["bills"]),
+        (("payments",), ["bills", "payments"], ["bills"]),
+        (("vendors", "payments"), ["vendors", "bills", "payments"], ["vendors", "bills"]),
+        ((), ["vendors", "bills", "payments"], ["vendors", "bills"]),
+    ],
+)
+def test_only_what_is_asked_for_is_read(bench: Bench, asked: tuple[str, ...], streams: list[str], reads: list[str]) -> None:
+    assert list(bench.run(*asked)) == streams
+    assert [read[0] for read in bench.shop.reads] == reads
+
+
+def test_a_stream_that_a_setting_switches_off(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        companies.put_setting(tx, COMPANY, FLOW, "with_payments", False)
+    assert list(bench.run()) == ["vendors", "bills"]
+
+
+def test_progress_is_told_after_each_page(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(5)]
+    told: list[tuple[str, int]] = []
+    bench.runner.run(bench.program, COMPANY, progress=lambda stream, read: told.append((stream, read)))
+    assert told == [("bills", 2), ("bills", 4), ("bills", 5)]
+
+
+def test_a_company_that_is_not_there(bench: Bench) -> None:
+    with pytest.raises(UnknownName) as caught:
+        bench.runner.run(bench.program, "acne")
+    assert caught.value.hint == "did you mean `acme`? known: acme"
+    assert runs(bench) == []
+
+
+def test_a_report_adds_up() -> None:
+    error = FlowctlError("x")
+    report = RunReport(FLOW, COMPANY, (StreamReport("a", {"read": 2}), StreamReport("b", {"read": 3}, error)), 1, (error,))
+    assert (report.count("read"), report.count("failed"), report.errors) == (5, 0, (error, error))
+
+
+# --- faults
+
+
+def test_a_passing_fault_goes_on_from_the_last_page(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(6)]
+    bench.shop.faults = [None, None, Transient("503"), RateLimited("429", retry_after_s=40), None]
+    bench.run("bills")
+    assert [checkpoint for _, _, checkpoint in bench.shop.reads] == [None, "4", "4"]
+    assert len(bench.states()) == 6
+    assert 40.5 <= bench.world.clock.monotonic() <= 42
+
+
+def test_attempts_are_counted_anew_after_each_page(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(4)]
+    bench.shop.faults = [Transient()] * 4 + [None] + [Transient()] * 4
+    bench.run("bills")
+    assert len(bench.states()) == 4
+
+
+def test_a_fault_that_does_not_pass_ends_the_stream_and_no_other(bench: Bench) -> None:
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2"), bill("b-3")]
+    bench.shop.faults = [None, None, None, *[Transient("still 503")] * 5]
+    report = bench.runner.run(bench.program, COMPANY)
+    assert [(s.stream, str(s.error or "")) for s in report.streams] == [
+        ("vendors", ""), ("bills", "still 503"), ("payments", "still 503"),
+    ]  # fmt: skip
+    # The page that came is kept; what was not listed is not taken for gone.
+    assert bench.states() == {"b-1": "intended", "b-2": "intended"}
+    assert bench.shop.gets == []
+    assert ("connection", "shop_to_ledger/shop", 1) in bench.alerts()
+    assert runs(bench)[0][0] == "failed"
+    with bench.world.store.read() as tx:
+        assert work.checkpoint(tx, COMPANY, FLOW, "shop/bills?ready=True") == ("2", 0)
+
+
+@pytest.mark.parametrize(
+    "error", [AuthRefused("no permission"), BadAnswer("no JSON"), Rejected("400"), SettingMissing(COMPANY, "shop", ("x",))]
+)
+def test_other_faults_are_not_tried_again(bench: Bench, error: FlowctlError) -> None:
+    bench.shop.faults = [error]
+    report = bench.runner.run(bench.program, COMPANY, streams=("vendors",))
+    assert [str(e) for e in report.errors] == [str(error)]
+    assert bench.world.clock.monotonic() == 0
+    with bench.world.store.read() as tx:
+        (alert,) = work.alerts(tx, COMPANY)
+    assert alert["message"] == f"shop_to_ledger/shop: {error}"
+    hints = {"AuthRefused": "check the credentials", "SettingMissing": "run `flowctl connect shop --company acme`"}
+    assert alert["hint"] == hints.get(type(error).__name__, "it is tried again by itself")
+
+
+def test_the_alert_ends_when_the_source_answers_again(bench: Bench) -> None:
+    bench.shop.faults = [BadAnswer("no JSON")]
+    bench.runner.run(bench.program, COMPANY, streams=("vendors",))
+    assert bench.alerts() == [("connection", "shop_to_ledger/shop", 1)]
+    bench.run("vendors")
+    assert bench.alerts() == []
+
+
+def test_a_company_without_a_connection(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        companies.drop_secret(tx, COMPANY, "shop", "api_key")
+    report = bench.runner.run(bench.program, COMPANY)
+    assert {str(error) for error in report.errors} == {"acme/shop: not given: `api_key`"}
+
+
+def test_a_listing_that_broke_off_is_read_anew_by_the_next_run(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(4)]
+    bench.shop.faults = [None, BadAnswer()]
+    bench.runner.run(bench.program, COMPANY, streams=("bills",))
+    bench.run("bills")
+    assert [checkpoint for _, _, checkpoint in bench.shop.reads] == [None, None]
+    assert len(bench.states()) == 4
+
+
+def test_a_fault_while_asking_for_one_record(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(vendor={"id": "v-7", "name": "Nobody"})]
+    bench.run("bills")
+    bench.shop.listed["bills"] = []
+    bench.shop.get_faults = [Transient(), Transient()]
+    bench.run("bills")
+    assert bench.states() == {"b-1": "skipped"}
+    assert bench.shop.gets == ["bills/b-1"] * 3 or bench.shop.gets[:3] == ["bills/b-1"] * 3
+
+
+def test_a_fault_that_stays_while_asking_for_one_record(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(vendor={"id": "v-7", "name": "Nobody"})]
+    bench.run("bills")
+    bench.shop.listed["bills"] = []
+    bench.shop.get_faults = [AuthRefused("no")]
+    report = bench.runner.run(bench.program, COMPANY, streams=("bills",))
+    assert {str(error) for error in report.errors} == {"no"}
+    assert bench.states() == {"b-1": "deferred"}
+
+
+def test_many_open_records_are_asked_for_one_by_one(bench: Bench) -> None:
+    bench.shop.page_size = 50
+    bench.shop.listed["bills"] = [bill(f"b-{n}", amount="0.00", lines=[], vendor={}) for n in range(120)]
+    bench.run("bills")
+    assert set(bench.states().values()) == {"deferred"}
+    bench.shop.listed["bills"] = []
+    bench.run("bills")
+    assert len(set(bench.shop.gets)) == 120
+    assert set(bench.states().values()) == {"skipped"}
+
+
+# --- telling
+
+
+def test_the_source_is_told_once(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(), bill("b-2")]
+    bench.run("bills")
+    bench.post_all()
+    assert bench.runner.tell(bench.program, COMPANY) == (2, [])
+    (call,) = bench.shop.calls
+    assert (call.kind, [m.id for m in call.posted]) == ("BILL", ["b-1", "b-2"])
+    assert bench.states() == {"b-1": "closed", "b-2": "closed"}
+    assert bench.runner.tell(bench.program, COMPANY) == (0, [])
+    assert bench.journal("b-1")[-1] == "closed"
+
+
+def test_a_call_that_fails_is_made_again_under_the_same_key(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    bench.post_all()
+    keys = []
+    for wait in (30, 60, 120):
+        bench.shop.mark_faults = [Transient("503")]
+        done, errors = bench.runner.tell(bench.program, COMPANY)
+        assert (done, [str(error) for error in errors]) == (0, ["503"])
+        keys.append(bench.shop.calls[-1].idempotency_key)
+        assert bench.runner.tell(bench.program, COMPANY) == (0, [])  # not yet
+        bench.world.clock.sleep(wait)
+    assert bench.states() == {"b-1": "posted"}
+    assert bench.alerts() == [("connection", "shop_to_ledger/shop", 3)]
+    assert bench.runner.tell(bench.program, COMPANY) == (1, [])
+    assert {*keys, bench.shop.calls[-1].idempotency_key} == {keys[0]}
+    assert bench.states() == {"b-1": "closed"}
+    assert bench.alerts() == []
+
+
+def test_one_refused_mark_holds_no_other_back(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2"), bill("b-3")]
+    bench.shop.page_size = 9
+    bench.run("bills")
+    bench.post_all()
+    bench.shop.mark_faults = [Rejected("one is unknown"), None, Rejected("unknown id", hint="look there"), None]
+    done, errors = bench.runner.tell(bench.program, COMPANY)
+    assert (done, [str(error) for error in errors]) == (2, ["unknown id"])
+    assert [[m.id for m in call.posted] for call in bench.shop.calls] == [["b-1", "b-2", "b-3"], ["b-1"], ["b-2"], ["b-3"]]
+    assert len({call.idempotency_key for call in bench.shop.calls}) == 4
+    assert bench.states() == {"b-1": "closed", "b-2": "posted", "b-3": "closed"}
+    assert bench.alerts() == [("mark", "shop_to_ledger/BILL/b-2", 1)]
+    assert bench.runner.tell(bench.program, COMPANY) == (0, [])
+
+
+def test_a_source_that_is_not_connected_any_more_is_told_later(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    bench.post_all()
+    with bench.world.store.write() as tx:
+        companies.drop_secret(tx, COMPANY, "shop", "api_key")
+    done, errors = bench.runner.tell(bench.program, COMPANY)
+    assert (done, [str(error) for error in errors]) == (0, ["acme/shop: not given: `api_key`"])
+    assert bench.states() == {"b-1": "posted"}
+
+
+def test_large_amounts_of_marks_travel_in_several_calls(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.runner.MARKS_A_CALL", 3)
+    bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(7)]
+    bench.run("bills")
+    bench.post_all()
+    assert bench.runner.tell(bench.program, COMPANY) == (7, [])
+    assert [len(call.posted) for call in bench.shop.calls] == [3, 3, 1]
+
+
+# --- a dry run
+
+
+def test_a_dry_run_shows_everything_and_keeps_nothing(bench: Bench) -> None:
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.shop.listed["bills"] = [bill(), bill("b-2", vendor={"id": "v-7", "name": "Nobody"})]
+    seen: list[tuple[str, str]] = []
+    before = [count(bench.world.store, table) for table in ("records", "operations", "journal", "runs", "alerts")]
+
+    def look(tx: Tx, report: RunReport) -> None:
+        rows = tx.rows("records_listing", {"company": COMPANY, "state": "", "flow": "", "limit": 9})
+        seen.extend((row["source_id"], row["state"]) for row in rows)
+        assert report.count("read") == 5
+
+    report = bench.runner.dry_run(bench.program, COMPANY, look)
+    assert seen == [
+        ("v-9", "intended"), ("b-1", "intended"), ("b-2", "deferred"), ("b-1", "skipped"), ("b-2", "skipped"),
+    ]  # fmt: skip
+    assert report.count("intended") == 2
+    assert [count(bench.world.store, table) for table in ("records", "operations", "journal", "runs", "alerts")] == before
+    assert bench.shop.calls == []
+    report = bench.runner.dry_run(bench.program, COMPANY, lambda _tx, _report: None, streams=("vendors",))
+    assert [s.stream for s in report.streams] == ["vendors"]
+
+
+def test_a_dry_run_of_an_unreachable_source(bench: Bench) -> None:
+    bench.shop.faults = [BadAnswer("no JSON")]
+    with pytest.raises(BadAnswer):
+        bench.runner.dry_run(bench.program, COMPANY, lambda _tx, _report: pytest.fail("there is nothing to see"))
+
+
+# --- the store's own faults
+
+
+def test_a_busy_store_ends_a_stream_and_is_told(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.shop.faults = [StoreBusy("locked")]
+    report = bench.runner.run(bench.program, COMPANY, streams=("bills",))
+    assert {type(error) for error in report.errors} == {StoreBusy}
+
+
+def test_patience_can_be_set(bench: Bench) -> None:
+    bench.shop.faults = [Transient("503")]
+    report = Runner(bench.world, Backoff(attempts=1)).run(bench.program, COMPANY, streams=("vendors",))
+    assert [str(error) for error in report.errors] == ["503"]
