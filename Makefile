@@ -32,6 +32,7 @@ schemas: $(VENV)/.ready ## Regenerate everything that is generated
 	$(BIN)/python -m engine.language > schemas/flow.schema.json.new && mv schemas/flow.schema.json.new schemas/flow.schema.json
 	$(BIN)/python -m engine.qbxml.build
 	$(BIN)/python -m engine.lints.facts > schemas/template_facts.json.new && mv schemas/template_facts.json.new schemas/template_facts.json
+	$(BIN)/python -m engine.refdocs
 
 stale: $(VENV)/.ready ## Fail when a generated file is not what its source gives
 	$(BIN)/python -m tests.stale

@@ -367,11 +367,12 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An answer to be sent as it is."""
+    """An answer to be sent as it is; `error` is what went wrong inside, for the server's log and never for the caller."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    error: BaseException | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from engine.contract import ListObject, OperationOutcome
 from engine.diagnostics import Location
+from engine.jsontext import plain
 from engine.mapping import Program, Scope, compile_expression
 from engine.model import Expr, Flow
 from engine.store import lists, marks, outbox, records, work
@@ -19,6 +20,9 @@ from engine.store.records import Move, Reason
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
 QUIET = frozenset({"not_posted", "retry"})
+# An answer that only time may better comes back this often, then a person hears of it: after about six hours.
+MOST_TRIES = 12
+_LONGEST_WAIT_S = 3600.0
 _COMMAND = re.compile(r"run `flowctl (map|retry) ?[^`]*`")
 _DONE = {"map": "have it mapped in flowctl", "retry": "have it tried again in flowctl"}
 
@@ -45,6 +49,7 @@ def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> Non
             _posted(tx, hand, operation, record, outcome, detail)
             return
         outcome = taken
+    outcome = _bounded(operation, record, outcome)
     if outcome.outcome == "retry":
         outbox.put(tx, operation["id"], "waiting", not_before=_after(hand.at, outcome.retry_after_s))
         reason = Reason("retry", outcome.message, outcome.hint)
@@ -121,6 +126,25 @@ def _posted(
         done = tx.one("record_get", {"id": record["id"]})
         assert done is not None
         close(tx, hand, done, "nothing to tell the source")
+
+
+def _bounded(operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome:
+    """Wait longer each time, and not for ever: neither for a busy object nor for a list that is read again and again."""
+    tries = record["attempts"] + 1
+    again = outcome.outcome == "deferred" and bool(outcome.waits_for)
+    if outcome.outcome != "retry" and not (again and all(key.startswith("list:") for key in outcome.waits_for)):
+        return outcome
+    if tries < MOST_TRIES:
+        wait_s = min(outcome.retry_after_s * float(2 ** (tries - 1)), _LONGEST_WAIT_S)
+        return replace(outcome, retry_after_s=wait_s)
+    return replace(
+        outcome,
+        outcome="deferred" if json.loads(operation["follow_up"]).get("provide") else "failed",
+        code="gave_up",
+        message=f"{outcome.message} (tried {tries} times)",
+        hint=f"see in the target what keeps it from being written, then run `flowctl retry {record['source_id']}`",
+        waits_for=(),
+    )
 
 
 def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome | None:
@@ -202,12 +226,32 @@ def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
     """Save a person's mapping, journal it, and wake what waited for it; returns how many records woke."""
     from engine.store import journal
 
+    scope = {"company": hand.company, "flow": flow.name, "lookup": row.lookup, "source_key": row.source_key}
+    before = tx.one("mapping_get", scope)
     lists.put_mapping(tx, hand.company, row, hand.actor, hand.at)
+    if before is None or (before["list_id"], before["full_name"]) != (row.list_id, row.full_name):
+        reconsider(tx, hand, flow.name, row.source_key, f"mapping:{row.lookup}:{row.source_key}")
     detail = {"lookup": row.lookup, "key": row.source_key, "full_name": row.full_name, "list_id": row.list_id}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("mapped", flow.name, detail=detail)])
     for kind in ("deferred", "failed"):
         work.resolve_alert(tx, hand.company, kind, f"{flow.name}/{row.lookup}/{row.source_key}", hand.at)
     return records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{row.lookup}:{row.source_key}")
+
+
+def reconsider(tx: Tx, hand: Hand, flow: str, source_key: str, why: str) -> int:
+    """Take back what was prepared before a person changed what it was prepared with, unless it was sent; returns how many.
+
+    Only records whose source data hold the key; a key that names a setting stands in none of them and concerns all.
+    """
+    text = "" if source_key.startswith("setting:") else plain(source_key)
+    for sign in "!%_":
+        text = text.replace(sign, f"!{sign}")
+    rows = tx.rows("records_intended_with", {"company": hand.company, "flow": flow, "text": text})
+    for row in rows:
+        outbox.put(tx, row["operation_id"], "cancelled")
+    moves = [Move(row, "pending", "changed", detail={"cancelled": row["operation_id"], "by": why}) for row in rows]
+    records.move(tx, hand.company, hand.at, hand.actor, moves)
+    return len(rows)
 
 
 class _Nothing:

@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine import follow, pipeline
 from engine.contract import Json, ListObject
-from engine.errors import ExpressionError
+from engine.errors import Bug, ExpressionError
 from engine.follow import Hand
+from engine.jsontext import plain
 from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked
 from engine.program import StreamProgram, follow_up_of
 from engine.store import journal, outbox, records, work
@@ -42,6 +44,9 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
         except ExpressionError as error:
             _unreadable(batch, stream, error)
             continue
+        before = intakes.get(intake.source_id)
+        if before is not None and before[0].payload_sha256 != intake.payload_sha256:
+            _ambiguous(batch, stream, intake)
         intakes[intake.source_id] = (intake, data)
     batch.counts["read"] += len(page)
     known = records.known(batch.tx, place, list(intakes))
@@ -76,6 +81,7 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
         rows = batch.tx.rows("records_in_state", scope)
         if not rows:
             return done
+        rows = [_current(batch, stream, row) if row["drifted"] else row for row in rows]
         items = [(row["source_id"], json.loads(row["payload"])) for row in rows]
         for row, prepared in zip(rows, pipeline.prepare_all(stream, batch.desk, items), strict=True):
             _advance(batch, stream, row, prepared)
@@ -86,25 +92,63 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
 
 def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) -> None:
     """A record that was not in the newest complete listing was read by itself: take what the source says of it now."""
-    if data is None:
-        _gone(batch, row)
-        return
-    intake = pipeline.take_in(stream, batch.desk, data)
-    if intake.payload_sha256 != row["payload_sha256"]:
-        _changed(batch, stream, row, intake, data)
-    else:
-        batch.tx.many("records_seen", [(batch.run, row["id"])])
-
-
-def _gone(batch: Batch, row: Row) -> None:
-    """The source no longer has the record: skip it, unless it is under way to the target."""
+    # While the source was asked, the record may have been prepared, sent, or posted by another thread or process.
     full = batch.tx.one("record_get", {"id": row["id"]})
     assert full is not None
+    if full["state"] not in _OPEN and full["state"] != "intended":
+        return
+    if data is None:
+        _gone(batch, full)
+        return
+    try:
+        intake = pipeline.take_in(stream, batch.desk, data)
+    except ExpressionError as error:
+        _unreadable(batch, stream, error)
+        return
+    if intake.source_id != full["source_id"]:
+        text = f"`{full['source_id']}` was asked for and `{intake.source_id[:64]}` came"
+        _unreadable(batch, stream, ExpressionError(text, hint="the flow's `key` must be the id of the stream's records"))
+    elif intake.payload_sha256 != full["payload_sha256"]:
+        _changed(batch, stream, full, intake, data)
+    else:
+        batch.tx.many("records_seen", [(batch.run, full["id"])])
+
+
+def _gone(batch: Batch, full: Row) -> None:
+    """The source no longer has the record: skip it, unless it is under way to the target."""
     if full["state"] == "intended" and not _withdraw(batch, full):
         return
-    _move(batch, Move(_as_pending(batch, row), "skipped", "skipped", (Reason("gone", "the source no longer has it"),)))
+    gone = Reason("gone", "the source no longer has it")
+    _move(batch, Move(_as_pending(batch, full), "skipped", "skipped", (gone,)))
+    # Should it come back, it is news even when it looks as before.
+    batch.tx.run("record_forget_seen", {"id": full["id"]})
     follow.quiet(batch.tx, batch.hand, full)
+    _tell_dependents(batch, full)
     batch.counts["skipped"] += 1
+
+
+def _tell_dependents(batch: Batch, row: Row) -> None:
+    """What waited for this record to be posted must look again: it will not be."""
+    hand = batch.hand
+    records.wake(batch.tx, hand.company, hand.at, hand.actor, f"posted:{row['stream']}:{row['source_id']}")
+
+
+def _current(batch: Batch, stream: StreamProgram, row: Row) -> Row:
+    """The source changed after the record was sent, and then the target refused it: what people see is read anew as well."""
+    try:
+        intake = pipeline.take_in(stream, batch.desk, json.loads(row["payload"]))
+    except ExpressionError:  # it is reported when it is prepared
+        return row
+    records.refresh(batch.tx, row["id"], row["seen_run"], batch.hand.at, intake)
+    _settled_drift(batch, row)
+    fresh = batch.tx.one("record_get", {"id": row["id"]})
+    assert fresh is not None
+    return fresh
+
+
+def _settled_drift(batch: Batch, row: Row) -> None:
+    subject = f"{row['flow']}/{row['stream']}/{row['source_id']}"
+    work.resolve_alert(batch.tx, batch.hand.company, "drifted", subject, batch.hand.at)
 
 
 def _insert(
@@ -126,7 +170,10 @@ def _insert(
     )
     for record_id, record, (_, data, prepared) in zip(ids, new, fresh, strict=True):
         batch.counts[record.state] += 1
-        if isinstance(prepared, (Parked, Adopted)) and record.state != "skipped":
+        if record.state == "skipped":
+            skipped = {"stream": place.stream, "source_id": record.intake.source_id}
+            _tell_dependents(batch, skipped)
+        elif isinstance(prepared, (Parked, Adopted)):
             row = batch.tx.one("record_get", {"id": record_id})
             assert row is not None
             follow.report(batch.tx, batch.hand, row, record.state, record.reasons, follow_up_of(stream.stream))
@@ -171,7 +218,9 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
     _move(batch, Move(row, state, state, prepared.reasons))
     batch.counts[state] += 1
     follow.quiet(batch.tx, batch.hand, row, still=() if state == "skipped" else prepared.reasons)
-    if state != "skipped":
+    if state == "skipped":
+        _tell_dependents(batch, row)
+    else:
         follow.report(batch.tx, batch.hand, row, state, prepared.reasons, follow_up_of(stream.stream))
 
 
@@ -183,26 +232,32 @@ def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data
         records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
         fresh = batch.tx.one("record_get", {"id": pending["id"]})
         assert fresh is not None
+        if pending["drifted"]:
+            _settled_drift(batch, pending)
         _advance(batch, stream, fresh, pipeline.prepare(stream, batch.desk, intake.source_id, data))
-        return
-    same = row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]
-    # Nothing that is written changed; but what waits must not be sent for a record that is no longer wanted.
-    if same and (state != "intended" or pipeline.selected(stream, batch.desk, data)):
-        batch.tx.run("record_same", {"id": row["id"], "payload_sha256": intake.payload_sha256, "seen_run": batch.run})
         return
     full = batch.tx.one("record_get", {"id": row["id"]})
     assert full is not None
+    kept = {
+        "id": row["id"], "payload": intake.payload, "payload_sha256": intake.payload_sha256, "seen_run": batch.run,
+    }  # fmt: skip
+    # Nothing that is written changed; but what waits must not be sent for a record that is no longer wanted.
+    if _same(batch, stream, full, data) and (state != "intended" or pipeline.selected(stream, batch.desk, data)):
+        batch.tx.run("record_same", kept)
+        if full["drifted"] and state not in ("sent", "unknown"):
+            _settled_drift(batch, full)
+        return
     if state == "intended" and _withdraw(batch, full):
+        records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
         reread = batch.tx.one("record_get", {"id": row["id"]})
         assert reread is not None
-        records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
+        if full["drifted"]:
+            _settled_drift(batch, full)
         _advance(batch, stream, reread, pipeline.prepare(stream, batch.desk, intake.source_id, data))
         return
     # It was sent, perhaps posted: never a second Add. A person is told what differs.
     at = batch.hand.at
-    batch.tx.run(
-        "record_drift", {"id": row["id"], "payload_sha256": intake.payload_sha256, "seen_run": batch.run, "at": at}
-    )
+    batch.tx.run("record_drift", {**kept, "at": at})
     flow, name = batch.desk.program.flow.name, stream.stream.name
     detail = {"payload": intake.payload_sha256, "was": row["payload_sha256"], "state": state}
     entry = journal.Entry("drifted", flow, name, row["id"], intake.source_id, state, state, detail)
@@ -217,10 +272,42 @@ def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data
     batch.counts["drifted"] += 1
 
 
+def _same(batch: Batch, stream: StreamProgram, row: Row, data: Json) -> bool:
+    """Whether the record would be written as it was.
+
+    An object of the target counts by its id: that it was renamed there, or is gone, is no news of the source.
+    """
+    if row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]:
+        return True
+    operation = batch.tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    if operation is None:
+        return False
+    context = pipeline.RecordContext(batch.desk.resolver, batch.desk.settings, data)
+    try:
+        mapped = json.loads(plain(stream.map(data, context)))
+    except ExpressionError:
+        return False
+    lenient = bool(context.missing) and row["state"] != "intended"
+    return _alike(json.loads(operation["mapped"]), mapped, lenient=lenient)
+
+
+def _alike(old: Any, new: Any, *, lenient: bool) -> bool:
+    if isinstance(old, dict) and isinstance(old.get("list_id"), str):
+        return (isinstance(new, dict) and new.get("list_id") == old["list_id"]) or (lenient and new is None)
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() == new.keys() and all(_alike(old[name], new[name], lenient=lenient) for name in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(_alike(a, b, lenient=lenient) for a, b in zip(old, new, strict=True))
+    return bool(old == new)
+
+
 def _withdraw(batch: Batch, row: Row) -> bool:
-    """Take back an operation that was never sent; the record is pending again. False when it is under way already."""
+    """Take back an operation that waits; the record is pending again. False when it is under way, perhaps in the target.
+
+    One that was sent before and waits again did certainly not run, so it may be taken back like any other.
+    """
     operation = batch.tx.one("operation_get", {"id": row["operation_id"]})
-    if operation is None or operation["state"] != "waiting" or operation["message_set_id"]:
+    if operation is None or operation["state"] != "waiting":
         return False
     outbox.put(batch.tx, operation["id"], "cancelled")
     _move(batch, Move(row, "pending", "changed", detail={"cancelled": operation["id"]}))
@@ -233,6 +320,11 @@ def _as_pending(batch: Batch, row: Row) -> Row:
     assert full is not None
     if full["state"] == "pending":
         return full
+    if full["state"] not in _OPEN:  # it has an operation, and a second one would be posted as well
+        raise Bug(f"record {full['id']} is {full['state']} and cannot begin anew")
+    operation = batch.tx.one("operation_get", {"id": full["operation_id"]}) if full["operation_id"] else None
+    if operation is not None and operation["state"] == "held":
+        outbox.put(batch.tx, operation["id"], "cancelled")
     _move(batch, Move(full, "pending", "changed", records.load_reasons(full)))
     moved = batch.tx.one("record_get", {"id": row["id"]})
     assert moved is not None
@@ -249,6 +341,19 @@ def _unreadable(batch: Batch, stream: StreamProgram, error: ExpressionError) -> 
     )
     work.raise_alert(batch.tx, batch.hand.company, alert, batch.hand.at)
     batch.counts["failed"] += 1
+    batch.counts["unreadable"] += 1
+
+
+def _ambiguous(batch: Batch, stream: StreamProgram, intake: Intake) -> None:
+    """Two different records under one key: the later one is taken, and a person must see that nothing is lost."""
+    where = f"{batch.desk.program.flow.name}/{stream.stream.name}/{intake.source_id}"
+    alert = work.Alert(
+        "ambiguous",
+        where,
+        f"{where}: the source listed two different records under this key; the later one was taken",
+        "look at both in the source; `key` in the flow must be an id that no two records share",
+    )
+    work.raise_alert(batch.tx, batch.hand.company, alert, batch.hand.at)
 
 
 def _link_adopted(batch: Batch, stream: StreamProgram, row: Row, data: Json, adopted: Adopted) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -142,9 +144,19 @@ def mounted(handler: Handler, *, limit: int) -> Callable[[Request], object]:
         query = request.url.query
         call = HttpCall(request.method, request.url.path, query, headers, body, client)
         reply = await to_thread.run_sync(handler, call)
+        if reply.error is not None:
+            logger().error("internal error", path=call.path, error=described(reply.error))
         return Response(reply.body, reply.status, dict(reply.headers))
 
     return endpoint
+
+
+def described(error: BaseException) -> str:
+    """An unexpected error in one line: what, and the innermost place in our code; the log redacts it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if "engine" in f.filename or "connectors" in f.filename]
+    where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 async def read_body(request: Request, limit: int) -> bytes:

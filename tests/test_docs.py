@@ -194,6 +194,14 @@ def test_no_page_is_unreachable() -> None:
     assert lonely == []
 
 
+def test_the_demo_that_is_shown_agrees() -> None:
+    shown = next(block for _, block in _blocks(ROOT / "README.md") if block.startswith("Simulated "))
+    totals = dict(re.findall(r"^(source|journal|target) total +([0-9,.]+)$", shown, re.MULTILINE))
+    assert set(totals) == {"source", "journal", "target"}
+    assert len(set(totals.values())) == 1
+    assert shown.endswith("agree to the cent; the second run posted 0\n")
+
+
 def test_every_dependency_is_explained() -> None:
     project = tomllib.loads(_read(ROOT / "pyproject.toml"))["project"]
     named = [re.split(r"[<>=!~ ;\[]", text)[0] for text in project["dependencies"]]

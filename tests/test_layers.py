@@ -42,7 +42,9 @@ MODULES = _modules()
 
 
 def _layer(module: str) -> int:
-    fitting = [prefix for prefix in LAYERS if module == prefix or (prefix != "engine" and module.startswith(prefix + "."))]
+    fitting = [
+        prefix for prefix in LAYERS if module == prefix or (prefix != "engine" and module.startswith(prefix + "."))
+    ]
     assert fitting, f"{module} has no layer: add it to LAYERS"
     return LAYERS[max(fitting, key=len)]
 

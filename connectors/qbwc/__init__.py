@@ -10,6 +10,7 @@ from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:
     from connectors.qbwc.sandbox import QuickBooksSandbox
+    from connectors.qbwc.simulator.rig import QuickBooksRig
     from engine.clock import Clock, Ids
     from engine.contract import AgentFile, Binding, Handler, Json, Outbox, Tools
     from engine.diagnostics import Diagnostic
@@ -55,6 +56,12 @@ class QuickBooksWebConnector:
         from connectors.qbwc.sandbox import make
 
         return make(seed, clock, options)
+
+    def rig(self, seed: int, clock: Clock, options: Json) -> QuickBooksRig:
+        """The same for a campaign, with faults."""
+        from connectors.qbwc.simulator.rig import make_rig
+
+        return make_rig(seed, clock, options)
 
 
 CONNECTOR = QuickBooksWebConnector()

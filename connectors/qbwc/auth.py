@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from argon2 import PasswordHasher
@@ -45,6 +46,12 @@ def ticket_hash(ticket: str) -> str:
     return hashlib.sha256(ticket.encode("utf-8", "replace")).hexdigest()
 
 
+@cache
+def _nobodys() -> str:
+    """A hash that no password fits, so that an unknown user costs what a known one does; once a process."""
+    return hash_password(secrets.token_hex(16))
+
+
 @dataclass(slots=True)
 class _Tries:
     """Failures in a row, and until when the next one is not even looked at."""
@@ -70,7 +77,7 @@ class Doorkeeper:
     _welcome: OrderedDict[tuple[str, str], bytes] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    _nobody: str = field(default_factory=lambda: hash_password(secrets.token_hex(16)))
+    _nobody: str = field(default_factory=_nobodys)
 
     def check(self, login: Login | None, client: str, user: str, password: str) -> Answer:
         """Whether the password is right; the same work is done for a user who does not exist."""

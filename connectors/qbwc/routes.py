@@ -49,9 +49,11 @@ def _soap(service: Service, call: HttpCall) -> HttpReply:
         return _fault(500, error.code, f"{error}; {error.hint}" if error.hint else str(error))
     except (StoreBusy, StaleLease):
         return _fault(500, "Server", _BUSY)
-    except FlowctlError:
-        # Its text may speak of the inside; the journal and the log have it.
-        return _fault(500, "Server", _BROKEN)
+    except FlowctlError as error:
+        # Its text may speak of the inside: the log has it, the caller does not.
+        return _fault(500, "Server", _BROKEN, error)
+    except Exception as error:  # noqa: BLE001 - the edge: a .NET client can read nothing but text/xml, whatever happened
+        return _fault(500, "Server", _BROKEN, error)
 
 
 def _get(call: HttpCall) -> HttpReply:
@@ -62,5 +64,5 @@ def _get(call: HttpCall) -> HttpReply:
     return HttpReply(200, {"content-type": "text/html; charset=utf-8", "cache-control": "no-store"}, _PAGE)
 
 
-def _fault(status: int, code: FaultCode, message: str) -> HttpReply:
-    return HttpReply(status, _XML, encode_fault(code, message))
+def _fault(status: int, code: FaultCode, message: str, error: BaseException | None = None) -> HttpReply:
+    return HttpReply(status, _XML, encode_fault(code, message), error)

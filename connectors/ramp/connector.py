@@ -11,6 +11,7 @@ from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:
     from connectors.ramp.sandbox import RampSandbox
+    from connectors.ramp.simulator.rig import RampRig
     from connectors.ramp.source import RampSource
     from engine.clock import Clock
     from engine.contract import Binding, Event, Handshake, Json, Tools
@@ -43,3 +44,9 @@ class RampConnector:
         from connectors.ramp.sandbox import make
 
         return make(seed, clock, options)
+
+    def rig(self, seed: int, clock: Clock, options: Json) -> RampRig:
+        """The same for a campaign, with faults."""
+        from connectors.ramp.simulator.rig import make_rig
+
+        return make_rig(seed, clock, options)

@@ -32,7 +32,7 @@ def command(paths: tuple[str, ...], form: str) -> int:
     report = validate(targets or [flow_path(name) for name in flow_names()])
     click.echo(REPORTERS[form](report), nl=False)
     errors, warnings = report.count("error"), report.count("warning")
-    files = len(report.files)
-    summary = f"{files} flow file{'s' if files != 1 else ''}: {errors} errors, {warnings} warnings"
-    click.echo(summary, err=True)
+    counted = ((len(report.files), "flow file"), (errors, "error"), (warnings, "warning"))
+    files, *found = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted]
+    click.echo(f"{files}: {', '.join(found)}", err=True)
     return 0 if report.ok else 1

@@ -1,15 +1,16 @@
-"""Expressions: JMESPath with exact numbers and our functions, checked when a flow is read and compiled to closures."""
+"""Expressions: JMESPath with exact numbers and our functions, checked when a flow is read and compiled to Python."""
 
 from engine.mapping.analysis import analyse, analyse_map
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import CODES, check_defines, check_expression
-from engine.mapping.compiler import MapProgram, Program, compile_expression, compile_map
+from engine.mapping.compiler import ConditionsProgram, MapProgram, Program, compile_conditions, compile_expression, compile_map
 from engine.mapping.functions import FunctionSpec, Parameter
 from engine.mapping.scope import EvalContext, Scope
 from engine.mapping.types import ResultType, object_type, record_type
 
 __all__ = [
     "CODES",
+    "ConditionsProgram",
     "FUNCTIONS",
     "EvalContext",
     "FunctionSpec",
@@ -22,6 +23,7 @@ __all__ = [
     "analyse_map",
     "check_defines",
     "check_expression",
+    "compile_conditions",
     "compile_expression",
     "compile_map",
     "object_type",

@@ -1,136 +1,110 @@
-"""Calls to closures: functions, defines, and what is asked of the world while a record is mapped."""
+"""Calls to source text: functions, defines, and what is asked of the world while a record is mapped."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
 
 from engine.errors import ExpressionError
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.closures import Build, Run, compile_inner, compile_node
-from engine.mapping.functions import WrongValueError
+from engine.mapping.checks import walk
+from engine.mapping.functions import MAX_TEXT
+from engine.mapping.source import Emit, Place, Val
 from engine.mapping.syntax import BadSyntax, Node, parse
 
-
-class CallError(ExpressionError):
-    """A function could not work with its arguments."""
-
-    def __init__(self, name: str, cause: ExpressionError) -> None:
-        super().__init__(f"{name}(): {cause}", hint=cause.hint)
-
-
-def _expref(node: Node, build: Build) -> Run:
-    body = compile_inner(node.children[0], build)
-    return lambda _v, c: lambda item: body(item, c)
+# A define of more nodes than this is written once, as a function, and not at each of its calls.
+MAX_INLINE = 60
+# Functions whose results are known to be of a kind, however their arguments are.
+_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(("date", "add_days", "limit", "last", "join", "join_nonempty", "replace"), "text"),
+    **dict.fromkeys(("money", "round_money", "abs_money", "neg_money", "sum_money", "minor"), "amount"),
+    **dict.fromkeys(("starts_with", "ends_with", "contains", "amount_is_negative"), "boolean"),
+}
 
 
-def _call(node: Node, build: Build) -> Run:
+def _expref(node: Node, at: Place) -> Val:
+    return Val(at.outline(node.children[0]))
+
+
+def _call(node: Node, at: Place) -> Val:
     name = node.value
     if name in _SPECIAL:
-        return _SPECIAL[name](node, build)
-    if name in build.scope.define:
-        return _define_call(node, build)
+        return _SPECIAL[name](node, at)
+    if name in at.unit.scope.define:
+        return _define_call(node, at)
     spec = FUNCTIONS.get(name)
     if spec is None or spec.run is None or not spec.takes(len(node.children)):
         raise BadSyntax(
             "E103", node.start, f"`{name}` cannot be called so", f"call it as {spec.signature}" if spec else None
         )
-    arguments = [compile_node(child, build) for child in node.children]
-    if len(arguments) == 2 and node.children[1].kind == "literal":
-        return _constant_call(name, spec.run, arguments[0], node.children[1].value)
-    return _plain_call(name, spec.run, arguments)
+    arguments = [at.emit(child).code for child in node.children]
+    if name == "limit" and _is_count(node.children[1]):
+        text = at.assign(arguments[0])
+        result = at.unit.new()
+        at.line(f"if type({text}) is str and {text}.isascii(): {result} = {text}[:{node.children[1].value}]")
+        at.line("else:")
+        return _tried(name, [text, arguments[1]], at.block(), result)
+    return _tried(name, arguments, at, at.unit.new())
 
 
-def _constant_call(name: str, function: Callable[..., object], first: Run, constant: object) -> Run:
-    def call(v: Any, c: Any) -> object:
-        a = first(v, c)
-        try:
-            return function(a, constant)
-        except ExpressionError as error:
-            raise _named(name, error) from error
-
-    return call
+def _is_count(node: Node) -> bool:
+    return node.kind == "literal" and type(node.value) is int and 0 <= node.value <= MAX_TEXT
 
 
-def _plain_call(name: str, function: Callable[..., object], arguments: list[Run]) -> Run:
-    if len(arguments) == 1:
-        only = arguments[0]
-
-        def call_one(v: Any, c: Any) -> object:
-            a = only(v, c)
-            try:
-                return function(a)
-            except ExpressionError as error:
-                raise _named(name, error) from error
-
-        return call_one
-    if len(arguments) == 2:
-        first, second = arguments
-
-        def call_two(v: Any, c: Any) -> object:
-            a, b = first(v, c), second(v, c)
-            try:
-                return function(a, b)
-            except ExpressionError as error:
-                raise _named(name, error) from error
-
-        return call_two
-
-    def call(v: Any, c: Any) -> object:
-        values = [run(v, c) for run in arguments]
-        try:
-            return function(*values)
-        except ExpressionError as error:
-            raise _named(name, error) from error
-
-    return call
+def _tried(name: str, arguments: list[str], at: Place, result: str) -> Val:
+    """Call a function of the catalogue, and name it in its errors."""
+    function = f"do_{name}"
+    at.unit.names[function] = FUNCTIONS[name].run
+    at.unit.names["ExpressionError"] = ExpressionError
+    at.line(f"try: {result} = {function}({', '.join(arguments)})")
+    at.line(f"except ExpressionError as e: call_failed({name!r}, e)")
+    return Val(result, _KINDS.get(name, ""))
 
 
-def _named(name: str, error: ExpressionError) -> ExpressionError:
-    return error if isinstance(error, CallError) else CallError(name, error)
-
-
-def _define_call(node: Node, build: Build) -> Run:
+def _define_call(node: Node, at: Place) -> Val:
     name = node.value
     if len(node.children) != 1:
         raise BadSyntax("E104", node.start, f"`{name}` takes one argument", f"call it as {name}(@)")
-    if name not in build.defines:
-        slot, holder = build.slot(), list[Run]()
-        build.defines[name] = (slot, holder)
-        build.inner += 1
-        holder.append(compile_node(parse(build.scope.define[name].text), build))
-        build.inner -= 1
-    slot, holder = build.defines[name]
-    if not holder:
-        raise BadSyntax("E109", node.start, f"`{name}` calls itself")
-    body, argument = holder[0], compile_node(node.children[0], build)
-    if node.children[0].kind == "current":
-
-        def call_here(v: Any, c: Any) -> Any:
-            entry = c.memo[slot]
-            if entry is not None and entry[0] is v:
-                return entry[1]
-            result = body(v, c)
-            c.memo[slot] = (v, result)
-            return result
-
-        return call_here
-
-    def call(v: Any, c: Any) -> Any:
-        value = argument(v, c)
-        entry = c.memo[slot]
-        if entry is not None and entry[0] is value:
-            return entry[1]
-        result = body(value, c)
-        c.memo[slot] = (value, result)
-        return result
-
-    return call
+    argument = at.bound(node.children[0])
+    key = ("define", name, argument)
+    if key not in at.known:
+        body = parse(at.unit.scope.define[name].text)
+        if _size(name, at) <= MAX_INLINE:
+            value = replace(at, current=argument, present=False, inner=True).emit(body)
+            at.known[key] = Val(at.name(value), "" if value.kind == "literal" else value.kind)
+        else:
+            at.known[key] = Val(at.assign(f"{_as_function(name, body, at)}({argument})"))
+    return at.known[key]
 
 
-def _root(_node: Node, _build: Build) -> Run:
-    return lambda _v, c: c.root
+def _as_function(name: str, body: Node, at: Place) -> str:
+    """A define that is written once, and remembers its last value within a call of the program."""
+    if name not in at.unit.defines:
+        slot, function = at.unit.slot(), at.outline(body)
+        remembering = at.unit.defines[name] = at.unit.new("d")
+        at.unit.helpers += [
+            f"    def {remembering}(v):",
+            f"     e = m[{slot}]",
+            f"     if e is None or e[0] is not v: e = m[{slot}] = (v, {function}(v))",
+            "     return e[1]",
+        ]
+    return at.unit.defines[name]
+
+
+def _size(name: str, at: Place) -> int:
+    """How many nodes a define has, with the defines it calls written out."""
+    sizes = at.unit.sizes
+    if name not in sizes:
+        size = 0
+        for inner in walk(parse(at.unit.scope.define[name].text)):
+            nested = inner.kind == "function_expression" and inner.value in at.unit.scope.define
+            size += 1 + (_size(inner.value, at) if nested else 0)
+        sizes[name] = size
+    return sizes[name]
+
+
+def _root(_node: Node, _at: Place) -> Val:
+    return Val("c.root")
 
 
 def _literal_name(node: Node, known: Mapping[str, object] | frozenset[str], kind: str) -> str:
@@ -140,64 +114,38 @@ def _literal_name(node: Node, known: Mapping[str, object] | frozenset[str], kind
     return name
 
 
-def _setting(node: Node, build: Build) -> Run:
-    name = _literal_name(node, build.scope.settings, "setting")
-    return lambda _v, c: c.setting(name)
+def _setting(node: Node, at: Place) -> Val:
+    return Val(at.assign(f"c.setting({_literal_name(node, at.unit.scope.settings, 'setting')!a})"))
 
 
-def key_text(value: object) -> str | None:
-    """A key or label of a lookup: text, or a whole number as text."""
-    if value is None or type(value) is str:
-        return value
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    raise WrongValueError("a text or a whole number", value)
+def _key(child: Node, at: Place, function: str) -> str:
+    """A key or label: a text as it is, a number as text."""
+    if child.kind == "literal" and (child.value is None or isinstance(child.value, str)):
+        return at.emit(child).code
+    name = at.bound(child)
+    return f"{name} if {name} is None or type({name}) is str else key_text({function!r}, {name})"
 
 
-def _nothing(_v: Any, _c: Any) -> None:
-    return None
-
-
-def _finding(node: Node, build: Build) -> Run:
-    name, kind = _literal_name(node, build.scope.lookups, "lookup"), node.value
+def _finding(node: Node, at: Place) -> Val:
+    name, kind = _literal_name(node, at.unit.scope.lookups, "lookup"), node.value
     if not 2 <= len(node.children) <= 4:
         raise BadSyntax("E104", node.start, f"`{kind}` cannot be called so", f"call it as {FUNCTIONS[kind].signature}")
-    runs = [compile_node(child, build) for child in node.children[1:]]
-    key, label, number = (*runs, _nothing, _nothing)[:3]
-    method = operator.attrgetter(kind)
-
-    def finding(v: Any, c: Any) -> object:
-        k, t, n = key(v, c), label(v, c), number(v, c)
-        if not ((k is None or type(k) is str) and (t is None or type(t) is str) and (n is None or type(n) is str)):
-            try:
-                k, t, n = key_text(k), key_text(t), key_text(n)
-            except ExpressionError as error:
-                raise _named(kind, error) from error
-        found: object = method(c)(name, k, t, n)
-        return found
-
-    return finding
+    given = [_key(child, at, kind) for child in node.children[1:]]
+    arguments = [ascii(name), *given, "None", "None"][:4]
+    return Val(at.assign(f"c.{kind}({', '.join(arguments)})"), "found")
 
 
-def _posted(node: Node, build: Build) -> Run:
-    stream = _literal_name(node, build.scope.streams, "stream")
+def _posted(node: Node, at: Place) -> Val:
+    stream = _literal_name(node, at.unit.scope.streams, "stream")
     if len(node.children) != 2:
         raise BadSyntax(
             "E104", node.start, "`posted` cannot be called so", f"call it as {FUNCTIONS['posted'].signature}"
         )
-    key = compile_node(node.children[1], build)
-
-    def posted(v: Any, c: Any) -> object:
-        try:
-            name = key_text(key(v, c))
-        except ExpressionError as error:
-            raise _named("posted", error) from error
-        return None if name is None else c.posted(stream, name)
-
-    return posted
+    key = at.assign(_key(node.children[1], at, "posted"))
+    return Val(at.assign(f"None if {key} is None else c.posted({stream!a}, {key})"), "found")
 
 
-_SPECIAL: Mapping[str, Callable[[Node, Build], Run]] = {
+_SPECIAL: Mapping[str, Callable[[Node, Place], Val]] = {
     "root": _root,
     "setting": _setting,
     "lookup": _finding,
@@ -205,4 +153,4 @@ _SPECIAL: Mapping[str, Callable[[Node, Build], Run]] = {
     "find": _finding,
     "posted": _posted,
 }
-CALLS: Mapping[str, Callable[[Node, Build], Run]] = {"expref": _expref, "function_expression": _call}
+CALLS: Mapping[str, Emit] = {"expref": _expref, "function_expression": _call}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from engine.errors import ExpressionError
 from engine.mapping.calls import CALLS
 from engine.mapping.checks import check_expression
-from engine.mapping.closures import NODES, Build, Frame, Run, compile_node
-from engine.mapping.functions import MAX_LIST, MAX_TEXT, TooLargeError
+from engine.mapping.functions import MAX_LIST, MAX_TEXT
+from engine.mapping.nodes import NODES
 from engine.mapping.scope import EvalContext, Scope
-from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.mapping.source import Emit, Line, Opening, Place, Unit, Val
+from engine.mapping.support import EvaluationError
+from engine.mapping.syntax import BadSyntax, parse
 from engine.model import Expr
 
-SHORT = 80
-_KINDS: Mapping[str, Callable[[Node, Build], Run]] = {**NODES, **CALLS}
+_KINDS: Mapping[str, Emit] = {**NODES, **CALLS}
+_FITS = frozenset({"boolean", "text", "amount", "found"})
 
 
 class Program(Protocol):
@@ -34,21 +35,12 @@ class MapProgram(Protocol):
         ...
 
 
-class FloatFoundError(ExpressionError):
-    """A float reached an expression; money and numbers are read as text, int or Decimal."""
+class ConditionsProgram(Protocol):
+    """A compiled list of conditions."""
 
-
-class EvaluationError(ExpressionError):
-    """An expression failed on a record."""
-
-    def __init__(self, text: str, reason: str, hint: str | None) -> None:
-        super().__init__(f"`{shortened(text)}`: {reason}", hint=hint)
-
-
-def shortened(text: str) -> str:
-    """An expression on one line, cut to a readable length."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHORT else flat[: SHORT - 3] + "..."
+    def __call__(self, data: object, context: EvalContext) -> int:
+        """The position of the first condition that does not hold; -1 when all hold."""
+        ...
 
 
 def compile_expression(expr: Expr, scope: Scope) -> Program:
@@ -57,53 +49,59 @@ def compile_expression(expr: Expr, scope: Scope) -> Program:
     Raises:
         ExpressionError: when `check_expression` would report an error.
     """
-    build = Build(scope, _KINDS)
-    run = _compile(expr, build)
-    text, slots = expr.text, build.slots
-
-    def program(data: object, context: EvalContext) -> object:
-        return _evaluate(run, text, data, Frame(context, slots) if slots else context)
-
-    return program
+    place = _program(scope)
+    place.line(f"return {_entry(expr, place).code}")
+    return place.unit.build(place.lines)
 
 
 def compile_map(entries: Sequence[tuple[str, Expr]], scope: Scope) -> MapProgram:
-    """Compile a whole `map`, so that its entries share what their defines have computed.
+    """Compile a whole `map`, so that its entries share what they have computed.
 
     Raises:
         ExpressionError: as `compile_expression`.
     """
-    build = Build(scope, _KINDS)
-    runs = tuple((name, expr.text, _compile(expr, build)) for name, expr in entries)
-    slots = build.slots
-
-    def program(data: object, context: EvalContext) -> dict[str, object]:
-        frame = Frame(context, slots) if slots else context
-        return {name: _evaluate(run, text, data, frame) for name, text, run in runs}
-
-    return program
+    place = _program(scope)
+    values = [f"{name!a}: {_entry(expr, place).code}" for name, expr in entries]
+    place.line(f"return {{{', '.join(values)}}}")
+    return place.unit.build(place.lines)
 
 
-def _compile(expr: Expr, build: Build) -> Run:
+def compile_conditions(conditions: Sequence[Expr], scope: Scope) -> ConditionsProgram:
+    """Compile conditions that must all hold, in JMESPath's own idea of true; those after one that fails are not computed.
+
+    Raises:
+        ExpressionError: as `compile_expression`.
+    """
+    place = _program(scope)
+    for position, expr in enumerate(conditions):
+        place.line(f"if not ({place.truth(_entry(expr, place))}): return {position}")
+    place.line("return -1")
+    return place.unit.build(place.lines)
+
+
+def _program(scope: Scope) -> Place:
+    lines: list[Line] = [Opening(4, "v")]
+    return Place(Unit(scope, _KINDS), lines, {})
+
+
+def _entry(expr: Expr, place: Place) -> Val:
+    """Write the code of one expression; its errors name it."""
     # A runner must be safe with a flow that nobody validated: what could grow without end is never compiled.
-    for problem in check_expression(expr, build.scope):
+    for problem in check_expression(expr, place.unit.scope):
         raise EvaluationError(expr.text, problem.message, problem.hint)
+    text = place.unit.constant(expr.text)
+    place.line("try:")
+    inside = Place(place.unit, place.lines, place.known, indent=5)
     try:
-        return compile_node(parse(expr.text), build)
+        value = inside.emit(parse(expr.text))
     except BadSyntax as error:
         raise EvaluationError(expr.text, error.message, error.hint) from error
-
-
-def _evaluate(run: Run, text: str, data: object, frame: Any) -> object:
-    try:
-        result: object = run(data, frame)
-    except ExpressionError as error:
-        raise EvaluationError(text, str(error), error.hint) from error
-    except (ArithmeticError, RecursionError, TypeError) as error:
-        raise EvaluationError(text, f"a value of the wrong kind ({type(error).__name__})", None) from error
-    if isinstance(result, str | list):
-        if len(result) > (MAX_TEXT if isinstance(result, str) else MAX_LIST):
-            raise EvaluationError(text, str(TooLargeError()), None)
-    elif isinstance(result, float):
-        raise EvaluationError(text, str(FloatFoundError()), None)
-    return result
+    result = inside.assign(value.code, "r")
+    place.line(f"except CAUGHT as e: failed({text}, e)")
+    if value.kind == "list":
+        place.line(f"if {result} is not None and len({result}) > {MAX_LIST}: measure({text}, {result})")
+    elif value.kind not in _FITS:
+        place.line(f"if type({result}) is str:")
+        place.line(f" if len({result}) > {MAX_TEXT}: measure({text}, {result})")
+        place.line(f"elif type({result}) not in PLAIN: measure({text}, {result})")
+    return Val(result, "" if value.kind == "literal" else value.kind)

@@ -195,7 +195,7 @@ def join_nonempty(separator: object, pieces: object) -> str | None:
     """Join the texts that are there."""
     if pieces is None:
         return None
-    kept = [text_of(p) for p in list_of(pieces) if p is not None and p != ""]
+    kept = [p if type(p) is str else text_of(p) for p in list_of(pieces) if p is not None and p != ""]
     return joined(text_of(separator), kept)
 
 
@@ -211,9 +211,10 @@ def joined(separator: str, texts: list[str]) -> str:
 
 def to_money(value: object) -> Decimal | None:
     """An amount in major units."""
-    if value is None:
-        return None
-    return money.parse_money(value)
+    # Fewer than 14 digits with one point at most: what nearly every amount looks like, read without a pattern.
+    if type(value) is str and len(value) < 14 and value.isascii() and value.replace(".", "", 1).isdecimal():
+        return Decimal(value)
+    return None if value is None else money.parse_money(value)
 
 
 def round_money(value: object) -> Decimal | None:
@@ -243,7 +244,7 @@ def sum_money(values: object) -> Decimal | None:
     """The exact sum of a list of amounts."""
     if values is None:
         return None
-    return money.total([money.parse_money(v) for v in list_of(values) if v is not None])
+    return money.total([amount for v in list_of(values) if (amount := to_money(v)) is not None])
 
 
 def minor(value: object, currency: object) -> Decimal | None:

@@ -72,6 +72,8 @@ def verify(tx: Tx, company: str, *, page: int = 5000) -> Broken | None:
         digest = _chain(digest, line)
         if digest != row["hash"]:
             return Broken(company, seq, "the line was changed")
+    if head is None and seq:
+        return Broken(company, seq + 1, "the head that says where the journal ends is missing")
     if head and (head["seq"], head["hash"]) != (seq, digest):
         return Broken(company, seq + 1, f"the journal ends before line {head['seq']}")
     return None

@@ -50,9 +50,9 @@ def ready(tx: Tx, company: str, at: str, limit: int, connection: str = "") -> li
     return tx.rows("operations_next", {"company": company, "at": at, "limit": limit, "connection": connection})
 
 
-def backlog(tx: Tx, company: str, at: str) -> int:
-    """How many operations could be sent now."""
-    row = tx.one("operations_backlog", {"company": company, "at": at})
+def backlog(tx: Tx, company: str, at: str, connection: str = "") -> int:
+    """How many operations could be sent now, over one connection or over all."""
+    row = tx.one("operations_backlog", {"company": company, "at": at, "connection": connection})
     return int(row["count"]) if row else 0
 
 

@@ -100,6 +100,11 @@ class Move:
     detail: Mapping[str, Any] = field(default_factory=dict)
     attempt: bool = False
 
+    @property
+    def anew(self) -> bool:
+        """Whether tries are counted from the start: somebody changed something; a list that was read again is nobody."""
+        return self.to == "pending" and not str(self.detail.get("by", "")).startswith(("list:", "posted:"))
+
 
 def known(tx: Tx, place: Place, source_ids: Sequence[str]) -> dict[str, Row]:
     """The rows there are for these source ids: id, state and digests."""
@@ -159,7 +164,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
                 "mapped_sha256": step.mapped_sha256,
                 "operation_id": step.operation_id,
                 "receipt": plain(dict(step.receipt)) if step.receipt is not None else None,
-                "attempts": 1 if step.attempt else 0,
+                "attempts": -1 if step.anew else int(step.attempt),
                 "at": at,
             },
         )

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -50,8 +51,8 @@ class SqliteTx:
 class SqliteStore:
     """One SQLite file. Transactions of one process run one after the other; other processes wait up to `busy_s`."""
 
-    def __init__(self, path: Path | None, *, busy_s: float = 10.0) -> None:
-        """Open and migrate the file, or a private in-memory store when there is no path."""
+    def __init__(self, path: Path | None, *, busy_s: float = 10.0, image: bytes | None = None) -> None:
+        """Open and migrate the file, or a private in-memory store when there is no path; `image` is what it holds."""
         self._lock = threading.RLock()
         self._depth = 0
         self._writing = False
@@ -65,6 +66,8 @@ class SqliteStore:
             self._db = sqlite_utils.Database(connection)
             self._connection = connection
             try:
+                if image is not None:
+                    connection.deserialize(image)
                 self._prepare(durable=path is not None)
             except BaseException:
                 connection.close()
@@ -159,6 +162,7 @@ class SqliteStore:
                 raise
 
 
+@cache
 def _migrations() -> list[tuple[int, list[str]]]:
     folder = files("engine.store").joinpath("migrations")
     found: dict[int, list[tuple[str, str]]] = {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, TextIO, cast
 
+import structlog
+
+from engine import log
 from engine.clock import Clock, Ids
 from engine.contract import (
     Binding,
@@ -413,6 +417,27 @@ def vendor(source_id: str = "v-9", name: str = "New Vendor", **changes: Any) -> 
 def posted(operation_id: str, request: str = "BillAdd") -> OperationOutcome:
     name = "ListID" if request == "VendorAdd" else "TxnID"
     return OperationOutcome(operation_id, "posted", {name: f"T-{operation_id[:4]}", "EditSequence": "1"})
+
+
+class _Stderr:
+    """Whatever stderr is at the moment: pytest replaces it between the phases of a test."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+@contextmanager
+def logging() -> Iterator[None]:
+    """Log as JSON, for `logged` to read."""
+    log.configure(json=True)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Stderr())))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
 
 
 def count(store: Store, table: str) -> int:

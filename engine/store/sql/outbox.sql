@@ -8,7 +8,8 @@ SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' 
 ORDER BY o.seq LIMIT :limit;
 
 -- name: operations_backlog
-SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'waiting' AND not_before <= :at;
+SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'waiting' AND not_before <= :at
+  AND (:connection = '' OR connection = :connection);
 
 -- name: operation_state
 UPDATE operations SET state = :state, message_set_id = COALESCE(:message_set_id, message_set_id),

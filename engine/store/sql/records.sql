@@ -33,7 +33,7 @@ UPDATE records SET payload_sha256 = '' WHERE id = :id;
 -- name: record_move
 UPDATE records SET state = :to, reasons = :reasons, mapped_sha256 = COALESCE(:mapped_sha256, mapped_sha256),
     operation_id = COALESCE(:operation_id, operation_id), receipt = COALESCE(:receipt, receipt),
-    attempts = CASE WHEN :fresh THEN 0 ELSE attempts + :attempts END, updated_at = :at
+    attempts = CASE WHEN :attempts < 0 THEN 0 ELSE attempts + :attempts END, updated_at = :at
 WHERE id = :id AND state = :from;
 
 -- name: record_get

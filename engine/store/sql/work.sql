@@ -49,6 +49,9 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
+-- name: alerts_resolve_kind
+UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject <> :but AND resolved_at IS NULL;
+
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
 
@@ -62,6 +65,9 @@ ON CONFLICT (company, flow, stream) DO NOTHING;
 
 -- name: schedule_put
 UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream;
+
+-- name: schedule_planned
+UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at = :claimed;
 
 -- name: schedule_sooner
 UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at > :at;

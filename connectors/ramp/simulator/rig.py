@@ -1,0 +1,379 @@
+"""A Ramp business in a campaign: small, with a random selection of faults, and people who change their minds."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, get_args
+
+from connectors.ramp.sandbox import RampSandbox
+from connectors.ramp.simulator import build, syncs
+from connectors.ramp.simulator.core import RampSimulator
+from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
+from connectors.ramp.simulator.records import Account, Bill, Line, Money, Options, Selection, Transaction, Vendor
+from connectors.ramp.simulator.serve import transport
+from connectors.ramp.simulator.world import bill_ready
+from engine.clock import Clock
+from engine.contract import Json
+from engine.money import from_minor
+from engine.rigs import Hears, Standing, Told, Wanted
+
+if TYPE_CHECKING:
+    import httpx
+
+_FAULTS: tuple[FaultName, ...] = get_args(FaultName)
+_NAMES = (
+    *("Acme Supply", "Granite Peak Supply Co.", "Müller & Söhne GmbH", "東京オフィス用品", "Smith Ltd", "O'Malley <&> Sons"),
+    "International Society for Long Vendor Names and Their Truncation, Inc.",
+)
+_MERCHANTS = ("Blue Bottle Coffee", "Acme Supply", "Hôtel Lutetia")
+_PHASES: Mapping[str, tuple[str, str]] = {
+    "BILL_SYNC": ("bills", "post"),
+    "BILL_PAYMENT_SYNC": ("bills", "payment"),
+    "TRANSACTION_SYNC": ("transactions", "post"),
+}
+# What people do in Ramp, each with its usual rate between two runs.
+_DEEDS: Mapping[str, float] = {
+    "pay": 0.25, "edit_amount": 0.15, "edit_memo": 0.15, "edit_coding": 0.1, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
+    "late_transaction": 0.2, "clear": 0.3, "vendor_off": 0.05, "delete": 0.03, "approve": 0.3,
+}  # fmt: skip
+_MOST_BILLS = 6
+
+
+@dataclass(slots=True)
+class RampRig:
+    """The business, and what every record of it was ever shown as."""
+
+    sandbox: RampSandbox
+    chance: random.Random
+    accounts: Sequence[Account]
+    deeds: Mapping[str, float]
+    shown: dict[tuple[str, str], set[Decimal]] = field(default_factory=dict)
+    by_hand: set[tuple[str, str, str]] = field(default_factory=set)
+    total: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def _simulator(self) -> RampSimulator:
+        return self.sandbox.simulator
+
+    def transport(self, hears: Hears) -> httpx.BaseTransport:
+        """The API without a socket."""
+        import httpx
+
+        inner = transport(self._simulator)
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST" and request.url.path.endswith("/accounting/syncs"):
+                hears(*_heard(json.loads(request.read())))
+            return inner.handle_request(request)
+
+        return httpx.MockTransport(answer)
+
+    def befall(self) -> list[str]:
+        """What people do in Ramp before our next run."""
+        done = []
+        for name, rate in self.deeds.items():
+            if self.chance.random() < rate:
+                what = _DOINGS[name](self)
+                if what:
+                    done.append(f"ramp: {name} {what}")
+                    self.total[name] += 1
+        self.look()
+        return done
+
+    def calm(self) -> None:
+        """No more faults; an API that is slow stays so no longer."""
+        self.total += self._simulator.faults.counts
+        self._simulator.faults = FaultPlan(0)
+        self.deeds = {}
+
+    def look(self) -> None:
+        """Note the amounts that are shown now."""
+        world = self._simulator.world
+        for bill in world.bills.values():
+            self._show("post", bill.id, bill.minor, bill.currency)
+            if bill.payment is not None:
+                self._show("payment", bill.id, bill.payment.minor, bill.currency)
+        for row in world.transactions.values():
+            self._show("post", row.id, abs(row.settled.minor), row.settled.currency)
+
+    def wanted(self) -> Sequence[Wanted]:
+        """Every vendor, bill, payment and transaction."""
+        world = self._simulator.world
+        told = {(mark.kind, mark.object_id) for mark in world.marks}
+        found = [Wanted("vendors", "post", v.id, "off", frozenset()) for v in world.vendors.values()]
+        for bill in world.bills.values():
+            found.append(self._wanted("BILL_SYNC", bill.id, self._bill_stands(bill, told)))
+            if bill.status == "PAID":
+                found.append(self._wanted("BILL_PAYMENT_SYNC", bill.id, self._payment_stands(bill, told)))
+        for row in world.transactions.values():
+            found.append(self._wanted("TRANSACTION_SYNC", row.id, self._transaction_stands(row, told)))
+        return found
+
+    def told(self) -> Sequence[Told]:
+        """Every mark that was taken."""
+        marks = self._simulator.world.marks
+        return [Told(*_PHASES[mark.kind], mark.object_id, mark.reference) for mark in marks]
+
+    def counts(self) -> Mapping[str, int]:
+        """How often each fault happened."""
+        return self.total + self._simulator.faults.counts
+
+    def _show(self, phase: str, key: str, minor: int, currency: str) -> None:
+        self.shown.setdefault((phase, key), set()).add(from_minor(minor, currency))
+
+    def _wanted(self, kind: str, key: str, standing: Standing) -> Wanted:
+        stream, phase = _PHASES[kind]
+        return Wanted(stream, phase, key, standing, frozenset(self.shown.get((phase, key), ())))
+
+    def _bill_stands(self, bill: Bill, told: set[tuple[str, str]]) -> Standing:
+        if ("BILL_SYNC", bill.id) in told:
+            return "told"
+        if bill.sync_status != "NOT_SYNCED":
+            return "by_hand"
+        return "due" if bill_ready(bill) else "off"
+
+    def _payment_stands(self, bill: Bill, told: set[tuple[str, str]]) -> Standing:
+        if ("BILL_PAYMENT_SYNC", bill.id) in told:
+            return "told"
+        if bill.sync_status == "BILL_AND_PAYMENT_SYNCED":
+            return "by_hand"
+        return "due" if bill_ready(bill) else "off"
+
+    def _transaction_stands(self, row: Transaction, told: set[tuple[str, str]]) -> Standing:
+        if ("TRANSACTION_SYNC", row.id) in told:
+            return "told"
+        if row.sync_status == "SYNCED":
+            return "by_hand"
+        return "due" if row.sync_status == "SYNC_READY" and row.state in build.SETTLED_STATES else "off"
+
+    # --- making and changing ---
+
+    def lines(self) -> tuple[Line, ...]:
+        """One to three lines."""
+        return tuple(
+            Line(self.chance.randrange(1, 100_000), self.coding(), None) for _ in range(self.chance.choice((1, 1, 2, 3)))
+        )
+
+    def coding(self) -> tuple[Selection, ...]:
+        """An account of the books, or sometimes one that they do not have."""
+        return build.coded(self.chance.choice(self.accounts))
+
+    def add_bill(self) -> Bill:
+        """A bill, perhaps paid, perhaps not approved."""
+        world, chance = self._simulator.world, self.chance
+        vendor = chance.choice([v for v in world.vendors.values() if v.is_active] or list(world.vendors.values()))
+        issued = world.now.date() - timedelta(days=chance.randrange(1, 60))
+        number = chance.choice((f"INV-{len(world.bills)}", "INV-1", f"№ {len(world.bills)}"))
+        made = build.add_bill(
+            world,
+            self.lines(),
+            vendor_id=vendor.id,
+            issued_on=issued,
+            invoice_number=number,
+            memo=chance.choice((None, "Per contract §4")),
+            approval="PENDING" if chance.random() < 0.1 else "APPROVED",
+        )
+        if made.approval == "APPROVED" and chance.random() < 0.4:
+            self.pay(made)
+        return made
+
+    def pay(self, bill: Bill) -> None:
+        """Pay all or a part."""
+        part = bill.minor * 2 // 3 if bill.minor > 2 and self.chance.random() < 0.2 else None
+        build.pay_bill(self._simulator.world, bill.id, minor=part)
+
+    def add_transaction(self) -> Transaction:
+        """A card transaction or a refund, settled or pending."""
+        chance = self.chance
+        settled = Money(self.chance.randrange(1, 90_000) * (-1 if chance.random() < 0.2 else 1))
+        state = "PENDING" if chance.random() < 0.15 else "CLEARED"
+        line = build.card_line(settled, self.coding())
+        return build.add_transaction(
+            self._simulator.world, settled, lines=[line], merchant=chance.choice(_MERCHANTS), state=state
+        )
+
+    def bill(self, fits: Callable[[Bill], bool]) -> Bill | None:
+        """Some bill that fits."""
+        found = [bill for bill in self._simulator.world.bills.values() if fits(bill)]
+        return self.chance.choice(found) if found else None
+
+
+def _heard(body: Mapping[str, Any]) -> tuple[str, list[Told], list[str]]:
+    """The key of a call, and what it tells."""
+    stream, phase = _PHASES[body["sync_type"]]
+    told = [Told(stream, phase, item["id"], item["reference_id"]) for item in body.get("successful_syncs", ())]
+    return body["idempotency_key"], told, [item["id"] for item in body.get("failed_syncs", ())]
+
+
+# --- deeds ---
+
+
+def _pay(rig: RampRig) -> str:
+    bill = rig.bill(lambda b: b.status == "OPEN" and b.approval == "APPROVED")
+    if bill is None:
+        return ""
+    rig.pay(bill)
+    return bill.id
+
+
+def _edit(rig: RampRig, **fields: Any) -> str:
+    bill = rig.bill(lambda b: b.archived_at is None)
+    if bill is None:
+        return ""
+    build.edit_bill(rig.sandbox.simulator.world, bill.id, **fields)
+    return bill.id
+
+
+def _edit_amount(rig: RampRig) -> str:
+    # A bill that was paid is not edited any more.
+    bill = rig.bill(lambda b: b.status == "OPEN" and b.archived_at is None)
+    if bill is None:
+        return ""
+    build.edit_bill(rig.sandbox.simulator.world, bill.id, lines=rig.lines())
+    return bill.id
+
+
+def _edit_coding(rig: RampRig) -> str:
+    bill = rig.bill(lambda b: b.archived_at is None)
+    if bill is None:
+        return ""
+    lines = tuple(replace(line, selections=rig.coding()) for line in bill.lines)
+    build.edit_bill(rig.sandbox.simulator.world, bill.id, lines=lines)
+    return bill.id
+
+
+def _archive(rig: RampRig) -> str:
+    bill = rig.bill(lambda b: b.archived_at is None)
+    if bill is None:
+        return ""
+    build.archive(rig.sandbox.simulator.world, bill.id)
+    return bill.id
+
+
+def _export(rig: RampRig) -> str:
+    world = rig.sandbox.simulator.world
+    ready = [b.id for b in world.bills.values() if bill_ready(b)]
+    ready += [t.id for t in world.transactions.values() if t.sync_status == "SYNC_READY"]
+    if not ready:
+        return ""
+    chosen = rig.chance.choice(ready)
+    syncs.export_button(world, (chosen,))
+    return chosen
+
+
+def _late_bill(rig: RampRig) -> str:
+    return rig.add_bill().id if len(rig.sandbox.simulator.world.bills) < _MOST_BILLS else ""
+
+
+def _clear(rig: RampRig) -> str:
+    world = rig.sandbox.simulator.world
+    waiting = [row for row in world.transactions.values() if row.state == "PENDING"]
+    if not waiting:
+        return ""
+    row = rig.chance.choice(waiting)
+    build.edit_transaction(world, row.id, state="CLEARED", sync_status="SYNC_READY", settled_at=world.now)
+    return row.id
+
+
+def _approve(rig: RampRig) -> str:
+    bill = rig.bill(lambda b: b.approval == "PENDING")
+    if bill is None:
+        return ""
+    build.edit_bill(rig.sandbox.simulator.world, bill.id, approval="APPROVED")
+    return bill.id
+
+
+def _vendor_off(rig: RampRig) -> str:
+    vendors = rig.sandbox.simulator.world.vendors
+    chosen = rig.chance.choice(list(vendors))
+    vendors[chosen] = replace(vendors[chosen], is_active=not vendors[chosen].is_active)
+    return chosen
+
+
+def _delete(rig: RampRig) -> str:
+    bill = rig.bill(lambda b: b.sync_status == "NOT_SYNCED")
+    if bill is None:
+        return ""
+    del rig.sandbox.simulator.world.bills[bill.id]
+    return bill.id
+
+
+_DOINGS: Mapping[str, Callable[[RampRig], str]] = {
+    "pay": _pay,
+    "edit_amount": _edit_amount,
+    "edit_memo": lambda rig: _edit(rig, memo=rig.chance.choice(("changed", None))),
+    "edit_coding": _edit_coding,
+    "archive": _archive,
+    "export": _export,
+    "late_bill": _late_bill,
+    "late_transaction": lambda rig: rig.add_transaction().id,
+    "clear": _clear,
+    "vendor_off": _vendor_off,
+    "delete": _delete,
+    "approve": _approve,
+}
+
+
+def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
+    """One to four vendors, one to five bills, up to three card transactions, and what goes wrong."""
+    chance = random.Random(f"{seed}:source")  # noqa: S311 - a simulation must repeat
+    without = frozenset(options.get("without", ()))
+    profile = chance.choice(("2025-08", "2026-08"))
+    simulator = RampSimulator(seed, clock, profile=profile, options=_options(chance), faults=_plan(chance, without))
+    chart: Mapping[str, Sequence[Json]] = options.get("chart", {})
+    accounts = [Account(str(a["external_id"]), str(a["name"]), str(a.get("code") or "")) for a in chart["accounts"]]
+    if "gap" not in without and chance.random() < 0.4:
+        accounts.append(Account("ramp-only-1", "Client Gifts", ""))
+    deeds = {
+        name: rate * chance.uniform(0.5, 1.5)
+        for name, rate in _DEEDS.items()
+        if name not in without and chance.random() < 0.5
+    }
+    rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
+    names = chance.sample(_NAMES, chance.randrange(1, 5))
+    for name in names:
+        _vendor(rig, name)
+    for _ in range(chance.randrange(1, 6)):
+        rig.add_bill()
+    for _ in range(chance.randrange(4)):
+        rig.add_transaction()
+    rig.look()
+    return rig
+
+
+def _vendor(rig: RampRig, name: str) -> Vendor:
+    return build.add_vendor(rig.sandbox.simulator.world, name)
+
+
+def _options(chance: random.Random) -> Options:
+    """Every switch for what is not known, thrown."""
+
+    def either() -> bool:
+        return chance.random() < 0.5
+
+    return Options(
+        sync_all_or_nothing=either(),
+        refuse_resync=either(),
+        refuse_key_reuse=either(),
+        payment_needs_bill=either(),
+    )
+
+
+def _plan(chance: random.Random, without: frozenset[str]) -> list[Fault]:
+    level = chance.choice((0.3, 1.0, 2.0))
+    chosen = [name for name in _FAULTS if name not in without and chance.random() < 0.4]
+    return [
+        Fault(
+            name,
+            probability=level * chance.uniform(0.02, 0.08),
+            path=chance.choice(("", "", "/accounting/syncs")),
+            seconds=5.0,
+        )
+        for name in chosen
+    ]

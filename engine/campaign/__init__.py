@@ -1,0 +1,1 @@
+"""Deterministic simulation: whole schedules of faults from one integer, and what must be true after each."""

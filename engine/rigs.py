@@ -1,0 +1,153 @@
+"""What a campaign asks of a simulated vendor: faults from a seed, what people do there, and the truth at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from engine.clock import Clock
+from engine.contract import Handler, Json, Sandbox
+
+if TYPE_CHECKING:
+    import httpx
+
+# `off`: nobody wants it in the books (any more). `due`: it is ready and nobody has told the source yet. `told`: we told the
+# source that it is posted. `by_hand`: a person said so there.
+Standing = Literal["off", "due", "told", "by_hand"]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An object as it was when a request of ours made it; `amount` is None for objects of lists."""
+
+    id: str
+    kind: str
+    guid: str
+    amount: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A record of the source: `stream` and `phase` as flows name them, and every amount that it was ever shown with."""
+
+    stream: str
+    phase: str
+    id: str
+    standing: Standing
+    amounts: frozenset[Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One mark that the source took: what for, with which reference."""
+
+    stream: str
+    phase: str
+    id: str
+    reference: str
+
+
+# The key of a call that tells the source something, and what it tells: what was posted, and ids of what was not.
+Hears = Callable[[str, Sequence[Told], Sequence[str]], None]
+
+
+class Watch(Protocol):
+    """Told of everything that passes between us and the books while it happens."""
+
+    def handed_out(self, document: str, place: str) -> None:
+        """We gave the agent a document while this company file was open: `home`, or another one."""
+        ...
+
+    def ran(self, document: str, place: str, made: Sequence[Made]) -> None:
+        """The books ran a document, and these objects are new."""
+        ...
+
+    def answered(self, document: str, response: str) -> None:
+        """The answer to a document reached us, and we took it without an error."""
+        ...
+
+
+@runtime_checkable
+class BooksRig(Protocol):
+    """A target whose agent calls us."""
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The simulated vendor itself: its binding and its chart."""
+        ...
+
+    def visit(self, handler: Handler, user: str, password: str, watch: Watch) -> list[str]:
+        """Whatever happens between two sessions, then one session; returns what happened, for a timeline."""
+        ...
+
+    def calm(self) -> None:
+        """No more faults; doors that were closed are open, and the right file is there."""
+        ...
+
+    def live(self) -> Sequence[Made]:
+        """What we made and is there now, in the right file, with its first amount."""
+        ...
+
+    def has(self, object_id: str) -> bool:
+        """Whether an object is there now, whoever made it."""
+        ...
+
+    def elsewhere(self) -> Sequence[Made]:
+        """What we made in another file."""
+        ...
+
+    def removed(self) -> frozenset[str]:
+        """Ids of objects of ours that a person deleted, or that a restored backup does not have."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How often each fault happened."""
+        ...
+
+
+@runtime_checkable
+class SourceRig(Protocol):
+    """A source that we call."""
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The simulated vendor itself: its binding."""
+        ...
+
+    def transport(self, hears: Hears) -> httpx.BaseTransport:
+        """The way to it, faults included; `hears` learns of every mark before it is acted on."""
+        ...
+
+    def befall(self) -> list[str]:
+        """What people do there between two runs of ours; returns what happened, for a timeline."""
+        ...
+
+    def calm(self) -> None:
+        """No more faults, and nobody changes anything."""
+        ...
+
+    def wanted(self) -> Sequence[Wanted]:
+        """Every record, as things are now."""
+        ...
+
+    def told(self) -> Sequence[Told]:
+        """Every mark that was taken, in order."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How often each fault happened."""
+        ...
+
+
+@runtime_checkable
+class Rigged(Protocol):
+    """A connector whose simulator can be put through a campaign."""
+
+    def rig(self, seed: int, clock: Clock, options: Json) -> BooksRig | SourceRig:
+        """A small made-up vendor with a random selection of faults, all from the seed.
+
+        `chart` lines a source up with its target; `without` names faults that are to stay away.
+        """
+        ...

@@ -1,0 +1,331 @@
+"""The HTTP server: what is refused before it is read, what each webhook is answered, and what the handlers are handed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from engine import server
+from engine.app import build
+from engine.contract import HttpCall, HttpReply
+from engine.errors import StoreBusy, StoreDamaged
+from engine.server import BodyRefused, Server, mounted, read_body
+from engine.service import Service
+from engine.serving import app_of, running
+from engine.store import companies
+from engine.store.sqlite import SqliteStore
+from tests.engine import kit
+from tests.engine.kit import COMPANY, FLOW, Bench, count
+
+HOOK = "/webhooks/acme/shop"
+SIGNED = {"X-Signature": "hush"}
+EVENT = {"id": "e-1", "type": "bill.ready", "object": "b-1"}
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    with kit.logging():
+        yield
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made:
+        yield made
+
+
+def app_for(bench: Bench, poked: list[str] | None = None) -> Starlette:
+    poke = (lambda: poked.append("poke")) if poked is not None else (lambda: None)
+    return Server(bench.world, {FLOW: bench.program}, bench.outbox, poke).app()
+
+
+def ask(app: Starlette, method: str, url: str, **more: Any) -> httpx.Response:
+    """One request, without a socket."""
+
+    async def main() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return await client.request(method, url, **more)
+
+    return anyio.run(main)
+
+
+def hook(bench: Bench, body: object = EVENT, url: str = HOOK, headers: dict[str, str] | None = None) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ask(app_for(bench), "POST", url, content=content, headers=SIGNED if headers is None else headers)
+
+
+def next_read(bench: Bench) -> dict[str, str]:
+    with bench.world.store.read() as tx:
+        rows = tx.rows("schedule_due", {"company": COMPANY, "flow": FLOW, "at": "9999"})
+    return {row["stream"]: row["next_at"] for row in rows}
+
+
+# --- health
+
+
+def test_health(bench: Bench) -> None:
+    up = ask(app_for(bench), "GET", "/healthz")
+    assert (up.status_code, up.json()) == (200, {"status": "up"})
+    ready = ask(app_for(bench), "GET", "/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize("error", [StoreBusy("locked"), StoreDamaged("broken")])
+def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(_self: SqliteStore) -> None:
+        raise error
+
+    monkeypatch.setattr(SqliteStore, "read", refuse)
+    answer = ask(app_for(bench), "GET", "/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": str(error)})
+    assert ask(app_for(bench), "GET", "/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("method", "url", "status"), [("GET", "/", 404), ("GET", HOOK, 405), ("POST", "/healthz", 405), ("PUT", "/ledger", 405)])
+def test_what_is_not_served(bench: Bench, method: str, url: str, status: int) -> None:
+    assert ask(app_for(bench), method, url).status_code == status
+
+
+# --- webhooks
+
+
+def test_an_event_is_kept_and_brings_its_streams_forward(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        for stream in ("vendors", "bills", "payments"):
+            tx.run("schedule_create", {"company": COMPANY, "flow": FLOW, "stream": stream, "at": "2030"})
+    poked: list[str] = []
+    answer = ask(app_for(bench, poked), "POST", HOOK, content=json.dumps(EVENT), headers=SIGNED)
+    assert (answer.status_code, answer.json(), answer.headers["content-type"]) == (
+        200, {"status": "accepted"}, "application/json",
+    )  # fmt: skip
+    assert next_read(bench) == {"vendors": "2030", "bills": bench.world.at(), "payments": "2030"}
+    assert poked == ["poke"]
+
+
+def test_the_same_event_again_has_no_effect(bench: Bench) -> None:
+    poked: list[str] = []
+    app = app_for(bench, poked)
+    for _ in range(3):
+        assert ask(app, "POST", HOOK, content=json.dumps(EVENT), headers=SIGNED).status_code == 200
+        bench.world.clock.sleep(60)
+    assert poked == ["poke"]
+    assert count(bench.world.store, "webhook_events") == 1
+    assert next_read(bench) == {"bills": kit.AT}
+
+
+def test_an_event_that_no_stream_waits_for_is_kept(bench: Bench) -> None:
+    assert hook(bench, {"id": "e-2", "type": "other"}).status_code == 200
+    assert (count(bench.world.store, "webhook_events"), next_read(bench)) == (1, {})
+
+
+def test_a_handshake_is_answered(bench: Bench) -> None:
+    answer = hook(bench, {"challenge": "c-1"})
+    assert (answer.status_code, answer.json()) == (200, {"challenge": "c-1"})
+    assert count(bench.world.store, "webhook_events") == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Signature": "wrong"}])
+def test_a_forged_event_is_refused(bench: Bench, headers: dict[str, str]) -> None:
+    answer = hook(bench, headers=headers)
+    assert (answer.status_code, answer.json()) == (401, {"error": "the signature does not match"})
+    assert count(bench.world.store, "webhook_events") == 0
+
+
+@pytest.mark.parametrize("url", ["/webhooks/nobody/shop", "/webhooks/acme/other"])
+def test_an_endpoint_that_is_not_there(bench: Bench, url: str) -> None:
+    answer = hook(bench, url=url)
+    assert (answer.status_code, answer.json()) == (404, {"error": "this endpoint is not set up"})
+
+
+def test_a_connection_without_webhooks(bench: Bench) -> None:
+    answer = hook(bench, url="/webhooks/acme/ledger")
+    assert (answer.status_code, answer.json()) == (404, {"error": "this connection takes no webhooks"})
+
+
+def test_a_connector_that_is_gone(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        companies.put_connection(tx, COMPANY, "shop", "gone", {}, kit.AT)
+    assert hook(bench).status_code == 404
+
+
+@pytest.mark.parametrize("field", ["hook_secret", "api_key"])
+def test_a_setting_that_is_not_given_yet_is_our_own_trouble(bench: Bench, field: str) -> None:
+    with bench.world.store.write() as tx:
+        companies.drop_secret(tx, COMPANY, "shop", field)
+    answer = hook(bench)
+    assert (answer.status_code, answer.json()) == (503, {"error": "this endpoint is not set up"})
+
+
+def test_a_busy_store_asks_for_the_event_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: SqliteStore) -> None:
+        raise StoreBusy("locked")
+
+    monkeypatch.setattr(SqliteStore, "write", refuse)
+    answer = hook(bench)
+    assert (answer.status_code, answer.json()) == (503, {"error": "not available, send it again"})
+
+
+def test_an_event_that_is_none(bench: Bench) -> None:
+    answer = hook(bench, b"not json")
+    assert (answer.status_code, answer.json()) == (400, {"error": "this is not an event"})
+
+
+def test_no_payload_reaches_an_answer_or_a_log(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    for body, headers in ((b'{"canary": 1', SIGNED), (b'{"canary": 1}', {"X-Signature": "canary"})):
+        assert "canary" not in hook(bench, body, headers=headers).text
+    assert "canary" not in capsys.readouterr().err
+
+
+# --- caps and deadlines
+
+
+def echo(call: HttpCall) -> HttpReply:
+    return HttpReply(200, {"x-length": str(len(call.body))}, call.body)
+
+
+def small(limit: int = 10) -> Starlette:
+    from starlette.routing import Route
+
+    return Starlette(routes=[Route("/", mounted(echo, limit=limit), methods=["POST"])])
+
+
+def test_a_body_up_to_the_limit_is_taken() -> None:
+    assert ask(small(), "POST", "/", content=b"x" * 10).headers["x-length"] == "10"
+    assert ask(small(), "POST", "/", content=b"").headers["x-length"] == "0"
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    answer = ask(small(), "POST", "/", content=b"x" * 11)
+    assert (answer.status_code, answer.text) == (413, "the body is larger than 10 bytes")
+
+
+async def _chunks(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield b"x" * size
+
+
+@pytest.mark.parametrize(("sizes", "status"), [((5, 5), 200), ((5, 5, 1), 413), ((11,), 413), ((1,) * 11, 413), ((), 200)])
+def test_a_body_in_chunks_is_counted(sizes: tuple[int, ...], status: int) -> None:
+    assert ask(small(), "POST", "/", content=_chunks(*sizes)).status_code == status
+
+
+def test_a_length_that_lies_is_counted() -> None:
+    assert ask(small(), "POST", "/", content=_chunks(20), headers={"content-length": "5"}).status_code == 413
+    assert ask(small(), "POST", "/", content=_chunks(5), headers={"content-length": "five"}).status_code == 200
+
+
+def test_a_large_webhook_is_refused(bench: Bench) -> None:
+    answer = hook(bench, b"x" * (server.WEBHOOK_BODY_LIMIT + 1))
+    assert (answer.status_code, answer.json()) == (413, {"error": "the body is larger than 1048576 bytes"})
+
+
+def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "BODY_DEADLINE_S", 0.02)
+
+    async def receive() -> dict[str, Any]:
+        await anyio.sleep(0.005)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def main() -> None:
+        request = Request({"type": "http", "method": "POST", "headers": [], "path": "/"}, receive)
+        with pytest.raises(BodyRefused) as caught:
+            await read_body(request, 10**6)
+        assert (caught.value.status, str(caught.value)) == (408, "the body did not arrive within 0 s")
+
+    anyio.run(main)
+
+
+@pytest.mark.acceptance
+def test_a_client_that_dribbles_gets_408_over_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "BODY_DEADLINE_S", 0.05)
+    with running(app_of(echo)) as url:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.acceptance
+def test_a_client_that_hangs_up_harms_nobody() -> None:
+    with running(app_of(echo)) as url:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert httpx.post(f"{url}/y", content=b"abc").content == b"abc"
+
+
+def test_a_client_that_hung_up_is_answered_to_nobody() -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def main() -> None:
+        request = Request({"type": "http", "method": "POST", "headers": [], "path": "/", "query_string": b""}, receive)
+        answer: Any = await mounted(echo, limit=9)(request)  # type: ignore[misc]
+        assert answer.status_code == 400
+
+    anyio.run(main)
+
+
+# --- served connectors
+
+
+@pytest.mark.parametrize(("method", "url", "path", "query"), [
+    ("POST", "/ledger", "/ledger", ""), ("GET", "/ledger?wsdl", "/ledger", "wsdl"), ("POST", "/ledger/a/b?x=1", "/ledger/a/b", "x=1"),
+])  # fmt: skip
+def test_a_connector_that_is_served(bench: Bench, method: str, url: str, path: str, query: str) -> None:
+    answer = ask(app_for(bench), method, url, content=b"abc", headers={"X-Seen": "yes"})
+    assert answer.json() == [method, path, query, "yes", 3, "127.0.0.1"]
+    assert answer.headers["x-ledger"] == "1"
+
+
+def test_handlers_run_beside_each_other_in_threads() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def wait(call: HttpCall) -> HttpReply:
+        meeting.wait()
+        return HttpReply(200, {}, threading.current_thread().name.encode())
+
+    async def main() -> None:
+        app = app_of(wait)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client, anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(client.get, "/x")
+
+    anyio.run(main)
+
+
+# --- the whole application
+
+
+@pytest.mark.parametrize("schedule", [True, False])
+def test_the_worker_lives_as_long_as_the_server(bench: Bench, monkeypatch: pytest.MonkeyPatch, schedule: bool) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Service, "start", lambda _self: done.append("start"))
+    monkeypatch.setattr(Service, "stop", lambda _self: done.append("stop"))
+    app = build(bench.world, {FLOW: bench.program}, schedule=schedule)
+
+    async def main() -> None:
+        async with app.router.lifespan_context(app):
+            done.append("served")
+
+    anyio.run(main)
+    assert done == (["start"] if schedule else []) + ["served", "stop"]
+
+
+def test_an_application_without_a_worker(bench: Bench) -> None:
+    app = app_for(bench)
+
+    async def main() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    anyio.run(main)
