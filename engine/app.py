@@ -26,4 +26,4 @@ def build(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool =
         service.stop()
 
     outbox = StoreOutbox(world, programs, service.poke)
-    return Server(world, programs, outbox, service.poke, lifespan).app()
+    return Server(world, programs, outbox, service.poke, lifespan, lambda: service.alive).app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from engine import registry
@@ -45,7 +46,7 @@ def connect(
 
     Raises:
         UnknownName: for a connector or setting that does not exist.
-        SettingWrong: for a value that does not fit its type.
+        SettingWrong: for a value that does not fit its type, or a second company file.
         SettingsRefused: with everything that the connector itself finds wrong.
     """
     connector = registry.find(connector_name)
@@ -60,6 +61,8 @@ def connect(
     kept = before[1] if before and before[0] == connector_name else Binding(company, connection)
     values = {**kept.settings, **{name: typed(fields[name], value) for name, value in settings.items()}}
     sealed = {**kept.secrets, **secrets}
+    if connector.spec.delivery == "pull":
+        _one_file(world, company, connection, values)
     problems = [p for p in connector.check(Binding(company, connection, values, sealed)) if p.level == "error"]
     if problems:
         raise SettingsRefused(problems)
@@ -83,6 +86,21 @@ def connect(
         }
         journal.append(tx, company, at, "person", [journal.Entry("connected", detail=detail)])
     return connector
+
+
+def _one_file(world: World, company: str, connection: str, values: Mapping[str, Value]) -> None:
+    """One company is one company file: two agents would each take what is meant for the other's file."""
+    with world.store.read() as tx:
+        others = [row for row in companies.connections(tx, company) if row["connection"] != connection]
+    for row in others:
+        other = registry.find(row["connector"])
+        user = json.loads(row["settings"]).get("user")
+        if other is not None and other.spec.delivery == "pull" and user != values.get("user"):
+            raise SettingWrong(
+                "user",
+                f"`{user}` signs in for the connection `{row['connection']}` of this company already",
+                "one company is one company file: give the same user, or connect another --company",
+            )
 
 
 def typed(field: FieldSpec, value: Value) -> Value:

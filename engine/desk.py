@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from engine import contract, follow
+from engine import contract, follow, registry
 from engine.clock import iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.errors import Bug
@@ -21,6 +21,15 @@ from engine.world import World
 
 ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
+# What a session may complain of, and what is over as soon as the right company file takes part in the work again.
+_OVER_WHEN_IT_WORKS = (
+    "company_refused",
+    "company_changed",
+    "company_unconfirmed",
+    "connection_error",
+    "quickbooks_error",
+    "answer_rejected",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,16 @@ class _Base:
         """The flows whose connections this company has all made."""
         made = {row["connection"] for row in companies.connections(self.tx, company)}
         return [p for p in self.programs.values() if made.issuperset(c.name for c in p.flow.connections)]
+
+    def polled(self, company: str) -> list[str]:
+        """The company's connections whose agent comes to us: what is written over another one is not for it."""
+        made = [(row["connection"], registry.find(row["connector"])) for row in companies.connections(self.tx, company)]
+        return [name for name, connector in made if connector is not None and connector.spec.delivery == "pull"]
+
+    def worked(self, company: str) -> None:
+        """The company file takes part: what kept it from that is over."""
+        for event in _OVER_WHEN_IT_WORKS:
+            work.resolve_alert(self.tx, company, "session", event, self.world.at())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +135,15 @@ class _Operations:
     base: _Base
 
     def backlog(self, company: str) -> int:
-        waiting = outbox.backlog(self.base.tx, company, self.base.world.at())
+        waiting = self._waiting(company)
         if waiting:
             return waiting
         self.refill(company)
-        return outbox.backlog(self.base.tx, company, self.base.world.at())
+        return self._waiting(company)
+
+    def _waiting(self, company: str) -> int:
+        at = self.base.world.at()
+        return sum(outbox.backlog(self.base.tx, company, at, name) for name in self.base.polled(company))
 
     def refill(self, company: str) -> int:
         if self.base.tx.one("pending_exists", {"company": company}) is None:
@@ -129,8 +152,11 @@ class _Operations:
         return sum(runner.refill(self.base.tx, program, company) for program in self.base.flows(company))
 
     def next(self, company: str, limit: int) -> tuple[Operation, ...]:
-        rows = outbox.ready(self.base.tx, company, self.base.world.at(), limit)
-        return tuple(outbox.operation_of(row) for row in rows)
+        at = self.base.world.at()
+        found = [
+            row for name in self.base.polled(company) for row in outbox.ready(self.base.tx, company, at, limit, name)
+        ]
+        return tuple(outbox.operation_of(row) for row in sorted(found, key=lambda row: int(row["seq"]))[:limit])
 
     def unsettled(self, company: str) -> MessageSet | None:
         return outbox.unsettled(self.base.tx, company)
@@ -140,6 +166,7 @@ class _Operations:
         outbox.freeze_set(self.base.tx, company, hand.at, message_set)
         detail = {"message_set": message_set.id, "sha256": message_set.sha256}
         self._move_all(company, message_set.operations, "sent", "sent", detail)
+        self.base.worked(company)
 
     def resend(self, company: str, set_id: str, ticket_hash: str) -> None:
         hand = self.base.hand(company)
@@ -198,9 +225,13 @@ class _Books:
     def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
         hand = self.base.hand(company)
         lists.store_page(self.base.tx, company, name, objects, first=first)
+        if first:
+            self.base.worked(company)
         if last:
             gone = lists.finish(self.base.tx, company, name, hand.at)
             woken = records.wake(self.base.tx, company, hand.at, hand.actor, f"list:{name}")
+            if not self.due(company):
+                work.resolve_alert(self.base.tx, company, "session", "list_failed", hand.at)
             detail = {"list": name, "gone": gone, "woken": woken}
             journal.append(self.base.tx, company, hand.at, hand.actor, [journal.Entry("list_read", detail=detail)])
 

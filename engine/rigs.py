@@ -49,7 +49,7 @@ class Told:
     reference: str
 
 
-# The key of a call that tells the source something, and what it tells: what was posted, and ids of what was not.
+# The key of a call that tells the source something, and what it tells: what was posted, and what was not and why.
 Hears = Callable[[str, Sequence[Told], Sequence[str]], None]
 
 

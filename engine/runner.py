@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine import intake, pipeline
 from engine.clock import iso
 from engine.contract import Json, Page, Source
-from engine.errors import AuthRefused, FlowctlError, Rejected, RunError
+from engine.errors import AuthRefused, BadAnswer, FlowctlError, Rejected, RunError
 from engine.follow import Hand, close
 from engine.intake import Batch
 from engine.lookups import Resolver
@@ -81,13 +81,18 @@ class Runner:
             companies.require(tx, company)
             self._know_lists(tx, program, company)
             number = work.begin_run(tx, company, flow, self.world.at())
-        reports = [report for report in self._read_all(program, company, number, streams, progress)]
-        self.prepare(program, company, number)
-        marked, errors = self.tell(program, company)
-        report = RunReport(flow, company, tuple(reports), marked, tuple(errors))
-        counts = {s.stream: dict(s.counts) for s in reports}
-        with self.world.store.write() as tx:
-            work.finish_run(tx, number, "failed" if report.errors else "done", counts, self.world.at())
+        reports: list[StreamReport] = []
+        outcome = "failed"
+        try:
+            reports += self._read_all(program, company, number, streams, progress)
+            self.prepare(program, company, number)
+            marked, errors = self.tell(program, company)
+            report = RunReport(flow, company, tuple(reports), marked, tuple(errors))
+            outcome = "failed" if report.errors else "done"
+        finally:
+            counts = {s.stream: dict(s.counts) for s in reports}
+            with self.world.store.write() as tx:
+                work.finish_run(tx, number, outcome, counts, self.world.at())
         return report
 
     def dry_run(
@@ -155,24 +160,36 @@ class Runner:
             marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
         done, errors = 0, []
         sources: dict[str, Source] = {}
-        for row in self._calls_due(company, flow):
-            try:
-                if row["connection"] not in sources:
-                    sources[row["connection"]] = self.world.source(company, row["connection"])
-                with self.world.store.read() as tx:
-                    call = marks.call_of(tx, row)
-                sources[row["connection"]].mark(call)
-            except Rejected as error:
-                errors += self._refused(company, row, error)
-            except FlowctlError as error:
-                errors.append(error)
-                wait = later_s(row["attempts"], self.world.ids.fraction())
-                with self.world.store.write() as tx:
-                    marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)))
-                    self._trouble(tx, company, f"{flow}/{row['connection']}", error)
-            else:
-                done += self._acknowledged(company, row)
+        with ExitStack() as opened:
+            for row in self._calls_due(company, flow):
+                try:
+                    if row["connection"] not in sources:
+                        sources[row["connection"]] = opened.enter_context(self._source(company, row["connection"]))
+                    with self.world.store.read() as tx:
+                        call = marks.call_of(tx, row)
+                    sources[row["connection"]].mark(call)
+                except Rejected as error:
+                    errors += self._refused(company, row, error)
+                except FlowctlError as error:
+                    errors.append(error)
+                    wait = later_s(row["attempts"], self.world.ids.fraction())
+                    with self.world.store.write() as tx:
+                        marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)))
+                        self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
+                else:
+                    done += self._acknowledged(company, row)
         return done, errors
+
+    @contextmanager
+    def _source(self, company: str, connection: str) -> Iterator[Source]:
+        """A source that gives its sockets back."""
+        source = self.world.source(company, connection)
+        try:
+            yield source
+        finally:
+            close = getattr(source, "close", None)
+            if callable(close):
+                close()
 
     def _calls_due(self, company: str, flow: str) -> Iterator[Row]:
         """Calls as they come due: one that is done makes way for those that waited for it."""
@@ -220,6 +237,7 @@ class Runner:
         error: FlowctlError | None = None
         lead = group[0]
         flow, identity = program.flow.name, lead.stream.fetch.identity
+        subject = (flow, lead.stream.fetch.connection, lead.stream.fetch.stream)
         resolver: Resolver | None = None
         try:
             for page, checkpoint in self._pages(company, lead, None):
@@ -234,37 +252,39 @@ class Runner:
                 progress(lead.stream.name, counts[lead.stream.name]["read"])
             with self.world.store.write() as tx:
                 work.put_checkpoint(tx, company, flow, identity, None, number, self.world.at())
-                work.resolve_alert(tx, company, "connection", f"{flow}/{lead.stream.fetch.connection}", self.world.at())
+                work.resolve_alert(tx, company, "connection", "/".join(subject), self.world.at())
+                for stream in group:
+                    if not counts[stream.stream.name]["unreadable"]:
+                        where = f"{flow}/{stream.stream.name}"
+                        work.resolve_alert(tx, company, "failed", where, self.world.at())
             for stream in group:
                 self._recheck(program, company, number, stream, counts[stream.stream.name])
-        except RunError as caught:
-            error = caught
         except FlowctlError as caught:
             error = caught
         if error is not None:
             with self.world.store.write() as tx:
-                self._trouble(tx, company, f"{flow}/{lead.stream.fetch.connection}", error)
+                self._trouble(tx, company, subject, error)
         return [StreamReport(s.stream.name, counts[s.stream.name], error) for s in group]
 
     def _pages(self, company: str, stream: StreamProgram, checkpoint: str | None) -> Iterator[tuple[Page, str | None]]:
         """Every page; a passing fault repeats the read from the last page that was handed out."""
         fetch = stream.stream.fetch
-        source = self.world.source(company, fetch.connection)
         attempt = 1
-        while True:
-            try:
-                for page in source.read(fetch.stream, fetch.filters, checkpoint):
-                    yield page, page.checkpoint
-                    checkpoint = page.checkpoint
-                    attempt = 1
-            except RunError as error:
-                wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
-                if wait is None:
-                    raise
-                attempt += 1
-                self.world.clock.sleep(wait)
-            else:
-                return
+        with self._source(company, fetch.connection) as source:
+            while True:
+                try:
+                    for page in source.read(fetch.stream, fetch.filters, checkpoint):
+                        yield page, page.checkpoint
+                        checkpoint = page.checkpoint
+                        attempt = 1
+                except RunError as error:
+                    wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
+                    if wait is None:
+                        raise
+                    attempt += 1
+                    self.world.clock.sleep(wait)
+                else:
+                    return
 
     def _recheck(
         self, program: FlowProgram, company: str, number: int, stream: StreamProgram, counts: Counter[str]
@@ -272,19 +292,28 @@ class Runner:
         """Read one by one what is still open here and was not in the complete listing: it was changed or closed there."""
         scope = {"company": company, "flow": program.flow.name, "stream": stream.stream.name, "run": number}
         fetch, after = stream.stream.fetch, 0
-        source = self.world.source(company, fetch.connection)
-        while True:
-            with self.world.store.read() as tx:
-                rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
-            if not rows:
-                return
-            for row in rows:
-                data = self._get(source, fetch.stream, row["source_id"])
-                with self.world.store.write() as tx:
-                    batch = self.batch(tx, program, company, number)
-                    intake.recheck(batch, stream, row, data)
-                    counts.update(batch.counts)
-            after = rows[-1]["id"]
+        bad: RunError | None = None
+        with ExitStack() as opened:
+            source: Source | None = None
+            while True:
+                with self.world.store.read() as tx:
+                    rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
+                if not rows:
+                    break
+                source = source or opened.enter_context(self._source(company, fetch.connection))
+                for row in rows:
+                    try:
+                        data = self._get(source, fetch.stream, row["source_id"])
+                    except (Rejected, BadAnswer) as error:  # one that cannot be read keeps no other from it
+                        bad = bad or error
+                        continue
+                    with self.world.store.write() as tx:
+                        batch = self.batch(tx, program, company, number)
+                        intake.recheck(batch, stream, row, data)
+                        counts.update(batch.counts)
+                after = rows[-1]["id"]
+        if bad is not None:
+            raise bad
 
     def _get(self, source: Source, stream: str, record_id: str) -> Json | None:
         attempt = 1
@@ -307,13 +336,18 @@ class Runner:
                 record = tx.one("record_get", {"id": mark["record_id"]})
                 if mark["outcome"] == "posted" and record is not None and record["state"] == "posted":
                     close(tx, hand, record, f"{mark['kind']} acknowledged")
-            subject = f"{row['flow']}/{row['connection']}"
+            subject = f"{row['flow']}/{row['connection']}/{row['kind']}"
             work.resolve_alert(tx, company, "connection", subject, hand.at)
+            for mark in members:
+                work.resolve_alert(tx, company, "mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}", hand.at)
         return sum(1 for mark in members if mark["outcome"] == "posted")
 
     def _refused(self, company: str, row: Mapping[str, object], error: Rejected) -> list[FlowctlError]:
         """The source said no: find the bad one by telling each alone; a single refused one goes to a person."""
         with self.world.store.write() as tx:
+            now = tx.one("mark_call_get", {"id": row["id"]})
+            if now is None or now["state"] != "waiting":  # another process has told it meanwhile, and knows better
+                return []
             members = tx.rows("marks_of_call", {"call_id": row["id"]})
             if len(members) > 1:
                 marks.split(tx, company, row, self.world.at())
@@ -328,11 +362,13 @@ class Runner:
             work.raise_alert(tx, company, alert, self.world.at())
         return [error]
 
-    def _trouble(self, tx: Tx, company: str, subject: str, error: FlowctlError) -> None:
+    def _trouble(self, tx: Tx, company: str, subject: tuple[str, str, str], error: FlowctlError) -> None:
+        """Tell a person of what keeps a read, or a kind of marks, from working; each ends by its own success."""
         hint = error.hint or (
             "check the credentials" if isinstance(error, AuthRefused) else "it is tried again by itself"
         )
-        work.raise_alert(tx, company, work.Alert("connection", subject, f"{subject}: {error}", hint), self.world.at())
+        alert = work.Alert("connection", "/".join(subject), f"{'/'.join(subject[:2])}: {error}", hint)
+        work.raise_alert(tx, company, alert, self.world.at())
 
     def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
         """The streams whose `when` holds for this company's settings."""

@@ -47,6 +47,7 @@ class Server:
     outbox: Outbox
     poke: Callable[[], None] = lambda: None
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = field(default=None)
+    working: Callable[[], bool] = lambda: True
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -72,6 +73,8 @@ class Server:
             await to_thread.run_sync(self._touch_store)
         except StoreError as error:
             return Response(json.dumps({"status": "not ready", "reason": str(error)}), 503, _JSON)
+        if not self.working():
+            return Response(json.dumps({"status": "not ready", "reason": "the worker has ended"}), 503, _JSON)
         return Response('{"status": "ready"}', media_type="application/json")
 
     def _touch_store(self) -> None:
@@ -83,6 +86,8 @@ class Server:
             body = await read_body(request, WEBHOOK_BODY_LIMIT)
         except BodyRefused as error:
             return Response(json.dumps({"error": str(error)}), error.status, _JSON)
+        except ClientDisconnect:
+            return Response(status_code=400)
         company, connection = request.path_params["company"], request.path_params["connection"]
         headers = {k.lower(): v for k, v in request.headers.items()}
         reply = await to_thread.run_sync(self.take_event, company, connection, headers, body)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.clock import iso
-from engine.errors import FlowctlError, StoreDamaged
+from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.runner import Runner, RunReport
@@ -17,6 +17,8 @@ from engine.world import World
 
 DEFAULT_INTERVAL_S = 3600
 TICK_S = 1.0
+# A stream that is being read is not due for this long; when its process dies, it is read again after that.
+CLAIM_S = 300.0
 
 
 @dataclass(slots=True)
@@ -69,11 +71,14 @@ class Service:
 
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
         flow, runner = program.flow, Runner(self.world)
+        claimed = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
         with self.world.store.write() as tx:
             due = work.due_streams(tx, company, flow.name, tuple(s.name for s in flow.streams), self.world.at())
+            for name in due:
+                work.schedule(tx, company, flow.name, name, claimed)
         if due:
             report = runner.run(program, company, streams=due)
-            self._plan(company, program, due)
+            self._plan(program, report, due, claimed)
             _log(report)
             return [report]
         runner.prepare(program, company)
@@ -84,18 +89,33 @@ class Service:
             return [report]
         return []
 
-    def _plan(self, company: str, program: FlowProgram, due: tuple[str, ...]) -> None:
-        """When each stream is next read: its interval, spread by a tenth so that companies do not march in step."""
+    @property
+    def alive(self) -> bool:
+        """False when the worker has ended although nobody stopped it: then nothing is read any more."""
+        return self._thread is None or self._thread.is_alive() or self._stopping.is_set()
+
+    def _plan(self, program: FlowProgram, report: RunReport, due: tuple[str, ...], claimed: str) -> None:
+        """When each stream is next read: its interval, spread by a tenth so that companies do not march in step.
+
+        Sooner when a passing fault kept it from being read. A webhook that came meanwhile has the last word.
+        """
+        passing = {s.stream for s in report.streams if isinstance(s.error, Transient | StoreError)}
         with self.world.store.write() as tx:
             for name in due:
-                stream = program.stream(name).stream
-                every = stream.trigger.every_s or DEFAULT_INTERVAL_S
+                every = program.stream(name).stream.trigger.every_s or DEFAULT_INTERVAL_S
+                every = min(every, int(CLAIM_S)) if name in passing else every
                 wait = every * (0.95 + self.world.ids.fraction() / 10)
-                work.schedule(
-                    tx, company, program.flow.name, name, iso(self.world.clock.now() + timedelta(seconds=wait))
-                )
+                next_at = iso(self.world.clock.now() + timedelta(seconds=wait))
+                work.planned(tx, report.company, program.flow.name, name, claimed, next_at)
 
     def _loop(self) -> None:
+        try:
+            self._work()
+        except BaseException:
+            logger().critical("worker ended", hint="nothing is read any more: restart flowctl and report its log")
+            raise
+
+    def _work(self) -> None:
         while not self._stopping.is_set():
             self._wake.wait(TICK_S)
             self._wake.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from connectors._http import Call
 from connectors.ramp.client import API, RampClient
@@ -84,10 +84,16 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
     posted = isinstance(batch.items[0], Marked)
     if outcome is None and not (confirm and posted):  # a reported failure leaves no trace that could be read
         return
-    open_ids = [i.id for i in batch.items if not _shows(client, batch.kind, i.id, accepted=outcome is None)]
+    open_ids, never = [], []
+    for item in batch.items:
+        standing = _standing(client, batch.kind, item.id, accepted=outcome is None)
+        open_ids += [item.id] if standing != "shown" else []
+        never += [item.id] if standing == "never" else []
     if not open_ids:
         return
-    named = ", ".join(open_ids[:5]) + (f" and {len(open_ids) - 5} more" if len(open_ids) > 5 else "")
+    if never and outcome is None:
+        raise Rejected(f"{client.where}: {batch.kind} was taken and cannot show: archived: {_listed(never)}", hint=_HINT)
+    named = _listed(open_ids)
     if isinstance(outcome, Rejected):
         raise Rejected(
             f"{outcome}: {batch.kind} of {named}", code=outcome.code, hint=outcome.hint or _HINT
@@ -97,14 +103,23 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
     raise Transient(f"{client.where}: {batch.kind} was taken but does not show yet: {named}", retry_after_s=5.0)
 
 
-def _shows(client: RampClient, kind: str, record_id: str, *, accepted: bool) -> bool:
-    """Whether the object now says that it is synced. One that is gone needs no mark, when the call was accepted."""
+def _standing(client: RampClient, kind: str, record_id: str, *, accepted: bool) -> Literal["shown", "open", "never"]:
+    """Whether the object now says that it is synced. One that is gone needs no mark, when the call was accepted.
+
+    One that was archived meanwhile is not ready any more: Ramp may take the call and leave the object as it is.
+    """
     stream = _OBJECTS[kind]
     found = client.find(f"{API}/{stream}/{object_id(client.where, record_id)}", STREAM_SCOPES[stream])
     if found is None:
-        return accepted
+        return "shown" if accepted else "open"
     # Profiles before `sync_status` on transactions have only the time of the sync.
-    return str(found.get("sync_status")) in _DONE[kind] or (kind == "TRANSACTION_SYNC" and bool(found.get("synced_at")))
+    if str(found.get("sync_status")) in _DONE[kind] or (kind == "TRANSACTION_SYNC" and bool(found.get("synced_at"))):
+        return "shown"
+    return "never" if found.get("archived_at") else "open"
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
 
 
 def object_id(where: str, record_id: str) -> str:

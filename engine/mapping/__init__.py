@@ -3,15 +3,22 @@
 from engine.mapping.analysis import analyse, analyse_map
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import CODES, check_defines, check_expression
-from engine.mapping.compiler import ConditionsProgram, MapProgram, Program, compile_conditions, compile_expression, compile_map
+from engine.mapping.compiler import (
+    ConditionsProgram,
+    MapProgram,
+    Program,
+    compile_conditions,
+    compile_expression,
+    compile_map,
+)
 from engine.mapping.functions import FunctionSpec, Parameter
 from engine.mapping.scope import EvalContext, Scope
 from engine.mapping.types import ResultType, object_type, record_type
 
 __all__ = [
     "CODES",
-    "ConditionsProgram",
     "FUNCTIONS",
+    "ConditionsProgram",
     "EvalContext",
     "FunctionSpec",
     "MapProgram",

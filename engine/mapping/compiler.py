@@ -67,7 +67,7 @@ def compile_map(entries: Sequence[tuple[str, Expr]], scope: Scope) -> MapProgram
 
 
 def compile_conditions(conditions: Sequence[Expr], scope: Scope) -> ConditionsProgram:
-    """Compile conditions that must all hold, in JMESPath's own idea of true; those after one that fails are not computed.
+    """Compile conditions that must all hold, in JMESPath's own idea of true; none is computed after one that fails.
 
     Raises:
         ExpressionError: as `compile_expression`.

@@ -87,7 +87,9 @@ def _loop(_base: str, at: Place, condition: str, over: str) -> tuple[Place, str]
 
 def _index(node: Node, at: Place) -> Val:
     value, position = at.current, node.value
-    return Val(f"({value}[{position}] if type({value}) is list and -len({value}) <= {position} < len({value}) else None)")
+    return Val(
+        f"({value}[{position}] if type({value}) is list and -len({value}) <= {position} < len({value}) else None)"
+    )
 
 
 def _slice(node: Node, at: Place) -> Val:

@@ -1,4 +1,4 @@
-"""Python source text for expressions: made of our own fragments and of literals, compiled once when a flow is loaded."""
+"""Python source text for expressions: our own fragments and literals, compiled once when a flow is loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.mapping import support
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import Node
 
-# Python itself takes 20 loops within each other and 100 steps of indentation; an expression that nests more is split up.
+# Python takes 20 loops within each other and 100 steps of indentation; an expression that nests more is split up.
 MAX_LOOPS = 6
 MAX_INDENT = 20
 

@@ -48,8 +48,7 @@ def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
     for pair in tx.rows("marks_groups", {"company": company, "flow": flow}):
         scope = {"company": company, "flow": flow, "connection": pair["connection"], "kind": pair["kind"]}
         while rows := tx.rows("marks_waiting", {**scope, "limit": limit}):
-            call_id = take_number(tx, "mark_call")
-            tx.run("mark_call_insert", {**scope, "id": call_id, "idempotency_key": _key(company, flow, rows), "at": at})
+            call_id = _call(tx, scope, rows, at)
             tx.many("marks_into_call", [(call_id, row["id"]) for row in rows])
             made += 1
     return made
@@ -84,8 +83,8 @@ def call_of(tx: Tx, row: Row) -> MarkCall:
     return MarkCall(
         row["kind"],
         row["idempotency_key"],
-        tuple(Marked(m["source_id"], m["text"]) for m in members if m["outcome"] == "posted"),
-        tuple(MarkedFailed(m["source_id"], m["text"]) for m in members if m["outcome"] == "failed"),
+        tuple(dict.fromkeys(Marked(m["source_id"], m["text"]) for m in members if m["outcome"] == "posted")),
+        tuple(dict.fromkeys(MarkedFailed(m["source_id"], m["text"]) for m in members if m["outcome"] == "failed")),
     )
 
 
@@ -102,16 +101,30 @@ def split(tx: Tx, company: str, row: Row, at: str) -> int:
     tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
     scope = {"company": company, "flow": row["flow"], "connection": row["connection"], "kind": row["kind"]}
     for member in members:
-        call_id = take_number(tx, "mark_call")
-        key = _key(company, row["flow"], [member])
-        tx.run("mark_call_insert", {**scope, "id": call_id, "idempotency_key": key, "at": at})
-        tx.many("marks_into_call", [(call_id, member["id"])])
+        tx.many("marks_into_call", [(_call(tx, scope, [member], at), member["id"])])
     return len(members)
+
+
+def tell_again(tx: Tx, record_id: int) -> None:
+    """The source refused to be told and has changed the record since: it is told once more, under the same key."""
+    tx.run("marks_retry_refused", {"record_id": record_id})
 
 
 def later(tx: Tx, call_id: int, not_before: str) -> None:
     """Try the call again, not before that moment."""
     tx.run("mark_call_later", {"id": call_id, "not_before": not_before})
+
+
+def _call(tx: Tx, scope: dict[str, object], rows: list[Row], at: str) -> int:
+    """A call for these marks: the one that has said the same before is made again, any other is new."""
+    key = _key(str(scope["company"]), str(scope["flow"]), rows)
+    before = tx.one("mark_call_by_key", {"key": key})
+    if before is not None:
+        tx.run("mark_call_reopen", {"id": before["id"]})
+        return int(before["id"])
+    call_id = take_number(tx, "mark_call")
+    tx.run("mark_call_insert", {**scope, "id": call_id, "idempotency_key": key, "at": at})
+    return call_id
 
 
 def _key(company: str, flow: str, rows: list[Row]) -> str:

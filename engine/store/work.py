@@ -103,6 +103,12 @@ def schedule(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
     tx.run("schedule_put", {"company": company, "flow": flow, "stream": stream, "at": at})
 
 
+def planned(tx: Tx, company: str, flow: str, stream: str, claimed: str, at: str) -> None:
+    """Set when a stream is next read, unless somebody has asked for it since it was claimed."""
+    scope = {"company": company, "flow": flow, "stream": stream, "claimed": claimed, "at": at}
+    tx.run("schedule_planned", scope)
+
+
 def sooner(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
     """Bring a stream's next read forward."""
     tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})

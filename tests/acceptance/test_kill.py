@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -30,43 +21,10 @@ from engine.store.journal import verify
 from engine.store.sqlite import SqliteStore
 from engine.vault import load_key
 from engine.world import World
+from tests.acceptance.serving import free_port, server
 
 KILLS = 20
 pytestmark = pytest.mark.acceptance
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _server(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", "import sys; from engine.cli.main import main; main()"]
-    arguments = ["serve", "ramp_to_quickbooks", "--home", str(home), "--port", str(port)]
-    with (home / "serve.log").open("ab") as log:
-        process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"})
-        try:
-            _wait_ready(process, port)
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-            process.wait(20)
-
-
-def _wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended by itself"
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                assert answer.status == 200
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    raise AssertionError("the server was not ready within 30 s")
 
 
 class _Visits(threading.Thread):
@@ -91,7 +49,7 @@ class _Visits(threading.Thread):
 
 def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
     chance = random.Random(20260302)
-    home, port = tmp_path / "home", _free_port()
+    home, port = tmp_path / "home", free_port()
     books = make_books(7, SystemClock(), {})
     ramp = make_ramp(7, SystemClock(), {"bills": 60, "transactions": 60, "vendors": 9, "chart": books.chart()})
     with running(ramp.app()) as ramp_url:
@@ -106,9 +64,9 @@ def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
         visits = _Visits(books, f"http://127.0.0.1:{port}/qbwc", login)
         visits.start()
         for _ in range(KILLS):
-            with _server(home, port):
+            with server(home, port):
                 time.sleep(chance.uniform(0.0, 0.7))
-        with _server(home, port):
+        with server(home, port):
             deadline = time.monotonic() + 90
             while time.monotonic() < deadline and not _at_rest(ramp, visits):
                 time.sleep(0.2)
@@ -140,6 +98,8 @@ def _assert_exactly_once(home: Path, ramp: object, books: QuickBooksSandbox) -> 
     assert [guid for guid, count in guids.items() if count > 1] == []
     assert sum(states.values()) > 100
     totals = ramp.simulator.totals()  # type: ignore[attr-defined]  # a RampSandbox
-    source = sum((a for sums in (totals.bills, totals.bill_payments, totals.transactions) for a in sums.values()), Decimal(0))
+    source = sum(
+        (a for sums in (totals.bills, totals.bill_payments, totals.transactions) for a in sums.values()), Decimal(0)
+    )
     assert books.total() == source
     assert source > 0

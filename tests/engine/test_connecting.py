@@ -43,7 +43,9 @@ def bound(world: World, connection: str = "shop") -> tuple[dict[str, Any], dict[
 
 
 def test_a_connection_is_kept(world: World, shop: ShopConnector) -> None:
-    connector = connect(world, "acme", "shop", "shop", {"region": "eu", "pages": "7", "live": "yes"}, {"api_key": "k-1"})
+    connector = connect(
+        world, "acme", "shop", "shop", {"region": "eu", "pages": "7", "live": "yes"}, {"api_key": "k-1"}
+    )
     assert connector is shop
     assert bound(world) == ({"region": "eu", "pages": 7, "live": True}, {"api_key": "k-1"})
     with world.store.read() as tx:

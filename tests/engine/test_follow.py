@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine import follow
-from engine.contract import MessageSet, OperationOutcome
+from engine.contract import ListObject, MessageSet, OperationOutcome
 from engine.follow import Hand
 from engine.store import journal, lists, records
 from engine.store.records import Reason
@@ -46,7 +46,9 @@ def operation_state(bench: Bench) -> str:
 
 def marks(bench: Bench) -> list[tuple[str, str, str]]:
     with bench.world.store.read() as tx:
-        rows = tx.rows("marks_waiting", {"company": COMPANY, "flow": FLOW, "connection": "shop", "kind": "BILL", "limit": 9})
+        rows = tx.rows(
+            "marks_waiting", {"company": COMPANY, "flow": FLOW, "connection": "shop", "kind": "BILL", "limit": 9}
+        )
     return [(row["source_id"], row["outcome"], row["text"]) for row in rows]
 
 
@@ -135,7 +137,9 @@ def test_retry(bench: Bench) -> None:
     ],
 )
 def test_refused(bench: Bench, outcome: str, code: str, state: str, operation: str) -> None:
-    answer(bench, sent(bench), outcome, code=code, message="no such account", hint="make it", waits_for=("list:Account",))
+    answer(
+        bench, sent(bench), outcome, code=code, message="no such account", hint="make it", waits_for=("list:Account",)
+    )
     assert (bench.record("b-1")["state"], operation_state(bench)) == (state, operation)
     with bench.world.store.read() as tx:
         row = tx.one("record_get", {"id": bench.record("b-1")["id"]})
@@ -210,7 +214,10 @@ def test_a_long_story_is_cut(bench: Bench) -> None:
 def test_a_flow_that_tells_only_failures() -> None:
     text = kit.YAML.replace("failures: [failed, deferred]", "failures: [failed]")
     with kit.bench(text) as bench:
-        bench.shop.listed["bills"] = [bill(vendor={"id": "v-7", "name": "Nobody"}), bill("b-2", amount="1.00", lines=[])]
+        bench.shop.listed["bills"] = [
+            bill(vendor={"id": "v-7", "name": "Nobody"}),
+            bill("b-2", amount="1.00", lines=[]),
+        ]
         bench.run("bills")
         assert [m.id for call in bench.shop.calls for m in call.failed] == ["b-2"]
 
@@ -238,7 +245,12 @@ def test_a_mapping_wakes_who_waited_for_it(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("reference", "text"),
-    [("receipt.TxnID", "T-1"), ("receipt.Nothing", ""), ("join('-', [receipt.TxnID, 'x'])", "T-1-x"), ("receipt.Count", "7")],
+    [
+        ("receipt.TxnID", "T-1"),
+        ("receipt.Nothing", ""),
+        ("join('-', [receipt.TxnID, 'x'])", "T-1-x"),
+        ("receipt.Count", "7"),
+    ],
 )
 def test_a_reference_is_an_expression_over_the_receipt(reference: str, text: str) -> None:
     with kit.bench(kit.YAML.replace("reference: receipt.TxnID", f'reference: "{reference}"')) as bench:
@@ -246,3 +258,80 @@ def test_a_reference_is_an_expression_over_the_receipt(reference: str, text: str
         made = sent(bench)
         answer(bench, made, "posted", receipt={"TxnID": "T-1", "Count": "7"})
         assert marks(bench) == [("b-1", "posted", text)]
+
+
+# --- objects that could not be created
+
+
+def creating(bench: Bench, *names: tuple[str, str]) -> MessageSet:
+    """Vendors under way; a bill waits for the first."""
+    bench.shop.listed["vendors"] = [vendor(key, name) for key, name in names]
+    bench.shop.listed["bills"] = [bill(vendor={"id": names[0][0], "name": names[0][1]})]
+    bench.run()
+    made = bench.send()
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("outcome", ["failed", "deferred"])
+def test_who_waits_for_an_object_that_was_refused_looks_again(bench: Bench, outcome: str) -> None:
+    made = creating(bench, ("v-9", "New Vendor"))
+    answer(bench, made, outcome, code="3100", message="the name is in use")
+    assert bench.states() == {"b-1": "pending"}
+    bench.runner.prepare(bench.program, COMPANY)
+    assert [code for code, _ in bench.reasons("b-1")] == ["unmapped"]
+    # A person names another object in its place, and both go on.
+    with bench.world.store.write() as tx:
+        row = lists.Mapping(FLOW, "vendor", "v-9", "Grün & Söhne", "V-1")
+        follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row)
+    bench.runner.prepare(bench.program, COMPANY)
+    assert bench.states() == {"b-1": "intended"}
+
+
+def test_a_name_that_two_sources_share_is_given_to_the_first_only(bench: Bench) -> None:
+    made = creating(bench, ("v-9", "One"), ("v-8", "Two"))
+    first, second = made.operations
+    same = {"ListID": "L-1", "FullName": "Shared"}
+    bench.settle(made, OperationOutcome(first.id, "posted", same), OperationOutcome(second.id, "posted", same))
+    assert bench.states("vendors") == {"v-9": "closed", "v-8": "deferred"}
+    assert bench.reasons("v-8", "vendors") == [("name_taken", "`Two` and `One` have the same name there: `Shared`")]
+    with bench.world.store.read() as tx:
+        assert [row["source_key"] for row in lists.mappings(tx, COMPANY, FLOW)] == ["v-9"]
+
+
+def test_a_retry_waits_longer_each_time_and_not_for_ever(bench: Bench) -> None:
+    made: MessageSet | None = sent(bench)
+    waits: list[float] = []
+    while made is not None and len(waits) < 100:
+        answer(bench, made, "retry", code="3176", message="in use", retry_after_s=60)
+        if bench.record("b-1")["state"] != "intended":
+            break
+        start = bench.world.clock.monotonic()
+        while (made := bench.send()) is None:
+            bench.world.clock.sleep(30)
+        waits.append(bench.world.clock.monotonic() - start)
+    assert waits[:3] == [60, 120, 240]
+    assert waits == sorted(waits)
+    assert len(waits) == follow.MOST_TRIES - 1
+    assert bench.reasons("b-1") == [("gave_up", f"in use (tried {follow.MOST_TRIES} times)")]
+    assert bench.alerts() == [("failed", "shop_to_ledger/bills/b-1", 1)]
+
+
+def test_a_mapping_takes_back_what_was_prepared_without_it(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(), bill("b-2", vendor={"id": "v-5", "name": "Grün & Söhne"})]
+    bench.run("bills")
+    before = bench.record("b-1")["operation_id"]
+    with bench.world.store.write() as tx:
+        lists.add(tx, COMPANY, "Vendor", ListObject("V-9", "Other"))
+        row = lists.Mapping(FLOW, "vendor", "v-1", "Other", "V-9")
+        follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row)
+    assert bench.states() == {"b-1": "pending", "b-2": "intended"}
+    bench.runner.prepare(bench.program, COMPANY)
+    assert bench.record("b-1")["operation_id"] != before
+    made = bench.send()
+    assert made is not None
+    assert [b"<ListID>V-9</ListID>" in op.body for op in made.operations].count(True) == 1
+    with bench.world.store.write() as tx:  # what was sent is not taken back
+        row = lists.Mapping(FLOW, "vendor", "v-1", "Grün & Söhne", "V-1")
+        follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row)
+    assert set(bench.states().values()) == {"sent"}

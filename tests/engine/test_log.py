@@ -58,7 +58,7 @@ def test_what_is_no_secret_stays() -> None:
 @given(text=st.text())
 def test_no_control_character_gets_through(text: str) -> None:
     cleaned = redact(text)
-    assert not any(ord(c) < 0x20 and c != "\t" or 0x7F <= ord(c) <= 0x9F for c in cleaned)
+    assert not any((ord(c) < 0x20 and c != "\t") or 0x7F <= ord(c) <= 0x9F for c in cleaned)
 
 
 def test_a_line_cannot_be_forged() -> None:
@@ -91,7 +91,9 @@ def test_only_known_fields_pass(capsys: pytest.CaptureFixture[str]) -> None:
     assert line == {"event": "run", "level": "info", "company": "acme", "read": 3, "error": None}
 
 
-@pytest.mark.parametrize(("verbosity", "seen"), [(0, ["info", "warning"]), (1, ["debug", "info", "warning"]), (-1, ["warning"])])
+@pytest.mark.parametrize(
+    ("verbosity", "seen"), [(0, ["info", "warning"]), (1, ["debug", "info", "warning"]), (-1, ["warning"])]
+)
 def test_verbosity(capsys: pytest.CaptureFixture[str], verbosity: int, seen: list[str]) -> None:
     configure(verbosity=verbosity, json=True)
     logger().debug("a")

@@ -213,13 +213,15 @@ def test_a_receipt_of_another_stream(tx: Tx) -> None:
     )
     assert asking.receipt("vendors", "v-8") == (
         None,
-        Reason("not_posted", "vendors/v-8 was never read", "it waits until that record is posted", ("posted:vendors:v-8",)),
+        Reason(
+            "not_posted", "vendors/v-8 was never read", "it waits until that record is posted", ("posted:vendors:v-8",)
+        ),
     )
     for state in ("posted", "closed"):
         row = tx.one("record_get", {"id": number})
         assert row is not None
         receipt = {"TxnID": "T-1"} if state == "posted" else None
-        records.move(tx, COMPANY, AT, "test", [Move(row, state, state, receipt=receipt)])  # type: ignore[arg-type]
+        records.move(tx, COMPANY, AT, "test", [Move(row, state, state, receipt=receipt)])
         assert asking.receipt("vendors", "v-9") == ({"TxnID": "T-1"}, None)
 
 
@@ -300,7 +302,9 @@ def test_memory_is_bounded(tx: Tx, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- names
 
 
-@pytest.mark.parametrize("name", ["Łódź Sp. z o.o.", "株式会社", "Ελλάς", "Müller 🧾", "a' OR 1=1 --", "x:y", "%", "", "NUL\0"])
+@pytest.mark.parametrize(
+    "name", ["Łódź Sp. z o.o.", "株式会社", "Ελλάς", "Müller 🧾", "a' OR 1=1 --", "x:y", "%", "", "NUL\0"]
+)
 def test_names_of_any_script(bench: Bench, name: str) -> None:
     bench.read_lists(vendors=[ListObject("V-X", name), ListObject("V-Y", "other")])
     with bench.world.store.write() as tx:

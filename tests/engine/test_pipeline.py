@@ -65,7 +65,11 @@ def test_a_bill_is_frozen(bench: Bench, tx: Tx) -> None:
     assert (made.request, made.guid) == ("BillAdd", guid)
     assert made.operation_id == SeededIds(1).base62(22)
     mapped = json.loads(made.mapped)
-    assert (mapped["amount"], mapped["vendor"]["full_name"], mapped["lines"][0]["memo"]) == ("100.00", "Grün & Söhne", "m")
+    assert (mapped["amount"], mapped["vendor"]["full_name"], mapped["lines"][0]["memo"]) == (
+        "100.00",
+        "Grün & Söhne",
+        "m",
+    )
     assert made.mapped_sha256 == sha256(made.mapped.encode()).hexdigest()
     assert json.loads(made.follow_up) == {
         "mark": {"connection": "shop", "kind": "BILL", "reference": "receipt.TxnID"},
@@ -126,7 +130,9 @@ def test_the_guid_names_company_flow_stream_record_and_phase() -> None:
 
 
 def test_not_selected(bench: Bench, tx: Tx) -> None:
-    assert prepared(bench, tx, bill(status="draft")) == Parked("skipped", (Reason("not_selected", "the bill is a draft"),))
+    assert prepared(bench, tx, bill(status="draft")) == Parked(
+        "skipped", (Reason("not_selected", "the bill is a draft"),)
+    )
     assert prepared(bench, tx, bill(), "payments") == Parked(
         "skipped", (Reason("not_selected", "not selected: status == 'paid'"),)
     )
@@ -157,7 +163,11 @@ def test_a_receipt_that_is_not_there_yet(bench: Bench, tx: Tx) -> None:
     made = prepared(bench, tx, bill(status="paid"), "payments")
     assert made == Parked(
         "deferred",
-        (Reason("not_posted", "bills/b-1 was never read", "it waits until that record is posted", ("posted:bills:b-1",)),),
+        (
+            Reason(
+                "not_posted", "bills/b-1 was never read", "it waits until that record is posted", ("posted:bills:b-1",)
+            ),
+        ),
     )
 
 
@@ -180,7 +190,9 @@ def test_an_optional_object_is_missed_only_when_it_is_given(bench: Bench, tx: Tx
 
 
 def test_a_search_misses_nothing(bench: Bench, tx: Tx) -> None:
-    text = YAML.replace("memo: memo\n", "memo: find('vendor', id, number).full_name || find('vendor', `null`) || 'none'\n")
+    text = YAML.replace(
+        "memo: memo\n", "memo: find('vendor', id, number).full_name || find('vendor', `null`) || 'none'\n"
+    )
     made = prepared(bench, tx, bill(), text=text)
     assert isinstance(made, Frozen)
     assert json.loads(made.mapped)["memo"] == "none"
@@ -227,6 +239,21 @@ def test_a_document_that_the_target_would_refuse(bench: Bench, tx: Tx, tmp_path:
     assert (made.state, made.reasons[0].code) == ("failed", "render")
 
 
+def test_an_object_that_no_request_can_be_made_of_may_be_named_by_a_person(
+    bench: Bench, tx: Tx, tmp_path: Path
+) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "own.xml.j2").write_text("<VendorAddRq/>", encoding="utf-8")
+    program = compile_flow(flow(YAML.replace("vendor_add.xml.j2", "own.xml.j2"), str(tmp_path / "flow.yaml")))
+    made = pipeline.prepare(program.stream("vendors"), desk_of(bench, tx, program), "v-9", vendor())
+    assert isinstance(made, Parked)
+    assert (made.state, made.reasons[0].code, made.reasons[0].waits_for) == (
+        "deferred",
+        "render",
+        ("mapping:vendor:v-9",),
+    )
+
+
 def test_no_variant_fits(bench: Bench, tx: Tx) -> None:
     text = YAML.replace("posted('bills', id).TxnID", "id")
     made = prepared(bench, tx, bill(status="paid", amount="500.01"), "payments", text)
@@ -238,7 +265,7 @@ def test_a_list_that_was_never_read() -> None:
         assert prepared(bench, tx, bill()) == NotReady(("Vendor", "Account"))
         # Not even what would be skipped is decided: the selection itself may ask a list.
         assert prepared(bench, tx, vendor(status="closed"), "vendors") == NotReady(("Vendor",))
-        assert isinstance(prepared(bench, tx, bill()  | {"status": "paid"}, "payments"), Parked)
+        assert isinstance(prepared(bench, tx, bill() | {"status": "paid"}, "payments"), Parked)
 
 
 @pytest.mark.parametrize("value", [None, 1, "", "x", [], {}, [1], {"a": 1}, True])
@@ -290,7 +317,9 @@ def test_what_people_see_is_left_out_when_it_cannot_be_told(bench: Bench, tx: Tx
 
 
 def test_an_amount_that_is_none_is_left_out(bench: Bench, tx: Tx) -> None:
-    program = compile_flow(flow(YAML.replace("about: {amount: money(amount), currency", "about: {amount: number, currency")))
+    program = compile_flow(
+        flow(YAML.replace("about: {amount: money(amount), currency", "about: {amount: number, currency"))
+    )
     intake = pipeline.take_in(program.stream("bills"), desk_of(bench, tx, program), bill())
     assert (intake.amount, intake.currency) == (None, "EUR")
 
@@ -318,7 +347,17 @@ def test_whether_a_record_is_still_wanted(bench: Bench, tx: Tx) -> None:
 
 @pytest.mark.parametrize(
     ("value", "truth"),
-    [(None, False), (False, False), ("", False), ([], False), ({}, False), (0, True), ("0", True), (True, True), ([0], True)],
+    [
+        (None, False),
+        (False, False),
+        ("", False),
+        ([], False),
+        ({}, False),
+        (0, True),
+        ("0", True),
+        (True, True),
+        ([0], True),
+    ],
 )
 def test_what_is_true(value: object, truth: bool) -> None:
     assert pipeline.truthy(value) is truth

@@ -79,7 +79,8 @@ def test_what_a_stream_is_made_of() -> None:
 def test_the_names_that_expressions_may_use() -> None:
     scope = scope_of(flow())
     assert scope.settings == {"card_payments": "boolean", "with_payments": "boolean"}
-    assert (scope.lookups, scope.streams) == ({"vendor", "account"}, {"vendors", "bills", "payments"})
+    assert scope.lookups == {"vendor", "account"}
+    assert scope.streams == {"vendors", "bills", "payments"}
 
 
 def test_a_flow_s_own_template_goes_before_a_shipped_one(tmp_path: Path) -> None:

@@ -46,7 +46,10 @@ def runs(bench: Bench) -> list[tuple[str, object]]:
 def test_streams_that_read_the_same_share_one_read(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill(), bill("b-2", status="paid"), bill("b-3")]
     counts = bench.run()
-    assert [(stream, filters) for stream, filters, _ in bench.shop.reads] == [("vendors", {}), ("bills", {"ready": True})]
+    assert [(stream, filters) for stream, filters, _ in bench.shop.reads] == [
+        ("vendors", {}),
+        ("bills", {"ready": True}),
+    ]
     assert {name: c.get("read", 0) for name, c in counts.items()} == {"vendors": 0, "bills": 3, "payments": 3}
     assert runs(bench)[0][0] == "done"
 
@@ -61,7 +64,9 @@ def test_streams_that_read_the_same_share_one_read(bench: Bench) -> None:
         ((), ["vendors", "bills", "payments"], ["vendors", "bills"]),
     ],
 )
-def test_only_what_is_asked_for_is_read(bench: Bench, asked: tuple[str, ...], streams: list[str], reads: list[str]) -> None:
+def test_only_what_is_asked_for_is_read(
+    bench: Bench, asked: tuple[str, ...], streams: list[str], reads: list[str]
+) -> None:
     assert list(bench.run(*asked)) == streams
     assert [read[0] for read in bench.shop.reads] == reads
 
@@ -88,7 +93,9 @@ def test_a_company_that_is_not_there(bench: Bench) -> None:
 
 def test_a_report_adds_up() -> None:
     error = FlowctlError("x")
-    report = RunReport(FLOW, COMPANY, (StreamReport("a", {"read": 2}), StreamReport("b", {"read": 3}, error)), 1, (error,))
+    report = RunReport(
+        FLOW, COMPANY, (StreamReport("a", {"read": 2}), StreamReport("b", {"read": 3}, error)), 1, (error,)
+    )
     assert (report.count("read"), report.count("failed"), report.errors) == (5, 0, (error, error))
 
 
@@ -106,7 +113,7 @@ def test_a_passing_fault_goes_on_from_the_last_page(bench: Bench) -> None:
 
 def test_attempts_are_counted_anew_after_each_page(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(4)]
-    bench.shop.faults = [Transient()] * 4 + [None] + [Transient()] * 4
+    bench.shop.faults = [*[Transient()] * 4, None, *[Transient()] * 4]
     bench.run("bills")
     assert len(bench.states()) == 4
 
@@ -122,14 +129,15 @@ def test_a_fault_that_does_not_pass_ends_the_stream_and_no_other(bench: Bench) -
     # The page that came is kept; what was not listed is not taken for gone.
     assert bench.states() == {"b-1": "intended", "b-2": "intended"}
     assert bench.shop.gets == []
-    assert ("connection", "shop_to_ledger/shop", 1) in bench.alerts()
+    assert ("connection", "shop_to_ledger/shop/bills", 1) in bench.alerts()
     assert runs(bench)[0][0] == "failed"
     with bench.world.store.read() as tx:
         assert work.checkpoint(tx, COMPANY, FLOW, "shop/bills?ready=True") == ("2", 0)
 
 
 @pytest.mark.parametrize(
-    "error", [AuthRefused("no permission"), BadAnswer("no JSON"), Rejected("400"), SettingMissing(COMPANY, "shop", ("x",))]
+    "error",
+    [AuthRefused("no permission"), BadAnswer("no JSON"), Rejected("400"), SettingMissing(COMPANY, "shop", ("x",))],
 )
 def test_other_faults_are_not_tried_again(bench: Bench, error: FlowctlError) -> None:
     bench.shop.faults = [error]
@@ -146,7 +154,7 @@ def test_other_faults_are_not_tried_again(bench: Bench, error: FlowctlError) -> 
 def test_the_alert_ends_when_the_source_answers_again(bench: Bench) -> None:
     bench.shop.faults = [BadAnswer("no JSON")]
     bench.runner.run(bench.program, COMPANY, streams=("vendors",))
-    assert bench.alerts() == [("connection", "shop_to_ledger/shop", 1)]
+    assert bench.alerts() == [("connection", "shop_to_ledger/shop/vendors", 1)]
     bench.run("vendors")
     assert bench.alerts() == []
 
@@ -175,6 +183,17 @@ def test_a_fault_while_asking_for_one_record(bench: Bench) -> None:
     bench.run("bills")
     assert bench.states() == {"b-1": "skipped"}
     assert bench.shop.gets == ["bills/b-1"] * 3
+
+
+@pytest.mark.parametrize("error", [Rejected("unreadable"), BadAnswer("unreadable")])
+def test_one_record_that_cannot_be_read_keeps_no_other_from_it(bench: Bench, error: FlowctlError) -> None:
+    bench.shop.listed["bills"] = [bill(f"b-{n}", vendor={"id": "v-7", "name": "Nobody"}) for n in range(3)]
+    bench.run("bills")
+    bench.shop.listed["bills"] = []
+    bench.shop.singles["b-1"] = error
+    report = bench.runner.run(bench.program, COMPANY, streams=("bills",))
+    assert {str(error) for error in report.errors} == {"unreadable"}
+    assert bench.states() == {"b-0": "skipped", "b-1": "deferred", "b-2": "skipped"}
 
 
 def test_a_fault_that_stays_while_asking_for_one_record(bench: Bench) -> None:
@@ -226,7 +245,7 @@ def test_a_call_that_fails_is_made_again_under_the_same_key(bench: Bench) -> Non
         assert bench.runner.tell(bench.program, COMPANY) == (0, [])  # not yet
         bench.world.clock.sleep(wait)
     assert bench.states() == {"b-1": "posted"}
-    assert bench.alerts() == [("connection", "shop_to_ledger/shop", 3)]
+    assert bench.alerts() == [("connection", "shop_to_ledger/shop/BILL", 3)]
     assert bench.runner.tell(bench.program, COMPANY) == (1, [])
     assert {*keys, bench.shop.calls[-1].idempotency_key} == {keys[0]}
     assert bench.states() == {"b-1": "closed"}
@@ -241,7 +260,12 @@ def test_one_refused_mark_holds_no_other_back(bench: Bench) -> None:
     bench.shop.mark_faults = [Rejected("one is unknown"), None, Rejected("unknown id", hint="look there"), None]
     done, errors = bench.runner.tell(bench.program, COMPANY)
     assert (done, [str(error) for error in errors]) == (2, ["unknown id"])
-    assert [[m.id for m in call.posted] for call in bench.shop.calls] == [["b-1", "b-2", "b-3"], ["b-1"], ["b-2"], ["b-3"]]
+    assert [[m.id for m in call.posted] for call in bench.shop.calls] == [
+        ["b-1", "b-2", "b-3"],
+        ["b-1"],
+        ["b-2"],
+        ["b-3"],
+    ]
     assert len({call.idempotency_key for call in bench.shop.calls}) == 4
     assert bench.states() == {"b-1": "closed", "b-2": "posted", "b-3": "closed"}
     assert bench.alerts() == [("mark", "shop_to_ledger/BILL/b-2", 1)]
@@ -287,7 +311,9 @@ def test_a_dry_run_shows_everything_and_keeps_nothing(bench: Bench) -> None:
         ("v-9", "intended"), ("b-1", "intended"), ("b-2", "deferred"), ("b-1", "skipped"), ("b-2", "skipped"),
     ]  # fmt: skip
     assert report.count("intended") == 2
-    assert [count(bench.world.store, table) for table in ("records", "operations", "journal", "runs", "alerts")] == before
+    assert [
+        count(bench.world.store, table) for table in ("records", "operations", "journal", "runs", "alerts")
+    ] == before
     assert bench.shop.calls == []
     report = bench.runner.dry_run(bench.program, COMPANY, lambda _tx, _report: None, streams=("vendors",))
     assert [s.stream for s in report.streams] == ["vendors"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -90,7 +91,10 @@ def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch
     assert ask(app_for(bench), "GET", "/healthz").status_code == 200
 
 
-@pytest.mark.parametrize(("method", "url", "status"), [("GET", "/", 404), ("GET", HOOK, 405), ("POST", "/healthz", 405), ("PUT", "/ledger", 405)])
+@pytest.mark.parametrize(
+    ("method", "url", "status"),
+    [("GET", "/", 404), ("GET", HOOK, 405), ("POST", "/healthz", 405), ("PUT", "/ledger", 405)],
+)
 def test_what_is_not_served(bench: Bench, method: str, url: str, status: int) -> None:
     assert ask(app_for(bench), method, url).status_code == status
 
@@ -213,7 +217,9 @@ async def _chunks(*sizes: int) -> AsyncIterator[bytes]:
         yield b"x" * size
 
 
-@pytest.mark.parametrize(("sizes", "status"), [((5, 5), 200), ((5, 5, 1), 413), ((11,), 413), ((1,) * 11, 413), ((), 200)])
+@pytest.mark.parametrize(
+    ("sizes", "status"), [((5, 5), 200), ((5, 5, 1), 413), ((11,), 413), ((1,) * 11, 413), ((), 200)]
+)
 def test_a_body_in_chunks_is_counted(sizes: tuple[int, ...], status: int) -> None:
     assert ask(small(), "POST", "/", content=_chunks(*sizes)).status_code == status
 
@@ -287,6 +293,22 @@ def test_a_connector_that_is_served(bench: Bench, method: str, url: str, path: s
     assert answer.headers["x-ledger"] == "1"
 
 
+def test_an_unexpected_error_is_logged_in_one_line_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(call: HttpCall) -> HttpReply:
+        try:
+            json.loads("")
+        except ValueError as error:
+            return HttpReply(500, {}, b"sorry", error)
+        raise AssertionError
+
+    assert ask(app_of(fail), "POST", "/x?token=canary").text == "sorry"
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["path"]) == ("internal error", "/x")
+    place = r" at test_server\.py:[0-9]+"
+    assert re.fullmatch(r"JSONDecodeError: Expecting value: line 1 column 1 \(char 0\)" + place, line["error"])
+    assert server.described(ValueError("x")) == "ValueError: x"
+
+
 def test_handlers_run_beside_each_other_in_threads() -> None:
     meeting = threading.Barrier(2, timeout=10)
 
@@ -296,7 +318,10 @@ def test_handlers_run_beside_each_other_in_threads() -> None:
 
     async def main() -> None:
         app = app_of(wait)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client, anyio.create_task_group() as group:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+            anyio.create_task_group() as group,
+        ):
             for _ in range(2):
                 group.start_soon(client.get, "/x")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+
 from engine import service
 from engine.clock import from_iso
 from engine.contract import Event
@@ -168,7 +169,12 @@ def test_one_company_s_fault_stops_no_other(
     monkeypatch.setattr(Runner, "run", some)
     assert [report.company for report in service_of(bench).tick()] == ["zeta"]
     (line, _) = logged(capsys)
-    assert (line["event"], line["company"], line["error"], line["hint"]) == ("run failed", COMPANY, str(error), error.hint)
+    assert (line["event"], line["company"], line["error"], line["hint"]) == (
+        "run failed",
+        COMPANY,
+        str(error),
+        error.hint,
+    )
 
 
 def test_a_damaged_store_stops_everything(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +245,27 @@ def test_the_worker_ends_with_a_damaged_store(
     (line,) = logged(capsys)
     assert (line["event"], line["level"], line["error"]) == ("stopped", "critical", "broken")
     made.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_that_ends_by_itself_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, _ = looping(bench, monkeypatch, ZeroDivisionError(), None)
+    assert made.alive
+    made.start()
+    assert made._thread is not None
+    made._thread.join(10)
+    assert not made.alive
+    assert [line["event"] for line in logged(capsys)] == ["worker ended"]
+    made.stop()
+    assert made.alive  # it was stopped, as it should
+
+
+def test_a_passing_fault_is_tried_again_soon(bench: Bench) -> None:
+    bench.shop.faults = [Transient("503")] * 10
+    service_of(bench).tick()
+    assert max(waits(bench).values()) <= service.CLAIM_S * 1.05
 
 
 def test_a_poke_wakes_the_worker_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

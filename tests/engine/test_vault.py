@@ -21,7 +21,10 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(secret=st.text(st.characters(exclude_categories=["Cs"])), place=st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)))
+@given(
+    secret=st.text(st.characters(exclude_categories=["Cs"])),
+    place=st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)),
+)
 def test_a_secret_opens_where_it_was_sealed(secret: str, place: tuple[str, str, str]) -> None:
     place = tuple(part.encode("utf-8", "replace").decode() for part in place)  # type: ignore[assignment]
     vault = Vault(KEY)
@@ -31,7 +34,8 @@ def test_a_secret_opens_where_it_was_sealed(secret: str, place: tuple[str, str, 
 
 
 @pytest.mark.parametrize(
-    "place", [("zeta", "shop", "api_key"), ("acme", "other", "api_key"), ("acme", "shop", "other"), ("acmeshop", "", "api_key")]
+    "place",
+    [("zeta", "shop", "api_key"), ("acme", "other", "api_key"), ("acme", "shop", "other"), ("acmeshop", "", "api_key")],
 )
 def test_it_does_not_open_elsewhere(place: tuple[str, str, str]) -> None:
     vault = Vault(KEY)

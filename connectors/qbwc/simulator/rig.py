@@ -51,14 +51,14 @@ class _Storm(Faults):
 
     def __init__(self, plan: FaultPlan, other_file: CompanyFile | None = None) -> None:
         super().__init__(plan, other_file)
-        self.gone: set[str] = set()
+        self.taken_away: set[str] = set()
 
     def between_sessions(self, company: CompanyFile) -> list[str]:
         """What happens between two sessions."""
         before = _ids(company.books)
         done = super().between_sessions(company)
         if done:
-            self.gone |= before - _ids(company.books)
+            self.taken_away |= before - _ids(company.books)
         return done
 
 
@@ -130,7 +130,7 @@ class QuickBooksRig:
             made = Made(key, item.kind, item.guid, None)
         if company is self.sandbox.company:
             self.made[key] = made
-            self.faults.gone.discard(key)
+            self.faults.taken_away.discard(key)
         else:
             self.astray.append(made)
         return made
@@ -153,9 +153,9 @@ class QuickBooksRig:
     def calm(self) -> None:
         """No more faults."""
         self.total += self.faults.counts
-        gone = self.faults.gone
+        away = self.faults.taken_away
         self.faults = _Storm(FaultPlan())
-        self.faults.gone = gone
+        self.faults.taken_away = away
         self.busy = False
         self.sandbox.company.locks.clear()
         close_books(self.sandbox.company, None)
@@ -176,7 +176,7 @@ class QuickBooksRig:
 
     def removed(self) -> frozenset[str]:
         """What people and backups took away, and nothing brought back."""
-        return frozenset(self.faults.gone - _ids(self.sandbox.company.books))
+        return frozenset(self.faults.taken_away - _ids(self.sandbox.company.books))
 
     def counts(self) -> Mapping[str, int]:
         """How often each fault happened."""

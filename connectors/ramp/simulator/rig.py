@@ -208,7 +208,8 @@ def _heard(body: Mapping[str, Any]) -> tuple[str, list[Told], list[str]]:
     """The key of a call, and what it tells."""
     stream, phase = _PHASES[body["sync_type"]]
     told = [Told(stream, phase, item["id"], item["reference_id"]) for item in body.get("successful_syncs", ())]
-    return body["idempotency_key"], told, [item["id"] for item in body.get("failed_syncs", ())]
+    failed = [f"{phase} {item['id']}: {item['error']}" for item in body.get("failed_syncs", ())]
+    return body["idempotency_key"], told, failed
 
 
 # --- deeds ---

@@ -22,6 +22,19 @@ WHERE record_id = :record_id AND outcome = 'failed' AND state = 'waiting' AND te
 INSERT INTO mark_calls (id, company, flow, connection, kind, idempotency_key, state, created_at)
 VALUES (:id, :company, :flow, :connection, :kind, :idempotency_key, 'waiting', :at);
 
+-- name: mark_call_get
+SELECT * FROM mark_calls WHERE id = :id;
+
+-- name: mark_call_by_key
+SELECT * FROM mark_calls WHERE idempotency_key = :key;
+
+-- name: mark_call_reopen
+UPDATE mark_calls SET state = 'waiting', not_before = '' WHERE id = :id;
+
+-- name: marks_retry_refused
+UPDATE marks SET state = 'waiting', call_id = NULL
+WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused';
+
 -- name: mark_calls_open
 SELECT * FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY id;
 

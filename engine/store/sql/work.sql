@@ -49,9 +49,6 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
--- name: alerts_resolve_kind
-UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject <> :but AND resolved_at IS NULL;
-
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
 

@@ -20,7 +20,14 @@ REFUSED = (sqlite3.IntegrityError,)
 
 def intake(source_id: str = "b-1", payload: str = '{"id":"b-1"}') -> Intake:
     return Intake(
-        source_id, payload, sha256(payload.encode()).hexdigest(), "10.00", "EUR", "Party", f"N-{source_id}", "2026-03-01"
+        source_id,
+        payload,
+        sha256(payload.encode()).hexdigest(),
+        "10.00",
+        "EUR",
+        "Party",
+        f"N-{source_id}",
+        "2026-03-01",
     )
 
 

@@ -62,7 +62,9 @@ def test_what_is_written_is_there_after_reopening(tmp_path: Path) -> None:
 
 def test_every_commit_is_durable(tmp_path: Path) -> None:
     with opened(tmp_path / "flowctl.db") as store:
-        found = {name: store.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "foreign_keys")}
+        found = {
+            name: store.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "foreign_keys")
+        }
         assert found == {"synchronous": 2, "foreign_keys": 1}
         assert store.connection.execute("PRAGMA journal_mode").fetchone()[0] in ("persist", "wal")
 
@@ -110,30 +112,42 @@ class Killed(BaseException):
     """What ends a process."""
 
 
-def test_a_migration_killed_between_any_two_statements_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = sqlite._split
-    total = sum(len(list(whole(script))) for script in sqlite._migrations()[0][1])
+def test_a_migration_killed_between_any_two_statements_leaves_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, all_of_them = sqlite._split, sqlite._migrations()
+    sizes = [sum(len(list(whole(script))) for script in scripts) for _, scripts in all_of_them]
     path = tmp_path / "flowctl.db"
-    for end in (0, 1, total // 2, total - 1):
-        left = end
+    for done, size in enumerate(sizes):
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite, "_migrations", lambda upto=done: all_of_them[:upto])
+            with opened(None) as store:
+                before = schema(store)
+        for end in sorted({0, 1, size // 2, size - 1}):
+            left = end
 
-        def some(script: str) -> Iterator[str]:
-            nonlocal left
-            for statement in whole(script):
-                if left == 0:
-                    raise Killed
-                left -= 1
-                yield statement
+            def some(script: str) -> Iterator[str]:
+                nonlocal left
+                for statement in whole(script):
+                    if left == 0:
+                        raise Killed
+                    left -= 1
+                    yield statement
 
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(sqlite, "_split", some)
-            SqliteStore(path)
-        plain = sqlite3.connect(path)
-        assert plain.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
-        assert plain.execute("PRAGMA user_version").fetchone() == (0,)
-        plain.close()
+            with monkeypatch.context() as patch, pytest.raises(Killed):
+                patch.setattr(sqlite, "_split", some)
+                patch.setattr(sqlite, "_migrations", lambda upto=done: all_of_them[: upto + 1])
+                SqliteStore(path)
+            with monkeypatch.context() as patch:
+                patch.setattr(sqlite, "_migrations", lambda upto=done: all_of_them[:upto])
+                with opened(path) as store:
+                    assert (schema(store), version(store)) == (before, done)
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite, "_migrations", lambda upto=done: all_of_them[: upto + 1])
+            SqliteStore(path).close()
     with opened(path) as store, opened(None) as memory:
         assert schema(store) == schema(memory)
+        assert version(store) == len(sizes)
 
 
 def test_a_later_migration_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +169,12 @@ def test_a_later_migration_keeps_what_is_there(tmp_path: Path, monkeypatch: pyte
 
 def test_two_processes_that_migrate_at_once_do_it_once(tmp_path: Path) -> None:
     path = tmp_path / "flowctl.db"
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
 
     def start() -> None:
         try:
             SqliteStore(path, busy_s=5).close()
-        except BaseException as error:
+        except (StoreBusy, StoreDamaged, sqlite3.Error) as error:
             errors.append(error)
 
     threads = [threading.Thread(target=start) for _ in range(4)]

@@ -78,7 +78,13 @@ def test_a_binding_holds_settings_and_open_secrets_but_no_token(store: Store) ->
         with pytest.raises(SealBroken):
             companies.binding(tx, OTHER, COMPANY, "shop")
         assert [dict(row) for row in companies.connections(tx, COMPANY)] == [
-            {"company": COMPANY, "connection": "shop", "connector": "shop", "settings": '{"region": "eu"}', "updated_at": AT}
+            {
+                "company": COMPANY,
+                "connection": "shop",
+                "connector": "shop",
+                "settings": '{"region": "eu"}',
+                "updated_at": AT,
+            }
         ]
         companies.put_connection(tx, COMPANY, "shop", "other", {}, LATER)
         assert [row["connector"] for row in companies.connections(tx, COMPANY)] == ["other"]

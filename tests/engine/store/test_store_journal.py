@@ -76,7 +76,9 @@ def test_the_first_line_follows_from_nothing_and_every_other_from_the_one_before
         ]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE journal SET event = 'x' WHERE seq = 2", "DELETE FROM journal WHERE seq = 5"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE journal SET event = 'x' WHERE seq = 2", "DELETE FROM journal WHERE seq = 5"]
+)
 def test_a_line_can_neither_be_changed_nor_deleted(written: Store, statement: str) -> None:
     assert isinstance(written, SqliteStore)
     with pytest.raises(REFUSED) as caught:
@@ -146,6 +148,11 @@ def test_a_cut_tail_shows(written: Store) -> None:
     assert verify(written) == Broken(COMPANY, 4, "the journal ends before line 5")
 
 
+def test_a_head_that_is_gone_shows(written: Store) -> None:
+    forge(written, "DELETE FROM journal_heads WHERE company = 'acme'")
+    assert verify(written) == Broken(COMPANY, 6, "the head that says where the journal ends is missing")
+
+
 def test_an_added_line_shows(written: Store) -> None:
     columns = ", ".join(name for name in COLUMNS if name != "seq")
     forge(
@@ -182,8 +189,10 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(details=st.lists(st.dictionaries(st.text(max_size=6), _JSON, max_size=3), min_size=1, max_size=6), data=st.data())
+@settings(max_examples=15, deadline=None)
+@given(
+    details=st.lists(st.dictionaries(st.text(max_size=6), _JSON, max_size=3), min_size=1, max_size=6), data=st.data()
+)
 def test_any_detail_verifies_and_any_change_shows(details: list[dict[str, object]], data: st.DataObject) -> None:
     store = SqliteStore(None)
     try:

@@ -11,7 +11,9 @@ from engine.store.marks import NewMark
 from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add
 
 
-def mark(record: Row, outcome: str = "posted", text: str = "T-1", kind: str = "BILL", connection: str = "shop") -> NewMark:
+def mark(
+    record: Row, outcome: str = "posted", text: str = "T-1", kind: str = "BILL", connection: str = "shop"
+) -> NewMark:
     return NewMark("flow", connection, kind, record["id"], record["source_id"], outcome, text)
 
 
@@ -27,7 +29,9 @@ def calls(tx: Tx, at: str = AT) -> list[MarkCall]:
 
 
 def states(tx: Tx) -> dict[str, int]:
-    return {f"{r['outcome']} {r['state']}": r["count"] for r in tx.rows("marks_count", {"company": COMPANY, "flow": ""})}
+    return {
+        f"{r['outcome']} {r['state']}": r["count"] for r in tx.rows("marks_count", {"company": COMPANY, "flow": ""})
+    }
 
 
 def test_marks_are_grouped_by_connection_and_kind(store: Store) -> None:

@@ -57,6 +57,21 @@ def test_an_operation_id_is_used_once(store: Store) -> None:
         outbox.add(tx, COMPANY, AT, [operation(add(tx, "b-2"), "op-1")])
 
 
+@pytest.mark.parametrize("state", ["waiting", "sent"])
+def test_a_record_has_one_operation_that_may_still_be_sent(store: Store, state: str) -> None:
+    with store.write() as tx:
+        row = add(tx)
+        outbox.add(tx, COMPANY, AT, [operation(row, "op-1")])
+        outbox.put(tx, "op-1", state)
+    with pytest.raises(REFUSED), store.write() as tx:
+        outbox.add(tx, COMPANY, AT, [operation(row, "op-2")])
+    for ended in ("done", "held", "cancelled"):
+        with store.write() as tx:
+            outbox.put(tx, "op-1", ended)
+            outbox.add(tx, COMPANY, AT, [operation(row, f"op-{ended}")])
+            outbox.put(tx, f"op-{ended}", "cancelled")
+
+
 def test_an_operation_belongs_to_a_record(store: Store) -> None:
     with store.write() as tx:
         row = dict(add(tx)) | {"id": 99}

@@ -159,7 +159,9 @@ def test_a_move_keeps_what_it_does_not_name(store: Store) -> None:
         row = add(tx)
         records.move(tx, COMPANY, AT, "t", [Move(row, "intended", "i", (), "digest", "op-1")])
         records.move(tx, COMPANY, AT, "t", [Move(get(tx, 1), "sent", "s", attempt=True)])
-        records.move(tx, COMPANY, LATER, "t", [Move(get(tx, 1), "posted", "p", receipt={"TxnID": "1"}, detail={"n": 1})])
+        records.move(
+            tx, COMPANY, LATER, "t", [Move(get(tx, 1), "posted", "p", receipt={"TxnID": "1"}, detail={"n": 1})]
+        )
         records.move(tx, COMPANY, LATER, "t", [Move(get(tx, 1), "closed", "c")])
         row = get(tx, 1)
         kept = ("mapped_sha256", "operation_id", "receipt", "attempts", "reasons", "created_at", "updated_at")

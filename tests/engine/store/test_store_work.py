@@ -21,7 +21,12 @@ NOW = from_iso(AT)
 
 def test_numbers_are_given_out_once(store: Store) -> None:
     with store.write() as tx:
-        assert [take_number(tx, "a"), take_number(tx, "a", 5), take_number(tx, "a"), take_number(tx, "b")] == [1, 2, 7, 1]
+        assert [take_number(tx, "a"), take_number(tx, "a", 5), take_number(tx, "a"), take_number(tx, "b")] == [
+            1,
+            2,
+            7,
+            1,
+        ]
     with pytest.raises(ZeroDivisionError), store.write() as tx:
         take_number(tx, "a", 100)
         raise ZeroDivisionError

@@ -1,0 +1,66 @@
+"""`python -m engine.campaign`: many schedules from a seed; the last line of the output is one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from engine.campaign.invariants import table
+from engine.campaign.play import Plan, play
+from engine.campaign.run import campaign, report, terminal
+from engine.errors import UnknownName
+from engine.flowfile import load_flow
+from engine.program import FlowProgram, compile_flow
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a campaign; 1 when any schedule failed."""
+    asked = _parser().parse_args(arguments)
+    if asked.invariants:
+        sys.stdout.write(table() + "\n")
+        return 0
+    plan = Plan(flow_program(asked.flow), frozenset(asked.without), asked.restore_ours)
+    seeds = range(asked.seed, asked.seed + asked.schedules)
+    if asked.verbose:
+        failed = False
+        for seed in seeds:
+            result = play(plan, seed)
+            failed |= result.failed
+            sys.stdout.write(report(result) + "\n")
+        return int(failed)
+    summary = campaign(plan, seeds, asked.jobs, terminal())
+    sys.stdout.write(json.dumps(summary.as_json()) + "\n")
+    return int(bool(summary.failing))
+
+
+def flow_program(name: str) -> FlowProgram:
+    """A shipped flow, compiled.
+
+    Raises:
+        UnknownName: when there is none of the name.
+    """
+    folder = Path(__file__).resolve().parents[2] / "flows"
+    flow, _ = load_flow(folder / f"{name}.yaml")
+    if flow is None:
+        raise UnknownName("flow", name, tuple(sorted(path.stem for path in folder.glob("*.yaml"))))
+    return compile_flow(flow)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.campaign", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=1000, help="how many schedules (1000)")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the first; the next ones follow (1)")
+    parser.add_argument("--flow", default="ramp_to_quickbooks", help="a shipped flow (ramp_to_quickbooks)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a processor)")
+    parser.add_argument("--without", action="append", default=[], metavar="FAULT", help="leave a fault out; repeat it")
+    parser.add_argument("--restore-ours", action="store_true", help="also restore our own store from older copies")
+    parser.add_argument("--invariants", action="store_true", help="list the invariants and where each is checked")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the timeline of every schedule")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
