@@ -107,7 +107,9 @@ def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) ->
         return
     if intake.source_id != full["source_id"]:
         text = f"`{full['source_id']}` was asked for and `{intake.source_id[:64]}` came"
-        _unreadable(batch, stream, ExpressionError(text, hint="the flow's `key` must be the id of the stream's records"))
+        _unreadable(
+            batch, stream, ExpressionError(text, hint="the flow's `key` must be the id of the stream's records")
+        )
     elif intake.payload_sha256 != full["payload_sha256"]:
         _changed(batch, stream, full, intake, data)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
 from typing import Any
@@ -13,6 +13,7 @@ from engine.clock import Ids
 from engine.errors import ExpressionError, RenderError
 from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
+from engine.mapping import MapProgram
 from engine.money import parse_money
 from engine.program import FlowProgram, StreamProgram, VariantProgram
 from engine.store.records import Intake, Reason
@@ -129,6 +130,8 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
     if key is None or key == "" or isinstance(key, (dict, list, bool)):
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives no id for this record")
     payload = canonical(data)
+    if "\\ud" in payload:
+        _whole_text(payload, key)
     about = _about(stream, data, context)
     return Intake(
         str(key),
@@ -140,6 +143,16 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
         about.get("reference"),
         about.get("date"),
     )
+
+
+def _whole_text(payload: str, key: object) -> None:
+    """Refuse half a character, a lone surrogate, which JSON can write and no file or database can hold."""
+    try:
+        json.dumps(json.loads(payload), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ExpressionError(
+            f"{key!a}: a text in it holds half a character", hint="correct the text in the source"
+        ) from error
 
 
 def prepare(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any]) -> Prepared:
@@ -180,9 +193,9 @@ def _map(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, A
     """Select, adopt, map, check, and choose the way of writing."""
     context = RecordContext(desk.resolver, desk.settings, data)
     try:
-        for program, say in stream.select:
-            if not truthy(program(data, context)):
-                return Parked("skipped", (Reason("not_selected", say),))
+        failing = stream.select(data, context)
+        if failing >= 0:
+            return Parked("skipped", (Reason("not_selected", stream.select_says[failing]),))
         if stream.adopt is not None:
             found = stream.adopt(data, context)
             if isinstance(found, Mapping) and found:
@@ -190,9 +203,10 @@ def _map(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, A
         mapped = stream.map(data, context)
         if context.missing:
             return Parked("deferred", tuple(context.missing))
-        for program, say in stream.check:
-            if not truthy(program(mapped, context)):
-                return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
+        failing = stream.check(mapped, context)
+        if failing >= 0:
+            say = stream.check_says[failing]
+            return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
         chosen = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
         if context.missing:
             return Parked("deferred", tuple(context.missing))
@@ -244,7 +258,7 @@ def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> bool
     """Whether the record would still be taken; one that cannot be told is left to `prepare` to report."""
     context = RecordContext(desk.resolver, desk.settings, data)
     try:
-        return all(truthy(program(data, context)) for program, _ in stream.select)
+        return stream.select(data, context) < 0
     except ExpressionError:
         return False
 
@@ -278,10 +292,17 @@ def _about(stream: StreamProgram, data: object, context: RecordContext) -> dict[
     try:
         found = stream.about(data, context)
     except ExpressionError:
-        return {}
+        found = {name: value for each in stream.about_each for name, value in _one(each, data, context)}
     return {
         name: None if value is None or isinstance(value, dict | list) else str(value) for name, value in found.items()
     }
+
+
+def _one(each: MapProgram, data: object, context: RecordContext) -> Iterator[tuple[str, object]]:
+    try:
+        yield from each(data, context).items()
+    except ExpressionError:
+        return
 
 
 def _amount(text: str | None) -> str | None:

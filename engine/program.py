@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.jsontext import plain
-from engine.mapping import MapProgram, Program, Scope, compile_expression, compile_map
+from engine.mapping import (
+    ConditionsProgram,
+    MapProgram,
+    Program,
+    Scope,
+    compile_conditions,
+    compile_expression,
+    compile_map,
+)
 from engine.model import Expr, Flow, Lookup, Stream
 from engine.render import Template, Templates
 
@@ -32,10 +40,13 @@ class StreamProgram:
     when: Program | None
     key: Program
     about: MapProgram
-    select: tuple[tuple[Program, str], ...]
+    about_each: tuple[MapProgram, ...]
+    select: ConditionsProgram
+    select_says: tuple[str, ...]
     adopt: Program | None
     map: MapProgram
-    check: tuple[tuple[Program, str], ...]
+    check: ConditionsProgram
+    check_says: tuple[str, ...]
     variants: tuple[VariantProgram, ...]
     provide_key: Program | None
     lists: tuple[str, ...]
@@ -83,15 +94,19 @@ def compile_flow(flow: Flow) -> FlowProgram:
         return compiled(expr) if expr else None
 
     def stream_program(stream: Stream) -> StreamProgram:
+        about = [(name, expr) for name in ABOUT if (expr := getattr(stream.about, name))]
         return StreamProgram(
             stream,
             optional(stream.when),
             compiled(stream.key),
-            compile_map([(name, expr) for name in ABOUT if (expr := getattr(stream.about, name))], scope),
-            tuple((compiled(item.only), item.say) for item in stream.select),
+            compile_map(about, scope),
+            tuple(compile_map([entry], scope) for entry in about),
+            compile_conditions([item.only for item in stream.select], scope),
+            tuple(item.say for item in stream.select),
             compiled(stream.adopt.found) if stream.adopt else None,
             compile_map(stream.map, scope),
-            tuple((compiled(item.expect), item.say) for item in stream.check),
+            compile_conditions([item.expect for item in stream.check], scope),
+            tuple(item.say for item in stream.check),
             tuple(
                 VariantProgram(optional(v.when), v.request, templates.get(v.template) if v.template else None)
                 for v in stream.write.variants

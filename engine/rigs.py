@@ -148,6 +148,7 @@ class Rigged(Protocol):
     def rig(self, seed: int, clock: Clock, options: Json) -> BooksRig | SourceRig:
         """A small made-up vendor with a random selection of faults, all from the seed.
 
-        `chart` lines a source up with its target; `without` names faults that are to stay away.
+        `chart` lines a source up with its target; `without` names faults that are to stay away, `focus`
+        the only ones that are to happen.
         """
         ...

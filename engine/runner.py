@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NoReturn
 
 from engine import intake, pipeline
 from engine.clock import iso
@@ -56,8 +57,12 @@ class RunReport:
         return tuple(s.error for s in self.streams if s.error) + self.mark_errors
 
 
-class DryRun(Exception):  # noqa: N818 - a signal that rolls back, not an error
+class DryRun(Exception):
     """Everything was computed; nothing is to be kept."""
+
+
+def _undo() -> NoReturn:
+    raise DryRun
 
 
 @dataclass(slots=True)
@@ -120,7 +125,7 @@ class Runner:
                     found.append(StreamReport(stream.stream.name, batch.counts))
                 report = RunReport(program.flow.name, company, tuple(found))
                 look(tx, report)
-                raise DryRun
+                _undo()
         except DryRun:
             assert report is not None
             return report

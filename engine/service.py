@@ -30,6 +30,7 @@ class Service:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _looked_back: bool = False
 
     def start(self) -> None:
         """Start the worker thread."""
@@ -50,6 +51,8 @@ class Service:
     def tick(self) -> list[RunReport]:
         """Do everything that is due now, once."""
         reports = []
+        if not self._looked_back:
+            self._look_back()
         with self.world.store.read() as tx:
             pairs = [
                 (company, program)
@@ -68,6 +71,17 @@ class Service:
             except FlowctlError as error:
                 logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
         return reports
+
+    def _look_back(self) -> None:
+        """What a process was reading when it was killed is due at once; if it still lives, it is merely read twice."""
+        at = self.world.at()
+        with self.world.store.write() as tx:
+            for row in tx.rows("runs_unfinished", {}):
+                work.finish_run(tx, row["id"], "lost", {}, at)
+                program = self.programs.get(row["flow"])
+                for stream in program.flow.streams if program else ():
+                    work.sooner(tx, row["company"], row["flow"], stream.name, at)
+        self._looked_back = True
 
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
         flow, runner = program.flow, Runner(self.world)

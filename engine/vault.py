@@ -61,7 +61,7 @@ class Vault:
         return opened.decode()
 
     def _bound_to(self, company: str, connection: str, name: str) -> bytes:
-        return "\0".join((company, connection, name, self.key_id)).encode()
+        return f"{company}\0{connection}\0{name}\0{self.key_id}".encode()
 
 
 def load_key(home: Path, *, create: bool = True) -> Vault:

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.invariants:
         sys.stdout.write(table() + "\n")
         return 0
-    plan = Plan(flow_program(asked.flow), frozenset(asked.without), asked.restore_ours)
+    plan = Plan(flow_program(asked.flow), frozenset(asked.without), frozenset(asked.focus), asked.restore_ours)
     seeds = range(asked.seed, asked.seed + asked.schedules)
     if asked.verbose:
         failed = False
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flow", default="ramp_to_quickbooks", help="a shipped flow (ramp_to_quickbooks)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a processor)")
     parser.add_argument("--without", action="append", default=[], metavar="FAULT", help="leave a fault out; repeat it")
+    parser.add_argument("--focus", action="append", default=[], metavar="FAULT", help="only this one, often; repeat it")
     parser.add_argument("--restore-ours", action="store_true", help="also restore our own store from older copies")
     parser.add_argument("--invariants", action="store_true", help="list the invariants and where each is checked")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the timeline of every schedule")

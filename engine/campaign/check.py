@@ -131,12 +131,24 @@ def _posted(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> N
             verdict.lost += 1
         verdict.says(f"{name} is {row['state']}, and {target} is not in the books")
         return
+    _foreign(scene, verdict, row, target)
     for made in mine:
         if made.id == target and made.amount is not None:
             _cents(verdict, row, made.amount)
         elif made.id != target:
             verdict.lost += 1
             verdict.says(f"{name} has the receipt {target}, and {made.id} is in the books")
+
+
+def _foreign(scene: Scene, verdict: Verdict, row: Row, target: str) -> None:
+    """A receipt may name only what was made for this record; a list object may have been there before."""
+    maker = scene.tx.one("operation_get", {"id": scene.witness.maker.get(target, "")})
+    if maker is not None and maker["record_id"] != row["id"]:
+        verdict.lost += 1
+        verdict.says(f"{_name(row)} has the receipt {target}, which was made for another record")
+    elif target not in scene.witness.maker and "TxnID" in row["receipt"]:
+        verdict.lost += 1
+        verdict.says(f"{_name(row)} has the receipt {target}, which somebody else made")
 
 
 def _cents(verdict: Verdict, row: Row, amount: Decimal) -> None:

@@ -37,6 +37,8 @@ class Plan:
 
     program: FlowProgram
     without: frozenset[str] = frozenset()
+    # Only these, and often; a random selection of all when it is empty.
+    focus: frozenset[str] = frozenset()
     restore_ours: bool = False
 
 
@@ -226,7 +228,7 @@ def _usable(item: Any) -> bool:
 def _stage(plan: Plan, seed: int) -> Stage:
     chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
     clock = FakeClock()
-    options = {"without": sorted(plan.without)}
+    options = {"without": sorted(plan.without), "focus": sorted(plan.focus)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     image, login = _image(plan.program)
@@ -238,6 +240,8 @@ def _stage(plan: Plan, seed: int) -> Stage:
     _bind(machine, plan.program, books, source, chance)
     level = chance.choice((0.0, 0.5, 1.0, 2.0))
     chaos.rates = {n: rate * level for n, rate in FAULTS.items() if n not in plan.without and chance.random() < 0.5}
+    if plan.focus:
+        chaos.rates = {n: rate * 2 for n, rate in FAULTS.items() if n in plan.focus}
     return Stage(plan, chance, clock, machine, books, source, witness, login)
 
 

@@ -14,6 +14,7 @@ from engine.model import Expr
 # How often one input may appear in a result, and how many parts an expression may have with its defines written out.
 MAX_COPIES = 4096
 MAX_EXPANDED = 5000
+TOO_DEEP = "with its defines written out it is nested too deeply"
 
 CODES: Mapping[str, str] = {
     "E101": "the text is not a JMESPath expression",
@@ -155,6 +156,8 @@ def _check_growth(tree: Node, reporter: Reporter) -> None:
             reporter.report("E115", tree.start, "the result holds the same value thousands of times", hint)
     except _GrowthError as error:
         reporter.report(error.code, tree.start, str(error))
+    except RecursionError:
+        reporter.report("E102", tree.start, TOO_DEEP)
 
 
 _CHAINS = frozenset({"pipe", "subexpression", "index_expression", "projection", "value_projection", "flatten"})

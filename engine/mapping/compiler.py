@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from engine.mapping.calls import CALLS
-from engine.mapping.checks import check_expression
+from engine.mapping.checks import TOO_DEEP, check_expression
 from engine.mapping.functions import MAX_LIST, MAX_TEXT
 from engine.mapping.nodes import NODES
 from engine.mapping.scope import EvalContext, Scope
@@ -96,6 +96,8 @@ def _entry(expr: Expr, place: Place) -> Val:
         value = inside.emit(parse(expr.text))
     except BadSyntax as error:
         raise EvaluationError(expr.text, error.message, error.hint) from error
+    except RecursionError as error:
+        raise EvaluationError(expr.text, TOO_DEEP, None) from error
     result = inside.assign(value.code, "r")
     place.line(f"except CAUGHT as e: failed({text}, e)")
     if value.kind == "list":

@@ -82,10 +82,8 @@ def ordered(left: object, right: object) -> bool:
     return (type(left) in NUMERIC and type(right) in NUMERIC) or (isinstance(left, str) and isinstance(right, str))
 
 
-def key_text(name: str, value: object) -> str | None:
-    """A key or label of a lookup: text, or a whole number as text."""
-    if value is None or type(value) is str:
-        return value
+def key_text(name: str, value: object) -> str:
+    """A key or label of a lookup that is no plain text already: a whole number as text."""
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
     error = WrongValueError("a text or a whole number", value)

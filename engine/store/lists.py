@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from engine.contract import ListObject
 from engine.store.base import Row, Tx, take_number
 
-
 Revision = tuple[tuple[str, int], ...]
 
 

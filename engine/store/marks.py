@@ -130,5 +130,6 @@ def _call(tx: Tx, scope: dict[str, object], rows: list[Row], at: str) -> int:
 def _key(company: str, flow: str, rows: list[Row]) -> str:
     """A key that the same content always gets: the source drops what it has already seen under it."""
     content = "\n".join(sorted(f"{row['source_id']}\t{row['outcome']}\t{row['text']}" for row in rows))
-    digest = sha256(f"{company}\n{flow}\n{rows[0]['kind']}\n{content}".encode()).hexdigest()
+    about = f"{company}\n{flow}\n{rows[0]['connection']}\n{rows[0]['kind']}"
+    digest = sha256(f"{about}\n{content}".encode()).hexdigest()
     return f"flowctl-{digest[:40]}"

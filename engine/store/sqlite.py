@@ -199,4 +199,7 @@ def _translated() -> Iterator[None]:
             raise StoreDamaged(
                 f"the store file is damaged: {error}", hint="stop flowctl and restore the newest backup"
             ) from error
+        if isinstance(error, sqlite3.IntegrityError):
+            # SQLite names the constraint and its columns here, never a value.
+            raise Bug(f"the store refused a row: {error}") from error
         raise

@@ -162,3 +162,14 @@ def test_values_that_do_not_fit(field: FieldSpec, value: str | int, message: str
     with pytest.raises(SettingWrong) as caught:
         typed(field, value)
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_one_company_is_one_company_file(world: World) -> None:
+    connect(world, "acme", "ledger", "ledger", {"user": "wc"}, {"password": "p"})
+    connect(world, "acme", "ledger", "ledger", {"user": "wc"}, {})
+    connect(world, "acme", "shop", "shop", {"region": "eu"}, {"api_key": "k-1"})
+    with pytest.raises(SettingWrong) as caught:
+        connect(world, "acme", "books", "ledger", {"user": "other"}, {"password": "p"})
+    assert str(caught.value) == "setting `user`: `wc` signs in for the connection `ledger` of this company already"
+    connect(world, "acme", "books", "ledger", {"user": "wc"}, {"password": "p"})
+    connect(world, "zeta", "ledger", "ledger", {"user": "other"}, {"password": "p"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from engine import follow, intake, worklist
 from engine.contract import Json, ListObject, OperationOutcome
 from engine.errors import BadAnswer, Bug, Rejected
 from engine.follow import Hand
-from engine.store import journal, lists, outbox, records
+from engine.store import journal, lists, outbox, records, work
 from engine.store.base import Row
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, FLOW, VENDORS, Bench, bill
@@ -58,7 +57,9 @@ def recheck(bench: Bench, row: Row, data: Json | None) -> None:
 
 
 @pytest.mark.parametrize("sent", [False, True])
-def test_a_record_that_was_prepared_while_the_source_was_asked_is_not_prepared_twice(bench: Bench, *, sent: bool) -> None:
+def test_a_record_that_was_prepared_while_the_source_was_asked_is_not_prepared_twice(
+    bench: Bench, *, sent: bool
+) -> None:
     change(bench, vendor=ODD)
     bench.run("bills")
     stale = bench.record("b-1")
@@ -88,7 +89,7 @@ def test_the_store_refuses_a_second_live_operation_of_a_record(bench: Bench) -> 
     bench.run("bills")
     record = bench.record("b-1")
     again = outbox.NewOperation("x" * 22, "ledger", record["id"], "BillAdd", b"<B/>", "{G}", "{}", "{}")
-    with pytest.raises(sqlite3.IntegrityError), bench.world.store.write() as tx:
+    with pytest.raises(Bug), bench.world.store.write() as tx:
         outbox.add(tx, COMPANY, AT, [again])
 
 
@@ -112,7 +113,11 @@ def test_one_that_cannot_be_read_keeps_no_other_from_it(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill("b-1", vendor=ODD), bill("b-2", vendor=ODD), bill("b-3", vendor=ODD)]
     bench.run("bills")
     bench.shop.listed["bills"] = []
-    bench.shop.singles = {"b-1": Rejected("no such id"), "b-2": BadAnswer("no JSON"), "b-3": bill("b-3", status="draft")}
+    bench.shop.singles = {
+        "b-1": Rejected("no such id"),
+        "b-2": BadAnswer("no JSON"),
+        "b-3": bill("b-3", status="draft"),
+    }
     report = bench.runner.run(bench.program, COMPANY, streams=("bills",))
     assert [str(error) for error in report.errors] == ["no such id"] * 2  # the payments share the read
     assert bench.states() == {"b-1": "deferred", "b-2": "deferred", "b-3": "skipped"}
@@ -197,6 +202,19 @@ def test_two_records_under_one_key_are_not_silently_one(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill("b-1"), bill("b-1", number="other")]
     bench.run("bills")
     assert ("ambiguous", f"{FLOW}/bills/b-1", 1) in bench.alerts()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [bill("b-\ud800"), bill("b-2", number="x\udfff"), bill("b-2", vendor={"id": "v\ud800", "name": "n"})],
+)
+def test_half_a_character_stops_one_record_and_no_other(bench: Bench, broken: dict[str, Any]) -> None:
+    bench.shop.listed["bills"] = [broken, bill("b-1", memo="whole: \U0001f600 \\ud800"), bill("b-3", number=2**70)]
+    bench.run("bills")
+    assert bench.states() == {"b-1": "intended", "b-3": "intended"}
+    with bench.world.store.read() as tx:
+        message = next(row["message"] for row in work.alerts(tx, COMPANY) if row["subject"] == f"{FLOW}/bills")
+    assert message.endswith(f"{broken['id']!a}: a text in it holds half a character")
 
 
 # --- a person changes what a waiting record was prepared with

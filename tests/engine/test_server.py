@@ -91,6 +91,12 @@ def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch
     assert ask(app_for(bench), "GET", "/healthz").status_code == 200
 
 
+def test_not_ready_when_the_worker_has_ended(bench: Bench) -> None:
+    app = Server(bench.world, {FLOW: bench.program}, bench.outbox, working=lambda: False).app()
+    answer = ask(app, "GET", "/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": "the worker has ended"})
+
+
 @pytest.mark.parametrize(
     ("method", "url", "status"),
     [("GET", "/", 404), ("GET", HOOK, 405), ("POST", "/healthz", 405), ("PUT", "/ledger", 405)],
@@ -258,6 +264,17 @@ def test_a_client_that_dribbles_gets_408_over_a_socket(monkeypatch: pytest.Monke
         with socket.create_connection(("127.0.0.1", port), 5) as client:
             client.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
             assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.acceptance
+def test_a_webhook_that_hangs_up_is_not_kept(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(app_for(bench)) as url:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.sendall(b"POST /webhooks/acme/shop HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert httpx.get(f"{url}/healthz").status_code == 200
+    assert count(bench.world.store, "webhook_events") == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.acceptance

@@ -252,14 +252,15 @@ def test_a_worker_that_ends_by_itself_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made, _ = looping(bench, monkeypatch, ZeroDivisionError(), None)
-    assert made.alive
+    seen = [made.alive]
     made.start()
     assert made._thread is not None
     made._thread.join(10)
-    assert not made.alive
+    seen.append(made.alive)
     assert [line["event"] for line in logged(capsys)] == ["worker ended"]
     made.stop()
-    assert made.alive  # it was stopped, as it should
+    seen.append(made.alive)  # it was stopped, as it should
+    assert seen == [True, False, True]
 
 
 def test_a_passing_fault_is_tried_again_soon(bench: Bench) -> None:

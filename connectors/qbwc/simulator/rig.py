@@ -13,6 +13,7 @@ from typing import Any
 from lxml import etree
 
 from connectors.qbwc.sandbox import FILE_ID, QuickBooksSandbox
+from connectors.qbwc.simulator import dotnet
 from connectors.qbwc.simulator.company import Books, CompanyFile, close_books
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
 from connectors.qbwc.simulator.model import Behaviour, Preferences, VirtualClock
@@ -34,6 +35,7 @@ _RATES: Mapping[str, float] = {
     "switch_file": 0.25, "switch_file_midway": 0.08, "restore_backup": 0.3, "user_edit": 0.4, "user_delete": 0.25,
     "connection_error": 0.2, "duplicate_receive": 0.2,
 }  # fmt: skip
+_OWN: Mapping[str, float] = {"busy": 0.15, "stale_receive": 0.05}
 _ACCOUNTS = (
     Account("Checking", "Bank", "10100"),
     Account("Accounts Payable", "AccountsPayable", "20000"),
@@ -70,9 +72,12 @@ class _Tap:
     watch: Watch
     rig: QuickBooksRig
     said: str = ""
+    older: str = ""
 
     def __call__(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Carry one call."""
+        if b"<receiveResponseXML " in body:
+            self._stale(body)
         answer = self.post(body, headers)
         if b"<sendRequestXML " in body:
             place = self.rig.place()  # the file that this very call named
@@ -80,8 +85,16 @@ class _Tap:
             if self.said.startswith("<?xml"):
                 self.watch.handed_out(self.said, place)
         elif b"<receiveResponseXML " in body and answer[0] == 200:
-            self.watch.answered(self.said, _argument(body, "response"))
+            self.older = _argument(body, "response")
+            self.watch.answered(self.said, self.older)
         return answer
+
+    def _stale(self, body: bytes) -> None:
+        """The answer to an earlier document comes once more, as that of the present one."""
+        if not self.older or not self.rig.strikes("stale_receive"):
+            return
+        given = {"ticket": _argument(body, "ticket"), "response": self.older, "hresult": "", "message": ""}
+        self.post(*dotnet.request("receiveResponseXML", given))
 
 
 class _Connector(WebConnector):
@@ -109,7 +122,8 @@ class QuickBooksRig:
     other: CompanyFile
     faults: _Storm
     chance: random.Random
-    busy: bool = False
+    # Faults of this rig's own, beside those of the Web Connector.
+    rates: Mapping[str, float] = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
     astray: list[Made] = field(default_factory=list)
     total: Counter[str] = field(default_factory=Counter)
@@ -137,8 +151,7 @@ class QuickBooksRig:
 
     def visit(self, handler: Handler, user: str, password: str, watch: Watch) -> list[str]:
         """What happens between two sessions, then one session."""
-        if self.busy:
-            self._lock()
+        self._lock()
         post = _Tap(handler_post(handler), watch, self)
         connector = _Connector(
             post, user, password, self.sandbox.company, application=self.sandbox.application, faults=self.faults
@@ -156,7 +169,7 @@ class QuickBooksRig:
         away = self.faults.taken_away
         self.faults = _Storm(FaultPlan())
         self.faults.taken_away = away
-        self.busy = False
+        self.rates = {}
         self.sandbox.company.locks.clear()
         close_books(self.sandbox.company, None)
 
@@ -182,13 +195,19 @@ class QuickBooksRig:
         """How often each fault happened."""
         return self.total + self.faults.counts
 
+    def strikes(self, name: str) -> bool:
+        """Whether a fault of this rig's own happens now."""
+        rate = self.rates.get(name, 0.0)
+        happens = rate > 0 and self.chance.random() < rate
+        self.total[name] += happens
+        return happens
+
     def _lock(self) -> None:
         """Somebody has a form open in QuickBooks, or has closed it again."""
         locks = self.sandbox.company.locks
         locks.clear()
-        if self.chance.random() < 0.3:
+        if self.strikes("busy"):
             locks[self.chance.choice(_LOCKS)] = self.chance.choice((3175, 3176, 3180))
-            self.total["busy"] += 1
 
 
 def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
@@ -201,20 +220,29 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
         # The other file looks just like this one, but for its path and what the Web Connector wrote into it.
         other.preferences = replace(other.preferences, company_name=company.preferences.company_name)
     level = chance.choice((0.3, 1.0, 1.0, 2.0))
-    chosen = [name for name in FAULTS if name not in without and chance.random() < 0.4]
-    rates = {name: min(0.6, level * chance.uniform(0.3, 1.0) * _RATES.get(name, _USUAL)) for name in chosen}
+    focus = frozenset(options.get("focus", ()))
+    chosen = [name for name in (*FAULTS, *_OWN) if name not in without and chance.random() < 0.4]
+    if focus:
+        chosen, level = [name for name in (*FAULTS, *_OWN) if name in focus], 2.0
+    usual = {**_RATES, **_OWN}
+    drawn = {name: min(0.6, level * chance.uniform(0.3, 1.0) * usual.get(name, _USUAL)) for name in chosen}
+    rates = {name: rate for name, rate in drawn.items() if name not in _OWN}
     plan = FaultPlan(seed, rates, slow_s=chance.choice((20.0, 61.0, 240.0)))
     application = Application(owner_id=OWNER_ID, file_id=FILE_ID, max_requests=_MOST_REQUESTS)
     application = replace(application, closes_after_error=chance.random() < 0.3)
     rig = QuickBooksRig(QuickBooksSandbox(company, application), other, _Storm(plan, other), chance)
-    rig.busy = "busy" not in without and chance.random() < 0.2
-    if "closed_period" not in without and chance.random() < 0.1:
+    rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
+    if _wants("closed_period", without, focus) and chance.random() < 0.1:
         close_books(company, _today(clock) - timedelta(days=chance.randrange(10, 60)))
         rig.total["closed_period"] += 1
-    if "name_taken" not in without and chance.random() < 0.1:
-        add(company, chance.choice(("Customer", "Employee")), str(options.get("taken") or "Smith Ltd"), {})
+    if _wants("name_taken", without, focus) and chance.random() < 0.1:
+        add(company, chance.choice(("Customer", "Employee")), "Smith Ltd", {})
         rig.total["name_taken"] += 1
     return rig
+
+
+def _wants(name: str, without: frozenset[str], focus: frozenset[str]) -> bool:
+    return name not in without and (not focus or name in focus)
 
 
 def _behaviour(chance: random.Random) -> Behaviour:

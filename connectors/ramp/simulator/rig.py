@@ -324,17 +324,17 @@ _DOINGS: Mapping[str, Callable[[RampRig], str]] = {
 def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
     """One to four vendors, one to five bills, up to three card transactions, and what goes wrong."""
     chance = random.Random(f"{seed}:source")  # noqa: S311 - a simulation must repeat
-    without = frozenset(options.get("without", ()))
+    without, focus = frozenset(options.get("without", ())), frozenset(options.get("focus", ()))
     profile = chance.choice(("2025-08", "2026-08"))
-    simulator = RampSimulator(seed, clock, profile=profile, options=_options(chance), faults=_plan(chance, without))
+    simulator = RampSimulator(seed, clock, profile=profile, options=_options(chance), faults=_plan(chance, without, focus))
     chart: Mapping[str, Sequence[Json]] = options.get("chart", {})
     accounts = [Account(str(a["external_id"]), str(a["name"]), str(a.get("code") or "")) for a in chart["accounts"]]
-    if "gap" not in without and chance.random() < 0.4:
+    if "gap" not in without and (not focus or "gap" in focus) and chance.random() < 0.4:
         accounts.append(Account("ramp-only-1", "Client Gifts", ""))
     deeds = {
         name: rate * chance.uniform(0.5, 1.5)
         for name, rate in _DEEDS.items()
-        if name not in without and chance.random() < 0.5
+        if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
     rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
     names = chance.sample(_NAMES, chance.randrange(1, 5))
@@ -366,9 +366,11 @@ def _options(chance: random.Random) -> Options:
     )
 
 
-def _plan(chance: random.Random, without: frozenset[str]) -> list[Fault]:
+def _plan(chance: random.Random, without: frozenset[str], focus: frozenset[str]) -> list[Fault]:
     level = chance.choice((0.3, 1.0, 2.0))
     chosen = [name for name in _FAULTS if name not in without and chance.random() < 0.4]
+    if focus:
+        chosen, level = [name for name in _FAULTS if name in focus], 2.0
     return [
         Fault(
             name,

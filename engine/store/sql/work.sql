@@ -4,6 +4,9 @@ INSERT INTO runs (id, company, flow, started_at) VALUES (:id, :company, :flow, :
 -- name: run_finish
 UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts WHERE id = :id;
 
+-- name: runs_unfinished
+SELECT * FROM runs WHERE ended_at IS NULL ORDER BY id;
+
 -- name: runs_recent
 SELECT * FROM runs WHERE company = :company AND (:flow = '' OR flow = :flow) ORDER BY id DESC LIMIT :limit;
 

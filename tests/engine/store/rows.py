@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from hashlib import sha256
 
 from engine.contract import MessageSet
+from engine.errors import Bug
 from engine.store import outbox, records
 from engine.store.base import Row, Tx
 from engine.store.records import Intake, NewRecord, Place, Reason
@@ -15,7 +15,7 @@ LATER = "2026-03-02T15:00:00.000000Z"
 COMPANY = "acme"
 PLACE = Place(COMPANY, "flow", "bills", "post")
 # What a backend raises when a constraint refuses a row.
-REFUSED = (sqlite3.IntegrityError,)
+REFUSED = (Bug,)
 
 
 def intake(source_id: str = "b-1", payload: str = '{"id":"b-1"}') -> Intake:

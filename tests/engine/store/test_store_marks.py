@@ -183,3 +183,19 @@ def test_calls_that_wait_for_each_other_go_one_by_one(store: Store) -> None:
         assert [row["kind"] for row in first] == ["A"]
         marks.finish(tx, first[0]["id"], "done")
         assert [row["kind"] for row in marks.due(tx, COMPANY, "flow", AT)] == ["B"]
+
+
+def test_a_refused_mark_is_told_again_under_the_same_key(store: Store) -> None:
+    with store.write() as tx:
+        row = tell(tx)
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (first,) = marks.due(tx, COMPANY, "flow", AT)
+        marks.finish(tx, first["id"], "refused")
+        marks.tell_again(tx, row["id"])
+        assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 1
+        (again,) = marks.due(tx, COMPANY, "flow", AT)
+        assert again["idempotency_key"] == first["idempotency_key"]
+        assert [m.id for m in marks.call_of(tx, again).posted] == ["b-1"]
+        marks.finish(tx, again["id"], "done")
+        marks.tell_again(tx, row["id"])
+        assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 0
