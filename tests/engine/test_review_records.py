@@ -209,7 +209,7 @@ def test_two_records_under_one_key_are_not_silently_one(bench: Bench) -> None:
     [bill("b-\ud800"), bill("b-2", number="x\udfff"), bill("b-2", vendor={"id": "v\ud800", "name": "n"})],
 )
 def test_half_a_character_stops_one_record_and_no_other(bench: Bench, broken: dict[str, Any]) -> None:
-    bench.shop.listed["bills"] = [broken, bill("b-1", memo="whole: \U0001f600 \\ud800"), bill("b-3", number=2**70)]
+    bench.shop.listed["bills"] = [broken, bill("b-1", memo="whole: \U0001f600 \\ud800"), bill("b-3", more=2**70)]
     bench.run("bills")
     assert bench.states() == {"b-1": "intended", "b-3": "intended"}
     with bench.world.store.read() as tx:

@@ -232,10 +232,10 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     application = replace(application, closes_after_error=chance.random() < 0.3)
     rig = QuickBooksRig(QuickBooksSandbox(company, application), other, _Storm(plan, other), chance)
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
-    if _wants("closed_period", without, focus) and chance.random() < 0.1:
+    if _wants("closed_period", without, focus) and chance.random() < (1.0 if focus else 0.1):
         close_books(company, _today(clock) - timedelta(days=chance.randrange(10, 60)))
         rig.total["closed_period"] += 1
-    if _wants("name_taken", without, focus) and chance.random() < 0.1:
+    if _wants("name_taken", without, focus) and chance.random() < (1.0 if focus else 0.1):
         add(company, chance.choice(("Customer", "Employee")), "Smith Ltd", {})
         rig.total["name_taken"] += 1
     return rig
