@@ -60,6 +60,8 @@ def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> Non
             hand.actor,
             [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
         )
+        if record["drifted"]:
+            _begin_anew(tx, hand, operation, "the source changed while it was under way")
         return
     waits_for = outcome.waits_for
     provide = json.loads(operation["follow_up"]).get("provide")
@@ -126,6 +128,15 @@ def _posted(
         done = tx.one("record_get", {"id": record["id"]})
         assert done is not None
         close(tx, hand, done, "nothing to tell the source")
+
+
+def _begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
+    """Take back an operation that waits; its record is prepared from what is known now."""
+    record = tx.one("record_get", {"id": operation["record_id"]})
+    assert record is not None
+    outbox.put(tx, operation["id"], "cancelled")
+    step = Move(record, "pending", "changed", detail={"cancelled": operation["id"], "why": why})
+    records.move(tx, hand.company, hand.at, hand.actor, [step])
 
 
 def _bounded(operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome:

@@ -245,7 +245,9 @@ def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data
     }  # fmt: skip
     # Nothing that is written changed; but what waits must not be sent for a record that is no longer wanted.
     if _same(batch, stream, full, data) and (state != "intended" or pipeline.selected(stream, batch.desk, data)):
-        batch.tx.run("record_same", kept)
+        # Should the target refuse it, what the source says now decides whether it is tried again.
+        unwanted = state in ("sent", "unknown") and not pipeline.selected(stream, batch.desk, data)
+        batch.tx.run("record_drift" if unwanted else "record_same", {**kept, "at": batch.hand.at})
         if state == "posted":
             marks.tell_again(batch.tx, row["id"])
         if full["drifted"] and state not in ("sent", "unknown"):

@@ -159,6 +159,7 @@ class Stage:
             self.witness.note(f"  run: {error}")
 
     def _session(self) -> None:
+        self.witness.tries.clear()
         for line in self.books.visit(self.machine.handle, *self.login, self.witness):
             self.witness.note(f"  {line}")
 

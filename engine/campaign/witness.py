@@ -16,8 +16,8 @@ from engine.rigs import Made, Told
 from engine.store.base import Row, Tx
 
 _SET_ID = re.compile(r"[0-9A-Za-z]{22}")
-# A schedule has a dozen sessions; each may send an operation once, and again after an answered look-up.
-_MOST_TRIES = 25
+# In one session an operation goes out once, and again after an answered look-up, which is bounded too.
+_MOST_TRIES = 8
 _PART = re.compile(r"-[0-9]+$")
 # Queries that only read lists or ask which company file is open: no answer to them says what became of a write.
 _IDLE = frozenset(
@@ -127,7 +127,7 @@ class Witness:
         for name in operations:
             self.tries[name] += 1
             if self.tries[name] == _MOST_TRIES:
-                self.broke(24, f"operation {name} went out {_MOST_TRIES} times")
+                self.broke(24, f"operation {name} went out {_MOST_TRIES} times in one session")
         self.asked[new] = False
 
     def _operation(self, tx: Tx, document: str, name: str) -> None:

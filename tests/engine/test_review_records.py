@@ -169,6 +169,30 @@ def test_what_is_tried_again_is_still_wanted(bench: Bench) -> None:
     assert bench.record("b-1")["state"] == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"amount": "80.00", "lines": [{"account": "Rent", "amount": "80.00"}]}, "intended"),
+        ({"status": "draft"}, "skipped"),
+    ],
+)
+def test_what_the_target_was_too_busy_for_is_not_sent_when_it_has_changed(
+    bench: Bench, changes: dict[str, Any], state: str
+) -> None:
+    bench.run("bills")
+    made = bench.send()
+    assert made is not None
+    change(bench, **changes)
+    bench.run("bills")
+    (operation,) = made.operations
+    bench.settle(made, OperationOutcome(operation.id, "retry", code="3175", message="locked"))
+    assert operations(bench) == [("cancelled", "100.00")]
+    bench.runner.prepare(bench.program, COMPANY)
+    assert bench.record("b-1")["state"] == state
+    assert operations(bench)[1:] == ([("waiting", "80.00")] if state == "intended" else [])
+    assert bench.alerts() == []
+
+
 def test_a_target_that_renames_is_no_news_of_the_source(bench: Bench) -> None:
     bench.run("bills")
     bench.post_all()

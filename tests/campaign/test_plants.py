@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+
+from engine.campaign.__main__ import flow_program
+from engine.campaign.play import Plan, play
+from tests.campaign.plants import FOCUS, PLANTS, planted
+
+FLOW = flow_program("ramp_to_quickbooks")
+ENOUGH = 400
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    plan = Plan(FLOW, focus=FOCUS.get(name, frozenset()))
+    with planted(name):
+        found = next((seed for seed in range(1, ENOUGH) if play(plan, seed).failed), None)
+    assert found is not None
+    # The same schedule is clean without the bug: it is the bug that was found.
+    assert not play(plan, found).failed
+
+
+def test_there_are_enough() -> None:
+    assert len(PLANTS) >= 20
+    assert set(FOCUS) <= set(PLANTS)
