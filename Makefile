@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLOW ?= ramp_to_quickbooks
+SCHEDULES ?= 1000
+SEED ?= 1
 
-.PHONY: demo test check bench lock schemas stale clean help
+.PHONY: demo test check bench campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -39,6 +41,9 @@ stale: $(VENV)/.ready ## Fail when a generated file is not what its source gives
 
 bench: $(VENV)/.ready ## Measure speed and memory; writes benchmarks/latest.json
 	$(BIN)/python -m benchmarks
+
+campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FLOW=name; the last line is JSON
+	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) --flow $(FLOW)
 
 lock: ## Pin dependencies with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt

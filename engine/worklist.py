@@ -241,11 +241,12 @@ def save_mapping(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
 
 
 def drop_mapping(tx: Tx, hand: Hand, flow: Flow, lookup: str, key: str) -> bool:
-    """Remove a mapping; what was posted with it stays as it is. False when there was none."""
+    """Remove a mapping; what was posted with it stays, what waits is prepared anew. False when there was none."""
     if not lists.drop_mapping(tx, hand.company, flow.name, lookup, key):
         return False
     entry = journal.Entry("unmapped", flow.name, detail={"lookup": lookup, "key": key})
     journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    follow.reconsider(tx, hand, flow.name, key, f"mapping:{lookup}:{key}")
     return True
 
 
@@ -260,6 +261,7 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None) 
         companies.put_setting(tx, hand.company, flow.name, name, value)
     detail = {"setting": name, "value": value}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("setting", flow.name, detail=detail)])
+    withdrawn = follow.reconsider(tx, hand, flow.name, f"setting:{name}", f"setting:{name}")
     rows = parked(tx, hand.company, "deferred", flow.name)
     says = _says(flow, name)
     if says:
@@ -271,7 +273,7 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None) 
     detail = {"by": f"setting:{name}"}
     moves = [Move(row, "pending", "woken", records.load_reasons(row), detail=detail) for row in rows]
     records.move(tx, hand.company, hand.at, hand.actor, moves)
-    return len(moves)
+    return len(moves) + withdrawn
 
 
 def _says(flow: Flow, name: str) -> set[tuple[str, str]]:

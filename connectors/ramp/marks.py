@@ -92,7 +92,9 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
     if not open_ids:
         return
     if never and outcome is None:
-        raise Rejected(f"{client.where}: {batch.kind} was taken and cannot show: archived: {_listed(never)}", hint=_HINT)
+        raise Rejected(
+            f"{client.where}: {batch.kind} was taken and cannot show: archived: {_listed(never)}", hint=_HINT
+        )
     named = _listed(open_ids)
     if isinstance(outcome, Rejected):
         raise Rejected(

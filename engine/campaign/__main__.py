@@ -43,9 +43,10 @@ def flow_program(name: str) -> FlowProgram:
         UnknownName: when there is none of the name.
     """
     folder = Path(__file__).resolve().parents[2] / "flows"
-    flow, _ = load_flow(folder / f"{name}.yaml")
+    known = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    flow, problems = load_flow(known[name]) if name in known else (None, [])
     if flow is None:
-        raise UnknownName("flow", name, tuple(sorted(path.stem for path in folder.glob("*.yaml"))))
+        raise UnknownName("valid flow" if problems else "flow", name, tuple(known))
     return compile_flow(flow)
 
 

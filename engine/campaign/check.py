@@ -84,7 +84,9 @@ def check(scene: Scene) -> Verdict:
 def _by_record(scene: Scene, live: Sequence[Made]) -> dict[int | None, list[Made]]:
     """Our objects by the record that each stands for: by the operation that made it, else by its GUID."""
     guids = {
-        guid_of(scene.company, row["flow"], row["stream"], row["source_id"], row["phase"]).strip("{}").lower(): row["id"]
+        guid_of(scene.company, row["flow"], row["stream"], row["source_id"], row["phase"]).strip("{}").lower(): row[
+            "id"
+        ]
         for row in scene.rows
     }
     found: defaultdict[int | None, list[Made]] = defaultdict(list)
@@ -220,7 +222,7 @@ def _name(row: Row) -> str:
 def _source(scene: Scene, verdict: Verdict) -> None:
     for wanted in scene.source.wanted():
         row = scene.witness.record(scene.tx, wanted.stream, wanted.phase, wanted.id)
-        _standing(scene, verdict, wanted, row)
+        _standing(verdict, wanted, row)
     seen = Counter((told.stream, told.phase, told.id) for told in scene.source.told())
     for told in scene.source.told():
         if seen[told.stream, told.phase, told.id] > 1:
@@ -228,7 +230,7 @@ def _source(scene: Scene, verdict: Verdict) -> None:
         _reference(scene, told)
 
 
-def _standing(scene: Scene, verdict: Verdict, wanted: Wanted, row: Row | None) -> None:
+def _standing(verdict: Verdict, wanted: Wanted, row: Row | None) -> None:
     name, state = f"{wanted.stream}/{wanted.id} ({wanted.phase})", row["state"] if row is not None else "not known"
     if wanted.standing == "due" and state in ("not known", "skipped"):
         verdict.lost += 1
@@ -247,7 +249,9 @@ def _reference(scene: Scene, told: Told) -> None:
     row = scene.witness.record(scene.tx, told.stream, told.phase, told.id)
     receipt: Json = json.loads(row["receipt"] or "{}") if row is not None else {}
     if receipt.get("TxnID") != told.reference:
-        scene.witness.broke(14, f"the source has {told.reference} for {told.stream}/{told.id}, we {receipt.get('TxnID')}")
+        scene.witness.broke(
+            14, f"the source has {told.reference} for {told.stream}/{told.id}, we {receipt.get('TxnID')}"
+        )
 
 
 # --- the journal ---

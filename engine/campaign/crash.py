@@ -27,8 +27,8 @@ FAULTS: Mapping[str, float] = {
 }  # fmt: skip
 
 
-class Crash(BaseException):  # noqa: N818 - no `except Exception` may take it for an error
-    """The process is gone at this very moment."""
+class Crash(BaseException):
+    """The process is gone at this very moment. No `except Exception` may take it for an error."""
 
 
 @dataclass(slots=True)
@@ -38,9 +38,17 @@ class Chaos:
     chance: random.Random
     rates: Mapping[str, float]
     counts: Counter[str] = field(default_factory=Counter)
+    # After how many more opportunities one is to happen for certain, for tests that aim.
+    aims: dict[str, int] = field(default_factory=dict)
 
     def strike(self, name: str) -> bool:
         """Whether it happens now."""
+        if name in self.aims:
+            self.aims[name] -= 1
+            if self.aims[name] < 0:
+                del self.aims[name]
+                self.counts[name] += 1
+                return True
         rate = self.rates.get(name, 0.0)
         if rate <= 0 or self.chance.random() >= rate:
             return False
@@ -53,7 +61,7 @@ class CrashingStore(SqliteStore):
 
     def __init__(self, image: bytes, chaos: Chaos) -> None:
         super().__init__(None, image=image)
-        self._chaos = chaos
+        self.chaos = chaos
         self.dead = False
 
     @contextmanager
@@ -88,7 +96,7 @@ class CrashingStore(SqliteStore):
         raise Crash
 
     def _perhaps(self, name: str) -> None:
-        if self._chaos.strike(name):
+        if self.chaos.strike(name):
             self.die()
 
 
@@ -113,7 +121,9 @@ class CrashingTransport(httpx.BaseTransport):
 class Machine:
     """The computer that our server runs on: it starts the process again, from the disk alone."""
 
-    def __init__(self, image: bytes, program: FlowProgram, company: str, clock: FakeClock, chaos: Chaos, seed: int) -> None:  # noqa: PLR0913, E501 - what a computer consists of
+    def __init__(
+        self, image: bytes, program: FlowProgram, company: str, clock: FakeClock, chaos: Chaos, seed: int
+    ) -> None:
         self.program = program
         self.company = company
         self.clock = clock
@@ -159,14 +169,14 @@ class Machine:
 
     def _break_leases(self) -> None:
         """A new process sees that the holder is gone; here both have the same number, which it could not tell apart."""
-        calm, self.store._chaos = self.store._chaos, Chaos(random.Random(0), {})  # noqa: S311, SLF001 - nothing strikes here
+        chaos, self.store.chaos = self.store.chaos, Chaos(random.Random(0), {})  # noqa: S311 - nothing strikes here
         with self.store.write() as tx:
             for connection in self.program.flow.connections:
                 name = f"token:{self.company}/{connection.name}"
                 holder = work.lease_holder(tx, name)
                 if holder:
                     work.release_lease(tx, name, holder)
-        self.store._chaos = calm  # noqa: SLF001
+        self.store.chaos = chaos
 
 
 def _served(program: FlowProgram) -> Served:

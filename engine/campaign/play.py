@@ -28,6 +28,9 @@ COMPANY = "sim"
 SERVER = "https://localhost"
 _PASSWORD = "campaign"  # noqa: S105 - of a simulated Web Connector only
 _CHART = {"accounts": [{"external_id": "1", "name": "Office Supplies", "code": ""}]}
+_WEIGHTS: Mapping[str, float] = {
+    "cycle": 5.0, "run": 1.0, "session": 2.0, "tell": 1.0, "prepare": 0.5, "person": 0.7,
+}  # fmt: skip
 _PAUSES = ("+1m", "+20m", "+2h", "+5h", "+1d")
 
 
@@ -61,7 +64,7 @@ class Result:
 
 def play(plan: Plan, seed: int) -> Result:
     """Play the schedule of one seed."""
-    stage = _stage(plan, seed)
+    stage = stage_of(plan, seed)
     try:
         stage.storm()
         stage.calm()
@@ -93,24 +96,29 @@ class Stage:
 
     def storm(self) -> None:
         """The part with faults."""
-        steps: Mapping[str, tuple[Callable[[], None], float]] = {
-            "cycle": (self._cycle, 5.0),
-            "run": (self._run, 1.0),
-            "session": (self._session, 2.0),
-            "tell": (self._tell, 1.0),
-            "prepare": (self._prepare, 0.5),
-            "person": (self._person, 0.7),
-            "restore_ours": (self._restore_ours, 0.6 if self.plan.restore_ours else 0.0),
-        }
-        names, weights = list(steps), [weight for _, weight in steps.values()]
+        weights = {**_WEIGHTS, "restore_ours": 0.6 if self.plan.restore_ours else 0.0}
         for _ in range(self.chance.randrange(3, 7)):
-            self._people()
-            for name in self.chance.choices(names, weights):
-                self.witness.note(name)
-                self._guarded(steps[name][0])
+            for line in self.source.befall():
+                self.witness.note(line)
+            (name,) = self.chance.choices(list(weights), list(weights.values()))
+            self.take(name)
             self.clock.advance(self.chance.choice(_PAUSES))
             if self.plan.restore_ours:
                 self.images.append(self.machine.store.image())
+
+    def take(self, name: str) -> None:
+        """Take one step of those in `_WEIGHTS`."""
+        steps: Mapping[str, Callable[[], None]] = {
+            "cycle": self._cycle,
+            "run": self._run,
+            "session": self._session,
+            "tell": self._tell,
+            "prepare": self._prepare,
+            "person": self._person,
+            "restore_ours": self._restore_ours,
+        }
+        self.witness.note(name)
+        self._guarded(steps[name])
 
     def calm(self) -> None:
         """No more faults: a person does what waits for one, and two cycles must be enough after that."""
@@ -142,10 +150,6 @@ class Stage:
         except Crash:
             self.witness.note("  our process died")
             self.machine.restart()
-
-    def _people(self) -> None:
-        for line in self.source.befall():
-            self.witness.note(line)
 
     def _cycle(self) -> None:
         self._guarded(self._run)
@@ -208,12 +212,12 @@ class Stage:
                 full = tx.one("record_get", {"id": row["id"]})
                 assert full is not None
                 operation = full["operation_id"]
-                found = next(
-                    (m.id for m in self.books.live() if self.witness.maker.get(m.id) == operation), None
-                )
+                found = next((m.id for m in self.books.live() if self.witness.maker.get(m.id) == operation), None)
                 try:
                     worklist.declare(tx, self._hand(), row, found, "")
-                    self.witness.note(f"  a person says that {row['stream']}/{row['source_id']} is {found or 'not there'}")
+                    self.witness.note(
+                        f"  a person says that {row['stream']}/{row['source_id']} is {found or 'not there'}"
+                    )
                 except worklist.NotHeld:
                     continue
 
@@ -226,7 +230,8 @@ def _usable(item: Any) -> bool:
     return bool(item.active) and str(item.data.get("type") or item.data.get("account_type") or kinds[0]) in kinds
 
 
-def _stage(plan: Plan, seed: int) -> Stage:
+def stage_of(plan: Plan, seed: int) -> Stage:
+    """The world of a schedule, before anything happens."""
     chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
     clock = FakeClock()
     options = {"without": sorted(plan.without), "focus": sorted(plan.focus)}
@@ -275,13 +280,13 @@ def _connector(name: str) -> Rigged:
 
 
 @lru_cache(maxsize=4)
-def _image_of(flow: str, key: tuple[tuple[str, str], ...]) -> tuple[bytes, tuple[str, str]]:
+def _image_of(connections: tuple[tuple[str, str], ...]) -> tuple[bytes, tuple[str, str]]:
     """A store with everything connected, and the agent's login; made once a process, since hashing takes long."""
     from argon2 import PasswordHasher
 
     clock, user = FakeClock(), ""
     world = memory_world(0, clock)
-    for name, connector_name in key:
+    for name, connector_name in connections:
         connector = _connector(connector_name)
         rig = connector.rig(0, clock, {"chart": _CHART})
         settings, secrets = rig.sandbox.binding(SERVER)
@@ -300,12 +305,10 @@ def _image_of(flow: str, key: tuple[tuple[str, str], ...]) -> tuple[bytes, tuple
 
 
 def _image(program: FlowProgram) -> tuple[bytes, tuple[str, str]]:
-    return _image_of(program.flow.name, tuple((c.name, c.connector) for c in program.flow.connections))
+    return _image_of(tuple((c.name, c.connector) for c in program.flow.connections))
 
 
-def _bind(
-    machine: Machine, program: FlowProgram, books: BooksRig, source: SourceRig, chance: random.Random
-) -> None:
+def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: SourceRig, chance: random.Random) -> None:
     """Settings of this schedule: how the connections are set, and how the flow is."""
     with machine.world.store.write() as tx:
         for connection in program.flow.connections:

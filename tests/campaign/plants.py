@@ -11,15 +11,12 @@ from typing import Any
 import pytest
 
 from connectors.qbwc import conduct, probe, recovery, session, turns
-from connectors.qbwc.simulator.model import Refused
 from connectors.qbwc.state import Flight
 from engine import desk, follow, intake, pipeline, runner
 from engine.campaign import crash
 from engine.contract import MessageSet, OperationOutcome
 from engine.qbxml.envelope import envelope, status_check
 from engine.store import journal, marks, outbox, records, work
-
-assert Refused  # the simulated books' own refusals are no plants
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 PLANTS: dict[str, Plant] = {}
@@ -208,7 +205,9 @@ def nothing_kept_means_not_run(patch: pytest.MonkeyPatch) -> None:
     def wrapped(after: Any) -> Any:
         def answered(message_set: MessageSet, answer: Any, text: str) -> Any:
             if not answer.responses:
-                retry = [OperationOutcome(op.id, "retry", code="9002", message="again") for op in message_set.operations]
+                retry = [
+                    OperationOutcome(op.id, "retry", code="9002", message="again") for op in message_set.operations
+                ]
                 return recovery.Settled(tuple(retry))
             return after(message_set, answer, text)
 
@@ -338,7 +337,9 @@ def new_guid_each_time(patch: pytest.MonkeyPatch) -> None:
             if len(parts) == 2:
                 body = parts[0] + b"<ExternalGUID>" + guid("").encode() + parts[1][38:]
                 digest = hashlib.sha256(body).hexdigest()
-                tx._connection.execute("UPDATE message_sets SET body = ?, sha256 = ? WHERE id = ?", (body, digest, set_id))
+                tx._connection.execute(
+                    "UPDATE message_sets SET body = ?, sha256 = ? WHERE id = ?", (body, digest, set_id)
+                )
 
         return thaw
 

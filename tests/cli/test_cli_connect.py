@@ -118,7 +118,10 @@ def test_nobody_to_ask(cli: Cli) -> None:
             ("ramp", "--secret-file", "client_id=nowhere"),
             "error: nowhere: No such file or directory\n  hint: check the path and its permissions\n",
         ),
-        (("ramp", "--company", "acme"), "error: there is no company `acme`\n  hint: there is none yet; `flowctl company add acme` adds it\n"),
+        (
+            ("ramp", "--company", "acme"),
+            "error: there is no company `acme`\n  hint: there is none yet; `flowctl company add acme` adds it\n",
+        ),
     ],
 )
 def test_wrong_words(cli: Cli, arguments: tuple[str, ...], message: str) -> None:

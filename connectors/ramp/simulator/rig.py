@@ -15,7 +15,17 @@ from connectors.ramp.sandbox import RampSandbox
 from connectors.ramp.simulator import build, syncs
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
-from connectors.ramp.simulator.records import Account, Bill, Line, Money, Options, Selection, Transaction, Vendor
+from connectors.ramp.simulator.records import (
+    Account,
+    Bill,
+    Line,
+    Money,
+    Options,
+    Profile,
+    Selection,
+    Transaction,
+    Vendor,
+)
 from connectors.ramp.simulator.serve import transport
 from connectors.ramp.simulator.world import bill_ready
 from engine.clock import Clock
@@ -28,7 +38,14 @@ if TYPE_CHECKING:
 
 _FAULTS: tuple[FaultName, ...] = get_args(FaultName)
 _NAMES = (
-    *("Acme Supply", "Granite Peak Supply Co.", "Müller & Söhne GmbH", "東京オフィス用品", "Smith Ltd", "O'Malley <&> Sons"),
+    *(
+        "Acme Supply",
+        "Granite Peak Supply Co.",
+        "Müller & Söhne GmbH",
+        "東京オフィス用品",
+        "Smith Ltd",
+        "O'Malley <&> Sons",
+    ),
     "International Society for Long Vendor Names and Their Truncation, Inc.",
 )
 _MERCHANTS = ("Blue Bottle Coffee", "Acme Supply", "Hôtel Lutetia")
@@ -111,8 +128,10 @@ class RampRig:
             found.append(self._wanted("BILL_SYNC", bill.id, self._bill_stands(bill, told)))
             if bill.status == "PAID":
                 found.append(self._wanted("BILL_PAYMENT_SYNC", bill.id, self._payment_stands(bill, told)))
-        for row in world.transactions.values():
-            found.append(self._wanted("TRANSACTION_SYNC", row.id, self._transaction_stands(row, told)))
+        found += [
+            self._wanted("TRANSACTION_SYNC", row.id, self._transaction_stands(row, told))
+            for row in world.transactions.values()
+        ]
         return found
 
     def told(self) -> Sequence[Told]:
@@ -157,7 +176,8 @@ class RampRig:
     def lines(self) -> tuple[Line, ...]:
         """One to three lines."""
         return tuple(
-            Line(self.chance.randrange(1, 100_000), self.coding(), None) for _ in range(self.chance.choice((1, 1, 2, 3)))
+            Line(self.chance.randrange(1, 100_000), self.coding(), None)
+            for _ in range(self.chance.choice((1, 1, 2, 3)))
         )
 
     def coding(self) -> tuple[Selection, ...]:
@@ -325,8 +345,10 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
     """One to four vendors, one to five bills, up to three card transactions, and what goes wrong."""
     chance = random.Random(f"{seed}:source")  # noqa: S311 - a simulation must repeat
     without, focus = frozenset(options.get("without", ())), frozenset(options.get("focus", ()))
-    profile = chance.choice(("2025-08", "2026-08"))
-    simulator = RampSimulator(seed, clock, profile=profile, options=_options(chance), faults=_plan(chance, without, focus))
+    profile: Profile = "2025-08" if chance.random() < 0.5 else "2026-08"
+    simulator = RampSimulator(
+        seed, clock, profile=profile, options=_options(chance), faults=_plan(chance, without, focus)
+    )
     chart: Mapping[str, Sequence[Json]] = options.get("chart", {})
     accounts = [Account(str(a["external_id"]), str(a["name"]), str(a.get("code") or "")) for a in chart["accounts"]]
     if "gap" not in without and (not focus or "gap" in focus) and chance.random() < 0.4:

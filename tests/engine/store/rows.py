@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from hashlib import sha256
 
 from engine.contract import MessageSet
@@ -15,7 +16,7 @@ LATER = "2026-03-02T15:00:00.000000Z"
 COMPANY = "acme"
 PLACE = Place(COMPANY, "flow", "bills", "post")
 # What a backend raises when a constraint refuses a row.
-REFUSED = (Bug,)
+REFUSED = (Bug, sqlite3.IntegrityError)
 
 
 def intake(source_id: str = "b-1", payload: str = '{"id":"b-1"}') -> Intake:
