@@ -125,7 +125,8 @@ class Resolver:
 
     def _missing(self, lookup: Lookup, key: str, label: str) -> Reason:
         shown = label or key
-        waits = tuple(f"mapping:{lookup.name}:{k}" for k in dict.fromkeys((key, label)) if k) + (f"list:{lookup.list}",)
+        keys = (f"mapping:{lookup.name}:{k}" for k in dict.fromkeys((key, label)) if k)
+        waits = (*keys, f"list:{lookup.list}")
         for stream in self.flow.streams:
             if stream.provide and stream.provide.lookup == lookup.name:
                 for row in self._rows_of(stream.name, key):

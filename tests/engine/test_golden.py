@@ -171,7 +171,7 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
             "  - cycle",
             "  - set: {create_vendor: false}",
             "5:11: there is no setting `create_vendor`",
-            "did you mean `create_vendors`? known: ap_account, bank_account, card_account, card_posts_as, create_vendors, home_currency",
+            "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency",
         ),
         ("steps:\n  - cycle", "steps: []", "1:1: `steps` must be a list with something in it", None),
     ],

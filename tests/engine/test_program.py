@@ -66,7 +66,7 @@ def test_what_a_stream_is_made_of() -> None:
     vendors, bills, payments = program.streams
     assert program.stream("bills") is bills
     assert bills.select_says == ("the bill is a draft",)
-    assert [say for _, say in bills.check] == ["the lines do not add up to the bill"]
+    assert bills.check_says == ("the lines do not add up to the bill",)
     assert (vendors.adopt is None, vendors.provide_key is None, bills.provide_key is None) == (False, False, True)
     assert (payments.when is None, bills.when is None) == (False, True)
     assert [(v.request, v.when is None, v.template is None) for v in payments.variants] == [

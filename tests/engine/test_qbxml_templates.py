@@ -45,10 +45,18 @@ def record(**changes: Any) -> dict[str, Any]:
             "account": found("Travel:Meals", "8-3"),
             "class": None,
             "customer": found("Smith:Kitchen"),
+            "billable": False,
             "amount": Decimal("12.50"),
             "memo": "",
         },
-        {"account": found("Travel"), "class": found("Ops"), "customer": None, "amount": Decimal("7.5"), "memo": "taxi"},
+        {
+            "account": found("Travel"),
+            "class": found("Ops"),
+            "customer": None,
+            "billable": True,
+            "amount": Decimal("7.5"),
+            "memo": "taxi",
+        },
     ]
     return {
         "request_id": "0123456789ABCDEFGHIJKL",
@@ -84,7 +92,7 @@ HEAD = 'requestID="0123456789ABCDEFGHIJKL">'
 GUID = "<ExternalGUID>{7B2C1E0A-1111-4222-8333-444455556666}</ExternalGUID>"
 EXPENSES = (
     "<ExpenseLineAdd><AccountRef><ListID>8-3</ListID></AccountRef><Amount>12.50</Amount>"
-    "<CustomerRef><FullName>Smith:Kitchen</FullName></CustomerRef></ExpenseLineAdd>"
+    "<CustomerRef><FullName>Smith:Kitchen</FullName></CustomerRef><BillableStatus>NotBillable</BillableStatus></ExpenseLineAdd>"
     "<ExpenseLineAdd><AccountRef><FullName>Travel</FullName></AccountRef><Amount>7.50</Amount><Memo>taxi</Memo>"
     "<ClassRef><FullName>Ops</FullName></ClassRef></ExpenseLineAdd>"
 )
@@ -106,7 +114,7 @@ EXACT = {
     f"<RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>{GUID}{EXPENSES}</CreditCardCreditAdd></CreditCardCreditAddRq>",
     "card_journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate><RefNumber>INV-1</RefNumber>"
     f"{GUID}<JournalDebitLine><AccountRef><ListID>8-3</ListID></AccountRef><Amount>12.50</Amount><Memo>Ramp 1</Memo>"
-    "<EntityRef><FullName>Smith:Kitchen</FullName></EntityRef></JournalDebitLine>"
+    "<EntityRef><FullName>Smith:Kitchen</FullName></EntityRef><BillableStatus>NotBillable</BillableStatus></JournalDebitLine>"
     "<JournalDebitLine><AccountRef><FullName>Travel</FullName></AccountRef><Amount>7.50</Amount><Memo>taxi</Memo>"
     f"<ClassRef><FullName>Ops</FullName></ClassRef></JournalDebitLine><JournalCreditLine>{CARD}<Amount>20.00</Amount>"
     "<Memo>Ramp 1</Memo></JournalCreditLine></JournalEntryAdd></JournalEntryAddRq>",
@@ -149,6 +157,7 @@ def test_two_hundred_lines_add_up(template: str) -> None:
             "account": found("Travel"),
             "class": None,
             "customer": None,
+            "billable": False,
             "amount": Decimal(rng.randint(1, 99999)).scaleb(-2),
             "memo": f"line {n}",
         }

@@ -19,6 +19,7 @@ from engine.money import exponent, from_minor
 JsonObject = dict[str, Any]
 JSON_TYPE = "application/json"
 _CENT = Decimal("0.01")
+_MARKED = re.compile(r'"\\u0000([^"\\]*)\\u0000"')
 
 
 class ApiError(Exception):
@@ -92,13 +93,15 @@ def not_found(what: str) -> ApiError:
 
 def dumps(value: object) -> str:
     """JSON text in which a Decimal keeps its places: Ramp prints major-unit amounts as plain numbers."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(str(key))}:{dumps(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(dumps, value)) + "]"
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_marked)
+    return _MARKED.sub(r"\1", text)
+
+
+def _marked(value: object) -> str:
+    """A number in a text that nothing else can hold, since the encoder has no way to write it as it is."""
     if isinstance(value, Decimal):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False)
+        return f"\0{value}\0"
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def reply(status: int, value: object = None) -> HttpReply:
