@@ -25,5 +25,5 @@ def build(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool =
         yield
         service.stop()
 
-    outbox = StoreOutbox(world, programs, service.poke)
+    outbox = StoreOutbox(world, programs, service.poke, logs=True)
     return Server(world, programs, outbox, service.poke, lifespan, lambda: service.alive).app()

@@ -11,6 +11,7 @@ from engine.diagnostics import Diagnostic, suggestion
 from engine.errors import UnknownName, UsageError
 from engine.spec import FieldSpec
 from engine.store import companies, journal
+from engine.vault import secret_variable
 from engine.world import World
 
 Value = str | int | bool
@@ -27,11 +28,22 @@ class SettingWrong(UsageError):
 class SettingsRefused(UsageError):
     """The connector finds fault with the settings."""
 
-    def __init__(self, problems: list[Diagnostic]) -> None:
-        lines = [f"{p.where}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in problems]
-        super().__init__(
-            "the settings do not fit:\n  " + "\n  ".join(lines), hint="give them again with --set NAME=VALUE"
-        )
+    def __init__(self, connection: str, problems: list[Diagnostic], secrets: frozenset[str]) -> None:
+        lines = []
+        for p in problems:
+            # To run `flowctl connect` is what the person has just done.
+            again = p.hint is None or p.hint.startswith("run `flowctl connect ")
+            lines.append(f"{p.where}: {p.message}" + ("" if again else f" ({p.hint})"))
+        sealed = next((p.where for p in problems if p.where in secrets), None)
+        hints = []
+        if sealed is not None:
+            hints.append(
+                "give secrets with --ask, to be asked for them, with --secret-file NAME=PATH, or in variables such as "
+                f"{secret_variable(connection, sealed)}"
+            )
+        if any(p.where not in secrets for p in problems):
+            hints.append("give settings again with --set NAME=VALUE")
+        super().__init__("the settings do not fit:\n  " + "\n  ".join(lines), hint="; ".join(hints))
 
 
 def connect(
@@ -65,7 +77,7 @@ def connect(
         _one_file(world, company, connection, values)
     problems = [p for p in connector.check(Binding(company, connection, values, sealed)) if p.level == "error"]
     if problems:
-        raise SettingsRefused(problems)
+        raise SettingsRefused(connection, problems, frozenset(f.name for f in fields.values() if f.secret))
     at = world.at()
     login = _login(company, values, sealed) if "user" in fields and "password" in secrets else None
     with world.store.write() as tx:

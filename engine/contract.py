@@ -287,6 +287,10 @@ class Sessions(Protocol):
         """Write one journal line about the session; with `alert`, a person is told."""
         ...
 
+    def refused(self, company: str, user: str) -> None:
+        """Count a refused sign-in in one alert, which the next good one ends; `company` is empty for an unknown user."""
+        ...
+
 
 class Operations(Protocol):
     """The outbox as a polled connector sees it."""
@@ -426,7 +430,7 @@ class Scoped(Protocol):
     """An open connection whose vendor grants scopes; a setting called `scopes` says which were asked for."""
 
     def granted(self) -> frozenset[str]:
-        """The scopes that were granted; asks the vendor for a token when there is none."""
+        """The scopes that were granted, once a cheap call has shown that the vendor still takes the token."""
         ...
 
 

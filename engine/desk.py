@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine import contract, follow, registry
-from engine.clock import iso
+from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.errors import Bug
 from engine.follow import Hand
+from engine.log import logger
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.store import companies, journal, lists, outbox, records, work
-from engine.store.base import Tx
+from engine.store.base import Row, Tx
 from engine.world import World
 
 ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
+_BEGINS = "Web Connector session begins"
+_ENDS = "Web Connector session ends"
 # What a session may complain of, and what is over as soon as the right company file takes part in the work again.
 _OVER_WHEN_IT_WORKS = (
     "company_refused",
@@ -34,11 +38,15 @@ _OVER_WHEN_IT_WORKS = (
 
 @dataclass(frozen=True, slots=True)
 class StoreOutbox:
-    """Hands out desks. `programs` are the flows that this process runs; `changed` is called after a commit that made work."""
+    """Hands out desks. `programs` are the flows that this process runs; `changed` is called after a commit that made work.
+
+    With `logs`, sessions and refused sign-ins are logged once they are committed.
+    """
 
     world: World
     programs: Mapping[str, FlowProgram]
     changed: Callable[[str], None] = lambda _company: None
+    logs: bool = False
 
     @contextmanager
     def transaction(self) -> Iterator[contract.Desk]:
@@ -47,8 +55,19 @@ class StoreOutbox:
         with self.world.store.write() as tx:
             base = _Base(tx, self.world, self.programs, touched)
             yield contract.Desk(_Sessions(base), _Operations(base), _Books(base))
+        for line in base.said if self.logs else ():
+            logger().log(line.level, line.event, **line.fields)
         for company in touched:
             self.changed(company)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line for the log, written when the transaction is committed."""
+
+    level: int
+    event: str
+    fields: Mapping[str, str | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,11 @@ class _Base:
     world: World
     programs: Mapping[str, FlowProgram]
     touched: set[str] = field(default_factory=set)
+    said: list[_Line] = field(default_factory=list)
+
+    def say(self, level: int, event: str, **fields: str | float) -> None:
+        """Log this after the commit; fields without a value are left out."""
+        self.said.append(_Line(level, event, {name: value for name, value in fields.items() if value != ""}))
 
     def hand(self, company: str) -> Hand:
         return Hand(company, self.world.at(), ACTOR)
@@ -92,6 +116,10 @@ class _Sessions:
         at = self.base.world.at()
         scope = {"ticket_hash": ticket_hash, "company": company, "state": json.dumps(dict(state)), "at": at}
         self.base.tx.run("session_insert", scope)
+        work.resolve_alert(self.base.tx, company, "session", work.SIGN_IN, at)
+        for row in rows:
+            self._ended(row, logging.WARNING, "Web Connector session was cut off")
+        self.base.say(logging.INFO, _BEGINS, company=company, user=str(state.get("user") or ""))
         before = iso(self.base.world.clock.now() - timedelta(days=30))
         self.base.tx.run("sessions_prune", {"before": before})
         return tuple(json.loads(row["state"]) for row in rows)
@@ -110,6 +138,32 @@ class _Sessions:
         if row is not None:
             self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.world.at()})
             self.base.touched.add(row["company"])
+            self._ended(row, logging.INFO, _ENDS)
+
+    def _ended(self, row: Row, level: int, event: str) -> None:
+        """Log what a session came to; a visit that found nothing to do is one line, not two."""
+        state: Json = json.loads(row["state"])
+        known = {"company": str(row["company"]), "user": str(state.get("user") or "")}
+        requests = int(state.get("turn") or 0)
+        begun = self.base.said[-1] if self.base.said else None
+        if not requests and begun is not None and begun.event == _BEGINS:
+            self.base.said.pop()
+            self.base.say(level, "Web Connector came, nothing to do", **known)
+            return
+        counts: Mapping[str, int] = state.get("counts") or {}
+        shown = {"posted": 0, "deferred": 0, "failed": 0, **counts}
+        seconds = round((self.base.world.clock.now() - from_iso(row["opened_at"])).total_seconds(), 1)
+        self.base.say(level, event, **known, requests=requests, **shown, seconds=seconds)
+
+    def refused(self, company: str, user: str) -> None:
+        hand = self.base.hand(company)
+        shown = work.plain_user(user)
+        self.base.say(logging.WARNING, "Web Connector sign-in refused", company=company, user=shown)
+        first = work.refuse_sign_in(self.base.tx, company, user, self.base.world.clock.now())
+        # The alert counts; a line of the journal for each would let a stranger fill the disk.
+        if first and company:
+            entry = journal.Entry(work.SIGN_IN, detail={"user": shown})
+            journal.append(self.base.tx, company, hand.at, hand.actor, [entry])
 
     def identity(self, company: str) -> Json | None:
         return companies.identity(self.base.tx, company)
@@ -126,6 +180,8 @@ class _Sessions:
         journal.append(self.base.tx, company, hand.at, hand.actor, [entry])
         if alert:
             work.raise_alert(self.base.tx, company, work.Alert("session", event, message), hand.at)
+            # Its text may quote what QuickBooks said, and so stays in the store.
+            self.base.say(logging.WARNING, "Web Connector session has trouble", company=company, state=event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from engine import registry
 from engine.clock import Clock, from_iso
 from engine.contract import Agent, Binding, Connector, Scoped, Source
 from engine.errors import FlowctlError, UsageError
-from engine.overview import age
-from engine.store import companies, journal
+from engine.overview import age, refused, times
+from engine.store import companies, journal, work
 from engine.store.base import Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
@@ -108,7 +108,12 @@ def store_of(world: World) -> Iterator[Finding]:
         yield Finding("ok", "store", f"whole; journal mode {mode}")
     with store.read() as tx:  # nothing is handed out from inside: a slow reader of ours would hold up writers
         journals = [_journal(tx, company, world.clock) for company in companies.names(tx)]
+        strangers = work.refusals(tx, "", world.clock.now())
     yield from journals
+    if strangers is not None:
+        message = f"{refused(world.clock, strangers)}, a user name that nobody has"
+        hint = "give the Web Connector the file that `flowctl qwc` writes: it holds the right user name"
+        yield Finding("warn", "Web Connector", message, hint)
     yield _sealed(world)
 
 
@@ -167,6 +172,7 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
         companies.require(tx, company)
         rows = companies.connections(tx, company)
         paused = tx.one("company_get", {"company": company})
+        troubles = [*_failed_runs(tx, company, world.clock), *_connection_alerts(tx, company, world.clock)]
     if paused is not None and paused["paused"]:
         yield Finding("warn", f"company {company}", "is paused", "nothing is read or sent until it goes on")
     if not rows:
@@ -174,6 +180,25 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
         yield Finding("warn", f"company {company}", "has no connections", hint)
     for row in rows:
         yield from connection_of(world, company, row["connection"], offline=offline)
+    yield from troubles
+
+
+def _failed_runs(tx: Tx, company: str, clock: Clock) -> Iterator[Finding]:
+    where = "" if company == "main" else f" --company {company}"
+    for row in tx.rows("runs_newest", {"company": company}):
+        if row["outcome"] == "failed":
+            message = f"the last run failed {age(clock, row['ended_at'] or row['started_at'])} ago"
+            hint = f"`flowctl status{where}` shows the alerts, `flowctl run {row['flow']}{where}` tries again"
+            yield Finding("warn", f"{company}/{row['flow']}", message, hint)
+
+
+def _connection_alerts(tx: Tx, company: str, clock: Clock) -> Iterator[Finding]:
+    for row in work.alerts(tx, company):
+        if row["kind"] == "connection":
+            flow = row["subject"].partition("/")[0]
+            seen = f"seen {times(row['times'])}, last {age(clock, row['last_at'])} ago"
+            message = f"{row['message']} ({seen})"
+            yield Finding("warn", f"{company}/{flow}", message, row["hint"] or "it is tried again by itself")
 
 
 def connection_of(world: World, company: str, connection: str, *, offline: bool = False) -> Iterator[Finding]:
@@ -205,6 +230,7 @@ def _agent(world: World, company: str, connection: str, connector: Connector, bi
         logins = companies.logins(tx, company)
         bound = companies.identity(tx, company)
         session = tx.one("session_newest", {"company": company})
+        refusals = work.refusals(tx, company, world.clock.now())
     if isinstance(connector, Agent) and user not in logins:
         hint = f"run `flowctl qwc --new-password --company {company}`"
         yield Finding("FAIL", subject, f"the user `{user}` has no password", hint)
@@ -214,6 +240,15 @@ def _agent(world: World, company: str, connection: str, connector: Connector, bi
         yield Finding("warn", subject, "no company file is bound yet", "let the Web Connector call once")
     else:
         yield Finding("ok", subject, f"bound to the company file `{bound.get('company_name', '')}`")
+    if refusals is not None:
+        where = "" if company == "main" else f" --company {company}"
+        hint = (
+            "type the password again in the Web Connector; when it is lost, "
+            f"`flowctl qwc --new-password{where}` makes another"
+        )
+        yield Finding("warn", subject, f"the Web Connector was {refused(world.clock, refusals)}", hint)
+    if session is None and refusals is not None:
+        return
     if session is None:
         hint = "install the file that `flowctl qwc` writes, and press Update Selected"
         yield Finding("warn", subject, "the Web Connector never called", hint)

@@ -14,7 +14,7 @@ import structlog
 ALLOWED = frozenset({
     "event", "level", "timestamp", "logger", "company", "flow", "stream", "run", "connection", "connector", "read", "intended",
     "deferred", "failed", "skipped", "posted", "marked", "state", "seconds", "error", "hint", "method", "status", "trace_id",
-    "port", "host", "path", "url", "user", "version", "count", "due",
+    "port", "host", "path", "url", "user", "version", "count", "due", "requests", "retry", "held",
 })  # fmt: skip
 _SECRET = re.compile(
     r"(ramp_(?:business_|user_)?(?:tok|jwt|sec)_|Bearer\s+|Basic\s+|(?:password|secret|token|ticket|api_?key)[\"']?\s*[=:>]\s*[\"']?)[^\s\"'<>,;&]+",

@@ -17,6 +17,8 @@ from engine.store.records import MOVES
 # In the order of a record's life.
 STATES = ("pending", "intended", "sent", "unknown", "posted", "closed", "deferred", "failed", "skipped", "vanished")
 assert set(STATES) == set(MOVES)
+# The Web Connector calls again at once; when it has been silent for this long, it is not said to be here.
+_HERE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class SessionLine:
     counts: Mapping[str, int]
     error: str
 
+    def is_here(self, clock: Clock) -> bool:
+        """Whether it is at work now: a session that nobody ended stays open when its agent or our server dies."""
+        return self.is_open and (clock.now() - from_iso(self.seen_at)).total_seconds() < _HERE_S
+
 
 @dataclass(frozen=True, slots=True)
 class ListLine:
@@ -77,6 +83,8 @@ class Overview:
     doubt: Row | None
     lists: tuple[ListLine, ...]
     alerts: tuple[Row, ...]
+    refused: work.Refusals | None = None
+    strangers: work.Refusals | None = None
 
     def count(self, *states: str) -> int:
         """Records in these states."""
@@ -88,7 +96,7 @@ class Overview:
         return worklist.sums((currency, amount) for line in lines for currency, amount in line.money.items())
 
 
-def overview(tx: Tx, company: str, flow: str = "") -> Overview:
+def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
     """Look at a company, or at one flow of it.
 
     Raises:
@@ -111,6 +119,8 @@ def overview(tx: Tx, company: str, flow: str = "") -> Overview:
         tuple(
             a for a in work.alerts(tx, company) if not flow or a["subject"].partition("/")[0] in (flow, a["subject"])
         ),
+        work.refusals(tx, company, clock.now()),
+        work.refusals(tx, "", clock.now()),
     )
 
 
@@ -123,7 +133,18 @@ def age(clock: Clock, moment: str) -> str:
     return f"{seconds} s"
 
 
-def as_json(found: Overview) -> dict[str, Any]:
+def times(number: int) -> str:
+    """How often, in words."""
+    return "once" if number == 1 else f"{number} times"
+
+
+def refused(clock: Clock, found: work.Refusals) -> str:
+    """Refused sign-ins in words."""
+    last = "" if found.times == 1 else "last "
+    return f"refused {times(found.times)}, {last}as `{found.user}` {age(clock, found.last_at)} ago"
+
+
+def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
     """For programs; amounts as text."""
     return {
         "company": found.company,
@@ -155,9 +176,12 @@ def as_json(found: Overview) -> dict[str, Any]:
             "opened_at": found.session.opened_at,
             "seen_at": found.session.seen_at,
             "open": found.session.is_open,
+            "here": found.session.is_here(clock),
             "counts": found.session.counts,
             "error": found.session.error,
         },
+        "refused": _refusals(found.refused),
+        "refused_unknown": _refusals(found.strangers),
         "backlog": found.backlog,
         "untold": found.untold,
         "in_doubt": None
@@ -172,6 +196,10 @@ def as_json(found: Overview) -> dict[str, Any]:
             for row in found.alerts
         ],
     }
+
+
+def _refusals(found: work.Refusals | None) -> dict[str, Any] | None:
+    return None if found is None else {"times": found.times, "user": found.user, "last_at": found.last_at}
 
 
 def texts(sums: Mapping[str, Decimal]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from engine.errors import AuthRefused, BadAnswer, FlowctlError, Rejected, RunErr
 from engine.follow import Hand, close
 from engine.intake import Batch
 from engine.lookups import Resolver
+from engine.model import Fetch
 from engine.program import FlowProgram, StreamProgram
 from engine.qbxml import freeze_request
 from engine.retry import Backoff, later_s
@@ -26,6 +27,8 @@ from engine.world import World
 MARKS_A_CALL = 500
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
+# Connection, fault, and how many seconds pass before the next try.
+Notice = Callable[[str, RunError, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class DryRun(Exception):
     """Everything was computed; nothing is to be kept."""
 
 
+def _unnoticed(_connection: str, _error: RunError, _wait_s: float) -> None:
+    return
+
+
 def _undo() -> NoReturn:
     raise DryRun
 
@@ -71,6 +78,7 @@ class Runner:
 
     world: World
     backoff: Backoff = field(default_factory=Backoff)
+    notice: Notice = _unnoticed
 
     def run(
         self,
@@ -121,6 +129,8 @@ class Runner:
                     batch = self.batch(tx, program, company, number)
                     for page in pages[stream.stream.name]:
                         intake.take_page(batch, stream, page.records)
+                    # What was taken in and is not ready is looked at once more with the rest, and counted there.
+                    del batch.counts["pending"]
                     intake.prepare_pending(batch, stream, 1_000_000)
                     found.append(StreamReport(stream.stream.name, batch.counts))
                 report = RunReport(program.flow.name, company, tuple(found))
@@ -283,13 +293,18 @@ class Runner:
                         checkpoint = page.checkpoint
                         attempt = 1
                 except RunError as error:
-                    wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
-                    if wait is None:
-                        raise
-                    attempt += 1
-                    self.world.clock.sleep(wait)
+                    attempt = self._wait(fetch.connection, error, attempt)
                 else:
                     return
+
+    def _wait(self, connection: str, error: RunError, attempt: int) -> int:
+        """Wait as long as the fault asks for, and say so; returns the number of the next attempt, or raises the fault."""
+        wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
+        if wait is None:
+            raise error
+        self.notice(connection, error, wait)
+        self.world.clock.sleep(wait)
+        return attempt + 1
 
     def _recheck(
         self, program: FlowProgram, company: str, number: int, stream: StreamProgram, counts: Counter[str]
@@ -308,7 +323,7 @@ class Runner:
                 source = source or opened.enter_context(self._source(company, fetch.connection))
                 for row in rows:
                     try:
-                        data = self._get(source, fetch.stream, row["source_id"])
+                        data = self._get(source, fetch, row["source_id"])
                     except (Rejected, BadAnswer) as error:  # one that cannot be read keeps no other from it
                         bad = bad or error
                         continue
@@ -320,17 +335,13 @@ class Runner:
         if bad is not None:
             raise bad
 
-    def _get(self, source: Source, stream: str, record_id: str) -> Json | None:
+    def _get(self, source: Source, fetch: Fetch, record_id: str) -> Json | None:
         attempt = 1
         while True:
             try:
-                return source.get(stream, record_id)
+                return source.get(fetch.stream, record_id)
             except RunError as error:
-                wait = self.backoff.wait_s(attempt, error, self.world.ids.fraction())
-                if wait is None:
-                    raise
-                attempt += 1
-                self.world.clock.sleep(wait)
+                attempt = self._wait(fetch.connection, error, attempt)
 
     def _acknowledged(self, company: str, row: Mapping[str, object]) -> int:
         """The source said yes: what was posted is closed."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from engine.clock import iso
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
@@ -15,10 +16,23 @@ from engine.runner import Runner, RunReport
 from engine.store import companies, work
 from engine.world import World
 
+if TYPE_CHECKING:
+    import structlog
+
 DEFAULT_INTERVAL_S = 3600
 TICK_S = 1.0
 # A stream that is being read is not due for this long; when its process dies, it is read again after that.
 CLAIM_S = 300.0
+# A session makes work with every answer: what the sources were told meanwhile is one line at most this often.
+TOLD_EVERY_S = 30.0
+
+
+@dataclass(slots=True)
+class _Told:
+    """Marks that no line speaks of yet, and when the last line was written."""
+
+    marked: int
+    logged_at: float
 
 
 @dataclass(slots=True)
@@ -31,6 +45,7 @@ class Service:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _looked_back: bool = False
+    _told: dict[tuple[str, str], _Told] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start the worker thread."""
@@ -70,7 +85,16 @@ class Service:
                 raise
             except FlowctlError as error:
                 logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
+        self._log_told(TOLD_EVERY_S)
         return reports
+
+    def _log_told(self, silence_s: float) -> None:
+        """Log what the sources were told, at most one line a flow in so many seconds."""
+        now = self.world.clock.monotonic()
+        for (company, flow), told in self._told.items():
+            if told.marked and now - told.logged_at >= silence_s:
+                logger().info("told the source", company=company, flow=flow, marked=told.marked)
+                told.marked, told.logged_at = 0, now
 
     def _look_back(self) -> None:
         """What a process was reading when it was killed is due at once; if it still lives, it is merely read twice."""
@@ -81,6 +105,9 @@ class Service:
                 program = self.programs.get(row["flow"])
                 for stream in program.flow.streams if program else ():
                     work.sooner(tx, row["company"], row["flow"], stream.name, at)
+            # It may have been killed between claiming a stream and beginning its run: then only the claim speaks of it.
+            until = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
+            tx.run("schedule_claims_end", {"at": at, "until": until})
         self._looked_back = True
 
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
@@ -98,9 +125,10 @@ class Service:
         runner.prepare(program, company)
         marked, errors = runner.tell(program, company)
         if marked or errors:
-            report = RunReport(flow.name, company, (), marked, tuple(errors))
-            _log(report)
-            return [report]
+            told = self._told.setdefault((company, flow.name), _Told(0, float("-inf")))
+            told.marked += marked
+            _troubles(logger().bind(company=company, flow=flow.name), errors)
+            return [RunReport(flow.name, company, (), marked, tuple(errors))]
         return []
 
     @property
@@ -134,7 +162,7 @@ class Service:
             self._wake.wait(TICK_S)
             self._wake.clear()
             if self._stopping.is_set():
-                return
+                break
             try:
                 self.tick()
             except StoreDamaged as error:
@@ -142,6 +170,7 @@ class Service:
                 return
             except FlowctlError as error:
                 logger().error("tick failed", error=str(error), hint=error.hint)
+        self._log_told(0)
 
 
 def _log(report: RunReport) -> None:
@@ -149,5 +178,9 @@ def _log(report: RunReport) -> None:
     log = logger().bind(company=report.company, flow=report.flow, marked=report.marked, **counts)
     if any(counts.values()) or report.marked:
         log.info("run")
-    for error in report.errors:
+    _troubles(log, report.errors)
+
+
+def _troubles(log: structlog.typing.FilteringBoundLogger, errors: Sequence[FlowctlError]) -> None:
+    for error in errors:
         log.warning("trouble", error=str(error), hint=error.hint)

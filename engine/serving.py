@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 class PortTaken(UsageError):
     """The address cannot be listened on."""
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(
-            f"cannot listen on {host}:{port}: {reason}", hint="choose another --port, or end the process that has it"
-        )
+    def __init__(self, host: str, port: int, error: OSError | UnicodeError) -> None:
+        reason = "this is no host name" if isinstance(error, UnicodeError) else error.strerror or str(error)
+        hint = "choose another --port, or end the process that has it"
+        if isinstance(error, UnicodeError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            hint = "give as --host an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        elif error.errno == errno.EACCES:
+            hint = "choose a --port above 1023, which needs no special rights"
+        super().__init__(f"cannot listen on {host}:{port}: {reason}", hint=hint)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -38,9 +43,9 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(512)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        raise PortTaken(host, port, error.strerror or str(error)) from error
+        raise PortTaken(host, port, error) from error
     return listener
 
 

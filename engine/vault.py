@@ -13,6 +13,11 @@ from engine.errors import FlowctlError, UsageError
 KEY_VARIABLE = "FLOWCTL_KEY"
 
 
+def secret_variable(connection: str, name: str) -> str:
+    """The environment variable that a secret of a connection may come from."""
+    return f"FLOWCTL_SECRET_{connection}_{name}".upper()
+
+
 class SealBroken(FlowctlError):
     """A sealed secret does not open."""
 
@@ -72,6 +77,7 @@ def load_key(home: Path, *, create: bool = True) -> Vault:
     """
     given = os.environ.get(KEY_VARIABLE)
     path = home / "key"
+    where = KEY_VARIABLE if given is not None else str(path)
     if given is None:
         if not path.exists():
             if not create:
@@ -86,11 +92,11 @@ def load_key(home: Path, *, create: bool = True) -> Vault:
                 os.fsync(file.fileno())
         if path.stat().st_mode & 0o077:
             raise KeyUnusable(f"{path} can be read by others", hint=f"chmod 600 {path}")
-        given = path.read_text(encoding="ascii")
+        given = path.read_bytes().decode("latin-1")
     try:
         key = base64.b64decode(given.strip(), validate=True)
     except ValueError as error:
-        raise KeyUnusable(f"{KEY_VARIABLE} is not base64", hint="it is the base64 text of 32 random bytes") from error
+        raise KeyUnusable(f"{where} is not base64", hint="it is the base64 text of 32 random bytes") from error
     if len(key) != 32:
-        raise KeyUnusable(f"{KEY_VARIABLE} does not hold 32 bytes", hint="it is the base64 text of 32 random bytes")
+        raise KeyUnusable(f"{where} does not hold 32 bytes", hint="it is the base64 text of 32 random bytes")
     return Vault(key)

@@ -223,6 +223,25 @@ def _near(name: str, objects: Sequence[ListObject]) -> list[str]:
     return list(dict.fromkeys([*ends, *numbers, *alike]))[:3]
 
 
+def label_of(tx: Tx, company: str, flow: str, lookup: str, key: str) -> str:
+    """What people call the key, as the row that there is says, or a record that waits for it; empty when nothing does."""
+    kept = tx.one("mapping_get", {"company": company, "flow": flow, "lookup": lookup, "source_key": key})
+    if kept is not None and kept["label"]:
+        return str(kept["label"])
+    for record in tx.rows("waits_on", {"company": company, "wait_key": f"mapping:{lookup}:{key}"}):
+        for reason in records.load_reasons(record) if record["flow"] == flow else ():
+            found, named, label = _mapping_of(reason)
+            if (found, named) == (lookup, key) and label != key:
+                return label
+    return ""
+
+
+def prepared(tx: Tx, company: str, flow: str) -> int:
+    """How many records are prepared; a change of what they were prepared with takes back those that were not sent."""
+    rows = tx.rows("record_counts", {"company": company, "flow": flow})
+    return sum(row["count"] for row in rows if row["state"] == "intended")
+
+
 def save_mapping(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
     """Save a person's mapping, close the alerts it answers, wake what waited for it; returns how many records woke."""
     scope = {"company": hand.company, "wait_key": f"mapping:{row.lookup}:{row.source_key}"}

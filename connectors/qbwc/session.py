@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -16,7 +16,7 @@ from connectors.qbwc.soap import Call
 from connectors.qbwc.state import Options, State, dump, load
 from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
-from engine.contract import Desk, Json, Outbox
+from engine.contract import Desk, Json, Login, Outbox
 from engine.errors import FlowctlError, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.response import parse_response
@@ -76,9 +76,10 @@ class Service:
             if answer == "busy":
                 return (ticket, "busy")
             if answer == "no" or login is None:
+                self._refused(login, user)
                 return (ticket, "nvu")
             options = Options.read(login.settings)
-            state = State(client=client, seen_at=iso(self.clock.now()), options=options)
+            state = State(client=client, user=user, seen_at=iso(self.clock.now()), options=options)
             with self.outbox.transaction() as desk:
                 work = self._open(desk, login.company, ticket_hash(ticket), state)
         except (StoreBusy, StaleLease, _Occupied):
@@ -87,6 +88,11 @@ class Service:
             # Nothing after the second item: with a postpone value the Web Connector would not run this update at all.
             return (ticket, options.company_file)
         return (ticket, "none", "", str(options.min_interval_s)) if options.min_interval_s else (ticket, "none")
+
+    def _refused(self, login: Login | None, user: str) -> None:
+        """Leave a trace; for an unknown user too, so that the time an answer takes tells nobody who exists."""
+        with suppress(StoreBusy, StaleLease), self.outbox.transaction() as desk:
+            desk.sessions.refused(login.company if login else "", user)
 
     def _open(self, desk: Desk, company: str, ticket: str, state: State) -> bool:
         """Open the session when there is work; what earlier sessions left open is in doubt."""

@@ -76,6 +76,7 @@ class State:
     """One session. `flight` is there exactly while an answer is due, so it is also the step order."""
 
     client: str = ""
+    user: str = ""
     seen_at: str = ""
     options: Options = field(default_factory=Options)
     gate: Gate = "new"

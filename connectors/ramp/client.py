@@ -89,8 +89,11 @@ class RampClient:
         return body
 
     def pages(self, path: str, params: Mapping[str, str], scope: str, start: str | None = None) -> Iterator[RawPage]:
-        """All pages of a list, from `start` (the `next` of an earlier page) or from the first."""
-        first = {**params, "page_size": str(self._page_size)}
+        """All pages of a list, from `start` (the `next` of an earlier page) or from the first.
+
+        `params` may ask for another `page_size` than the connection's.
+        """
+        first = {**params, "page_size": params.get("page_size", str(self._page_size))}
         following, seen, printed, empty = start, {start}, set[int](), 0
         while True:
             call = Call("GET", following) if following else Call("GET", path, params=first)
@@ -108,8 +111,10 @@ class RampClient:
             if following is None:
                 return
 
-    def granted(self) -> frozenset[str]:
-        """The scopes Ramp granted."""
+    def granted(self, *, anew: bool = False) -> frozenset[str]:
+        """The scopes Ramp granted; `anew` asks for another token first."""
+        if anew:
+            self._tokens.renew(self._tokens.authorization())
         return self._tokens.granted()
 
     def close(self) -> None:

@@ -40,8 +40,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     _i(17, "An event with a bad signature changes nothing.", "webhook tests; schedules poll"),
     _i(18, "The same event any number of times is one effect.", "webhook tests; repeated reads and answers: every schedule"),
     _i(19, "Any prefix and a restart end like no restart.", "crash.Machine restarts at random commits and calls"),
-    _i(20, "The same source history under other faults ends with equal books.", "tests/campaign: the same seed with and "
-           "without faults"),
+    _i(20, "The same source history under other faults ends with equal books.", "each schedule is held against its own "
+           "source (1, 4); two schedules are not compared yet"),
     _i(21, "The journal verifies, and replaying it gives the state table.", "check._journal"),
     _i(22, "A modify never overwrites a person's edit.", "not yet: no flow modifies"),
     _i(23, "Dependencies first.", "the simulated books refuse a reference to what is not there; check._overslept"),

@@ -239,7 +239,7 @@ def stage_of(plan: Plan, seed: int) -> Stage:
     options = {"without": sorted(plan.without), "focus": sorted(plan.focus)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
-    image, login = _image(plan.program)
+    image, login = _image(plan.program, warm=chance.random() < 0.6)
     machine = Machine(image, plan.program, COMPANY, clock, chaos, seed)
     witness = Witness(machine)
     for connection in plan.program.flow.connections:
@@ -306,8 +306,23 @@ def _image_of(connections: tuple[tuple[str, str], ...]) -> tuple[bytes, tuple[st
     return image, (user, _PASSWORD)
 
 
-def _image(program: FlowProgram) -> tuple[bytes, tuple[str, str]]:
-    return _image_of(tuple((c.name, c.connector) for c in program.flow.connections))
+def _image(program: FlowProgram, *, warm: bool) -> tuple[bytes, tuple[str, str]]:
+    """What is on our disk at the start: connected, and when `warm` with one quiet session behind it."""
+    connections = tuple((c.name, c.connector) for c in program.flow.connections)
+    image, login = _image_of(connections)
+    if not warm:
+        return image, login
+    if connections not in _warm:
+        clock = FakeClock()
+        books, _ = _rigs(program, 0, clock, {"focus": ["nothing"]})
+        machine = Machine(image, program, COMPANY, clock, Chaos(random.Random(0), {}), -1)  # noqa: S311 - unused
+        books.visit(machine.handle, *login, Witness(machine))
+        _warm[connections] = machine.store.image()
+        machine.store.close()
+    return _warm[connections], login
+
+
+_warm: dict[tuple[tuple[str, str], ...], bytes] = {}
 
 
 def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: SourceRig, chance: random.Random) -> None:

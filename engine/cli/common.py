@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from engine.diagnostics import suggestion
-from engine.errors import FlowFileUnreadable, UsageError
+from engine.errors import FlowFileUnreadable, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from engine.program import FlowProgram
@@ -81,7 +80,7 @@ def flow_path(name: str) -> Path:
     with as_file(files("flows").joinpath(f"{name}.yaml")) as shipped:
         if shipped.is_file():
             return shipped
-    raise FlowFileUnreadable(name, f"no flow has this name; {suggestion(name, flow_names())}")
+    raise UnknownName("flow", name, tuple(flow_names()))
 
 
 def flow_names() -> list[str]:

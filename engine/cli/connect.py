@@ -13,6 +13,7 @@ import click
 
 from engine.cli import common, office
 from engine.errors import UnknownName, UsageError
+from engine.vault import secret_variable
 
 if TYPE_CHECKING:
     from engine.contract import Binding, Connector
@@ -98,9 +99,11 @@ def command(**given: Unpack[Given]) -> int:
 
     Example: flowctl connect ramp --set environment=sandbox --check
     """
-    if given["listing"]:
-        return _list(given)
     name = given["connection"]
+    if given["listing"]:
+        if name is not None or given["settings"] or given["secret_files"] or given["check"]:
+            raise click.UsageError("--list shows all connections of a company, and takes nothing but --company")
+        return _list(given)
     if name is None:
         raise click.UsageError("Missing argument 'CONNECTION'.")
     office.connection_name(name)
@@ -115,13 +118,13 @@ def command(**given: Unpack[Given]) -> int:
             known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
         touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
         if not given["check"] or touched or name not in known:
-            _keep(world, name, known.get(name), given)
-        return _check(world, given["company"], name, given["form"]) if given["check"] else 0
+            return _keep(world, name, known.get(name), given)
+        return _check(world, given["company"], name, given["form"])
 
 
 def variable(connection: str, name: str) -> str:
     """The environment variable that holds a secret."""
-    return f"FLOWCTL_SECRET_{connection}_{name}".upper()
+    return secret_variable(connection, name)
 
 
 def connector_of(connection: str, given: str | None, before: str | None) -> Connector:
@@ -153,8 +156,8 @@ def _near(name: str, known: Mapping[str, object]) -> bool:
     return bool(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6))
 
 
-def _keep(world: World, connection: str, before: str | None, given: Given) -> None:
-    """Gather what is given, made up and asked for, and keep it."""
+def _keep(world: World, connection: str, before: str | None, given: Given) -> int:
+    """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
     from engine.connecting import connect
     from engine.contract import Agent, Binding
     from engine.store import companies
@@ -174,11 +177,58 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> No
         user = str({**merged.settings, **settings}.get("user", ""))
         if "password" not in secrets and user not in logins:
             made = secrets["password"] = world.ids.base62(PASSWORD_LENGTH)
+    # One that is called by its agent has nobody to ask before it is kept.
+    called = given["check"] and connector.spec.delivery != "pull"
+    if called:
+        findings = _try(
+            world, Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets}), connector
+        )
+        if any(f.level == "FAIL" for f in findings):
+            show_findings(findings, given["form"])
+            office.say("nothing was kept" if row is None else "nothing was kept; what was given before stays")
+            return 1
     with plain_settings(connector):
         connect(world, company, connection, connector.spec.name, settings, secrets)
     if isinstance(connector, Agent):
         forget_other_users(world, company, connection)
     _report(company, connection, connector, made, given["form"])
+    _warn_of_path(connector, settings)
+    if called:
+        show_findings(findings, given["form"])
+        return 0
+    return _check(world, company, connection, given["form"]) if given["check"] else 0
+
+
+def _try(world: World, binding: Binding, connector: Connector) -> list[Finding]:
+    """Check settings and secrets that are not kept yet, in a store that is thrown away."""
+    from dataclasses import replace
+
+    from engine.connecting import connect
+    from engine.health import connection_of
+    from engine.store.sqlite import SqliteStore
+
+    store = SqliteStore(None)
+    try:
+        trial = replace(world, store=store)
+        connect(trial, binding.company, binding.connection, connector.spec.name, binding.settings, binding.secrets)
+        return list(connection_of(trial, binding.company, binding.connection))
+    finally:
+        store.close()
+
+
+def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
+    """An agent that calls a path where nobody answers fails without saying why."""
+    from urllib.parse import urlsplit
+
+    from engine.contract import Served
+
+    mount = f"/{connector.spec.name}"
+    url = str(settings.get("app_url") or "")
+    if url and isinstance(connector, Served) and not urlsplit(url).path.rstrip("/").endswith(mount):
+        office.say(
+            f"warning: app_url does not end in {mount}, which is where `flowctl serve` answers; "
+            "leave it so only when a proxy leads there"
+        )
 
 
 def forget_other_users(world: World, company: str, connection: str) -> None:
@@ -301,7 +351,8 @@ def show_findings(findings: Iterable[Finding], form: str) -> None:
         if form == "json":
             common.echo_json(asdict(finding))
             continue
-        click.echo(f"{finding.level:<4}  {common.clean(finding.subject)}: {common.clean(finding.message)}")
+        message = finding.message.removeprefix(f"{finding.subject}: ")
+        click.echo(f"{finding.level:<4}  {common.clean(finding.subject)}: {common.clean(message)}")
         if finding.hint:
             click.echo(f"      do: {common.clean(finding.hint)}")
 

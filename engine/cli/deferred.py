@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import click
 from engine.cli import common, office
 
 if TYPE_CHECKING:
-    from engine.worklist import Gap
+    from decimal import Decimal
+
+    from engine.worklist import Gap, Waiting
 
 
 @click.command()
@@ -32,19 +35,26 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
     with office.opened(home) as world, world.store.read() as tx:
         companies.require(tx, company)
         found = worklist.gaps(tx, company, name)
-    everything = {record.id: record for gap in found for record in gap.records}
-    sums = worklist.sums((record.currency, record.amount) for record in everything.values())
+    everything = {record.id: (gap.flow, record) for gap in found for record in gap.records}
+    sums, repeated = _owed(everything.values())
     if form == "json":
         document = {
             "company": company,
             "records": len(everything),
             "money": texts(sums),
+            "streams": [
+                {"flow": flow_name, "stream": stream, "records": count, "money": texts(amounts)}
+                for flow_name, stream, count, amounts in _streams(everything.values())
+            ],
             "gaps": [_as_json(gap, listing=listing) for gap in found],
         }
         common.echo_json(document)
         return 0
     for gap in found:
-        waits = f"{office.counted(len(gap.records), 'record')}, {office.money(gap.money) or 'no money'}"
+        parts = list(_streams((gap.flow, record) for record in gap.records))
+        said = [f"{office.counted(count, 'record')}, {office.money(sums) or 'no money'}" for _, _, count, sums in parts]
+        names = [f"{stream} " if len(parts) > 1 else "" for _, stream, _, _ in parts]
+        waits = "; ".join(f"{name}{text}" for name, text in zip(names, said, strict=True))
         click.echo(f"{gap.flow}: {common.clean(gap.message)}: {waits}")
         click.echo(f"  do: {common.clean(gap.fix)}")
         if listing:
@@ -53,8 +63,36 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
                 words = (str(r.id), f"{r.stream}/{r.source_id}", r.reference, r.party, r.dated_on, amount)
                 click.echo("    " + "  ".join(common.clean(word) for word in words if word))
     total = office.money(sums)
-    office.say(f"{office.counted(len(everything), 'record')} deferred" + (f", {total}" if total else ""))
+    once = " (a record of the source that waits in several streams is counted once)" if repeated else ""
+    office.say(f"{office.counted(len(everything), 'record')} deferred" + (f", {total}{once}" if total else ""))
     return 0
+
+
+def _streams(records: Iterable[tuple[str, Waiting]]) -> Iterator[tuple[str, str, int, Mapping[str, Decimal]]]:
+    """Flow, stream, number of records and money of each stream."""
+    from engine import worklist
+
+    by_stream: dict[tuple[str, str], list[Waiting]] = {}
+    for flow, record in records:
+        by_stream.setdefault((flow, record.stream), []).append(record)
+    for (flow, stream), rows in sorted(by_stream.items()):
+        yield flow, stream, len(rows), worklist.sums((row.currency, row.amount) for row in rows)
+
+
+def _owed(records: Iterable[tuple[str, Waiting]]) -> tuple[Mapping[str, Decimal], bool]:
+    """Money by currency, and whether records were left out: a bill and its own payment are the same money."""
+    from engine import worklist
+
+    fetched = {(f.name, s.name): (s.fetch.connection, s.fetch.stream) for f in office.flows() for s in f.streams}
+    largest: dict[tuple[object, ...], Decimal] = {}
+    repeated = False
+    for flow, record in records:
+        if record.amount is not None:
+            origin = fetched.get((flow, record.stream), (record.stream,))
+            one = (flow, *origin, record.source_id, record.currency)
+            repeated = repeated or one in largest
+            largest[one] = max(record.amount, largest.get(one, record.amount))
+    return worklist.sums((str(one[-1]), amount) for one, amount in largest.items()), repeated
 
 
 def _as_json(gap: Gap, *, listing: bool) -> dict[str, object]:
@@ -70,7 +108,7 @@ def _as_json(gap: Gap, *, listing: bool) -> dict[str, object]:
         "key": gap.key or None,
         "label": gap.label or None,
         "records": len(gap.records),
-        "money": texts(gap.money),
+        "money": texts(_owed((gap.flow, record) for record in gap.records)[0]),
         "fix": gap.fix,
     }
     if listing:

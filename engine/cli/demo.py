@@ -16,8 +16,16 @@ from engine.cli import common, office
 @click.option(
     "--seed", default=2026, show_default=True, help="Makes the simulated business; the same seed, the same demo."
 )
-@click.option("--bills", default=24, show_default=True, help="Bills in the simulated source.")
-@click.option("--transactions", default=40, show_default=True, help="Card transactions in the simulated source.")
+@click.option(
+    "--bills", default=24, show_default=True, type=click.IntRange(min=0), help="Bills in the simulated source."
+)
+@click.option(
+    "--transactions",
+    default=40,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Card transactions in the simulated source.",
+)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the store in this folder.")
 @common.format_option
 def command(flow: str, seed: int, bills: int, transactions: int, keep: Path | None, form: str) -> int:
@@ -28,7 +36,7 @@ def command(flow: str, seed: int, bills: int, transactions: int, keep: Path | No
     Example: flowctl demo ramp_to_quickbooks --bills 100
     """
     from engine import log
-    from engine.demo import DemoOptions, run_demo
+    from engine.demo import COMPANY, DemoOptions, run_demo
 
     log.configure(verbosity=-2)
     say = (lambda text: click.echo(text, err=True)) if form == "json" else click.echo
@@ -55,5 +63,7 @@ def command(flow: str, seed: int, bills: int, transactions: int, keep: Path | No
         click.echo(f"target total   {result.target_total:>14,}")
         agree = "agree to the cent" if result.agrees else "DO NOT AGREE"
         click.echo(f"{agree}; the second run posted {result.second_run_posted}")
+    if keep:
+        office.say(f"the store is kept in {keep}; see `flowctl status --home {keep} --company {COMPANY}`")
     sys.stdout.flush()
     return 0 if result.agrees and not result.failed else 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -76,6 +78,7 @@ def main() -> None:
 
     try:
         status = cli.main(standalone_mode=False, prog_name="flowctl")
+        sys.stdout.flush()
     except click.exceptions.Abort:
         click.echo("aborted", err=True)
         sys.exit(1)
@@ -97,4 +100,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        _unwritable(error)
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _unwritable(error: OSError) -> None:
+    """Say that the system refused, most likely because stdout is full, and throw away what stdout still holds."""
+    if "-vv" in sys.argv:
+        import traceback
+
+        traceback.print_exc()
+    where = f"{error.filename}: " if error.filename else ""
+    click.echo(f"error: {where}{error.strerror or error}", err=True)
+    click.echo("  hint: is the disk full, or what the output goes to?", err=True)
+    with suppress(OSError):  # a replaced stdout has no descriptor
+        # Else the interpreter tries again when it ends, and fails with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -89,15 +89,21 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
 
     definition = office.flow(flow)
     entry = _lookup(definition, lookup)
-    if not key.strip() or not target.strip() or common.clean(key + target + label) != key + target + label:
-        raise click.UsageError("KEY and TARGET are texts without control characters")
+    for name, text in (("KEY", key), ("TARGET", target), ("--label", label)):
+        if not text.strip() and name != "--label":
+            raise click.UsageError(f"{name} is empty")
+        if common.clean(text) != text:
+            raise click.UsageError(f"{name} holds control characters")
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
         found = worklist.find_target(tx, company, entry, target)
+        label = label or worklist.label_of(tx, company, definition.name, entry.name, key)
         row = lists.Mapping(definition.name, entry.name, key, found.full_name, found.list_id, label)
+        before = worklist.prepared(tx, company, definition.name)
         woken = worklist.save_mapping(tx, office.hand(world, company), definition, row)
+        anew = before - worklist.prepared(tx, company, definition.name)
     name = common.clean(found.full_name)
-    click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` means `{name}`; {_woke(woken)}")
+    click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` means `{name}`; {_woke(woken, anew)}")
     if not found.verified:
         office.say(f"warning: the {entry.list} list was never read, so the name was not checked")
     return 0
@@ -121,9 +127,12 @@ def unset(flow: str, lookup: str, key: str, home: Path, company: str) -> int:
     entry = _lookup(definition, lookup)
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
+        before = worklist.prepared(tx, company, definition.name)
         if not worklist.drop_mapping(tx, office.hand(world, company), definition, entry.name, key):
             raise NothingMapped(entry.name, key)
-    click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` is no longer mapped")
+        anew = before - worklist.prepared(tx, company, definition.name)
+    more = f"; {_anew(anew)}" if anew else ""
+    click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` is no longer mapped{more}")
     return 0
 
 
@@ -141,7 +150,7 @@ def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company
 
     Example: flowctl map import ramp_to_quickbooks mappings.csv --dry-run
     """
-    from engine import mapfile
+    from engine import mapfile, worklist
     from engine.store import companies
 
     if len(what) > 2:
@@ -158,11 +167,13 @@ def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company
         problems = sorted([*problems, *more])
         if problems:
             raise ImportRefused(problems)
+        before = worklist.prepared(tx, company, definition.name)
         woken = 0 if dry_run else mapfile.apply(tx, office.hand(world, company), definition, changes)
+        anew = before - worklist.prepared(tx, company, definition.name)
     _preview(changes, form)
     counts = {action: sum(c.action == action for c in changes) for action in ("new", "changed", "same", "empty")}
     summary = ", ".join(f"{number} {action}" for action, number in counts.items())
-    office.say(f"{definition.name}: {summary}; " + ("dry run: nothing was kept" if dry_run else _woke(woken)))
+    office.say(f"{definition.name}: {summary}; " + ("dry run: nothing was kept" if dry_run else _woke(woken, anew)))
     if any(not change.verified for change in changes):
         office.say("warning: some names were not checked, since their list was never read")
     return 0
@@ -243,5 +254,14 @@ def _preview(changes: Sequence[Change], form: str) -> None:
         common.table(shown, ["line", "", "lookup", "key", "before", "after"])
 
 
-def _woke(number: int) -> str:
-    return f"{office.counted(number, 'waiting record')} {'goes' if number == 1 else 'go'} on"
+def _woke(number: int, anew: int) -> str:
+    woken = f"{office.counted(number, 'waiting record')} {'goes' if number == 1 else 'go'} on"
+    if not anew:
+        return woken
+    return f"{woken}; {_anew(anew)}" if number else _anew(anew)
+
+
+def _anew(number: int) -> str:
+    """What a change means for records that were prepared before it and not sent."""
+    was, is_ = ("was", "is") if number == 1 else ("were", "are")
+    return f"{office.counted(number, 'record')} that {was} prepared with the old value {is_} prepared anew"

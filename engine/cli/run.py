@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,14 @@ import click
 from engine.cli import common, office
 
 if TYPE_CHECKING:
+    from engine.errors import FlowctlError
     from engine.program import FlowProgram
     from engine.runner import RunReport
-    from engine.store.base import Tx
+    from engine.store.base import Row, Tx
     from engine.world import World
+
+# Some faults name the class of the exception behind them: "no connection (ConnectError)".
+_CLASS = re.compile(r" \(\w*(?:Error|Timeout|Exception|Protocol)\)")
 
 
 @click.command()
@@ -33,6 +39,8 @@ def command(
 
     Example: flowctl run ramp_to_quickbooks --dry-run
     """
+    if watch and dry_run:
+        raise click.UsageError("--watch and --dry-run exclude each other")
     program = common.program(flow)
     for name in streams:
         if program.flow.stream(name) is None:
@@ -41,7 +49,7 @@ def command(
             raise UnknownName("stream", name, tuple(s.name for s in program.flow.streams))
     with office.opened(home) as world:
         if watch:
-            return _watch(world, program)
+            return _watch(world, program, form)
         if dry_run:
             return _dry(world, program, company, streams or None, form)
         report = _run(world, program, company, streams or None)
@@ -52,9 +60,8 @@ def command(
 def _run(world: World, program: FlowProgram, company: str, streams: tuple[str, ...] | None) -> RunReport:
     from engine.runner import Runner
 
-    runner = Runner(world)
     if not common.interactive():
-        return runner.run(program, company, streams=streams)
+        return Runner(world, notice=_retrying).run(program, company, streams=streams)
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -66,23 +73,42 @@ def _run(world: World, program: FlowProgram, company: str, streams: tuple[str, .
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks = {s.stream.name: bar.add_task(s.stream.name, total=None) for s in program.streams}
-        return runner.run(
+        # While the bar is drawn, what is written to stderr goes through it.
+        return Runner(world, notice=_retrying).run(
             program, company, streams=streams, progress=lambda name, read: bar.update(tasks[name], completed=read)
         )
 
 
-def _watch(world: World, program: FlowProgram) -> int:
-    """Passes by schedule until interrupted."""
+def _retrying(connection: str, error: FlowctlError, wait_s: float) -> None:
+    """Say that a fault is waited out, so that nobody takes the silence for a hang."""
+    office.say(f"{connection}: {_worded(error)}; trying again in {max(1, round(wait_s))} s")
+
+
+def _worded(error: FlowctlError) -> str:
+    """An error for people: no names of Python's classes, no connection in front."""
+    return _CLASS.sub("", re.sub(r"^[a-z0-9_-]+/[a-z0-9_]+: ", "", str(error)))
+
+
+def _watch(world: World, program: FlowProgram, form: str) -> int:
+    """Passes by schedule until interrupted; a line for each."""
     from engine import log
     from engine.service import TICK_S, Service
 
-    log.configure()
+    # What a run came to is said below; the log is left with what keeps runs from starting at all.
+    log.configure(verbosity=-2)
     service = Service(world, {program.flow.name: program})
+    office.say(f"watching {program.flow.name}; stop with Ctrl-C")
     try:
         while True:
-            service.tick()
+            for report in service.tick():
+                if form == "json":
+                    common.echo_json(_as_json(report))
+                else:
+                    office.say(f"{report.company}: {_summary(report)}")
+                _complain(report)
             world.clock.sleep(TICK_S)
     except KeyboardInterrupt:
+        office.say("stopped")
         return 0
 
 
@@ -90,32 +116,69 @@ def _dry(world: World, program: FlowProgram, company: str, streams: tuple[str, .
     from engine.runner import Runner
 
     documents: list[dict[str, object]] = []
+    left: Counter[str] = Counter()
 
-    def look(tx: Tx, _report: RunReport) -> None:
-        rows = tx.rows("operations_next", {"company": company, "at": world.at(), "connection": "", "limit": 10_000})
-        for row in rows:
+    def look(tx: Tx, report: RunReport) -> None:
+        wanted = {stream.stream for stream in report.streams}
+        for row in _waiting(tx, world, company):
             record = tx.one("record_get", {"id": row["record_id"]})
             assert record is not None
-            documents.append(
-                {
-                    "stream": record["stream"],
-                    "source_id": record["source_id"],
-                    "request": row["request"],
-                    "amount": record["amount"],
-                    "party": record["party"],
-                    "body": bytes(row["body"]).decode(),
-                }
-            )
+            if record["flow"] == report.flow and record["stream"] in wanted:
+                documents.append(_document(row, record, earlier=row["id"] in before))
+        for count in tx.rows("record_counts", {"company": company, "flow": report.flow}):
+            if count["stream"] in wanted:
+                left[count["state"]] += count["count"]
 
-    report = Runner(world).dry_run(program, company, look, streams=streams)
+    with world.store.read() as tx:
+        before = {row["id"] for row in _waiting(tx, world, company)}
+    report = Runner(world, notice=_retrying).dry_run(program, company, look, streams=streams)
+    states = {state: left[state] for state in ("pending", "deferred", "failed", "skipped")}
     if form == "json":
-        common.echo_json({**_as_json(report), "would_write": documents})
-    else:
-        for item in documents:
-            click.echo(f"# {item['stream']}/{common.clean(item['source_id'])}: {item['request']}")
-            click.echo(common.clean(item["body"]))
-        click.echo(f"{_summary(report)}; dry run: nothing was kept or sent", err=True)
-    return 1 if report.errors else 0
+        common.echo_json({**_as_json(report), "would_leave": states, "would_write": documents})
+        return 0
+    for item in documents:
+        click.echo(_heading(item))
+        click.echo(common.clean(_indented(str(item["body"]))))
+    earlier = sum(1 for item in documents if item["earlier"])
+    words = [f"{report.count('read')} read", f"would write {office.counted(len(documents), 'document')}"]
+    words[-1] += f" ({earlier} of them prepared earlier)"
+    words.append("would leave " + ", ".join(f"{states[name]} {name}" for name in ("deferred", "failed", "skipped")))
+    if states["pending"]:
+        words[-1] += f", {states['pending']} waiting for the first look at the target's lists"
+    office.say(f"{report.flow}: {'; '.join(words)}; dry run: nothing was kept or sent")
+    return 0
+
+
+def _waiting(tx: Tx, world: World, company: str) -> list[Row]:
+    scope = {"company": company, "at": world.at(), "connection": "", "limit": 1_000_000}
+    return tx.rows("operations_next", scope)
+
+
+def _document(row: Row, record: Row, *, earlier: bool) -> dict[str, object]:
+    """What a waiting operation would write, for programs."""
+    names = ("stream", "source_id", "reference", "party", "amount", "currency")
+    about: dict[str, object] = {name: record[name] for name in names}
+    return {**about, "request": row["request"], "earlier": earlier, "body": bytes(row["body"]).decode()}
+
+
+def _heading(item: dict[str, object]) -> str:
+    """`# bills INV-7, Acme Supply, 120.50 USD: BillAdd`."""
+    money = " ".join(str(item[name]) for name in ("amount", "currency") if item["amount"] and item[name])
+    about = [str(item["reference"] or item["source_id"]), str(item["party"] or ""), money]
+    shown = ", ".join(part for part in about if part).replace("\n", " ")
+    more = " (prepared earlier)" if item["earlier"] else ""
+    return common.clean(f"# {item['stream']} {shown}: {item['request']}{more}")
+
+
+def _indented(body: str) -> str:
+    """The document as people read it; what is sent has no white space of this kind."""
+    if not body.startswith("<"):
+        return body
+    from lxml import etree
+
+    root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
+    etree.indent(root)
+    return str(etree.tostring(root, encoding="unicode"))
 
 
 def _print(world: World, report: RunReport, form: str) -> None:
@@ -123,20 +186,31 @@ def _print(world: World, report: RunReport, form: str) -> None:
         common.echo_json(_as_json(report))
         return
     click.echo(_summary(report))
-    for error in {str(error): error for error in report.errors}.values():
-        click.echo(f"error: {report.company}/{report.flow}: {common.clean(error)}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
+    _complain(report)
+    told = [str(error) for error in report.errors]
     with world.store.read() as tx:
         from engine.store import outbox, work
 
         waiting = outbox.backlog(tx, report.company, world.at())
         for alert in work.alerts(tx, report.company):
+            if any(alert["message"].endswith(text) for text in told):
+                continue
             click.echo(f"alert: {common.clean(alert['message'])}", err=True)
             if alert["hint"]:
                 click.echo(f"  hint: {common.clean(alert['hint'])}", err=True)
     if waiting:
-        click.echo(f"{waiting} wait for the Web Connector; `flowctl serve` answers it", err=True)
+        verb = "waits" if waiting == 1 else "wait"
+        click.echo(f"{waiting} {verb} for the Web Connector; `flowctl serve` answers it", err=True)
+
+
+def _complain(report: RunReport) -> None:
+    """Each error once, even when several streams met it."""
+    for text, error in {str(error): error for error in report.errors}.items():
+        place = re.match(r"[a-z0-9_-]+/[a-z0-9_]+: ", text)
+        prefix = place[0] if place else f"{report.company}/{report.flow}: "
+        click.echo(f"error: {common.clean(prefix + _worded(error))}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {common.clean(error.hint)}", err=True)
 
 
 def _summary(report: RunReport) -> str:

@@ -224,6 +224,8 @@ def visit(name: str, connector: str, **given: Unpack[VisitOptions]) -> int:
 
     url, wait_s = _address(given["server"], connector), _seconds(given["every"])
     password = _password(name, given["password_file"])
+    if given["company_file"] is not None:
+        _can_save(given["company_file"])
     sandbox = _company_file(connector, given["seed"], given["company_file"], given["agent_file"])
     if not isinstance(sandbox, Visitor):
         raise Bug(f"the sandbox of `{connector}` does not call")
@@ -305,6 +307,18 @@ def _company_file(connector: str, seed: int, path: Path | None, agent_file: str 
         return make(seed, SystemClock(), options)
     except (*_UNREADABLE, SyntaxError) as error:  # lxml's syntax errors are Python's
         raise office.FileUnusable(agent_file, "this is no agent file", "write one with `flowctl qwc`") from error
+
+
+def _can_save(path: Path) -> None:
+    """See that the file can be written before a visit changes what it is to hold.
+
+    Raises:
+        FileUnusable: when it cannot.
+    """
+    if not path.parent.is_dir():
+        raise office.FileUnusable(str(path), f"there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise office.FileUnusable(str(path), f"the folder {path.parent} cannot be written to")
 
 
 def _save(sandbox: Sandbox | Visitor, path: Path) -> None:

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     "--host", default="127.0.0.1", envvar="FLOWCTL_HOST", show_default=True, show_envvar=True, help="Address."
 )
 @click.option(
-    "--port", default=8765, envvar="FLOWCTL_PORT", show_default=True, show_envvar=True, help="Port; 0 takes a free one."
+    "--port",
+    default=8765,
+    type=click.IntRange(0, 65535),
+    envvar="FLOWCTL_PORT",
+    show_default=True,
+    show_envvar=True,
+    help="Port; 0 takes a free one.",
 )
 @click.option("--no-schedule", is_flag=True, help="Only answer; start no reads of our own.")
 @click.pass_context
@@ -37,7 +43,7 @@ def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, p
 
     log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)))
     programs = common.programs(flows)
-    with office.opened(home, create=True) as world:
+    with office.opened(home) as world:
         problem = _damage(world)
         if problem:
             from engine.errors import StoreDamaged
@@ -60,7 +66,10 @@ def _serve(world: World, programs: Mapping[str, FlowProgram], host: str, port: i
     )
     listener = bind(host, port)
     logger().info("serving", host=host, port=listener.getsockname()[1], flow=", ".join(programs))
-    uvicorn.Server(config).run(sockets=[listener])
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
+        office.say("stopped")
 
 
 def _damage(world: World) -> str | None:

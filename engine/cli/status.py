@@ -27,18 +27,18 @@ def command(home: Path, company: str, flow: str, form: str) -> int:
     from engine.overview import as_json, overview
 
     with office.opened(home) as world, world.store.read() as tx:
-        found = overview(tx, company, flow)
+        found = overview(tx, company, world.clock, flow)
     if flow and not found.states and not found.runs:
         office.flow(flow)  # a misspelt name is said to be one
     if form == "json":
-        common.echo_json(as_json(found))
+        common.echo_json(as_json(found, world.clock))
     else:
         _print(found, world.clock)
     return 0
 
 
 def _print(found: Overview, clock: Clock) -> None:
-    from engine.overview import age
+    from engine.overview import age, times
 
     name = common.clean(found.title)
     click.echo(found.company if name == found.company else f"{found.company}: {name}")
@@ -53,25 +53,41 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo(f"last run: {run.flow} {ended}, {read} read")
     if not found.runs:
         click.echo("last run: never")
-    session = found.session
-    if session is None:
-        click.echo("Web Connector: never called")
-    else:
-        counts = ", ".join(f"{number} {word}" for word, number in sorted(session.counts.items()))
-        state = "is here now" if session.is_open else f"last called {age(clock, session.seen_at)} ago"
-        said = f"; {common.clean(session.error)}" if session.error else ""
-        click.echo(f"Web Connector: {state}{f', {counts}' if counts else ''}{said}")
+    _agent(found, clock)
     click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")
     if found.doubt is not None:
         word = "in doubt" if found.doubt["state"] == "in_doubt" else "under way"
         ago = age(clock, found.doubt["sent_at"])
-        click.echo(f"message set {found.doubt['id']}: {word}, sent {ago} ago, {found.doubt['attempts']} times")
+        tries = found.doubt["attempts"]
+        sent = f"sent {ago} ago" if tries == 1 else f"sent {times(tries)}, last {ago} ago"
+        click.echo(f"message set {found.doubt['id']}: {word}, {sent}")
     for item in found.lists:
         read_at = f"read {age(clock, item.loaded_at)} ago" if item.loaded_at else "never read"
         click.echo(f"list {item.name}: {item.objects} objects, {read_at}{', due' if item.due else ''}")
     click.echo(f"alerts: {len(found.alerts)}")
     for alert in found.alerts:
-        times = f" ({alert['times']} times)" if alert["times"] > 1 else ""
-        click.echo(f"  {alert['kind']}: {common.clean(alert['message'])}{times}")
+        # Sightings, not records: the same record counts again each time it is tried.
+        seen = f" (seen {times(alert['times'])})" if alert["times"] > 1 else ""
+        click.echo(f"  {alert['kind']}: {common.clean(alert['message'])}{seen}")
         if alert["hint"]:
             click.echo(f"    do: {common.clean(alert['hint'])}")
+
+
+def _agent(found: Overview, clock: Clock) -> None:
+    """When the Web Connector called, and who was refused."""
+    from engine.overview import age, refused
+
+    session = found.session
+    if session is not None:
+        counts = ", ".join(f"{number} {word}" for word, number in sorted(session.counts.items()))
+        ago = f"last called {age(clock, session.seen_at)} ago"
+        left = f"{ago}, and did not end its session" if session.is_open else ago
+        state = "is here now" if session.is_here(clock) else left
+        said = f"; {common.clean(session.error)}" if session.error else ""
+        click.echo(f"Web Connector: {state}{f', {counts}' if counts else ''}{said}")
+    elif found.refused is None:
+        click.echo("Web Connector: never called")
+    if found.refused is not None:
+        click.echo(f"Web Connector: {common.clean(refused(clock, found.refused))}")
+    if found.strangers is not None:
+        click.echo(f"Web Connector: {common.clean(refused(clock, found.strangers))}, a user name that nobody has")

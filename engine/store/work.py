@@ -22,6 +22,22 @@ class Alert:
     hint: str = ""
 
 
+# The subject of the alert that counts refused sign-ins; its kind is `session`.
+SIGN_IN = "sign_in_refused"
+# A user name that nobody has belongs to no company, so no good sign-in ends its alert: it is over after this long.
+_STRANGER_LIFE = timedelta(days=1)
+_LONGEST_USER = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Refused sign-ins since the last good one."""
+
+    times: int
+    user: str
+    last_at: str
+
+
 def begin_run(tx: Tx, company: str, flow: str, at: str) -> int:
     """Start a run; returns its number."""
     number = take_number(tx, "run")
@@ -72,6 +88,38 @@ def resolve_alert(tx: Tx, company: str, kind: str, subject: str, at: str) -> Non
 def alerts(tx: Tx, company: str) -> list[Row]:
     """The open alerts."""
     return tx.rows("alerts_open", {"company": company})
+
+
+def refuse_sign_in(tx: Tx, company: str, user: str, now: datetime) -> bool:
+    """Count a refused sign-in; True when it is the first since the last good one. No company: nobody has the name."""
+    at = iso(now)
+    known = refusals(tx, company, now)
+    if known is None:
+        resolve_alert(tx, company, "session", SIGN_IN, at)
+    message = f"the Web Connector was refused as `{plain_user(user)}`"
+    if company:
+        where = "" if company == "main" else f" --company {company}"
+        hint = (
+            "type the password again in the Web Connector; when it is lost, "
+            f"`flowctl qwc --new-password{where}` makes another"
+        )
+    else:
+        hint = "nobody has this user name: install the file that `flowctl qwc` writes anew"
+    raise_alert(tx, company, Alert("session", SIGN_IN, message, hint), at)
+    return known is None
+
+
+def refusals(tx: Tx, company: str, now: datetime) -> Refusals | None:
+    """The refused sign-ins that are still of interest; without a company, those under names that nobody has."""
+    row = next((a for a in alerts(tx, company) if (a["kind"], a["subject"]) == ("session", SIGN_IN)), None)
+    if row is None or (not company and row["last_at"] < iso(now - _STRANGER_LIFE)):
+        return None
+    return Refusals(row["times"], row["message"].split("`")[1], row["last_at"])
+
+
+def plain_user(user: str) -> str:
+    """A user name as a stranger gave it, safe to show: short, and nothing in it that drives a terminal."""
+    return "".join(c if c.isprintable() and c != "`" else "?" for c in user[:_LONGEST_USER])
 
 
 def accept_event(tx: Tx, company: str, connection: str, event: Event, at: str) -> bool:

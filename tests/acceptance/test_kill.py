@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
                 time.sleep(chance.uniform(0.0, 0.7))
         with server(home, port):
             deadline = time.monotonic() + 90
-            while time.monotonic() < deadline and not _at_rest(ramp, visits):
+            while time.monotonic() < deadline and not _at_rest(home, ramp, visits):
                 time.sleep(0.2)
         visits.stopping.set()
         visits.join(30)
@@ -76,9 +78,14 @@ def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
     _assert_exactly_once(home, ramp, books)
 
 
-def _at_rest(ramp: object, visits: _Visits) -> bool:
+def _at_rest(home: Path, ramp: object, visits: _Visits) -> bool:
+    """Ramp waits for nothing, the Web Connector is sent home, and the server has made durable what it was told."""
     ready = ramp.simulator.totals().ready  # type: ignore[attr-defined]  # a RampSandbox
-    return visits.idle >= 3 and not any(ready.values())
+    if visits.idle < 3 or any(ready.values()):
+        return False
+    with closing(sqlite3.connect(f"file:{home / 'flowctl.db'}?mode=ro", uri=True, timeout=10)) as store:
+        (open_,) = store.execute("SELECT COUNT(*) FROM records WHERE state NOT IN ('closed', 'skipped')").fetchone()
+    return int(open_) == 0
 
 
 def _assert_exactly_once(home: Path, ramp: object, books: QuickBooksSandbox) -> None:

@@ -13,7 +13,7 @@ from engine.campaign.run import campaign, report
 from engine.errors import UnknownName
 
 FLOW = flow_program("ramp_to_quickbooks")
-SLICE = 300
+SLICE = 500
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:

@@ -35,8 +35,9 @@ class Shelf:
         amount: str | None = "100.00",
         currency: str = "USD",
         reference: str = "",
+        payload: str = "{}",
     ) -> int:
-        intake = Intake(source_id, "{}", "0" * 64, amount, currency, "Acme", reference or None, "2026-11-01")
+        intake = Intake(source_id, payload, "0" * 64, amount, currency, "Acme", reference or None, "2026-11-01")
         new = NewRecord(intake, state, tuple(reasons))
         (number,) = records.insert(self.tx, Place(self.company, FLOW, stream, "post"), 1, AT, "test", [new])
         return number

@@ -16,6 +16,7 @@ from tests.cli.test_cli_story import simulated_ramp
 
 IDS = {"FLOWCTL_SECRET_RAMP_CLIENT_ID": "id-1", "FLOWCTL_SECRET_RAMP_CLIENT_SECRET": "hush-1"}
 BOOKS = ("connect", "books", "--set", "app_url=https://sync.example.com/qbwc")
+NONE = "  hint: there is none yet; `flowctl company add main` adds it\n"
 PASSWORD = "password of the Web Connector, shown this once: ([0-9A-Za-z]{20})\n"
 
 
@@ -76,9 +77,10 @@ def test_nobody_to_ask(cli: Cli) -> None:
     ran = cli("connect", "ramp")
     assert ran.text() == (
         "[2]\n--\nerror: the settings do not fit:\n"
-        "  client_id: is not given (run `flowctl connect ramp --company main`)\n"
-        "  client_secret: is not given (run `flowctl connect ramp --company main`)\n"
-        "  hint: give them again with --set NAME=VALUE\n"
+        "  client_id: is not given\n"
+        "  client_secret: is not given\n"
+        "  hint: give secrets with --ask, to be asked for them, with --secret-file NAME=PATH, or in variables such as "
+        "FLOWCTL_SECRET_RAMP_CLIENT_ID\n"
     )
 
 
@@ -184,22 +186,46 @@ def test_check_says_how_it_ended(cli: Cli) -> None:
         place = ("--set", f"base_url={url}", "--set", "api_profile=2025-08")
         wrong = cli("connect", "ramp", *place, "--check", env={**IDS, "FLOWCTL_SECRET_RAMP_WEBHOOK_SECRET": "hook"})
         assert wrong.status == 1
-        assert wrong.out.startswith("main/ramp: connected with Ramp\nFAIL  main/ramp: ")
+        assert wrong.out.startswith("FAIL  main/ramp: POST /developer/v1/token: 401 ")
+        assert wrong.err == "nothing was kept\n"
+        assert cli("connect", "--list").err == "error: there is no company `main`\n" + NONE
         assert "the client id or secret is refused (invalid_client)" in wrong.out
         assert "      do: check client id, secret and environment" in wrong.out
         right = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
-        cli.ok("connect", "ramp", env=right)
+        cli.ok("connect", "ramp", *place, env=right)
         only = cli.ok("connect", "ramp", "--check")
         assert only.out == "ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n"
         more = cli("connect", "ramp", "--check", "--set", "scopes=bills:read treasury:read")
         assert more.text() == (
-            "[1]\nmain/ramp: connected with Ramp\n"
+            "[1]\n"
             "warn  main/ramp: scopes: accounting:write is not among them, so nothing can be marked\n"
             "      do: add accounting:write, or use no `mark_synced` with this connection\n"
             "ok    main/ramp: Ramp accepts the credentials; 1 scope granted\n"
             "FAIL  main/ramp: scopes that were not granted: treasury:read\n"
             "      do: grant them to the app there, or ask for fewer with `--set scopes=...`\n--\n"
+            "nothing was kept; what was given before stays\n"
         )
+        assert cli.ok("connect", "ramp", "--check").out == only.out
     gone = cli("connect", "ramp", "--check", "--set", "base_url=http://127.0.0.1:9")
     assert gone.status == 1
     assert "FAIL  main/ramp: " in gone.out
+    assert "connected" not in gone.out
+    assert f"  base_url = {url}\n" in cli.ok("connect", "--list").out
+
+
+def test_list_takes_no_connection(cli: Cli) -> None:
+    ran = cli("connect", "--list", "extra")
+    assert (ran.status, ran.err.splitlines()[-1]) == (
+        2,
+        "Error: --list shows all connections of a company, and takes nothing but --company",
+    )
+
+
+def test_an_address_where_nobody_answers_is_warned_of(cli: Cli) -> None:
+    ran = cli.ok("connect", "books", "--set", "app_url=http://localhost:8766/wrong")
+    assert ran.err == (
+        "next: flowctl qwc --company main\n"
+        "warning: app_url does not end in /qbwc, which is where `flowctl serve` answers; "
+        "leave it so only when a proxy leads there\n"
+    )
+    assert "warning" not in cli.ok(*BOOKS).err

@@ -44,6 +44,54 @@ def test_set_wakes_what_waits(cli: Cli) -> None:
     )
 
 
+def test_label_of_the_waiting_record_is_kept(cli: Cli) -> None:
+    prepared(cli)
+    cli.ok("map", "set", FLOW, "account", "k-1", "Meals")
+    cli.ok("map", "set", FLOW, "account", "k-1", "Travel")
+    assert cli.ok("map", "show", FLOW).out == (
+        "lookup   key  label         means   origin  by\naccount  k-1  Client Gifts  Travel  person  cli:pat\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "message"),
+    [
+        ("", "Meals", "KEY is empty"),
+        ("k-1", " ", "TARGET is empty"),
+        ("k\x1b", "Meals", "KEY holds control characters"),
+        ("k-1", "M\x07", "TARGET holds control characters"),
+    ],
+)
+def test_words_that_are_no_words(cli: Cli, key: str, target: str, message: str) -> None:
+    ran = cli("map", "set", FLOW, "account", key, target)
+    assert (ran.status, ran.err.splitlines()[-1]) == (2, f"Error: {message}")
+
+
+def test_what_was_prepared_with_the_old_value_is_prepared_anew(cli: Cli) -> None:
+    anew = "2 records that were prepared with the old value are prepared anew"
+
+    def again() -> None:
+        """As a run would leave them: prepared with `k-1`, and waiting to be sent."""
+        with shelf(cli) as desk:
+            for name in ("1", "2"):
+                rows = desk.tx.rows("records_by_source_id", {"company": "main", "source_id": f"p-{name}"})
+                number = rows[0]["id"] if rows else desk.record(f"p-{name}", "pending", payload='{"account": "k-1"}')
+                moved = {"from": "pending", "to": "intended", "reasons": "[]", "mapped_sha256": None, "attempts": 0}
+                desk.tx.run("record_move", {**moved, "id": number, "operation_id": None, "receipt": None, "at": AT})
+                desk.operation(number, f"{name}{next(numbers)}", "waiting")
+
+    numbers = iter(range(9))
+    prepared(cli)
+    again()
+    ran = cli.ok("map", "set", FLOW, "account", "k-1", "Meals")
+    assert ran.out == f"{MAPPED}2 waiting records go on; {anew}\n"
+    again()
+    assert cli.ok("map", "unset", FLOW, "account", "k-1").out == f"{FLOW}: account `k-1` is no longer mapped; {anew}\n"
+    again()
+    done = cli.ok("map", "import", FLOW, "account", "-", stdin=b"key,full_name\nk-1,Travel\n")
+    assert done.err == f"{FLOW}: 1 new, 0 changed, 0 same, 0 empty; {anew}\n"
+
+
 def test_label_is_a_key_too_and_closes_the_alert_of_the_id(cli: Cli) -> None:
     prepared(cli)
     ran = cli.ok("map", "set", FLOW, "account", "Client Gifts", "80000002-1")

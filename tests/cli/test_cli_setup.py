@@ -8,14 +8,17 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
-from engine.store import journal
+from engine.clock import iso
+from engine.store import journal, work
 from tests.cli.cli_kit import Cli, run
-from tests.cli.shelf import AT, shelf
+from tests.cli.shelf import AT, FLOW, shelf
+from tests.cli.test_cli_story import simulated_ramp
 
 BOOKS = ("connect", "books", "--set", "app_url=https://sync.example.com/qbwc")
 PASSWORD = r"password of the Web Connector, shown this once: ([0-9A-Za-z]{20})\n"
@@ -106,6 +109,51 @@ def test_doctor_of_a_company_in_the_making(cli: Cli) -> None:
     assert found["journal main"] == [("ok", "1 lines, the chain is whole")]
 
 
+def test_doctor_says_who_was_refused_and_what_to_type(cli: Cli) -> None:
+    cli.ok(*BOOKS)
+    with shelf(cli) as desk:
+        for seconds in (7265, 7264):
+            work.refuse_sign_in(desk.tx, "main", "main", desk.world.clock.now() - timedelta(seconds=seconds))
+        work.refuse_sign_in(desk.tx, "", "mian", desk.world.clock.now() - timedelta(seconds=3700))
+    found = findings(cli, "--offline")
+    assert found["main/books"] == [
+        ("ok", "the user `main` may sign in"),
+        ("warn", "no company file is bound yet"),
+        ("warn", "the Web Connector was refused 2 times, last as `main` 2 h ago"),
+    ]
+    assert found["Web Connector"] == [("warn", "refused once, as `mian` 1 h ago, a user name that nobody has")]
+    assert "`flowctl qwc --new-password` makes another" in cli.ok("doctor", "--offline").out
+
+
+def test_doctor_reports_a_failed_run_and_what_cannot_be_reached(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        at = iso(desk.world.clock.now() - timedelta(seconds=7265))
+        for outcome in ("done", "failed"):
+            number = work.begin_run(desk.tx, "main", FLOW, at)
+            work.finish_run(desk.tx, number, outcome, {}, at)
+        for _ in range(2):
+            work.raise_alert(desk.tx, "main", work.Alert("connection", f"{FLOW}/bills/ramp", "ramp is down", ""), at)
+    assert findings(cli, "--offline")[f"main/{FLOW}"] == [
+        ("warn", "the last run failed 2 h ago"),
+        ("warn", "ramp is down (seen 2 times, last 2 h ago)"),
+    ]
+    with shelf(cli) as desk:
+        number = work.begin_run(desk.tx, "main", FLOW, at)
+        work.finish_run(desk.tx, number, "done", {}, at)
+        work.resolve_alert(desk.tx, "main", "connection", f"{FLOW}/bills/ramp", at)
+    assert f"main/{FLOW}" not in findings(cli, "--offline")
+
+
+def test_doctor_fails_when_a_vendor_is_down_although_a_token_is_kept(cli: Cli) -> None:
+    with simulated_ramp() as (url, secrets):
+        env = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
+        cli.ok("connect", "ramp", "--set", f"base_url={url}", "--set", "api_profile=2025-08", "--check", env=env)
+        assert findings(cli)["main/ramp"] == [("ok", "Ramp accepts the credentials; 8 scopes granted")]
+    ((level, message),) = findings(cli)["main/ramp"]
+    assert level == "FAIL"
+    assert message.startswith("main/ramp: GET /developer/v1/vendors: ")
+
+
 def test_doctor_sees_a_journal_that_was_changed(cli: Cli) -> None:
     with shelf(cli) as desk:
         journal.append(
@@ -189,6 +237,10 @@ def test_sandbox_names(cli: Cli) -> None:
                 "other.json: this is no saved company file: ValueError: the company file has format 99; this version reads "
                 "format 1\n  hint: give another --company-file, or remove this one\n"
             ),
+        ),
+        (
+            ("--company-file", "no/where.json"),
+            "no/where.json: there is no folder no\n  hint: check the path and its permissions\n",
         ),
         (("--qwc", "broken.json"), "broken.json: this is no agent file\n  hint: write one with `flowctl qwc`\n"),
         (("--password-file", "none"), "none: No such file or directory\n  hint: check the path and its permissions\n"),

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
-from engine import registry
+from engine import log, registry
 from engine.app import build
 from engine.cli import common
 from engine.clock import SystemClock
@@ -45,8 +46,12 @@ def simulated_ramp() -> Iterator[tuple[str, dict[str, str]]]:
 
 @contextmanager
 def served(cli: Cli) -> Iterator[str]:
-    with common.opened(cli.home) as world, running(build(world, common.programs([FLOW]), schedule=False)) as url:
-        yield url
+    log.configure(verbosity=-2)  # without it the sessions' lines go to stdout
+    try:
+        with common.opened(cli.home) as world, running(build(world, common.programs([FLOW]), schedule=False)) as url:
+            yield url
+    finally:
+        structlog.reset_defaults()
 
 
 def visit(cli: Cli, url: str, password: Path) -> Ran:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 
 import pytest
 
+from engine.clock import iso
 from engine.store import journal, work
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
-from tests.cli.shelf import AT, FLOW, shelf, unmapped
+from tests.cli.shelf import AT, FLOW, Shelf, shelf, unmapped
 
 
 def filled(cli: Cli) -> dict[str, int]:
@@ -210,10 +213,87 @@ def test_status(cli: Cli) -> None:
     assert lines[3].startswith("message set set-1: in doubt, sent ")
     assert lines[4].startswith("list Account: 2 objects, read ")
     assert lines[5:] == ["alerts: 1", "  deferred: missing", "    do: map it"]
+    with shelf(cli) as desk:
+        work.raise_alert(desk.tx, "main", work.Alert("deferred", f"{FLOW}/account/k-1", "missing", "map it"), AT)
+        desk.tx.run("set_resent", {"id": "set-1", "company": "main", "ticket_hash": "t", "at": AT})
+    out = cli.ok("status").out
+    assert "  deferred: missing (seen 2 times)\n" in out
+    assert re.search(r"\nmessage set set-1: under way, sent 2 times, last [0-9]+ [a-z]+ ago\n", out)
     found = cli.ok("status", "--flow", FLOW, "--format", "json").json()
     assert found["in_doubt"]["id"] == "set-1"
     assert sum(line["records"] for line in found["states"]) == 7
     assert found["states"][0]["money"] == {"USD": "100.00"}
+
+
+def session(cli: Cli, *, seen_s: float) -> None:
+    """A session that nobody ended."""
+    with shelf(cli) as desk:
+        desk.tx.run("session_insert", {"ticket_hash": "t", "company": "main", "state": "{}", "at": ago(desk, seen_s)})
+
+
+def ago(desk: Shelf, seconds: float) -> str:
+    return iso(desk.world.clock.now() - timedelta(seconds=seconds))
+
+
+def agent_lines(cli: Cli) -> list[str]:
+    return [line for line in cli.ok("status").out.splitlines() if line.startswith("Web Connector: ")]
+
+
+def test_status_says_here_only_when_it_called_just_now(cli: Cli) -> None:
+    session(cli, seen_s=5)
+    assert agent_lines(cli) == ["Web Connector: is here now"]
+    assert cli.ok("status", "--format", "json").json()["session"]["here"] is True
+
+
+def test_status_of_a_session_that_was_cut_off(cli: Cli) -> None:
+    session(cli, seen_s=3 * 3600 + 1)
+    assert agent_lines(cli) == ["Web Connector: last called 3 h ago, and did not end its session"]
+    found = cli.ok("status", "--format", "json").json()["session"]
+    assert (found["open"], found["here"]) == (True, False)
+
+
+def test_status_says_who_was_refused(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        for seconds in (7265, 7264, 7263):
+            work.refuse_sign_in(desk.tx, "main", "acme", desk.world.clock.now() - timedelta(seconds=seconds))
+        work.refuse_sign_in(desk.tx, "", "mian", desk.world.clock.now() - timedelta(seconds=3700))
+    assert agent_lines(cli) == [
+        "Web Connector: refused 3 times, last as `acme` 2 h ago",
+        "Web Connector: refused once, as `mian` 1 h ago, a user name that nobody has",
+    ]
+    assert cli.ok("status").out.endswith(
+        "alerts: 1\n  session: the Web Connector was refused as `acme` (seen 3 times)\n"
+        "    do: type the password again in the Web Connector; when it is lost, `flowctl qwc --new-password` makes another\n"
+    )
+    found = cli.ok("status", "--format", "json").json()
+    assert (found["refused"]["times"], found["refused_unknown"]["user"]) == (3, "mian")
+    session(cli, seen_s=120)
+    assert agent_lines(cli)[:2] == [
+        "Web Connector: last called 2 min ago, and did not end its session",
+        "Web Connector: refused 3 times, last as `acme` 2 h ago",
+    ]
+
+
+def test_a_bill_and_its_payment_are_the_same_money(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        gifts = unmapped("account", "k-1", "Client Gifts")
+        desk.record("b-1", "deferred", gifts, amount="100.00")
+        desk.record("b-1", "deferred", gifts, amount="60.00", stream="bill_payments")
+        desk.record("b-2", "deferred", gifts, amount="40.00")
+        desk.record("b-1", "deferred", gifts, amount="7.00", stream="card_purchases")  # another object of Ramp's
+    assert cli.ok("deferred").text() == (
+        f"[0]\n{FLOW}: the account `Client Gifts` is not in the Account list of QuickBooks: "
+        "bill_payments 1 record, 60.00 USD; bills 2 records, 140.00 USD; card_purchases 1 record, 7.00 USD\n"
+        f"  do: flowctl map set {FLOW} account k-1 'NAME THERE'\n"
+        "--\n4 records deferred, 147.00 USD (a record of the source that waits in several streams is counted once)\n"
+    )
+    found = cli.ok("deferred", "--format", "json").json()
+    assert (found["money"], found["gaps"][0]["money"]) == ({"USD": "147.00"}, {"USD": "147.00"})
+    assert [(line["stream"], line["money"]) for line in found["streams"]] == [
+        ("bill_payments", {"USD": "60.00"}),
+        ("bills", {"USD": "140.00"}),
+        ("card_purchases", {"USD": "7.00"}),
+    ]
 
 
 def test_status_of_a_flow_that_is_not_there(cli: Cli) -> None:

@@ -122,7 +122,10 @@ def test_what_the_connector_finds_wrong_is_told_in_one_go(world: World, shop: Sh
     with pytest.raises(SettingsRefused) as caught:
         connect(world, "acme", "shop", "shop", {"region": "us"}, {"api_key": "k"})
     assert str(caught.value) == "the settings do not fit:\n  region: is far away (choose eu)\n  api_key: is short"
-    assert caught.value.hint == "give them again with --set NAME=VALUE"
+    assert caught.value.hint == (
+        "give secrets with --ask, to be asked for them, with --secret-file NAME=PATH, or in variables such as "
+        "FLOWCTL_SECRET_SHOP_API_KEY; give settings again with --set NAME=VALUE"
+    )
     shop.problems = shop.problems[2:]
     connect(world, "acme", "shop", "shop", {"region": "us"}, {"api_key": "k"})
     assert bound(world)[0] == {"region": "us"}

@@ -14,7 +14,7 @@ from engine.clock import iso
 from engine.contract import ListObject, Login, MessageSet, OperationOutcome
 from engine.desk import StoreOutbox
 from engine.errors import Bug
-from engine.store import companies, journal
+from engine.store import companies, journal, work
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill
 from tests.engine.store.rows import REFUSED
@@ -125,6 +125,98 @@ def test_a_login_and_the_company_file(bench: Bench) -> None:
         ("bound", "web-connector", {"file": "1"}),
         ("odd", "web-connector", {"message": "something odd", "n": 1}),
         ("worse", "web-connector", {"message": "something worse"}),
+    ]
+
+
+# --- refused sign-ins, and the log
+
+
+def refusing(bench: Bench, *users: tuple[str, str]) -> None:
+    for company, user in users:
+        with bench.outbox.transaction() as desk:
+            desk.sessions.refused(company, user)
+        bench.world.clock.sleep(5)
+
+
+def refusals(bench: Bench, company: str) -> work.Refusals | None:
+    with bench.world.store.read() as tx:
+        return work.refusals(tx, company, bench.world.clock.now())
+
+
+def test_refused_sign_ins_are_counted_until_one_is_good(bench: Bench) -> None:
+    refusing(bench, *[(COMPANY, "acme-wc")] * 8)
+    assert bench.alerts() == [("session", "sign_in_refused", 8)]
+    found = refusals(bench, COMPANY)
+    assert found is not None
+    assert (found.times, found.user) == (8, "acme-wc")
+    with bench.world.store.read() as tx:
+        (alert,) = work.alerts(tx, COMPANY)
+        events = [(line["event"], line["detail"]) for line in journal.lines(tx, COMPANY)]
+    assert alert["message"] == "the Web Connector was refused as `acme-wc`"
+    assert "`flowctl qwc --new-password --company" in alert["hint"]
+    assert events.count(("sign_in_refused", '{"user":"acme-wc"}')) == 1  # the alert counts, the journal does not grow
+    with bench.outbox.transaction() as desk:
+        desk.sessions.open(COMPANY, "t-1", {})
+    assert bench.alerts() == []
+    assert refusals(bench, COMPANY) is None
+
+
+def test_a_user_name_that_nobody_has_is_kept_clean_and_for_a_day(bench: Bench) -> None:
+    refusing(bench, ("", "x`\x1b[2J\u202e" + "y" * 300))
+    found = refusals(bench, "")
+    assert found is not None
+    assert (found.times, found.user) == (1, "x??[2J?" + "y" * 53)
+    assert bench.alerts() == []
+    assert refusals(bench, COMPANY) is None
+    bench.world.clock.sleep(timedelta(days=1).total_seconds())
+    assert refusals(bench, "") is None
+    refusing(bench, ("", "z"))
+    found = refusals(bench, "")
+    assert found is not None
+    assert (found.times, found.user) == (1, "z")
+
+
+def test_sessions_are_logged_after_the_commit(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    outbox = replace(bench.outbox, logs=True)
+    state = {"user": "acme-wc", "turn": 7, "counts": {"posted": 3, "retry": 1}}
+    with kit.logging():
+        with pytest.raises(Stop), outbox.transaction() as desk:
+            desk.sessions.open(COMPANY, "t-0", {"user": "acme-wc"})
+            raise Stop
+        with outbox.transaction() as desk:
+            desk.sessions.open(COMPANY, "t-1", {"user": "acme-wc"})
+            desk.sessions.close("t-1")
+        for ticket in ("t-2", "t-3"):
+            with outbox.transaction() as desk:
+                desk.sessions.open(COMPANY, ticket, {"user": "acme-wc"})
+            bench.world.clock.sleep(2.5)
+            with outbox.transaction() as desk:
+                desk.sessions.save(ticket, state)
+        with outbox.transaction() as desk:
+            desk.sessions.note(COMPANY, "company_refused", "the text stays in the store", alert=True)
+            desk.sessions.close("t-3")
+        with outbox.transaction() as desk:
+            desk.sessions.refused("", "no\nbody")
+        with bench.outbox.transaction() as desk:
+            desk.sessions.refused(COMPANY, "acme-wc")  # this one does not log
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    for line in lines:
+        del line["timestamp"]
+    who = {"company": COMPANY, "user": "acme-wc"}
+    came = {**who, "requests": 7, "posted": 3, "deferred": 0, "failed": 0, "retry": 1, "seconds": 2.5}
+    assert lines == [
+        {"event": "Web Connector came, nothing to do", "level": "info", **who},
+        {"event": "Web Connector session begins", "level": "info", **who},
+        {"event": "Web Connector session was cut off", "level": "warning", **came},
+        {"event": "Web Connector session begins", "level": "info", **who},
+        {
+            "event": "Web Connector session has trouble",
+            "level": "warning",
+            "company": COMPANY,
+            "state": "company_refused",
+        },
+        {"event": "Web Connector session ends", "level": "info", **came},
+        {"event": "Web Connector sign-in refused", "level": "warning", "user": "no?body"},
     ]
 
 

@@ -136,6 +136,26 @@ def test_what_woke_is_prepared_and_what_was_posted_is_told(bench: Bench) -> None
     assert ticking.tick() == []
 
 
+def test_what_was_told_is_one_line_now_and_then(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    ticking = service_of(bench)
+    bench.shop.listed["bills"] = [bill(f"b-{number}") for number in range(6)]
+    ticking.tick()
+    logged(capsys)
+    for _ in range(6):  # a session posts one record after the other, and wakes the worker each time
+        made = bench.send(1)
+        assert made is not None
+        bench.settle(made, kit.posted(made.operations[0].id))
+        ticking.tick()
+        ticking.tick()
+    assert [(line["event"], line["marked"]) for line in logged(capsys)] == [("told the source", 1)]
+    bench.world.clock.sleep(service.TOLD_EVERY_S)
+    ticking.tick()
+    ticking.tick()
+    (line,) = logged(capsys)
+    del line["timestamp"]
+    assert line == {"event": "told the source", "level": "info", "company": COMPANY, "flow": FLOW, "marked": 5}
+
+
 def test_a_source_that_cannot_be_told_is_reported(bench: Bench) -> None:
     ticking = service_of(bench)
     ticking.tick()

@@ -87,3 +87,6 @@ UPDATE leases SET until_at = '' WHERE name = :name AND holder = :holder;
 
 -- name: lease_get
 SELECT holder, fence, until_at FROM leases WHERE name = :name;
+
+-- name: schedule_claims_end
+UPDATE schedule SET next_at = :at WHERE next_at > :at AND next_at <= :until;

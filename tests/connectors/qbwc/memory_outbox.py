@@ -63,6 +63,7 @@ class Data:
     sessions: dict[str, tuple[str, Json, bool]] = field(default_factory=dict)
     identities: dict[str, Json] = field(default_factory=dict)
     notes: list[tuple[str, str, bool]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
     operations: dict[str, Waiting] = field(default_factory=dict)
     pending: list[Operation] = field(default_factory=list)
     sets: dict[str, MessageSet] = field(default_factory=dict)
@@ -144,6 +145,9 @@ class MemorySessions:
 
     def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
         self.data.notes.append((event, message, alert))
+
+    def refused(self, company: str, user: str) -> None:
+        self.data.refused.append((company, user))
 
 
 class MemoryOperations:

@@ -150,6 +150,7 @@ def test_a_wrong_password_opens_nothing() -> None:
     kit = with_bills()
     assert kit.login("wrong")[1:] == ("nvu",)
     assert kit.login("pw", "nobody")[1:] == ("nvu",)
+    assert kit.outbox.data.refused == [("acme", "books"), ("", "nobody")]
     assert kit.outbox.data.sessions == {}
     assert kit.send(hello()) == ""
 

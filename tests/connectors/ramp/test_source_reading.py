@@ -457,6 +457,36 @@ def test_only_the_streams_whose_scope_was_dropped_are_refused() -> None:
     assert source.granted() == {"bills:read"}
 
 
+def test_the_granted_scopes_are_of_today() -> None:
+    ramp = FakeRamp(scopes="bills:read", bills=BILLS)
+    assert ramp.source().granted() == {"bills:read"}
+    assert ramp.source().granted() == {"bills:read"}
+    assert ramp.calls() == ["GET /developer/v1/bills"] * 2  # the second token was kept, and still one page was read
+    assert str(ramp.script.requests[-1].url) == f"{HOST}/developer/v1/bills?page_size=2"
+    assert ramp.minted == 1
+
+
+def test_a_kept_token_is_not_enough_when_ramp_is_down_or_takes_the_scope_back() -> None:
+    ramp = FakeRamp(scopes="bills:read", bills=BILLS)
+    assert ramp.source().granted() == {"bills:read"}
+    ramp.before = lambda _: reply(503, {})
+    with pytest.raises(Transient):
+        ramp.source().granted()
+    lacking = {"error_v2": {"error_code": "DEVELOPER_7100", "message": "bills:read"}}
+    ramp.before = lambda _: reply(403, lacking)
+    with pytest.raises(AuthRefused) as caught:
+        ramp.source().granted()
+    assert str(caught.value).endswith("the token lacks scopes: bills:read")
+
+
+def test_an_app_that_may_read_nothing_is_asked_for_a_new_token() -> None:
+    ramp = FakeRamp(scopes="accounting:write")
+    assert ramp.source().granted() == {"accounting:write"}
+    before = ramp.minted
+    assert ramp.source().granted() == {"accounting:write"}
+    assert (ramp.minted, ramp.calls()) == (before + 1, [])
+
+
 def test_missing_credentials_are_named() -> None:
     with pytest.raises(SettingMissing) as caught:
         FakeRamp().source({"client_id": "x"})

@@ -1,0 +1,216 @@
+"""`flowctl run`, `serve` and `demo` at the terminal: what is said while it works, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from engine import clock, log
+from engine.cli import common
+from engine.service import Service
+from engine.world import World
+from tests.cli.cli_kit import Cli
+from tests.cli.shelf import AT, shelf
+from tests.cli.test_cli_story import FLOW, served, simulated_ramp
+
+MAIN = "from engine.cli.main import main; main()"
+DEAD = "http://127.0.0.1:9"
+
+
+@contextmanager
+def connected(cli: Cli) -> Iterator[None]:
+    """A company with both sides, Ramp simulated and answering."""
+    with simulated_ramp() as (url, secrets):
+        env = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
+        cli.ok("connect", "ramp", "--set", f"base_url={url}", "--set", "api_profile=2025-08", env=env)
+        cli.ok("connect", "books", "--set", "app_url=http://localhost:8765/qbwc")
+        yield
+
+
+# --- what was asked for
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "x"])
+def test_serve_on_a_port_that_cannot_be(cli: Cli, port: str) -> None:
+    by_option = cli("serve", f"--port={port}")
+    by_variable = cli("serve", env={"FLOWCTL_PORT": port})
+    assert (by_option.status, by_variable.status) == (2, 2)
+    assert by_option.err.splitlines()[-1].startswith("Error: Invalid value for '--port'")
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("192.0.2.1", "Cannot assign requested address"), ("a..b", "this is no host name")]
+)
+def test_serve_on_a_host_that_is_not_here(cli: Cli, host: str, reason: str) -> None:
+    cli.ok("company", "add", "main")
+    assert cli("serve", FLOW, "--host", host, "--port", "0").text() == (
+        f"[2]\n--\nerror: cannot listen on {host}:0: {reason}\n"
+        "  hint: give as --host an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--bills", "--transactions"])
+def test_demo_of_less_than_nothing(cli: Cli, option: str) -> None:
+    ran = cli("demo", option, "-5")
+    assert (ran.status, ran.err.splitlines()[-1]) == (
+        2, f"Error: Invalid value for '{option}': -5 is not in the range x>=0.",
+    )  # fmt: skip
+
+
+@pytest.mark.acceptance
+def test_demo_says_where_it_kept_the_store(cli: Cli) -> None:
+    ran = cli.ok("demo", "--bills", "1", "--transactions", "0", "--keep", "kept")
+    assert ran.err == "the store is kept in kept; see `flowctl status --home kept --company demo`\n"
+    assert cli.ok("status", "--home", "kept", "--company", "demo").out.startswith("demo\n")
+
+
+def test_a_flow_that_is_not_there(cli: Cli) -> None:
+    assert cli("run", "ramp_to_quickboks").text() == (
+        "[2]\n--\nerror: there is no flow `ramp_to_quickboks`\n"
+        "  hint: did you mean `ramp_to_quickbooks`? known: ramp_to_quickbooks\n"
+    )
+
+
+def test_watching_and_a_dry_run_exclude_each_other(cli: Cli) -> None:
+    ran = cli("run", FLOW, "--watch", "--dry-run")
+    assert (ran.status, ran.err.splitlines()[-1]) == (2, "Error: --watch and --dry-run exclude each other")
+
+
+# --- a source that is down
+
+
+def test_waiting_for_a_source_that_is_down_is_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock.SystemClock, "sleep", lambda _self, _seconds: None)
+    with connected(cli):
+        cli.ok("connect", "ramp", "--set", f"base_url={DEAD}")
+    ran = cli("run", FLOW)
+    assert ran.status == 1
+    assert ran.out == f"{FLOW}: 0 read, 0 prepared, 0 deferred, 0 failed, 0 skipped, 0 marked synced\n"
+    lines = ran.err.splitlines()
+    waits = [line for line in lines if "trying again in" in line]
+    assert waits[0] in [f"ramp: POST /developer/v1/token: no connection; trying again in {s} s" for s in (1, 2)]
+    assert [line for line in lines if line not in waits] == [
+        "error: main/ramp: POST /developer/v1/token: no connection"
+    ]
+    assert len(waits) % 4 == 0
+    dry = cli("run", FLOW, "--dry-run")
+    assert dry.status == 1
+    assert dry.err.count("trying again in") == 4
+
+
+# --- a dry run
+
+
+@pytest.mark.acceptance
+def test_a_dry_run_says_what_a_run_would_leave(cli: Cli) -> None:
+    with connected(cli):
+        first = cli.ok("run", FLOW, "--dry-run")
+        assert first.out == ""
+        with shelf(cli) as desk:
+            assert desk.states() == {}
+        real = cli.ok("run", FLOW)
+        with shelf(cli) as desk:
+            pending = list(desk.states().values()).count("pending")
+        assert f" {pending} waiting for the first look at the target's lists;" in first.err
+        assert f", {pending} wait for the first look at the target's lists," in real.out
+        assert cli.ok("run", FLOW, "--dry-run").err == first.err
+
+        with served(cli) as url:
+            cli.ok("qwc", "--new-password")
+            password = cli.ok("qwc", "--new-password").out.rpartition(": ")[2].strip()
+            for _ in range(2):
+                cli.ok(
+                    *("sandbox", "books", "--server", url.replace("127.0.0.1", "localhost"), "--user", "main"),
+                    *("--seed", "7", "--company-file", "books.json"),
+                    env={"FLOWCTL_SECRET_BOOKS_PASSWORD": password},
+                )
+        with shelf(cli) as desk:
+            number = desk.record("b-9", "pending", reference="INV-7", amount="120.50")
+            moved = {"from": "pending", "to": "intended", "reasons": "[]", "mapped_sha256": None, "attempts": 0}
+            desk.tx.run("record_move", {**moved, "id": number, "operation_id": None, "receipt": None, "at": AT})
+            desk.operation(number, "0" * 22, "waiting")
+            deferred = list(desk.states().values()).count("deferred")
+        look = cli.ok("run", FLOW, "--dry-run")
+        assert look.out == "# bills INV-7, Acme, 120.50 USD: BillAdd (prepared earlier)\n<BillAddRq/>\n"
+        assert f"; would write 1 document (1 of them prepared earlier); would leave {deferred} deferred, " in look.err
+        assert look.err.endswith("; dry run: nothing was kept or sent\n")
+        (document,) = cli.ok("run", FLOW, "--dry-run", "--format", "json").json()["would_write"]
+        assert (document["reference"], document["earlier"], document["body"]) == ("INV-7", True, "<BillAddRq/>")
+
+
+# --- until it is stopped
+
+
+def test_watching_says_what_each_run_came_to(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = []
+    tick = Service.tick
+
+    def once(self: Service) -> object:
+        ticks.append(1)
+        if len(ticks) > 2:
+            raise KeyboardInterrupt
+        return tick(self)
+
+    monkeypatch.setattr(Service, "tick", once)
+    with connected(cli):
+        ran = cli.ok("run", FLOW, "--watch")
+    log.configure()
+    lines = ran.err.splitlines()
+    assert lines[0] == f"watching {FLOW}; stop with Ctrl-C"
+    assert lines[-1] == "stopped"
+    (line,) = lines[1:-1]
+    assert line.startswith(f"main: {FLOW}: ")
+    assert line.endswith(" marked synced")
+
+
+def _line(stream: IO[bytes] | None) -> bytes:
+    assert stream is not None
+    return stream.readline()
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize(
+    ("arguments", "sign", "end"),
+    [
+        (("serve", FLOW, "--port", "0", "--no-schedule"), b"serving", b"stopped\n"),
+        (("run", FLOW, "--watch"), b"watching", b"stopped\n"),
+    ],
+)
+def test_it_ends_on_a_signal(cli: Cli, arguments: tuple[str, ...], sign: bytes, end: bytes) -> None:
+    cli.ok("company", "add", "main")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FLOWCTL_HOME": str(cli.home)}
+    command = [sys.executable, "-c", MAIN, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
+        said = _line(process.stderr)
+        assert sign in said
+        if arguments[0] == "serve":  # uvicorn takes the signal only once it has begun
+            with urllib.request.urlopen(f"http://127.0.0.1:{json.loads(said)['port']}/healthz", timeout=20) as answer:
+                assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, b"")
+    assert err.endswith(end)
+
+
+def test_a_full_device_is_one_line(cli: Cli) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    cli.ok("company", "add", "main")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FLOWCTL_HOME": str(cli.home)}
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", MAIN, "company", "list"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=env, timeout=30, check=False)
+    assert (ran.returncode, ran.stderr.decode()) == (
+        1,
+        "error: No space left on device\n  hint: is the disk full, or what the output goes to?\n",
+    )
