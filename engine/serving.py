@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class PortTaken(UsageError):
     """The address cannot be listened on."""
 
-    def __init__(self, host: str, port: int, error: OSError | UnicodeError) -> None:
-        reason = "this is no host name" if isinstance(error, UnicodeError) else error.strerror or str(error)
+    def __init__(self, host: str, port: int, error: OSError | TypeError) -> None:
+        # A name that cannot be encoded for the DNS is a TypeError to Python's sockets.
+        reason = "this is no host name" if isinstance(error, TypeError) else error.strerror or str(error)
         hint = "choose another --port, or end the process that has it"
-        if isinstance(error, UnicodeError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        if isinstance(error, TypeError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             hint = "give as --host an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them"
         elif error.errno == errno.EACCES:
             hint = "choose a --port above 1023, which needs no special rights"
@@ -43,7 +44,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(512)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError) as error:
         listener.close()
         raise PortTaken(host, port, error) from error
     return listener

@@ -97,8 +97,8 @@ def _watch(world: World, program: FlowProgram, form: str) -> int:
     # What a run came to is said below; the log is left with what keeps runs from starting at all.
     log.configure(verbosity=-2)
     service = Service(world, {program.flow.name: program})
-    office.say(f"watching {program.flow.name}; stop with Ctrl-C")
     try:
+        office.say(f"watching {program.flow.name}; stop with Ctrl-C")
         while True:
             for report in service.tick():
                 if form == "json":

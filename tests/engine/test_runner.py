@@ -13,6 +13,7 @@ from engine.errors import (
     FlowctlError,
     RateLimited,
     Rejected,
+    RunError,
     SettingMissing,
     StoreBusy,
     Transient,
@@ -109,6 +110,20 @@ def test_a_passing_fault_goes_on_from_the_last_page(bench: Bench) -> None:
     assert [checkpoint for _, _, checkpoint in bench.shop.reads] == [None, "4", "4"]
     assert len(bench.states()) == 6
     assert 40.5 <= bench.world.clock.monotonic() <= 42
+
+
+def test_each_wait_is_told(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.shop.faults = [Transient("503"), RateLimited("429", retry_after_s=40)]
+    told: list[tuple[str, str, float]] = []
+
+    def notice(connection: str, error: RunError, wait_s: float) -> None:
+        told.append((connection, str(error), wait_s))
+
+    Runner(bench.world, notice=notice).run(bench.program, COMPANY, streams=("bills",))
+    assert [(connection, text) for connection, text, _ in told] == [("shop", "503"), ("shop", "429")]
+    assert 0.5 <= told[0][2] <= 1
+    assert told[1][2] == 40
 
 
 def test_attempts_are_counted_anew_after_each_page(bench: Bench) -> None:
@@ -317,6 +332,15 @@ def test_a_dry_run_shows_everything_and_keeps_nothing(bench: Bench) -> None:
     assert bench.shop.calls == []
     report = bench.runner.dry_run(bench.program, COMPANY, lambda _tx, _report: None, streams=("vendors",))
     assert [s.stream for s in report.streams] == ["vendors"]
+
+
+def test_a_dry_run_counts_what_is_not_ready_once() -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill(), bill("b-2")]
+        for _ in range(2):
+            report = bench.runner.dry_run(bench.program, COMPANY, lambda _tx, _report: None, streams=("bills",))
+            assert dict(report.streams[0].counts) == {"read": 2, "pending": 2}
+            bench.run("bills")
 
 
 def test_a_dry_run_of_an_unreachable_source(bench: Bench) -> None:
