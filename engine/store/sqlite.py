@@ -137,8 +137,8 @@ class SqliteStore:
         return None if answer == "ok" else str(answer)
 
     def _prepare(self, *, durable: bool) -> None:
-        # Counts for a new file only. A record with its document fills half of SQLite's default page of 4 KiB; with 8 KiB a
-        # page of source records costs a tenth less CPU to commit.
+        # Counts for a new file only. A record with its document fills half of SQLite's default page of 4 KiB; with 8 KiB
+        # 10,000 bills took a tenth less CPU, 100,000 the same.
         self._connection.execute("PRAGMA page_size = 8192")
         if durable:
             mode = "WAL" if sqlite3.sqlite_version_info >= _WAL_SAFE else "PERSIST"
