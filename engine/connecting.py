@@ -137,6 +137,6 @@ def typed(field: FieldSpec, value: Value) -> Value:
 
 def _login(company: str, values: Mapping[str, Value], secrets: Mapping[str, str]) -> Login:
     """The password that a polled connector's agent signs in with is only ever kept as a hash."""
-    from argon2 import PasswordHasher
+    from engine.passwords import hash_password
 
-    return Login(company, str(values.get("user", "")), PasswordHasher().hash(secrets["password"]))
+    return Login(company, str(values.get("user", "")), hash_password(secrets["password"]))

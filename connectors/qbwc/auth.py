@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from engine.clock import Clock, Ids
 from engine.contract import Login
+from engine.passwords import HASHER, hash_password
 
 TICKET_LENGTH = 22
 # Longer ones are nobody's, and hashing them is work that a stranger should not be able to order.
 _LONGEST = 256
-# OWASP's argon2id setting of 19 MiB: some 15 ms of one core, and a flood of logins does not fill the memory.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 _FREE_TRIES = 5
 _LONGEST_WAIT_S = 300.0
@@ -29,11 +27,6 @@ _CALLER_WINDOW_S = 60.0
 _REMEMBERED = 10_000
 
 Answer = Literal["yes", "no", "busy"]
-
-
-def hash_password(password: str) -> str:
-    """The argon2id hash to keep for a Web Connector user."""
-    return _HASHER.hash(password)
 
 
 def new_ticket(ids: Ids) -> str:
@@ -140,7 +133,7 @@ class Doorkeeper:
 
 def _matches(stored: str, password: str) -> bool:
     try:
-        return _HASHER.verify(stored, password)
+        return HASHER.verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from engine.connecting import SettingsRefused, SettingWrong, connect, typed
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import UnknownName
+from engine.passwords import HASHER
 from engine.registry import registered
 from engine.spec import FieldSpec
 from engine.store import companies, journal
@@ -82,6 +83,8 @@ def test_a_password_is_only_kept_as_a_hash(world: World) -> None:
     assert login is not None
     assert (login.company, dict(login.settings)) == ("acme", {"user": "acme-wc"})
     assert PasswordHasher().verify(login.password_hash, "canary-password")
+    # The same cost as every other check: a login that took longer would tell by its time that the user exists.
+    assert not HASHER.check_needs_rehash(login.password_hash)
     assert "canary" not in "\n".join(getattr(world.store, "connection").iterdump())  # noqa: B009
 
 

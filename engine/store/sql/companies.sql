@@ -29,9 +29,6 @@ SELECT * FROM connections WHERE company = :company AND connection = :connection;
 -- name: connections_of
 SELECT * FROM connections WHERE company = :company ORDER BY connection;
 
--- name: connections_by_connector
-SELECT * FROM connections WHERE connector = :connector ORDER BY company, connection;
-
 -- name: credential_put
 INSERT INTO credentials (company, connection, field, key_id, sealed, updated_at)
 VALUES (:company, :connection, :field, :key_id, :sealed, :at)
