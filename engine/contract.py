@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
 from engine.diagnostics import Diagnostic
+from engine.evidence import Holdings, Reconciling, Unsent
 from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it
@@ -118,7 +119,8 @@ class Operation:
     """One intended write: frozen bytes under a name that never changes.
 
     `sent_before` says that an earlier message set has carried it: a retry travels under a new message-set id, because
-    QuickBooks answers a known id with the answer it has kept.
+    QuickBooks answers a known id with the answer it has kept. A modify has the `target_id` of what it changes and `base`,
+    the bytes that wrote it last.
     """
 
     id: str
@@ -128,6 +130,8 @@ class Operation:
     guid: str
     created_at: datetime
     sent_before: bool = False
+    target_id: str = ""
+    base: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +287,14 @@ class Sessions(Protocol):
         """Bind the company to a company file, for ever."""
         ...
 
+    def recall(self, company: str, name: str) -> Json | None:
+        """What was remembered under a name from one session to the next."""
+        ...
+
+    def remember(self, company: str, name: str, value: Json) -> None:
+        """Remember a small thing from one session to the next: how fast QuickBooks answers."""
+        ...
+
     def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
         """Write one journal line about the session; with `alert`, a person is told."""
         ...
@@ -354,11 +366,14 @@ class Books(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The three views a polled connector works through inside one transaction."""
+    """The views a polled connector works through inside one transaction."""
 
     sessions: Sessions
     operations: Operations
     books: Books
+    unsent: Unsent
+    holdings: Holdings
+    reconciling: Reconciling
 
 
 class Outbox(Protocol):
