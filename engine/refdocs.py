@@ -38,6 +38,7 @@ def pages() -> Mapping[str, str]:
         "errors.md": errors_page(),
         "functions.md": functions_page(),
         "language.md": language_page(),
+        "quickbooks-statuses.md": statuses_page(),
         "templates.md": templates_page(),
     }
 
@@ -190,6 +191,51 @@ def _variables(param: click.Option) -> Sequence[str]:
     if param.envvar is None:
         return ()
     return (param.envvar,) if isinstance(param.envvar, str) else tuple(param.envvar)
+
+
+# --- QuickBooks' answers ---------------------------------------------------------------------------------------------
+
+_ACTIONS: Mapping[str, str] = {
+    "posted": "posted",
+    "retry": "the same bytes are sent again later, longer apart each time, twelve times at most",
+    "stale": "the object is read and merged again once; after that it waits for a person",
+    "deferred": "deferred",
+    "mapped": "deferred until the list that the text names was read again; failed when it names none",
+    "failed": "failed",
+    "held": "stopped for a person",
+    "look_up": "a vendor of that name is looked for and used; for other objects failed",
+    "find_out": "what became of it is found out first",
+}
+
+
+def statuses_page() -> str:
+    """What QuickBooks' status codes and COM errors come to, from the tables that the connector works by."""
+    from connectors.qbwc.status import COM_ERRORS, RULES
+
+    statuses = _table(
+        ("status", "when the text says", "the record is", "what a person can do"),
+        [
+            (_codes(rule.first, rule.last), f"`{rule.text}`" if rule.text else "", _ACTIONS[rule.action], rule.hint)
+            for rule in RULES
+        ],
+    )
+    errors = _table(
+        ("HRESULT", "what happened", "what to do"),
+        [(f"`0x{error.code:08X}`", error.meaning, error.hint) for error in COM_ERRORS],
+    )
+    intro = (
+        "What flowctl does when QuickBooks Desktop answers a write. The first row that fits decides; a status that fits none "
+        "stops the record for a person, and nothing is tried blindly."
+    )
+    com = (
+        "## COM errors\n\nThe Web Connector reports these instead of an answer. `0x80040400` means that nothing of the document ran. "
+        "After any other, what became of a write under way is found out before anything else is sent."
+    )
+    return _page("QuickBooks statuses", intro, ["## Status codes", statuses, com, errors])
+
+
+def _codes(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 # --- connectors ------------------------------------------------------------------------------------------------------
