@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 FLOW ?= ramp_to_quickbooks
 SCHEDULES ?= 1000
+POINTS ?= 500
+PUBLISH ?=
 SEED ?= 1
 
-.PHONY: demo test check bench campaign lock schemas stale clean help
+.PHONY: demo test check bench campaign crash-points lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -44,6 +46,9 @@ bench: $(VENV)/.ready ## Measure speed and memory; writes benchmarks/latest.json
 
 campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FLOW=name; the last line is JSON
 	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) --flow $(FLOW)
+
+crash-points: $(VENV)/.ready ## Strike the real server at system calls (needs strace): make crash-points POINTS=n SEED=s; the last line is JSON
+	@$(BIN)/python -m tests.crash --points $(POINTS) --seed $(SEED) $(if $(PUBLISH),--publish)
 
 lock: ## Pin dependencies with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt

@@ -176,6 +176,48 @@ def commit() -> list[Result]:
     return [Result(f"durable transactions ({mode} journal)", a, "commits/s", "sqlite3 module", a / b)]
 
 
+def batches() -> list[Result]:
+    """A thousand bills through a simulated QuickBooks on a virtual clock, 0.2 s a request and 1.5 s a round trip."""
+    from benchmarks.batches import TIMEOUT_S, simulate, slow_midway
+
+    def ratio(name: str, slow: float, fast: float) -> Result:
+        return Result(name, fast, "virtual s", "one request a message set", fast / slow)
+
+    alone, adaptive = simulate(1000, 1), simulate(1000, 0)
+    slow = simulate(1000, 0, slow_midway(500, TIMEOUT_S))
+    return [
+        ratio("1,000 bills, adaptive batches", alone.seconds, adaptive.seconds),
+        Result("1,000 bills, longest answer", adaptive.longest, "virtual s", "30 s at most", adaptive.longest / 30),
+        ratio(
+            "1,000 bills, 5 s a request from the 500th on, answers lost after 60 s",
+            simulate(1000, 1, slow_midway(500, TIMEOUT_S)).seconds,
+            slow.seconds,
+        ),
+    ]
+
+
+def recovery() -> list[Result]:
+    """From the start of a server that was killed with a write under way to its first durable answer."""
+    from benchmarks.recovery import measure
+
+    found = []
+    for name, records in (("a small store", 0), ("10,000 bills", 10_000)):
+        taken = statistics.median(measure(ROUNDS, records))
+        found.append(Result(f"first durable answer after kill -9, {name}", taken, "s", "the goal of 1 s", taken))
+    return found
+
+
+def soap() -> list[Result]:
+    """`authenticate` with nothing to do, without the hashing of the password."""
+    from benchmarks.soap import measure
+
+    cpu, wall, plain_cpu, plain_wall = (statistics.median(column) for column in zip(*measure(ROUNDS), strict=True))
+    return [
+        Result("authenticate with nothing to do", 1000 * cpu, "CPU-ms", "a commit with sqlite3", cpu / plain_cpu),
+        Result("durable answers", 1 / wall, "answers/s", "commits with sqlite3", plain_wall / wall),
+    ]
+
+
 def _rate(run: Callable[[], None], each: int) -> float:
     """Items a CPU-second, median of several rounds of a tenth of a second."""
     rates = []
@@ -216,6 +258,9 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "schemas": schemas,
     "cold_start": cold_start,
     "commit": commit,
+    "batches": batches,
+    "recovery": recovery,
+    "soap": soap,
 }
 
 if __name__ == "__main__":

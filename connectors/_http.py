@@ -1,4 +1,4 @@
-"""A thin, suspicious layer over a synchronous httpx client: fixed hosts, hard caps, errors sorted by what to do."""
+"""A thin, suspicious layer over a synchronous httpx transport: fixed hosts, hard caps, errors sorted by what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -25,6 +25,10 @@ MAX_BODY = 32 * 1024 * 1024
 MAX_DEPTH = 64
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PLAIN_URL = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash that URL parsers read differently
+_HEADERS = {
+    "Connection": "keep-alive", "Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "flowctl",
+}  # fmt: skip
+_CONNECT_TIMEOUT_S = 10.0
 _TRACE = re.compile(r"[\w.:/+=-]{1,80}", re.ASCII)
 _INFLATE_STEP = 256 * 1024
 _CONTAINERS = frozenset({dict, list})
@@ -123,12 +127,15 @@ class HttpClient:
         self._where = f"{binding.company}/{binding.connection}"
         self._clock = tools.clock
         self._transport = tools.transport
-        self._client: httpx.Client | None = None
+        self._open: httpx.BaseTransport | None = None
         problem = url_problem(api.base_url, api.hosts)
         if problem:
             raise Rejected(f"{self._where}: base_url {problem}", hint="correct the connection's `base_url`")
         self._origin = _origin(api.base_url)
         self._budget: Budget | None = budget(self._origin, api.limit, tools.clock) if api.limit else None
+        self._headers = {"Host": self._origin.partition("://")[2], **_HEADERS}
+        timeouts = dict.fromkeys(("read", "write", "pool"), api.read_timeout_s)
+        self._extensions = {"timeout": {"connect": _CONNECT_TIMEOUT_S, **timeouts}}
 
     def send(self, call: Call, classify: Classifier | None = None) -> Answer:
         """Send once and return a success; anything else raises the error that the vendor's classifier chooses."""
@@ -164,36 +171,42 @@ class HttpClient:
 
     def close(self) -> None:
         """Close the connections that are kept open; the next call opens new ones."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
-    def _open(self) -> httpx.Client:
-        if self._client is None:
+    def _opened(self) -> httpx.BaseTransport:
+        """The transport, and not a client around it: no cookie, redirect, proxy or .netrc is wanted with a token."""
+        if self._open is None:
             import httpx
 
-            self._client = httpx.Client(
-                transport=self._transport,
-                trust_env=False,  # neither a proxy nor a .netrc of the machine may see a token
-                follow_redirects=False,
-                timeout=httpx.Timeout(self.api.read_timeout_s, connect=10.0),
-                headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "flowctl"},
-            )
+            self._open = self._transport or httpx.HTTPTransport(trust_env=False)
             # Whoever forgets to close leaves no socket behind.
-            weakref.finalize(self, self._client.close)
-        return self._client
+            weakref.finalize(self, self._open.close)
+        return self._open
+
+    def _request(self, call: Call, url: str) -> httpx.Request:
+        import httpx
+
+        headers, content = {**self._headers, **call.headers}, call.content or b""
+        if call.json is not None:
+            content = json.dumps(call.json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+            headers["Content-Type"] = "application/json"
+        body = content.encode() if isinstance(content, str) else content
+        if body or call.method == "POST":
+            headers["Content-Length"] = str(len(body))
+        address = _address(url, tuple((call.params or {}).items()))
+        stream = httpx.ByteStream(body)
+        return httpx.Request(call.method, address, headers=headers, stream=stream, extensions=self._extensions)
 
     def _exchange(self, call: Call, url: str, where: str) -> Answer:
         import httpx
 
-        client = self._open()
         try:
-            request = client.build_request(
-                call.method, url, params=call.params, headers=call.headers, json=call.json, content=call.content
-            )
-            response = client.send(request, stream=True)
+            response = self._opened().handle_request(self._request(call, url))
             try:
-                where = f"{where}: {response.status_code}{_trace(response.headers.get(self.api.trace_header))}"
+                headers = dict(response.headers.items())
+                where = f"{where}: {response.status_code}{_trace(headers.get(self.api.trace_header))}"
                 body = self._body(response, where, write=call.write)
             finally:
                 response.close()
@@ -202,7 +215,7 @@ class HttpClient:
             raise Transient(f"{where}: no connection ({type(error).__name__})") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _lost(where, type(error).__name__, write=call.write) from None
-        return Answer(where, response.status_code, dict(response.headers), body, call.write)
+        return Answer(where, response.status_code, headers, body, call.write)
 
     def _body(self, response: httpx.Response, where: str, *, write: bool) -> bytes:
         """The decoded body, read piece by piece so that neither its length nor its compression can exhaust memory."""
@@ -321,6 +334,15 @@ def _read_strictly(body: bytes) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)
+def _address(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
+    """The URL as httpx wants it; it takes its time to read one, and the same lists are read again and again."""
+    import httpx
+
+    return httpx.URL(url, params=params) if params else httpx.URL(url)
+
+
+@lru_cache(maxsize=1024)
 def url_problem(url: str, hosts: frozenset[str]) -> str | None:
     """Why a URL must not be called, or None. Host names are compared with a list and never resolved."""
     if not _PLAIN_URL.fullmatch(url):
@@ -349,6 +371,7 @@ def retry_after_s(value: str | None, limit_s: float = 3600.0) -> float | None:
     return min(float(value), limit_s)
 
 
+@lru_cache(maxsize=1024)
 def _origin(url: str) -> str:
     """Scheme, host and port of a URL, so that two can be compared."""
     parts = urlsplit(url)

@@ -95,22 +95,35 @@ class TokenKeeper:
         return sorted(set(needs) - token.scopes)
 
     def _obtain(self, useless: Mapping[str, str] | None) -> _Token:
-        """The token another process has saved meanwhile, or a new one, made durable before anyone uses it."""
-        with self._tools.tokens.lock():
-            token = self._saved()
-            if token is None or not token.fresh(self._tools.clock.now()) or _bearer(token.value) == useless:
-                token = self._ask()
-                self._tools.tokens.save(
-                    {
-                        "access_token": token.value,
-                        "issued_at": iso(token.issued_at),
-                        "expires_at": iso(token.expires_at),
-                        "scope": " ".join(sorted(token.scopes)),
-                        "issued_for": self._fingerprint,
-                    }
-                )
-            self._held = token
-            return token
+        """The token that any process has saved, or a new one, made durable before anyone uses it."""
+        token = self._usable(useless)
+        if token is None:
+            with self._tools.tokens.lock():
+                # Another process may have asked while this one waited.
+                token = self._usable(useless)
+                if token is None:
+                    token = self._ask()
+                    self._save(token)
+        self._held = token
+        return token
+
+    def _usable(self, useless: Mapping[str, str] | None) -> _Token | None:
+        """The saved token, unless it is about to end or is the one that was refused."""
+        token = self._saved()
+        if token is None or not token.fresh(self._tools.clock.now()) or _bearer(token.value) == useless:
+            return None
+        return token
+
+    def _save(self, token: _Token) -> None:
+        self._tools.tokens.save(
+            {
+                "access_token": token.value,
+                "issued_at": iso(token.issued_at),
+                "expires_at": iso(token.expires_at),
+                "scope": " ".join(sorted(token.scopes)),
+                "issued_for": self._fingerprint,
+            }
+        )
 
     def _saved(self) -> _Token | None:
         saved = self._tools.tokens.load()

@@ -82,9 +82,12 @@ class SystemIds:
 
 def iso(moment: datetime) -> str:
     """An aware moment as UTC text that sorts by time: `2026-03-02T09:00:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat('T', 'microseconds')[:26]}Z"
 
 
 def from_iso(text: str) -> datetime:
     """The aware UTC moment that `iso` wrote."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -119,8 +119,8 @@ class Operation:
     """One intended write: frozen bytes under a name that never changes.
 
     `sent_before` says that an earlier message set has carried it: a retry travels under a new message-set id, because
-    QuickBooks answers a known id with the answer it has kept. A modify has the `target_id` of what it changes and `base`,
-    the bytes that wrote it last.
+    QuickBooks answers a known id with the answer it has kept. A modify has the `target_id` of what it changes, `base`,
+    the bytes that wrote it last, and `whole`, all that it is to write, where `body` was reduced to what must be sent.
     """
 
     id: str
@@ -132,6 +132,7 @@ class Operation:
     sent_before: bool = False
     target_id: str = ""
     base: bytes = b""
+    whole: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,10 @@ class Sessions(Protocol):
         """Write one journal line about the session; with `alert`, a person is told."""
         ...
 
+    def over(self, company: str, event: str) -> None:
+        """What earlier notes of this event told a person of is over."""
+        ...
+
     def refused(self, company: str, user: str) -> None:
         """Count a refused sign-in in one alert, which the next good one ends; `company` is empty for an unknown user."""
         ...
@@ -361,6 +366,10 @@ class Books(Protocol):
 
     def expire(self, company: str, names: Sequence[str]) -> None:
         """Make lists due: they were found to be out of date."""
+        ...
+
+    def opened(self, company: str) -> None:
+        """The target's closing date was moved back or taken away: records that wait for their period wake."""
         ...
 
 

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 
-from engine import contract, follow, registry
+from engine import contract, follow, holdings, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.errors import Bug
 from engine.follow import Hand
+from engine.holdings import Held
 from engine.log import logger
 from engine.program import FlowProgram
+from engine.reconcile import Spans
 from engine.runner import Runner
-from engine.store import companies, journal, lists, outbox, records, work
+from engine.store import companies, facts, journal, lists, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.world import World
 
@@ -54,7 +57,10 @@ class StoreOutbox:
         touched: set[str] = set()
         with self.world.store.write() as tx:
             base = _Base(tx, self.world, self.programs, touched)
-            yield contract.Desk(_Sessions(base), _Operations(base), _Books(base))
+            at = self.world.at()
+            held = Held(tx, at, ACTOR, self.programs)
+            spans = Spans(tx, at, ACTOR)
+            yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
         for line in base.said if self.logs else ():
             logger().log(line.level, line.event, **line.fields)
         for company in touched:
@@ -155,6 +161,9 @@ class _Sessions:
         seconds = round((self.base.world.clock.now() - from_iso(row["opened_at"])).total_seconds(), 1)
         self.base.say(level, event, **known, requests=requests, **shown, seconds=seconds)
 
+    def over(self, company: str, event: str) -> None:
+        work.resolve_alert(self.base.tx, company, "session", event, self.base.world.at())
+
     def refused(self, company: str, user: str) -> None:
         hand = self.base.hand(company)
         shown = work.plain_user(user)
@@ -173,6 +182,12 @@ class _Sessions:
         companies.bind(self.base.tx, company, identity, hand.at)
         entry = journal.Entry("bound", detail=dict(identity))
         journal.append(self.base.tx, company, hand.at, hand.actor, [entry])
+
+    def recall(self, company: str, name: str) -> Json | None:
+        return facts.recall(self.base.tx, company, name)
+
+    def remember(self, company: str, name: str, value: Json) -> None:
+        facts.remember(self.base.tx, company, self.base.world.at(), name, value)
 
     def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
         hand = self.base.hand(company)
@@ -208,6 +223,8 @@ class _Operations:
         return sum(runner.refill(self.base.tx, program, company) for program in self.base.flows(company))
 
     def next(self, company: str, limit: int) -> tuple[Operation, ...]:
+        if holdings.halted(self.base.tx, company) is not None:
+            return ()
         at = self.base.world.at()
         found = [
             row for name in self.base.polled(company) for row in outbox.ready(self.base.tx, company, at, limit, name)
@@ -266,6 +283,41 @@ class _Operations:
 
 
 @dataclass(frozen=True, slots=True)
+class _Unsent:
+    """What can be done about an operation that was not sent."""
+
+    base: _Base
+
+    def kinds(self, company: str) -> tuple[str, ...]:
+        first: dict[str, int] = {}
+        for name in self.base.polled(company):
+            for row in self.base.tx.rows("operations_kinds", {"company": company, "connection": name}):
+                first[row["request"]] = min(int(row["first"]), first.get(row["request"], int(row["first"])))
+        return tuple(sorted(first, key=lambda request: first[request]))
+
+    def conclude(self, company: str, outcome: OperationOutcome, answer: bytes) -> None:
+        hand = self.base.hand(company)
+        row = self._waiting(company, outcome.operation_id)
+        if outcome.outcome == "retry":
+            raise Bug(f"operation {outcome.operation_id} was not sent, so there is nothing to try again")
+        about: dict[str, object] = {"sent": False, "answer": sha256(answer).hexdigest()}
+        if outcome.message:
+            about["why"] = outcome.message
+        follow.settle(self.base.tx, hand, row, outcome, about)
+        self.base.touched.add(company)
+
+    def amend(self, company: str, operation_id: str, body: bytes) -> None:
+        self._waiting(company, operation_id)
+        outbox.amend(self.base.tx, operation_id, body)
+
+    def _waiting(self, company: str, operation_id: str) -> Row:
+        row = self.base.tx.one("operation_get", {"id": operation_id})
+        if row is None or row["company"] != company or row["state"] != "waiting":
+            raise Bug(f"operation {operation_id} does not wait to be sent")
+        return row
+
+
+@dataclass(frozen=True, slots=True)
 class _Books:
     """The cached lists."""
 
@@ -297,3 +349,7 @@ class _Books:
     def expire(self, company: str, names: Sequence[str]) -> None:
         for name in names:
             lists.expire(self.base.tx, company, name)
+
+    def opened(self, company: str) -> None:
+        hand = self.base.hand(company)
+        records.wake(self.base.tx, company, hand.at, hand.actor, "period")

@@ -176,7 +176,9 @@ class _Builder:
     def _condition(self, node: MapNode) -> model.Select:
         only = self._expr(node, "only")
         say = node.get("say")
-        return model.Select(only, say.text if isinstance(say, ScalarNode) else _default_say(only.text))
+        written = node.get("for")
+        first = isinstance(written, ScalarNode) and written.text == "first"
+        return model.Select(only, say.text if isinstance(say, ScalarNode) else _default_say(only.text), first)
 
     def _check(self, node: MapNode) -> model.Check:
         return model.Check(self._expr(node, "expect"), _text(node, "say"))
@@ -196,6 +198,13 @@ class _Builder:
             _text(node, "request"),
             template.text if isinstance(template, ScalarNode) else None,
             Location(self.path, node.line, node.column),
+            self._part(node, "change", self._change),
+        )
+
+    def _change(self, name: ScalarNode, node: MapNode) -> model.Change:
+        template = node.get("template")
+        return model.Change(
+            _text(node, "request"), template.text if isinstance(template, ScalarNode) else None, self._at(name)
         )
 
     def _provide(self, name: ScalarNode, node: MapNode) -> model.Provide:

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from engine.contract import ListObject, OperationOutcome
@@ -14,7 +16,7 @@ from engine.diagnostics import Location
 from engine.jsontext import plain
 from engine.mapping import Program, Scope, compile_expression
 from engine.model import Expr, Flow
-from engine.store import lists, marks, outbox, records, work
+from engine.store import holdings, lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
 
@@ -36,11 +38,13 @@ class Hand:
     actor: str
 
 
-def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> None:
-    """Commit the outcome of one operation and everything that follows from it."""
+def settle(
+    tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome, about: Mapping[str, object] | None = None
+) -> None:
+    """Commit the outcome of one operation and everything that follows from it; `about` is journalled with it."""
     record = tx.one("record_get", {"id": operation["record_id"]})
     assert record is not None
-    detail = {"operation": operation["id"], "sha256": operation["sha256"]}
+    detail = {"operation": operation["id"], "sha256": operation["sha256"], **(about or {})}
     if outcome.code:
         detail["code"] = outcome.code
     if outcome.outcome == "posted":
@@ -50,6 +54,8 @@ def settle(tx: Tx, hand: Hand, operation: Row, outcome: OperationOutcome) -> Non
             return
         outcome = taken
     outcome = _bounded(operation, record, outcome)
+    # A connector does not know what people call the record.
+    outcome = replace(outcome, hint=outcome.hint.replace("flowctl retry ID", f"flowctl retry {record['source_id']}"))
     if outcome.outcome == "retry":
         outbox.put(tx, operation["id"], "waiting", not_before=_after(hand.at, outcome.retry_after_s))
         reason = Reason("retry", outcome.message, outcome.hint)
@@ -97,20 +103,35 @@ def _posted(
 ) -> None:
     receipt = dict(outcome.receipt)
     outbox.put(tx, operation["id"], "done")
+    if records.is_change(record):
+        _changed(tx, hand, operation, record, receipt, detail)
+        return
     moved = Move(
         record, "posted", "posted", receipt=receipt, detail={**detail, "receipt": receipt, "amount": record["amount"]}
     )
     records.move(tx, hand.company, hand.at, hand.actor, [moved])
-    follow_up = json.loads(operation["follow_up"])
+    holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
+    after_posting(tx, hand, record, operation["request"], json.loads(operation["follow_up"]), receipt)
+
+
+def after_posting(
+    tx: Tx, hand: Hand, record: Row, request: str, follow_up: Mapping[str, Any], receipt: Mapping[str, str]
+) -> None:
+    """What follows once a record is posted: the lookups it provides, its alerts, who waited for it, telling the source.
+
+    A source that was told of an earlier posting of the record is not told again: it holds the record as synced, and what
+    it would make of another number is not known.
+    """
     provide = follow_up.get("provide")
     if provide:
         found = ListObject(
             receipt.get("ListID", ""), receipt.get("FullName") or receipt.get("Name") or record["party"] or ""
         )
         link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
-        lists.add(tx, hand.company, str(provide.get("list") or _list_of(operation["request"])), found)
+        lists.add(tx, hand.company, str(provide.get("list") or _list_of(request)), found)
     mark = follow_up.get("mark")
-    if mark:
+    told = marks.told(tx, record["id"]) if mark else None
+    if mark and not told:
         reference = _reference(mark["reference"])({"receipt": receipt}, _NOTHING)
         new = marks.NewMark(
             record["flow"],
@@ -124,10 +145,73 @@ def _posted(
         marks.add(tx, hand.company, new)
     quiet(tx, hand, record)
     records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
-    if not mark:
+    if record["receipt"] is not None:
+        _drop_change(tx, hand, record)
+    if record["drifted"] and follow_up.get("change"):
+        _still_differs(tx, hand, record)
+    if not mark or told == "done":
         done = tx.one("record_get", {"id": record["id"]})
         assert done is not None
-        close(tx, hand, done, "nothing to tell the source")
+        close(tx, hand, done, "the source was told when it was posted before" if mark else "nothing to tell the source")
+
+
+def _changed(
+    tx: Tx, hand: Hand, operation: Row, change: Row, receipt: Mapping[str, str], detail: Mapping[str, Any]
+) -> None:
+    """A change was posted: the record that it is of is brought up to date, and the source need not be told again."""
+    record = records.changed_by(tx, change)
+    before: dict[str, str] = json.loads(record["receipt"] or "{}")
+    named = {name: text for name, text in receipt.items() if name not in ("TxnID", "ListID")}
+    told = {"changes": record["id"], "total": change["amount"], "amount": _more(change["amount"], record["amount"])}
+    moved = Move(change, "posted", "posted", receipt=receipt, detail={**detail, "receipt": dict(receipt), **told})
+    records.move(tx, hand.company, hand.at, hand.actor, [moved])
+    newest = record["newest"] if record["newest"] != change["payload"] else None
+    written = records.Written(change, change["mapped_sha256"], operation["id"], {**before, **named}, newest)
+    records.rewritten(tx, record, hand.at, written)
+    holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
+    quiet(tx, hand, change)
+    work.resolve_alert(tx, hand.company, "drifted", _subject(record), hand.at)
+    done = tx.one("record_get", {"id": change["id"]})
+    assert done is not None
+    close(tx, hand, done, "the posted record is as the source says")
+    if newest is not None:
+        _change_follows(tx, hand, record, newest)
+
+
+def _still_differs(tx: Tx, hand: Hand, record: Row) -> None:
+    """The source changed while the record was under way for the first time: what was posted is changed next."""
+    kept = {name: record[name] for name in ("id", "payload_sha256", "seen_run")}
+    tx.run("record_newest", {**kept, "payload": record["newest"], "at": hand.at})
+    work.resolve_alert(tx, hand.company, "drifted", _subject(record), hand.at)
+    if record["newest"] is not None:
+        _change_follows(tx, hand, record, record["newest"])
+
+
+def _change_follows(tx: Tx, hand: Hand, record: Row, newest: str) -> None:
+    """A change that is prepared from the store alone, without the source being read again."""
+    about = (record[name] for name in ("amount", "currency", "party", "reference", "dated_on"))
+    read = records.Intake(record["source_id"], newest, sha256(newest.encode()).hexdigest(), *about)
+    new = records.NewRecord(read, "pending", detail={"changes": record["id"]})
+    place = records.next_change(record, records.newest_change(tx, record))
+    records.insert(tx, place, record["seen_run"], hand.at, hand.actor, [new])
+
+
+def _drop_change(tx: Tx, hand: Hand, record: Row) -> None:
+    """The record was posted anew, as the source says now: what waited to change the one before it is over."""
+    change = records.newest_change(tx, record)
+    if change is None or change["state"] not in ("pending", "intended", "deferred", "failed"):
+        return
+    operation = tx.one("operation_get", {"id": change["operation_id"]}) if change["operation_id"] else None
+    if operation is not None and operation["state"] in ("waiting", "held"):
+        outbox.put(tx, operation["id"], "cancelled")
+    reason = Reason("posted_anew", "the record that it changes was posted anew")
+    records.move(tx, hand.company, hand.at, hand.actor, [Move(change, "skipped", "skipped", (reason,))])
+    quiet(tx, hand, change)
+
+
+def _more(now: str | None, before: str | None) -> str | None:
+    """By how much the books hold more, as decimal text; None where either amount is not known."""
+    return None if now is None or before is None else str(Decimal(now) - Decimal(before))
 
 
 def _begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
@@ -295,6 +379,8 @@ def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
     where = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
     if record["party"] and not record["reference"]:
         where += f" ({record['party']})"
+    if records.is_change(record):
+        where += ": the change of the posted record"
     return work.Alert(kind, subject, f"{where}: {reason.message}", reason.hint)
 
 

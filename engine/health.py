@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from engine import registry
+from engine import holdings, registry
 from engine.clock import Clock, from_iso
 from engine.contract import Agent, Binding, Connector, Scoped, Source
 from engine.errors import FlowctlError, UsageError
@@ -172,7 +172,11 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
         companies.require(tx, company)
         rows = companies.connections(tx, company)
         paused = tx.one("company_get", {"company": company})
-        troubles = [*_failed_runs(tx, company, world.clock), *_connection_alerts(tx, company, world.clock)]
+        troubles = [
+            *_books(tx, company),
+            *_failed_runs(tx, company, world.clock),
+            *_connection_alerts(tx, company, world.clock),
+        ]
     if paused is not None and paused["paused"]:
         yield Finding("warn", f"company {company}", "is paused", "nothing is read or sent until it goes on")
     if not rows:
@@ -181,6 +185,19 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
     for row in rows:
         yield from connection_of(world, company, row["connection"], offline=offline)
     yield from troubles
+
+
+def _books(tx: Tx, company: str) -> Iterator[Finding]:
+    """Whether posting is halted, and what was posted and is gone from the target."""
+    where = "" if company == "main" else f" --company {company}"
+    halted = holdings.halted(tx, company)
+    gone = tx.rows("records_vanished", {"company": company})
+    hint = f"`flowctl reconcile{where}` lists them; decide with --post-again or --leave-out"
+    if halted is not None:
+        yield Finding("FAIL", f"{company}/posting", f"is halted: {halted}", hint)
+    elif gone:
+        noun = "a posted record is" if len(gone) == 1 else f"{len(gone)} posted records are"
+        yield Finding("warn", f"{company}/posting", f"{noun} no longer in the target", hint)
 
 
 def _failed_runs(tx: Tx, company: str, clock: Clock) -> Iterator[Finding]:

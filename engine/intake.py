@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-from engine import follow, pipeline
+from engine import changes, follow, pipeline
+from engine.batch import (
+    OPEN,
+    Batch,
+    as_pending,
+    current,
+    drifted,
+    move,
+    new_operation,
+    same,
+    settled_drift,
+    state_of,
+    withdraw,
+)
 from engine.contract import Json, ListObject
-from engine.errors import Bug, ExpressionError
-from engine.follow import Hand
-from engine.jsontext import plain
-from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked
+from engine.errors import ExpressionError
+from engine.pipeline import Adopted, Frozen, NotReady, Parked
 from engine.program import StreamProgram, follow_up_of
-from engine.store import journal, marks, outbox, records, work
-from engine.store.base import Row, Tx
+from engine.store import journal, outbox, records, work
+from engine.store.base import Row
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
-
-# What may still change without anybody having been told.
-_OPEN = frozenset({"pending", "deferred", "failed", "skipped"})
-
-
-@dataclass(slots=True)
-class Batch:
-    """Where a page is taken in, and what came of it so far."""
-
-    tx: Tx
-    hand: Hand
-    desk: Desk
-    run: int
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
@@ -52,16 +46,21 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
     known = records.known(batch.tx, place, list(intakes))
     new: list[tuple[Intake, Json]] = []
     seen: list[tuple[int, int]] = []
+    posted: list[str] = []
     for source_id, (intake, data) in intakes.items():
         row = known.get(source_id)
         if row is None:
             new.append((intake, data))
         elif row["payload_sha256"] == intake.payload_sha256:
             seen.append((batch.run, row["id"]))
+            if row["state"] in ("posted", "closed"):
+                posted.append(source_id)
         else:
             _changed(batch, stream, row, intake, data)
     if seen:
         batch.tx.many("records_seen", seen)
+    if posted:
+        records.changes_seen(batch.tx, place, posted, batch.run)
     prepared = pipeline.prepare_all(stream, batch.desk, [(intake.source_id, data) for intake, data in new])
     _insert(batch, stream, place, [(*item, result) for item, result in zip(new, prepared, strict=True)])
 
@@ -81,10 +80,16 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
         rows = batch.tx.rows("records_in_state", scope)
         if not rows:
             return done
-        rows = [_current(batch, stream, row) if row["drifted"] else row for row in rows]
-        items = [(row["source_id"], json.loads(row["payload"])) for row in rows]
-        for row, prepared in zip(rows, pipeline.prepare_all(stream, batch.desk, items), strict=True):
+        first = [row for row in rows if not records.is_change(row)]
+        first = [current(batch, stream, row) if row["drifted"] else row for row in first]
+        items = [(row["source_id"], json.loads(row["payload"])) for row in first]
+        chosen = {row["source_id"] for row in first if records.was_posted(row)}
+        made = pipeline.prepare_all(stream, batch.desk, items, chosen=chosen)
+        for row, prepared in zip(first, made, strict=True):
             _advance(batch, stream, row, prepared)
+        for row in rows:
+            if records.is_change(row):
+                changes.prepare(batch, stream, row)
         done += len(rows)
         after = rows[-1]["id"]
     return done
@@ -95,10 +100,14 @@ def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) ->
     # While the source was asked, the record may have been prepared, sent, or posted by another thread or process.
     full = batch.tx.one("record_get", {"id": row["id"]})
     assert full is not None
-    if full["state"] not in _OPEN and full["state"] != "intended":
+    if full["state"] not in OPEN and full["state"] != "intended":
         return
+    is_change = records.is_change(full)
     if data is None:
-        _gone(batch, full)
+        if is_change:
+            changes.gone(batch, full)
+        else:
+            _gone(batch, full)
         return
     try:
         intake = pipeline.take_in(stream, batch.desk, data)
@@ -110,18 +119,20 @@ def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) ->
         _unreadable(
             batch, stream, ExpressionError(text, hint="the flow's `key` must be the id of the stream's records")
         )
-    elif intake.payload_sha256 != full["payload_sha256"]:
-        _changed(batch, stream, full, intake, data)
-    else:
+        return
+    record = records.changed_by(batch.tx, full) if is_change else full
+    if intake.payload_sha256 != record["payload_sha256"]:
+        _changed(batch, stream, record, intake, data)
+    if is_change or intake.payload_sha256 == record["payload_sha256"]:
         batch.tx.many("records_seen", [(batch.run, full["id"])])
 
 
 def _gone(batch: Batch, full: Row) -> None:
     """The source no longer has the record: skip it, unless it is under way to the target."""
-    if full["state"] == "intended" and not _withdraw(batch, full):
+    if full["state"] == "intended" and not withdraw(batch, full):
         return
     gone = Reason("gone", "the source no longer has it")
-    _move(batch, Move(_as_pending(batch, full), "skipped", "skipped", (gone,)))
+    move(batch, Move(as_pending(batch, full), "skipped", "skipped", (gone,)))
     # Should it come back, it is news even when it looks as before.
     batch.tx.run("record_forget_seen", {"id": full["id"]})
     follow.quiet(batch.tx, batch.hand, full)
@@ -133,24 +144,6 @@ def _tell_dependents(batch: Batch, row: Row) -> None:
     """What waited for this record to be posted must look again: it will not be."""
     hand = batch.hand
     records.wake(batch.tx, hand.company, hand.at, hand.actor, f"posted:{row['stream']}:{row['source_id']}")
-
-
-def _current(batch: Batch, stream: StreamProgram, row: Row) -> Row:
-    """The source changed after the record was sent, and then the target refused it: what people see is read anew as well."""
-    try:
-        intake = pipeline.take_in(stream, batch.desk, json.loads(row["payload"]))
-    except ExpressionError:  # it is reported when it is prepared
-        return row
-    records.refresh(batch.tx, row["id"], row["seen_run"], batch.hand.at, intake)
-    _settled_drift(batch, row)
-    fresh = batch.tx.one("record_get", {"id": row["id"]})
-    assert fresh is not None
-    return fresh
-
-
-def _settled_drift(batch: Batch, row: Row) -> None:
-    subject = f"{row['flow']}/{row['stream']}/{row['source_id']}"
-    work.resolve_alert(batch.tx, batch.hand.company, "drifted", subject, batch.hand.at)
 
 
 def _insert(
@@ -165,7 +158,7 @@ def _insert(
         batch.hand.company,
         batch.hand.at,
         [
-            _operation(connection, record_id, prepared)
+            new_operation(connection, record_id, prepared)
             for record_id, (_, _, prepared) in zip(ids, fresh, strict=True)
             if isinstance(prepared, Frozen)
         ],
@@ -190,7 +183,7 @@ def _new_record(intake: Intake, prepared: pipeline.Prepared) -> NewRecord:
         detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
         return NewRecord(intake, "intended", (), prepared.mapped_sha256, prepared.operation_id, detail)
     if isinstance(prepared, Parked):
-        return NewRecord(intake, _state(prepared), prepared.reasons)
+        return NewRecord(intake, state_of(prepared), prepared.reasons)
     if isinstance(prepared, Adopted):
         return NewRecord(intake, "skipped", (_adopted_reason(prepared),))
     return NewRecord(intake, "pending")
@@ -204,20 +197,20 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
     if isinstance(prepared, Frozen):
         detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
         moved = Move(row, "intended", "intended", (), prepared.mapped_sha256, prepared.operation_id, detail=detail)
-        _move(batch, moved)
+        move(batch, moved)
         connection = stream.stream.write.connection
-        outbox.add(batch.tx, batch.hand.company, batch.hand.at, [_operation(connection, row["id"], prepared)])
+        outbox.add(batch.tx, batch.hand.company, batch.hand.at, [new_operation(connection, row["id"], prepared)])
         follow.quiet(batch.tx, batch.hand, row)
         batch.counts["intended"] += 1
         return
     if isinstance(prepared, Adopted):
-        _move(batch, Move(row, "skipped", "skipped", (_adopted_reason(prepared),)))
+        move(batch, Move(row, "skipped", "skipped", (_adopted_reason(prepared),)))
         follow.quiet(batch.tx, batch.hand, row)
         _link_adopted(batch, stream, row, json.loads(row["payload"]), prepared)
         batch.counts["skipped"] += 1
         return
-    state = _state(prepared)
-    _move(batch, Move(row, state, state, prepared.reasons))
+    state = state_of(prepared)
+    move(batch, Move(row, state, state, prepared.reasons))
     batch.counts[state] += 1
     follow.quiet(batch.tx, batch.hand, row, still=() if state == "skipped" else prepared.reasons)
     if state == "skipped":
@@ -229,113 +222,57 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
 def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data: Json) -> None:
     """The source record is not what it was when it was last read."""
     state = row["state"]
-    if state in _OPEN:
-        pending = _as_pending(batch, row)
+    if state in OPEN:
+        if state == "skipped" and _left_out(batch, row, intake):
+            return
+        pending = as_pending(batch, row)
         records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
         fresh = batch.tx.one("record_get", {"id": pending["id"]})
         assert fresh is not None
         if pending["drifted"]:
-            _settled_drift(batch, pending)
-        _advance(batch, stream, fresh, pipeline.prepare(stream, batch.desk, intake.source_id, data))
+            settled_drift(batch, pending)
+        chosen = records.was_posted(fresh)
+        _advance(batch, stream, fresh, pipeline.prepare(stream, batch.desk, intake.source_id, data, chosen=chosen))
         return
     full = batch.tx.one("record_get", {"id": row["id"]})
     assert full is not None
+    if state in ("posted", "closed"):
+        changes.source_changed(batch, stream, full, intake, data)
+        return
     kept = {
         "id": row["id"], "payload": intake.payload, "payload_sha256": intake.payload_sha256, "seen_run": batch.run,
     }  # fmt: skip
     # Nothing that is written changed; but what waits must not be sent for a record that is no longer wanted.
-    if _same(batch, stream, full, data) and (state != "intended" or pipeline.selected(stream, batch.desk, data)):
+    chosen = records.was_posted(full) or pipeline.selected(stream, batch.desk, data)
+    if same(batch, stream, full, data) and (state != "intended" or chosen):
         # Should the target refuse it, what the source says now decides whether it is tried again.
-        unwanted = state in ("sent", "unknown") and not pipeline.selected(stream, batch.desk, data)
+        unwanted = state in ("sent", "unknown") and not chosen
         batch.tx.run("record_drift" if unwanted else "record_same", {**kept, "at": batch.hand.at})
-        if state == "posted":
-            marks.tell_again(batch.tx, row["id"])
         if full["drifted"] and state not in ("sent", "unknown"):
-            _settled_drift(batch, full)
+            settled_drift(batch, full)
         return
-    if state == "intended" and _withdraw(batch, full):
+    if state == "intended" and withdraw(batch, full):
         records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
         reread = batch.tx.one("record_get", {"id": row["id"]})
         assert reread is not None
         if full["drifted"]:
-            _settled_drift(batch, full)
-        _advance(batch, stream, reread, pipeline.prepare(stream, batch.desk, intake.source_id, data))
+            settled_drift(batch, full)
+        again = records.was_posted(reread)
+        _advance(batch, stream, reread, pipeline.prepare(stream, batch.desk, intake.source_id, data, chosen=again))
         return
-    # It was sent, perhaps posted: never a second Add. A person is told what differs.
-    at = batch.hand.at
-    batch.tx.run("record_drift", {**kept, "at": at})
-    flow, name = batch.desk.program.flow.name, stream.stream.name
-    detail = {"payload": intake.payload_sha256, "was": row["payload_sha256"], "state": state}
-    entry = journal.Entry("drifted", flow, name, row["id"], intake.source_id, state, state, detail)
-    journal.append(batch.tx, batch.hand.company, at, batch.hand.actor, [entry])
-    alert = work.Alert(
-        "drifted",
-        f"{flow}/{name}/{intake.source_id}",
-        f"{flow}/{name}/{intake.reference or intake.source_id}: the source record changed after it was {state}",
-        "compare both sides and correct the posted entry by hand",
-    )
-    work.raise_alert(batch.tx, batch.hand.company, alert, at)
-    batch.counts["drifted"] += 1
+    # It was sent, perhaps posted. Where what is posted can be changed, the change follows by itself.
+    told = state not in ("sent", "unknown") or not changes.possible(batch, stream, full)
+    drifted(batch, full, kept, intake.reference, alert=told)
 
 
-def _same(batch: Batch, stream: StreamProgram, row: Row, data: Json) -> bool:
-    """Whether the record would be written as it was.
-
-    An object of the target counts by its id: that it was renamed there, or is gone, is no news of the source.
-    """
-    if row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]:
-        return True
-    operation = batch.tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
-    if operation is None:
-        return False
-    context = pipeline.RecordContext(batch.desk.resolver, batch.desk.settings, data)
-    try:
-        mapped = json.loads(plain(stream.map(data, context)))
-    except ExpressionError:
-        return False
-    lenient = bool(context.missing) and row["state"] != "intended"
-    return _alike(json.loads(operation["mapped"]), mapped, lenient=lenient)
-
-
-def _alike(old: Any, new: Any, *, lenient: bool) -> bool:
-    if isinstance(old, dict) and isinstance(old.get("list_id"), str):
-        return (isinstance(new, dict) and new.get("list_id") == old["list_id"]) or (lenient and new is None)
-    if isinstance(old, dict) and isinstance(new, dict):
-        # What a newer version of the flow maps beside it was not written then.
-        return all(name in new and _alike(old[name], new[name], lenient=lenient) for name in old)
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(_alike(a, b, lenient=lenient) for a, b in zip(old, new, strict=True))
-    return bool(old == new)
-
-
-def _withdraw(batch: Batch, row: Row) -> bool:
-    """Take back an operation that waits; the record is pending again. False when it is under way, perhaps in the target.
-
-    One that was sent before and waits again did certainly not run, so it may be taken back like any other.
-    """
-    operation = batch.tx.one("operation_get", {"id": row["operation_id"]})
-    if operation is None or operation["state"] != "waiting":
-        return False
-    outbox.put(batch.tx, operation["id"], "cancelled")
-    _move(batch, Move(row, "pending", "changed", detail={"cancelled": operation["id"]}))
-    return True
-
-
-def _as_pending(batch: Batch, row: Row) -> Row:
-    """The record, pending; moved there when it is parked."""
+def _left_out(batch: Batch, row: Row, intake: Intake) -> bool:
+    """Whether a person left the record out once its object was gone: then news of the source do not post it again."""
     full = batch.tx.one("record_get", {"id": row["id"]})
     assert full is not None
-    if full["state"] == "pending":
-        return full
-    if full["state"] not in _OPEN:  # it has an operation, and a second one would be posted as well
-        raise Bug(f"record {full['id']} is {full['state']} and cannot begin anew")
-    operation = batch.tx.one("operation_get", {"id": full["operation_id"]}) if full["operation_id"] else None
-    if operation is not None and operation["state"] == "held":
-        outbox.put(batch.tx, operation["id"], "cancelled")
-    _move(batch, Move(full, "pending", "changed", records.load_reasons(full)))
-    moved = batch.tx.one("record_get", {"id": row["id"]})
-    assert moved is not None
-    return moved
+    if not any(reason.code == "left_out" for reason in records.load_reasons(full)):
+        return False
+    records.refresh(batch.tx, row["id"], batch.run, batch.hand.at, intake)
+    return True
 
 
 def _unreadable(batch: Batch, stream: StreamProgram, error: ExpressionError) -> None:
@@ -375,28 +312,6 @@ def _link_adopted(batch: Batch, stream: StreamProgram, row: Row, data: Json, ado
 
 def _adopted_reason(adopted: Adopted) -> Reason:
     return Reason("adopted", f"`{adopted.object.get('full_name', '')}` is there already")
-
-
-def _operation(connection: str, record_id: int, prepared: Frozen) -> outbox.NewOperation:
-    return outbox.NewOperation(
-        prepared.operation_id,
-        connection,
-        record_id,
-        prepared.request,
-        prepared.body,
-        prepared.guid,
-        prepared.mapped,
-        prepared.follow_up,
-    )
-
-
-def _state(parked: Parked) -> records.State:
-    states: Mapping[str, records.State] = {"deferred": "deferred", "failed": "failed"}
-    return states.get(parked.state, "skipped")
-
-
-def _move(batch: Batch, step: Move) -> None:
-    records.move(batch.tx, batch.hand.company, batch.hand.at, batch.hand.actor, [step])
 
 
 def _place(batch: Batch, stream: StreamProgram) -> Place:

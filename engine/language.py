@@ -172,6 +172,13 @@ SELECT = Object(
     (
         Key("only", EXPRESSION, "Must hold for the source record.", "\"status == 'PAID'\"", required=True),
         Key("say", Text(), "Why a record is skipped when it does not.", "the bill is not paid yet"),
+        Key(
+            "for",
+            Choice("kind of write", ("all", "first")),
+            "`first`: it must hold for the first write alone, and not for a later change of what is posted.",
+            "first",
+            default="all",
+        ),
     ),
 )
 
@@ -198,12 +205,27 @@ ABOUT = Object(
 _REQUEST = Key("request", IDENTIFIER, "The request to write.", "BillAdd")
 _TEMPLATE = Key("template", TEMPLATE, "The template that renders a QBXML request.", "bill_add.xml.j2")
 
+CHANGE = Object(
+    "`change`",
+    (
+        Key("request", IDENTIFIER, "The request that changes what `request` has made.", "BillMod", required=True),
+        Key("template", TEMPLATE, "The template that renders a QBXML request.", "bill_mod.xml.j2"),
+    ),
+)
+_CHANGE = Key(
+    "change",
+    CHANGE,
+    "How a posted record is changed when its source changes; without it a person is told.",
+    "{request: BillMod, template: bill_mod.xml.j2}",
+)
+
 VARIANT = Object(
     "a variant",
     (
         Key("when", EXPRESSION, "Take this variant when it holds for the mapped record.", "refund"),
         Key("request", IDENTIFIER, _REQUEST.help, _REQUEST.example, required=True),
         _TEMPLATE,
+        _CHANGE,
     ),
 )
 
@@ -213,6 +235,7 @@ WRITE = Object(
         Key("to", NAME, "The connection to write to.", "books", required=True),
         _REQUEST,
         _TEMPLATE,
+        _CHANGE,
         Key(
             "one_of",
             ListOf(VARIANT),
@@ -220,7 +243,7 @@ WRITE = Object(
             "[{when: refund, request: CreditCardCreditAdd, template: credit_card_credit_add.xml.j2}]",
         ),
     ),
-    one_of=(("request", "template"), ("one_of",)),
+    one_of=(("request", "template", "change"), ("one_of",)),
 )
 
 PROVIDE = Object(

@@ -6,7 +6,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -33,6 +34,21 @@ def _filter(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mut
     return {k: redact(v) if isinstance(v, str) else v for k, v in kept.items()}
 
 
+class _Stderr:
+    """Standard error as it is at the moment: a full disk or a closed pipe must not stop what the log only speaks of."""
+
+    def write(self, text: str) -> int:
+        """Write, or leave it."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or leave it."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
     """Log to stderr: as JSON when it is no terminal (or `json` says so), else as readable lines."""
     as_json = not sys.stderr.isatty() if json is None else json
@@ -47,7 +63,7 @@ def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO - 10 * verbosity),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=False,
     )
 

@@ -55,10 +55,14 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A condition on the source record; a record that fails it is skipped, for the reason in `say`."""
+    """A condition on the source record; a record that fails it is skipped, for the reason in `say`.
+
+    With `first`, it is for the first write alone: a change of what is posted need not meet it.
+    """
 
     only: Expr
     say: str
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,15 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """How a posted record is changed in the target after its source has changed."""
+
+    request: str
+    template: str | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One way of writing a record: the first variant whose `when` holds is taken."""
 
@@ -104,6 +117,7 @@ class Variant:
     request: str
     template: str | None
     location: Location
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)

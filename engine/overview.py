@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from engine import worklist
+from engine import holdings, worklist
 from engine.clock import Clock, from_iso
 from engine.store import companies, work
 from engine.store.base import Row, Tx
@@ -85,6 +85,7 @@ class Overview:
     alerts: tuple[Row, ...]
     refused: work.Refusals | None = None
     strangers: work.Refusals | None = None
+    halted: str = ""
 
     def count(self, *states: str) -> int:
         """Records in these states."""
@@ -121,6 +122,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         ),
         work.refusals(tx, company, clock.now()),
         work.refusals(tx, "", clock.now()),
+        holdings.halted(tx, company) or "",
     )
 
 
@@ -149,6 +151,7 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
     return {
         "company": found.company,
         "title": found.title,
+        "halted": found.halted or None,
         "states": [
             {
                 "flow": line.flow,

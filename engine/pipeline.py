@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha1, sha256
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
 from engine.money import parse_money
-from engine.program import FlowProgram, StreamProgram, VariantProgram
+from engine.program import ChangeProgram, FlowProgram, StreamProgram, VariantProgram
 from engine.store.records import Intake, Reason
 
 _NAMESPACE = uuid.UUID("6f1d6c1e-5d0b-5c8e-9c39-6a3a52f0f3a1").bytes
@@ -25,7 +25,7 @@ Freeze = Callable[[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A record that is ready to be written."""
+    """A record that is ready to be written; a change has the object it changes and the operation that wrote it last."""
 
     operation_id: str
     request: str
@@ -34,6 +34,8 @@ class Frozen:
     mapped: str
     mapped_sha256: str
     follow_up: str
+    target_id: str = ""
+    base_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,16 @@ class NotReady:
 
 
 Prepared = Frozen | Parked | Adopted | NotReady
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What a change is made to: the object and its version when it was written last, by which operation and request."""
+
+    target_id: str
+    edit_sequence: str
+    base_id: str
+    request: str
 
 
 @dataclass(slots=True)
@@ -155,13 +167,24 @@ def _whole_text(payload: str, key: object) -> None:
         ) from error
 
 
-def prepare(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any]) -> Prepared:
+def prepare(
+    stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any], *, chosen: bool = False
+) -> Prepared:
     """Bring a record as far as it gets. Never raises for anything that the record itself holds."""
-    return prepare_all(stream, desk, [(source_id, data)])[0]
+    return prepare_all(stream, desk, [(source_id, data)], chosen={source_id} if chosen else ())[0]
 
 
-def prepare_all(stream: StreamProgram, desk: Desk, items: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Prepared]:
+def prepare_all(
+    stream: StreamProgram,
+    desk: Desk,
+    items: Sequence[tuple[str, Mapping[str, Any]]],
+    *,
+    chosen: Collection[str] = (),
+) -> list[Prepared]:
     """Bring records as far as they get; one result an item, in order.
+
+    The source ids in `chosen` are not selected once more: they were posted before, and a person wants them posted again,
+    while the source may say by now that it knows them as posted.
 
     A page goes through stage by stage: each stage's code then stays in the processor's caches, which makes the whole a
     third faster than record by record.
@@ -169,34 +192,59 @@ def prepare_all(stream: StreamProgram, desk: Desk, items: Sequence[tuple[str, Ma
     unread = tuple(name for name in stream.lists if not desk.resolver.list_loaded(name))
     if unread:
         return [NotReady(unread)] * len(items)
-    results = [_map(stream, desk, source_id, data) for source_id, data in items]
+    results = [_map(stream, desk, source_id, data, chosen=source_id in chosen) for source_id, data in items]
     for draft in results:
         if isinstance(draft, _Draft):
             _render(draft)
     return [_freeze(desk, draft) if isinstance(draft, _Draft) else draft for draft in results]
 
 
+def prepare_change(
+    stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any], there: There
+) -> Frozen | Parked | NotReady:
+    """Bring the change of a posted record as far as it gets; it adopts nothing, provides nothing, and tells nobody."""
+    unread = tuple(name for name in stream.lists if not desk.resolver.list_loaded(name))
+    if unread:
+        return NotReady(unread)
+    result = _map(stream, desk, source_id, data, there)
+    if isinstance(result, _Draft):
+        _render(result)
+        return _freeze(desk, result)
+    assert not isinstance(result, Adopted)
+    return result
+
+
 @dataclass(slots=True)
 class _Draft:
     """A record between mapping and freezing."""
 
-    variant: VariantProgram
+    variant: VariantProgram | ChangeProgram
     operation_id: str
     guid: str
     mapped: dict[str, Any]
     follow_up: str
+    there: There | None = None
     text: str = ""
     error: RenderError | None = None
 
 
-def _map(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any]) -> _Draft | Parked | Adopted:
+def _map(
+    stream: StreamProgram,
+    desk: Desk,
+    source_id: str,
+    data: Mapping[str, Any],
+    there: There | None = None,
+    *,
+    chosen: bool = False,
+) -> _Draft | Parked | Adopted:
     """Select, adopt, map, check, and choose the way of writing."""
     context = RecordContext(desk.resolver, desk.settings, data)
     try:
-        failing = stream.select(data, context)
+        select, says = (stream.select, stream.select_says) if there is None else (stream.still, stream.still_says)
+        failing = -1 if chosen else select(data, context)
         if failing >= 0:
-            return Parked("skipped", (Reason("not_selected", stream.select_says[failing]),))
-        if stream.adopt is not None:
+            return Parked("skipped", (Reason("not_selected", says[failing]),))
+        if stream.adopt is not None and there is None:
             found = stream.adopt(data, context)
             if isinstance(found, Mapping) and found:
                 return Adopted(found)
@@ -207,32 +255,39 @@ def _map(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, A
         if failing >= 0:
             say = stream.check_says[failing]
             return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
-        chosen = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
+        way = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
         if context.missing:
             return Parked("deferred", tuple(context.missing))
-        if chosen is None:
+        if way is None:
             return Parked("failed", (Reason("no_variant", "no way of writing fits this record"),))
-        follow_up = stream.follow_up
+        guid = guid_of(desk.company, desk.program.flow.name, stream.stream.name, source_id, stream.stream.phase)
+        if there is not None:
+            if way.change is None or there.request not in way.requests:
+                return Parked("failed", (_other_kind(way, there),))
+            return _Draft(way.change, desk.ids.base62(22), guid, mapped, "{}", there)
+        follow_up = way.follow_up
         if stream.stream.provide is not None and stream.provide_key is not None:
             provided = {"lookup": stream.stream.provide.lookup, "key": str(stream.provide_key(data, context))}
             follow_up = plain({**json.loads(follow_up), "provide": provided})
     except ExpressionError as error:
         return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
-    guid = guid_of(desk.company, desk.program.flow.name, stream.stream.name, source_id, stream.stream.phase)
-    return _Draft(chosen, desk.ids.base62(22), guid, mapped, follow_up)
+    return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up)
 
 
 def _render(draft: _Draft) -> None:
     template = draft.variant.template
     if template is None:
         return
+    values = {**draft.mapped, "request_id": draft.operation_id, "guid": draft.guid}
+    if draft.there is not None:
+        values.update(target_id=draft.there.target_id, edit_sequence=draft.there.edit_sequence)
     try:
-        draft.text = template.render({**draft.mapped, "request_id": draft.operation_id, "guid": draft.guid})
+        draft.text = template.render(values)
     except RenderError as error:
         draft.error = error
 
 
-def _freeze(desk: Desk, draft: _Draft) -> Prepared:
+def _freeze(desk: Desk, draft: _Draft) -> Frozen | Parked:
     """Check the document and take its bytes."""
     mapped = plain(draft.mapped)
     try:
@@ -242,7 +297,14 @@ def _freeze(desk: Desk, draft: _Draft) -> Prepared:
     except RenderError as error:
         return _unwritable(draft, error)
     digest = sha256(mapped.encode()).hexdigest()
-    return Frozen(draft.operation_id, draft.variant.request, body, draft.guid, mapped, digest, draft.follow_up)
+    made = Frozen(draft.operation_id, draft.variant.request, body, draft.guid, mapped, digest, draft.follow_up)
+    there = draft.there
+    return made if there is None else replace(made, target_id=there.target_id, base_id=there.base_id)
+
+
+def _other_kind(way: VariantProgram, there: There) -> Reason:
+    text = f"it would be written by {way.request} now, and was posted by {there.request}"
+    return Reason("other_kind", text, "change it in the target by hand")
 
 
 def _unwritable(draft: _Draft, error: RenderError) -> Parked:
@@ -254,11 +316,11 @@ def _unwritable(draft: _Draft, error: RenderError) -> Parked:
     return Parked("deferred", (Reason("render", str(error), error.hint or "", waits_for),))
 
 
-def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> bool:
-    """Whether the record would still be taken; one that cannot be told is left to `prepare` to report."""
+def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], *, posted: bool = False) -> bool:
+    """Whether the record, or with `posted` a change of it, would still be taken; `prepare` reports what cannot be told."""
     context = RecordContext(desk.resolver, desk.settings, data)
     try:
-        return stream.select(data, context) < 0
+        return (stream.still if posted else stream.select)(data, context) < 0
     except ExpressionError:
         return False
 

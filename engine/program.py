@@ -17,24 +17,42 @@ from engine.mapping import (
     compile_expression,
     compile_map,
 )
-from engine.model import Expr, Flow, Lookup, Stream
+from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.render import Template, Templates
 
 ABOUT = ("amount", "currency", "party", "reference", "date")
 
 
 @dataclass(frozen=True, slots=True)
-class VariantProgram:
-    """One way of writing."""
+class ChangeProgram:
+    """How what one way of writing has made is changed."""
 
-    when: Program | None
     request: str
     template: Template | None
 
 
 @dataclass(frozen=True, slots=True)
+class VariantProgram:
+    """One way of writing. `follow_up` is kept with each operation: how the source is told, and whether it can be changed."""
+
+    when: Program | None
+    request: str
+    template: Template | None
+    follow_up: str
+    change: ChangeProgram | None = None
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """The requests that write it: the first time, and later."""
+        return (self.request, self.change.request) if self.change else (self.request,)
+
+
+@dataclass(frozen=True, slots=True)
 class StreamProgram:
-    """One stream, compiled. `lists` are the target's lists that must be known before a record can be prepared."""
+    """One stream, compiled. `lists` are the target's lists that must be known before a record can be prepared.
+
+    `still` are the conditions among `select` that a change of what is posted must meet as well.
+    """
 
     stream: Stream
     when: Program | None
@@ -43,6 +61,8 @@ class StreamProgram:
     about_each: tuple[MapProgram, ...]
     select: ConditionsProgram
     select_says: tuple[str, ...]
+    still: ConditionsProgram
+    still_says: tuple[str, ...]
     adopt: Program | None
     map: MapProgram
     check: ConditionsProgram
@@ -50,7 +70,6 @@ class StreamProgram:
     variants: tuple[VariantProgram, ...]
     provide_key: Program | None
     lists: tuple[str, ...]
-    follow_up: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,19 @@ def compile_flow(flow: Flow) -> FlowProgram:
     def optional(expr: Expr | None) -> Program | None:
         return compiled(expr) if expr else None
 
+    def template(name: str | None) -> Template | None:
+        return templates.get(name) if name else None
+
+    def variant_program(stream: Stream, variant: Variant) -> VariantProgram:
+        change = variant.change and ChangeProgram(variant.change.request, template(variant.change.template))
+        told = follow_up_of(stream)
+        follow_up = plain({**told, "change": True} if change else told)
+        return VariantProgram(
+            optional(variant.when), variant.request, template(variant.template), follow_up, change or None
+        )
+
     def stream_program(stream: Stream) -> StreamProgram:
+        still = [item for item in stream.select if not item.first]
         about = [(name, expr) for name in ABOUT if (expr := getattr(stream.about, name))]
         return StreamProgram(
             stream,
@@ -103,17 +134,15 @@ def compile_flow(flow: Flow) -> FlowProgram:
             tuple(compile_map([entry], scope) for entry in about),
             compile_conditions([item.only for item in stream.select], scope),
             tuple(item.say for item in stream.select),
+            compile_conditions([item.only for item in still], scope),
+            tuple(item.say for item in still),
             compiled(stream.adopt.found) if stream.adopt else None,
             compile_map(stream.map, scope),
             compile_conditions([item.expect for item in stream.check], scope),
             tuple(item.say for item in stream.check),
-            tuple(
-                VariantProgram(optional(v.when), v.request, templates.get(v.template) if v.template else None)
-                for v in stream.write.variants
-            ),
+            tuple(variant_program(stream, variant) for variant in stream.write.variants),
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(lookup.list for lookup in _lookups_used(flow, stream))),
-            plain(follow_up_of(stream)),
         )
 
     return FlowProgram(

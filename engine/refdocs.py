@@ -44,7 +44,7 @@ def pages() -> Mapping[str, str]:
 
 
 # Results of long runs, written by those runs.
-PUBLISHED = frozenset({"campaign.md"})
+PUBLISHED = frozenset({"campaign.md", "crash-points.md"})
 
 
 def main(folder: Path = FOLDER) -> int:
@@ -195,47 +195,31 @@ def _variables(param: click.Option) -> Sequence[str]:
 
 # --- QuickBooks' answers ---------------------------------------------------------------------------------------------
 
-_ACTIONS: Mapping[str, str] = {
-    "posted": "posted",
-    "retry": "the same bytes are sent again later, longer apart each time, twelve times at most",
-    "stale": "the object is read and merged again once; after that it waits for a person",
-    "deferred": "deferred",
-    "mapped": "deferred until the list that the text names was read again; failed when it names none",
-    "failed": "failed",
-    "held": "stopped for a person",
-    "look_up": "a vendor of that name is looked for and used; for other objects failed",
-    "find_out": "what became of it is found out first",
-}
-
 
 def statuses_page() -> str:
     """What QuickBooks' status codes and COM errors come to, from the tables that the connector works by."""
-    from connectors.qbwc.status import COM_ERRORS, RULES
+    from engine import registry
+    from engine.spec import Documented
 
+    connector: object = registry.find("qbwc")
+    assert isinstance(connector, Documented)
     statuses = _table(
         ("status", "when the text says", "the record is", "what a person can do"),
-        [
-            (_codes(rule.first, rule.last), f"`{rule.text}`" if rule.text else "", _ACTIONS[rule.action], rule.hint)
-            for rule in RULES
-        ],
+        [(row.code, f"`{row.says}`" if row.says else "", row.outcome, row.hint) for row in connector.statuses()],
     )
     errors = _table(
         ("HRESULT", "what happened", "what to do"),
-        [(f"`0x{error.code:08X}`", error.meaning, error.hint) for error in COM_ERRORS],
+        [(f"`{row.code}`", row.outcome, row.hint) for row in connector.breakdowns()],
     )
     intro = (
         "What flowctl does when QuickBooks Desktop answers a write. The first row that fits decides; a status that fits none "
         "stops the record for a person, and nothing is tried blindly."
     )
     com = (
-        "## COM errors\n\nThe Web Connector reports these instead of an answer. `0x80040400` means that nothing of the document ran. "
-        "After any other, what became of a write under way is found out before anything else is sent."
+        "## COM errors\n\nThe Web Connector reports these instead of an answer. `0x80040400` means that nothing of the document "
+        "ran. After any other, what became of a write under way is found out before anything else is sent."
     )
     return _page("QuickBooks statuses", intro, ["## Status codes", statuses, com, errors])
-
-
-def _codes(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first} to {last}"
 
 
 # --- connectors ------------------------------------------------------------------------------------------------------
@@ -481,8 +465,8 @@ def templates_page() -> str:
     doc = (render.__doc__ or "").split("\n\n", 1)[1]
     intro = (
         "A template turns a mapped record into one QBXML request. Each value of the flow's `map` is a variable of the "
-        "template; `request_id` and `guid` are given by the engine. Templates of your own stand in a folder "
-        "`templates` beside the flow file, and win over a shipped one of the same name. `flowctl validate` renders "
+        "template; `request_id` and `guid` are given by the engine, and to the template of a change `target_id` and "
+        "`edit_sequence` as well. Templates of your own stand in a folder `templates` beside the flow file, and win over a shipped one of the same name. `flowctl validate` renders "
         "each template with a usual record and with each value as long as the map lets it be, and holds the result "
         "against the QBXML schema."
     )

@@ -53,18 +53,26 @@ class Told:
 Hears = Callable[[str, Sequence[Told], Sequence[str]], None]
 
 
+# Headers and raw body of a webhook, and whether it is `fresh`, `again` or `forged`; returns the status of our answer.
+# Raises ConnectionError when none came.
+Posts = Callable[[Mapping[str, str], bytes, str], int]
+
+
 class Watch(Protocol):
     """Told of everything that passes between us and the books while it happens."""
 
-    def handed_out(self, document: str, place: str) -> None:
-        """We gave the agent a document while this company file was open: `home`, or another one."""
+    def handed_out(self, document: str, place: str, session: int) -> None:
+        """We gave the agent a document while this company file was open: `home`, or another one.
+
+        `session` numbers the agent's sessions; two of them may go on at the same time.
+        """
         ...
 
     def ran(self, document: str, place: str, made: Sequence[Made]) -> None:
         """The books ran a document, and these objects are new."""
         ...
 
-    def answered(self, document: str, response: str) -> None:
+    def answered(self, document: str, response: str, session: int) -> None:
         """The answer to a document reached us, and we took it without an error."""
         ...
 
@@ -92,6 +100,18 @@ class BooksRig(Protocol):
 
     def has(self, object_id: str) -> bool:
         """Whether an object is there now, whoever made it."""
+        ...
+
+    def amount(self, object_id: str) -> Decimal | None:
+        """What an object amounts to now; None for objects of lists, and for what is not there."""
+        ...
+
+    def edited(self, object_id: str) -> frozenset[str]:
+        """The fields of an object that a person changed, and nobody since."""
+        ...
+
+    def overwritten(self) -> Sequence[str]:
+        """What a request of ours did to a person's edit, a sentence each."""
         ...
 
     def elsewhere(self) -> Sequence[Made]:
@@ -126,6 +146,10 @@ class SourceRig(Protocol):
 
     def calm(self) -> None:
         """No more faults, and nobody changes anything."""
+        ...
+
+    def deliver(self, posts: Posts) -> list[str]:
+        """Send the webhooks that are due, with their faults; returns what happened, for a timeline."""
         ...
 
     def wanted(self) -> Sequence[Wanted]:

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import NoReturn
 
 from engine import intake, pipeline
+from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
-from engine.errors import AuthRefused, BadAnswer, FlowctlError, Rejected, RunError
+from engine.errors import AuthRefused, BadAnswer, FlowctlError, Rejected, RunError, StoreError
 from engine.follow import Hand, close
-from engine.intake import Batch
 from engine.lookups import Resolver
 from engine.model import Fetch
 from engine.program import FlowProgram, StreamProgram
@@ -180,7 +180,9 @@ class Runner:
                 try:
                     if row["connection"] not in sources:
                         sources[row["connection"]] = opened.enter_context(self._source(company, row["connection"]))
-                    with self.world.store.read() as tx:
+                    with self.world.store.write() as tx:
+                        if marks.only_true(tx, company, row, self.world.at()):
+                            continue
                         call = marks.call_of(tx, row)
                     sources[row["connection"]].mark(call)
                 except Rejected as error:
@@ -237,13 +239,21 @@ class Runner:
         for stream in enabled:
             groups.setdefault(stream.stream.fetch.identity, []).append(stream)
         read: set[str] = set()
+        stopped: FlowctlError | None = None
         for stream in enabled:
             identity = stream.stream.fetch.identity
             group = groups[identity]
             if identity in read or not (streams is None or any(s.stream.name in streams for s in group)):
                 continue
             read.add(identity)
-            yield from self._read(program, company, number, group, progress)
+            if stopped is not None:
+                # A store that fails is no stream's own trouble. What comes after would see half of what it needs, defer
+                # records for that, and say so to the source.
+                yield from (StreamReport(s.stream.name, {}, stopped) for s in group)
+                continue
+            found = self._read(program, company, number, group, progress)
+            stopped = next((report.error for report in found if isinstance(report.error, StoreError)), None)
+            yield from found
 
     def _read(
         self, program: FlowProgram, company: str, number: int, group: list[StreamProgram], progress: Progress

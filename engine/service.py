@@ -23,6 +23,8 @@ DEFAULT_INTERVAL_S = 3600
 TICK_S = 1.0
 # A stream that is being read is not due for this long; when its process dies, it is read again after that.
 CLAIM_S = 300.0
+# A store that was busy or full is soon free again, and nobody but ourselves is asked.
+STORE_WAIT_S = 10.0
 # A session makes work with every answer: what the sources were told meanwhile is one line at most this often.
 TOLD_EVERY_S = 30.0
 
@@ -84,6 +86,8 @@ class Service:
             except StoreDamaged:
                 raise
             except FlowctlError as error:
+                # What was claimed and could not be read for want of the store is due again at the next look.
+                self._looked_back = self._looked_back and not isinstance(error, StoreError)
                 logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
         self._log_told(TOLD_EVERY_S)
         return reports
@@ -141,12 +145,12 @@ class Service:
 
         Sooner when a passing fault kept it from being read. A webhook that came meanwhile has the last word.
         """
-        passing = {s.stream for s in report.streams if isinstance(s.error, Transient | StoreError)}
+        passing = {s.stream: CLAIM_S for s in report.streams if isinstance(s.error, Transient)}
+        passing |= {s.stream: STORE_WAIT_S for s in report.streams if isinstance(s.error, StoreError)}
         with self.world.store.write() as tx:
             for name in due:
                 every = program.stream(name).stream.trigger.every_s or DEFAULT_INTERVAL_S
-                every = min(every, int(CLAIM_S)) if name in passing else every
-                wait = every * (0.95 + self.world.ids.fraction() / 10)
+                wait = min(every, passing.get(name, every)) * (0.95 + self.world.ids.fraction() / 10)
                 next_at = iso(self.world.clock.now() + timedelta(seconds=wait))
                 work.planned(tx, report.company, program.flow.name, name, claimed, next_at)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 FieldType = Literal["text", "id", "money", "decimal", "integer", "boolean", "date", "datetime", "object", "list", "any"]
 Delivery = Literal["push", "pull"]
@@ -110,3 +110,26 @@ class ConnectorSpec:
     def list(self, name: str) -> ListSpec | None:
         """The list called `name`."""
         return next((entry for entry in self.lists if entry.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSpec:
+    """What one answer of a target comes to: its code, the text it must have if any, the outcome, and what a person can do."""
+
+    code: str
+    says: str
+    outcome: str
+    hint: str
+
+
+@runtime_checkable
+class Documented(Protocol):
+    """A connector that lists the answers of its vendor, for the reference pages."""
+
+    def statuses(self) -> tuple[StatusSpec, ...]:
+        """Status codes of answers to writes; the first row that fits decides."""
+        ...
+
+    def breakdowns(self) -> tuple[StatusSpec, ...]:
+        """What is reported instead of an answer."""
+        ...

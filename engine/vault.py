@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import FlowctlError, UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_VARIABLE = "FLOWCTL_KEY"
 
@@ -41,14 +46,12 @@ class Vault:
     @property
     def key_id(self) -> str:
         """Names the key without telling it."""
-        return sha256(b"flowctl key id\0" + self.key).hexdigest()[:12]
+        return _key_id(self.key)
 
     def seal(self, company: str, connection: str, name: str, secret: str) -> bytes:
         """Encrypt; the result opens only for the same company, connection and field."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         nonce = os.urandom(12)
-        return nonce + AESGCM(self.key).encrypt(nonce, secret.encode(), self._bound_to(company, connection, name))
+        return nonce + _cipher(self.key).encrypt(nonce, secret.encode(), self._bound_to(company, connection, name))
 
     def open(self, company: str, connection: str, name: str, sealed: bytes) -> str:
         """Decrypt.
@@ -57,16 +60,28 @@ class Vault:
             SealBroken: for another key, another place, or changed bytes.
         """
         from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         try:
-            opened = AESGCM(self.key).decrypt(sealed[:12], sealed[12:], self._bound_to(company, connection, name))
+            opened = _cipher(self.key).decrypt(sealed[:12], sealed[12:], self._bound_to(company, connection, name))
         except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise SealBroken(company, connection, name) from error
         return opened.decode()
 
     def _bound_to(self, company: str, connection: str, name: str) -> bytes:
         return f"{company}\0{connection}\0{name}\0{self.key_id}".encode()
+
+
+@lru_cache(maxsize=4)
+def _key_id(key: bytes) -> str:
+    return sha256(b"flowctl key id\0" + key).hexdigest()[:12]
+
+
+@lru_cache(maxsize=4)
+def _cipher(key: bytes) -> AESGCM:
+    """The cipher with its key schedule, which takes longer than to open a secret with it."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 def load_key(home: Path, *, create: bool = True) -> Vault:

@@ -6,17 +6,18 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from engine import follow, money
+from engine import follow, holdings, money
 from engine.contract import Json, ListObject, OperationOutcome
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
 from engine.model import Flow, Lookup
-from engine.store import companies, journal, lists, outbox, records, work
+from engine.store import companies, journal, lists, marks, outbox, records, work
+from engine.store import holdings as kept
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
 
@@ -318,7 +319,7 @@ _WHY = {
     "posted": "it is posted",
     "closed": "it is posted, and the source knows",
     "skipped": "it is not to be written",
-    "vanished": "it was posted and is gone from the target; a person decides there",
+    "vanished": "it was posted and is gone from the target; decide with `flowctl reconcile --post-again` or `--leave-out`",
 }
 
 
@@ -404,8 +405,12 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     if target_id is not None:
         # A list object is known by its ListID, everything else by its TxnID.
         name = "ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID"
-        outcome = OperationOutcome(operation["id"], "posted", {name: target_id}, message="a person found it there")
+        receipt = {name: target_id}
+        outcome = OperationOutcome(operation["id"], "posted", receipt, message="a person found it there")
         follow.settle(tx, hand, operation, outcome)
+        if not operation["target_id"]:
+            # What the person means need not look like what was prepared, and is not held against it.
+            kept.keep(tx, hand.company, hand.at, full, kept.kind_of(operation["request"]), receipt)
         return
     outbox.put(tx, operation["id"], "cancelled")
     absent = Reason("absent", "a person found that it is not in the target")
@@ -413,6 +418,56 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     again = tx.one("record_get", {"id": row["id"]})
     assert again is not None
     records.move(tx, hand.company, hand.at, hand.actor, [Move(again, "pending", "retried")])
+
+
+# --- what is gone from the target ------------------------------------------------------------------------------------
+
+
+def vanished(tx: Tx, company: str) -> list[Waiting]:
+    """The records whose object is gone from the target, and about which nobody has decided."""
+    return [waiting(row) for row in parked(tx, company, "vanished")]
+
+
+def post_again(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
+    """What is gone from the target is to be there: the records are pending again, under the marker they always had."""
+    detail = {"why": reason} if reason else {}
+    return _decide(tx, hand, rows, lambda row: Move(row, "pending", "post_again", detail=detail))
+
+
+def leave_out(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
+    """What is gone from the target is to stay so: the records are skipped until somebody posts them again."""
+    said = Reason("left_out", "it was posted and is gone from the target, and a person left it out")
+    detail = {"why": reason} if reason else {}
+    return _decide(tx, hand, rows, lambda row: Move(row, "skipped", "left_out", (said,), detail=detail))
+
+
+def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]) -> Retried:
+    moved, refused = [], []
+    for row in rows:
+        full = tx.one("record_get", {"id": row["id"]})
+        assert full is not None
+        move = step(full)
+        why = _undecided(full, move.to)
+        if why:
+            refused.append((row, why))
+            continue
+        follow.quiet(tx, hand, full)
+        records.move(tx, hand.company, hand.at, hand.actor, [move])
+        marks.withdraw(tx, hand.company, full["id"], hand.at)
+        # Who waits for it must look again, and say what is so now.
+        records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{full['stream']}:{full['source_id']}")
+        holdings.decided(tx, hand, full)
+        moved.append(row)
+    return Retried(tuple(moved), tuple(refused))
+
+
+def _undecided(row: Row, to: str) -> str:
+    """Why there is nothing to decide about a record; empty when there is. What was left out can still be posted again."""
+    if row["state"] == "vanished":
+        return ""
+    if to == "pending" and row["state"] == "skipped":
+        return "" if any(r.code == "left_out" for r in records.load_reasons(row)) else _WHY["skipped"]
+    return _WHY.get(row["state"], "it was never posted, so it is not gone from the target")
 
 
 # --- the company file ------------------------------------------------------------------------------------------------

@@ -105,14 +105,16 @@ class StoreTokens:
         name = f"token:{self.company}/{self.connection}"
         holder = f"{socket.gethostname()}:{os.getpid()}:{self.world.ids.base62(8)}"
         with self._lock:
-            give_up = self.world.clock.monotonic() + _TOKEN_LEASE_S
-            while not self._taken(name, holder):
-                if self.world.clock.monotonic() > give_up:
-                    raise StoreBusy(f"{self.company}/{self.connection}: another process is asking for a token")
-                self.world.clock.sleep(0.05)
+            _HOLDERS.add(holder)
             try:
+                give_up = self.world.clock.monotonic() + _TOKEN_LEASE_S
+                while not self._taken(name, holder):
+                    if self.world.clock.monotonic() > give_up:
+                        raise StoreBusy(f"{self.company}/{self.connection}: another process is asking for a token")
+                    self.world.clock.sleep(0.05)
                 yield
             finally:
+                _HOLDERS.discard(holder)
                 with self.world.store.write() as tx:
                     work.release_lease(tx, name, holder)
 
@@ -123,17 +125,23 @@ class StoreTokens:
             other = work.lease_holder(tx, name)
             if other is None or not _ended(other):
                 return False
-            # Its process was killed while it held the lease: waiting for the end of it would help nobody.
+            # Whoever held it can give it back no more: waiting for the end of the lease would help nobody.
             work.release_lease(tx, name, other)
             return work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
 
 
+# Leases that somebody in this process holds or waits for; a full store may keep one from being given back.
+_HOLDERS: set[str] = set()
+
+
 def _ended(holder: str) -> bool:
-    """Whether the holder was a process of this machine that is no longer there."""
+    """Whether the holder was a process of this machine that is no longer there, or one of ours that has finished."""
     host, _, rest = holder.partition(":")
     pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdigit() or int(pid) == os.getpid():
+    if host != socket.gethostname() or not pid.isdigit():
         return False
+    if int(pid) == os.getpid():
+        return holder not in _HOLDERS
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

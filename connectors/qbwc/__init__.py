@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.qbwc.spec import SPEC
-from engine.spec import ConnectorSpec
+from engine.spec import ConnectorSpec, StatusSpec
 
 if TYPE_CHECKING:
     from connectors.qbwc.sandbox import QuickBooksSandbox
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.clock import Clock, Ids
     from engine.contract import AgentFile, Binding, Handler, Json, Outbox, Tools
     from engine.diagnostics import Diagnostic
+    from engine.evidence import Figures
 
 
 class QuickBooksWebConnector:
@@ -50,6 +51,24 @@ class QuickBooksWebConnector:
 
         made = {"user": binding.company, "file_id": new_file_id(ids)}
         return {name: value for name, value in made.items() if not binding.settings.get(name)}
+
+    def figures(self, request: str, body: bytes) -> Figures:
+        """What a frozen request means in money."""
+        from connectors.qbwc.figures import figures
+
+        return figures(request, body)
+
+    def statuses(self) -> tuple[StatusSpec, ...]:
+        """QuickBooks' status codes, for the reference pages."""
+        from connectors.qbwc.status import statuses
+
+        return statuses()
+
+    def breakdowns(self) -> tuple[StatusSpec, ...]:
+        """COM errors, for the reference pages."""
+        from connectors.qbwc.status import breakdowns
+
+        return breakdowns()
 
     def sandbox(self, seed: int, clock: Clock, options: Json) -> QuickBooksSandbox:
         """A made-up company file with a Web Connector beside it."""

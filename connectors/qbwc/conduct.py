@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from connectors.qbwc import gate, probe, recovery
+from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recovery, survey
 from connectors.qbwc.auth import TICKET_LENGTH
+from connectors.qbwc.context import Context
 from connectors.qbwc.lists import read_page, request_page
 from connectors.qbwc.state import Flight, Paging, Recovery, State
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
-from engine.clock import Clock, Ids
-from engine.contract import Desk, MessageSet, OperationOutcome
+from engine.clock import from_iso, iso
+from engine.contract import MessageSet, OperationOutcome
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.queries import LIST_FIELDS
 from engine.qbxml.response import Answer, parse_response
 
-# One write for each set is the simplest safe size (FACTS section 3); everything below works with more.
-BATCH = 1
 # Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a turn works with: the store's views inside the current transaction, and the world."""
-
-    desk: Desk
-    company: str
-    ticket_hash: str
-    clock: Clock
-    ids: Ids
+_TOO_MANY = "Many records were found in QuickBooks already and were settled. The next update goes on from here."
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -53,14 +43,24 @@ def facts_of(ctx: Context, state: State) -> Facts:
     )
     if next_turn(facts) != "end" or facts.ended or facts.gate != "passed":
         return facts
-    return replace(facts, operations=has_operations(ctx.desk, ctx.company))
-
-
-def has_operations(desk: Desk, company: str) -> bool:
-    """Whether there is an operation to send, preparing waiting records when there is none yet."""
-    return bool(desk.operations.next(company, 1)) or (
-        desk.operations.refill(company) > 0 and bool(desk.operations.next(company, 1))
+    if survey.is_due(ctx, state, ready.waiting_requests(ctx)):
+        return replace(facts, survey=True)
+    operations = ready.next_set(ctx, state)
+    return replace(
+        facts,
+        merge=bool(ready.to_merge(state, operations)),
+        operations=bool(operations),
+        figures=not operations and reckoning.is_due(ctx),
     )
+
+
+def settle_known(ctx: Context, state: State) -> State:
+    """Settle what needs nothing to be sent, so that the next turn is one that sends something."""
+    facts = facts_of(ctx, state)
+    if facts.survey:
+        state = survey.settle_check(ctx, state, ready.waiting_requests(ctx))
+        facts = facts_of(ctx, state)
+    return ready.conclude_known(ctx, state) if facts.operations else state
 
 
 def progress(ctx: Context, state: State) -> int:
@@ -73,6 +73,19 @@ def progress(ctx: Context, state: State) -> int:
     lists = len([name for name in ctx.desk.books.due(ctx.company) if name not in state.lists_done])
     # Work may appear while the session runs; a bar that goes back reads as a fault.
     return max(state.last_percent, percent_done(state.done, max(1, waiting + lists + int(facts.unsettled))))
+
+
+def stopped(ctx: Context, state: State) -> State:
+    """End a session that would write and may not with the reason, which the Web Connector shows."""
+    why = ctx.desk.holdings.halted(ctx.company)
+    if why is None or state.ended or next_turn(facts_of(ctx, state)) != "end" or not is_waiting(ctx):
+        return state
+    return replace(state, ended=True, error=why)
+
+
+def is_waiting(ctx: Context) -> bool:
+    """Whether there is anything to write, also while nothing may be written."""
+    return ready.has_operations(ctx.desk, ctx.company) or bool(ctx.desk.unsent.kinds(ctx.company))
 
 
 def _recovery(state: State, unsettled: MessageSet) -> Recovery:
@@ -93,17 +106,30 @@ def _list_due(ctx: Context, state: State) -> str | None:
 
 def begin(ctx: Context, state: State) -> tuple[State, bytes]:
     """Take the next turn: the state to keep, and the document to send, empty when there is nothing."""
+    state = stopped(ctx, settle_known(ctx, state))
     turn = next_turn(facts_of(ctx, state))
     if turn == "end":
         return replace(state, ended=True, error=state.error or DONE_TEXT), b""
     state = replace(state, turn=state.turn + 1)
-    prefix = f"q{state.turn}"
+    state, body = _turn(ctx, state, f"q{state.turn}", turn)
+    if state.flight is None:
+        return state, body
+    return replace(state, flight=replace(state.flight, at=iso(ctx.clock.now()))), body
+
+
+def _turn(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State, bytes]:
     if turn == "identify":
         return _identify(state, prefix)
     if turn == "list":
         return _list(ctx, state, prefix)
+    if turn == "survey":
+        return survey.ask(ctx, state, prefix, ready.waiting_requests(ctx))
+    if turn == "merge":
+        return merging.ask(ctx, state, prefix)
     if turn == "write":
         return _write(ctx, state, prefix)
+    if turn == "figures":
+        return reckoning.ask(ctx, state, prefix)
     return _recover(ctx, state, prefix, turn)
 
 
@@ -129,7 +155,10 @@ def _list(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
 
 
 def _write(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
-    operations = ctx.desk.operations.next(ctx.company, 1 if state.single else BATCH)
+    operations = ready.next_set(ctx, state)
+    if any(operation.id not in state.judged for operation in operations):
+        # So many were found that this call has settled enough.
+        return replace(state, ended=True, error=_TOO_MANY), b""
     cleared = ctx.desk.operations.uncleared(ctx.company)
     alone = operations[0] if len(operations) == 1 else None
     # A retry needs a new id: QuickBooks answers a known one from its memory, and equal ids are a status check.
@@ -144,7 +173,8 @@ def _write(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
     )
     frozen = MessageSet(set_id, body, hashlib.sha256(body).hexdigest(), operations, ticket_hash=ctx.ticket_hash)
     ctx.desk.operations.freeze(ctx.company, frozen)
-    return replace(state, recovery=None, flight=Flight("write", prefix, set_id=set_id)), body
+    flight = Flight("write", prefix, set_id=set_id, weight=pace.weight_of(operations))
+    return replace(state, recovery=None, pace=ready.current_pace(ctx, state).limit, flight=flight), body
 
 
 def _recover(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State, bytes]:
@@ -154,13 +184,13 @@ def _recover(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State
     if turn == "resend":
         # The frozen bytes, never a new rendering: QuickBooks compares them with what it may have kept.
         ctx.desk.operations.resend(ctx.company, unsettled.id, ctx.ticket_hash)
-        return replace(state, recovery=known, flight=Flight("write", prefix, set_id=unsettled.id)), unsettled.body
+        flight = Flight("write", prefix, set_id=unsettled.id, weight=pace.weight_of(unsettled.operations))
+        return replace(state, recovery=known, flight=flight), unsettled.body
     if turn == "status":
         body = status_check(unsettled.id, version=state.version)
         return replace(state, recovery=known, flight=Flight("status", prefix, set_id=unsettled.id)), body
-    now = ctx.clock.now()
     asked = [operation for operation in unsettled.operations if operation.id in known.ask]
-    requests = [query for n, operation in enumerate(asked) for query in probe.queries(operation, f"{prefix}.{n}", now)]
+    requests, _ = probe.questions(asked, prefix, ctx.clock.now())
     body = envelope(requests, version=state.version, on_error="continueOnError")
     return replace(state, recovery=known, flight=Flight("probe", prefix, set_id=unsettled.id)), body
 
@@ -172,9 +202,13 @@ def lost(ctx: Context, state: State, reason: str) -> State:
         return state
     if flight.kind == "write":
         doubt(ctx, flight.set_id, reason)
-        return replace(state, flight=None, recovery=None)
+        return replace(slower(ctx, state), flight=None, recovery=None)
     if flight.kind == "identify":
         return replace(state, flight=None, gate="new")
+    if flight.kind == "survey":
+        return replace(survey.lost(state), flight=None)
+    if flight.kind == "figures":
+        return replace(reckoning.lost(state), flight=None)
     # An iterator has moved on although its page was lost, so the list starts anew.
     return replace(state, flight=None, paging=None)
 
@@ -184,6 +218,18 @@ def doubt(ctx: Context, set_id: str, reason: str) -> None:
     unsettled = ctx.desk.operations.unsettled(ctx.company)
     if unsettled is not None and unsettled.id == set_id and unsettled.state == "sent":
         ctx.desk.operations.doubt(ctx.company, set_id, reason)
+
+
+def slower(ctx: Context, state: State) -> State:
+    """After a write that nobody answered well: smaller sets, in the next session too."""
+    return _paced(ctx, state, pace.after_trouble(ready.current_pace(ctx, state)))
+
+
+def _paced(ctx: Context, state: State, learned: pace.Pace) -> State:
+    if learned.most == 1 or learned.limit == state.pace:
+        return state
+    ctx.desk.sessions.remember(ctx.company, "pace", pace.remembered(learned))
+    return replace(state, pace=learned.limit)
 
 
 # --- receiving -----------------------------------------------------------------------------------------------------
@@ -202,6 +248,10 @@ def take(ctx: Context, state: State, text: str) -> State:
         return enter(ctx, state, answer)
     if flight.kind == "list":
         return _listed(ctx, state, flight, answer)
+    if flight.kind in {"survey", "merge", "figures"}:
+        readers = {"survey": survey.take, "merge": merging.take, "figures": reckoning.take}
+        known = readers[flight.kind](ctx, state, flight, answer)
+        return known or _unusable(ctx, state, flight, "the answer does not belong to the query")
     return _settle(ctx, state, flight, answer, text)
 
 
@@ -215,9 +265,21 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
     if verdict.kind == "passed":
         if verdict.bind is not None:
             ctx.desk.sessions.bind(ctx.company, verdict.bind)
+        _notice_period(ctx, gate.closing_date(answer))
         return replace(state, gate="passed", version=verdict.version)
     event = "company_unconfirmed" if verdict.kind == "unconfirmed" else "company_refused"
     return refuse(ctx, state, event, verdict.reason, verdict.bind)
+
+
+def _notice_period(ctx: Context, closed_to: str | None) -> None:
+    """Wake what waits for its period when the closing date was moved back or taken away."""
+    if closed_to is None:
+        return
+    before = str((ctx.desk.sessions.recall(ctx.company, "closing_date") or {}).get("date", ""))
+    if before and closed_to < before:
+        ctx.desk.books.opened(ctx.company)
+    if before != closed_to:
+        ctx.desk.sessions.remember(ctx.company, "closing_date", {"date": closed_to})
 
 
 def refuse(ctx: Context, state: State, event: str, reason: str, detail: Mapping[str, object] | None = None) -> State:
@@ -254,19 +316,29 @@ def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: st
     if isinstance(verdict, recovery.NotOurs):
         return _unusable(ctx, state, flight, verdict.reason)
     if isinstance(verdict, recovery.Settled):
+        if flight.kind == "write":
+            state = _timed(ctx, state, flight, clean=all(item.outcome == "posted" for item in verdict.outcomes))
         return commit(ctx, state, unsettled, verdict.outcomes, text)
+    if flight.kind == "write":
+        state = slower(ctx, state)
     doubt(ctx, unsettled.id, "QuickBooks did not say what became of every request")
     return replace(state, recovery=verdict)
 
 
+def _timed(ctx: Context, state: State, flight: Flight, *, clean: bool) -> State:
+    """Learn from how long the answer to a write took."""
+    if not flight.at:
+        return state
+    seconds = (ctx.clock.now() - from_iso(flight.at)).total_seconds()
+    return _paced(ctx, state, pace.after(ready.current_pace(ctx, state), flight.weight, seconds, clean=clean))
+
+
 def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, answer: Answer, text: str) -> State:
     known = _recovery(state, unsettled)
-    now = ctx.clock.now()
     asked = [operation for operation in unsettled.operations if operation.id in known.ask]
-    found = {
-        operation.id: probe.look(operation, answer, f"{flight.prefix}.{n}", len(probe.queries(operation, "q", now)))
-        for n, operation in enumerate(asked)
-    }
+    _, names = probe.questions(asked, flight.prefix, ctx.clock.now())
+    found = {operation.id: probe.look(operation, answer, names[operation.id]) for operation in asked}
+    found = {**found, **merging.look_again(asked, found, answer, names)}
     verdict = recovery.after_probe(unsettled, known, found)
     if isinstance(verdict, recovery.NotNow):
         return _unusable(ctx, state, flight, verdict.reason)
@@ -279,14 +351,13 @@ def commit(
     ctx: Context, state: State, unsettled: MessageSet, outcomes: tuple[OperationOutcome, ...], text: str
 ) -> State:
     """Make the outcome of every operation of the set durable."""
+    state, outcomes = merging.after_write(state, outcomes)
     ctx.desk.operations.settle(ctx.company, unsettled.id, outcomes, text.encode("utf-8", "replace"))
     stale = recovery.stale_lists(outcomes)
     if stale:
         ctx.desk.books.expire(ctx.company, stale)
-    counts = dict(state.counts)
-    for outcome in outcomes:
-        counts[outcome.outcome] = counts.get(outcome.outcome, 0) + 1
-    return replace(state, recovery=None, counts=counts, done=state.done + len(outcomes), troubles=0)
+    done: Counter[str] = Counter(outcome.outcome for outcome in outcomes)
+    return replace(ready.count(state, done), recovery=None, troubles=0)
 
 
 def _unusable(ctx: Context, state: State, flight: Flight, reason: str) -> State:
@@ -302,6 +373,8 @@ def _unusable(ctx: Context, state: State, flight: Flight, reason: str) -> State:
         if unsettled is not None:
             ids = tuple(operation.id for operation in unsettled.operations)
             state = replace(state, recovery=Recovery(unsettled.id, "probe", ask=ids))
+    if flight.kind == "figures" and state.troubles > 1:
+        reckoning.give_up(ctx, message)
     if state.troubles < MOST_TROUBLES:
         return state
     return replace(state, ended=True, error=f"{message[0].upper()}{message[1:]}. The next update goes on from here.")
@@ -320,6 +393,8 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
             ctx.company, "quickbooks_error", text, {"turn": flight.kind}, alert=com_error(hresult).recourse == "person"
         )
         return replace(lost(ctx, state, text), ended=True, error=text)
+    if flight.kind == "write":
+        state = slower(ctx, state)
     state = replace(state, flight=None)
     unsettled = ctx.desk.operations.unsettled(ctx.company)
     if flight.kind == "write" and unsettled is not None and unsettled.id == flight.set_id:
@@ -331,4 +406,11 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
         return replace(state, paging=None, lists_done=(*state.lists_done, flight.list))
     if flight.kind == "identify":
         return refuse(ctx, state, "company_refused", text)
+    if flight.kind == "survey":
+        return survey.unreadable(ctx, state, flight, text)
+    if flight.kind == "merge":
+        return merging.unreadable(ctx, state, flight, text)
+    if flight.kind == "figures":
+        reckoning.give_up(ctx, text)
+        return replace(state, figuring=None)
     return _unusable(ctx, state, flight, text)

@@ -8,6 +8,7 @@ from typing import Literal
 from connectors.qbwc.state import Options
 from engine.contract import Json
 from engine.qbxml.books import CompanyIdentity, best_version
+from engine.qbxml.response import Answer, text_at
 
 # ExternalGUID on transactions, our proof after a lost answer, came with 9.0 (FACTS section 7).
 OLDEST_VERSION = (9, 0)
@@ -75,6 +76,14 @@ def common_version(supported: tuple[str, ...], spoken: str, ours: str) -> str | 
     if supported:
         return best_version(supported, ours)
     return min((spoken, ours), key=_number) if spoken else ours
+
+
+def closing_date(answer: Answer) -> str | None:
+    """The last day of the closed period (`2026-03-31`), empty when no period is closed; None when it was not told."""
+    preferences = answer.named("PreferencesQueryRs")
+    if preferences is None or preferences.code != 0 or not preferences.objects:
+        return None
+    return text_at(preferences.objects[0], "AccountingPreferences", "ClosingDate").strip()
 
 
 def same_path(one: str, other: str) -> bool:

@@ -1,9 +1,9 @@
-"""Finds an operation in QuickBooks after its answer was lost: which queries to ask, and whether a result is ours."""
+"""Knows our writes again in QuickBooks: which queries find them after a lost answer, and whether an object is ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal
@@ -20,10 +20,15 @@ CLOCK_MARGIN = timedelta(days=2)
 _WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
 _ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
 _TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
+_LINES = frozenset({
+    "ExpenseLineAdd", "ExpenseLineMod", "ItemLineAdd", "ItemLineMod", "AppliedToTxnAdd", "DepositLineAdd",
+    "JournalDebitLine",
+})  # fmt: skip
 # FACTS sections 5 and 6: 1 is an empty answer; 500 says that one of the named objects does not exist.
-_READABLE = frozenset({0, 1, 500})
+READABLE = frozenset({0, 1, 500})
+# What of a transaction tells whether it is ours, and as we wrote it.
 # ASSUMED: IncludeRetElement takes names that this kind of object does not have.
-_KEPT = (
+KEPT = (
     "TxnID", "EditSequence", "TxnNumber", "ExternalGUID", "RefNumber", "TxnDate", "Memo", *_ENTITY, *_TOTALS,
 )  # fmt: skip
 
@@ -33,12 +38,14 @@ class Found:
     """What a look-up says of one operation.
 
     `hit`: it is there, once, with these ids. `none`: it is not there. `twice`, `alike`: a person must look. `later`:
-    the look-up itself failed. `changed`: a modify, and the object is no longer what the modify was made for.
+    the look-up itself failed. `changed`: a modify, and the object is no longer what the modify was made for. `ids` are
+    those of the objects that a person must look at.
     """
 
     kind: Literal["hit", "none", "twice", "alike", "changed", "later"]
     receipt: Mapping[str, str]
     message: str = ""
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def marks_of(operation: Operation) -> Marks:
         txn_id=texts.get("TxnID", "") if operation.request.endswith("Mod") else "",
         list_id=texts.get("ListID", "") if operation.request.endswith("Mod") else "",
         edit_sequence=texts.get("EditSequence", ""),
-        guid=_plain_guid(texts.get("ExternalGUID", "")),
+        guid=plain_guid(texts.get("ExternalGUID", "")),
         ref_number=texts.get("RefNumber", ""),
         date=texts.get("TxnDate", ""),
         memo=texts.get("Memo", ""),
@@ -78,47 +85,71 @@ def marks_of(operation: Operation) -> Marks:
     )
 
 
-def queries(operation: Operation, prefix: str, now: datetime) -> tuple[bytes, ...]:
-    """The requests that would find the operation, named `<prefix>.0` and so on.
+def questions(
+    operations: Sequence[Operation], prefix: str, now: datetime
+) -> tuple[tuple[bytes, ...], Mapping[str, tuple[str, ...]]]:
+    """The requests that would find these operations, and for each operation the names of those that speak of it.
 
-    A transaction is asked for twice: by its number, which works whatever the workstation's clock says, and among all
-    that were saved since the operation was frozen, which works whatever a user has edited since. ExternalGUID cannot be
-    asked for (FACTS section 7), so it is compared afterwards.
+    A new transaction is asked for twice: by its number, which works whatever the workstation's clock says, and among
+    all that were saved since the operation was frozen, which works whatever a user has edited since; that is asked once
+    for all operations of a kind. ExternalGUID cannot be asked for (FACTS section 7), so it is compared afterwards.
+    Requests are named `<prefix>.<number of the operation>.<0 or 1>`.
     """
-    marks = marks_of(operation)
-    if marks.kind == "Vendor":
-        if marks.list_id:
-            # A VendorMod may leave the name alone, or be what changes it: the answer is compared by ListID.
-            return (list_query("Vendor", request_id=f"{prefix}.0"),)
-        return (list_query("Vendor", request_id=f"{prefix}.0", names=(marks.name,)),)
-    if marks.kind not in TXN_KINDS:
-        raise Bug(f"there is no way to find a {operation.request} again")
+    requests: list[bytes] = []
+    names: dict[str, tuple[str, ...]] = {}
+    recent: dict[str, str] = {}
+    oldest: dict[str, datetime] = {}
+    for operation in operations:
+        oldest[operation.request] = min(operation.created_at, oldest.get(operation.request, operation.created_at))
+    for number, operation in enumerate(operations):
+        marks = marks_of(operation)
+        own = f"{prefix}.{number}"
+        if marks.kind == "Vendor" or marks.txn_id:
+            requests.append(_by_name(marks, f"{own}.0"))
+            names[operation.id] = (f"{own}.0",)
+            continue
+        if marks.kind not in TXN_KINDS:
+            raise Bug(f"there is no way to find a {operation.request} again")
+        if marks.kind not in recent:
+            since = TxnFilter(modified=(oldest[operation.request] - CLOCK_MARGIN, now + CLOCK_MARGIN))
+            requests.append(txn_query(marks.kind, since, request_id=f"{own}.0", only=KEPT))
+            recent[marks.kind] = f"{own}.0"
+        names[operation.id] = (recent[marks.kind],)
+        if marks.ref_number and marks.kind not in _WITHOUT_REF_NUMBER:
+            numbered = TxnFilter(ref_numbers=(marks.ref_number,))
+            requests.append(txn_query(marks.kind, numbered, request_id=f"{own}.1", only=KEPT))
+            names[operation.id] += (f"{own}.1",)
+    return tuple(requests), names
+
+
+def _by_name(marks: Marks, request_id: str) -> bytes:
+    """Ask for a vendor, or for what a modify names by its id."""
     if marks.txn_id:
-        return (txn_query(marks.kind, TxnFilter(txn_ids=(marks.txn_id,)), request_id=f"{prefix}.0"),)
-    recent = TxnFilter(modified=(operation.created_at - CLOCK_MARGIN, now + CLOCK_MARGIN))
-    asked = [txn_query(marks.kind, recent, request_id=f"{prefix}.0", only=_KEPT)]
-    if marks.ref_number and marks.kind not in _WITHOUT_REF_NUMBER:
-        numbered = TxnFilter(ref_numbers=(marks.ref_number,))
-        asked.append(txn_query(marks.kind, numbered, request_id=f"{prefix}.1", only=_KEPT))
-    return tuple(asked)
+        return txn_query(marks.kind, TxnFilter(txn_ids=(marks.txn_id,)), request_id=request_id, lines=True)
+    if marks.list_id:
+        # Its name may be what the modify changes.
+        return list_query("Vendor", request_id=request_id, list_ids=(marks.list_id,), only=())
+    return list_query("Vendor", request_id=request_id, names=(marks.name,))
 
 
-def look(operation: Operation, answer: Answer, prefix: str, asked: int) -> Found:
-    """Read the answers to the `asked` queries of one operation."""
+def look(operation: Operation, answer: Answer, names: Sequence[str]) -> Found:
+    """Read the answers to the requests that `questions` named for one operation."""
     marks = marks_of(operation)
-    responses = [answer.by_request_id(f"{prefix}.{number}") for number in range(asked)]
-    readable = [r for r in responses if r is not None and r.code in _READABLE]
-    hits = _by_id(data for response in readable for data in response.objects)
-    if marks.kind == "Vendor":
-        found = _vendor(marks, hits)
-    elif marks.txn_id:
-        found = _modified(marks, hits.get(marks.txn_id))
+    responses = [answer.by_request_id(name) for name in names]
+    readable = [r for r in responses if r is not None and r.code in READABLE]
+    if marks.txn_id or marks.list_id:
+        found = _modified(marks, readable[0] if readable else None)
     else:
-        found = _transaction(marks, tuple(hits.values()))
-    if found.kind in {"none", "alike"} and len(readable) < asked:
+        found = judge(marks, tuple(_by_id(data for response in readable for data in response.objects).values()))
+    if found.kind in {"none", "alike", "changed"} and len(readable) < len(names):
         # What a failed query would have shown is not known, so its silence proves nothing.
         return Found("later", {}, _complaint(responses))
     return found
+
+
+def judge(marks: Marks, objects: Sequence[Json]) -> Found:
+    """Whether one of the objects is what a new transaction or vendor would make, or looks like it."""
+    return _vendor(marks, objects) if marks.kind == "Vendor" else _transaction(marks, objects)
 
 
 # --- is it ours? ---------------------------------------------------------------------------------------------------
@@ -129,19 +160,18 @@ def _transaction(marks: Marks, hits: Sequence[Json]) -> Found:
     if len(ours) == 1:
         return Found("hit", receipt(ours[0]))
     if ours:
-        ids = ", ".join(text_at(data, "TxnID") for data in ours)
-        return Found("twice", {}, f"it is in QuickBooks {len(ours)} times: {ids}")
-    alike = [text_at(data, "TxnID") for data in hits if _is_alike(marks, data)]
+        ids = tuple(text_at(data, "TxnID") for data in ours)
+        return Found("twice", {}, f"it is in QuickBooks {len(ours)} times: {', '.join(ids)}", ids)
+    alike = tuple(text_at(data, "TxnID") for data in hits if _is_alike(marks, data))
     if alike:
-        return Found(
-            "alike", {}, f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}"
-        )
+        message = f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}"
+        return Found("alike", {}, message, alike)
     return Found("none", {})
 
 
 def _is_ours(marks: Marks, data: Json) -> bool:
     """ExternalGUID decides where there is one; else everything that we wrote, and the memo names the source record."""
-    guid = _plain_guid(text_at(data, "ExternalGUID"))
+    guid = plain_guid(text_at(data, "ExternalGUID"))
     if guid and marks.guid:
         return guid == marks.guid
     # ASSUMED: QuickBooks may take ExternalGUID and not give it back for every type (RELIABILITY section 2: not known).
@@ -149,7 +179,7 @@ def _is_ours(marks: Marks, data: Json) -> bool:
 
 
 def _is_alike(marks: Marks, data: Json) -> bool:
-    guid = _plain_guid(text_at(data, "ExternalGUID"))
+    guid = plain_guid(text_at(data, "ExternalGUID"))
     if guid and marks.guid:
         return False
     if marks.ref_number:
@@ -162,7 +192,7 @@ def _agrees(marks: Marks, data: Json) -> bool:
     pairs = ((marks.ref_number, text_at(data, "RefNumber").strip()), (marks.date, text_at(data, "TxnDate").strip()))
     if any(mine and mine != theirs for mine, theirs in pairs):
         return False
-    total = next((amount for name in _TOTALS if (amount := _amount(text_at(data, name))) is not None), None)
+    total = _total_there(data)
     same_total = marks.total is None or total is None or abs(marks.total) == abs(total)
     return same_total and _same_entity(marks, data)
 
@@ -176,23 +206,22 @@ def _same_entity(marks: Marks, data: Json) -> bool:
     return True
 
 
-def _vendor(marks: Marks, hits: Mapping[str, Json]) -> Found:
-    if marks.list_id:
-        return _modified(marks, hits.get(marks.list_id))
-    named = [data for data in hits.values() if _name_of(data).casefold() == marks.name.casefold()]
+def _vendor(marks: Marks, hits: Sequence[Json]) -> Found:
+    named = [data for data in hits if _name_of(data).casefold() == marks.name.casefold()]
     if not named:
         return Found("none", {})
     data = named[0]
     if (
         text_at(data, "IsActive").strip().lower() in {"false", "0"}
-        and _plain_guid(text_at(data, "ExternalGUID")) != marks.guid
+        and plain_guid(text_at(data, "ExternalGUID")) != marks.guid
     ):
         return Found("alike", {}, f"the vendor `{_name_of(data)}` exists in QuickBooks but is inactive")
     # Names are unique in QuickBooks, so a vendor of that name is the one, whoever entered it.
     return Found("hit", receipt(data))
 
 
-def _modified(marks: Marks, data: Json | None) -> Found:
+def _modified(marks: Marks, response: Response | None) -> Found:
+    data = next(iter(response.objects), None) if response is not None else None
     if data is None:
         return Found("changed", {}, "what was to be changed is no longer in QuickBooks")
     if text_at(data, "EditSequence") == marks.edit_sequence:
@@ -204,6 +233,41 @@ def receipt(data: Json) -> Mapping[str, str]:
     """The ids of a found object, as a receipt holds them."""
     names = ("TxnID", "ListID", "EditSequence", "TxnNumber", "RefNumber", "FullName", "Name", "ExternalGUID")
     return {name: text for name in names if (text := text_at(data, name))}
+
+
+# --- is it still as we wrote it? ------------------------------------------------------------------------------------
+
+
+def differences(written: Operation, data: Json) -> tuple[str, ...]:
+    """In what an object is no longer as we wrote it: `amount 100.00 there, 120.00 here`, nothing where either is silent.
+
+    Paying a bill changes its EditSequence and nothing that is compared here.
+    """
+    marks = marks_of(replace(written, body=written.whole or written.body))
+    if marks.kind == "Vendor":
+        name = _name_of(data)
+        return (f"name `{name}` there, `{marks.name}` here",) if marks.name and name and name != marks.name else ()
+    found = [
+        f"{label} {_shown(theirs)} there, {_shown(ours)} here"
+        for label, ours, theirs in (
+            ("number", marks.ref_number, text_at(data, "RefNumber")),
+            ("date", marks.date, text_at(data, "TxnDate")[:10]),
+            ("memo", marks.memo, text_at(data, "Memo")),
+        )
+        if ours and " ".join(ours.split()) != " ".join(theirs.split())
+    ]
+    total = _total_there(data)
+    if marks.total is not None and total is not None and abs(marks.total) != abs(total):
+        found.append(f"amount {abs(total):.2f} there, {abs(marks.total):.2f} here")
+    if not _same_entity(marks, data):
+        theirs = next((text for name in _ENTITY if (text := text_at(data, name, "FullName"))), "")
+        found.append(f"party {_shown(theirs)} there, {_shown(marks.entity[1] or marks.entity[0])} here")
+    return tuple(found)
+
+
+def _shown(text: str) -> str:
+    plain = " ".join(text.split())
+    return f"`{plain[:100]}`" if plain else "nothing"
 
 
 # --- reading bodies and answers ------------------------------------------------------------------------------------
@@ -232,12 +296,17 @@ def _total_of(body: etree._Element) -> Decimal | None:
     return sum((a for a in amounts if a is not None), Decimal(0)) if amounts and None not in amounts else None
 
 
+def _total_there(data: Json) -> Decimal | None:
+    """The amount of a found object; a journal entry has none of its own, and is told with its lines or not at all."""
+    debits = data.get("JournalDebitLine")
+    if debits is not None:
+        amounts = [_amount(text_at(line, "Amount")) for line in (debits if isinstance(debits, list) else [debits])]
+        return sum((amount for amount in amounts if amount is not None), Decimal(0))
+    return next((amount for name in _TOTALS if (amount := _amount(text_at(data, name))) is not None), None)
+
+
 def _lines(body: etree._Element) -> Iterator[etree._Element]:
-    return (
-        child
-        for child in body
-        if str(child.tag) in {"ExpenseLineAdd", "ItemLineAdd", "AppliedToTxnAdd", "DepositLineAdd"}
-    )
+    return (child for child in body if str(child.tag) in _LINES)
 
 
 def _amount(text: str) -> Decimal | None:
@@ -247,7 +316,8 @@ def _amount(text: str) -> Decimal | None:
         return None
 
 
-def _plain_guid(text: str) -> str:
+def plain_guid(text: str) -> str:
+    """A marker in lower case without braces; empty where there is none."""
     plain = text.strip().strip("{}").lower()
     # `0` is QBXML's way of saying that there is none.
     return "" if plain == "0" else plain
@@ -263,5 +333,5 @@ def _by_id(objects: Iterator[Json]) -> dict[str, Json]:
 
 
 def _complaint(responses: Sequence[Response | None]) -> str:
-    failed = next((r for r in responses if r is not None and r.code not in _READABLE), None)
+    failed = next((r for r in responses if r is not None and r.code not in READABLE), None)
     return f"{failed.code}: {failed.message}" if failed else "QuickBooks left a query unanswered"

@@ -114,6 +114,9 @@ def read(operation: Operation, response: Response | None) -> Reading:
         return "look_up" if operation.request == "VendorAdd" else _outcome(operation, response, rule, "failed")
     if rule.action == "mapped":
         return _mapped(operation, response, rule)
+    if rule.action == "stale":
+        # QuickBooks compares the version first, so it certainly did not run. Nothing but a modify carries one.
+        return _outcome(operation, response, rule, "retry" if operation.request.endswith("Mod") else "held")
     return _outcome(operation, response, rule, rule.action)
 
 
@@ -149,8 +152,8 @@ def refused_whole(message_set: MessageSet, message: str) -> tuple[OperationOutco
 
 
 def stale_lists(outcomes: Sequence[OperationOutcome]) -> tuple[str, ...]:
-    """The lists that were found to be out of date; a name that another kind of object has taken tells of none."""
-    keys = (key for outcome in outcomes if outcome.code != "3100" for key in outcome.waits_for)
+    """The lists that were found to be out of date; a taken name, or an object that was changed meanwhile, tells of none."""
+    keys = (key for outcome in outcomes if outcome.code not in {"3100", "3200"} for key in outcome.waits_for)
     return tuple(dict.fromkeys(key.removeprefix("list:") for key in keys if key.startswith("list:")))
 
 
@@ -184,6 +187,9 @@ def _concluded(message_set: MessageSet, operation: Operation, recovery: Recovery
             "message_set_9001",
             "QuickBooks knows the message set with other content, and does not hold the record",
         )
+    if found.kind == "changed" and not recovery.frozen:
+        # Held against what is there now: what has run already is not sent again, what a user has changed is left alone.
+        return OperationOutcome(operation.id, "retry", code="changed_there", message=found.message)
     return _held(operation, "unclear", found.message)
 
 

@@ -11,7 +11,7 @@ from functools import cache
 
 from connectors.qbwc import conduct, gate
 from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
-from connectors.qbwc.conduct import Context
+from connectors.qbwc.context import Context
 from connectors.qbwc.soap import Call
 from connectors.qbwc.state import Options, State, dump, load
 from connectors.qbwc.status import com_error, com_text
@@ -99,12 +99,18 @@ class Service:
         earlier = [load(data) for data in desk.sessions.open(company, ticket, dump(state))]
         if any(self._is_writing(other, state) for other in earlier):
             raise _Occupied
+        ctx = Context(desk, company, ticket, self.clock, self.ids)
+        for other in earlier:
+            if other.flight is not None and other.flight.kind == "write":
+                conduct.slower(ctx, other)
         unsettled = desk.operations.unsettled(company)
         if unsettled is not None and unsettled.state == "sent":
             desk.operations.doubt(company, unsettled.id, "a new session began before the answer came")
         if unsettled is not None or desk.books.due(company) or desk.sessions.identity(company) is None:
             return True
-        if desk.operations.backlog(company) or conduct.has_operations(desk, company):
+        if desk.operations.backlog(company) or conduct.is_waiting(ctx):
+            return True
+        if desk.holdings.check_due(company) or desk.reconciling.wanted(company) is not None:
             return True
         desk.sessions.close(ticket)
         return False
@@ -163,6 +169,7 @@ class Service:
                 self._keep(ctx, replace(state, error="An answer came that nothing was sent for. It was not used."))
                 return _REFUSED
             state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
+            state = conduct.stopped(ctx, conduct.settle_known(ctx, state))
             percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state))
             self._keep(ctx, replace(state, last_answer=digest, last_percent=percent))
             return percent

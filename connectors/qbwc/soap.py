@@ -13,6 +13,10 @@ from engine.errors import FlowctlError
 NAMESPACE = "http://developer.intuit.com/"
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _ENVELOPE_12 = "http://www.w3.org/2003/05/soap-envelope"
+# Names as expat gives them, with their namespace.
+_ENVELOPE, _HEADER, _BODY = (f"{ENVELOPE} {name}" for name in ("Envelope", "Header", "Body"))
+_PARTS = frozenset({_HEADER, _BODY})
+_NAMESPACES = frozenset({NAMESPACE, ""})
 
 SIZE_LIMIT = 8 * 1024 * 1024
 # The longest real message has an envelope, a body, a method and six arguments; headers may add a few.
@@ -32,6 +36,10 @@ class Method:
     name: str
     parameters: tuple[tuple[str, Literal["string", "int"]], ...] = ()
     returns: Kind = "text"
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset(name for name, _ in self.parameters))
 
 
 def _texts(*names: str) -> tuple[tuple[str, Literal["string", "int"]], ...]:
@@ -150,21 +158,22 @@ class _Reader:
         self._path.append(tag)
         if depth == 0:
             self._envelope(tag)
-        elif depth == 1 and tag not in {f"{ENVELOPE} Header", f"{ENVELOPE} Body"}:
-            raise SoapRefused("Client", "the envelope holds something that is neither Header nor Body")
+        elif depth == 1:
+            if tag not in _PARTS:
+                raise SoapRefused("Client", "the envelope holds something that is neither Header nor Body")
         elif depth == 2:
             self._part(tag, attributes)
-        elif self._path[1] == f"{ENVELOPE} Body":
+        elif self._path[1] == _BODY:
             self._argument(tag, depth)
 
     def _envelope(self, tag: str) -> None:
         if tag == f"{_ENVELOPE_12} Envelope":
             raise SoapRefused("VersionMismatch", "this service speaks SOAP 1.1, the message is SOAP 1.2")
-        if tag != f"{ENVELOPE} Envelope":
+        if tag != _ENVELOPE:
             raise SoapRefused("VersionMismatch", "the message is not a SOAP 1.1 envelope")
 
     def _part(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._path[1] == f"{ENVELOPE} Header":
+        if self._path[1] == _HEADER:
             if attributes.get(f"{ENVELOPE} mustUnderstand") in {"1", "true"}:
                 raise SoapRefused(
                     "MustUnderstand", "the message has a header that must be understood; none is known here"
@@ -185,14 +194,14 @@ class _Reader:
             raise SoapRefused("Client", f"the argument {name} holds XML elements", hint="escape QBXML once, as text")
         namespace, _, name = tag.rpartition(" ")
         # Clients that build the call by hand leave the parameters unqualified; their names still say what they are.
-        known = namespace in {NAMESPACE, ""} and self._method is not None and name in dict(self._method.parameters)
+        known = namespace in _NAMESPACES and self._method is not None and name in self._method.names
         if known and name in self._arguments:
             raise SoapRefused("Client", f"the argument {name} is there twice")
         self._name = name if known else ""
         self._text = []
 
     def _end(self, _tag: str) -> None:
-        if len(self._path) == 4 and self._path[1] == f"{ENVELOPE} Body":
+        if len(self._path) == 4 and self._path[1] == _BODY:
             if self._name:
                 self._arguments[self._name] = "".join(self._text)
             self._name, self._text = "", []

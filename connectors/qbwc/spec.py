@@ -31,6 +31,13 @@ SETTINGS = (
     FieldSpec("qbxml_version", "text", "newest QBXML version to speak", default="13.0"),
     FieldSpec("page_size", "integer", "objects to read at once from lists that can be paged", default=500),
     FieldSpec(
+        "batch",
+        "integer",
+        "requests to write at once: 0 lets the measured answer times decide, 1 sends them one by one, "
+        "more is the most there may be",
+        default=0,
+    ),
+    FieldSpec(
         "request_timeout_s",
         "integer",
         "how long a request may be with QuickBooks before another session may take over",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 from connectors.qbwc.spec import OWNER_ID
 from engine.contract import Json
 
 Gate = Literal["new", "asked", "passed", "refused"]
-FlightKind = Literal["identify", "status", "probe", "list", "write"]
+FlightKind = Literal["identify", "status", "probe", "list", "survey", "merge", "write", "figures"]
 Stage = Literal["status", "probe", "resend"]
+Check = Literal["open", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Options:
     page_size: int = 500
     request_timeout_s: int = 60
     min_interval_s: int = 0
+    batch: int = 0
 
     @classmethod
     def read(cls, settings: Mapping[str, str | int | bool]) -> Options:
@@ -36,12 +38,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A request that was handed out and not answered yet. Requests of our own are named `<prefix>.<n>`."""
+    """A request that was handed out at `at` and not answered yet. Requests of our own are named `<prefix>.<n>`.
+
+    `asks` says what each of them is about: a kind to scan, `{"scan": "Bill"}`, ids to look at, `{"check": "Bill",
+    "ids": [...]}`, or an operation to merge, `{"merge": id}`. `weight` is what a set of writes was taken to weigh.
+    """
 
     kind: FlightKind
     prefix: str
     set_id: str = ""
     list: str = ""
+    at: str = ""
+    weight: int = 0
+    asks: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,51 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """How far this session has looked at what is in QuickBooks before it writes.
+
+    `scanned` are the kinds that were looked through, `failed` those that could not be and are not written in this
+    session. `iterators` and `begun` belong to scans under way: QuickBooks' iterator and when the first page was asked.
+    Each kind is asked for in a document of its own after QuickBooks could not read one (`alone`). `since` is the moment
+    from which an object counts as looked at, empty before the first look; `brief` when a look at the newest will do.
+    """
+
+    scanned: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    iterators: Mapping[str, str] = field(default_factory=dict)
+    begun: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
+    check: Check = "open"
+    since: str = ""
+    brief: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """Modifies in this session: `merged` may be sent, `later` wait for the next, `stale` were out of date once."""
+
+    merged: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figuring:
+    """The span that is being told, kind by kind: those told, the iterator of the next, and what went wrong."""
+
+    span: int
+    told: tuple[str, ...] = ()
+    iterator_id: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """One session. `flight` is there exactly while an answer is due, so it is also the step order."""
+    """One session. `flight` is there exactly while an answer is due, so it is also the step order.
+
+    `pace` is how much a message set may weigh, 0 before the first write. `judged` are the next operations that were
+    held against what was seen in QuickBooks and are not there.
+    """
 
     client: str = ""
     user: str = ""
@@ -88,6 +140,11 @@ class State:
     recovery: Recovery | None = None
     paging: Paging | None = None
     lists_done: tuple[str, ...] = ()
+    survey: Survey = field(default_factory=Survey)
+    merging: Merging = field(default_factory=Merging)
+    figuring: Figuring | None = None
+    pace: int = 0
+    judged: tuple[str, ...] = ()
     single: bool = False
     last_answer: str = ""
     last_percent: int = 0
@@ -98,33 +155,42 @@ class State:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+_Part = Options | Flight | Recovery | Paging | Survey | Merging | Figuring
+_PARTS: Mapping[str, type[_Part]] = {
+    "options": Options,
+    "flight": Flight,
+    "recovery": Recovery,
+    "paging": Paging,
+    "survey": Survey,
+    "merging": Merging,
+    "figuring": Figuring,
+}
+# Always there, so that what an older process wrote is read as one that has not begun.
+_GIVEN: Mapping[str, _Part] = {"options": Options(), "survey": Survey(), "merging": Merging()}
+
+
 def dump(state: State) -> Json:
     """The state as JSON."""
     values = _plain(state)
-    for name in ("options", "flight", "recovery", "paging"):
+    for name in _PARTS:
         values[name] = _plain(values[name]) if values[name] is not None else None
     return values
 
 
-def _plain(part: State | Options | Flight | Recovery | Paging) -> dict[str, Any]:
+def _plain(part: State | _Part) -> dict[str, Any]:
     """The fields as they are: `asdict` copies what is frozen anyway, which takes ten times as long."""
     return {name: getattr(part, name) for name in part.__slots__}
-
-
-_Part = TypeVar("_Part", Options, Flight, Recovery, Paging)
 
 
 def load(data: Json) -> State:
     """The state that `dump` wrote; fields that a newer or older process knows alone are passed over."""
     values = _known(State, data)
-    for name, kind in (("flight", Flight), ("recovery", Recovery), ("paging", Paging)):
-        values[name] = _part(kind, values.get(name))
-    values["options"] = _part(Options, values.get("options")) or Options()
+    for name, kind in _PARTS.items():
+        given = values.get(name)
+        values[name] = kind(**_known(kind, given)) if given else None
+    for name, empty in _GIVEN.items():
+        values[name] = values[name] or empty
     return State(**values)
-
-
-def _part(kind: type[_Part], data: Any) -> _Part | None:
-    return kind(**_known(kind, data)) if data else None
 
 
 def _known(kind: type, data: Json) -> dict[str, Any]:

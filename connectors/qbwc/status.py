@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from engine.spec import StatusSpec
 
 # `look_up`: ask for the object by name. `find_out`: nobody can say yet whether it ran. `mapped`: deferred until the
-# list that the text names has been read again.
-Action = Literal["posted", "retry", "deferred", "mapped", "failed", "held", "look_up", "find_out"]
+# list that the text names has been read again. `stale`: a modify that must be merged with what is there now.
+Action = Literal["posted", "retry", "deferred", "mapped", "failed", "held", "look_up", "find_out", "stale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,7 @@ RULES: tuple[Rule, ...] = (
     _on(3176, "retry", _BUSY, after_s=30.0),
     _on(3180, "retry", _BUSY, text=_LOCKED, after_s=30.0),
     _on(3180, "failed", _VALUE),
-    _on(
-        3200,
-        "deferred",
-        "it was changed in QuickBooks meanwhile; it is read and merged again",
-        waits_for=("list:Vendor",),
-    ),
+    _on(3200, "stale", "it was changed in QuickBooks meanwhile; it is read and merged again"),
     _on(3210, "failed", _VALUE),
     # stopOnError: an earlier request of the set failed, and this one was not run.
     _on(3231, "retry", "an earlier request of the same message set was refused"),
@@ -211,3 +209,35 @@ def com_text(hresult: str, message: str) -> str:
     words = message.strip()[:500].rstrip(".")
     said = f" It said: {words}." if words else ""
     return f"{error.meaning} ({hresult.strip()[:16]}).{said} What to do: {error.hint}."
+
+
+# --- for people ----------------------------------------------------------------------------------------------------
+
+_ACTIONS: dict[Action, str] = {
+    "posted": "posted",
+    "retry": "the same bytes are sent again later, longer apart each time, twelve times at most",
+    "stale": "the object is read and merged again once; after that it waits for a person",
+    "deferred": "deferred",
+    "mapped": "deferred until the list that the text names was read again; failed when it names none",
+    "failed": "failed",
+    "held": "stopped for a person",
+    "look_up": "a vendor of that name is looked for and used; for other objects failed",
+    "find_out": "what became of it is found out first",
+}
+
+
+def statuses() -> tuple[StatusSpec, ...]:
+    """`RULES` in words."""
+    from engine.spec import StatusSpec
+
+    def codes(rule: Rule) -> str:
+        return str(rule.first) if rule.first == rule.last else f"{rule.first} to {rule.last}"
+
+    return tuple(StatusSpec(codes(rule), rule.text, _ACTIONS[rule.action], rule.hint) for rule in RULES)
+
+
+def breakdowns() -> tuple[StatusSpec, ...]:
+    """`COM_ERRORS` in words."""
+    from engine.spec import StatusSpec
+
+    return tuple(StatusSpec(f"0x{error.code:08X}", "", error.meaning, error.hint) for error in COM_ERRORS)

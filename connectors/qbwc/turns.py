@@ -7,25 +7,33 @@ from typing import Literal
 
 from connectors.qbwc.state import Gate, Stage
 
-Turn = Literal["identify", "status", "probe", "resend", "list", "write", "end"]
+Turn = Literal["identify", "status", "probe", "resend", "list", "survey", "merge", "write", "figures", "end"]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the decision depends on. `stage` is how far the recovery of an unsettled set has come."""
+    """All that the decision depends on. `stage` is how far the recovery of an unsettled set has come.
+
+    `survey`: something must be looked at in QuickBooks before the next write. `merge`: a modify of the next set has not
+    been held against what is in QuickBooks now. `operations`: there is something to write.
+    """
 
     ended: bool = False
     gate: Gate = "passed"
     unsettled: bool = False
     stage: Stage = "status"
     lists_due: bool = False
+    survey: bool = False
+    merge: bool = False
     operations: bool = False
+    figures: bool = False
 
 
 def next_turn(facts: Facts) -> Turn:
-    """The next turn: first the company file, then what is not known, then lists, then new writes.
+    """The next turn: first the company file, then what is not known, then lists and a look around, then new writes.
 
     Nothing is written while an earlier write's outcome is unknown, and nothing at all before the gate has passed.
+    Figures come last: they hold up no write.
     """
     if facts.ended or facts.gate == "refused":
         return "end"
@@ -35,7 +43,11 @@ def next_turn(facts: Facts) -> Turn:
         return facts.stage
     if facts.lists_due:
         return "list"
-    return "write" if facts.operations else "end"
+    if facts.survey:
+        return "survey"
+    if facts.operations:
+        return "merge" if facts.merge else "write"
+    return "figures" if facts.figures else "end"
 
 
 def percent_done(done: int, left: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -28,7 +29,7 @@ def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
     """The function that makes a record of the stream from one row of Ramp's answer."""
     spec = SPEC.stream(stream)
     assert spec is not None
-    project = _object_reader(spec.fields, priced=stream != "transactions")
+    project = _projector(stream)
     guarded = settings.provider_name if spec.fields[-1].name == "foreign_provider" else None
 
     def normalise(row: Record) -> Record:
@@ -40,6 +41,14 @@ def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
         return record
 
     return normalise
+
+
+@cache
+def _projector(stream: str) -> Reader:
+    """The reader of a stream's rows; compiled once a process, since a source is opened many times."""
+    spec = SPEC.stream(stream)
+    assert spec is not None
+    return _object_reader(spec.fields, priced=stream != "transactions")
 
 
 def _object_reader(fields: tuple[FieldSpec, ...], *, priced: bool) -> Reader:

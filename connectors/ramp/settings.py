@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Profile = Literal["2025-08", "2026-08"]
 _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
+_DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
 
 
@@ -134,8 +135,7 @@ def _secret(binding: Binding, name: str) -> str:
 
 
 def _value(binding: Binding, name: str) -> str | int | bool | None:
-    spec = next(s for s in SPEC.settings if s.name == name)
-    return binding.settings.get(name, spec.default)
+    return binding.settings.get(name, _DEFAULTS[name])
 
 
 def _base_url(binding: Binding) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from engine.campaign.person import marker
 from engine.campaign.witness import Witness
 from engine.contract import Json
 from engine.follow import QUIET
-from engine.pipeline import guid_of
 from engine.rigs import BooksRig, Made, SourceRig, Told, Wanted
 from engine.store import journal, records, work
 from engine.store.base import Row, Tx
@@ -21,16 +21,20 @@ _DONE = frozenset({"posted", "closed", "vanished"})
 
 @dataclass(slots=True)
 class Verdict:
-    """Counts that must all be zero, but for `vanished_unseen`, `posted` and `parked`."""
+    """Counts that must all be zero, but for `posted`, `parked` and `unclaimed`.
+
+    `unclaimed`: objects that a life of ours wrote which a restored copy of our store does not know, and that nothing
+    would write again: the source says that they are posted, or does not want them any more, or a person is asked.
+    """
 
     lost: int = 0
     duplicated: int = 0
     wrong_file: int = 0
     cents_off: int = 0
     stuck: int = 0
-    vanished_unseen: int = 0
     posted: int = 0
     parked: int = 0
+    unclaimed: int = 0
     texts: list[str] = field(default_factory=list)
 
     def says(self, text: str) -> None:
@@ -47,10 +51,10 @@ class Scene:
     books: BooksRig
     source: SourceRig
     witness: Witness
-    # False as long as nothing looks for what people deleted: a vanished object nobody noticed is then only counted.
-    probed: bool = False
     rows: list[Row] = field(default_factory=list)
+    # Of the open alerts.
     subjects: frozenset[str] = frozenset()
+    alerts: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, tx: Tx, company: str, books: BooksRig, source: SourceRig, witness: Witness) -> Scene:
@@ -58,8 +62,18 @@ class Scene:
         scene = cls(tx, company, books, source, witness)
         listed = tx.rows("records_listing", {"company": company, "state": "", "flow": "", "limit": 100_000})
         scene.rows = list(listed)
-        scene.subjects = frozenset(alert["subject"] for alert in work.alerts(tx, company))
+        scene.alerts = frozenset((alert["kind"], alert["subject"]) for alert in work.alerts(tx, company))
+        scene.subjects = frozenset(subject for _, subject in scene.alerts)
         return scene
+
+    @property
+    def was_restored(self) -> bool:
+        """Whether an older copy of our own store was put back."""
+        return self.witness.machine.restores > 0
+
+    def known(self, object_id: str) -> Row | None:
+        """The operation that made an object, if our store knows it."""
+        return self.tx.one("operation_get", {"id": self.witness.maker.get(object_id, "")})
 
 
 def check(scene: Scene) -> Verdict:
@@ -69,32 +83,39 @@ def check(scene: Scene) -> Verdict:
     for row in scene.rows:
         mine = live.pop(row["id"], [])
         _record(scene, verdict, row, mine)
-    for stray in live.get(None, []):
-        verdict.lost += 1
-        verdict.says(f"{stray.kind} {stray.id} is in the books and belongs to no record")
+    _strays(scene, verdict, live.get(None, []))
     elsewhere = {made.id: made for made in (*scene.books.elsewhere(), *scene.witness.astray)}
     verdict.wrong_file += len(elsewhere)
     for made in elsewhere.values():
         verdict.says(f"{made.kind} {made.id} is in another company file")
+    for said in scene.books.overwritten():
+        scene.witness.broke(22, said)
     _source(scene, verdict)
     _journal(scene)
     return verdict
 
 
 def _by_record(scene: Scene, live: Sequence[Made]) -> dict[int | None, list[Made]]:
-    """Our objects by the record that each stands for: by the operation that made it, else by its GUID."""
-    guids = {
-        guid_of(scene.company, row["flow"], row["stream"], row["source_id"], row["phase"]).strip("{}").lower(): row[
-            "id"
-        ]
-        for row in scene.rows
-    }
+    """Our objects by the record that each stands for: by its marker, else by the operation that made it."""
+    markers = {marker(scene.company, row): row["id"] for row in scene.rows}
     found: defaultdict[int | None, list[Made]] = defaultdict(list)
     for made in live:
-        operation = scene.tx.one("operation_get", {"id": scene.witness.maker.get(made.id, "")})
-        record = operation["record_id"] if operation is not None else guids.get(made.guid.strip("{}").lower())
+        record = markers.get(made.guid.strip("{}").lower())
+        if record is None:
+            operation = scene.known(made.id)
+            record = operation["record_id"] if operation is not None else None
         found[record].append(made)
     return found
+
+
+def _strays(scene: Scene, verdict: Verdict, strays: Sequence[Made]) -> None:
+    """Objects of no record. Only a restored copy of our store can know nothing of what the source no longer shows."""
+    for stray in strays:
+        if scene.was_restored and scene.known(stray.id) is None:
+            verdict.unclaimed += 1
+        else:
+            verdict.lost += 1
+            verdict.says(f"{stray.kind} {stray.id} is in the books and belongs to no record")
 
 
 def _record(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> None:
@@ -106,14 +127,36 @@ def _record(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> N
         verdict.posted += 1
         _posted(scene, verdict, row, mine)
     elif mine and not (state == "unknown" and _held(scene, row)):
-        verdict.lost += 1
-        verdict.says(f"{name} is {state}, but is in the books: {mine[0].id}")
+        if _unclaimed(scene, row, mine[0]):
+            verdict.unclaimed += 1
+        else:
+            verdict.lost += 1
+            verdict.says(f"{name} is {state}, but is in the books: {mine[0].id}")
     problem = _unsettled(scene, row)
     if problem:
         verdict.stuck += 1
         verdict.says(f"{name} is {state}: {problem}")
-    if state in ("deferred", "failed", "unknown"):
+    if state in ("deferred", "failed", "unknown", "vanished"):
         verdict.parked += 1
+
+
+def _unclaimed(scene: Scene, row: Row, made: Made) -> bool:
+    """Whether a restored store may not know of an object: nothing writes the record without looking for it first."""
+    if not scene.was_restored or scene.known(made.id) is not None:
+        return False
+    if row["state"] in ("deferred", "failed"):
+        return True
+    # What the source was told is not due any more; what it was not told was closed there by other means.
+    told = [told.reference for told in scene.source.told() if told.id == row["source_id"]]
+    return row["state"] == "skipped" and (made.id in told or not _is_due(scene, row))
+
+
+def _is_due(scene: Scene, row: Row) -> bool:
+    phase = row["phase"].partition("+")[0]
+    return any(
+        wanted.standing == "due" and (wanted.id, wanted.phase) == (row["source_id"], phase)
+        for wanted in scene.source.wanted()
+    )
 
 
 def _posted(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> None:
@@ -123,42 +166,63 @@ def _posted(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> N
     if not target:
         scene.witness.broke(10, f"{name} is {row['state']} without an id of the books")
     if not scene.books.has(target):
-        if row["state"] == "vanished":
+        if row["state"] == "vanished" or (_is_change(row) and _base_settled(scene, row)):
             return
-        if target in scene.books.removed():
-            # Once posted objects are probed, a person must hear of each: then this counts as lost.
-            verdict.vanished_unseen += 1
-            verdict.lost += scene.probed
-        else:
-            verdict.lost += 1
-        verdict.says(f"{name} is {row['state']}, and {target} is not in the books")
+        verdict.lost += 1
+        how = "taken away, and nobody noticed" if target in scene.books.removed() else "not in the books"
+        verdict.says(f"{name} is {row['state']}, and {target} is {how}")
         return
+    if row["state"] == "vanished":
+        verdict.lost += 1
+        verdict.says(f"{name} is vanished, and {target} is in the books")
     _foreign(scene, verdict, row, target)
     for made in mine:
         if made.id == target and made.amount is not None:
-            _cents(verdict, row, made.amount)
+            _cents(scene, verdict, row, made)
         elif made.id != target:
             verdict.lost += 1
             verdict.says(f"{name} has the receipt {target}, and {made.id} is in the books")
 
 
+def _is_change(row: Row) -> bool:
+    return "+" in row["phase"]
+
+
+def _base_settled(scene: Scene, row: Row) -> bool:
+    """Whether the record that a change was of has gone on without the object that it changed."""
+    base = next(
+        r
+        for r in scene.rows
+        if (r["flow"], r["stream"], r["source_id"], r["phase"])
+        == (row["flow"], row["stream"], row["source_id"], row["phase"].partition("+")[0])
+    )
+    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] in ("vanished", "skipped", "pending")
+
+
 def _foreign(scene: Scene, verdict: Verdict, row: Row, target: str) -> None:
     """A receipt may name only what was made for this record; a list object may have been there before."""
-    maker = scene.tx.one("operation_get", {"id": scene.witness.maker.get(target, "")})
-    if maker is not None and maker["record_id"] != row["id"]:
+    maker = scene.known(target)
+    made = scene.witness.made.get(target)
+    base = {**row, "phase": row["phase"].partition("+")[0]}
+    is_its = made is not None and made.guid.strip("{}").lower() == marker(scene.company, base)
+    if maker is not None and maker["record_id"] != row["id"] and not is_its:
         verdict.lost += 1
         verdict.says(f"{_name(row)} has the receipt {target}, which was made for another record")
-    elif target not in scene.witness.maker and "TxnID" in row["receipt"]:
+    elif made is None and "TxnID" in row["receipt"]:
         verdict.lost += 1
         verdict.says(f"{_name(row)} has the receipt {target}, which somebody else made")
 
 
-def _cents(verdict: Verdict, row: Row, amount: Decimal) -> None:
-    """The object's first amount is that of the record which was frozen."""
-    off = abs(abs(amount) - abs(Decimal(row["amount"] or 0)))
-    if off:
+def _cents(scene: Scene, verdict: Verdict, row: Row, made: Made) -> None:
+    """What is in the books is the amount of the record as it was written last, unless a person has set it there."""
+    now = scene.books.amount(made.id)
+    if now is None or "amount" in scene.books.edited(made.id):
+        return
+    off = abs(abs(now) - abs(Decimal(row["amount"] or 0)))
+    # A copy of our store from before a change takes the change for a person's, and says so.
+    if off and not (scene.was_restored and ("edited", _name(row)) in scene.alerts):
         verdict.cents_off += int(off * 100)
-        verdict.says(f"{_name(row)}: {amount} in the books, {row['amount']} in the record")
+        verdict.says(f"{_name(row)}: {now} in the books, {row['amount']} in the record")
 
 
 def _unsettled(scene: Scene, row: Row) -> str:
@@ -166,8 +230,10 @@ def _unsettled(scene: Scene, row: Row) -> str:
     state, reasons = row["state"], records.load_reasons(row)
     if state in ("pending", "intended", "sent"):
         return "it is not settled after two cycles without faults"
-    if state in ("skipped", "closed", "vanished"):
+    if state in ("skipped", "closed"):
         return ""
+    if state == "vanished":
+        return "" if ("vanished", _name(row)) in scene.alerts else "nobody hears of it"
     if state == "posted":
         return "" if _refused_mark(scene, row) else "the source was not told of it"
     if state == "unknown" and not _held(scene, row):
@@ -216,13 +282,19 @@ def _name(row: Row) -> str:
     return f"{row['flow']}/{row['stream']}/{row['source_id']}"
 
 
+def _is_left_out(row: Row | None) -> bool:
+    """Whether a person has decided that the record stays out of the books."""
+    return row is not None and any(reason.code == "left_out" for reason in records.load_reasons(row))
+
+
 # --- the source ---
 
 
 def _source(scene: Scene, verdict: Verdict) -> None:
     for wanted in scene.source.wanted():
         row = scene.witness.record(scene.tx, wanted.stream, wanted.phase, wanted.id)
-        _standing(verdict, wanted, row)
+        if not _is_left_out(row):
+            _standing(scene, verdict, wanted, row)
     seen = Counter((told.stream, told.phase, told.id) for told in scene.source.told())
     for told in scene.source.told():
         if seen[told.stream, told.phase, told.id] > 1:
@@ -230,12 +302,16 @@ def _source(scene: Scene, verdict: Verdict) -> None:
         _reference(scene, told)
 
 
-def _standing(verdict: Verdict, wanted: Wanted, row: Row | None) -> None:
+def _standing(scene: Scene, verdict: Verdict, wanted: Wanted, row: Row | None) -> None:
     name, state = f"{wanted.stream}/{wanted.id} ({wanted.phase})", row["state"] if row is not None else "not known"
     if wanted.standing == "due" and state in ("not known", "skipped"):
         verdict.lost += 1
         verdict.says(f"{name} is due in the source, and {state} here")
-    if wanted.standing == "told" and state not in _DONE:
+    # A copy of our store from before takes what the source was told for a person's mark there, or never hears of it.
+    forgotten = scene.was_restored and state in ("skipped", "not known")
+    # What was gone from the books after the source was told, and is to be posted again, waits like anything else.
+    again = row is not None and row["receipt"] is not None and state in ("deferred", "failed", "unknown")
+    if wanted.standing == "told" and state not in _DONE and not forgotten and not again:
         verdict.lost += 1
         verdict.says(f"{name} was told to be posted, and is {state} here")
     amount = Decimal(row["amount"]) if row is not None and row["amount"] is not None and state in _DONE else None
@@ -246,12 +322,16 @@ def _standing(verdict: Verdict, wanted: Wanted, row: Row | None) -> None:
 
 
 def _reference(scene: Scene, told: Told) -> None:
+    """The source has the id of the record's object, or of an earlier one of the same record that is gone."""
     row = scene.witness.record(scene.tx, told.stream, told.phase, told.id)
     receipt: Json = json.loads(row["receipt"] or "{}") if row is not None else {}
-    if receipt.get("TxnID") != told.reference:
-        scene.witness.broke(
-            14, f"the source has {told.reference} for {told.stream}/{told.id}, we {receipt.get('TxnID')}"
-        )
+    if receipt.get("TxnID") == told.reference:
+        return
+    made = scene.witness.made.get(told.reference)
+    earlier = row is not None and made is not None and made.guid.strip("{}").lower() == marker(scene.company, row)
+    if (earlier and not scene.books.has(told.reference)) or (scene.was_restored and not receipt):
+        return
+    scene.witness.broke(14, f"the source has {told.reference} for {told.stream}/{told.id}, we {receipt.get('TxnID')}")
 
 
 # --- the journal ---

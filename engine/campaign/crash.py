@@ -1,48 +1,58 @@
-"""Our own process under a schedule: it dies at commits and calls, and starts again from what was durable."""
+"""Our own processes under a schedule: they die at commits and calls, and start again from what was durable."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import httpx
 
 from engine import registry
+from engine.campaign.clock import HostClock, TrueClock
+from engine.campaign.disk import Crash, CrashingStore, Disk
 from engine.contract import Handler, HttpCall, HttpReply, Served
 from engine.desk import StoreOutbox
 from engine.errors import Bug
 from engine.program import FlowProgram
+from engine.server import Server
+from engine.service import Service
 from engine.store import work
-from engine.store.sqlite import SqliteStore, SqliteTx
-from engine.testing import FakeClock, SeededIds
+from engine.store.sqlite import SqliteTx
+from engine.testing import SeededIds
 from engine.vault import Vault
 from engine.world import World
 
 FAULTS: Mapping[str, float] = {
     "crash_before_commit": 0.01, "crash_after_commit": 0.01, "crash_before_call": 0.02, "crash_after_call": 0.02,
     "crash_before_http": 0.02, "crash_after_http": 0.02,
+    "store_locked": 0.01, "disk_full": 0.005, "disk_error": 0.005,
+    "worker_meanwhile": 0.03, "race": 0.04, "other_process": 1.0,
 }  # fmt: skip
-
-
-class Crash(BaseException):
-    """The process is gone at this very moment. No `except Exception` may take it for an error."""
+# Refusals of the disk: a call that meets one is answered `busy` or with an error.
+_REFUSALS = ("store_locked", "disk_full", "disk_error")
+# Between two numbers of seeded ids, so that two processes never draw the same.
+_APART = 1_000_000_007
 
 
 @dataclass(slots=True)
 class Chaos:
-    """Decides when our process dies."""
+    """Decides when our processes die, and when the disk refuses."""
 
     chance: random.Random
     rates: Mapping[str, float]
     counts: Counter[str] = field(default_factory=Counter)
     # After how many more opportunities one is to happen for certain, for tests that aim.
     aims: dict[str, int] = field(default_factory=dict)
+    # While the harness itself works, nothing strikes.
+    is_off: bool = False
 
     def strike(self, name: str) -> bool:
         """Whether it happens now."""
+        if self.is_off:
+            return False
         if name in self.aims:
             self.aims[name] -= 1
             if self.aims[name] < 0:
@@ -56,84 +66,88 @@ class Chaos:
         return True
 
 
-class CrashingStore(SqliteStore):
-    """A store in memory whose process can die before or after any commit; a dead process changes nothing any more."""
+@dataclass(slots=True)
+class Process:
+    """One running server with its worker: its own memory, chance and clock over the shared disk."""
 
-    def __init__(self, image: bytes, chaos: Chaos) -> None:
-        super().__init__(None, image=image)
-        self.chaos = chaos
-        self.dead = False
-
-    @contextmanager
-    def write(self) -> Iterator[SqliteTx]:
-        """A transaction; dying before its commit loses it."""
-        if self.dead:
-            raise Crash
-        if self._depth:
-            with super().write() as tx:
-                yield tx
-            return
-        with super().write() as tx:
-            yield tx
-            self._perhaps("crash_before_commit")
-        self._perhaps("crash_after_commit")
-
-    @contextmanager
-    def read(self) -> Iterator[SqliteTx]:
-        """A read; a dead process does not even that."""
-        if self.dead:
-            raise Crash
-        with super().read() as tx:
-            yield tx
-
-    def image(self) -> bytes:
-        """What is durable."""
-        return self._connection.serialize()
-
-    def die(self) -> None:
-        """Die here and now."""
-        self.dead = True
-        raise Crash
-
-    def _perhaps(self, name: str) -> None:
-        if self.chaos.strike(name):
-            self.die()
+    number: int
+    clock: HostClock
+    ids: SeededIds
+    store: CrashingStore
+    world: World
+    handler: Handler
+    service: Service
+    server: Server
 
 
 class CrashingTransport(httpx.BaseTransport):
-    """The way to a source; our process may die before a call is made, or before its answer is read."""
+    """The way to a source; a process may die before a call is made, or before its answer is read."""
 
-    def __init__(self, inner: httpx.BaseTransport, machine: Machine) -> None:
+    def __init__(self, inner: httpx.BaseTransport, machine: Machine, process: Process) -> None:
         self._inner = inner
         self._machine = machine
+        self._process = process
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one call."""
-        machine = self._machine
+        machine, store = self._machine, self._process.store
         if machine.chaos.strike("crash_before_http"):
-            machine.store.die()
+            store.die()
+        machine.meanwhile("race", self._process)
         response = self._inner.handle_request(request)
         if machine.chaos.strike("crash_after_http"):
-            machine.store.die()
+            store.die()
         return response
 
 
 class Machine:
-    """The computer that our server runs on: it starts the process again, from the disk alone."""
+    """The computers that our server runs on: one process or two over one disk; each starts again when it dies."""
 
-    def __init__(
-        self, image: bytes, program: FlowProgram, company: str, clock: FakeClock, chaos: Chaos, seed: int
-    ) -> None:
+    def __init__(self, disk: Disk, program: FlowProgram, company: str, clock: TrueClock, chaos: Chaos, seed: int) -> None:
+        self.disk = disk
         self.program = program
         self.company = company
         self.clock = clock
         self.chaos = chaos
-        self.transports: dict[str, httpx.BaseTransport] = {}
+        self.ways: dict[str, httpx.BaseTransport] = {}
         self.restarts = 0
-        self._ids = SeededIds(seed)
+        self.restores = 0
+        # What another process does in the middle of a call or of a session; a schedule says what.
+        self.acts: Callable[[Process], None] = lambda _process: None
+        # Findings about our own answers, each an invariant and a sentence.
+        self.complains: Callable[[int, str], None] = lambda _number, _text: None
+        self._is_nested = False
+        self._seed = seed
         self._vault = Vault(bytes(range(32)))
         self._connector = _served(program)
-        self._boot(image)
+        self.processes: list[Process] = []
+
+    @property
+    def source_connection(self) -> str:
+        """The connection that webhooks come from."""
+        return next(iter(self.ways))
+
+    @property
+    def tx(self) -> SqliteTx:
+        """What is durable, seen from outside any process."""
+        return SqliteTx(self.disk.connection)
+
+    @property
+    def world(self) -> World:
+        """That of the first process."""
+        return self.processes[0].world
+
+    def start(self, off: timedelta = timedelta()) -> Process:
+        """Start one more process, on a computer whose clock is `off`."""
+        number = len(self.processes)
+        ids = SeededIds(self._seed + number * _APART)
+        process = self._boot(number, HostClock(self.clock, off), ids)
+        self.processes.append(process)
+        return process
+
+    def pick(self) -> Process:
+        """Any process: a load balancer knows no better."""
+        return self.processes[0] if len(self.processes) == 1 else self.chaos.chance.choice(self.processes)
 
     def handle(self, call: HttpCall) -> HttpReply:
         """Answer one call of the agent.
@@ -141,42 +155,86 @@ class Machine:
         Raises:
             ConnectionError: when the process died over it.
         """
+        self.meanwhile("worker_meanwhile")
+        return self._answered(lambda process: process.handler(call), "<string>busy</string>")
+
+    def event(self, connection: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
+        """Take a webhook.
+
+        Raises:
+            ConnectionError: when the process died over it.
+        """
+        return self._answered(lambda p: p.server.take_event(self.company, connection, headers, body), "")
+
+    def _answered(self, answers: Callable[[Process], HttpReply], excuse: str) -> HttpReply:
+        process, chaos = self.pick(), self.chaos
+        refused = sum(chaos.counts[name] for name in _REFUSALS)
         try:
-            if self.chaos.strike("crash_before_call"):
-                self.store.die()
-            reply = self._handler(call)
-            if self.chaos.strike("crash_after_call"):
-                self.store.die()
+            if chaos.strike("crash_before_call"):
+                process.store.die()
+            reply = answers(process)
+            if chaos.strike("crash_after_call"):
+                process.store.die()
         except Crash:
-            self.restart()
+            self.restart(process)
             raise ConnectionError("the web service did not answer: it closed the connection") from None
+        if sum(chaos.counts[name] for name in _REFUSALS) > refused and reply.status == 200:
+            if not excuse or excuse.encode() not in reply.body:
+                self.complains(16, "the disk refused, and the call was answered as if it were done")
+        if reply.error is not None:
+            self.complains(0, f"an internal error: {type(reply.error).__name__}: {reply.error}")
         return reply
 
-    def restart(self, image: bytes | None = None) -> None:
-        """Start a new process on what the old one left, or on an older copy of it."""
-        durable = self.store.image() if image is None else image
-        self.store.close()
+    def meanwhile(self, fault: str, busy: Process | None = None) -> None:
+        """Perhaps a worker acts now, in the middle of what another one does."""
+        others = [process for process in self.processes if process is not busy]
+        if not others or self._is_nested or not self.chaos.strike(fault):
+            return
+        self._is_nested = True
+        try:
+            self.acts(self.chaos.chance.choice(others))
+        finally:
+            self._is_nested = False
+
+    def restart(self, process: Process) -> Process:
+        """Start a new process on what the old one left."""
         self.restarts += 1
-        self._boot(durable)
+        made = self._boot(process.number, process.clock, process.ids)
+        self.processes[process.number] = made
+        if not self._is_nested:
+            self._break_leases(made)
+        return made
 
-    def _boot(self, image: bytes) -> None:
-        self.store = CrashingStore(image, self.chaos)
-        self.world = World(self.store, self._vault, self.clock, self._ids, self.transports)
-        outbox = StoreOutbox(self.world, {self.program.flow.name: self.program})
-        self._handler: Handler = self._connector.handler(outbox, self.clock, self._ids)
-        if self.restarts:
-            self._break_leases()
+    def restore(self, number: int) -> None:
+        """Put a copy of the disk back; no process remembers the time since."""
+        self.disk.restore(number)
+        self.restores += 1
+        for process in self.processes:
+            self.restart(process)
 
-    def _break_leases(self) -> None:
+    def _boot(self, number: int, clock: HostClock, ids: SeededIds) -> Process:
+        store = CrashingStore(self.disk, self.chaos.strike)
+        ways: dict[str, httpx.BaseTransport] = {}
+        world = World(store, self._vault, clock, ids, ways)
+        programs = {self.program.flow.name: self.program}
+        outbox = StoreOutbox(world, programs)
+        handler = self._connector.handler(outbox, clock, ids)
+        process = Process(
+            number, clock, ids, store, world, handler, Service(world, programs), Server(world, programs, outbox)
+        )
+        ways.update({name: CrashingTransport(way, self, process) for name, way in self.ways.items()})
+        return process
+
+    def _break_leases(self, process: Process) -> None:
         """A new process sees that the holder is gone; here both have the same number, which it could not tell apart."""
-        chaos, self.store.chaos = self.store.chaos, Chaos(random.Random(0), {})  # noqa: S311 - nothing strikes here
-        with self.store.write() as tx:
+        self.chaos.is_off = True
+        with process.store.write() as tx:
             for connection in self.program.flow.connections:
                 name = f"token:{self.company}/{connection.name}"
                 holder = work.lease_holder(tx, name)
                 if holder:
                     work.release_lease(tx, name, holder)
-        self.store.chaos = chaos
+        self.chaos.is_off = False
 
 
 def _served(program: FlowProgram) -> Served:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from typing import TextIO
 
@@ -35,7 +35,7 @@ class Summary:
         verdict = result.verdict
         self.schedules += 1
         self.faults.update(result.faults)
-        for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck", "vanished_unseen", "posted", "parked"):
+        for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck", "posted", "parked", "unclaimed"):
             self.counts[name] += getattr(verdict, name)
         self.broken.update({number for number, _ in result.broken})
         if result.failed:
@@ -48,12 +48,12 @@ class Summary:
             "schedules": self.schedules,
             "faults": sum(self.faults.values()),
             **{name: self.counts[name] for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck")},
-            "vanished_unseen": self.counts["vanished_unseen"],
             "invariants_broken": {str(number): count for number, count in sorted(self.broken.items())},
             "failing": self.failing,
             "failing_seeds": sorted(self.failing_seeds)[:MOST_SEEDS],
             "posted": self.counts["posted"],
             "parked": self.counts["parked"],
+            "unclaimed": self.counts["unclaimed"],
             "faults_by_name": dict(sorted(self.faults.items())),
             "seconds": round(self.seconds, 1),
         }
@@ -61,6 +61,7 @@ class Summary:
 
 def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None) -> Summary:
     """Play every seed; `shows` is a terminal for a progress bar."""
+    plan = replace(plan, keeps=False)
     summary, started = Summary(), time.monotonic()
     results: Iterable[list[Result]] = _alone(plan, seeds) if jobs <= 1 else _shared(plan, seeds, jobs)
     for batch in results:

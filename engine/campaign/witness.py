@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
-
-from lxml import etree
 
 from engine.campaign.crash import Machine
 from engine.rigs import Made, Told
@@ -18,6 +18,8 @@ from engine.store.base import Row, Tx
 _SET_ID = re.compile(r"[0-9A-Za-z]{22}")
 # In one session an operation goes out once, and again after an answered look-up, which is bounded too.
 _MOST_TRIES = 8
+# Over its whole life; each sending beyond the first follows a look-up that found nothing, or a refusal that may pass.
+_MOST_SENDINGS = 40
 _PART = re.compile(r"-[0-9]+$")
 # Queries that only read lists or ask which company file is open: no answer to them says what became of a write.
 _IDLE = frozenset(
@@ -27,6 +29,67 @@ _IDLE = frozenset(
         *("DateDrivenTerms", "Item", "Currency"),
     )
 )
+# Names of elements never end in `Rq` below the level of requests, and every text in a document is escaped.
+_REQUEST = re.compile(r"<(\w+Rq)\b([^>]*?)(/?)>")
+_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+_RESPONSE = re.compile(r"<(\w+)QueryRs\b([^>]*)>")
+_VERSION = re.compile(r"<(?:TxnID|ListID)>([^<]+)</\w+>(?:<Time\w+>[^<]*</Time\w+>)*<EditSequence>([^<]+)</EditSequence>")
+_NAMED = re.compile(r"<(?:TxnID|ListID)>([^<]+)</\w+>")
+_SEQUENCE = re.compile(r"<EditSequence>([^<]+)</EditSequence>")
+# What a look through everything that was changed lately asks with.
+_SINCE = re.compile(r"<(?:FromModifiedDate|ModifiedDateRangeFilter)>")
+_NARROW = re.compile(r"<(?:RefNumber|TxnID|ListID|FullName|EntityFilter|RefNumberFilter)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of a document: its element, its requestID, and its text."""
+
+    name: str
+    id: str
+    text: str
+
+    @property
+    def writes(self) -> bool:
+        """Whether it makes or changes something."""
+        return self.name.endswith(("AddRq", "ModRq"))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A message set as it was handed out."""
+
+    new: str
+    old: str
+    requests: tuple[Request, ...]
+
+    @property
+    def writes(self) -> tuple[Request, ...]:
+        """Its writing requests."""
+        return tuple(request for request in self.requests if request.writes)
+
+
+@lru_cache(maxsize=16)
+def read(document: str) -> Document:
+    """Take a document apart."""
+    head = document[document.index("<QBXMLMsgsRq") :]
+    attributes = dict(_ATTRIBUTE.findall(head[: head.index(">")]))
+    body = head[head.index(">") :]
+    requests = []
+    for found in _REQUEST.finditer(body):
+        name = found[1]
+        end = body.find(f"</{name}>", found.end()) if not found[3] else found.end()
+        requests.append(Request(name, dict(_ATTRIBUTE.findall(found[2])).get("requestID", ""), body[found.end() : end]))
+    return Document(attributes.get("newMessageSetID", ""), attributes.get("oldMessageSetID", ""), tuple(requests))
+
+
+@dataclass(slots=True)
+class Session:
+    """What was answered in one session of an agent."""
+
+    scanned: set[str] = field(default_factory=set)
+    versions: dict[str, str] = field(default_factory=dict)
+    tries: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -34,48 +97,66 @@ class Witness:
     """What was seen; `broken` names each invariant that did not hold, with a sentence."""
 
     machine: Machine
+    # False when nobody reads the timeline: writing it takes a tenth of a schedule.
+    keeps: bool = True
     broken: list[tuple[int, str]] = field(default_factory=list)
-    timeline: list[str] = field(default_factory=list)
+    lines: list[tuple[datetime, str]] = field(default_factory=list)
     # Object id -> operation id, and every object that each operation made, in any file.
     maker: dict[str, str] = field(default_factory=dict)
     astray: list[Made] = field(default_factory=list)
+    # Every object that a request of ours ever made, by its id.
+    made: dict[str, Made] = field(default_factory=dict)
     sets: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     frozen: dict[str, str] = field(default_factory=dict)
     handed: Counter[str] = field(default_factory=Counter)
-    tries: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
     asked: dict[str, bool] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)
+    # Acknowledged webhooks, and how often our disk had been restored by then: a restore forgets them.
+    events: dict[str, int] = field(default_factory=dict)
+    sessions: defaultdict[int, Session] = field(default_factory=lambda: defaultdict(Session))
+
+    @property
+    def timeline(self) -> list[str]:
+        """What happened, a line each."""
+        return [f"{at:%d %H:%M:%S} {line}" for at, line in self.lines]
 
     def note(self, line: str) -> None:
         """One line of the timeline."""
-        self.timeline.append(f"{self.machine.clock.now():%d %H:%M:%S} {line}")
+        if self.keeps:
+            self.lines.append((self.machine.clock.now(), line))
 
     def broke(self, invariant: int, text: str) -> None:
         """An invariant did not hold."""
         self.broken.append((invariant, text))
         self.note(f"BROKEN {invariant}: {text}")
 
+    def restored(self) -> None:
+        """An older copy of our store is in place: what it no longer knows it cannot keep apart."""
+        for known in (self.sets, self.frozen, self.handed, self.sent, self.asked):
+            known.clear()
+
     # --- the books ---
 
-    def handed_out(self, document: str, place: str) -> None:
+    def handed_out(self, document: str, place: str, session: int) -> None:
         """We gave a document away: everything about it must be durable, and allowed."""
-        messages = _messages(document)
-        new, old = messages.get("newMessageSetID", ""), messages.get("oldMessageSetID", "")
-        writes = [child for child in messages if str(child.tag).endswith(("AddRq", "ModRq"))]
-        self.note(f"  -> {_shown(messages, new, old)} [{place}]")
+        known = read(document)
+        writes = known.writes
+        if self.keeps:
+            self.note(f"  -> {_shown(known)} [{place}{f', {session}' if session else ''}]")
         if writes and place != "home":
             self.broke(12, "a write was handed out while another company file was open")
-        if not new:
+        if not known.new:
             if writes:
                 self.broke(8, "a write was handed out without a message-set id")
-            if old:
-                self.broke(9, f"the saved answer of {old} was thrown away without a new set")
+            if known.old:
+                self.broke(9, f"the saved answer of {known.old} was thrown away without a new set")
             return
-        with self.machine.world.store.read() as tx:
-            self._ids(tx, new, old)
-            if writes:
-                self._write(tx, document, new, writes)
+        tx = self.machine.tx
+        self._ids(tx, known.new, known.old)
+        if writes:
+            self._write(tx, document, known, self.sessions[session])
 
     def ran(self, document: str, place: str, made: Sequence[Made]) -> None:
         """The books ran a document."""
@@ -83,19 +164,34 @@ class Witness:
             self.astray += made
         if not made:
             return
-        names = [child.get("requestID", "") for child in _messages(document)]
+        names = [request.id for request in read(document).writes]
         for number, item in enumerate(made):
-            self.maker[item.id] = names[number] if len(names) == len(made) else self._by_guid(item, names)
-            self.note(f"     made {item.kind} {item.id} {item.amount if item.amount is not None else ''} [{place}]")
+            self.made[item.id] = item
+            found = self._by_guid(item, names)
+            self.maker[item.id] = found or (names[number] if len(names) == len(made) else "")
+            if self.keeps:
+                shown = item.amount if item.amount is not None else ""
+                self.note(f"     made {item.kind} {item.id} {shown} [{place}]")
 
-    def answered(self, document: str, response: str) -> None:
-        """An answer reached us; one to a look-up allows sending again."""
+    def answered(self, document: str, response: str, session: int) -> None:
+        """An answer reached us; one to a look-up allows sending again, one to a scan allows writing."""
         if "<QBXML" not in response or not document.startswith("<?xml"):
             return
-        names = {str(child.tag) for child in _messages(document)}
-        looked = any(name.endswith("QueryRq") and name not in _IDLE for name in names)
-        if looked and ("VendorQueryRq" not in names or "<FullName>" in document):
+        requests = read(document).requests
+        looked = {r.name for r in requests if r.name.endswith("QueryRq") and r.name not in _IDLE}
+        if looked and (looked != {"VendorQueryRq"} or "<FullName>" in document):
             self.asked = dict.fromkeys(self.asked, True)
+        here = self.sessions[session]
+        here.versions.update(_VERSION.findall(response))
+        answers = {attributes["requestID"]: attributes for attributes in _answers(response)}
+        for request in requests:
+            kind = request.name.removesuffix("QueryRq")
+            answer = answers.get(request.id)
+            if answer is None or request.name == kind or answer.get("statusCode") not in ("0", "1"):
+                continue
+            is_last = answer.get("iteratorRemainingCount", "0") == "0"
+            if is_last and ("iterator" in answer or _SINCE.search(request.text)) and not _NARROW.search(request.text):
+                here.scanned.add(kind)
 
     def _ids(self, tx: Tx, new: str, old: str) -> None:
         if not _SET_ID.fullmatch(new):
@@ -105,19 +201,21 @@ class Witness:
             if row is None or row["state"] != "settled":
                 self.broke(9, f"oldMessageSetID {old} is {row['state'] if row else 'not known'}")
 
-    def _write(self, tx: Tx, document: str, new: str, writes: Sequence[etree._Element]) -> None:
+    def _write(self, tx: Tx, document: str, known: Document, session: Session) -> None:
+        new = known.new
         row = tx.one("set_get", {"id": new, "company": self.machine.company})
         digest = sha256(document.encode()).hexdigest()
         if row is None or row["sha256"] != digest or row["state"] != "sent":
             self.broke(7, f"{new} went out and is not durable with these bytes")
-        operations = tuple(element.get("requestID", "") for element in writes)
+        operations = tuple(request.id for request in known.writes)
         first = self.sets.setdefault(new, (digest, operations))
         if first[1] != operations:
             self.broke(8, f"{new} stood for {first[1]} and now stands for {operations}")
         elif first[0] != digest:
             self.broke(7, f"{new} went out with other bytes than before")
-        for name in operations:
-            self._operation(tx, document, name)
+        for request in known.writes:
+            self._operation(tx, document, request)
+            self._allowed(known, request, session)
         open_set = tx.one("set_unsettled", {"company": self.machine.company})
         if open_set is not None and open_set["id"] != new:
             self.broke(11, f"{new} went out while {open_set['id']} is {open_set['state']}")
@@ -125,12 +223,29 @@ class Witness:
             self.broke(13, f"{new} went out again, and nobody had looked for it")
         self.handed[new] += 1
         for name in operations:
-            self.tries[name] += 1
-            if self.tries[name] == _MOST_TRIES:
+            session.tries[name] += 1
+            self.sent[name] += 1
+            if session.tries[name] == _MOST_TRIES:
                 self.broke(24, f"operation {name} went out {_MOST_TRIES} times in one session")
+            if self.sent[name] == _MOST_SENDINGS:
+                self.broke(24, f"operation {name} went out {_MOST_SENDINGS} times")
         self.asked[new] = False
 
-    def _operation(self, tx: Tx, document: str, name: str) -> None:
+    def _allowed(self, document: Document, request: Request, session: Session) -> None:
+        """Nothing new before its kind was looked through; nothing changed but what was read in this session."""
+        kind = request.name.removesuffix("AddRq").removesuffix("ModRq")
+        # A set that goes out again was looked for by its own look-up, which invariant 13 watches.
+        if kind not in session.scanned and request.name.endswith("AddRq") and not self.handed[document.new]:
+            self.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
+        if request.name.endswith("ModRq"):
+            target, version = _NAMED.search(request.text), _SEQUENCE.search(request.text)
+            read_now = session.versions.get(target[1]) if target else None
+            if target is None or version is None or version[1] != read_now:
+                said = version[1] if version else "none"
+                self.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {read_now} was read")
+
+    def _operation(self, tx: Tx, document: str, request: Request) -> None:
+        name = request.id
         row = tx.one("operation_get", {"id": name})
         if row is None:
             self.broke(7, f"operation {name} went out and is not durable")
@@ -138,39 +253,48 @@ class Witness:
         body = bytes(row["body"])
         if sha256(body).hexdigest() != row["sha256"] or body.decode("ascii", "replace") not in document:
             self.broke(7, f"operation {name} went out with other bytes than were frozen")
-        if self.frozen.setdefault(name, row["sha256"]) != row["sha256"]:
+        # A modify is made anew from what is read in a session; within one message set its bytes stay.
+        if request.name.endswith("AddRq") and self.frozen.setdefault(name, row["sha256"]) != row["sha256"]:
             self.broke(7, f"operation {name} was frozen twice")
-        self._others(tx, row)
-
-    def _others(self, tx: Tx, row: Row) -> None:
-        """No other operation of the same record may be on its way or held."""
         for other in tx.rows("operations_of_record", {"record_id": row["record_id"]}):
             if other["id"] != row["id"] and other["state"] in ("sent", "waiting", "held"):
                 self.broke(2, f"operation {row['id']} went out while {other['id']} of its record is {other['state']}")
 
     def _by_guid(self, item: Made, names: Sequence[str]) -> str:
-        with self.machine.world.store.read() as tx:
-            for name in names:
-                row = tx.one("operation_get", {"id": name})
-                if row is not None and item.guid and row["guid"].strip("{}").lower() == item.guid.strip("{}").lower():
-                    return name
+        guid = item.guid.strip("{}").lower()
+        for name in names if guid else ():
+            row = self.machine.tx.one("operation_get", {"id": name})
+            if row is not None and row["guid"].strip("{}").lower() == guid:
+                return name
         return ""
 
     # --- the source ---
 
+    def acknowledged(self, connection: str, body: bytes, changed: int) -> None:
+        """We answered a webhook with 200: its event must be on disk, and must have had its effect once."""
+        name = str(json.loads(body).get("id", ""))
+        scope = {"company": self.machine.company, "connection": connection, "event_id": name}
+        if self.machine.tx.one("webhook_get", scope) is None:
+            self.broke(16, f"the webhook {name} was acknowledged and is not on disk")
+        if name in self.events and changed and self.events[name] == self.machine.restores:
+            self.broke(18, f"the webhook {name} came again, and changed {changed} rows")
+        self.events[name] = self.machine.restores
+
     def hears(self, key: str, told: Sequence[Told], failed: Sequence[str]) -> None:
         """We tell the source something: what is said to be posted must be posted, durably, under that reference."""
-        self.note(f"  mark {[(t.stream, t.phase, t.id[:8], t.reference) for t in told]} failed {len(failed)}")
+        if self.keeps:
+            self.note(f"  mark {[(t.stream, t.phase, t.id[:8], t.reference) for t in told]} failed {len(failed)}")
         content = repr((sorted((t.stream, t.phase, t.id, t.reference) for t in told), sorted(failed)))
         before = self.keys.setdefault(content, key)
         # A large call travels in parts, `<key>-0` and so on; when it is refused, its members go alone under keys of their own.
         if before != key and not _PART.search(before) and not _PART.search(key):
             self.broke(14, "the source was told the same thing under another idempotency key")
+        is_repeated = key in self.calls
         if self.calls.setdefault(key, content) != content:
             self.broke(14, "the source was told another thing under the same idempotency key")
-        with self.machine.world.store.read() as tx:
-            for item in told:
-                self._told(tx, item)
+        # A call whose outcome is not known is made again as it was, whatever has become of its records since.
+        for item in () if is_repeated else told:
+            self._told(self.machine.tx, item)
 
     def _told(self, tx: Tx, item: Told) -> None:
         row = self.record(tx, item.stream, item.phase, item.id)
@@ -191,15 +315,13 @@ class Witness:
         return None
 
 
-def _messages(document: str) -> etree._Element:
-    root = etree.fromstring(document.encode())
-    messages = root.find("QBXMLMsgsRq")
-    assert messages is not None
-    return messages
+def _answers(response: str) -> list[dict[str, str]]:
+    found = [dict(_ATTRIBUTE.findall(match[2])) for match in _RESPONSE.finditer(response)]
+    return [attributes for attributes in found if "requestID" in attributes]
 
 
-def _shown(messages: etree._Element, new: str, old: str) -> str:
-    names = Counter(str(child.tag) for child in messages)
+def _shown(document: Document) -> str:
+    names = Counter(request.name for request in document.requests)
     said = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in names.items())
-    ids = ", ".join(child.get("requestID", "") for child in messages)
-    return f"{said or 'status'} ({ids}) new={new} old={old}" if new or old else said
+    ids = ", ".join(request.id for request in document.requests)
+    return f"{said or 'status'} ({ids}) new={document.new} old={document.old}" if document.new or document.old else said

@@ -23,6 +23,7 @@ COMMANDS = {
     "status": ("engine.cli.status", "Show what was read, posted, deferred and failed."),
     "deferred": ("engine.cli.deferred", "Show what waits, and for which mapping."),
     "map": ("engine.cli.mapping", "Show, set, import and export mapping tables."),
+    "reconcile": ("engine.cli.reconcile", "Compare the source, what was posted, and QuickBooks, to the cent."),
     "retry": ("engine.cli.retry", "Try failed or deferred records again."),
     "connectors": ("engine.cli.connectors", "Show installed connectors, their streams and requests."),
     "doctor": ("engine.cli.doctor", "Check this installation and a company's connections."),

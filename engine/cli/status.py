@@ -42,6 +42,8 @@ def _print(found: Overview, clock: Clock) -> None:
 
     name = common.clean(found.title)
     click.echo(found.company if name == found.company else f"{found.company}: {name}")
+    if found.halted:
+        click.echo(f"POSTING IS HALTED: {common.clean(found.halted)}")
     if found.states:
         click.echo("")
         rows = [(s.flow, s.stream, s.state, s.records, office.money(s.money)) for s in found.states]

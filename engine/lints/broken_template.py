@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from engine.diagnostics import Diagnostic
 from engine.errors import RenderError
 from engine.language import TEMPLATE
-from engine.lints.env import Env, variants
+from engine.lints.env import Env, documents
 from engine.model import Flow
 
 ID = "F033"
@@ -23,14 +23,11 @@ ID = "F033"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Load every template that the flow names."""
     for stream in flow.streams:
-        for steps, variant in variants(stream, env):
-            if (
-                variant.template is not None
-                and variant.template not in env.facts.variables
-                and re.fullmatch(TEMPLATE.pattern, variant.template)
-            ):
+        for written in documents(stream, env):
+            name = written.template
+            if name is not None and name not in env.facts.variables and re.fullmatch(TEMPLATE.pattern, name):
                 try:
-                    env.templates().get(variant.template)
+                    env.templates().get(name)
                 except RenderError as error:
-                    message = str(error).removeprefix(f"{variant.template}: ")
-                    yield env.problem(ID, (*steps, "template"), message, error.hint)
+                    message = str(error).removeprefix(f"{name}: ")
+                    yield env.problem(ID, (*written.steps, "template"), message, error.hint)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # Jinja takes 40 ms to import; a flow without templates does 
     from engine.render import Templates
 
 ENGINE_VARIABLES = frozenset({"guid", "request_id"})
+# What the template of a change knows beside that: the object it changes, and its version when it was written.
+CHANGE_VARIABLES = ENGINE_VARIABLES | {"target_id", "edit_sequence"}
 
 Context = Literal["settings", "source", "mapped", "receipt", "define"]
 
@@ -42,6 +44,16 @@ class Use:
     expr: Expr
     context: Context
     stream: Stream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A request that a stream writes, the first time or as a change: its path, and what the engine gives its template."""
+
+    steps: Steps
+    request: str
+    template: str | None
+    given: frozenset[str] = ENGINE_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +145,10 @@ class Env:
         spec = self.specs.get(stream.fetch.connection)
         return spec.stream(stream.fetch.stream) if spec else None
 
-    def request_spec(self, stream: Stream, variant: Variant) -> RequestSpec | None:
+    def request_spec(self, stream: Stream, request: str) -> RequestSpec | None:
         """What the target says of a request."""
         spec = self.specs.get(stream.write.connection)
-        return spec.request(variant.request) if spec else None
+        return spec.request(request) if spec else None
 
     def list_spec(self, lookup: Lookup) -> ListSpec | None:
         """What the target says of the list behind a lookup."""
@@ -181,6 +193,15 @@ def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:
     many = env.has((*base, "one_of"))
     for index, variant in enumerate(stream.write.variants):
         yield ((*base, "one_of", index) if many else base), variant
+
+
+def documents(stream: Stream, env: Env) -> Iterator[Document]:
+    """Every request that a stream writes: each variant's own, then its change."""
+    for steps, variant in variants(stream, env):
+        yield Document(steps, variant.request, variant.template)
+        if variant.change is not None:
+            change = variant.change
+            yield Document((*steps, "change"), change.request, change.template, CHANGE_VARIABLES)
 
 
 def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Context]]:

@@ -72,7 +72,7 @@ def find_facts() -> str:
     from pathlib import Path
 
     from engine.flowfile import read_flow
-    from engine.lints.env import variants
+    from engine.lints.env import documents
     from engine.lints.expressions import mapped_type, source_type
     from engine.lints.rendering import rendering_problems
     from engine.render import Templates
@@ -86,9 +86,9 @@ def find_facts() -> str:
         scope = env.scope()
         for stream in env.flow.streams:
             mapped = mapped_type(stream, source_type(stream, env), scope)
-            for _, variant in variants(stream, env):
-                if variant.template and not rendering_problems(variant.request, variant.template, mapped, templates):
-                    proofs.add(proof(variant.request, variant.template, mapped))
+            for written in documents(stream, env):
+                if written.template and not rendering_problems(written.request, written.template, mapped, templates):
+                    proofs.add(proof(written.request, written.template, mapped))
     variables = {name: sorted(templates.get(name).variables) for name in templates.names()}
     facts = {"templates": templates_digest(), "variables": variables, "proofs": sorted(proofs)}
     return json.dumps(facts, indent=1)

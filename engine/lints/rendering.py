@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from engine.diagnostics import Diagnostic
 from engine.errors import RenderError
-from engine.lints.env import Env, variants
+from engine.lints.env import Env, documents
 from engine.lints.expressions import mapped_type, source_type
 from engine.lints.facts import proof
 from engine.mapping.types import ResultType
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 ID = "F060"
 
 _LONG = 5000
-_ENGINE = {"guid": "{01234567-89ab-cdef-0123-456789abcdef}", "request_id": "0123456789ABCDEFGHIJKl"}
+_ENGINE = {
+    "guid": "{01234567-89ab-cdef-0123-456789abcdef}",
+    "request_id": "0123456789ABCDEFGHIJKl",
+    "target_id": "80000001-1234567890",
+    "edit_sequence": "1234567890",
+}
 _SAMPLES = {
     "id": "80000001-1234567890",
     "money": "10.00",
@@ -48,16 +53,16 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Render generated records through each template: a usual one, and one for each value as long as it can be."""
     scope = env.scope()
     for stream in flow.streams if env.complete else ():
-        written = [(s, v) for s, v in variants(stream, env) if v.template and env.request_spec(stream, v)]
+        written = [d for d in documents(stream, env) if d.template and env.request_spec(stream, d.request)]
         if not written:
             continue
         mapped = mapped_type(stream, source_type(stream, env), scope)
-        for steps, variant in written:
-            assert variant.template is not None
-            if env.facts.proofs and proof(variant.request, variant.template, mapped) in env.facts.proofs:
+        for document in written:
+            assert document.template is not None
+            if env.facts.proofs and proof(document.request, document.template, mapped) in env.facts.proofs:
                 continue
-            for found in rendering_problems(variant.request, variant.template, mapped, env.templates()):
-                at = ("streams", stream.name, "map", found.name) if found.name else (*steps, "template")
+            for found in rendering_problems(document.request, document.template, mapped, env.templates()):
+                at = ("streams", stream.name, "map", found.name) if found.name else (*document.steps, "template")
                 yield env.problem(ID, at, found.message, found.hint)
 
 

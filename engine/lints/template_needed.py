@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
-from engine.lints.env import Env, variants
+from engine.lints.env import Env, documents
 from engine.model import Flow
 
 ID = "F032"
@@ -20,13 +20,15 @@ ID = "F032"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the presence of `template` with what the request's body is."""
     for stream in flow.streams:
-        for steps, variant in variants(stream, env):
-            spec = env.request_spec(stream, variant)
+        for written in documents(stream, env):
+            spec = env.request_spec(stream, written.request)
             if spec is None:
                 continue
-            if spec.documents == "qbxml" and variant.template is None:
+            if spec.documents == "qbxml" and written.template is None:
                 hint = "add `template:` with the name of a file that renders it"
-                yield env.problem(ID, (*steps, "request"), f"the request `{spec.name}` needs a template", hint)
-            elif spec.documents == "json" and variant.template is not None:
+                yield env.problem(ID, (*written.steps, "request"), f"the request `{spec.name}` needs a template", hint)
+            elif spec.documents == "json" and written.template is not None:
                 hint = "remove it: the map itself is sent"
-                yield env.problem(ID, (*steps, "template"), f"the request `{spec.name}` takes no template", hint)
+                yield env.problem(
+                    ID, (*written.steps, "template"), f"the request `{spec.name}` takes no template", hint
+                )

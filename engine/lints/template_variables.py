@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
 from engine.errors import RenderError
-from engine.lints.env import ENGINE_VARIABLES, Env, variants
+from engine.lints.env import Env, documents
 from engine.model import Flow
 
 ID = "F034"
@@ -22,13 +22,13 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the free variables of each template with the names in `map`."""
     for stream in flow.streams:
         names = env.names(("streams", stream.name, "map"))
-        given = ENGINE_VARIABLES.union(names)
-        for steps, variant in variants(stream, env) if names else ():
-            if variant.template is None:
+        for written in documents(stream, env) if names else ():
+            if written.template is None:
                 continue
-            for name in sorted(_variables(variant.template, env) - given):
+            given = written.given.union(names)
+            for name in sorted(_variables(written.template, env) - given):
                 message = f"the template uses `{name}`, and `map` does not give it"
-                yield env.problem(ID, (*steps, "template"), message, suggestion(name, given))
+                yield env.problem(ID, (*written.steps, "template"), message, suggestion(name, given))
 
 
 def _variables(template: str, env: Env) -> frozenset[str]:

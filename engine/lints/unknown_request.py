@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Env, variants
+from engine.lints.env import Env, documents
 from engine.model import Flow
 
 ID = "F031"
@@ -21,8 +21,8 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare each `request` with those of the connector."""
     for stream in flow.streams:
         spec = env.specs.get(stream.write.connection)
-        for steps, variant in variants(stream, env) if spec else ():
-            if spec is not None and spec.request(variant.request) is None:
-                message = f"`{spec.name}` has no request `{variant.request}`"
-                hint = suggestion(variant.request, [r.name for r in spec.requests])
-                yield env.problem(ID, (*steps, "request"), message, hint)
+        for written in documents(stream, env) if spec else ():
+            if spec is not None and spec.request(written.request) is None:
+                message = f"`{spec.name}` has no request `{written.request}`"
+                hint = suggestion(written.request, [r.name for r in spec.requests])
+                yield env.problem(ID, (*written.steps, "request"), message, hint)

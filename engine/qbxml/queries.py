@@ -54,9 +54,11 @@ def list_query(  # noqa: PLR0913
     max_returned: int | None = None,
     active: Active = "All",
     names: Sequence[str] = (),
+    list_ids: Sequence[str] = (),
+    modified: tuple[datetime, datetime] | None = None,
     only: Sequence[str] | None = None,
 ) -> bytes:
-    """Ask for a list of names, or for those with the full `names`.
+    """Ask for a list of names, for those with the full `names`, or for those with the `list_ids`.
 
     Args:
         kind: a key of `LIST_FIELDS`.
@@ -66,6 +68,8 @@ def list_query(  # noqa: PLR0913
         max_returned: page size, or a cap.
         active: inactive names are wanted by default, so that "inactive" and "missing" can be told apart.
         names: full names to look up; a missing one gives code 500 while those found are still returned.
+        list_ids: ids to look up, in the same way.
+        modified: only what was changed between these moments, inclusive; local times, as in `TxnFilter`.
         only: element names to return instead of those in `LIST_FIELDS`; empty for everything.
     """
     request = f"{kind}QueryRq"
@@ -73,12 +77,13 @@ def list_query(  # noqa: PLR0913
         raise BadQuery(request, f"no such list; known: {', '.join(sorted(LIST_FIELDS))}")
     if iterator and kind not in ITERABLE_LISTS:
         raise BadQuery(request, "this list has no iterator")
-    if names and (iterator or max_returned):
+    if (names or list_ids) and (iterator or max_returned or modified):
         raise BadQuery(request, "names cannot be paged")
-    if names:
-        body = [_element("FullName", name) for name in names]
+    if names or list_ids:
+        body = [_element("ListID", list_id) for list_id in list_ids] or [_element("FullName", name) for name in names]
     else:
-        body = [*_optional("MaxReturned", max_returned), _element("ActiveStatus", active)]
+        range_ = _moments(modified) if modified else ""
+        body = [*_optional("MaxReturned", max_returned), _element("ActiveStatus", active), range_]
     body += [_element("IncludeRetElement", name) for name in (LIST_FIELDS[kind] if only is None else only)]
     return _request(request, _attributes(request, request_id, iterator, iterator_id, max_returned), body)
 
@@ -141,14 +146,17 @@ def company_queries(owner_id: str) -> tuple[bytes, bytes, bytes]:
 
 def _dates(which: TxnFilter) -> list[str]:
     if which.modified:
-        start, end = (moment.replace(tzinfo=None, microsecond=0).isoformat() for moment in which.modified)
-        inner = _element("FromModifiedDate", start) + _element("ToModifiedDate", end)
-        return [f"<ModifiedDateRangeFilter>{inner}</ModifiedDateRangeFilter>"]
+        return [f"<ModifiedDateRangeFilter>{_moments(which.modified)}</ModifiedDateRangeFilter>"]
     if which.dates:
         first, last = (day.isoformat() for day in which.dates)
         inner = _element("FromTxnDate", first) + _element("ToTxnDate", last)
         return [f"<TxnDateRangeFilter>{inner}</TxnDateRangeFilter>"]
     return []
+
+
+def _moments(modified: tuple[datetime, datetime]) -> str:
+    start, end = (moment.replace(tzinfo=None, microsecond=0).isoformat() for moment in modified)
+    return _element("FromModifiedDate", start) + _element("ToModifiedDate", end)
 
 
 def _entity(request: str, list_id: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -108,14 +109,14 @@ def _root(text: str | bytes) -> etree._Element:
     if not data:
         raise UnreadableAnswer("it is empty")
     try:
-        root = etree.fromstring(data, _parser())
+        root = etree.fromstring(data, _local.parser)
     except etree.XMLSyntaxError as first:
         # Old company files hold control characters, and QuickBooks writes them out as they are.
         cleaned = _without_illegal(data)
         if cleaned is None:
             raise _unreadable(first) from None
         try:
-            root = etree.fromstring(cleaned, _parser())
+            root = etree.fromstring(cleaned, _local.parser)
         except etree.XMLSyntaxError as error:
             raise _unreadable(error) from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -123,10 +124,21 @@ def _root(text: str | bytes) -> etree._Element:
     return root
 
 
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
+class _Local(threading.local):
+    """A thread's own parser: making one takes longer than reading a usual answer with it."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+        )
+
+
+_local = _Local()
 
 
 def _as_bytes(text: str | bytes) -> bytes:

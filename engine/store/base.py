@@ -66,7 +66,10 @@ def statements() -> Mapping[str, str]:
 
 def take_number(tx: Tx, name: str, count: int = 1) -> int:
     """Reserve `count` consecutive numbers of a counter; returns the first."""
-    tx.run("counter_create", {"name": name})
-    row = tx.one("counter_take", {"name": name, "count": count})
+    scope = {"name": name, "count": count}
+    row = tx.one("counter_take", scope)
+    if row is None:
+        tx.run("counter_create", {"name": name})
+        row = tx.one("counter_take", scope)
     assert row is not None
     return int(row["value"]) - count + 1

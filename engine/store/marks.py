@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.store.base import Row, Tx, take_number
@@ -103,6 +104,57 @@ def split(tx: Tx, company: str, row: Row, at: str) -> int:
     for member in members:
         tx.many("marks_into_call", [(_call(tx, scope, [member], at), member["id"])])
     return len(members)
+
+
+def withhold(tx: Tx, record_id: int) -> None:
+    """The record's object is gone from the target: what the source was not told yet, it is not told."""
+    tx.run("marks_withhold", {"record_id": record_id})
+
+
+def withdraw(tx: Tx, company: str, record_id: int, at: str) -> None:
+    """The record will not be there as it was: what no call has tried to tell is not told."""
+    withhold(tx, record_id)
+    for mark in tx.rows("marks_posted_of", {"record_id": record_id}):
+        call = tx.one("mark_call_get", {"id": mark["call_id"]}) if mark["state"] == "calling" else None
+        if call is not None:
+            only_true(tx, company, call, at)
+
+
+def told(tx: Tx, record_id: int) -> Literal["done", "calling"] | None:
+    """Whether the source knows, or is being told, that the record was posted."""
+    states = {row["state"] for row in tx.rows("marks_posted_of", {"record_id": record_id})}
+    if "done" in states:
+        return "done"
+    return "calling" if "calling" in states else None
+
+
+def revive(tx: Tx, record_id: int) -> bool:
+    """The record's object is there again: what was withheld is told. False when the source knows, or need not."""
+    rows = tx.rows("marks_posted_of", {"record_id": record_id})
+    if not rows or any(row["state"] == "done" for row in rows):
+        return False
+    if all(row["state"] == "dropped" for row in rows):
+        tx.run("mark_revive", {"id": rows[-1]["id"]})
+    return True
+
+
+def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
+    """Take out of a call what is no longer so; the rest goes into a new one. False when the call stands as it is.
+
+    A call that was tried before may have been heard: it stands, whatever has happened since.
+    """
+    untrue = {mark["id"] for mark in tx.rows("marks_untrue", {"call_id": row["id"]})}
+    now = tx.one("mark_call_get", {"id": row["id"]})
+    if not untrue or now is None or now["state"] != "waiting" or now["attempts"]:
+        return False
+    members = [mark for mark in tx.rows("marks_of_call", {"call_id": row["id"]}) if mark["id"] not in untrue]
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(untrue)])
+    if members:
+        scope = {"company": company, "flow": row["flow"], "connection": row["connection"], "kind": row["kind"]}
+        call_id = _call(tx, scope, members, at)
+        tx.many("marks_into_call", [(call_id, mark["id"]) for mark in members])
+    return True
 
 
 def tell_again(tx: Tx, record_id: int) -> None:

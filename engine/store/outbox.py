@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from engine.clock import from_iso
 from engine.contract import MessageSet, Operation
 from engine.errors import Bug
+from engine.jsontext import plain
 from engine.store.base import Row, Tx, take_number
 
 
 @dataclass(frozen=True, slots=True)
 class NewOperation:
-    """An operation before it is kept; `mapped` and `follow_up` are JSON text."""
+    """An operation before it is kept; `mapped` and `follow_up` are JSON text.
+
+    A modify has the `target_id` of the object it changes, and `base_id`, the operation that wrote the object last.
+    """
 
     id: str
     connection: str
@@ -24,6 +29,8 @@ class NewOperation:
     guid: str
     mapped: str
     follow_up: str
+    target_id: str = ""
+    base_id: str = ""
 
 
 def add(tx: Tx, company: str, at: str, operations: Sequence[NewOperation]) -> None:
@@ -36,7 +43,7 @@ def add(tx: Tx, company: str, at: str, operations: Sequence[NewOperation]) -> No
         [
             (
                 op.id, number, company, op.connection, op.record_id, op.request, op.body, sha256(op.body).hexdigest(), op.guid,
-                op.mapped, op.follow_up, at,
+                op.mapped, op.follow_up, op.target_id, op.base_id, at,
             )
             for number, op in enumerate(operations, first)
         ],
@@ -47,7 +54,8 @@ def ready(tx: Tx, company: str, at: str, limit: int, connection: str = "") -> li
     """The operations to send next; empty while a message set is unsettled."""
     if tx.one("set_unsettled", {"company": company}):
         return []
-    return tx.rows("operations_next", {"company": company, "at": at, "limit": limit, "connection": connection})
+    scope = {"company": company, "at": at, "limit": limit, "connection": connection}
+    return _with_base(tx, tx.rows("operations_next", scope))
 
 
 def backlog(tx: Tx, company: str, at: str, connection: str = "") -> int:
@@ -61,7 +69,8 @@ def unsettled(tx: Tx, company: str) -> MessageSet | None:
     row = tx.one("set_unsettled", {"company": company})
     if row is None:
         return None
-    operations = tuple(operation_of(item) for item in tx.rows("operations_of_set", {"set_id": row["id"]}))
+    members = _with_base(tx, tx.rows("operations_of_set", {"set_id": row["id"]}))
+    operations = tuple(operation_of(item) for item in members)
     return MessageSet(
         row["id"], bytes(row["body"]), row["sha256"], operations, row["state"], row["ticket_hash"], row["attempts"]
     )
@@ -93,6 +102,33 @@ def put(tx: Tx, operation_id: str, state: str, *, set_id: str | None = None, not
     tx.run("operation_state", {"id": operation_id, "state": state, "message_set_id": set_id, "not_before": not_before})
 
 
+def amend(tx: Tx, operation_id: str, body: bytes) -> None:
+    """Give an operation that waits the bytes that will be sent. What it was first frozen as stays known: `whole`.
+
+    Raises:
+        Bug: when the operation does not wait, and so may have been sent as it is.
+    """
+    row = tx.one("operation_get", {"id": operation_id})
+    follow_up = json.loads(row["follow_up"]) if row else {}
+    if row is not None:
+        follow_up.setdefault("whole", bytes(row["body"]).decode())
+    scope = {"id": operation_id, "body": body, "sha256": sha256(body).hexdigest(), "follow_up": plain(follow_up)}
+    if tx.run("operation_amend", scope) != 1:
+        raise Bug(f"operation {operation_id} does not wait, and cannot be given other bytes")
+
+
+def whole(row: Row) -> bytes:
+    """Everything that an operation is to write, also where only a part of it had to be sent."""
+    kept = json.loads(row["follow_up"]).get("whole") if row["target_id"] else None
+    return bytes(row["body"]) if kept is None else str(kept).encode()
+
+
+def base_of(tx: Tx, row: Row) -> bytes:
+    """The bytes that wrote the object of a modify last; empty when they are not known."""
+    base = tx.one("operation_get", {"id": row["base_id"]}) if row["base_id"] else None
+    return b"" if base is None else whole(base)
+
+
 def settle_set(tx: Tx, company: str, at: str, set_id: str, answer: bytes) -> None:
     """Close a set for good."""
     number = take_number(tx, f"settled:{company}")
@@ -107,7 +143,15 @@ def uncleared(tx: Tx, company: str) -> str | None:
 
 
 def operation_of(row: Row) -> Operation:
-    """An operation as connectors see it."""
+    """An operation as connectors see it; a modify has its base when its row comes from `ready` or `unsettled`."""
     sent_before = row["state"] == "waiting" and row["message_set_id"] is not None
     created_at = from_iso(row["created_at"])
-    return Operation(row["id"], row["request"], bytes(row["body"]), row["sha256"], row["guid"], created_at, sent_before)
+    made = Operation(row["id"], row["request"], bytes(row["body"]), row["sha256"], row["guid"], created_at, sent_before)
+    if not row["target_id"]:
+        return made
+    return replace(made, target_id=row["target_id"], base=dict(row).get("base", b""), whole=whole(row))
+
+
+def _with_base(tx: Tx, rows: list[Row]) -> list[Row]:
+    """Modifies with what they change; everything else as it is."""
+    return [{**dict(row), "base": base_of(tx, row)} if row["target_id"] else row for row in rows]

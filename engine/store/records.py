@@ -18,10 +18,11 @@ State = Literal[
 
 # The life of a record. Anything else is a bug, and is refused inside the transaction that tried it.
 MOVES: Mapping[str, frozenset[str]] = {
-    "pending": frozenset({"intended", "deferred", "failed", "skipped"}),
-    "deferred": frozenset({"pending", "skipped", "failed"}),
-    "skipped": frozenset({"pending"}),
-    "failed": frozenset({"pending", "skipped"}),
+    # What is found in the target under the record's own marker is posted, whatever was thought of it here.
+    "pending": frozenset({"intended", "deferred", "failed", "skipped", "posted"}),
+    "deferred": frozenset({"pending", "skipped", "failed", "posted"}),
+    "skipped": frozenset({"pending", "posted"}),
+    "failed": frozenset({"pending", "skipped", "posted"}),
     "intended": frozenset({"sent", "posted", "failed", "deferred", "pending", "skipped", "unknown"}),
     "sent": frozenset({"posted", "failed", "deferred", "unknown", "intended"}),
     "unknown": frozenset({"posted", "failed", "deferred", "sent", "intended"}),
@@ -84,6 +85,17 @@ class Place:
     flow: str
     stream: str
     phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a posted record was brought up to by a change: the change's own row, its operation, and the receipt now."""
+
+    change: Row
+    mapped_sha256: str | None
+    operation_id: str
+    receipt: Mapping[str, str]
+    newest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,62 @@ def refresh(tx: Tx, record_id: int, run: int, at: str, intake: Intake) -> None:
             "reference": intake.reference,
             "dated_on": intake.dated_on,
             "seen_run": run,
+            "at": at,
+        },
+    )
+
+
+def was_posted(record: Row) -> bool:
+    """Whether the record was posted before. One that is to be posted all the same was chosen by a person."""
+    return record["receipt"] is not None
+
+
+def is_change(record: Row) -> bool:
+    """Whether the row is a change of a record that was posted before: its phase is that record's with a number, `post+1`."""
+    return "+" in record["phase"]
+
+
+def changed_by(tx: Tx, change: Row) -> Row:
+    """The record that a change is of."""
+    scope = {name: change[name] for name in ("company", "flow", "stream", "source_id")}
+    row = tx.one("record_find", {**scope, "phase": change["phase"].partition("+")[0]})
+    if row is None:
+        raise Bug(f"record {change['id']} is the change of a record that is not there")
+    return row
+
+
+def newest_change(tx: Tx, record: Row) -> Row | None:
+    """The last change of a posted record, whatever became of it."""
+    scope = {name: record[name] for name in ("company", "flow", "stream", "source_id", "phase")}
+    rows = tx.rows("record_changes", scope)
+    return rows[-1] if rows else None
+
+
+def changes_seen(tx: Tx, place: Place, source_ids: Sequence[str], run: int) -> None:
+    """The source listed the records that these changes are of, as they were when the changes were prepared."""
+    scope = {"company": place.company, "flow": place.flow, "stream": place.stream, "phase": place.phase}
+    tx.run("changes_seen", {**scope, "source_ids": plain(source_ids), "run": run})
+
+
+def next_change(record: Row, before: Row | None) -> Place:
+    """Where the next change of a record is kept."""
+    number = int(before["phase"].partition("+")[2]) + 1 if before is not None else 1
+    return Place(record["company"], record["flow"], record["stream"], f"{record['phase']}+{number}")
+
+
+def rewritten(tx: Tx, record: Row, at: str, written: Written) -> None:
+    """Bring a posted record up to what a change of it has written; what the source has said since is kept beside it."""
+    change = written.change
+    tx.run(
+        "record_rewritten",
+        {
+            "id": record["id"],
+            "payload": change["payload"],
+            "mapped_sha256": written.mapped_sha256,
+            **{name: change[name] for name in ("amount", "currency", "party", "reference", "dated_on")},
+            "operation_id": written.operation_id,
+            "receipt": plain(dict(written.receipt)),
+            "newest": written.newest,
             "at": at,
         },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -25,27 +25,53 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite
 class SqliteTx:
     """A running transaction on the process's connection."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_execute", "_execute_many", "_texts")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self._execute, self._execute_many = connection.execute, connection.executemany
+        self._texts = statements()
 
     def run(self, name: str, params: Params) -> int:
         """Execute and return how many rows changed."""
-        return self._connection.execute(statements()[name], params).rowcount
+        return self._execute(self._texts[name], params).rowcount
 
     def many(self, name: str, params: Iterable[Sequence[object]]) -> None:
         """Execute once a row of positional parameters."""
-        self._connection.executemany(statements()[name], params)
+        self._execute_many(self._texts[name], params)
 
     def rows(self, name: str, params: Params) -> list[Row]:
         """Execute and return all rows."""
-        return self._connection.execute(statements()[name], params).fetchall()
+        return self._execute(self._texts[name], params).fetchall()
 
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row; the rest of the statement is still run."""
-        found = self._connection.execute(statements()[name], params).fetchall()
+        found = self._execute(self._texts[name], params).fetchall()
         return found[0] if found else None
+
+
+class _Block:
+    """One block of a transaction; a class, since a generator for each of them took longer than SQLite's own work."""
+
+    __slots__ = ("_store", "_writing")
+
+    def __init__(self, store: SqliteStore, *, writing: bool) -> None:
+        self._store, self._writing = store, writing
+
+    def __enter__(self) -> SqliteTx:
+        try:
+            return self._store.begin(writing=self._writing)
+        except sqlite3.DatabaseError as error:
+            _raise_ours(error)
+            raise
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            self._store.end(keep=error is None)
+        except sqlite3.DatabaseError as failed:
+            _raise_ours(failed)
+            raise
+        if isinstance(error, sqlite3.DatabaseError):
+            _raise_ours(error)
 
 
 class SqliteStore:
@@ -69,6 +95,7 @@ class SqliteStore:
             connection.row_factory = sqlite3.Row
             self._db = sqlite_utils.Database(connection)
             self._connection = connection
+            self._tx = SqliteTx(connection)
             try:
                 if image is not None:
                     connection.deserialize(image)
@@ -82,45 +109,58 @@ class SqliteStore:
         """The connection itself, for backup and integrity checks."""
         return self._connection
 
-    @contextmanager
-    def write(self) -> Iterator[SqliteTx]:
+    def write(self) -> AbstractContextManager[SqliteTx]:
         """A transaction that holds the write lock from its start, so that it never fails half-way for want of it."""
-        with self._lock, _translated():
-            if self._depth and not self._writing:
-                raise Bug("a write inside a read would be rolled back with it")
-            if self._depth:
-                # A nested block joins the transaction around it: all of it commits, or nothing does.
-                self._depth += 1
-                try:
-                    yield SqliteTx(self._connection)
-                finally:
-                    self._depth -= 1
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._depth, self._writing = 1, True
-            try:
-                yield SqliteTx(self._connection)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._db.rollback()
-                raise
-            finally:
-                self._depth, self._writing = 0, False
+        return _Block(self, writing=True)
 
-    @contextmanager
-    def read(self) -> Iterator[SqliteTx]:
+    def read(self) -> AbstractContextManager[SqliteTx]:
         """A transaction that sees one moment of the store."""
-        with self._lock, _translated():
-            if self._depth:
-                yield SqliteTx(self._connection)
+        return _Block(self, writing=False)
+
+    def begin(self, *, writing: bool) -> SqliteTx:
+        """Begin a transaction, or go deeper into the one that runs: all of it commits, or nothing does."""
+        self._lock.acquire()
+        try:
+            if self._depth == 0:
+                self._begin(writing=writing)
+                self._writing = writing
+            else:
+                self._join(writing=writing)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._depth += 1
+        return self._tx
+
+    def end(self, *, keep: bool) -> None:
+        """Leave the innermost block; the outermost one commits when the work is to be kept, else it rolls back."""
+        try:
+            if self._depth > 1:
                 return
-            self._connection.execute("BEGIN")
-            self._depth = 1
-            try:
-                yield SqliteTx(self._connection)
-            finally:
-                self._depth = 0
-                self._db.rollback()
+            if keep and self._writing:
+                self._commit()
+            else:
+                self._undo()
+        finally:
+            self._depth -= 1
+            self._lock.release()
+
+    def _begin(self, *, writing: bool) -> None:
+        self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    def _join(self, *, writing: bool) -> None:
+        if writing and not self._writing:
+            raise Bug("a write inside a read would be rolled back with it")
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        self._db.rollback()
 
     def close(self) -> None:
         """Close the file."""
@@ -138,8 +178,8 @@ class SqliteStore:
 
     def _prepare(self, *, durable: bool) -> None:
         # Counts for a new file only. A record with its document fills half of SQLite's default page of 4 KiB; with 8 KiB
-        # 10,000 bills took a tenth less CPU, 100,000 the same.
-        self._connection.execute("PRAGMA page_size = 8192")
+        # 10,000 bills took a tenth less CPU, 100,000 the same. In memory a page is copied before its first change.
+        self._connection.execute(f"PRAGMA page_size = {8192 if durable else 4096}")
         if durable:
             mode = "WAL" if sqlite3.sqlite_version_info >= _WAL_SAFE else "PERSIST"
             self._connection.execute(f"PRAGMA journal_mode = {mode}")
@@ -191,22 +231,32 @@ def _split(script: str) -> Iterator[str]:
             pending = ""
 
 
+def _ours(error: sqlite3.DatabaseError) -> Exception | None:
+    """SQLite's error as ours, if we have one for it: what may pass by itself is busy, a broken file is damaged."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _BUSY:
+        return StoreBusy(
+            f"the store is not available: {error}", hint="free disk space or end the process that holds it"
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreDamaged(f"the store file is damaged: {error}", hint="stop flowctl and restore the newest backup")
+    if isinstance(error, sqlite3.IntegrityError):
+        # SQLite names the constraint and its columns here, never a value.
+        return Bug(f"the store refused a row: {error}")
+    return None
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn SQLite's errors into ours: what may pass by itself is busy, a broken file is damaged."""
+    """Turn SQLite's errors into ours."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _BUSY:
-            raise StoreBusy(
-                f"the store is not available: {error}", hint="free disk space or end the process that holds it"
-            ) from error
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise StoreDamaged(
-                f"the store file is damaged: {error}", hint="stop flowctl and restore the newest backup"
-            ) from error
-        if isinstance(error, sqlite3.IntegrityError):
-            # SQLite names the constraint and its columns here, never a value.
-            raise Bug(f"the store refused a row: {error}") from error
+        _raise_ours(error)
         raise
+
+
+def _raise_ours(error: sqlite3.DatabaseError) -> None:
+    ours = _ours(error)
+    if ours is not None:
+        raise ours from error

@@ -85,7 +85,9 @@ TARGET = ConnectorSpec(
     help="posts",
     requests=(
         RequestSpec("BillAdd", "enter a bill"),
+        RequestSpec("BillMod", "change a bill"),
         RequestSpec("VendorAdd", "add a vendor"),
+        RequestSpec("VendorMod", "change a vendor"),
         RequestSpec("NotePost", "leave a note", documents="json"),
     ),
     lists=(

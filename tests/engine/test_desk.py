@@ -11,12 +11,12 @@ from hashlib import sha256
 import pytest
 
 from engine.clock import iso
-from engine.contract import ListObject, Login, MessageSet, OperationOutcome
+from engine.contract import ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.desk import StoreOutbox
 from engine.errors import Bug
 from engine.store import companies, journal, work
 from tests.engine import kit
-from tests.engine.kit import COMPANY, Bench, bill
+from tests.engine.kit import COMPANY, Bench, bill, vendor
 from tests.engine.store.rows import REFUSED
 
 
@@ -126,6 +126,26 @@ def test_a_login_and_the_company_file(bench: Bench) -> None:
         ("odd", "web-connector", {"message": "something odd", "n": 1}),
         ("worse", "web-connector", {"message": "something worse"}),
     ]
+
+
+def test_what_is_remembered_from_one_session_to_the_next(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        assert desk.sessions.recall(COMPANY, "pace") is None
+        desk.sessions.remember(COMPANY, "pace", {"limit": 4})
+        desk.sessions.remember(COMPANY, "pace", {"limit": 8, "why": "ü"})
+        desk.sessions.remember("zeta", "pace", {"limit": 1})
+    with bench.outbox.transaction() as desk:
+        assert desk.sessions.recall(COMPANY, "pace") == {"limit": 8, "why": "ü"}
+        assert desk.sessions.recall(COMPANY, "other") is None
+
+
+def test_what_a_person_was_told_of_a_session_is_over(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        desk.sessions.note(COMPANY, "scan_failed", "it could not be read", alert=True)
+        desk.sessions.note(COMPANY, "check_failed", "it could not be asked", alert=True)
+        desk.sessions.over(COMPANY, "scan_failed")
+        desk.sessions.over(COMPANY, "never_told")
+    assert bench.alerts() == [("session", "check_failed", 1)]
 
 
 # --- refused sign-ins, and the log
@@ -342,6 +362,110 @@ def test_a_second_set_in_flight_is_refused_and_leaves_nothing(bench: Bench) -> N
     assert found.id == "set-1"
 
 
+# --- operations that were not sent
+
+
+def waiting(bench: Bench) -> Operation:
+    """One bill that waits to be sent."""
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    with bench.outbox.transaction() as desk:
+        (operation,) = desk.operations.next(COMPANY, 9)
+    return operation
+
+
+def conclude(bench: Bench, outcome: OperationOutcome, company: str = COMPANY) -> None:
+    with bench.outbox.transaction() as desk:
+        desk.unsent.conclude(company, outcome, b"<answer/>")
+
+
+def test_the_kinds_that_wait_in_the_order_in_which_they_are_sent(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        assert desk.unsent.kinds(COMPANY) == ()
+    bench.shop.listed["bills"] = [bill(), bill("b-2")]
+    bench.run("bills")
+    bench.shop.listed["vendors"] = [vendor()]
+    bench.run("vendors")
+    with bench.outbox.transaction() as desk:
+        assert desk.unsent.kinds(COMPANY) == ("BillAdd", "VendorAdd")
+        assert desk.unsent.kinds("zeta") == ()
+    bench.post_all()
+    with bench.outbox.transaction() as desk:
+        assert desk.unsent.kinds(COMPANY) == ()
+
+
+def test_an_operation_that_was_found_is_posted_without_being_sent(bench: Bench) -> None:
+    operation = waiting(bench)
+    outbox, heard = listening(bench)
+    found = OperationOutcome(operation.id, "posted", {"TxnID": "T-1"}, message="it was there")
+    with outbox.transaction() as desk:
+        desk.unsent.conclude(COMPANY, found, b"<answer/>")
+    assert heard == [COMPANY]
+    assert bench.states() == {"b-1": "posted"}
+    with bench.world.store.read() as tx:
+        line = journal.of_record(tx, bench.record("b-1")["id"])[-1]
+        row = tx.one("operation_get", {"id": operation.id})
+    assert json.loads(line["detail"]) == {
+        "operation": operation.id, "sha256": operation.sha256, "sent": False, "why": "it was there",
+        "answer": sha256(b"<answer/>").hexdigest(), "receipt": {"TxnID": "T-1"}, "amount": "100.00",
+    }  # fmt: skip
+    assert row is not None
+    assert (row["state"], row["message_set_id"]) == ("done", None)
+
+
+def test_an_operation_that_was_not_sent_waits_for_a_person(bench: Bench) -> None:
+    operation = waiting(bench)
+    conclude(bench, OperationOutcome(operation.id, "held", code="alike", message="T-1 looks like it", hint="look"))
+    assert bench.states() == {"b-1": "unknown"}
+    assert bench.reasons("b-1") == [("alike", "T-1 looks like it")]
+    assert bench.alerts() == [("unknown", "shop_to_ledger/bills/b-1", 1)]
+    assert bench.send() is None
+
+
+def test_an_operation_that_cannot_be_sent_is_deferred(bench: Bench) -> None:
+    operation = waiting(bench)
+    conclude(bench, OperationOutcome(operation.id, "deferred", code="gone_there", message="it is gone"))
+    assert bench.states() == {"b-1": "deferred"}
+    assert bench.alerts() == [("deferred", "shop_to_ledger/bills/b-1", 1)]
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.backlog(COMPANY) == 0
+
+
+@pytest.mark.parametrize("case", ["another company", "no such", "sent", "settled", "retry"])
+def test_only_what_waits_is_concluded_or_amended(bench: Bench, case: str) -> None:
+    operation = waiting(bench)
+    company = "zeta" if case == "another company" else COMPANY
+    number = "nobody" if case == "no such" else operation.id
+    if case in ("sent", "settled"):
+        made = bench.send()
+        assert made is not None
+        if case == "settled":
+            bench.settle(made)
+    before = bench.states()
+    with pytest.raises(Bug) as caught:
+        conclude(bench, OperationOutcome(number, "retry" if case == "retry" else "posted", {"TxnID": "T-1"}), company)
+    if case == "retry":
+        assert str(caught.value) == f"operation {number} was not sent, so there is nothing to try again"
+    else:
+        assert str(caught.value) == f"operation {number} does not wait to be sent"
+        with pytest.raises(Bug), bench.outbox.transaction() as desk:
+            desk.unsent.amend(company, number, b"<x/>")
+    assert bench.states() == before
+
+
+def test_other_bytes_are_what_is_sent(bench: Bench) -> None:
+    operation = waiting(bench)
+    with bench.outbox.transaction() as desk:
+        desk.unsent.amend(COMPANY, operation.id, b"<BillAddRq/>")
+        (amended,) = desk.operations.next(COMPANY, 9)
+    assert (amended.id, amended.body, amended.sha256) == (
+        operation.id, b"<BillAddRq/>", sha256(b"<BillAddRq/>").hexdigest(),
+    )  # fmt: skip
+    made = bench.send()
+    assert made is not None
+    assert b"<BillAddRq/>" in made.body
+
+
 # --- lists
 
 
@@ -380,3 +504,16 @@ def test_a_list_that_was_read_wakes_who_waited_for_it(bench: Bench) -> None:
         line = [line for line in journal.lines(tx, COMPANY) if line["event"] == "list_read"][-1]
     assert json.loads(line["detail"]) == {"list": "Vendor", "gone": 2, "woken": 1}
     assert line["at"] == iso(bench.world.clock.now())
+
+
+def test_a_period_that_is_open_again_wakes_who_waited_for_it(bench: Bench) -> None:
+    made = in_flight(bench)
+    closed = OperationOutcome(made.operations[0].id, "deferred", code="3170", message="closed", waits_for=("period",))
+    bench.settle(made, closed)
+    assert bench.states() == {"b-1": "deferred", "b-2": "posted"}
+    with bench.outbox.transaction() as desk:
+        desk.books.opened("zeta")
+    assert bench.states()["b-1"] == "deferred"
+    with bench.outbox.transaction() as desk:
+        desk.books.opened(COMPANY)
+    assert bench.states()["b-1"] == "pending"

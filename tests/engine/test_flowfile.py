@@ -13,6 +13,7 @@ from engine.errors import FlowFileUnreadable
 from engine.flowfile import load_flow, parse_flow
 from engine.model import (
     Adopt,
+    Change,
     Check,
     Expr,
     Fetch,
@@ -99,12 +100,18 @@ def test_stream_with_everything() -> None:
         "books",
         (
             Variant(Expr("setting('posts_as') == 'note'", at(59, 18)), "NotePost", None, at(59, 11)),
-            Variant(None, "BillAdd", "bill_add.xml.j2", at(60, 11)),
+            Variant(
+                None,
+                "BillAdd",
+                "bill_add.xml.j2",
+                at(60, 11),
+                Change("BillMod", "bill_mod.xml.j2", at(62, 11)),
+            ),
         ),
         at(56, 5),
     )
     assert stream.mark_synced == MarkSynced(
-        "ramp", "BILL_SYNC", Expr("receipt.TxnID", at(61, 55)), ("failed", "deferred"), at(61, 5)
+        "ramp", "BILL_SYNC", Expr("receipt.TxnID", at(63, 55)), ("failed", "deferred"), at(63, 5)
     )
 
 
@@ -240,3 +247,12 @@ def test_values_in_the_wrong_places_give_problems_only(data: st.DataObject) -> N
         )
         lines[index] = f"{key}{colon}{value}"
     check_all("\n".join(lines).encode())
+
+
+@pytest.mark.parametrize(("written", "first"), [("", False), (", for: all", False), (", for: first", True)])
+def test_a_condition_of_the_first_write_only(written: str, *, first: bool) -> None:
+    text = FULL.read_text(encoding="utf-8").replace("say: the bill is paid}", f"say: the bill is paid{written}}}")
+    loaded = parse_flow(text.encode(), "f.yaml")
+    assert loaded.problems == ()
+    assert loaded.flow is not None
+    assert [item.first for item in loaded.flow.streams[1].select] == [first, False]

@@ -116,3 +116,16 @@ def test_readable_lines_on_a_terminal_and_json_elsewhere(monkeypatch: pytest.Mon
         assert "acme" in text
         assert "\x1b" not in text
         assert "secret" not in text
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    configure(json=True)
+    monkeypatch.setattr(sys, "stderr", Full())
+    logger().info("run", company="acme")

@@ -21,7 +21,9 @@ from engine.render import Templates
 
 TEMPLATES = {
     "vendor_add": "VendorAdd",
+    "vendor_mod": "VendorMod",
     "bill_add": "BillAdd",
+    "bill_mod": "BillMod",
     "bill_payment_check_add": "BillPaymentCheckAdd",
     "credit_card_charge_add": "CreditCardChargeAdd",
     "credit_card_credit_add": "CreditCardCreditAdd",
@@ -61,6 +63,8 @@ def record(**changes: Any) -> dict[str, Any]:
     return {
         "request_id": "0123456789ABCDEFGHIJKL",
         "guid": "{7B2C1E0A-1111-4222-8333-444455556666}",
+        "target_id": "1A-7",
+        "edit_sequence": "1772460000",
         "name": "Acme Supply",
         "company": "Acme Supply LLC",
         "country": "US",
@@ -103,6 +107,14 @@ EXACT = {
     "bill_add": f"<BillAddRq {HEAD}<BillAdd><VendorRef><ListID>8-1</ListID></VendorRef>"
     "<APAccountRef><FullName>Accounts Payable</FullName></APAccountRef><TxnDate>2026-08-05</TxnDate><DueDate>2026-09-04</DueDate>"
     f"<RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>{GUID}{EXPENSES}</BillAdd></BillAddRq>",
+    "vendor_mod": f"<VendorModRq {HEAD}<VendorMod><ListID>1A-7</ListID><EditSequence>1772460000</EditSequence>"
+    "<Name>Acme Supply</Name><CompanyName>Acme Supply LLC</CompanyName>"
+    "<VendorAddress><Country>US</Country></VendorAddress></VendorMod></VendorModRq>",
+    "bill_mod": f"<BillModRq {HEAD}<BillMod><TxnID>1A-7</TxnID><EditSequence>1772460000</EditSequence>"
+    "<VendorRef><ListID>8-1</ListID></VendorRef><APAccountRef><FullName>Accounts Payable</FullName></APAccountRef>"
+    "<TxnDate>2026-08-05</TxnDate><DueDate>2026-09-04</DueDate><RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>"
+    + EXPENSES.replace("<ExpenseLineAdd>", "<ExpenseLineMod><TxnLineID>-1</TxnLineID>").replace("LineAdd", "LineMod")
+    + "</BillMod></BillModRq>",
     "bill_payment_check_add": f"<BillPaymentCheckAddRq {HEAD}<BillPaymentCheckAdd><PayeeEntityRef><ListID>8-1</ListID></PayeeEntityRef>"
     "<APAccountRef><FullName>Accounts Payable</FullName></APAccountRef><TxnDate>2026-08-05</TxnDate>"
     "<BankAccountRef><FullName>Checking</FullName></BankAccountRef><RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>"
@@ -135,7 +147,7 @@ def test_a_record_becomes_exactly_this_request(template: str) -> None:
 def test_markup_in_a_value_stays_a_value(template: str) -> None:
     root = etree.fromstring(frozen(template, record(memo=ATTACK, name="<A>&B", company=ATTACK[:41])))
     texts = [element.text for element in root.iter("Memo", "Name")]
-    assert (texts[0] == "<A>&B") if template == "vendor_add" else (ATTACK in texts)
+    assert (texts[0] == "<A>&B") if template.startswith("vendor") else (ATTACK in texts)
     amounts = [element.text for element in root.iter("Amount")]
     assert "1.00" not in amounts
 
@@ -143,12 +155,13 @@ def test_markup_in_a_value_stays_a_value(template: str) -> None:
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
 def test_other_alphabets_are_sent_as_quickbooks_can_store_them(template: str) -> None:
     made = frozen(template, record(memo="Łódź 中 – Söhne", name="Café Łódź", company="Ünïted"))
-    assert ("Caf&#233; L&#243;dz" if template == "vendor_add" else "L&#243;dz ? &#8211; S&#246;hne") in made
+    assert ("Caf&#233; L&#243;dz" if template.startswith("vendor") else "L&#243;dz ? &#8211; S&#246;hne") in made
     assert made.isascii()
 
 
 @pytest.mark.parametrize(
-    "template", [name for name in sorted(TEMPLATES) if name not in ("vendor_add", "bill_payment_check_add")]
+    "template",
+    [name for name in sorted(TEMPLATES) if name not in ("vendor_add", "vendor_mod", "bill_payment_check_add")],
 )
 def test_two_hundred_lines_add_up(template: str) -> None:
     rng = random.Random(7)
@@ -207,11 +220,13 @@ def test_optional_values_leave_no_empty_element() -> None:
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
 def test_a_missing_value_is_an_error_that_names_it(template: str) -> None:
+    # ExternalGUID is given once, when an object is made.
+    needed = "edit_sequence" if template.endswith("_mod") else "guid"
     values = record()
-    del values["guid"]
+    del values[needed]
     with pytest.raises(RenderError) as caught:
         rendered(template, values)
-    assert "`guid`" in str(caught.value)
+    assert f"`{needed}`" in str(caught.value)
 
 
 @given(memo=st.text(max_size=300), number=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=11))

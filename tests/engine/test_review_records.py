@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine import follow, intake, worklist
+from engine import batch, follow, intake, worklist
 from engine.contract import Json, ListObject, OperationOutcome
 from engine.errors import BadAnswer, Bug, Rejected
 from engine.follow import Hand
@@ -96,7 +96,7 @@ def test_the_store_refuses_a_second_live_operation_of_a_record(bench: Bench) -> 
 def test_a_record_with_an_operation_never_begins_anew(bench: Bench) -> None:
     bench.run("bills")
     with pytest.raises(Bug), bench.world.store.write() as tx:
-        intake._as_pending(bench.runner.batch(tx, bench.program, COMPANY, 9), bench.record("b-1"))
+        batch.as_pending(bench.runner.batch(tx, bench.program, COMPANY, 9), bench.record("b-1"))
 
 
 def test_another_record_than_was_asked_for_changes_nothing(bench: Bench) -> None:

@@ -359,6 +359,15 @@ def test_a_busy_store_ends_a_stream_and_is_told(bench: Bench) -> None:
     assert {type(error) for error in report.errors} == {StoreBusy}
 
 
+def test_after_a_busy_store_nothing_more_is_read(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.shop.faults = [StoreBusy("locked")]
+    report = bench.runner.run(bench.program, COMPANY)
+    assert len(report.streams) > 1
+    assert {(str(stream.error), stream.counts.get("read", 0)) for stream in report.streams} == {("locked", 0)}
+    assert len(bench.shop.reads) == 1
+
+
 def test_patience_can_be_set(bench: Bench) -> None:
     bench.shop.faults = [Transient("503")]
     report = Runner(bench.world, Backoff(attempts=1)).run(bench.program, COMPANY, streams=("vendors",))

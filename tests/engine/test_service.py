@@ -289,6 +289,27 @@ def test_a_passing_fault_is_tried_again_soon(bench: Bench) -> None:
     assert max(waits(bench).values()) <= service.CLAIM_S * 1.05
 
 
+def test_a_busy_store_is_tried_again_sooner(bench: Bench) -> None:
+    bench.shop.faults = [StoreBusy("locked")]
+    service_of(bench).tick()
+    assert max(waits(bench).values()) <= service.STORE_WAIT_S * 1.05
+
+
+def test_what_was_claimed_is_due_once_the_store_can_be_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Runner.run
+
+    def busy(*_args: object, **_more: object) -> None:
+        raise StoreBusy("full")
+
+    monkeypatch.setattr(Runner, "run", busy)
+    ticking = service_of(bench)
+    assert ticking.tick() == []
+    assert min(waits(bench).values()) > 0
+    monkeypatch.setattr(Runner, "run", run)
+    (report,) = ticking.tick()
+    assert report.count("read") == 2
+
+
 def test_a_poke_wakes_the_worker_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     made, done = looping(bench, monkeypatch, None)
     monkeypatch.setattr(service, "TICK_S", 60)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine import world as world_module
 from engine.clock import SystemClock, SystemIds
 from engine.contract import Tools
 from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
@@ -156,8 +157,27 @@ def test_a_lock_whose_process_lives_is_not_broken(
     assert set(asked) == {4242}
 
 
-@pytest.mark.parametrize("holder", [f"{socket.gethostname()}:{os.getpid()}:x", f"{socket.gethostname()}:?:x", "odd"])
-def test_a_lock_of_this_process_or_of_an_odd_name_is_waited_for(bench: Bench, holder: str) -> None:
+def test_a_lock_that_another_thread_holds_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = f"{socket.gethostname()}:{os.getpid()}:x"
+    monkeypatch.setattr(world_module, "_HOLDERS", {holder})
+    hold(bench.world, holder, 5)
+    with StoreTokens(bench.world, COMPANY, "shop").lock():
+        assert bench.world.clock.monotonic() >= 5
+
+
+def test_a_lock_that_could_not_be_given_back_is_broken_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreBusy("full")
+
+    with monkeypatch.context() as patch, pytest.raises(StoreBusy), StoreTokens(bench.world, COMPANY, "shop").lock():
+        patch.setattr(work, "release_lease", full)
+    assert holder_of(bench.world) is not None
+    with StoreTokens(bench.world, COMPANY, "shop").lock():
+        assert bench.world.clock.monotonic() == 0
+
+
+@pytest.mark.parametrize("holder", [f"{socket.gethostname()}:?:x", "odd"])
+def test_a_lock_of_an_odd_name_is_waited_for(bench: Bench, holder: str) -> None:
     hold(bench.world, holder, 5)
     with StoreTokens(bench.world, COMPANY, "shop").lock():
         assert bench.world.clock.monotonic() >= 5

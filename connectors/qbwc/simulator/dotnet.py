@@ -10,12 +10,16 @@ from lxml import etree
 INTUIT = "http://developer.intuit.com/"
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_ENVELOPE, _BODY, _FAULT = (f"{{{SOAP}}}{name}" for name in ("Envelope", "Body", "Fault"))
+_OURS = f"{{{INTUIT}}}"
+_NIL = f"{{{XSI}}}nil"
 AGENT = "Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 4.0.30319.42000)"
 _OPEN = (
     f'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="{SOAP}" xmlns:xsi="{XSI}" '
     'xmlns:xsd="http://www.w3.org/2001/XMLSchema"><soap:Body>'
 )
 _CLOSE = "</soap:Body></soap:Envelope>"
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 
 class ClientFault(Exception):  # it stands for the exception that the .NET client would see
@@ -54,25 +58,26 @@ def result(method: str, status: int, body: bytes, content_type: str) -> etree._E
     if content_type.split(";", maxsplit=1)[0].strip().lower() != "text/xml":
         raise ClientFault(f"Client found response content type of '{content_type}', but expected 'text/xml'.")
     try:
-        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
+        root = etree.fromstring(body, _PARSER)
     except etree.XMLSyntaxError as error:
         raise ClientFault("Response is not well-formed XML.") from error
-    if root.tag != f"{{{SOAP}}}Envelope":
+    if root.tag != _ENVELOPE:
         raise ClientFault("Possible SOAP version mismatch: Envelope namespace was unexpected.")
-    content = root.find(f"{{{SOAP}}}Body")
+    content = next(root.iterchildren(_BODY), None)
     if content is None:
         raise ClientFault("There is an error in XML document: no Body.")
-    fault = content.find(f"{{{SOAP}}}Fault")
+    fault = next(content.iterchildren(_FAULT), None)
     if fault is not None:
         raise ClientFault(fault.findtext("faultstring") or "The server sent a fault without a text.")
     if status == 500:
         raise ClientFault("The request failed with HTTP status 500: Internal Server Error.")
-    return content.find(f"{{{INTUIT}}}{method}Response/{{{INTUIT}}}{method}Result")
+    results = (found for response in content.iterchildren(f"{_OURS}{method}Response") for found in response)
+    return next((found for found in results if found.tag == f"{_OURS}{method}Result"), None)
 
 
 def text(element: etree._Element | None) -> str:
     """A string result; null reads as the empty text."""
-    if element is None or element.get(f"{{{XSI}}}nil") in ("true", "1"):
+    if element is None or element.get(_NIL) in ("true", "1"):
         return ""
     return element.text or ""
 

@@ -86,10 +86,13 @@ class Faults:
 
     def hits(self, name: str) -> bool:
         """Whether a fault happens at this opportunity; it is counted when it does."""
-        number = self.opportunities[name]
-        self.opportunities[name] += 1
-        rate = self.plan.rates.get(name, 0.0)
-        happens = number in self.plan.schedule.get(name, ()) or (rate > 0 and self.chance(name).random() < rate)
+        number = self.opportunities.get(name, 0)
+        self.opportunities[name] = number + 1
+        plan = self.plan
+        if name not in plan.rates and name not in plan.schedule:
+            return False
+        rate = plan.rates.get(name, 0.0)
+        happens = number in plan.schedule.get(name, ()) or (rate > 0 and self.chance(name).random() < rate)
         self.counts[name] += happens
         return happens
 

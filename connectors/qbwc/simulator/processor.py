@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import lru_cache
 from typing import Protocol
 
 from lxml import etree
@@ -28,6 +30,7 @@ from connectors.qbwc.simulator.render import Shown, add_text, list_ret, local_ti
 from connectors.qbwc.simulator.specs import LISTS, TXNS
 from connectors.qbwc.simulator.txns import add_txn, delete_txn, modify_txn, void_txn
 
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
 DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 VERSION = re.compile(r'<\?qbxml\s+version="(?:CA|UK|OE)?([0-9.]+)"\s*\?>')
 EMPTY_LISTS = frozenset({"DateDrivenTermsQueryRq", "DataExtDefQueryRq"})
@@ -57,12 +60,12 @@ class RequestProcessor:
         Raises:
             ProcessorError: the document is refused as a whole, or QuickBooks is gone; there is no answer text.
         """
-        document = text.encode()
         messages = self._read(text)
         if die == "before":
             raise ProcessorError("0x80040402", GONE)
         application, new_id = self.connection.application, messages.get("newMessageSetID", "")
-        digest = recovery.checksum(self.company, document, messages)
+        # Only a set with an id is ever compared.
+        digest = recovery.checksum(self.company, text.encode(), messages) if new_id else ""
         verdict = recovery.decide(self.company, application, new_id, messages.get("oldMessageSetID", ""), digest)
         answer = etree.Element("QBXMLMsgsRs")
         if verdict.new_id:
@@ -83,10 +86,9 @@ class RequestProcessor:
         return _document(answer)
 
     def _read(self, text: str) -> etree._Element:
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
         body = DECLARATION.sub("", text).encode()
         try:
-            root = etree.fromstring(body, parser)
+            root = etree.fromstring(body, _PARSER)
         except etree.XMLSyntaxError as error:
             raise ProcessorError("0x80040400", PARSE_ERROR, str(error)) from error
         version = VERSION.search(text)
@@ -173,16 +175,14 @@ class RequestProcessor:
         return txn_ret(self.company, item, shown) if isinstance(item, Txn) else list_ret(self.company, item, shown)
 
     def _storable(self, answer: etree._Element) -> str:
-        copy = etree.fromstring(etree.tostring(answer))
         if self.company.behaviour.stored_answer == "ids":
-            recovery.reduce_to_ids(copy)
-        return etree.tostring(copy, encoding="unicode")
+            answer = copy.deepcopy(answer)
+            recovery.reduce_to_ids(answer)
+        return etree.tostring(answer, encoding="unicode")
 
 
 def schema_problem(root: etree._Element) -> str:
     """Why the request processor would refuse a document as a whole, or an empty text."""
-    from engine.qbxml.check import check_request, known_requests
-
     messages = root.find("QBXMLMsgsRq")
     if root.tag != "QBXML" or messages is None or len(root) != 1:
         return "/QBXML: it must hold one QBXMLMsgsRq"
@@ -192,13 +192,21 @@ def schema_problem(root: etree._Element) -> str:
     if messages.get("responseData", "includeAll") not in ("includeAll", "includeNone"):
         return "/QBXML/QBXMLMsgsRq/@responseData: not allowed"
     for request in kids(messages):
-        name = tag(request)
-        if name.removesuffix("Rq") not in known_requests():
-            return f"/QBXML/QBXMLMsgsRq/{name}: no such request"
-        problems = check_request(name, etree.tostring(request, with_tail=False))
-        if problems:
-            return f"{problems[0].xpath}: {problems[0].message}"
+        problem = _request_problem(tag(request), etree.tostring(request, with_tail=False))
+        if problem:
+            return problem
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _request_problem(name: str, request: bytes) -> str:
+    """The same for one request; the queries of a session are those of the one before."""
+    from engine.qbxml.check import check_request, known_requests
+
+    if name.removesuffix("Rq") not in known_requests():
+        return f"/QBXML/QBXMLMsgsRq/{name}: no such request"
+    problems = check_request(name, request)
+    return f"{problems[0].xpath}: {problems[0].message}" if problems else ""
 
 
 def _remove(context: Context, request: etree._Element) -> Found:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
+from xml.sax.saxutils import unescape
 
 from lxml import etree
 
@@ -16,14 +20,14 @@ from connectors.qbwc.sandbox import FILE_ID, QuickBooksSandbox
 from connectors.qbwc.simulator import dotnet
 from connectors.qbwc.simulator.company import Books, CompanyFile, close_books
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
-from connectors.qbwc.simulator.model import Behaviour, Preferences, VirtualClock
+from connectors.qbwc.simulator.model import Behaviour, Preferences, Txn, VirtualClock
 from connectors.qbwc.simulator.processor import RequestProcessor
 from connectors.qbwc.simulator.seed import Account, add, seed_company
-from connectors.qbwc.simulator.transport import Answer, Post, handler_post
+from connectors.qbwc.simulator.transport import Answer
 from connectors.qbwc.simulator.webconnector import Application, WebConnector
 from connectors.qbwc.spec import OWNER_ID
 from engine.clock import Clock
-from engine.contract import Handler, Json
+from engine.contract import Handler, HttpCall, Json
 from engine.rigs import Made, Watch
 
 # What no service can see: the model leaves it out, and so does a campaign.
@@ -35,7 +39,11 @@ _RATES: Mapping[str, float] = {
     "switch_file": 0.25, "switch_file_midway": 0.08, "restore_backup": 0.3, "user_edit": 0.4, "user_delete": 0.25,
     "connection_error": 0.2, "duplicate_receive": 0.2,
 }  # fmt: skip
-_OWN: Mapping[str, float] = {"busy": 0.15, "stale_receive": 0.05}
+_OWN: Mapping[str, float] = {"busy": 0.15, "stale_receive": 0.05, "edit_midway": 0.05, "second_connector": 0.3}
+# What befalls the company file befalls it once, not once a machine.
+_AT_HOME = dict.fromkeys(("restore_backup", "user_edit", "user_delete", "switch_file"), 0.0)
+_POLITE = frozenset({"serverVersion", "clientVersion"})
+_HERE, _THERE = "203.0.113.10", "198.51.100.20"
 _ACCOUNTS = (
     Account("Checking", "Bank", "10100"),
     Account("Accounts Payable", "AccountsPayable", "20000"),
@@ -45,56 +53,129 @@ _ACCOUNTS = (
     Account("Travel", "Expense", "68400"),
 )
 _MOST_REQUESTS = 120
+_SENT = re.compile(rb"<sendRequestXMLResult>(.*?)</sendRequestXMLResult>", re.DOTALL)
 _LOCKS = ("Bill", "Vendor", "BillPaymentCheck", "CreditCardCharge")
 
 
 class _Storm(Faults):
-    """Faults that remember what people and backups took away."""
+    """Faults that remember what people and backups took away, and what people changed."""
 
     def __init__(self, plan: FaultPlan, other_file: CompanyFile | None = None) -> None:
         super().__init__(plan, other_file)
         self.taken_away: set[str] = set()
+        self.edits: dict[tuple[str, str], object] = {}
 
     def between_sessions(self, company: CompanyFile) -> list[str]:
         """What happens between two sessions."""
-        before = _ids(company.books)
+        before, lists = dict(company.books.txns), set(company.books.lists)
         done = super().between_sessions(company)
         if done:
-            self.taken_away |= before - _ids(company.books)
+            self.taken_away |= (before.keys() | lists) - _ids(company.books)
+            self.learn(before, company.books)
         return done
+
+    def edit(self, company: CompanyFile) -> str:
+        """A person edits a transaction now, whatever else goes on."""
+        before = dict(company.books.txns)
+        done = self._edit(company)
+        self.learn(before, company.books)
+        return done
+
+    def learn(self, before: Mapping[str, Txn], books: Books) -> None:
+        """Remember what a person changed; what a backup brings back is not a person's."""
+        for key, txn in books.txns.items():
+            old = before.get(key)
+            if old is None or old is txn or txn.edit_sequence <= old.edit_sequence:
+                continue
+            was = _fields(old)
+            self.edits.update({(key, name): value for name, value in _fields(txn).items() if value != was[name]})
+
+    def standing(self, books: Books) -> dict[tuple[str, str], object]:
+        """The edits that are still there."""
+        there = {key: _fields(books.txns[key]) for key, _ in self.edits if key in books.txns}
+        return {(key, name): v for (key, name), v in self.edits.items() if key in there and there[key][name] == v}
+
+
+class _Turns:
+    """Lets a second agent act between two calls of the first one: of the two, one runs at a time."""
+
+    def __init__(self, update: Callable[[], object]) -> None:
+        self.is_over = False
+        self._update = update
+        self._error: BaseException | None = None
+        self._first, self._second = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, name="second-agent", daemon=True)
+        self._thread.start()
+
+    def step(self) -> None:
+        """The second one goes on to its next call."""
+        if self.is_over:
+            return
+        self._second.release()
+        self._first.acquire()
+        if self._error is not None:
+            raise self._error
+
+    def wait(self) -> None:
+        """The second one stops before its next call."""
+        self._first.release()
+        self._second.acquire()
+
+    def finish(self) -> None:
+        """The second one goes on to its end."""
+        while not self.is_over:
+            self.step()
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._second.acquire()
+        try:
+            self._update()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the first one waits
+            self._error = error
+        finally:
+            self.is_over = True
+            self._first.release()
 
 
 @dataclass(slots=True)
 class _Tap:
-    """A `Post` that tells the watch which documents we hand out, and which answers we took."""
+    """A `Post` from one address that tells the watch which documents we hand out, and which answers we took."""
 
-    post: Post
-    watch: Watch
-    rig: QuickBooksRig
+    handler: Handler
+    client: str
+    connector: _Connector
     said: str = ""
     older: str = ""
 
     def __call__(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Carry one call."""
-        if b"<receiveResponseXML " in body:
-            self._stale(body)
-        answer = self.post(body, headers)
-        if b"<sendRequestXML " in body:
-            place = self.rig.place()  # the file that this very call named
+        connector = self.connector
+        call, watch, session = connector.called, connector.watch, connector.session
+        if call[0] == "receiveResponseXML":
+            self._stale(str(call[1]["ticket"]))
+        place = connector.rig.place(connector.company)  # the file that this very call names
+        answer = self._post(body, headers)
+        if call[0] == "sendRequestXML":
             self.said = _result(answer[1])
             if self.said.startswith("<?xml"):
-                self.watch.handed_out(self.said, place)
-        elif b"<receiveResponseXML " in body and answer[0] == 200:
-            self.older = _argument(body, "response")
-            self.watch.answered(self.said, self.older)
+                watch.handed_out(self.said, place, session)
+        elif call[0] == "receiveResponseXML" and answer[0] == 200:
+            self.older = str(call[1]["response"])
+            watch.answered(self.said, self.older, session)
         return answer
 
-    def _stale(self, body: bytes) -> None:
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        lower = {name.lower(): value for name, value in headers.items()}
+        reply = self.handler(HttpCall("POST", "/qbwc", "", lower, body, self.client))
+        return reply.status, reply.body, reply.headers.get("content-type", "")
+
+    def _stale(self, ticket: str) -> None:
         """The answer to an earlier document comes once more, as that of the present one."""
-        if not self.older or not self.rig.strikes("stale_receive"):
+        if not self.older or not self.connector.rig.strikes("stale_receive"):
             return
-        given = {"ticket": _argument(body, "ticket"), "response": self.older, "hresult": "", "message": ""}
-        self.post(*dotnet.request("receiveResponseXML", given))
+        given = {"ticket": ticket, "response": self.older, "hresult": "", "message": ""}
+        self._post(*dotnet.request("receiveResponseXML", given))
 
 
 class _Connector(WebConnector):
@@ -102,16 +183,35 @@ class _Connector(WebConnector):
 
     rig: QuickBooksRig
     watch: Watch
+    session: int
+    called: tuple[str, Mapping[str, str | int]] = ("", {})
+    # What happens before each of its calls.
+    pauses: Callable[[], None]
+
+    def _call(self, method: str, **arguments: str | int) -> etree._Element | None:
+        if method in _POLITE and not self.rig.is_polite:
+            return None
+        self.pauses()
+        self.called = (method, arguments)
+        return super()._call(method, **arguments)
 
     def _process(self, processor: RequestProcessor, request: str) -> tuple[str, str, str]:
-        company = processor.company
+        rig, company = self.rig, processor.company
+        if company.books.txns and rig.strikes("edit_midway"):
+            rig.faults.edit(company)
         before = _ids(company.books)
+        standing = rig.faults.standing(company.books) if company is rig.sandbox.company else {}
         try:
             return super()._process(processor, request)
         finally:
-            made = [self.rig.note(company, key) for key in company.books.txns if key not in before]
-            made += [self.rig.note(company, key) for key in company.books.lists if key not in before]
-            self.watch.ran(request, self.rig.place(company), made)
+            made = [rig.note(company, key) for key in company.books.txns if key not in before]
+            made += [rig.note(company, key) for key in company.books.lists if key not in before]
+            self.watch.ran(request, rig.place(company), made)
+            for (key, name), value in standing.items():
+                txn = company.books.txns.get(key)
+                if txn is not None and _fields(txn)[name] != value:
+                    said = f"{txn.kind} {key}: a person had set {name} to {value}, and now it is {_fields(txn)[name]}"
+                    rig.overwrites.append(said)
 
 
 @dataclass(slots=True)
@@ -127,12 +227,14 @@ class QuickBooksRig:
     made: dict[str, Made] = field(default_factory=dict)
     astray: list[Made] = field(default_factory=list)
     total: Counter[str] = field(default_factory=Counter)
-    connector: _Connector | None = None
+    overwrites: list[str] = field(default_factory=list)
+    sessions: int = 0
+    # Whether it asks for the service's version first, as the real one does; no answer changes anything.
+    is_polite: bool = True
 
-    def place(self, company: CompanyFile | None = None) -> str:
-        """Which company file is open, or this one is."""
-        found = company or (self.connector.company if self.connector else self.sandbox.company)
-        return "home" if found is self.sandbox.company else "other"
+    def place(self, company: CompanyFile) -> str:
+        """Which company file this is."""
+        return "home" if company is self.sandbox.company else "other"
 
     def note(self, company: CompanyFile, key: str) -> Made:
         """Remember a new object as it is now."""
@@ -150,25 +252,51 @@ class QuickBooksRig:
         return made
 
     def visit(self, handler: Handler, user: str, password: str, watch: Watch) -> list[str]:
-        """What happens between two sessions, then one session."""
+        """What happens between two sessions, then one session, perhaps with that of another machine among its calls."""
         self._lock()
-        post = _Tap(handler_post(handler), watch, self)
-        connector = _Connector(
-            post, user, password, self.sandbox.company, application=self.sandbox.application, faults=self.faults
-        )
-        connector.rig, connector.watch = self, watch
-        self.connector = connector
         before = Counter(self.faults.counts)
-        report = connector.update()
+        first = self._agent(handler, (user, password), watch, self.faults)
+        second: _Connector | None = None
+        turns: _Turns | None = None
+        if self.strikes("second_connector"):
+            quiet = Faults(replace(self.faults.plan, rates={**self.faults.plan.rates, **_AT_HOME}), self.other)
+            second = self._agent(handler, (user, password), watch, quiet)
+            if self.chance.random() < 0.2:
+                second.company = second._home = self.other
+            if self.chance.random() < 0.2:
+                second.post.client = _HERE  # type: ignore[attr-defined]  # both behind one address
+            turns = _Turns(second.update)
+            second.pauses = turns.wait
+            first.pauses = self._lets(turns)
+        report = first.update()
+        lines = [f"session {report.outcome}, {len(report.calls)} calls"]
+        if second is not None and turns is not None:
+            turns.finish()
+            lines.append(f"second Web Connector {second.report.outcome}, {len(second.report.calls)} calls")
         struck = [name for name, count in (self.faults.counts - before).items() for _ in range(count)]
-        return [f"session {report.outcome}, {len(report.calls)} calls", *struck, *report.errors]
+        return [*lines, *struck, *report.errors]
+
+    def _agent(self, handler: Handler, login: tuple[str, str], watch: Watch, faults: Faults) -> _Connector:
+        application = self.sandbox.application
+        made = _Connector(_unset, *login, self.sandbox.company, application=application, faults=faults)
+        made.rig, made.watch, made.session, made.pauses = self, watch, self.sessions, _go_on
+        made.post = _Tap(handler, _HERE if faults is self.faults else _THERE, made)
+        self.sessions += 1
+        return made
+
+    def _lets(self, turns: _Turns) -> Callable[[], None]:
+        def pause() -> None:
+            while not turns.is_over and self.chance.random() < 0.4:
+                turns.step()
+
+        return pause
 
     def calm(self) -> None:
         """No more faults."""
         self.total += self.faults.counts
-        away = self.faults.taken_away
+        away, edits = self.faults.taken_away, self.faults.edits
         self.faults = _Storm(FaultPlan())
-        self.faults.taken_away = away
+        self.faults.taken_away, self.faults.edits = away, edits
         self.rates = {}
         self.sandbox.company.locks.clear()
         close_books(self.sandbox.company, None)
@@ -182,6 +310,19 @@ class QuickBooksRig:
         """Whether an object is there now."""
         books = self.sandbox.company.books
         return object_id in books.txns or object_id in books.lists
+
+    def amount(self, object_id: str) -> Decimal | None:
+        """What a transaction amounts to now."""
+        txn = self.sandbox.company.books.txns.get(object_id)
+        return txn.amount if txn is not None else None
+
+    def edited(self, object_id: str) -> frozenset[str]:
+        """The fields of a transaction that a person set last."""
+        return frozenset(name for key, name in self.faults.standing(self.sandbox.company.books) if key == object_id)
+
+    def overwritten(self) -> Sequence[str]:
+        """Edits of people that a request of ours undid."""
+        return self.overwrites
 
     def elsewhere(self) -> Sequence[Made]:
         """What we made in the other file."""
@@ -210,17 +351,39 @@ class QuickBooksRig:
             locks[self.chance.choice(_LOCKS)] = self.chance.choice((3175, 3176, 3180))
 
 
+@dataclass(frozen=True, slots=True)
+class _Apart:
+    """The clock of another machine."""
+
+    clock: Clock
+    off: timedelta
+
+    def now(self) -> datetime:
+        """What that machine believes."""
+        return self.clock.now() + self.off
+
+    def monotonic(self) -> float:
+        """Seconds since the start."""
+        return self.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self.clock.sleep(seconds)
+
+
 def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     """A small company file with a random selection of faults and of the behaviours that no source proves."""
     chance = random.Random(f"{seed}:books")  # noqa: S311 - a simulation must repeat
     without = frozenset(options.get("without", ())) | _UNSEEN
-    company, other = _company(seed, clock, "home"), _company(seed + 1, clock, "other")
+    focus = frozenset(options.get("focus", ()))
+    apart = _wants("clock_apart", without, focus) and chance.random() < (1.0 if focus else 0.25)
+    theirs = _Apart(clock, timedelta(minutes=chance.choice((-10, 10)))) if apart else clock
+    company, other = _company(seed, theirs, "home"), _company(seed + 1, theirs, "other")
     company.behaviour = other.behaviour = _behaviour(chance)
     if chance.random() < 0.3:
         # The other file looks just like this one, but for its path and what the Web Connector wrote into it.
         other.preferences = replace(other.preferences, company_name=company.preferences.company_name)
     level = chance.choice((0.3, 1.0, 1.0, 2.0))
-    focus = frozenset(options.get("focus", ()))
     chosen = [name for name in (*FAULTS, *_OWN) if name not in without and chance.random() < 0.4]
     if focus:
         chosen, level = [name for name in (*FAULTS, *_OWN) if name in focus], 2.0
@@ -232,6 +395,8 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     application = replace(application, closes_after_error=chance.random() < 0.3)
     rig = QuickBooksRig(QuickBooksSandbox(company, application), other, _Storm(plan, other), chance)
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
+    rig.is_polite = chance.random() < 0.1
+    rig.total["clock_apart"] += apart
     if _wants("closed_period", without, focus) and chance.random() < (1.0 if focus else 0.1):
         close_books(company, _today(clock) - timedelta(days=chance.randrange(10, 60)))
         rig.total["closed_period"] += 1
@@ -295,18 +460,24 @@ def _ids(books: Books) -> set[str]:
     return {*books.txns, *books.lists}
 
 
+def _fields(txn: Txn) -> dict[str, object]:
+    """What people edit."""
+    return {"memo": txn.values.get("Memo", ""), "reference": txn.values.get("RefNumber", ""), "amount": txn.amount}
+
+
+def _go_on() -> None:
+    """Nothing happens before a call."""
+
+
+def _unset(_body: bytes, _headers: Mapping[str, str]) -> Answer:
+    raise ConnectionError("no service")
+
+
 def _today(clock: Clock) -> date:
     return clock.now().date()
 
 
 def _result(document: bytes) -> str:
-    """The text of the first element inside a SOAP body."""
-    try:
-        return "".join(str(text) for text in etree.fromstring(document)[-1][0].itertext())
-    except (etree.XMLSyntaxError, IndexError):
-        return ""
-
-
-def _argument(document: bytes, name: str) -> str:
-    call = etree.fromstring(document)[-1][0]
-    return next((child.text or "" for child in call if etree.QName(child).localname == name), "")
+    """The document that an answer to sendRequestXML carries."""
+    found = _SENT.search(document)
+    return unescape(found[1].decode(), {"&#13;": "\r"}) if found else ""

@@ -65,7 +65,9 @@ ROUTES = (
     Route("POST", "/webhooks/{}/verify", None, webhooks.verify_webhook),
     Route("DELETE", "/webhooks/{}", None, webhooks.delete_webhook),
 )
-_PATTERNS = [(route, re.compile(PREFIX + route.path.replace("{}", "([^/]+)"))) for route in ROUTES]
+_PATTERNS: defaultdict[str, list[tuple[Route, re.Pattern[str]]]] = defaultdict(list)
+for _route in ROUTES:
+    _PATTERNS[_route.method].append((_route, re.compile(PREFIX + _route.path.replace("{}", "([^/]+)"))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class RampSimulator:
             self.deliver(self.sender)
         if lost:
             raise ConnectionReset(f"the simulated connection was closed during {call.method} {call.path}")
-        return replace(answer, headers={**answer.headers, "x-trace-id": trace})
+        return HttpReply(answer.status, {**answer.headers, "x-trace-id": trace}, answer.body)
 
     def _answer(self, call: HttpCall, fault: Fault | None) -> HttpReply:
         syncs.expire_sync_requests(self.world)
@@ -170,9 +172,9 @@ class RampSimulator:
             return self._tokens.revoke(call)
         grant = self._tokens.check(call)
         world = self.world
-        for route, pattern in _PATTERNS:
+        for route, pattern in _PATTERNS.get(call.method, ()):
             match = pattern.fullmatch(call.path)
-            if match is None or route.method != call.method or (route.since_2026 and world.profile == "2025-08"):
+            if match is None or (route.since_2026 and world.profile == "2025-08"):
                 continue
             require(grant, route.scope)
             request = Request(

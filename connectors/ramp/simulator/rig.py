@@ -11,18 +11,20 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
-from connectors.ramp.sandbox import RampSandbox
-from connectors.ramp.simulator import build, syncs
+from connectors.ramp.sandbox import WEBHOOK_SECRET, RampSandbox
+from connectors.ramp.simulator import build, syncs, webhooks
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
 from connectors.ramp.simulator.records import (
     Account,
     Bill,
+    Delivery,
     Line,
     Money,
     Options,
     Profile,
     Selection,
+    Subscription,
     Transaction,
     Vendor,
 )
@@ -31,7 +33,7 @@ from connectors.ramp.simulator.world import bill_ready
 from engine.clock import Clock
 from engine.contract import Json
 from engine.money import from_minor
-from engine.rigs import Hears, Standing, Told, Wanted
+from engine.rigs import Hears, Posts, Standing, Told, Wanted
 
 if TYPE_CHECKING:
     import httpx
@@ -59,7 +61,11 @@ _DEEDS: Mapping[str, float] = {
     "pay": 0.25, "edit_amount": 0.15, "edit_memo": 0.15, "edit_coding": 0.1, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
     "late_transaction": 0.2, "clear": 0.3, "vendor_off": 0.05, "delete": 0.03, "approve": 0.3,
 }  # fmt: skip
-_MOST_BILLS = 6
+# What happens to webhooks on their way, each with its usual rate for a delivery.
+_ON_THE_WAY: Mapping[str, float] = {
+    "hook_dropped": 0.3, "hook_again": 0.3, "hook_forged": 0.3, "hook_late": 0.2, "hook_shuffled": 0.5, "hook_doubled": 0.3,
+}  # fmt: skip
+_MOST_BILLS = 5
 
 
 @dataclass(slots=True)
@@ -73,6 +79,9 @@ class RampRig:
     shown: dict[tuple[str, str], set[Decimal]] = field(default_factory=dict)
     by_hand: set[tuple[str, str, str]] = field(default_factory=set)
     total: Counter[str] = field(default_factory=Counter)
+    hooks: dict[str, float] = field(default_factory=dict)
+    # Every webhook that was ever sent, to be sent once more.
+    posted: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
 
     @property
     def _simulator(self) -> RampSimulator:
@@ -107,7 +116,45 @@ class RampRig:
         """No more faults; an API that is slow stays so no longer."""
         self.total += self._simulator.faults.counts
         self._simulator.faults = FaultPlan(0)
-        self.deeds = {}
+        self.deeds, self.hooks = {}, {}
+
+    def deliver(self, posts: Posts) -> list[str]:
+        """Send the webhooks that are due; some are lost, late, doubled, repeated, in another order, or not from here."""
+        lines: list[str] = []
+        self._simulator.world.outage = self._hits("hook_dropped")
+
+        def send(delivery: Delivery) -> int:
+            if self._hits("hook_late"):
+                raise OSError("the endpoint cannot be reached")
+            headers = dict(delivery.headers)
+            kind = "again" if any(body == delivery.body for _, body in self.posted) else "fresh"
+            status = posts(headers, delivery.body, kind)
+            self.posted.append((headers, delivery.body))
+            lines.append(f"webhook {delivery.type}: {status}")
+            return status
+
+        self._simulator.deliver(send)
+        if self.posted and self._hits("hook_again"):
+            lines.append(f"webhook again: {_sent(posts, *self.chance.choice(self.posted), 'again')}")
+        if self._hits("hook_forged"):
+            lines.append(f"webhook forged: {_sent(posts, *self._forged(), 'forged')}")
+        return lines
+
+    def _hits(self, name: str) -> bool:
+        rate = self.hooks.get(name, 0.0)
+        happens = rate > 0 and self.chance.random() < rate
+        self.total[name] += happens
+        return happens
+
+    def _forged(self) -> tuple[Mapping[str, str], bytes]:
+        """A webhook that nobody signed with the secret: made up, or a true one with a bit turned."""
+        if self.posted and self.chance.random() < 0.5:
+            headers, body = self.chance.choice(self.posted)
+            at = self.chance.randrange(len(body))
+            return headers, body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        about = next(iter(self._simulator.world.bills), "none")
+        event = {"id": f"forged-{self.total['hook_forged']}", "type": "bills.approved", "object": {"id": about}}
+        return {"x-ramp-webhook-signature": "0" * 64}, json.dumps(event).encode()
 
     def look(self) -> None:
         """Note the amounts that are shown now."""
@@ -359,15 +406,54 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
     rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
-    names = chance.sample(_NAMES, chance.randrange(1, 5))
+    _subscribe(simulator)
+    rig.hooks = {
+        name: rate * chance.uniform(0.5, 1.5)
+        for name, rate in _ON_THE_WAY.items()
+        if name not in without and (name in focus if focus else chance.random() < 0.5)
+    }
+    _spread(simulator, rig)
+    names = chance.sample(_NAMES, chance.randrange(1, 4))
     for name in names:
         _vendor(rig, name)
-    for _ in range(chance.randrange(1, 6)):
+    for _ in range(chance.randrange(1, 4)):
         rig.add_bill()
-    for _ in range(chance.randrange(4)):
+    for _ in range(chance.randrange(3)):
         rig.add_transaction()
     rig.look()
     return rig
+
+
+def _subscribe(simulator: RampSimulator) -> None:
+    """The subscription that a company makes when it is set up, its challenge answered."""
+    world = simulator.world
+    known = webhooks.OLD_EVENTS if world.profile == "2025-08" else webhooks.NEW_EVENTS
+    made = Subscription(
+        id=world.names.uuid("webhook"),
+        url="https://localhost/webhooks/sim/ramp",
+        event_types=tuple(sorted(known - {webhooks.VERIFICATION})),
+        created_at=world.now,
+        updated_at=world.now,
+        status="active",
+        secret=WEBHOOK_SECRET,
+    )
+    world.subscriptions[made.id] = made
+
+
+def _spread(simulator: RampSimulator, rig: RampRig) -> None:
+    """Doubling and shuffling are the sender's own doing."""
+    doubled, shuffled = rig.hooks.pop("hook_doubled", 0.0), rig.hooks.pop("hook_shuffled", 0.0)
+    rig.total["hook_doubled"] += doubled > 0
+    rig.total["hook_shuffled"] += shuffled > 0
+    options = simulator.world.options
+    simulator.world.options = replace(options, webhook_duplicates=doubled, webhook_shuffle=shuffled > 0)
+
+
+def _sent(posts: Posts, headers: Mapping[str, str], body: bytes, kind: str) -> str:
+    try:
+        return str(posts(headers, body, kind))
+    except ConnectionError:
+        return "no answer"
 
 
 def _vendor(rig: RampRig, name: str) -> Vendor:
@@ -385,6 +471,7 @@ def _options(chance: random.Random) -> Options:
         refuse_resync=either(),
         refuse_key_reuse=either(),
         payment_needs_bill=either(),
+        webhook_secret=WEBHOOK_SECRET,
     )
 
 

@@ -19,6 +19,7 @@ from engine.money import exponent, from_minor
 JsonObject = dict[str, Any]
 JSON_TYPE = "application/json"
 _CENT = Decimal("0.01")
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MARKED = re.compile(r'"\\u0000([^"\\]*)\\u0000"')
 
 
@@ -93,8 +94,8 @@ def not_found(what: str) -> ApiError:
 
 def dumps(value: object) -> str:
     """JSON text in which a Decimal keeps its places: Ramp prints major-unit amounts as plain numbers."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_marked)
-    return _MARKED.sub(r"\1", text)
+    text = _encode(value)
+    return _MARKED.sub(r"\1", text) if "\\u0000" in text else text
 
 
 def _marked(value: object) -> str:
@@ -102,6 +103,9 @@ def _marked(value: object) -> str:
     if isinstance(value, Decimal):
         return f"\0{value}\0"
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_marked).encode
 
 
 def reply(status: int, value: object = None) -> HttpReply:
@@ -131,8 +135,10 @@ def text_time(moment: datetime | date | None) -> str | None:
     if moment is None:
         return None
     if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time(), UTC)
-    return moment.astimezone(UTC).replace(microsecond=0).isoformat()
+        return f"{moment.isoformat()}T00:00:00+00:00"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat("T", "seconds")
 
 
 def amount(money: Money, profile: Profile) -> JsonObject:
@@ -185,6 +191,8 @@ def identifier(request: Request, name: str) -> str | None:
 
 def check_uuid(value: object, name: str) -> str:
     """A uuid in its canonical form."""
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value
     try:
         return str(uuid.UUID(str(value)))
     except ValueError as error:

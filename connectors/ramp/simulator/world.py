@@ -37,22 +37,29 @@ class Names:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._counts: defaultdict[str, int] = defaultdict(int)
+        self._fixed: dict[tuple[str, str], str] = {}
 
     def fixed(self, kind: str, key: str) -> str:
         """The uuid that belongs to a key, for ever."""
-        digest = hashlib.sha256(f"{self.seed}\x00{kind}\x00{key}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
+        made = self._fixed.get((kind, key))
+        if made is None:
+            made = self._fixed[kind, key] = self._uuid(kind, key)
+        return made
 
     def uuid(self, kind: str) -> str:
         """The next uuid of a kind."""
         self._counts[kind] += 1
-        return self.fixed(kind, f"#{self._counts[kind]}")
+        return self._uuid(kind, f"#{self._counts[kind]}")
 
     def text(self, kind: str, length: int) -> str:
         """The next base-62 text of a kind."""
         self._counts[kind] += 1
         source = random.Random(f"{self.seed}:{kind}:{self._counts[kind]}")  # noqa: S311 - a simulation must repeat
         return "".join(source.choice(BASE62) for _ in range(length))
+
+    def _uuid(self, kind: str, key: str) -> str:
+        digest = hashlib.sha256(f"{self.seed}\x00{kind}\x00{key}".encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 @dataclass(frozen=True, slots=True)

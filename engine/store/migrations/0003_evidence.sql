@@ -14,10 +14,11 @@ CREATE TABLE holdings (
     PRIMARY KEY (company, target_id, record_id)
 );
 CREATE INDEX holdings_by_seq ON holdings (company, seq);
-CREATE INDEX holdings_by_look ON holdings (company, looked_at);
+CREATE INDEX holdings_by_look ON holdings (company, state, looked_at, seq);
 CREATE INDEX holdings_by_record ON holdings (record_id);
 
--- Objects of the target that no record of ours accounts for, and that carry a marker of ours or none at all.
+-- Objects of the target that no record of ours accounts for, and that carry a marker of ours or none at all. `record_id`
+-- is the record whose marker it is: NULL until somebody has looked, 0 when there is none.
 CREATE TABLE sightings (
     company       TEXT NOT NULL,
     target_id     TEXT NOT NULL,
@@ -26,6 +27,7 @@ CREATE TABLE sightings (
     edit_sequence TEXT NOT NULL,
     data          TEXT NOT NULL,
     seen_at       TEXT NOT NULL,
+    record_id     INTEGER,
     PRIMARY KEY (company, target_id)
 );
 CREATE INDEX sightings_by_guid ON sightings (company, guid);

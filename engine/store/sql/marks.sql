@@ -56,3 +56,19 @@ UPDATE mark_calls SET attempts = attempts + 1, not_before = :not_before WHERE id
 -- name: marks_count
 SELECT outcome, state, COUNT(*) AS count FROM marks WHERE company = :company AND (:flow = '' OR flow = :flow)
 GROUP BY outcome, state;
+
+-- name: marks_withhold
+UPDATE marks SET state = 'dropped' WHERE record_id = :record_id AND outcome = 'posted' AND state = 'waiting';
+
+-- name: marks_posted_of
+SELECT * FROM marks WHERE record_id = :record_id AND outcome = 'posted' ORDER BY id;
+
+-- name: mark_revive
+UPDATE marks SET state = 'waiting' WHERE id = :id AND state = 'dropped';
+
+-- name: marks_untrue
+SELECT m.* FROM marks m JOIN records r ON r.id = m.record_id
+WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state NOT IN ('posted', 'closed') ORDER BY m.id;
+
+-- name: marks_out_of_call
+UPDATE marks SET state = 'dropped', call_id = NULL WHERE id = ?;

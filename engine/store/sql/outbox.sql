@@ -1,6 +1,7 @@
 -- name: operation_insert
-INSERT INTO operations (id, seq, company, connection, record_id, request, body, sha256, guid, mapped, follow_up, state, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
+INSERT INTO operations (id, seq, company, connection, record_id, request, body, sha256, guid, mapped, follow_up, target_id,
+                        base_id, state, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
 
 -- name: operations_next
 SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
@@ -14,6 +15,9 @@ SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'w
 -- name: operation_state
 UPDATE operations SET state = :state, message_set_id = COALESCE(:message_set_id, message_set_id),
     not_before = :not_before WHERE id = :id;
+
+-- name: operation_amend
+UPDATE operations SET body = :body, sha256 = :sha256, follow_up = :follow_up WHERE id = :id AND state = 'waiting';
 
 -- name: operation_get
 SELECT * FROM operations WHERE id = :id;

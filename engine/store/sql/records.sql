@@ -11,20 +11,37 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: records_seen
 UPDATE records SET seen_run = ? WHERE id = ?;
 
+-- name: changes_seen
+UPDATE records SET seen_run = :run
+WHERE company = :company AND flow = :flow AND stream = :stream AND phase LIKE :phase || '+%'
+  AND source_id IN (SELECT value FROM json_each(:source_ids)) AND state IN ('pending', 'deferred', 'failed', 'intended');
+
 -- name: record_payload
 UPDATE records SET payload = :payload, payload_sha256 = :payload_sha256, amount = :amount, currency = :currency,
-    party = :party, reference = :reference, dated_on = :dated_on, drifted = 0, seen_run = :seen_run, updated_at = :at
+    party = :party, reference = :reference, dated_on = :dated_on, drifted = 0, newest = NULL, seen_run = :seen_run,
+    updated_at = :at
 WHERE id = :id;
 
 -- name: record_same
-UPDATE records SET payload_sha256 = :payload_sha256, seen_run = :seen_run,
+UPDATE records SET payload_sha256 = :payload_sha256, seen_run = :seen_run, newest = NULL,
     payload = CASE WHEN state IN ('intended', 'sent', 'unknown') THEN :payload ELSE payload END,
     drifted = CASE WHEN state IN ('intended', 'sent', 'unknown') THEN drifted ELSE 0 END
 WHERE id = :id;
 
 -- name: record_drift
-UPDATE records SET drifted = 1, payload_sha256 = :payload_sha256, seen_run = :seen_run, updated_at = :at,
-    payload = CASE WHEN state IN ('intended', 'sent', 'unknown') THEN :payload ELSE payload END
+UPDATE records SET drifted = 1, payload_sha256 = :payload_sha256, newest = :payload, seen_run = :seen_run,
+    updated_at = :at
+WHERE id = :id;
+
+-- name: record_newest
+UPDATE records SET drifted = 0, payload_sha256 = :payload_sha256, newest = :payload, seen_run = :seen_run,
+    updated_at = :at
+WHERE id = :id;
+
+-- name: record_rewritten
+UPDATE records SET payload = :payload, mapped_sha256 = :mapped_sha256,
+    amount = :amount, currency = :currency, party = :party, reference = :reference, dated_on = :dated_on,
+    operation_id = :operation_id, receipt = :receipt, newest = :newest, drifted = 0, updated_at = :at
 WHERE id = :id;
 
 -- name: record_forget_seen
@@ -43,7 +60,12 @@ SELECT * FROM records WHERE id = :id;
 SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id AND phase = :phase;
 
 -- name: record_find_any_phase
-SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY id;
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id
+  AND phase NOT LIKE '%+%' ORDER BY id;
+
+-- name: record_changes
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id
+  AND phase LIKE :phase || '+%' ORDER BY id;
 
 -- name: records_by_source_id
 SELECT * FROM records WHERE company = :company AND (source_id = :source_id OR reference = :source_id) ORDER BY id;
@@ -77,7 +99,7 @@ SELECT 1 AS found FROM records WHERE company = :company AND state = 'pending' LI
 
 -- name: record_amounts
 SELECT flow, stream, state, amount, currency FROM records
-WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL;
+WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL AND phase NOT LIKE '%+%';
 
 -- name: wait_add
 INSERT INTO waits (record_id, company, wait_key) VALUES (?, ?, ?) ON CONFLICT (record_id, wait_key) DO NOTHING;

@@ -90,3 +90,6 @@ SELECT holder, fence, until_at FROM leases WHERE name = :name;
 
 -- name: schedule_claims_end
 UPDATE schedule SET next_at = :at WHERE next_at > :at AND next_at <= :until;
+
+-- name: webhook_get
+SELECT * FROM webhook_events WHERE company = :company AND connection = :connection AND event_id = :event_id;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -55,6 +56,32 @@ def refused(op_id: str, code: int, message: str = "no", request: str = "BillAdd"
     return answer(inner, f' newMessageSetID="{op_id}" messageSetStatusCode="0"')
 
 
+_QUERY = re.compile(r'<(\w+)QueryRq requestID="([^"]+)"[^>]*>(.*?)</\1QueryRq>')
+
+
+def is_survey(document: str) -> bool:
+    """Whether a document looks around: it asks for what was changed, page by page, or for ids alone."""
+    found = _QUERY.findall(document)
+    return bool(found) and all(
+        ("iterator=" in document and "ModifiedDate>" in inner) or inner.startswith(("<TxnID>", "<ListID>"))
+        for _, _, inner in found
+    )
+
+
+def quiet(document: str, **told: str) -> str:
+    """The answer to a look around: `told` for its kinds, nothing changed for the others, and every id is there."""
+    parts = []
+    for kind, name, inner in _QUERY.findall(document):
+        ids = re.findall(r"<(TxnID|ListID)>([^<]+)<", inner)
+        rets = "".join(
+            f"<{kind}Ret><{tag}>{text}</{tag}><EditSequence>7</EditSequence></{kind}Ret>" for tag, text in ids
+        )
+        rets = rets or told.get(kind, "")
+        status = 'statusCode="0" iteratorRemainingCount="0"' if rets else 'statusCode="1"'
+        parts.append(f'<{kind}QueryRs requestID="{name}" {status} statusMessage="">{rets}</{kind}QueryRs>')
+    return answer("".join(parts))
+
+
 @dataclass
 class Kit:
     """One company, one service, and the ticket of its newest session."""
@@ -70,7 +97,7 @@ class Kit:
         self.service = Service(self.outbox, self.clock, self.ids, Doorkeeper(self.clock))
 
     def configure(self, **more: str | int | bool) -> None:
-        values = settings(owner_id=OWNER, file_id=FILE, **more)
+        values = settings(**{"owner_id": OWNER, "file_id": FILE, "batch": 1, **more})
         self.outbox.data.logins["books"] = Login("acme", "books", password_hash(), values)
 
     def call(self, method: str, **arguments: str) -> Result:
@@ -106,9 +133,20 @@ class Kit:
         return str(self.call("closeConnection", ticket=self.ticket))
 
     def start(self) -> str:
-        """Log in and make the first call; returns what was sent."""
+        """Log in and make the first call; returns what was sent, after the look around."""
         assert self.login()[1] == ""
-        return self.send(hello())
+        return self.past_survey(self.send(hello()))
+
+    def next(self) -> str:
+        """What is sent next, after the look around."""
+        return self.past_survey(self.send())
+
+    def past_survey(self, document: str) -> str:
+        """Answer a look around with nothing changed and everything there; returns what is sent after it."""
+        while is_survey(document):
+            assert self.receive(quiet(document)) >= 0
+            document = self.send()
+        return document
 
     @property
     def events(self) -> list[str]:

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from engine.clock import iso
 from engine.contract import Desk, Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.errors import Bug, StoreBusy
+from engine.evidence import Figures, Holding, Seen, Sighting, Span
 
 START = datetime.fromisoformat("2026-11-21T09:00:00+00:00")
 
@@ -72,6 +74,19 @@ class Data:
     lists: dict[str, dict[str, ListObject]] = field(default_factory=dict)
     loading: dict[str, dict[str, ListObject]] = field(default_factory=dict)
     due: list[str] = field(default_factory=list)
+    facts: dict[str, Json] = field(default_factory=dict)
+    over: list[str] = field(default_factory=list)
+    reopened: int = 0
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    looked: dict[str, str] = field(default_factory=dict)
+    differences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sightings: dict[str, Sighting] = field(default_factory=dict)
+    scanned: dict[str, datetime] = field(default_factory=dict)
+    checked_at: datetime | None = None
+    halted: str | None = None
+    span: Span | None = None
+    figures: list[Figures] = field(default_factory=list)
+    finished: list[tuple[int, str]] = field(default_factory=list)
 
 
 class MemoryOutbox:
@@ -89,7 +104,14 @@ class MemoryOutbox:
             raise StoreBusy
         saved = copy.deepcopy(self.data)
         try:
-            yield Desk(MemorySessions(self), MemoryOperations(self), MemoryBooks(self))
+            yield Desk(
+                MemorySessions(self),
+                MemoryOperations(self),
+                MemoryBooks(self),
+                MemoryUnsent(self),
+                MemoryHoldings(self),
+                MemoryReconciling(self),
+            )
             self._commit()
         except BaseException:
             self.data = saved
@@ -149,6 +171,15 @@ class MemorySessions:
     def refused(self, company: str, user: str) -> None:
         self.data.refused.append((company, user))
 
+    def recall(self, company: str, name: str) -> Json | None:
+        return self.data.facts.get(name)
+
+    def remember(self, company: str, name: str, value: Json) -> None:
+        self.data.facts[name] = dict(value)
+
+    def over(self, company: str, event: str) -> None:
+        self.data.over.append(event)
+
 
 class MemoryOperations:
     def __init__(self, outbox: MemoryOutbox) -> None:
@@ -165,7 +196,7 @@ class MemoryOperations:
         return len(taken)
 
     def next(self, company: str, limit: int) -> tuple[Operation, ...]:
-        return () if self.unsettled(company) else tuple(self._ready()[:limit])
+        return () if self.unsettled(company) or self.data.halted else tuple(self._ready()[:limit])
 
     def _ready(self) -> list[Operation]:
         now = self.clock.now()
@@ -204,10 +235,7 @@ class MemoryOperations:
         self.data.settled.append(set_id)
         self.data.answers[set_id] = answer
         for outcome in outcomes:
-            row = self.data.operations[outcome.operation_id]
-            row.outcomes.append(outcome)
-            row.state = "waiting" if outcome.outcome == "retry" else outcome.outcome
-            row.not_before = self.clock.now() + timedelta(seconds=outcome.retry_after_s)
+            _conclude(self.data, outcome, self.clock.now())
 
     def uncleared(self, company: str) -> str | None:
         return self.data.settled[-1] if self.data.settled else None
@@ -217,6 +245,116 @@ class MemoryOperations:
         if found is None or found.state == "settled":
             raise Bug(f"{set_id} is not the unsettled set")
         return found
+
+
+def _conclude(data: Data, outcome: OperationOutcome, now: datetime) -> None:
+    row = data.operations[outcome.operation_id]
+    row.outcomes.append(outcome)
+    row.state = "waiting" if outcome.outcome == "retry" else outcome.outcome
+    row.not_before = now + timedelta(seconds=outcome.retry_after_s)
+    target_id = outcome.receipt.get("TxnID") or outcome.receipt.get("ListID") or row.operation.target_id
+    if outcome.outcome == "posted" and target_id:
+        kind = row.operation.request[:-3]
+        sequence = outcome.receipt.get("EditSequence", "")
+        data.holdings[target_id] = Holding(target_id, kind, len(data.holdings) + 1, sequence, row.operation)
+        data.looked[target_id] = iso(now)
+        data.sightings.pop(target_id, None)
+
+
+class MemoryUnsent:
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self.data = outbox.data
+        self.clock = outbox.clock
+
+    def kinds(self, company: str) -> tuple[str, ...]:
+        waiting = [row.operation.request for row in self.data.operations.values() if row.state == "waiting"]
+        return tuple(dict.fromkeys(waiting))
+
+    def conclude(self, company: str, outcome: OperationOutcome, answer: bytes) -> None:
+        if self.data.operations[outcome.operation_id].state != "waiting":
+            raise Bug("only what waits is concluded")
+        _conclude(self.data, outcome, self.clock.now())
+
+    def amend(self, company: str, operation_id: str, body: bytes) -> None:
+        row = self.data.operations[operation_id]
+        if row.state != "waiting":
+            raise Bug("only what waits is amended")
+        whole = row.operation.whole or row.operation.body
+        row.operation = replace(row.operation, body=body, sha256=sha256(body).hexdigest(), whole=whole)
+
+
+class MemoryHoldings:
+    """Newest first, a page at a time; one that is missing is gone, and nothing is decided about it."""
+
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self.data = outbox.data
+        self.clock = outbox.clock
+
+    def check_due(self, company: str) -> bool:
+        last = self.data.checked_at
+        return bool(self.data.holdings) and (last is None or self.clock.now() - last >= timedelta(hours=1))
+
+    def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
+        newest = sorted(self.data.holdings.values(), key=lambda item: -item.number)
+        there = [item for item in newest if item.there][:limit]
+        gone = [item for item in newest if not item.there]
+        for items in (there, gone):
+            due = [item for item in items if self.data.looked.get(item.target_id, "") < since]
+            if due:
+                return tuple(due[:limit])
+        return ()
+
+    def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:
+        return tuple(self.data.holdings[item] for item in target_ids if item in self.data.holdings)
+
+    def seen(self, company: str, seen: Sequence[Seen]) -> None:
+        for item in seen:
+            holding = self.data.holdings[item.target_id]
+            self.data.holdings[item.target_id] = replace(holding, edit_sequence=item.edit_sequence, there=True)
+            self.data.looked[item.target_id] = iso(self.clock.now())
+            self.data.differences[item.target_id] = item.differences
+
+    def missing(self, company: str, target_ids: Sequence[str]) -> None:
+        for target_id in target_ids:
+            self.data.holdings[target_id] = replace(self.data.holdings[target_id], there=False)
+            self.data.looked[target_id] = iso(self.clock.now())
+        if len([item for item in self.data.holdings.values() if not item.there]) >= 2:
+            self.data.halted = "An older backup of the company file was restored."
+
+    def checked(self, company: str) -> None:
+        self.data.checked_at = self.clock.now()
+
+    def scanned_at(self, company: str, kind: str) -> datetime | None:
+        return self.data.scanned.get(kind)
+
+    def sighted(
+        self, company: str, kind: str, sightings: Sequence[Sighting], *, scanned_at: datetime | None = None
+    ) -> None:
+        self.data.sightings.update({item.target_id: item for item in sightings})
+        if scanned_at is not None:
+            self.data.scanned[kind] = scanned_at
+
+    def candidates(self, company: str, operation: Operation) -> tuple[Sighting, ...]:
+        guid = operation.guid.strip("{}").lower()
+        return tuple(item for item in self.data.sightings.values() if item.guid in {"", guid})
+
+    def halted(self, company: str) -> str | None:
+        return self.data.halted
+
+
+class MemoryReconciling:
+    def __init__(self, outbox: MemoryOutbox) -> None:
+        self.data = outbox.data
+
+    def wanted(self, company: str) -> Span | None:
+        return self.data.span
+
+    def store(self, company: str, span: int, figures: Sequence[Figures]) -> None:
+        self.data.figures += figures
+
+    def finish(self, company: str, span: int, problem: str = "") -> None:
+        self.data.finished.append((span, problem))
+        self.data.span = None
 
 
 class MemoryBooks:
@@ -240,6 +378,9 @@ class MemoryBooks:
     def get(self, company: str, name: str, full_name: str) -> ListObject | None:
         items = self.data.lists.get(name, {}).values()
         return next((item for item in items if item.full_name.casefold() == full_name.casefold()), None)
+
+    def opened(self, company: str) -> None:
+        self.data.reopened += 1
 
     def expire(self, company: str, names: Sequence[str]) -> None:
         self.data.due += [name for name in names if name not in self.data.due]

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.qbwc import CONNECTOR, conduct, probe, recovery
+from connectors.qbwc.context import Context
 from connectors.qbwc.simulator import (
     Application,
     Behaviour,
@@ -49,8 +50,8 @@ def behaviour(chance: random.Random) -> Behaviour:
     )
 
 
-def live(seed: int) -> tuple[MemoryOutbox, CompanyFile, str]:
-    """Twelve sessions with faults, then four without; returns how the last one ended."""
+def live(seed: int) -> tuple[MemoryOutbox, CompanyFile, set[str]]:
+    """Twelve sessions with faults, then five without; returns how the last two ended."""
     chance = random.Random(seed)
     clock = FakeClock()
     outbox = MemoryOutbox(clock)
@@ -73,15 +74,16 @@ def live(seed: int) -> tuple[MemoryOutbox, CompanyFile, str]:
         clock.sleep(300)
     outbox.break_next = 0
     connector.faults = Faults()
-    for _ in range(4):
-        outcome = connector.update().outcome
+    ended = []
+    for _ in range(5):
+        ended.append(connector.update().outcome)
         clock.sleep(300)
-    return outbox, company, outcome
+    return outbox, company, set(ended[-2:])
 
 
 def faults_of(seed: int) -> list[str]:
     """What is wrong after that life; nothing, when the promises held."""
-    outbox, company, outcome = live(seed)
+    outbox, company, ended = live(seed)
     states = Counter(row.state for row in outbox.data.operations.values())
     guids = Counter(txn.guid for txn in company.txns("Bill"))
     found = []
@@ -91,8 +93,9 @@ def faults_of(seed: int) -> list[str]:
         found.append(f"bills {dict(guids)}")
     if len([item for item in company.items("Vendor") if item.name == f"New {seed}"]) != 1:
         found.append("the vendor is not there once")
-    if outcome != "no_work":
-        found.append(f"the last session was {outcome}")
+    # One of them may look whether everything is still there, as is done every hour.
+    if not ended <= {"no_work", "done"} or "no_work" not in ended:
+        found.append(f"the last sessions were {sorted(ended)}")
     if any(len(set_id) > 23 for set_id in outbox.data.sets):
         found.append("a message-set id is too long")
     receipts = {row.outcomes[-1].receipt.get("TxnID") for row in outbox.data.operations.values() if row.outcomes}
@@ -145,7 +148,7 @@ def test_a_resend_without_looking_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_new_id_at_every_sending_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(ctx: conduct.Context, set_id: str, reason: str) -> None:
+    def forget(ctx: Context, set_id: str, reason: str) -> None:
         unsettled = ctx.desk.operations.unsettled(ctx.company)
         assert unsettled is not None
         outcomes = [OperationOutcome(operation.id, "retry") for operation in unsettled.operations]
@@ -161,7 +164,7 @@ def test_a_look_up_that_never_finds_is_found(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_failed_answer_taken_for_a_refusal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def settled(ctx: conduct.Context, state: State, hresult: str, message: str) -> State:
+    def settled(ctx: Context, state: State, hresult: str, message: str) -> State:
         unsettled = ctx.desk.operations.unsettled(ctx.company)
         if unsettled is None:
             return replace(state, flight=None, paging=None, gate="new" if state.gate == "asked" else state.gate)

@@ -97,7 +97,7 @@ def test_lists_are_read_first_page_by_page_and_once() -> None:
     assert kit.outbox.data.lists["Account"]["1"] == ListObject(
         "1", "Travel", data={"AccountType": "Expense", "account_type": "Expense"}
     )
-    assert ids_of(kit.send())[0] == op(1)
+    assert ids_of(kit.next())[0] == op(1)
 
 
 def test_a_lost_page_starts_the_list_anew() -> None:
@@ -131,7 +131,7 @@ def test_a_list_that_cannot_be_read_is_told_and_does_not_stop_the_writes(inner: 
     kit.start()
     kit.receive(answer(inner))
     assert kit.outbox.data.notes == [("list_failed", note, True)]
-    assert ids_of(kit.send())[0] == op(1)
+    assert ids_of(kit.next())[0] == op(1)
 
 
 @pytest.mark.parametrize("code", [1, 3250])
@@ -300,7 +300,7 @@ def test_without_a_usable_hello_quickbooks_is_asked(hcp: str) -> None:
     )
     assert kit.outbox.data.sets == {}
     assert kit.receive(hello()) == 0
-    assert ids_of(kit.send())[0] == op(1)
+    assert ids_of(kit.next())[0] == op(1)
 
 
 def test_quickbooks_is_asked_once_only() -> None:
@@ -318,7 +318,7 @@ def test_a_question_whose_answer_was_lost_is_asked_again() -> None:
     assert "<HostQueryRq" in kit.send()
     assert "<HostQueryRq" in kit.send()
     assert kit.receive(hello()) == 0
-    assert ids_of(kit.send())[0] == op(1)
+    assert ids_of(kit.next())[0] == op(1)
 
 
 def test_an_answer_to_another_query_is_not_used() -> None:
@@ -364,7 +364,7 @@ def test_an_answer_to_nothing_is_refused() -> None:
     kit.login()
     assert kit.receive(posted(op(1))) == -1
     assert kit.error() == "An answer came that nothing was sent for. It was not used."
-    assert ids_of(kit.send(hello()))[0] == op(1)
+    assert ids_of(kit.past_survey(kit.send(hello())))[0] == op(1)
 
 
 def test_asking_again_instead_of_answering_puts_the_write_in_doubt() -> None:
@@ -426,7 +426,7 @@ def test_a_kept_answer_settles_the_write() -> None:
     kit, _ = in_doubt()
     assert kit.receive(posted(op(1))) == 50
     assert outcomes(kit, 1) == ["posted"]
-    assert ids_of(kit.send()) == (op(2), op(1))
+    assert ids_of(kit.next()) == (op(2), op(1))
 
 
 @pytest.mark.parametrize("code", ["600", "9002", "9005"])
@@ -454,7 +454,7 @@ def test_what_is_found_is_posted_and_not_sent_again() -> None:
     kit.receive(found)
     assert outcomes(kit, 1) == ["posted"]
     assert kit.outbox.data.operations[op(1)].outcomes[0].receipt["TxnID"] == "1A-1"
-    assert ids_of(kit.send()) == (op(2), op(1))
+    assert ids_of(kit.next()) == (op(2), op(1))
 
 
 def test_9001_is_looked_for_and_then_held() -> None:
@@ -516,9 +516,9 @@ def test_a_taken_vendor_name_is_looked_up_and_adopted() -> None:
     kit.start()
     assert kit.receive(refused(new.id, 3100, "in use", "VendorAdd")) == 0
     probe = kit.send()
-    assert '<VendorQueryRq requestID="q2.0.0"><FullName>Acme Supply</FullName>' in probe
+    assert '<VendorQueryRq requestID="q3.0.0"><FullName>Acme Supply</FullName>' in probe
     ret = "<VendorRet><ListID>8-1</ListID><EditSequence>3</EditSequence><Name>Acme Supply</Name></VendorRet>"
-    assert kit.receive(answer(f'<VendorQueryRs requestID="q2.0.0" statusCode="0">{ret}</VendorQueryRs>')) == 100
+    assert kit.receive(answer(f'<VendorQueryRs requestID="q3.0.0" statusCode="0">{ret}</VendorQueryRs>')) == 100
     found = kit.outbox.outcome(new.id)
     assert found is not None
     assert (found.outcome, found.receipt["ListID"]) == ("posted", "8-1")
@@ -529,7 +529,7 @@ def test_a_missing_vendor_makes_its_list_due_for_the_next_session_only() -> None
     kit.outbox.data.due = ["Vendor"]
     kit.start()
     kit.receive(answer('<VendorQueryRs requestID="q1" statusCode="1"/>'))
-    kit.send()
+    kit.next()
     text = "There is an invalid reference to QuickBooks Vendor &quot;Nope&quot; in the Bill."
     assert kit.receive(refused(op(1), 3140, text)) == 100
     assert (outcomes(kit, 1), kit.outbox.data.due) == (["deferred"], ["Vendor"])
@@ -541,7 +541,7 @@ def test_a_retry_waits_and_travels_under_a_new_id() -> None:
     assert kit.receive(refused(op(1), 3175, "in use")) == 100
     kit.clock.sleep(31)
     kit.login()
-    document = kit.send(hello())
+    document = kit.past_survey(kit.send(hello()))
     new, old = ids_of(document)
     assert (old, new not in {None, op(1)}) == (op(1), True)
     assert bill(1).body.decode() in document
@@ -610,7 +610,7 @@ def test_a_com_error_over_our_own_queries_costs_nothing() -> None:
     kit.start()
     assert kit.receive("", "0x80040400", "parse") == 0
     assert kit.events == ["list_failed"]
-    assert ids_of(kit.send())[0] == op(1)
+    assert ids_of(kit.next())[0] == op(1)
     kit = with_bills()
     kit.login()
     kit.send()

@@ -42,7 +42,7 @@ LOCKED = "The object is locked by another user."
         (3176, "", "retry"),
         (3180, LOCKED, "retry"),
         (3180, "There was an error when saving a Bill.", "failed"),
-        (3200, "", "deferred"),
+        (3200, "", "stale"),
         (3210, "", "failed"),
         (3231, "", "retry"),
         (3250, "", "failed"),

@@ -50,6 +50,44 @@ def test_an_operation_is_what_was_frozen(store: Store) -> None:
     assert outbox.operation_of(row) == made
 
 
+def test_a_modify_comes_with_what_it_changes(store: Store) -> None:
+    with store.write() as tx:
+        outbox.add(tx, COMPANY, AT, [operation(add(tx), "op-1", b"<one/>")])
+        outbox.put(tx, "op-1", "done")
+        changing = replace(operation(add(tx, "b-2"), "op-2", b"<two/>"), target_id="1A-7", base_id="op-1")
+        outbox.add(tx, COMPANY, AT, [changing])
+        (row,) = outbox.ready(tx, COMPANY, AT, 9)
+    made = outbox.operation_of(row)
+    assert (made.target_id, made.base, made.body, made.whole) == ("1A-7", b"<one/>", b"<two/>", b"<two/>")
+    with store.write() as tx:
+        outbox.freeze_set(tx, COMPANY, AT, message_set(tx))
+        (again,) = outbox.unsettled(tx, COMPANY).operations  # type: ignore[union-attr]  # it was frozen
+    assert again == made
+
+
+def test_a_waiting_operation_is_given_other_bytes(store: Store) -> None:
+    with store.write() as tx:
+        outbox.add(
+            tx, COMPANY, AT, [replace(operation(add(tx), "op-1", b"<whole/>"), target_id="1A-7", base_id="none")]
+        )
+    for body in (b"<part/>", b"<other/>"):
+        with store.write() as tx:
+            outbox.amend(tx, "op-1", body)
+            (row,) = outbox.ready(tx, COMPANY, AT, 9)
+        made = outbox.operation_of(row)
+        assert (made.body, made.sha256, made.whole, made.base) == (body, sha256(body).hexdigest(), b"<whole/>", b"")
+        assert row["follow_up"] == '{"whole":"<whole/>"}'
+
+
+@pytest.mark.parametrize("state", ["sent", "done", "held", "cancelled", ""])
+def test_what_does_not_wait_keeps_its_bytes(store: Store, state: str) -> None:
+    with store.write() as tx:
+        filled(tx, "op-1")
+        outbox.put(tx, "op-1", state or "waiting")
+    with pytest.raises(Bug), store.write() as tx:
+        outbox.amend(tx, "op-1" if state else "op-2", b"<other/>")
+
+
 def test_an_operation_id_is_used_once(store: Store) -> None:
     with store.write() as tx:
         filled(tx, "op-1")

@@ -1,0 +1,121 @@
+"""What may be written next: what was looked for before and is there already is never sent again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from connectors.qbwc import pace, probe, survey
+from connectors.qbwc.context import Context
+from connectors.qbwc.pace import Pace
+from connectors.qbwc.probe import Found
+from connectors.qbwc.state import State
+from engine.contract import Desk, Operation, OperationOutcome
+from engine.jsontext import plain
+
+# Operations that are looked at beyond those to be sent, when some of them must wait for another session.
+_BEHIND = 200
+# Operations that one call concludes because they were found: it must answer soon, and the next one goes on.
+_MOST_CONCLUDED = 100
+_FOUND = "found in QuickBooks; it was written before"
+_ADOPTED = "the vendor existed in QuickBooks and is used"
+
+
+def has_operations(desk: Desk, company: str) -> bool:
+    """Whether there is an operation to send, preparing waiting records when there is none yet."""
+    return bool(desk.operations.next(company, 1)) or (
+        desk.operations.refill(company) > 0 and bool(desk.operations.next(company, 1))
+    )
+
+
+def waiting_requests(ctx: Context) -> tuple[str, ...]:
+    """The requests of all operations that could be sent; none while nothing may be written."""
+    if ctx.desk.holdings.halted(ctx.company) is not None or not has_operations(ctx.desk, ctx.company):
+        return ()
+    return ctx.desk.unsent.kinds(ctx.company)
+
+
+def current_pace(ctx: Context, state: State) -> Pace:
+    """How much may go together now."""
+    if state.single:
+        return Pace(most=1)
+    known = pace.initial(ctx.desk.sessions.recall(ctx.company, "pace"), state.options)
+    return replace(known, limit=state.pace) if state.pace else known
+
+
+def next_set(ctx: Context, state: State) -> tuple[Operation, ...]:
+    """The operations of the next message set, in order; none while nothing may be written."""
+    if ctx.desk.holdings.halted(ctx.company) is not None:
+        return ()
+    may = current_pace(ctx, state)
+    wanted = min(may.limit, may.most)
+    held_up = bool(state.survey.failed or state.merging.later)
+    limit = wanted + _BEHIND if held_up else wanted
+    operations = ctx.desk.operations.next(ctx.company, limit)
+    if len(operations) < wanted and ctx.desk.operations.refill(ctx.company):
+        operations = ctx.desk.operations.next(ctx.company, limit)
+    may_go = [op for op in operations if op.id not in state.merging.later and survey.may_be_written(state, op.request)]
+    return tuple(may_go[: pace.take(may, may_go)])
+
+
+def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """The modifies among them that were not held against QuickBooks' present object in this session."""
+    return tuple(op for op in operations if op.request.endswith("Mod") and op.id not in state.merging.merged)
+
+
+def conclude_known(ctx: Context, state: State) -> State:
+    """Settle what was found in QuickBooks before it was ever sent, so that what is next may really be sent."""
+    done: Counter[str] = Counter()
+    while done.total() < _MOST_CONCLUDED:
+        operations = next_set(ctx, state)
+        outcomes = [
+            outcome for op in operations if op.id not in state.judged and (outcome := _known(ctx, op)) is not None
+        ]
+        if not outcomes:
+            state = replace(state, judged=tuple(operation.id for operation in operations))
+            break
+        for outcome in outcomes:
+            answer = plain({"found": outcome.message, "receipt": dict(outcome.receipt)})
+            ctx.desk.unsent.conclude(ctx.company, outcome, answer.encode())
+            done[outcome.outcome] += 1
+    return count(state, done)
+
+
+def count(state: State, done: Mapping[str, int]) -> State:
+    """Add to what the session has done."""
+    counts = {name: state.counts.get(name, 0) + done.get(name, 0) for name in {*state.counts, *done}}
+    return replace(state, counts=counts, done=state.done + sum(done.values()))
+
+
+def _known(ctx: Context, operation: Operation) -> OperationOutcome | None:
+    """The outcome of an operation that an earlier life of ours, or a person, has written already."""
+    if operation.sent_before or not operation.request.endswith("Add"):
+        # What was sent before came back because it is certainly not there.
+        return None
+    marks = probe.marks_of(operation)
+    sighted = [item for item in ctx.desk.holdings.candidates(ctx.company, operation) if item.kind == marks.kind]
+    if not sighted:
+        return None
+    found = probe.judge(marks, [item.data for item in sighted])
+    if found.kind == "hit":
+        ours = marks.kind != "Vendor" or found.receipt.get("ListID") in {i.target_id for i in sighted if i.guid}
+        return OperationOutcome(operation.id, "posted", found.receipt, message=_FOUND if ours else _ADOPTED)
+    if found.kind == "none" or marks.kind == "Vendor":
+        # QuickBooks itself refuses a name that is taken.
+        return None
+    return OperationOutcome(operation.id, "held", code=found.kind, message=found.message, hint=_for_a_person(found))
+
+
+def _for_a_person(found: Found) -> str:
+    """What to do; the engine puts the record in the place of `ID`."""
+    if found.kind == "twice":
+        return (
+            "delete all but one of them in QuickBooks, then name the one that stays: "
+            f"`flowctl retry ID --there {found.ids[0]}`"
+        )
+    return (
+        "somebody may have entered it by hand; look at it in QuickBooks. When it is the same, run "
+        f"`flowctl retry ID --there {found.ids[0]}` and nothing is written; when it is another one, run "
+        "`flowctl retry ID --not-there` and this one is written as well"
+    )

@@ -1,0 +1,175 @@
+"""What taking in records and changing posted ones share: the batch they work in, and the steps a record takes there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine import pipeline
+from engine.contract import Json
+from engine.errors import Bug, ExpressionError
+from engine.follow import Hand
+from engine.jsontext import plain
+from engine.pipeline import Desk, Frozen, Parked
+from engine.program import StreamProgram
+from engine.store import journal, outbox, records, work
+from engine.store.base import Row, Tx
+from engine.store.records import Move, Reason
+
+# What may still change without anybody having been told.
+OPEN = frozenset({"pending", "deferred", "failed", "skipped"})
+
+
+@dataclass(slots=True)
+class Batch:
+    """Where a page is taken in, and what came of it so far."""
+
+    tx: Tx
+    hand: Hand
+    desk: Desk
+    run: int
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def move(batch: Batch, step: Move) -> None:
+    """One step of one record."""
+    records.move(batch.tx, batch.hand.company, batch.hand.at, batch.hand.actor, [step])
+
+
+def withdraw(batch: Batch, row: Row) -> bool:
+    """Take back an operation that waits; the record is pending again. False when it is under way, perhaps in the target.
+
+    One that was sent before and waits again did certainly not run, so it may be taken back like any other.
+    """
+    operation = batch.tx.one("operation_get", {"id": row["operation_id"]})
+    if operation is None or operation["state"] != "waiting":
+        return False
+    outbox.put(batch.tx, operation["id"], "cancelled")
+    move(batch, Move(row, "pending", "changed", detail={"cancelled": operation["id"]}))
+    return True
+
+
+def as_pending(batch: Batch, row: Row) -> Row:
+    """The record, pending; moved there when it is parked."""
+    full = batch.tx.one("record_get", {"id": row["id"]})
+    assert full is not None
+    if full["state"] == "pending":
+        return full
+    if full["state"] not in OPEN:  # it has an operation, and a second one would be posted as well
+        raise Bug(f"record {full['id']} is {full['state']} and cannot begin anew")
+    operation = batch.tx.one("operation_get", {"id": full["operation_id"]}) if full["operation_id"] else None
+    if operation is not None and operation["state"] == "held":
+        outbox.put(batch.tx, operation["id"], "cancelled")
+    move(batch, Move(full, "pending", "changed", records.load_reasons(full)))
+    moved = batch.tx.one("record_get", {"id": row["id"]})
+    assert moved is not None
+    return moved
+
+
+def current(batch: Batch, stream: StreamProgram, row: Row) -> Row:
+    """The source changed after the record was sent, and then the target refused it: what people see is read anew as well."""
+    try:
+        intake = pipeline.take_in(stream, batch.desk, json.loads(row["newest"] or row["payload"]))
+    except ExpressionError:  # it is reported when it is prepared
+        return row
+    records.refresh(batch.tx, row["id"], row["seen_run"], batch.hand.at, intake)
+    settled_drift(batch, row)
+    fresh = batch.tx.one("record_get", {"id": row["id"]})
+    assert fresh is not None
+    return fresh
+
+
+def drifted(batch: Batch, row: Row, kept: Mapping[str, Any], reference: str | None, *, alert: bool = True) -> None:
+    """The source is not what was sent, and nothing makes the target agree by itself: never a second Add.
+
+    `kept` is what the source says now, as it is remembered. With `alert`, a person is told what differs.
+    """
+    hand, state = batch.hand, row["state"]
+    batch.tx.run("record_drift", {**kept, "at": hand.at})
+    flow, name = row["flow"], row["stream"]
+    detail = {"payload": kept["payload_sha256"], "was": row["payload_sha256"], "state": state}
+    entry = journal.Entry("drifted", flow, name, row["id"], row["source_id"], state, state, detail)
+    journal.append(batch.tx, hand.company, hand.at, hand.actor, [entry])
+    batch.counts["drifted"] += 1
+    if alert:
+        text = f"{flow}/{name}/{reference or row['source_id']}"
+        told = work.Alert(
+            "drifted",
+            f"{flow}/{name}/{row['source_id']}",
+            f"{text}: the source record changed after it was {state}",
+            "compare both sides and correct the posted entry by hand",
+        )
+        work.raise_alert(batch.tx, hand.company, told, hand.at)
+
+
+def settled_drift(batch: Batch, row: Row) -> None:
+    """The source and what was sent agree again, or will: whoever was told need not look any more."""
+    subject = f"{row['flow']}/{row['stream']}/{row['source_id']}"
+    work.resolve_alert(batch.tx, batch.hand.company, "drifted", subject, batch.hand.at)
+
+
+def same(batch: Batch, stream: StreamProgram, row: Row, data: Json) -> bool:
+    """Whether the record would be written as it was.
+
+    An object of the target counts by its id: that it was renamed there, or is gone, is no news of the source. One that
+    is missing is gone there when what was written misses it now as well.
+    """
+    if row["mapped_sha256"] is not None and pipeline.map_digest(stream, batch.desk, data) == row["mapped_sha256"]:
+        return True
+    operation = batch.tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    if operation is None:
+        return False
+    found = _mapped(batch, stream, data)
+    if found is None:
+        return False
+    mapped, missing = found
+    lenient = False
+    if missing and row["state"] != "intended":
+        before = _mapped(batch, stream, json.loads(row["payload"]))
+        lenient = before is not None and all(reason in before[1] for reason in missing)
+    return _alike(json.loads(operation["mapped"]), json.loads(plain(mapped)), lenient=lenient)
+
+
+def _mapped(batch: Batch, stream: StreamProgram, data: Json) -> tuple[Mapping[str, Any], list[Reason]] | None:
+    """What a record is mapped to now and what it misses, or None when it cannot be mapped."""
+    context = pipeline.RecordContext(batch.desk.resolver, batch.desk.settings, data)
+    try:
+        return stream.map(data, context), context.missing
+    except ExpressionError:
+        return None
+
+
+def _alike(old: Any, new: Any, *, lenient: bool) -> bool:
+    if isinstance(old, dict) and isinstance(old.get("list_id"), str):
+        return (isinstance(new, dict) and new.get("list_id") == old["list_id"]) or (lenient and new is None)
+    if isinstance(old, dict) and isinstance(new, dict):
+        # What a newer version of the flow maps beside it was not written then.
+        return all(name in new and _alike(old[name], new[name], lenient=lenient) for name in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(_alike(a, b, lenient=lenient) for a, b in zip(old, new, strict=True))
+    return bool(old == new)
+
+
+def new_operation(connection: str, record_id: int, prepared: Frozen) -> outbox.NewOperation:
+    """What is ready to be written, as the outbox takes it."""
+    return outbox.NewOperation(
+        prepared.operation_id,
+        connection,
+        record_id,
+        prepared.request,
+        prepared.body,
+        prepared.guid,
+        prepared.mapped,
+        prepared.follow_up,
+        prepared.target_id,
+        prepared.base_id,
+    )
+
+
+def state_of(parked: Parked) -> records.State:
+    """The state of a record that is not written now."""
+    states: Mapping[str, records.State] = {"deferred": "deferred", "failed": "failed"}
+    return states.get(parked.state, "skipped")

@@ -1,0 +1,102 @@
+"""The bookkeeper of a schedule: maps what is missing, says what became of what is held, decides what is asked."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from engine import worklist
+from engine.campaign.crash import Machine, Process
+from engine.campaign.witness import Witness
+from engine.follow import Hand
+from engine.pipeline import guid_of
+from engine.rigs import BooksRig
+from engine.store import lists
+from engine.store.base import Row, Tx
+
+
+@dataclass(slots=True)
+class Person:
+    """Somebody who looks into both sides, and then says so in flowctl."""
+
+    chance: random.Random
+    machine: Machine
+    books: BooksRig
+    witness: Witness
+    # Whether everything is decided that can be; a busy person leaves some of it for the next time.
+    is_thorough: bool = False
+
+    def works(self, process: Process) -> None:
+        """Do what waits for a person."""
+        with process.store.write() as tx:
+            self._map(tx)
+            self._declare(tx)
+            self._decide(tx)
+            rows = [*worklist.parked(tx, self._company, "failed"), *worklist.parked(tx, self._company, "deferred")]
+            chosen = [row for row in rows if self.chance.random() < 0.7]
+            worklist.retry(tx, self._hand(), chosen, "")
+
+    @property
+    def _company(self) -> str:
+        return self.machine.company
+
+    def _hand(self) -> Hand:
+        return Hand(self._company, self.machine.world.at(), "bookkeeper")
+
+    def _map(self, tx: Tx) -> None:
+        flow = self.machine.program.flow
+        for gap in worklist.gaps(tx, self._company, flow.name):
+            lookup = flow.lookup(gap.lookup) if gap.lookup else None
+            if lookup is None:
+                continue
+            known = [item for item in lists.objects(tx, self._company, lookup.list) if _usable(item)]
+            if known and self.chance.random() < 0.9:
+                target = self.chance.choice(known)
+                row = lists.Mapping(flow.name, lookup.name, gap.key, target.full_name, target.list_id)
+                self.witness.note(f"  a person maps {lookup.name} {gap.label} to {target.full_name}")
+                worklist.save_mapping(tx, self._hand(), flow, row)
+
+    def _declare(self, tx: Tx) -> None:
+        """The truth about what is held: look into the books."""
+        for row in worklist.parked(tx, self._company, "unknown"):
+            full = tx.one("record_get", {"id": row["id"]})
+            assert full is not None
+            found = self._made_for(full)
+            try:
+                worklist.declare(tx, self._hand(), row, found, "")
+                self.witness.note(f"  a person says that {row['stream']}/{row['source_id']} is {found or 'not there'}")
+            except worklist.NotHeld:
+                continue
+
+    def _decide(self, tx: Tx) -> None:
+        """What is gone from the books is posted again, or left out; what is there again is left to be found."""
+        for row in worklist.parked(tx, self._company, "vanished"):
+            full = tx.one("record_get", {"id": row["id"]})
+            assert full is not None
+            if self._made_for(full) or (not self.is_thorough and self.chance.random() < 0.3):
+                continue
+            again = self.chance.random() < 0.6
+            decide = worklist.post_again if again else worklist.leave_out
+            decide(tx, self._hand(), [row], "")
+            said = "has it posted again" if again else "leaves it out"
+            self.witness.note(f"  {row['stream']}/{row['source_id']} is gone: a person {said}")
+
+    def _made_for(self, row: Row) -> str | None:
+        """The object of a record that is in the books now, whichever life of ours wrote it."""
+        guid = marker(self._company, row)
+        for made in self.books.live():
+            if self.witness.maker.get(made.id) == row["operation_id"] or made.guid.strip("{}").lower() == guid:
+                return made.id
+        return None
+
+
+def marker(company: str, row: Row) -> str:
+    """What the books show as the mark of a record: lower case, without braces."""
+    guid = guid_of(company, row["flow"], row["stream"], row["source_id"], row["phase"])
+    return guid.strip("{}").lower()
+
+
+def _usable(item: Any) -> bool:
+    kinds = ("Expense", "CostOfGoodsSold")
+    return bool(item.active) and str(item.data.get("type") or item.data.get("account_type") or kinds[0]) in kinds

@@ -1,0 +1,228 @@
+"""Sets the scene of one schedule: both simulated vendors, our disk with everything connected, and what may go wrong."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache, lru_cache
+from typing import Any
+
+from engine import registry
+from engine.campaign.clock import STARTS, TrueClock
+from engine.campaign.crash import FAULTS, Chaos, Machine
+from engine.campaign.disk import Disk
+from engine.campaign.witness import Witness
+from engine.connecting import connect
+from engine.contract import Login, Served, Visitor
+from engine.errors import Bug
+from engine.program import FlowProgram
+from engine.rigs import BooksRig, Rigged, SourceRig
+from engine.store import companies
+from engine.store.sqlite import SqliteStore
+from engine.testing import FakeClock, memory_world
+from engine.world import World
+
+COMPANY = "sim"
+SERVER = "https://localhost"
+_PASSWORD = "campaign"  # noqa: S105 - of a simulated Web Connector only
+_CHART = {"accounts": [{"external_id": "1", "name": "Office Supplies", "code": ""}]}
+# What befalls a whole schedule: how many of those that allow it have it.
+STAGE_FAULTS: Mapping[str, float] = {
+    "restore_ours": 0.25, "clock_jump": 0.15, "two_processes": 0.25, "strange_day": 0.3, "by_schedule": 0.3,
+}  # fmt: skip
+# How many requests travel together; 0 lets the connector find out.
+_BATCHES = (0, 0, 1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every schedule of a campaign shares."""
+
+    program: FlowProgram
+    without: frozenset[str] = frozenset()
+    # Only these, and often; a random selection of all when it is empty.
+    focus: frozenset[str] = frozenset()
+    # Restore our own store in every schedule, and not only in its share of them.
+    restore_ours: bool = False
+    # False when nobody reads the timelines.
+    keeps: bool = True
+
+    def allows(self, name: str) -> bool:
+        """Whether a fault may happen at all."""
+        return name not in self.without and (not self.focus or name in self.focus)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Everything of a schedule before anything happens."""
+
+    chance: random.Random
+    clock: TrueClock
+    machine: Machine
+    books: BooksRig
+    source: SourceRig
+    witness: Witness
+    login: tuple[str, str]
+    # Of `STAGE_FAULTS`, those that this schedule has.
+    has: frozenset[str] = field(default_factory=frozenset)
+
+
+def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Setting:
+    """The setting of a schedule; on a `disk` that another company's schedule has, beside it."""
+    chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
+    has = _has(plan, chance)
+    clock = TrueClock(chance.choice(STARTS) if "strange_day" in has else STARTS[0])
+    options = {"without": sorted(plan.without), "focus": sorted(plan.focus)}
+    books, source = _rigs(plan.program, seed, clock, options)
+    chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
+    warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)
+    beside = disk is not None
+    if disk is None:
+        disk = _disk(plan.program, warm=warm)
+        disk.begin()
+    machine = Machine(disk, plan.program, company, clock, chaos, seed)
+    witness = Witness(machine, keeps=plan.keeps)
+    machine.complains = witness.broke
+    for connection in plan.program.flow.connections:
+        if not isinstance(_connector(connection.connector), Served):
+            machine.ways[connection.name] = source.transport(witness.hears)
+    machine.start()
+    if "two_processes" in has:
+        machine.start(timedelta(minutes=chance.choice((-10, 0, 0, 10))))
+    if beside:
+        _found(machine.world, plan.program, company)
+    _bind(machine, plan.program, books, source, chance)
+    level = chance.choice((0.0, 0.5, 1.0, 2.0))
+    chaos.rates = {n: rate * level for n, rate in FAULTS.items() if n not in plan.without and chance.random() < 0.5}
+    if plan.focus:
+        chaos.rates = {n: rate * 2 for n, rate in FAULTS.items() if n in plan.focus}
+    return Setting(chance, clock, machine, books, source, witness, login, has)
+
+
+def _has(plan: Plan, chance: random.Random) -> frozenset[str]:
+    drawn = {name: chance.random() < share for name, share in STAGE_FAULTS.items()}
+    if plan.focus:
+        drawn = dict.fromkeys(STAGE_FAULTS, True)
+    found = {name for name, happens in drawn.items() if happens and plan.allows(name)}
+    return frozenset(found | ({"restore_ours"} if plan.restore_ours else set()))
+
+
+def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[str, Any]) -> tuple[BooksRig, SourceRig]:
+    """The simulated vendors; the books first, since the source is coded to their lists."""
+    books: BooksRig | None = None
+    source: SourceRig | None = None
+    chart: object = {}
+    for served in (True, False):
+        for connection in program.flow.connections:
+            connector = _connector(connection.connector)
+            if isinstance(connector, Served) is not served:
+                continue
+            rig: object = connector.rig(seed, clock, {**options, "chart": chart})
+            if isinstance(rig, BooksRig) and isinstance(rig.sandbox, Visitor):
+                books, chart = rig, rig.sandbox.chart()
+            elif isinstance(rig, SourceRig):
+                source = rig
+    if books is None or source is None:
+        raise Bug(f"the flow `{program.flow.name}` has no simulated source, or no simulated books")
+    return books, source
+
+
+@cache
+def _connector(name: str) -> Rigged:
+    connector: object = registry.find(name)
+    if not isinstance(connector, Rigged):
+        raise Bug(f"the connector `{name}` brings no simulator for a campaign")
+    return connector
+
+
+# --- our disk ---
+
+
+def _user(company: str) -> str:
+    """The agent's user name: one that no other company has."""
+    return f"agent-{company}"
+
+
+@lru_cache(maxsize=8)
+def _sandboxed(connector_name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    rig = _connector(connector_name).rig(0, FakeClock(), {"chart": _CHART})
+    return rig.sandbox.binding(SERVER)
+
+
+@cache
+def _hashed() -> str:
+    """A hash that is cheap to check: a schedule signs in many times."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(_PASSWORD)
+
+
+def _found(world: World, program: FlowProgram, company: str) -> None:
+    """Connect a company to everything."""
+    for connection in program.flow.connections:
+        settings, secrets = _sandboxed(connection.connector)
+        is_agent = isinstance(_connector(connection.connector), Served)
+        named = {**settings, "user": _user(company)} if is_agent else settings
+        connect(world, company, connection.name, connection.connector, named, {} if is_agent else secrets)
+        if is_agent:
+            with world.store.write() as tx:
+                companies.put_login(tx, Login(company, _user(company), _hashed()), world.at())
+
+
+_disks: dict[tuple[int, str, bool], Disk] = {}
+
+
+def _disk(program: FlowProgram, *, warm: bool) -> Disk:
+    """Our disk at the start: connected, and when `warm` with one quiet session behind it. One a process, used anew."""
+    key = (os.getpid(), program.flow.name, warm)
+    if key not in _disks:
+        _disks[key] = _made(program, warm=warm)
+    return _disks[key]
+
+
+def _made(program: FlowProgram, *, warm: bool) -> Disk:
+    clock = TrueClock()
+    world = memory_world(0, clock)
+    _found(world, program, COMPANY)
+    assert isinstance(world.store, SqliteStore)
+    disk = Disk(world.store.connection.serialize())
+    world.store.close()
+    if warm:
+        books, _ = _rigs(program, 0, clock, {"focus": ["nothing"]})
+        machine = Machine(disk, program, COMPANY, clock, Chaos(random.Random(0), {}), -1)  # noqa: S311 - unused
+        machine.start()
+        books.visit(machine.handle, _user(COMPANY), _PASSWORD, Witness(machine))
+        disk.keep()
+    return disk
+
+
+def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: SourceRig, chance: random.Random) -> None:
+    """Settings of this schedule: how the connections are set, and how the flow is."""
+    machine.chaos.is_off = True
+    with machine.world.store.write() as tx:
+        for connection in program.flow.connections:
+            served = isinstance(_connector(connection.connector), Served)
+            settings, _ = (books if served else source).sandbox.binding(SERVER)
+            pages: dict[str, Any] = {"page_size": chance.choice((5, 500, 500, 500) if served else (2, 100, 100))}
+            if served:
+                pages |= {"user": _user(machine.company)}
+                batch = chance.choice(_BATCHES)
+                if any(item.name == "batch" for item in registry_settings(connection.connector)):
+                    pages["batch"] = batch
+            companies.put_connection(
+                tx, machine.company, connection.name, connection.connector, {**settings, **pages}, machine.world.at()
+            )
+        for setting in program.flow.settings:
+            if setting.options and chance.random() < 0.3:
+                value = chance.choice(setting.options)
+                companies.put_setting(tx, machine.company, program.flow.name, setting.name, value)
+    machine.chaos.is_off = False
+
+
+def registry_settings(name: str) -> tuple[Any, ...]:
+    """The settings that a connector declares."""
+    found = registry.find(name)
+    return tuple(found.spec.settings) if found is not None else ()

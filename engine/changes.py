@@ -1,0 +1,204 @@
+"""The source of a posted record has changed: the change is a record of its own, which makes the target agree.
+
+It has the source id of the posted record and its phase with a number, `post+1`, and lives like any other record. What
+was posted stays known in the first row until the change is posted; then that row is brought up to date.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from engine import follow, pipeline
+from engine.batch import OPEN, Batch, as_pending, current, drifted, move, new_operation, same, settled_drift, state_of
+from engine.batch import withdraw as withdraw_operation
+from engine.contract import Json
+from engine.pipeline import Frozen, NotReady, Parked, There
+from engine.program import StreamProgram, VariantProgram
+from engine.store import marks, outbox, records
+from engine.store.base import Row
+from engine.store.records import Intake, Move, NewRecord, Reason
+
+UNDER_WAY = frozenset({"sent", "unknown"})
+_TAKEN_BACK = Reason("taken_back", "the source says again what is posted")
+
+
+def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Intake, data: Json) -> None:
+    """The source of a record that is posted or closed is not what it was when it was last read."""
+    change = records.newest_change(batch.tx, record)
+    kept = _kept(batch, record, intake)
+    if change is not None and change["state"] in UNDER_WAY:
+        # What became of it is known first; then what the source says now is held against what is written.
+        alike = same(batch, stream, change, data)
+        batch.tx.run("record_same" if alike else "record_drift", _kept(batch, change, intake))
+        batch.tx.run("record_newest", kept)
+        return
+    if record["state"] == "posted":
+        marks.tell_again(batch.tx, record["id"])
+    if same(batch, stream, record, data):
+        batch.tx.run("record_same", kept)
+        if record["drifted"]:
+            settled_drift(batch, record)
+        take_back(batch, change, _TAKEN_BACK)
+    elif change is not None and change["state"] == "intended" and _still(batch, stream, change, data):
+        batch.tx.run("record_same", _kept(batch, change, intake))
+        batch.tx.run("record_newest", kept)
+    else:
+        _differs(batch, stream, record, change, (intake, data))
+
+
+def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
+    """Bring a pending change as far as it gets, from what the source said last."""
+    change = current(batch, stream, row)
+    record = records.changed_by(batch.tx, change)
+    if record["state"] not in ("posted", "closed"):
+        take_back(batch, change, Reason("not_there", f"the record that it changes is {record['state']}"))
+        # Whatever becomes of that record, the source is news for it.
+        batch.tx.run("record_forget_seen", {"id": record["id"]})
+        return
+    data = json.loads(change["payload"])
+    if same(batch, stream, record, data):
+        batch.tx.run("record_same", {**_as_read(record), "at": batch.hand.at})
+        take_back(batch, change, _TAKEN_BACK)
+        return
+    prepared = _prepared(batch, stream, record, data)
+    if isinstance(prepared, Frozen | NotReady) or prepared.state != "skipped":
+        _advance(batch, stream, change, prepared)
+        return
+    take_back(batch, change, *prepared.reasons)
+    drifted(batch, record, {**_as_read(record), "payload": change["payload"]}, change["reference"])
+
+
+def take_back(batch: Batch, change: Row | None, *reasons: Reason) -> None:
+    """A change that waits is not to be made after all; one that is under way is left alone."""
+    if change is None or change["state"] not in (OPEN | {"intended"}) - {"skipped"}:
+        return
+    if change["state"] == "intended" and not withdraw_operation(batch, change):
+        return
+    move(batch, Move(as_pending(batch, change), "skipped", "skipped", reasons))
+    follow.quiet(batch.tx, batch.hand, change)
+    batch.counts["skipped"] += 1
+
+
+def gone(batch: Batch, change: Row) -> None:
+    """The source no longer has the record: what is posted stays as it is."""
+    take_back(batch, change, Reason("gone", "the source no longer has it"))
+    batch.tx.run("record_forget_seen", {"id": records.changed_by(batch.tx, change)["id"]})
+
+
+def possible(batch: Batch, stream: StreamProgram, record: Row) -> bool:
+    """Whether what a record has written, or is writing, can be changed later."""
+    operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    return operation is not None and _way(stream, operation["request"]) is not None
+
+
+def _differs(
+    batch: Batch, stream: StreamProgram, record: Row, change: Row | None, news: tuple[Intake, dict[str, Any] | Json]
+) -> None:
+    intake, data = news
+    kept = _kept(batch, record, intake)
+    prepared = _prepared(batch, stream, record, data)
+    if isinstance(prepared, Parked) and prepared.state == "skipped":
+        take_back(batch, change, *prepared.reasons)
+        drifted(batch, record, kept, intake.reference)
+        return
+    if record["drifted"]:
+        settled_drift(batch, record)
+    batch.tx.run("record_newest", kept)
+    if change is None or change["state"] not in OPEN | {"intended"}:
+        _insert(batch, stream, record, change, (intake, prepared))
+        return
+    if change["state"] == "intended":
+        withdraw_operation(batch, change)
+    else:
+        as_pending(batch, change)
+    records.refresh(batch.tx, change["id"], batch.run, batch.hand.at, intake)
+    fresh = batch.tx.one("record_get", {"id": change["id"]})
+    assert fresh is not None
+    _advance(batch, stream, fresh, prepared)
+
+
+def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> Frozen | Parked | NotReady:
+    """The change as far as it gets; skipped when there is none to be made, and a person must look instead."""
+    operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    receipt = json.loads(record["receipt"] or "{}")
+    target_id = receipt.get("TxnID") or receipt.get("ListID") or ""
+    if operation is None or not target_id or _way(stream, operation["request"]) is None:
+        return Parked("skipped", (Reason("no_change", "the flow does not say how it is changed"),))
+    there = There(target_id, receipt.get("EditSequence") or "", operation["id"], operation["request"])
+    return pipeline.prepare_change(stream, batch.desk, record["source_id"], data, there)
+
+
+def _way(stream: StreamProgram, request: str) -> VariantProgram | None:
+    return next((v for v in stream.variants if v.change is not None and request in v.requests), None)
+
+
+def _still(batch: Batch, stream: StreamProgram, change: Row, data: Json) -> bool:
+    return same(batch, stream, change, data) and pipeline.selected(stream, batch.desk, data, posted=True)
+
+
+def _insert(
+    batch: Batch,
+    stream: StreamProgram,
+    record: Row,
+    before: Row | None,
+    news: tuple[Intake, Frozen | Parked | NotReady],
+) -> None:
+    """A new change, in the state it reached."""
+    intake, prepared = news
+    detail: dict[str, Any] = {"changes": record["id"]}
+    if isinstance(prepared, Frozen):
+        new = NewRecord(
+            intake, "intended", (), prepared.mapped_sha256, prepared.operation_id, {**detail, **_detail(prepared)}
+        )
+    elif isinstance(prepared, Parked):
+        new = NewRecord(intake, state_of(prepared), prepared.reasons, detail=detail)
+    else:
+        new = NewRecord(intake, "pending", detail=detail)
+    hand = batch.hand
+    (number,) = records.insert(batch.tx, records.next_change(record, before), batch.run, hand.at, hand.actor, [new])
+    batch.counts[new.state] += 1
+    if isinstance(prepared, Frozen):
+        outbox.add(batch.tx, hand.company, hand.at, [new_operation(stream.stream.write.connection, number, prepared)])
+    elif isinstance(prepared, Parked):
+        row = batch.tx.one("record_get", {"id": number})
+        assert row is not None
+        follow.report(batch.tx, hand, row, new.state, prepared.reasons, {})
+
+
+def _advance(batch: Batch, stream: StreamProgram, change: Row, prepared: Frozen | Parked | NotReady) -> None:
+    """Move a pending change to where it gets; the source is not told of one that is parked: it knows the record as posted."""
+    if isinstance(prepared, NotReady):
+        batch.counts["pending"] += 1
+        return
+    hand = batch.hand
+    if isinstance(prepared, Frozen):
+        step = Move(
+            change, "intended", "intended", (), prepared.mapped_sha256, prepared.operation_id, detail=_detail(prepared)
+        )
+        move(batch, step)
+        connection = stream.stream.write.connection
+        outbox.add(batch.tx, hand.company, hand.at, [new_operation(connection, change["id"], prepared)])
+        follow.quiet(batch.tx, hand, change)
+        batch.counts["intended"] += 1
+        return
+    state = state_of(prepared)
+    move(batch, Move(change, state, state, prepared.reasons))
+    follow.quiet(batch.tx, hand, change, still=prepared.reasons)
+    follow.report(batch.tx, hand, change, state, prepared.reasons, {})
+    batch.counts[state] += 1
+
+
+def _detail(prepared: Frozen) -> dict[str, str]:
+    return {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
+
+
+def _kept(batch: Batch, row: Row, intake: Intake) -> dict[str, Any]:
+    return {
+        "id": row["id"], "payload": intake.payload, "payload_sha256": intake.payload_sha256, "seen_run": batch.run,
+        "at": batch.hand.at,
+    }  # fmt: skip
+
+
+def _as_read(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("id", "payload", "payload_sha256", "seen_run")}

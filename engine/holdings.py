@@ -1,0 +1,433 @@
+"""Looks after what we wrote: is it still there, is it still as we wrote it, and what was found that an earlier life wrote."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+from engine import follow, money, reclaim, registry
+from engine.clock import from_iso, iso
+from engine.contract import Operation
+from engine.evidence import Holding, Seen, Sighting
+from engine.follow import Hand
+from engine.program import FlowProgram
+from engine.store import companies, facts, journal, lists, marks, outbox, records, work
+from engine.store import holdings as kept
+from engine.store.base import Row, Tx
+from engine.store.records import Move, Reason
+
+CHECK_AGE = timedelta(hours=1)
+# How many of those that were looked at longest ago one look takes in, and how many of those that are gone.
+IN_TURN = 20
+SIGHTING_AGE = timedelta(days=120)
+# One that is missing was deleted by somebody. Several at once were not there any more when a backup was restored.
+TOGETHER = 3
+_NEWEST_TOGETHER = 2
+_CHECK, _MISSED, _HALT, _BACK = "check", "missed", "halt", "back"
+# Later than every moment.
+_EVER = "~"
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# What a person may have made of a record that had vanished, and what may become of it since, before anything is sent.
+_DECIDED = frozenset({"pending", "deferred", "failed", "intended"})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The holdings as a polled connector sees them. `at` is the time now as UTC text."""
+
+    tx: Tx
+    at: str
+    actor: str
+    programs: Mapping[str, FlowProgram]
+    _unmarked: dict[tuple[str, str], tuple[Sighting, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def check_due(self, company: str) -> bool:
+        """Whether it is time to look whether everything is still there."""
+        if self.tx.one("holdings_any", {"company": company}) is None:
+            return False
+        last = facts.recall(self.tx, company, _CHECK)
+        return last is None or str(last["at"]) <= iso(from_iso(self.at) - CHECK_AGE)
+
+    def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
+        """The holdings to ask for next; the same until they were `seen` or are `missing`.
+
+        The newest that are believed to be there come first: each that is missing makes room for the next older one.
+        """
+        newest = self.tx.rows(
+            "holdings_newest", {"company": company, "state": "there", "also": "there", "limit": limit}
+        )
+        rows = [row for row in newest if row["looked_at"] < since]
+        last = facts.recall(self.tx, company, _CHECK) or {}
+        # Once one of them is back in a halted company, the newer file is open again, and so all may be.
+        returning = facts.recall(self.tx, company, _BACK) is not None and self.halted(company) is not None
+        for state in ("there", "gone"):
+            if not rows and state in last:
+                until, seq = last[state] if state == "there" or not returning else (_EVER, 0)
+                scope = {"company": company, "state": state, "since": since, "until": until, "seq": seq}
+                rows = self.tx.rows("holdings_longest_ago", {**scope, "limit": limit})
+        return tuple(kept.holding(self.tx, row) for row in {row["target_id"]: row for row in rows}.values())
+
+    def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:
+        """The holdings among these ids, gone ones included."""
+        rows = {row["target_id"]: row for row in kept.of_ids(self.tx, company, target_ids)}
+        return tuple(kept.holding(self.tx, row) for row in rows.values())
+
+    def seen(self, company: str, seen: Sequence[Seen]) -> None:
+        """These are there. A difference is told to a person once; what was gone and is back is posted again."""
+        hand = Hand(company, self.at, self.actor)
+        by_id = {item.target_id: item for item in seen}
+        for row in kept.of_ids(self.tx, company, list(by_id)):
+            item = by_id[row["target_id"]]
+            kept.put(self.tx, row, self.at, "there", item)
+            if row["state"] != "there":
+                facts.remember(self.tx, company, self.at, _BACK, {"target_id": row["target_id"]})
+                _return_or_tell(self.tx, hand, row)
+            _edited(self.tx, hand, row, item.differences)
+
+    def missing(self, company: str, target_ids: Sequence[str]) -> None:
+        """These are not there: their records have vanished, and a person is told."""
+        hand = Hand(company, self.at, self.actor)
+        missed = []
+        for row in kept.of_ids(self.tx, company, target_ids):
+            if row["state"] == "there":
+                kept.put(self.tx, row, self.at, "gone")
+                if _gone(self.tx, hand, row):
+                    missed.append(str(row["target_id"]))
+            else:
+                kept.put(self.tx, row, self.at, row["state"])
+        if missed:
+            before = facts.recall(self.tx, company, _MISSED) or {"ids": []}
+            ids = list(dict.fromkeys((*before["ids"], *missed)))
+            facts.remember(self.tx, company, self.at, _MISSED, {"ids": ids[:100]})
+            _judge(self.tx, hand, ids)
+
+    def checked(self, company: str) -> None:
+        """The look is complete. Several of the newest missing together mean a restored backup: posting halts."""
+        for name in (_MISSED, _BACK):
+            facts.forget(self.tx, company, name)
+        turn: dict[str, object] = {"at": self.at}
+        for state in ("there", "gone"):
+            rows = self.tx.rows("holdings_in_turn", {"company": company, "state": state, "limit": IN_TURN})
+            if rows:
+                turn[state] = [rows[-1]["looked_at"], rows[-1]["seq"]]
+        facts.remember(self.tx, company, self.at, _CHECK, turn)
+        hand = Hand(company, self.at, self.actor)
+        before = facts.recall(self.tx, company, _HALT)
+        if before is not None and _halt(self.tx, hand) != before["records"]:
+            work.raise_alert(self.tx, company, _restored(self.tx, company), self.at)
+
+    def scanned_at(self, company: str, kind: str) -> datetime | None:
+        """When everything of a kind that was changed in the target was last looked through; None when never."""
+        found = facts.recall(self.tx, company, f"scan:{kind}")
+        return from_iso(found["at"]) if found else None
+
+    def sighted(
+        self, company: str, kind: str, sightings: Sequence[Sighting], *, scanned_at: datetime | None = None
+    ) -> None:
+        """Keep what was seen and is no holding. With `scanned_at`, the look through the kind that began then is complete.
+
+        Only then the markers are compared with those of the records, once for the whole look.
+        """
+        known = {row["target_id"] for row in kept.of_ids(self.tx, company, [s.target_id for s in sightings])}
+        kept.see(self.tx, company, self.at, [s for s in sightings if s.target_id not in known])
+        self._unmarked.clear()
+        if scanned_at is None:
+            return
+        before = iso(from_iso(self.at) - SIGHTING_AGE)
+        self.tx.run("sightings_prune", {"company": company, "kind": kind, "before": before})
+        facts.remember(self.tx, company, self.at, f"scan:{kind}", {"at": iso(scanned_at)})
+        hand = Hand(company, self.at, self.actor)
+        for record_id in reclaim.reclaim(self.tx, hand, self.programs):
+            record = _record(self.tx, record_id)
+            work.resolve_alert(self.tx, company, "vanished", _subject(record), self.at)
+            _tell_twice(self.tx, hand, record)
+        relieve(self.tx, hand)
+
+    def candidates(self, company: str, operation: Operation) -> tuple[Sighting, ...]:
+        """Kept sightings that could be what an operation is about to make: its marker, or no marker at all.
+
+        Once a person has said that the record is not there, only its own marker says more than that person did.
+        """
+        if operation.target_id:
+            return ()
+        kind = kept.kind_of(operation.request)
+        scope = {"company": company, "kind": kind}
+        guid = reclaim.plain_guid(operation.guid)
+        rows = self.tx.rows("sightings_like", {**scope, "guid": guid}) if guid else []
+        marked = tuple(kept.sighting(row) for row in rows)
+        if _declared_absent(self.tx, operation.id):
+            return marked
+        if (company, kind) not in self._unmarked:
+            rows = self.tx.rows("sightings_like", {**scope, "guid": ""})
+            self._unmarked[company, kind] = tuple(kept.sighting(row) for row in rows)
+        return marked + self._unmarked[company, kind]
+
+    def halted(self, company: str) -> str | None:
+        """Why nothing is written for the company until a person decides, or None."""
+        return halted(self.tx, company)
+
+
+def halted(tx: Tx, company: str) -> str | None:
+    """Why nothing is written for the company until a person decides, or None."""
+    found = facts.recall(tx, company, _HALT)
+    return str(found["why"]) if found else None
+
+
+def decided(tx: Tx, hand: Hand, record: Row) -> None:
+    """Somebody has decided about a record that had vanished: its alert is over, and the halt when it was the last."""
+    work.resolve_alert(tx, hand.company, "vanished", _subject(record), hand.at)
+    relieve(tx, hand)
+
+
+def relieve(tx: Tx, hand: Hand) -> None:
+    """Go on posting once no record is left whose object is gone and about which nobody has decided."""
+    if halted(tx, hand.company) is None or tx.one("vanished_exists", {"company": hand.company}) is not None:
+        return
+    facts.forget(tx, hand.company, _HALT)
+    work.resolve_alert(tx, hand.company, "restored", "books", hand.at)
+    journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("resumed")])
+
+
+# --- what is gone ----------------------------------------------------------------------------------------------------
+
+
+def _gone(tx: Tx, hand: Hand, row: Row) -> bool:
+    """An object that was there is not: its record has vanished, unless it is there under another id as well."""
+    record = _record(tx, row["record_id"])
+    work.resolve_alert(tx, hand.company, "edited", _subject(record), hand.at)
+    others = [r for r in kept.of_record(tx, record["id"]) if r["state"] == "there"]
+    if others:
+        # It was there twice, and a person has deleted one of them.
+        kept.put(tx, row, hand.at, "replaced")
+        if len(others) == 1:
+            work.resolve_alert(tx, hand.company, "twice", _subject(record), hand.at)
+    if record["state"] not in ("posted", "closed"):
+        return False
+    if not others:
+        _vanish(tx, hand, record, row)
+        return True
+    if kept.target_of(json.loads(record["receipt"] or "{}")) == row["target_id"]:
+        detail = {"target_id": row["target_id"], "kind": row["kind"]}
+        records.move(tx, hand.company, hand.at, hand.actor, [Move(record, "vanished", "vanished", detail=detail)])
+        _return(tx, hand, _record(tx, record["id"]), others[-1])
+    return False
+
+
+def _vanish(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
+    message = f"the {_thing(record, row)} is no longer in {_title(tx, record)}"
+    where = _company(hand)
+    number = record["source_id"]
+    hint = (
+        f"post it again with `flowctl reconcile --post-again {number}{where}`, "
+        f"or leave it out with `flowctl reconcile --leave-out {number}{where}`"
+    )
+    detail = {"target_id": row["target_id"], "kind": row["kind"]}
+    step = Move(record, "vanished", "vanished", (Reason("vanished", message, hint),), detail=detail)
+    records.move(tx, hand.company, hand.at, hand.actor, [step])
+    alert = work.Alert("vanished", _subject(record), f"{_where(record)}: {message}", hint)
+    work.raise_alert(tx, hand.company, alert, hand.at)
+    marks.withhold(tx, record["id"])
+    lists.expire(tx, hand.company, row["kind"])  # where it is an object of a list
+    # What was prepared with its id would be refused there; it waits until the id is known anew.
+    text = json.dumps(row["target_id"])[1:-1]
+    for sign in "!%_":
+        text = text.replace(sign, f"!{sign}")
+    for other in tx.rows("records_waiting_with", {"company": hand.company, "text": text}):
+        outbox.put(tx, other["operation_id"], "cancelled")
+        taken = {"cancelled": other["operation_id"], "by": f"vanished:{record['stream']}:{record['source_id']}"}
+        records.move(tx, hand.company, hand.at, hand.actor, [Move(other, "pending", "changed", detail=taken)])
+
+
+def _judge(tx: Tx, hand: Hand, missed: Sequence[str]) -> None:
+    """Whether so much is missing together that a backup of the target was restored."""
+    if halted(tx, hand.company) is not None:
+        return
+    scope = {"company": hand.company, "state": "there", "also": "gone", "limit": _NEWEST_TOGETHER}
+    newest = tx.rows("holdings_newest", scope)
+    all_gone = len(newest) == _NEWEST_TOGETHER and all(row["target_id"] in missed for row in newest)
+    if len(missed) < TOGETHER and not (all_gone and len(missed) >= _NEWEST_TOGETHER):
+        return
+    _halt(tx, hand)
+    alert = _restored(tx, hand.company)
+    entry = journal.Entry("halted", detail={"message": alert.message})
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    work.raise_alert(tx, hand.company, alert, hand.at)
+
+
+def _halt(tx: Tx, hand: Hand) -> int:
+    """Write nothing more; returns how many records have vanished."""
+    count = len(tx.rows("records_vanished", {"company": hand.company}))
+    alert = _restored(tx, hand.company)
+    facts.remember(tx, hand.company, hand.at, _HALT, {"why": alert.message, "records": count})
+    return count
+
+
+def _restored(tx: Tx, company: str) -> work.Alert:
+    rows = tx.rows("records_vanished", {"company": company})
+    amounts: dict[str, list[Decimal]] = {}
+    for row in rows:
+        if row["amount"] is not None:
+            amounts.setdefault(row["currency"] or "", []).append(Decimal(row["amount"]))
+    sums = ", ".join(f"{money.total(parts)} {currency}".strip() for currency, parts in sorted(amounts.items()))
+    title = _title(tx, rows[0]) if rows else "the target"
+    message = (
+        f"{len(rows)} records that were posted are no longer in {title}{f' ({sums})' if sums else ''}, which looks as if "
+        "an older backup of the company file was restored; nothing more is written until it is decided what becomes of them"
+    )
+    where = "" if company == "main" else f" --company {company}"
+    hint = (
+        f"when the backup is to stay, post them again with `flowctl reconcile --post-again all{where}`; leave out what is "
+        f"not to be posted with `flowctl reconcile --leave-out ID{where}`; when the newer file is opened again, "
+        "it goes on by itself"
+    )
+    return work.Alert("restored", "books", message, hint)
+
+
+# --- what is back, and what was changed ------------------------------------------------------------------------------
+
+
+def _return_or_tell(tx: Tx, hand: Hand, row: Row) -> None:
+    """An object that was gone, or that another has replaced, is there."""
+    record = _record(tx, row["record_id"])
+    state = record["state"]
+    operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    under_way = state in ("sent", "unknown")
+    unsent = state in _DECIDED and (operation is None or operation["state"] != "sent")
+    left_out = state == "skipped" and any(reason.code == "left_out" for reason in records.load_reasons(record))
+    if state == "vanished" or left_out or unsent:
+        _return(tx, hand, record, row)
+    elif under_way:
+        message = f"the {_thing(record, row)} is in {_title(tx, record)} again, while it is being posted once more"
+        hint = f"when both are there, delete one of them in {_title(tx, record)}"
+        alert = work.Alert("twice", _subject(record), f"{_where(record)}: {message}", hint)
+        work.raise_alert(tx, hand.company, alert, hand.at)
+    else:
+        _tell_twice(tx, hand, record)
+
+
+def _return(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
+    """The record is posted again, as the object that is there; what was prepared in its place is taken back."""
+    detail: dict[str, object] = {"target_id": row["target_id"], "kind": row["kind"]}
+    operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    if operation is not None and operation["state"] in ("waiting", "held"):
+        outbox.put(tx, operation["id"], "cancelled")
+        detail["cancelled"] = operation["id"]
+    receipt = json.loads(record["receipt"] or "{}")
+    if kept.target_of(receipt) != row["target_id"]:
+        name = "ListID" if "ListID" in receipt and "TxnID" not in receipt else "TxnID"
+        receipt = {name: row["target_id"], "EditSequence": row["edit_sequence"]}
+    written = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    step = Move(
+        record,
+        "posted",
+        "back",
+        mapped_sha256=sha256(written["mapped"].encode()).hexdigest() if written is not None else None,
+        operation_id=written["id"] if written is not None else None,
+        receipt=receipt,
+        detail=detail,
+    )
+    records.move(tx, hand.company, hand.at, hand.actor, [step])
+    follow.quiet(tx, hand, record)
+    if not marks.revive(tx, record["id"]):
+        follow.close(
+            tx, hand, _record(tx, record["id"]), "it is there again, and there is nothing new to tell the source"
+        )
+    records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
+    decided(tx, hand, record)
+
+
+def _tell_twice(tx: Tx, hand: Hand, record: Row) -> None:
+    """A person must see that we wrote a record more than once."""
+    there = [row for row in kept.of_record(tx, record["id"]) if row["state"] == "there"]
+    if len(there) < 2:
+        return
+    ids = " and ".join(row["target_id"] for row in there)
+    title = _title(tx, record)
+    message = f"the {_thing(record, there[-1])} is in {title} more than once: {ids}"
+    hint = f"delete all but one of them in {title}; flowctl finds out by itself which one is left"
+    entry = journal.Entry(
+        "twice", record["flow"], record["stream"], record["id"], record["source_id"], record["state"], record["state"],
+        {"target_ids": [row["target_id"] for row in there]},
+    )  # fmt: skip
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    alert = work.Alert("twice", _subject(record), f"{_where(record)}: {message}", hint)
+    work.raise_alert(tx, hand.company, alert, hand.at)
+
+
+def _edited(tx: Tx, hand: Hand, row: Row, differences: tuple[str, ...]) -> None:
+    """A person has changed the object, or has put it right again. It is never changed back."""
+    if differences == kept.differences(row):
+        return
+    record = _record(tx, row["record_id"])
+    if not differences:
+        work.resolve_alert(tx, hand.company, "edited", _subject(record), hand.at)
+        return
+    entry = journal.Entry(
+        "edited", record["flow"], record["stream"], record["id"], record["source_id"], record["state"], record["state"],
+        {"target_id": row["target_id"], "kind": row["kind"], "differences": list(differences)},
+    )  # fmt: skip
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    title = _title(tx, record)
+    message = (
+        f"{_where(record)}: the {_name(row)} was changed in {title} after it was posted: {'; '.join(differences)}; "
+        "flowctl leaves it as it is"
+    )
+    hint = f"nothing need be done when that is right; else correct it in {title}"
+    work.raise_alert(tx, hand.company, work.Alert("edited", _subject(record), message, hint), hand.at)
+
+
+def _declared_absent(tx: Tx, operation_id: str) -> bool:
+    """Whether a person has looked for the operation's record and has not found it."""
+    operation = tx.one("operation_get", {"id": operation_id})
+    if operation is None:
+        return False
+    lines = [line for line in journal.of_record(tx, operation["record_id"]) if line["event"] == "declared"]
+    return bool(lines) and json.loads(lines[-1]["detail"]).get("target_id") is None
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _record(tx: Tx, record_id: int) -> Row:
+    found = tx.one("record_get", {"id": record_id})
+    assert found is not None
+    return found
+
+
+def _subject(record: Row) -> str:
+    return f"{record['flow']}/{record['stream']}/{record['source_id']}"
+
+
+def _where(record: Row) -> str:
+    return f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
+
+
+def _name(row: Row) -> str:
+    """`BillPaymentCheck` as people say it: bill payment check."""
+    return _WORD.sub(" ", row["kind"]).lower()
+
+
+def _thing(record: Row, row: Row) -> str:
+    """What it is, whose, and how much."""
+    amount = f"{record['amount']} {record['currency'] or ''}".strip() if record["amount"] is not None else ""
+    about = ", ".join(part for part in (record["party"], amount) if part)
+    return _name(row) + (f" ({about})" if about else "")
+
+
+def _title(tx: Tx, record: Row) -> str:
+    """The target that the record was written to, as people call it."""
+    operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    if operation is None:
+        return "the target"
+    made = {row["connection"]: row["connector"] for row in companies.connections(tx, operation["company"])}
+    connector = registry.find(made.get(operation["connection"], ""))
+    return connector.spec.title if connector is not None else str(operation["connection"])
+
+
+def _company(hand: Hand) -> str:
+    return "" if hand.company == "main" else f" --company {hand.company}"

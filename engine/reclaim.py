@@ -1,0 +1,179 @@
+"""Knows again what an earlier life of this store wrote: an object of the target that carries a record's own marker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from engine import follow, pipeline
+from engine.contract import OperationOutcome
+from engine.errors import ExpressionError
+from engine.evidence import Sighting
+from engine.follow import Hand
+from engine.lookups import Resolver
+from engine.program import FlowProgram, StreamProgram, follow_up_of
+from engine.store import companies, facts, outbox, records
+from engine.store import holdings as kept
+from engine.store.base import Row, Tx
+from engine.store.records import Move
+
+_PAGE = 5000
+_RECLAIM = "reclaim"
+_OPEN = frozenset({"pending", "deferred", "failed", "skipped", "vanished"})
+_TOLD = ("TxnID", "ListID", "EditSequence", "TxnNumber", "RefNumber", "FullName", "Name")
+
+
+def plain_guid(text: str) -> str:
+    """A marker as sightings have it: lower case, without braces."""
+    return text.strip("{}").lower()
+
+
+def reclaim(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram]) -> list[int]:
+    """Post the records whose marker was seen in the target; returns the records about which something was found.
+
+    An operation that waits is left to be compared before it is sent, one that is under way to its own answer, and a
+    flow that this process does not run to the one that does.
+    """
+    rows = _marked(tx, hand.company)
+    if any(not row["record_id"] for row in rows):
+        _look(tx, hand, rows)
+        rows = _marked(tx, hand.company)
+    found: dict[int, list[Sighting]] = {}
+    for row in rows:
+        if row["record_id"]:
+            whole = tx.one("sighting_get", {"company": hand.company, "target_id": row["target_id"]})
+            assert whole is not None
+            found.setdefault(row["record_id"], []).append(kept.sighting(whole))
+    return [record_id for record_id, seen in found.items() if _settle(tx, hand, programs, record_id, seen)]
+
+
+def _marked(tx: Tx, company: str) -> list[Row]:
+    """The sightings with a marker that `guid_of` can have made: a UUID of version 5."""
+    rows = tx.rows("sightings_marked", {"company": company})
+    ours = [row for row in rows if len(row["guid"]) == 36 and row["guid"][14] == "5" and row["guid"][19] in "89ab"]
+    return sorted(ours, key=lambda row: (row["guid"], row["target_id"]))
+
+
+def _look(tx: Tx, hand: Hand, rows: Sequence[Row]) -> None:
+    """Find the records whose markers these are. What was looked for in vain is compared with newer records only."""
+    last = facts.recall(tx, hand.company, _RECLAIM)
+    anew = last is None or any(row["record_id"] is None for row in rows)
+    wanted: dict[str, list[str]] = {}
+    for row in rows:
+        if not row["record_id"]:
+            wanted.setdefault(f"{{{row['guid'].upper()}}}", []).append(row["target_id"])
+    numbered = tx.one("counter_get", {"name": "record"})
+    newest = int(numbered["value"]) if numbered else 0
+    for key in _keys(tx, hand.company, 0 if anew or last is None else int(last["after"]), anew=anew):
+        guid = pipeline.guid_of(hand.company, key["flow"], key["stream"], key["source_id"], key["phase"])
+        if guid in wanted and not records.is_change(key):
+            ids = wanted.pop(guid)
+            tx.many("sighting_of", [(key["id"], hand.company, target_id) for target_id in ids])
+            if not wanted:
+                break
+    in_vain = [(0, hand.company, target_id) for ids in wanted.values() for target_id in ids]
+    if in_vain:
+        tx.many("sighting_of", in_vain)
+    facts.remember(tx, hand.company, hand.at, _RECLAIM, {"after": newest})
+
+
+def _keys(tx: Tx, company: str, after: int, *, anew: bool) -> Iterator[Row]:
+    """What markers are made of, of every record or of those numbered after `after`; an index alone answers it."""
+    at: Row = {"flow": "", "stream": "", "source_id": "", "phase": "", "id": after}
+    while True:
+        scope = {"company": company, "limit": _PAGE}
+        if anew:
+            place = {name: at[name] for name in ("flow", "stream", "source_id", "phase")}
+            rows = tx.rows("record_keys", {**scope, **place})
+        else:
+            rows = tx.rows("record_keys_after", {**scope, "after": at["id"]})
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        at = rows[-1]
+
+
+def _settle(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record_id: int, seen: Sequence[Sighting]) -> bool:
+    """What the sightings of a record's marker mean for it; False when that is still open."""
+    record = tx.one("record_get", {"id": record_id})
+    assert record is not None
+    rest = list(seen)
+    if record["state"] in _OPEN:
+        if not _found(tx, hand, programs, record, rest[0]):
+            return False
+        rest = rest[1:]
+    elif record["state"] == "unknown":
+        operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+        if operation is None or operation["state"] != "held" or len(seen) > 1 or _is_open(tx, hand, operation):
+            return False
+        receipt = _receipt(rest[0], provides=bool(json.loads(operation["follow_up"]).get("provide")))
+        follow.settle(tx, hand, operation, OperationOutcome(operation["id"], "posted", receipt))
+        rest = []
+    elif record["state"] not in ("posted", "closed"):
+        return False
+    for other in rest:
+        kept.add(tx, hand.company, hand.at, record_id, other)
+    return True
+
+
+def _is_open(tx: Tx, hand: Hand, operation: Row) -> bool:
+    unsettled = tx.one("set_unsettled", {"company": hand.company})
+    return unsettled is not None and unsettled["id"] == operation["message_set_id"]
+
+
+def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row, sighting: Sighting) -> bool:
+    program = programs.get(record["flow"])
+    stream = next((s for s in program.streams if s.stream.name == record["stream"]), None) if program else None
+    if program is None or stream is None:
+        return False
+    operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    if operation is not None and operation["state"] in ("waiting", "sent"):
+        return False
+    if operation is not None and operation["state"] == "held":
+        outbox.put(tx, operation["id"], "cancelled")
+    receipt = _receipt(sighting, provides=stream.stream.provide is not None)
+    detail = {
+        "target_id": sighting.target_id,
+        "kind": sighting.kind,
+        "receipt": receipt,
+        "amount": record["amount"],
+        "why": "it carries the record's marker: an earlier life of this store wrote it",
+    }
+    step = Move(record, "posted", "found", receipt=receipt, detail=detail)
+    records.move(tx, hand.company, hand.at, hand.actor, [step])
+    kept.keep(tx, hand.company, hand.at, record, sighting.kind, receipt)
+    follow_up = _follow_up(tx, hand, program, stream, record)
+    if record["state"] == "skipped":
+        # It is not wanted any more, or the source knows: either way the source is not to be told of it.
+        follow_up.pop("mark", None)
+    follow.after_posting(tx, hand, record, f"{sighting.kind}Add", follow_up, receipt)
+    return True
+
+
+def _follow_up(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, record: Row) -> dict[str, Any]:
+    """What follows when the record is posted, as if it were prepared now."""
+    follow_up = follow_up_of(stream.stream)
+    if stream.stream.provide is None or stream.provide_key is None:
+        return follow_up
+    settings = {**program.settings, **companies.settings(tx, hand.company, program.flow.name)}
+    context = pipeline.RecordContext(Resolver(tx, hand.company, program.flow, {}), settings)
+    try:
+        key = str(stream.provide_key(json.loads(record["payload"]), context))
+    except ExpressionError:
+        return follow_up
+    lookup = stream.stream.provide.lookup
+    scope = {"company": hand.company, "flow": program.flow.name, "lookup": lookup, "source_key": key}
+    if tx.one("mapping_get", scope) is None:  # a person may have mapped it to another object since
+        follow_up["provide"] = {"lookup": lookup, "key": key}
+    return follow_up
+
+
+def _receipt(sighting: Sighting, *, provides: bool) -> dict[str, str]:
+    """The ids of what was seen. A list object is known by its ListID, everything else by its TxnID."""
+    receipt = {name: value for name in _TOLD if isinstance(value := sighting.data.get(name), str) and value}
+    if kept.target_of(receipt) != sighting.target_id:
+        receipt = {"ListID" if provides else "TxnID": sighting.target_id}
+    if sighting.edit_sequence:
+        receipt["EditSequence"] = sighting.edit_sequence
+    return receipt

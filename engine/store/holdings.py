@@ -1,0 +1,126 @@
+"""What we wrote into the target and believe to be there, and what was seen there that no record accounts for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.contract import Operation
+from engine.evidence import Holding, Seen, Sighting
+from engine.jsontext import plain
+from engine.store import outbox
+from engine.store.base import Row, Tx
+
+_IDS = ("TxnID", "ListID")
+
+
+def posted(tx: Tx, company: str, at: str, record: Row, operation: Row, receipt: Mapping[str, str]) -> None:
+    """Keep what an operation wrote; what the record had before under another id is replaced by it.
+
+    A modify gives the row of the object it changed its own bytes and version. A receipt without an id keeps nothing.
+    """
+    changed = str(operation["target_id"])
+    if changed:
+        scope = {"company": company, "target_id": changed, "operation_id": operation["id"], "at": at}
+        tx.run("holding_modified", {**scope, "edit_sequence": receipt.get("EditSequence", "")})
+        return
+    keep(tx, company, at, record, kind_of(operation["request"]), receipt, operation["id"])
+
+
+def keep(
+    tx: Tx, company: str, at: str, record: Row, kind: str, receipt: Mapping[str, str], operation_id: str = ""
+) -> None:
+    """Keep an object of a record; without an operation, it was not written by one that is known here."""
+    target_id = target_of(receipt)
+    if not target_id:
+        return
+    add(tx, company, at, record["id"], Sighting(kind, target_id, receipt.get("EditSequence", "")), operation_id)
+    scope = {"company": company, "record_id": record["id"], "target_id": target_id, "at": at}
+    tx.run("holdings_replace", scope)
+
+
+def add(tx: Tx, company: str, at: str, record_id: int, seen: Sighting, operation_id: str = "") -> None:
+    """Keep an object beside what the record may have there already."""
+    scope = {"company": company, "target_id": seen.target_id}
+    tx.run(
+        "holding_put",
+        {
+            **scope,
+            "record_id": record_id,
+            "kind": seen.kind,
+            "operation_id": operation_id,
+            "edit_sequence": seen.edit_sequence,
+            "at": at,
+        },
+    )
+    tx.run("sighting_drop", scope)
+
+
+def target_of(receipt: Mapping[str, Any]) -> str:
+    """The id of the object that a receipt is for; empty when it names none."""
+    return next((str(receipt[name]) for name in _IDS if receipt.get(name)), "")
+
+
+def kind_of(request: str) -> str:
+    """What a request makes or changes: `BillAdd` makes a Bill."""
+    return request.removesuffix("Add").removesuffix("Mod")
+
+
+def of_ids(tx: Tx, company: str, target_ids: Sequence[str]) -> list[Row]:
+    """The rows of these ids, oldest first; an object that several records stand for has several."""
+    if not target_ids:
+        return []
+    rows = tx.rows("holdings_of_ids", {"company": company, "target_ids": plain(list(target_ids))})
+    # Not sorted by the store: it would walk through all holdings in order of their numbers.
+    return sorted(rows, key=lambda row: int(row["seq"]))
+
+
+def of_record(tx: Tx, record_id: int) -> list[Row]:
+    """Everything that a record has or had there, oldest first."""
+    return tx.rows("holdings_of_record", {"record_id": record_id})
+
+
+def put(tx: Tx, row: Row, at: str, state: str, seen: Seen | None = None) -> None:
+    """An object was looked at."""
+    tx.run(
+        "holding_looked",
+        {
+            "company": row["company"],
+            "target_id": row["target_id"],
+            "record_id": row["record_id"],
+            "state": state,
+            "edit_sequence": seen.edit_sequence if seen else row["edit_sequence"],
+            "differences": plain(list(seen.differences)) if seen else row["differences"],
+            "at": at,
+        },
+    )
+
+
+def differences(row: Row) -> tuple[str, ...]:
+    """In what the object was no longer as we wrote it, when it was last seen."""
+    return tuple(json.loads(row["differences"]))
+
+
+def holding(tx: Tx, row: Row) -> Holding:
+    """A row as connectors see it."""
+    written: Operation | None = None
+    if row["operation_id"]:
+        operation = tx.one("operation_get", {"id": row["operation_id"]})
+        written = outbox.operation_of(operation) if operation is not None else None
+    return Holding(
+        row["target_id"], row["kind"], int(row["seq"]), row["edit_sequence"], written, row["state"] == "there"
+    )
+
+
+def see(tx: Tx, company: str, at: str, sightings: Sequence[Sighting]) -> None:
+    """Keep what was seen."""
+    tx.many(
+        "sighting_put",
+        [(company, s.target_id, s.kind, s.guid, s.edit_sequence, plain(dict(s.data)), at) for s in sightings],
+    )
+
+
+def sighting(row: Row) -> Sighting:
+    """A kept sighting as connectors see it."""
+    return Sighting(row["kind"], row["target_id"], row["edit_sequence"], row["guid"], json.loads(row["data"]))

@@ -1,0 +1,97 @@
+-- name: fact_get
+SELECT value FROM facts WHERE company = :company AND name = :name;
+
+-- name: fact_put
+INSERT INTO facts (company, name, value, updated_at) VALUES (:company, :name, :value, :at)
+ON CONFLICT (company, name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at;
+
+-- name: fact_drop
+DELETE FROM facts WHERE company = :company AND name = :name;
+
+-- name: holding_put
+INSERT INTO holdings (company, target_id, record_id, kind, operation_id, seq, edit_sequence, state, looked_at)
+SELECT :company, :target_id, :record_id, :kind, :operation_id, COALESCE(MAX(seq), 0) + 1, :edit_sequence, 'there', :at
+FROM holdings WHERE company = :company
+ON CONFLICT (company, target_id, record_id) DO UPDATE
+SET kind = excluded.kind, operation_id = excluded.operation_id, edit_sequence = excluded.edit_sequence, state = 'there',
+    differences = '[]', looked_at = excluded.looked_at;
+
+-- name: holding_modified
+UPDATE holdings SET operation_id = :operation_id, edit_sequence = :edit_sequence, differences = '[]',
+    looked_at = CASE WHEN state = 'there' THEN :at ELSE looked_at END
+WHERE company = :company AND target_id = :target_id AND state <> 'replaced';
+
+-- name: holdings_replace
+UPDATE holdings SET state = 'replaced', looked_at = :at
+WHERE company = :company AND record_id = :record_id AND target_id <> :target_id AND state <> 'replaced';
+
+-- name: holding_looked
+UPDATE holdings SET state = :state, edit_sequence = :edit_sequence, differences = :differences, looked_at = :at
+WHERE company = :company AND target_id = :target_id AND record_id = :record_id;
+
+-- name: holdings_of_ids
+SELECT * FROM holdings WHERE company = :company AND target_id IN (SELECT value FROM json_each(:target_ids));
+
+-- name: holdings_of_record
+SELECT * FROM holdings WHERE record_id = :record_id ORDER BY seq;
+
+-- name: holdings_any
+SELECT 1 AS found FROM holdings WHERE company = :company AND state <> 'replaced' LIMIT 1;
+
+-- name: holdings_newest
+SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORDER BY seq DESC LIMIT :limit;
+
+-- name: holdings_longest_ago
+SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at < :since
+  AND (looked_at, seq) <= (:until, :seq) ORDER BY looked_at, seq LIMIT :limit;
+
+-- name: holdings_in_turn
+SELECT looked_at, seq FROM holdings WHERE company = :company AND state = :state ORDER BY looked_at, seq LIMIT :limit;
+
+-- name: sighting_put
+INSERT INTO sightings (company, target_id, kind, guid, edit_sequence, data, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (company, target_id) DO UPDATE
+SET kind = excluded.kind, edit_sequence = excluded.edit_sequence, data = excluded.data, seen_at = excluded.seen_at,
+    record_id = CASE WHEN sightings.guid = excluded.guid THEN sightings.record_id END, guid = excluded.guid;
+
+-- name: sighting_drop
+DELETE FROM sightings WHERE company = :company AND target_id = :target_id;
+
+-- name: sightings_prune
+DELETE FROM sightings WHERE company = :company AND kind = :kind AND seen_at < :before;
+
+-- name: sightings_like
+SELECT * FROM sightings WHERE company = :company AND guid = :guid AND kind = :kind ORDER BY target_id;
+
+-- name: sightings_marked
+SELECT target_id, guid, record_id FROM sightings WHERE company = :company AND guid > '';
+
+-- name: sighting_get
+SELECT * FROM sightings WHERE company = :company AND target_id = :target_id;
+
+-- name: sighting_of
+UPDATE sightings SET record_id = ? WHERE company = ? AND target_id = ?;
+
+-- name: record_keys
+SELECT id, flow, stream, source_id, phase FROM records
+WHERE company = :company AND (flow, stream, source_id, phase) > (:flow, :stream, :source_id, :phase)
+ORDER BY flow, stream, source_id, phase LIMIT :limit;
+
+-- name: record_keys_after
+SELECT id, flow, stream, source_id, phase FROM records WHERE company = :company AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: records_vanished
+SELECT id, flow, stream, source_id, amount, currency, operation_id FROM records
+WHERE company = :company AND state = 'vanished' ORDER BY id;
+
+-- name: vanished_exists
+SELECT 1 AS found FROM records WHERE company = :company AND state = 'vanished' LIMIT 1;
+
+-- name: operations_kinds
+SELECT request, MIN(seq) AS first FROM operations
+WHERE company = :company AND state = 'waiting' AND connection = :connection GROUP BY request;
+
+-- name: records_waiting_with
+SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id AND r.operation_id = o.id
+WHERE o.company = :company AND o.state = 'waiting' AND o.target_id = '' AND r.state = 'intended'
+  AND o.mapped LIKE '%"' || :text || '"%' ESCAPE '!' ORDER BY r.id;
