@@ -51,7 +51,7 @@ def settle_check(ctx: Context, state: State, requests: Sequence[str]) -> State:
     survey = state.survey
     if not _checking(ctx, state, requests) or _to_check(ctx, survey):
         return state
-    if not survey.brief and (survey.since or ctx.desk.holdings.check_due(ctx.company)):
+    if not survey.brief:
         ctx.desk.holdings.checked(ctx.company)
     return replace(state, survey=replace(survey, check="done"))
 

@@ -21,7 +21,7 @@ _DONE = frozenset({"posted", "closed", "vanished"})
 
 @dataclass(slots=True)
 class Verdict:
-    """Counts that must all be zero, but for `posted`, `parked` and `unclaimed`.
+    """Counts that must all be zero, but for `posted`, `changed`, `parked` and `unclaimed`.
 
     `unclaimed`: objects that a life of ours wrote which a restored copy of our store does not know, and that nothing
     would write again: the source says that they are posted, or does not want them any more, or a person is asked.
@@ -34,6 +34,7 @@ class Verdict:
     stuck: int = 0
     posted: int = 0
     parked: int = 0
+    changed: int = 0
     unclaimed: int = 0
     texts: list[str] = field(default_factory=list)
 
@@ -124,7 +125,8 @@ def _record(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> N
         verdict.duplicated += len(mine) - 1
         verdict.says(f"{name} is there {len(mine)} times: {', '.join(made.id for made in mine)}")
     if state in _DONE:
-        verdict.posted += 1
+        verdict.posted += not _is_change(row)
+        verdict.changed += _is_change(row)
         _posted(scene, verdict, row, mine)
     elif mine and not (state == "unknown" and _held(scene, row)):
         if _unclaimed(scene, row, mine[0]):

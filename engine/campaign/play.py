@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 from collections import Counter
@@ -222,6 +223,20 @@ class Stage:
             self.witness.note(f"  run: {error}")
 
     def _session(self) -> None:
+        before = self._vanished()
+        self._visit()
+        for number in (self._vanished() - before) if not self.machine.restores else ():
+            record = self.machine.tx.one("record_get", {"id": number})
+            receipt = json.loads((record["receipt"] if record else None) or "{}")
+            target = str(receipt.get("TxnID") or receipt.get("ListID") or "")
+            if self.books.has(target):
+                self.witness.broke(1, f"record {number} is said to be gone from the books, and {target} is there")
+
+    def _vanished(self) -> set[int]:
+        """The records that are said to be gone."""
+        return {row["id"] for row in self.machine.tx.rows("records_vanished", {"company": self.machine.company})}
+
+    def _visit(self) -> None:
         for line in self.books.visit(self.machine.handle, *self.setting.login, self.witness):
             self.witness.note(f"  {line}")
 
@@ -249,7 +264,8 @@ class Stage:
     def _jump(self) -> None:
         self.counts["clock_jump"] += 1
         process = self.machine.pick()
-        process.clock.off += self.chance.choice((-_JUMP, _JUMP))
+        far = abs(process.clock.off) > _JUMP / 2
+        process.clock.off = timedelta() if far else process.clock.off + self.chance.choice((-_JUMP, _JUMP))
         self.witness.note(f"  the clock of process {process.number} is off by {process.clock.off}")
 
     # --- webhooks ---

@@ -35,7 +35,7 @@ class Summary:
         verdict = result.verdict
         self.schedules += 1
         self.faults.update(result.faults)
-        for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck", "posted", "parked", "unclaimed"):
+        for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck", "posted", "changed", "parked", "unclaimed"):
             self.counts[name] += getattr(verdict, name)
         self.broken.update({number for number, _ in result.broken})
         if result.failed:
@@ -52,6 +52,7 @@ class Summary:
             "failing": self.failing,
             "failing_seeds": sorted(self.failing_seeds)[:MOST_SEEDS],
             "posted": self.counts["posted"],
+            "changed": self.counts["changed"],
             "parked": self.counts["parked"],
             "unclaimed": self.counts["unclaimed"],
             "faults_by_name": dict(sorted(self.faults.items())),

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from engine.campaign.crash import Machine
 from engine.rigs import Made, Told
+from engine.store import facts, journal
 from engine.store.base import Row, Tx
 
 _SET_ID = re.compile(r"[0-9A-Za-z]{22}")
@@ -215,7 +216,13 @@ class Witness:
             self.broke(7, f"{new} went out with other bytes than before")
         for request in known.writes:
             self._operation(tx, document, request)
-            self._allowed(known, request, session)
+            if request.name.endswith("ModRq"):
+                self._is_current(request, session)
+            # A set that goes out again was looked for by its own look-up, which invariant 13 watches.
+            elif row is None or row["attempts"] < 2:
+                self._is_scanned(request, session)
+        if facts.recall(tx, self.machine.company, "halt") is not None:
+            self.broke(12, f"{new} went out while nothing may be written")
         open_set = tx.one("set_unsettled", {"company": self.machine.company})
         if open_set is not None and open_set["id"] != new:
             self.broke(11, f"{new} went out while {open_set['id']} is {open_set['state']}")
@@ -231,18 +238,19 @@ class Witness:
                 self.broke(24, f"operation {name} went out {_MOST_SENDINGS} times")
         self.asked[new] = False
 
-    def _allowed(self, document: Document, request: Request, session: Session) -> None:
-        """Nothing new before its kind was looked through; nothing changed but what was read in this session."""
-        kind = request.name.removesuffix("AddRq").removesuffix("ModRq")
-        # A set that goes out again was looked for by its own look-up, which invariant 13 watches.
-        if kind not in session.scanned and request.name.endswith("AddRq") and not self.handed[document.new]:
+    def _is_scanned(self, request: Request, session: Session) -> None:
+        """Nothing new before its kind was looked through."""
+        kind = request.name.removesuffix("AddRq")
+        if kind not in session.scanned:
             self.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
-        if request.name.endswith("ModRq"):
-            target, version = _NAMED.search(request.text), _SEQUENCE.search(request.text)
-            read_now = session.versions.get(target[1]) if target else None
-            if target is None or version is None or version[1] != read_now:
-                said = version[1] if version else "none"
-                self.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {read_now} was read")
+
+    def _is_current(self, request: Request, session: Session) -> None:
+        """Nothing changed but what was read in this session."""
+        target, version = _NAMED.search(request.text), _SEQUENCE.search(request.text)
+        read_now = session.versions.get(target[1]) if target else None
+        if target is None or version is None or version[1] != read_now:
+            said = version[1] if version else "none"
+            self.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {read_now} was read")
 
     def _operation(self, tx: Tx, document: str, request: Request) -> None:
         name = request.id
@@ -259,6 +267,19 @@ class Witness:
         for other in tx.rows("operations_of_record", {"record_id": row["record_id"]}):
             if other["id"] != row["id"] and other["state"] in ("sent", "waiting", "held"):
                 self.broke(2, f"operation {row['id']} went out while {other['id']} of its record is {other['state']}")
+
+        if request.name.endswith("AddRq") and row["record_id"]:
+            self._is_decided(tx, row)
+
+    def _is_decided(self, tx: Tx, operation: Row) -> None:
+        """What was posted and is gone is posted again only when a person said so."""
+        record = tx.one("record_get", {"id": operation["record_id"]})
+        if record is None or record["receipt"] is None:
+            return
+        events = [line["event"] for line in journal.of_record(tx, record["id"])]
+        last = {event: number for number, event in enumerate(events)}
+        if last.get("vanished", -1) > max(last.get("post_again", -1), last.get("back", -1), last.get("declared", -1)):
+            self.broke(2, f"operation {operation['id']} went out for a record that is gone, and nobody had said so")
 
     def _by_guid(self, item: Made, names: Sequence[str]) -> str:
         guid = item.guid.strip("{}").lower()

@@ -25,27 +25,26 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite
 class SqliteTx:
     """A running transaction on the process's connection."""
 
-    __slots__ = ("_execute", "_execute_many", "_texts")
+    __slots__ = ("_connection", "_texts")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._execute, self._execute_many = connection.execute, connection.executemany
-        self._texts = statements()
+        self._connection, self._texts = connection, statements()
 
     def run(self, name: str, params: Params) -> int:
         """Execute and return how many rows changed."""
-        return self._execute(self._texts[name], params).rowcount
+        return self._connection.execute(self._texts[name], params).rowcount
 
     def many(self, name: str, params: Iterable[Sequence[object]]) -> None:
         """Execute once a row of positional parameters."""
-        self._execute_many(self._texts[name], params)
+        self._connection.executemany(self._texts[name], params)
 
     def rows(self, name: str, params: Params) -> list[Row]:
         """Execute and return all rows."""
-        return self._execute(self._texts[name], params).fetchall()
+        return self._connection.execute(self._texts[name], params).fetchall()
 
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row; the rest of the statement is still run."""
-        found = self._execute(self._texts[name], params).fetchall()
+        found = self._connection.execute(self._texts[name], params).fetchall()
         return found[0] if found else None
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from connectors.qbwc import conduct, probe, recovery, session, turns
+from connectors.qbwc import conduct, merge, merging, probe, ready, recovery, session, survey, turns
 from connectors.qbwc.state import Flight
-from engine import desk, follow, intake, pipeline, runner
+from connectors.ramp import webhooks
+from engine import desk, follow, holdings, intake, pipeline, reclaim, runner, server
 from engine.campaign import crash
 from engine.contract import MessageSet, OperationOutcome
+from engine.errors import StoreBusy
 from engine.qbxml.envelope import envelope, status_check
 from engine.store import journal, marks, outbox, records, work
 
@@ -30,6 +33,19 @@ def plant(function: Plant) -> Plant:
 
 def _doctored(patch: pytest.MonkeyPatch, owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
     patch.setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def _without_index(patch: pytest.MonkeyPatch) -> None:
+    """Two sets of a company may be open at the same time."""
+
+    def started(start: Any) -> Any:
+        def again(self: Any, *given: Any) -> Any:
+            self.disk.connection.execute("DROP INDEX IF EXISTS message_sets_one_unsettled")
+            return start(self, *given)
+
+        return again
+
+    _doctored(patch, crash.Machine, "start", started)
 
 
 # --- what is sent --------------------------------------------------------------------------------------------------
@@ -138,14 +154,7 @@ def two_sets_in_flight(patch: pytest.MonkeyPatch) -> None:
     _doctored(patch, conduct, "next_turn", wrapped)
     patch.setattr(outbox, "ready", ready)
 
-    def booted(boot: Any) -> Any:
-        def again(self: Any, image: bytes) -> None:
-            boot(self, image)
-            self.store.connection.execute("DROP INDEX IF EXISTS message_sets_one_unsettled")
-
-        return again
-
-    _doctored(patch, crash.Machine, "_boot", booted)
+    _without_index(patch)
 
 
 @plant
@@ -286,14 +295,14 @@ def alike_is_ours(patch: pytest.MonkeyPatch) -> None:
 def look_up_by_number_alone(patch: pytest.MonkeyPatch) -> None:
     """The look-up asks for the number only; a user who edits it makes the bill invisible, and it is posted again."""
 
-    def queries(operation: Any, prefix: str, now: Any) -> tuple[bytes, ...]:
-        found = original(operation, prefix, now)
-        if len(found) < 2:
-            return found
-        return (found[1].replace(f'"{prefix}.1"'.encode(), f'"{prefix}.0"'.encode()),)
+    def questions(operations: Any, prefix: str, now: Any) -> Any:
+        requests, names = original(operations, prefix, now)
+        names = {key: (found[-1:] if len(found) > 1 else found) for key, found in names.items()}
+        asked = {name for found in names.values() for name in found}
+        return tuple(r for r in requests if any(f'"{name}"'.encode() in r for name in asked)), names
 
-    original = probe.queries
-    patch.setattr(probe, "queries", queries)
+    original = probe.questions
+    patch.setattr(probe, "questions", questions)
 
 
 # --- identity and gate ---------------------------------------------------------------------------------------------
@@ -539,6 +548,209 @@ def cents_are_rounded(patch: pytest.MonkeyPatch) -> None:
     _doctored(patch, runner, "freeze_request", wrapped)
 
 
+# --- what is in the books already ----------------------------------------------------------------------------------
+
+
+@plant
+def no_scan_before_the_first_write(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks through what was changed lately before something is written."""
+    patch.setattr(survey, "kinds_of", lambda _requests: ())
+
+
+@plant
+def scanned_before_its_last_page(patch: pytest.MonkeyPatch) -> None:
+    """A look through a kind counts as complete after its first page."""
+
+    def wrapped(scanned: Any) -> Any:
+        def first_page(ctx: Any, known: Any, kind: str, response: Any, size: int) -> Any:
+            if response is not None and response.iterator_remaining:
+                response = dataclasses.replace(response, iterator_remaining=0, iterator_id="")
+            return scanned(ctx, known, kind, response, size)
+
+        return first_page
+
+    _doctored(patch, survey, "_scanned", wrapped)
+
+
+@plant
+def what_was_seen_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    """What carries a record's marker in the books is not held against what is about to be written."""
+    patch.setattr(ready, "_known", lambda _ctx, _operation: None)
+    patch.setattr(reclaim, "reclaim", lambda _tx, _hand, _programs: [])
+
+
+@plant
+def gone_is_posted_again_by_itself(patch: pytest.MonkeyPatch) -> None:
+    """What a person deleted in the books is posted again without a person."""
+
+    def wrapped(vanish: Any) -> Any:
+        def vanished(tx: Any, hand: Any, record: Any, row: Any) -> None:
+            vanish(tx, hand, record, row)
+            now = tx.one("record_get", {"id": record["id"]})
+            records.move(tx, hand.company, hand.at, hand.actor, [records.Move(now, "pending", "retried")])
+
+        return vanished
+
+    _doctored(patch, holdings, "_vanish", wrapped)
+
+
+@plant
+def halt_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Writing goes on although a backup of the books was restored."""
+    patch.setattr(holdings, "halted", lambda _tx, _company: None)
+
+
+@plant
+def gone_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks whether what was posted is still there."""
+    patch.setattr(holdings.Held, "to_check", lambda _self, _company, _limit, _since: ())
+
+
+@plant
+def unreadable_answer_means_gone(patch: pytest.MonkeyPatch) -> None:
+    """What an answer does not show is missing, also when the answer could not be read."""
+
+    def wrapped(unusable: Any) -> Any:
+        def missing(ctx: Any, state: Any, flight: Any, reason: str) -> Any:
+            for item in flight.asks if flight.kind == "survey" else ():
+                ctx.desk.holdings.missing(ctx.company, list(item.get("ids", ())))
+            return unusable(ctx, state, flight, reason)
+
+        return missing
+
+    _doctored(patch, conduct, "_unusable", wrapped)
+
+
+# --- modifies and batches ------------------------------------------------------------------------------------------
+
+
+@plant
+def edit_of_a_person_is_overwritten(patch: pytest.MonkeyPatch) -> None:
+    """What the source says is written, whatever a person has made of it in the books."""
+
+    def wrapped(merged: Any) -> Any:
+        def by_force(base: Any, wanted: Any, there: Any, *, untouched: bool) -> Any:
+            del untouched
+            return merged(base, wanted, there, untouched=True)
+
+        return by_force
+
+    _doctored(patch, merge, "_merged", wrapped)
+
+
+@plant
+def modify_with_the_version_of_the_receipt(patch: pytest.MonkeyPatch) -> None:
+    """A modify names the version that was known when it was prepared, not the one that was read in the session."""
+
+    def wrapped(modify: Any) -> Any:
+        def stale(operation: Any, data: Any, changes: Any, wanted: Any, there: Any) -> Any:
+            whole = merge._inner(operation.whole or operation.body)
+            before = {**data, "EditSequence": str(int(whole.findtext("EditSequence") or "1") - 1)}
+            return modify(operation, before, changes, wanted, there)
+
+        return stale
+
+    _doctored(patch, merge, "_modify", wrapped)
+
+
+@plant
+def one_answer_stands_for_the_batch(patch: pytest.MonkeyPatch) -> None:
+    """Of a set of which only a part was answered, all of it counts as posted."""
+
+    def wrapped(after: Any) -> Any:
+        def answered(message_set: MessageSet, answer: Any, text: str) -> Any:
+            found = after(message_set, answer, text)
+            if isinstance(found, recovery.Settled) or not answer.responses:
+                return found
+            known = {data["operation_id"]: OperationOutcome(**recovery._restored(data)) for data in found.decided}
+            receipt = {"TxnID": "1-1", "EditSequence": "1"}
+            return recovery.Settled(
+                tuple(known.get(op.id) or OperationOutcome(op.id, "posted", receipt) for op in message_set.operations)
+            )
+
+        return answered
+
+    _doctored(patch, recovery, "after_answer", wrapped)
+
+
+@plant
+def stale_modify_is_sent_again_as_it_is(patch: pytest.MonkeyPatch) -> None:
+    """After 3200 the same bytes go out again, with the version that is out of date."""
+    patch.setattr(merging, "after_write", lambda state, outcomes: (state, outcomes))
+
+
+# --- more than one -------------------------------------------------------------------------------------------------
+
+
+@plant
+def two_agents_both_send(patch: pytest.MonkeyPatch) -> None:
+    """A session does not end the one before it, and does not see what that one has under way."""
+    _without_index(patch)
+    patch.setattr(session.Service, "_is_writing", lambda _self, _other, _mine: False)
+
+    def alone(self: Any, company: str, ticket_hash: str, state: Any) -> tuple[Any, ...]:
+        scope = {"ticket_hash": ticket_hash, "company": company, "at": self.base.world.at()}
+        self.base.tx.run("session_insert", {**scope, "state": json.dumps(dict(state))})
+        return ()
+
+    def unsettled(tx: Any, company: str) -> Any:
+        found = original(tx, company)
+        return None if found is not None and found.state == "sent" else found
+
+    original = outbox.unsettled
+    patch.setattr(desk._Sessions, "open", alone)
+    patch.setattr(desk._Operations, "unsettled", lambda self, company: unsettled(self.base.tx, company))
+    patch.setattr(
+        outbox,
+        "ready",
+        lambda tx, company, at, limit, connection="": tx.rows(
+            "operations_next", {"company": company, "at": at, "limit": limit, "connection": connection}
+        ),
+    )
+
+
+@plant
+def webhook_takes_effect_twice(patch: pytest.MonkeyPatch) -> None:
+    """An event that is known already brings the next read forward once more."""
+
+    def wrapped(accept: Any) -> Any:
+        def accepted(*given: Any) -> bool:
+            accept(*given)
+            return True
+
+        return accepted
+
+    _doctored(patch, work, "accept_event", wrapped)
+
+
+@plant
+def webhook_of_anybody_is_taken(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the signature of a webhook."""
+    patch.setattr(webhooks, "_signed", lambda _secrets, _headers, _body: True)
+
+
+@plant
+def webhook_is_acknowledged_first(patch: pytest.MonkeyPatch) -> None:
+    """A webhook is answered with 200 and its event not kept."""
+    patch.setattr(server.Server, "_keep", lambda _self, _company, _connection, _event: False)
+
+
+@plant
+def refusal_of_the_disk_is_hidden(patch: pytest.MonkeyPatch) -> None:
+    """When the store cannot be written, the agent is answered as if it could."""
+
+    def wrapped(answer: Any) -> Any:
+        def answered(self: Any, call: Any, client: str) -> Any:
+            try:
+                return answer(self, call, client)
+            except StoreBusy:
+                return 100 if call.method == "receiveResponseXML" else ""
+
+        return answered
+
+    _doctored(patch, session.Service, "answer", wrapped)
+
+
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """The production code with one bug."""
@@ -550,6 +762,8 @@ def planted(name: str) -> Iterator[None]:
 # Where a bug shows only under a few faults together, those alone are thrown, so that a test stays short.
 _LOST = frozenset({"answer_and_store_lost", "die_after", "die_before", "user_edit"})
 _DYING = frozenset({"crash_before_commit", "crash_after_commit", "crash_after_http", "timeout_after", "server_error"})
+# Marks are held up, so that a bill is edited in the source while it is posted and the source was not told.
+_EDITED = frozenset({"edit_memo", "edit_amount", "edit_midway", "user_edit", "timeout_before", "server_error"})
 FOCUS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
@@ -565,4 +779,16 @@ FOCUS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("random_idempotency_key", "mark_is_forgotten"), _DYING),
     "changed_record_is_a_new_one": frozenset({"edit_amount", "edit_memo", "edit_coding"}),
     **dict.fromkeys(("deferred_in_silence", "sleeper_is_not_woken"), frozenset({"gap", "busy", "pay"})),
+    "what_was_seen_is_ignored": frozenset({"restore_ours"}),
+    "gone_is_posted_again_by_itself": frozenset({"user_delete"}),
+    "gone_is_not_noticed": frozenset({"user_delete"}),
+    "halt_is_ignored": frozenset({"restore_backup", "late_bill", "late_transaction"}),
+    "unreadable_answer_means_gone": frozenset({"truncated_answer", "non_xml_answer"}),
+    **dict.fromkeys(("edit_of_a_person_is_overwritten", "modify_with_the_version_of_the_receipt"), _EDITED),
+    "stale_modify_is_sent_again_as_it_is": _EDITED,
+    "one_answer_stands_for_the_batch": frozenset({"die_midway", "drop_receive_answer"}),
+    "two_agents_both_send": frozenset({"second_connector", "two_processes"}),
+    "webhook_takes_effect_twice": frozenset({"hook_again", "by_schedule"}),
+    "webhook_of_anybody_is_taken": frozenset({"hook_forged"}),
+    "refusal_of_the_disk_is_hidden": frozenset({"store_locked", "disk_full"}),
 }

@@ -298,8 +298,8 @@ def test_a_change_that_fails_a_check_is_told_to_people_and_not_to_the_source(ben
 
 def test_lists_that_were_never_read_are_waited_for(bench: Bench) -> None:
     post(bench)
-    with bench.world.store.write() as tx:
-        getattr(tx, "_connection").execute("UPDATE lists SET loaded_at = NULL")  # noqa: B009 - the protocol has none
+    connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
+    connection.execute("UPDATE lists SET loaded_at = NULL")
     assert change(bench, **costs("80.00"))["pending"] == 1
     assert change(bench, **costs("70.00"))["pending"] == 1
     bench.read_lists()

@@ -262,7 +262,7 @@ class QuickBooksRig:
             quiet = Faults(replace(self.faults.plan, rates={**self.faults.plan.rates, **_AT_HOME}), self.other)
             second = self._agent(handler, (user, password), watch, quiet)
             if self.chance.random() < 0.2:
-                second.company = second._home = self.other
+                second.company = self.other
             if self.chance.random() < 0.2:
                 second.post.client = _HERE  # type: ignore[attr-defined]  # both behind one address
             turns = _Turns(second.update)

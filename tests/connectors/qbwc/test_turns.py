@@ -7,13 +7,27 @@ from typing import get_args
 
 import pytest
 
-from connectors.qbwc.state import Flight, Gate, Options, Paging, Recovery, Stage, State, dump, load
+from connectors.qbwc.state import (
+    Figuring,
+    Flight,
+    Gate,
+    Merging,
+    Options,
+    Paging,
+    Recovery,
+    Stage,
+    State,
+    Survey,
+    dump,
+    load,
+)
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 
 
 def every_fact() -> list[Facts]:
     flags = (False, True)
-    return [Facts(*values) for values in itertools.product(flags, get_args(Gate), flags, get_args(Stage), flags, flags)]
+    store = itertools.repeat(flags, 5)
+    return [Facts(*values) for values in itertools.product(flags, get_args(Gate), flags, get_args(Stage), *store)]
 
 
 def test_every_combination_has_one_turn_and_keeps_the_rules() -> None:
@@ -29,8 +43,12 @@ def test_every_combination_has_one_turn_and_keeps_the_rules() -> None:
             assert turn == facts.stage
         elif facts.lists_due:
             assert turn == "list"
+        elif facts.survey:
+            assert turn == "survey"
+        elif facts.operations:
+            assert turn == ("merge" if facts.merge else "write")
         else:
-            assert turn == ("write" if facts.operations else "end")
+            assert turn == ("figures" if facts.figures else "end")
     assert seen == set(get_args(Turn))
 
 
@@ -42,6 +60,8 @@ def test_nothing_is_written_before_the_gate_or_beside_an_unknown_write() -> None
         if next_turn(facts) == "write":
             assert not facts.unsettled
             assert not facts.lists_due
+            assert not facts.survey
+            assert not facts.merge
         if next_turn(facts) == "resend":
             assert facts.unsettled
             assert facts.stage == "resend"
@@ -62,10 +82,13 @@ def test_a_session_survives_json() -> None:
         client="10.0.0.1",
         options=Options(page_size=3),
         gate="passed",
-        flight=Flight("write", "q1", set_id="S"),
+        flight=Flight("survey", "q1", at="2026-11-21", asks=({"check": "Bill", "ids": ["1A-1"]},)),
         recovery=Recovery("S", "probe", decided=({"operation_id": "a"},), ask=("b",)),
         paging=Paging("Vendor", "{1}"),
         lists_done=("Account",),
+        survey=Survey(("Bill",), ("Check",), {"Vendor": "{2}"}, {"Vendor": "2026-11-21"}, check="failed", since="2026"),
+        merging=Merging(("a",), ("b",), ("c",)),
+        figuring=Figuring(3, ("Bill",), "{3}", ("Check: 1000: no",)),
         counts={"posted": 2},
     )
     assert load(json.loads(json.dumps(dump(state)))) == state

@@ -116,13 +116,13 @@ def session() -> Iterator[requests.Session]:
 
 def test_zeep_with_the_published_wsdl_posts_a_bill(url: str, outbox: MemoryOutbox, session: requests.Session) -> None:
     wsdl: Path = reference("qbd", "wsdl", "QBWebConnectorSvc.wsdl")
-    assert _drive(_service(str(wsdl), url, session), outbox) == [33, 66, 100]
+    assert _drive(_service(str(wsdl), url, session), outbox) == [33, 66, 66, 100]
     assert outbox.outcome(bill(1).id).outcome == "posted"  # type: ignore[union-attr]  # there is one
 
 
 def test_zeep_with_our_own_wsdl_posts_a_bill(url: str, outbox: MemoryOutbox, session: requests.Session) -> None:
     service = _service(f"{url}?wsdl", url, session)
-    assert _drive(service, outbox) == [33, 66, 100]
+    assert _drive(service, outbox) == [33, 66, 66, 100]
     assert service.getServerVersion("x").startswith("flowctl")
     assert (service.interactiveDone("x"), service.interactiveRejected("x", "y")) == ("Done", None)
 
@@ -167,7 +167,7 @@ def test_a_simulated_web_connector_over_the_socket(url: str, outbox: MemoryOutbo
     company = seed_company(2, clock=outbox.clock)
     post = http_post(url)
     report = WebConnector(post, "books", "pw", company, application=APPLICATION).update()
-    assert (report.outcome, report.percents, report.errors) == ("done", [33, 66, 100], [])
+    assert (report.outcome, report.percents, report.errors) == ("done", [33, 66, 66, 100], [])
     again = CONNECTOR.handler(outbox, outbox.clock, SystemIds())
     assert (
         WebConnector(handler_post(again), "books", "pw", company, application=APPLICATION).update().outcome == "no_work"
