@@ -20,7 +20,7 @@ from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.queries import LIST_FIELDS
-from engine.qbxml.response import Answer, parse_response
+from engine.qbxml.response import Answer, parse_response, text_at
 
 # Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
 MOST_TROUBLES = 3
@@ -337,7 +337,9 @@ def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, a
     known = _recovery(state, unsettled)
     asked = [operation for operation in unsettled.operations if operation.id in known.ask]
     _, names = probe.questions(asked, flight.prefix, ctx.clock.now())
-    found = {operation.id: probe.look(operation, answer, names[operation.id]) for operation in asked}
+    shown = [text_at(data, "TxnID") for response in answer.responses for data in response.objects]
+    others = {holding.target_id for holding in ctx.desk.holdings.of(ctx.company, [key for key in shown if key])}
+    found = {operation.id: probe.look(operation, answer, names[operation.id], others) for operation in asked}
     found = {**found, **merging.look_again(asked, found, answer, names)}
     verdict = recovery.after_probe(unsettled, known, found)
     if isinstance(verdict, recovery.NotNow):

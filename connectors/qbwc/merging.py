@@ -12,6 +12,7 @@ from connectors.qbwc.merge import Later, Ready
 from connectors.qbwc.probe import Found
 from connectors.qbwc.state import Flight, State
 from engine.contract import Operation, OperationOutcome
+from engine.jsontext import plain
 from engine.qbxml.envelope import envelope
 from engine.qbxml.response import Answer
 
@@ -38,7 +39,8 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
     for operation in ready.next_set(ctx, state):
         if operation.id not in asked:
             continue
-        found = merge.decide(operation, answer.by_request_id(asked[operation.id]))
+        response = answer.by_request_id(asked[operation.id])
+        found = merge.decide(operation, response)
         if isinstance(found, Ready):
             ctx.desk.unsent.amend(ctx.company, operation.id, found.body)
             merged.append(operation.id)
@@ -46,7 +48,8 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
             _leave(ctx, found.message)
             later.append(operation.id)
         else:
-            ctx.desk.unsent.conclude(ctx.company, found, b"")
+            shown = plain(list(response.objects) if response is not None else [])
+            ctx.desk.unsent.conclude(ctx.company, found, shown.encode())
             done[found.outcome] += 1
     merging = replace(state.merging, merged=tuple(merged), later=tuple(later))
     return ready.count(replace(state, merging=merging, troubles=0), done)

@@ -132,15 +132,18 @@ def _by_name(marks: Marks, request_id: str) -> bytes:
     return list_query("Vendor", request_id=request_id, names=(marks.name,))
 
 
-def look(operation: Operation, answer: Answer, names: Sequence[str]) -> Found:
-    """Read the answers to the requests that `questions` named for one operation."""
+def look(operation: Operation, answer: Answer, names: Sequence[str], others: Collection[str] = ()) -> Found:
+    """Read the answers to the requests that `questions` named for one operation; `others` are ids that are known to be others."""
     marks = marks_of(operation)
     responses = [answer.by_request_id(name) for name in names]
     readable = [r for r in responses if r is not None and r.code in READABLE]
     if marks.txn_id or marks.list_id:
         found = _modified(marks, readable[0] if readable else None)
     else:
-        found = judge(marks, tuple(_by_id(data for response in readable for data in response.objects).values()))
+        objects = _by_id(data for response in readable for data in response.objects)
+        found = judge(marks, tuple(objects.values()))
+        if found.kind == "none" and marks.kind != "Vendor":
+            found = _worn([data for key, data in objects.items() if key not in others], marks)
     if found.kind in {"none", "alike", "changed"} and len(readable) < len(names):
         # What a failed query would have shown is not known, so its silence proves nothing.
         return Found("later", {}, _complaint(responses))
@@ -167,6 +170,16 @@ def _transaction(marks: Marks, hits: Sequence[Json]) -> Found:
         message = f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}"
         return Found("alike", {}, message, alike)
     return Found("none", {})
+
+
+def _worn(hits: Sequence[Json], marks: Marks) -> Found:
+    """After a lost answer: where QuickBooks shows no marker, a person may have changed both the number and the memo."""
+    bare = replace(marks, ref_number="")
+    alike = tuple(text_at(data, "TxnID") for data in hits if _is_alike(bare, data))
+    if not alike:
+        return Found("none", {})
+    message = f"QuickBooks holds one of the same date, name and amount under another number: {', '.join(alike)}"
+    return Found("alike", {}, message, alike)
 
 
 def _is_ours(marks: Marks, data: Json) -> bool:

@@ -185,12 +185,12 @@ def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None,
         return _scan_failed(ctx, survey, kind, problem)
     iterators = {name: value for name, value in survey.iterators.items() if name != kind}
     more = response.iterator_remaining
-    if more is None and len(response.objects) >= size:
-        # It cut the answer off at the size that was asked for; what it left out is not known.
-        return _scan_failed(ctx, survey, kind, "QuickBooks did not say whether there are more")
+    if (more is None and len(response.objects) >= size) or (more and not response.iterator_id):
+        # The answer was cut off at the size that was asked for, and what it left out cannot be had.
+        return _scan_failed(ctx, survey, kind, "QuickBooks did not say how to get the rest")
     shown = _sorted_out(ctx, kind, response.objects)
     ctx.desk.holdings.seen(ctx.company, shown.seen)
-    if more and response.iterator_id:
+    if more:
         ctx.desk.holdings.sighted(ctx.company, kind, shown.others)
         return replace(survey, iterators={**iterators, kind: response.iterator_id})
     began = from_iso(survey.begun[kind])
@@ -203,12 +203,11 @@ def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respon
     problem = _problem(kind, response, _MISSING)
     if response is None or problem:
         return _check_failed(ctx, survey, kind, problem)
-    shown = _sorted_out(ctx, kind, response.objects)
-    there = {item.target_id for item in shown.seen}
+    there = {_id_of(data) for data in response.objects}
     missing = [target_id for target_id in ids if target_id not in there]
     if missing and response.code not in _MISSING:
         return _check_failed(ctx, survey, kind, "QuickBooks left out some that it was asked for")
-    ctx.desk.holdings.seen(ctx.company, shown.seen)
+    ctx.desk.holdings.seen(ctx.company, _sorted_out(ctx, kind, response.objects).seen)
     _went_well(ctx, "check")
     if not missing:
         return survey

@@ -198,7 +198,11 @@ def _base_settled(scene: Scene, row: Row) -> bool:
         if (r["flow"], r["stream"], r["source_id"], r["phase"])
         == (row["flow"], row["stream"], row["source_id"], row["phase"].partition("+")[0])
     )
-    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] in ("vanished", "skipped", "pending")
+    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] in (
+        "vanished",
+        "skipped",
+        "pending",
+    )
 
 
 def _foreign(scene: Scene, verdict: Verdict, row: Row, target: str) -> None:
@@ -268,6 +272,19 @@ def _overslept(scene: Scene, reason: records.Reason) -> str:
             way = [row for row in scene.rows if row["source_id"] == source_id and row["phase"] == "post"]
             if way and all(row["state"] in _DONE for row in way):
                 return f"it waits for {key}, which is there"
+    return ""
+
+
+def oversleeps(tx: Tx, company: str) -> str:
+    """A record that waits for another one which is posted; what wakes it belongs to the same transaction."""
+    for row in tx.rows("records_parked", {"company": company, "state": "deferred", "flow": "", "stream": ""}):
+        keys = {key for reason in records.load_reasons(row) for key in reason.waits_for if key.startswith("posted:")}
+        for key in sorted(keys):
+            _, stream, source_id = key.split(":", 2)
+            for other in tx.rows("records_by_source_id", {"company": company, "source_id": source_id}):
+                is_it = (other["stream"], other["source_id"]) == (stream, source_id) and not _is_change(other)
+                if is_it and other["state"] in ("posted", "closed"):
+                    return f"{_name(row)} waits for {stream}/{source_id}, which is {other['state']}"
     return ""
 
 

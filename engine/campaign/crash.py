@@ -29,7 +29,7 @@ FAULTS: Mapping[str, float] = {
     "crash_before_commit": 0.01, "crash_after_commit": 0.01, "crash_before_call": 0.02, "crash_after_call": 0.02,
     "crash_before_http": 0.02, "crash_after_http": 0.02,
     "store_locked": 0.01, "disk_full": 0.005, "disk_error": 0.005,
-    "worker_meanwhile": 0.03, "race": 0.04, "other_process": 1.0,
+    "worker_meanwhile": 0.03, "race": 0.04,
 }  # fmt: skip
 # Refusals of the disk: a call that meets one is answered `busy` or with an error.
 _REFUSALS = ("store_locked", "disk_full", "disk_error")
@@ -103,7 +103,9 @@ class CrashingTransport(httpx.BaseTransport):
 class Machine:
     """The computers that our server runs on: one process or two over one disk; each starts again when it dies."""
 
-    def __init__(self, disk: Disk, program: FlowProgram, company: str, clock: TrueClock, chaos: Chaos, seed: int) -> None:
+    def __init__(
+        self, disk: Disk, program: FlowProgram, company: str, clock: TrueClock, chaos: Chaos, seed: int
+    ) -> None:
         self.disk = disk
         self.program = program
         self.company = company
@@ -178,9 +180,9 @@ class Machine:
         except Crash:
             self.restart(process)
             raise ConnectionError("the web service did not answer: it closed the connection") from None
-        if sum(chaos.counts[name] for name in _REFUSALS) > refused and reply.status == 200:
-            if not excuse or excuse.encode() not in reply.body:
-                self.complains(16, "the disk refused, and the call was answered as if it were done")
+        is_refused = sum(chaos.counts[name] for name in _REFUSALS) > refused
+        if is_refused and reply.status == 200 and not (excuse and excuse.encode() in reply.body):
+            self.complains(16, "the disk refused, and the call was answered as if it were done")
         if reply.error is not None:
             self.complains(0, f"an internal error: {type(reply.error).__name__}: {reply.error}")
         return reply

@@ -98,7 +98,7 @@ class _Block:
         return SqliteTx(disk.connection)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        store, disk = self._store, self._store.disk
+        disk = self._store.disk
         disk.depth -= 1
         if not self._is_outer:
             _pass_on(error)

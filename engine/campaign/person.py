@@ -9,10 +9,10 @@ from typing import Any
 from engine import worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
-from engine.follow import Hand
+from engine.follow import QUIET, Hand
 from engine.pipeline import guid_of
 from engine.rigs import BooksRig
-from engine.store import lists
+from engine.store import lists, records
 from engine.store.base import Row, Tx
 
 
@@ -34,7 +34,7 @@ class Person:
             self._declare(tx)
             self._decide(tx)
             rows = [*worklist.parked(tx, self._company, "failed"), *worklist.parked(tx, self._company, "deferred")]
-            chosen = [row for row in rows if self.chance.random() < 0.7]
+            chosen = [row for row in rows if _is_heard_of(row) and self.chance.random() < 0.7]
             worklist.retry(tx, self._hand(), chosen, "")
 
     @property
@@ -89,6 +89,11 @@ class Person:
             if self.witness.maker.get(made.id) == row["operation_id"] or made.guid.strip("{}").lower() == guid:
                 return made.id
         return None
+
+
+def _is_heard_of(row: Row) -> bool:
+    """What solves itself inside the system is nobody's task."""
+    return any(reason.code not in QUIET for reason in records.load_reasons(row))
 
 
 def marker(company: str, row: Row) -> str:

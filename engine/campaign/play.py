@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from engine.campaign.check import Scene, Verdict, check
+from engine.campaign.check import Scene, Verdict, check, oversleeps
 from engine.campaign.clock import TrueClock
 from engine.campaign.crash import Machine, Process
 from engine.campaign.disk import Crash, Disk
@@ -67,9 +67,7 @@ def play(plan: Plan, seed: int) -> Result:
 def silent() -> Iterator[None]:
     """The service logs every trouble, and here there is nothing but trouble."""
     before = structlog.get_config()
-    structlog.configure(
-        processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
-    )
+    structlog.configure(processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         yield
     finally:
@@ -140,13 +138,17 @@ class Stage:
         """What people do in the source, and what the source tells us of it."""
         for line in self.source.befall():
             self.witness.note(line)
+        self.hear()
+
+    def hear(self) -> None:
+        """Take the webhooks that the source sends now."""
         for line in self.source.deliver(self._event):
             self.witness.note(line)
 
     def take(self, name: str) -> None:
         """Take one step of those in `_WEIGHTS` and `_MORE`."""
         steps: Mapping[str, Callable[[], None]] = {
-            "cycle": self._cycle,
+            "cycle": self._rough_cycle,
             "run": lambda: self._guarded(self._run),
             "session": self._session,
             "tell": lambda: self._guarded(self._tell),
@@ -214,6 +216,16 @@ class Stage:
         self._guarded(self._prepare)
         self._guarded(self._tell)
 
+    def _rough_cycle(self) -> None:
+        """A cycle in which people may change in the source what was posted, before the source was told of it."""
+        self._guarded(self._run)
+        self._session()
+        self._guarded(self._prepare)
+        if self.chance.random() < 0.4:
+            self.befall()
+        else:
+            self._guarded(self._tell)
+
     def _run(self, process: Process) -> None:
         if "by_schedule" in self.setting.has:
             process.service.tick()
@@ -225,6 +237,9 @@ class Stage:
     def _session(self) -> None:
         before = self._vanished()
         self._visit()
+        sleeper = oversleeps(self.machine.tx, self.machine.company)
+        if sleeper:
+            self.witness.broke(23, sleeper)
         for number in (self._vanished() - before) if not self.machine.restores else ():
             record = self.machine.tx.one("record_get", {"id": number})
             receipt = json.loads((record["receipt"] if record else None) or "{}")
@@ -278,7 +293,9 @@ class Stage:
         reply = self.machine.event(connection, lower, body)
         changed = disk.changes() - before
         if kind == "forged" and (changed or reply.status < 400):
-            self.witness.broke(17, f"a webhook that nobody signed was answered {reply.status}, and changed {changed} rows")
+            self.witness.broke(
+                17, f"a webhook that nobody signed was answered {reply.status}, and changed {changed} rows"
+            )
         if reply.status == 200 and kind != "forged":
             self.witness.acknowledged(connection, body, changed)
         return reply.status

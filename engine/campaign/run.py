@@ -35,7 +35,17 @@ class Summary:
         verdict = result.verdict
         self.schedules += 1
         self.faults.update(result.faults)
-        for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck", "posted", "changed", "parked", "unclaimed"):
+        for name in (
+            "lost",
+            "duplicated",
+            "wrong_file",
+            "cents_off",
+            "stuck",
+            "posted",
+            "changed",
+            "parked",
+            "unclaimed",
+        ):
             self.counts[name] += getattr(verdict, name)
         self.broken.update({number for number, _ in result.broken})
         if result.failed:

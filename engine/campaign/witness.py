@@ -34,7 +34,9 @@ _IDLE = frozenset(
 _REQUEST = re.compile(r"<(\w+Rq)\b([^>]*?)(/?)>")
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _RESPONSE = re.compile(r"<(\w+)QueryRs\b([^>]*)>")
-_VERSION = re.compile(r"<(?:TxnID|ListID)>([^<]+)</\w+>(?:<Time\w+>[^<]*</Time\w+>)*<EditSequence>([^<]+)</EditSequence>")
+_VERSION = re.compile(
+    r"<(?:TxnID|ListID)>([^<]+)</\w+>(?:<Time\w+>[^<]*</Time\w+>)*<EditSequence>([^<]+)</EditSequence>"
+)
 _NAMED = re.compile(r"<(?:TxnID|ListID)>([^<]+)</\w+>")
 _SEQUENCE = re.compile(r"<EditSequence>([^<]+)</EditSequence>")
 # What a look through everything that was changed lately asks with.
@@ -242,7 +244,9 @@ class Witness:
         """Nothing new before its kind was looked through."""
         kind = request.name.removesuffix("AddRq")
         if kind not in session.scanned:
-            self.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
+            self.broke(
+                12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session"
+            )
 
     def _is_current(self, request: Request, session: Session) -> None:
         """Nothing changed but what was read in this session."""

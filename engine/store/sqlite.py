@@ -64,6 +64,7 @@ class _Block:
             raise
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._store.suspect(error)
         try:
             self._store.end(keep=error is None)
         except sqlite3.DatabaseError as failed:
@@ -81,27 +82,32 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._depth = 0
         self._writing = False
+        self._path, self._busy_s = path, busy_s
+        self._is_suspect = False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _translated():
-            connection = sqlite3.connect(
-                str(path) if path else ":memory:",
-                timeout=busy_s,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=512,  # there are more statements than Python keeps prepared by itself
-            )
-            connection.row_factory = sqlite3.Row
-            self._db = sqlite_utils.Database(connection)
-            self._connection = connection
-            self._tx = SqliteTx(connection)
-            try:
-                if image is not None:
-                    connection.deserialize(image)
-                self._prepare(durable=path is not None)
-            except BaseException:
-                connection.close()
-                raise
+            self._open(image)
+
+    def _open(self, image: bytes | None = None) -> None:
+        connection = sqlite3.connect(
+            str(self._path) if self._path else ":memory:",
+            timeout=self._busy_s,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,  # there are more statements than Python keeps prepared by itself
+        )
+        connection.row_factory = sqlite3.Row
+        self._db = sqlite_utils.Database(connection)
+        self._connection = connection
+        self._tx = SqliteTx(connection)
+        try:
+            if image is not None:
+                connection.deserialize(image)
+            _prepare(connection, durable=self._path is not None)
+        except BaseException:
+            connection.close()
+            raise
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -125,7 +131,8 @@ class SqliteStore:
                 self._writing = writing
             else:
                 self._join(writing=writing)
-        except BaseException:
+        except BaseException as error:
+            self.suspect(error)
             self._lock.release()
             raise
         self._depth += 1
@@ -144,7 +151,31 @@ class SqliteStore:
             self._depth -= 1
             self._lock.release()
 
+    def suspect(self, error: BaseException | None) -> None:
+        """After an input/output error nothing that this connection remembers of the file is believed."""
+        if error is not None and self._path is not None:
+            self._is_suspect |= getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
+
+    def _verified(self) -> None:
+        """Open the file anew and look whether it is whole.
+
+        After a failed flush the kernel takes pages for clean that never reached the disk: the file decides, not the cache.
+
+        Raises:
+            StoreDamaged: it is not.
+        """
+        self._connection.close()
+        self._open()
+        problem = self.integrity_problem()
+        if problem is not None:
+            raise StoreDamaged(
+                f"the store file is damaged: {problem}", hint="stop flowctl and restore the newest backup"
+            )
+        self._is_suspect = False
+
     def _begin(self, *, writing: bool) -> None:
+        if self._is_suspect:
+            self._verified()
         self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     def _join(self, *, writing: bool) -> None:
@@ -154,7 +185,8 @@ class SqliteStore:
     def _commit(self) -> None:
         try:
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            self.suspect(error)
             self._undo()
             raise
 
@@ -175,37 +207,39 @@ class SqliteStore:
                 return str(error)
         return None if answer == "ok" else str(answer)
 
-    def _prepare(self, *, durable: bool) -> None:
-        # Counts for a new file only. A record with its document fills half of SQLite's default page of 4 KiB; with 8 KiB
-        # 10,000 bills took a tenth less CPU, 100,000 the same. In memory a page is copied before its first change.
-        self._connection.execute(f"PRAGMA page_size = {8192 if durable else 4096}")
-        if durable:
-            mode = "WAL" if sqlite3.sqlite_version_info >= _WAL_SAFE else "PERSIST"
-            self._connection.execute(f"PRAGMA journal_mode = {mode}")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute("PRAGMA cache_size = -16000")
-        self._connection.execute("PRAGMA temp_store = MEMORY")
-        self._migrate()
 
-    def _migrate(self) -> None:
-        """Bring the schema to the newest version; each migration commits with its own version number, or not at all."""
-        current = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        for number, scripts in _migrations():
-            if number <= current:
-                continue
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                # Another process may have migrated while this one waited for the lock.
-                if self._connection.execute("PRAGMA user_version").fetchone()[0] < number:
-                    for script in scripts:
-                        for statement in _split(script):
-                            self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA user_version = {number}")
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._db.rollback()
-                raise
+def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:
+    # Counts for a new file only. A record with its document fills half of SQLite's default page of 4 KiB; with 8 KiB
+    # 10,000 bills took a tenth less CPU, 100,000 the same. In memory a page is copied before its first change.
+    connection.execute(f"PRAGMA page_size = {8192 if durable else 4096}")
+    if durable:
+        mode = "WAL" if sqlite3.sqlite_version_info >= _WAL_SAFE else "PERSIST"
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to the newest version; each migration commits with its own version number, or not at all."""
+    current = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number, scripts in _migrations():
+        if number <= current:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have migrated while this one waited for the lock.
+            if connection.execute("PRAGMA user_version").fetchone()[0] < number:
+                for script in scripts:
+                    for statement in _split(script):
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
 
 
 @cache

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from connectors.qbwc.simulator import FAULTS as BOOKS_FAULTS
 from connectors.qbwc.simulator.rig import QuickBooksRig
 from connectors.ramp.simulator.faults import Fault
-from connectors.ramp.simulator.rig import _DOINGS, _FAULTS, RampRig
+from connectors.ramp.simulator.rig import _DOINGS, _FAULTS, _ON_THE_WAY, RampRig
 from engine.campaign.__main__ import flow_program
-from engine.campaign.check import Scene, check
 from engine.campaign.crash import FAULTS as OUR_FAULTS
-from engine.campaign.play import COMPANY, Plan, Stage, stage_of
+from engine.campaign.play import Plan, Stage, silent, stage_of
 
 FLOW = flow_program("ramp_to_quickbooks")
 QUIET = Plan(FLOW, focus=frozenset({"nothing"}))
@@ -63,6 +63,42 @@ class Company(RuleBasedStateMachine):
     def we_work(self, name: str) -> None:
         self.stage.take(name)
 
+    @rule(name=st.sampled_from(["", *sorted(set(_ON_THE_WAY) - {"hook_doubled", "hook_shuffled"})]))
+    def webhooks_come(self, name: str) -> None:
+        self.source.hooks = {name: 1.0}
+        with silent():
+            self.stage.hear()
+        self.source.hooks = {}
+
+    @rule()
+    def two_agents_come(self) -> None:
+        self.books.rates = {"second_connector": 1.0}
+        self.stage.take("session")
+        self.books.rates = {}
+
+    @rule()
+    def somebody_edits_during_a_session(self) -> None:
+        self.books.rates = {"edit_midway": 0.5}
+        self.stage.take("session")
+        self.books.rates = {}
+
+    @precondition(lambda self: len(self.stage.machine.processes) < 2)
+    @rule(minutes=st.sampled_from([-10, 0, 10]))
+    def another_process_starts(self, minutes: int) -> None:
+        self.stage.machine.start(timedelta(minutes=minutes))
+
+    @rule()
+    def our_store_is_backed_up(self) -> None:
+        self.stage.machine.disk.copy()
+
+    @rule()
+    def our_store_is_restored(self) -> None:
+        self.stage.take("restore_ours")
+
+    @rule()
+    def a_clock_jumps(self) -> None:
+        self.stage.take("clock_jump")
+
     @rule(span=st.sampled_from(["+1m", "+3h", "+1d"]))
     def time_passes(self, span: str) -> None:
         self.stage.clock.advance(span)
@@ -77,17 +113,14 @@ class Company(RuleBasedStateMachine):
             return
         self.stage.machine.chaos.aims.clear()
         self.stage.calm()
-        with self.stage.machine.world.store.read() as tx:
-            verdict = check(Scene.of(tx, COMPANY, self.stage.books, self.stage.source, self.stage.witness))
-        self.stage.machine.store.close()
+        result = self.stage.judge(0)
         assert self.stage.witness.broken == [], self.stage.witness.timeline
-        wrong = (verdict.lost, verdict.duplicated, verdict.wrong_file, verdict.cents_off, verdict.stuck)
-        assert wrong == (0, 0, 0, 0, 0), [*verdict.texts, *self.stage.witness.timeline]
+        assert not result.failed, [*result.verdict.texts, *result.timeline]
 
 
 TestCompany = Company.TestCase
 TestCompany.settings = settings(
-    max_examples=200,
+    max_examples=150,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

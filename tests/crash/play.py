@@ -60,8 +60,11 @@ class Visits:
         """Visit until the process has died, or nothing has happened for a while."""
         quiet_since = time.monotonic()
         while process.poll() is None and time.monotonic() - quiet_since < _IDLE_S:
-            if self.once() == "done":
+            outcome = self.once()
+            if outcome == "done":
                 quiet_since = time.monotonic()
+            elif outcome == "no_work" and at_rest(self.scene):
+                return
             time.sleep(0.02)
 
     def to_rest(self) -> list[str]:

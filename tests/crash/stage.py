@@ -44,6 +44,7 @@ class Scene:
     mode: Mode
     books: QuickBooksSandbox
     ramp: RampSandbox
+    plant: str = ""
 
     @property
     def store(self) -> Path:
@@ -52,13 +53,8 @@ class Scene:
 
     @property
     def boot(self) -> str:
-        """The program that the process runs."""
-        return boot(self.mode)
-
-
-def boot(mode: Mode) -> str:
-    """`flowctl` with the journal mode that is to be tried."""
-    return _BOOT.format((0,) if mode == "wal" else (99,))
+        """The program that the process runs: `flowctl` with the journal mode that is to be tried."""
+        return self.plant + _BOOT.format((0,) if self.mode == "wal" else (99,))
 
 
 @dataclass(slots=True)
@@ -74,13 +70,17 @@ class _Swap:
 
 @dataclass(slots=True)
 class Stage:
-    """One after the other, scenes at the same addresses, so that one prepared store serves them all."""
+    """One after the other, scenes at the same addresses, so that one prepared store serves them all.
+
+    `plant` is a bug that the server is started with, to see whether it is found.
+    """
 
     folder: Path
     port: int
     ramp_url: str
     swap: _Swap
     scenes: int = 0
+    plant: str = ""
 
     def scene(self, mode: Mode, *, old: bool = False) -> Scene:
         """A fresh scene; with `old`, its store still has the schema before the newest one."""
@@ -89,7 +89,7 @@ class Stage:
         shutil.copytree(self._prepared(old=old), home)
         books, ramp = business()
         self.swap.app = ramp.app()
-        return Scene(home, self.port, mode, books, ramp)
+        return Scene(home, self.port, mode, books, ramp, self.plant)
 
     def end(self, scene: Scene) -> None:
         """Throw a scene away."""

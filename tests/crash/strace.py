@@ -38,7 +38,8 @@ def why_not() -> str:
 
 def around(log: Path, inject: str = "") -> list[str]:
     """The command that starts a program under strace."""
-    return [*_command(log, inject), "-f", "--seccomp-bpf"]
+    # With --seccomp-bpf strace 6.1 injects no signal into the first thread.
+    return [*_command(log, inject), "-f"]
 
 
 def _command(log: Path, inject: str) -> list[str]:

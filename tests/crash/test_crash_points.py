@@ -10,7 +10,9 @@ import pytest
 from tests.crash import strace
 from tests.crash.__main__ import USUAL
 from tests.crash.campaign import MODES, campaign, crew, points_of, report
+from tests.crash.play import play
 from tests.crash.points import START, Group, Point, named, plan
+from tests.crash.stage import stage
 
 pytestmark = pytest.mark.acceptance
 POINTS = 24
@@ -28,6 +30,30 @@ def test_a_slice_of_the_campaign(tmp_path: Path) -> None:
     assert summary.counts["eio"] > 0
     assert summary.counts["enospc"] > 0
     assert summary.counts["unreached"] <= POINTS // 4
+
+
+# A commit that failed is taken for one that succeeded.
+LIAR = """
+import engine.store.sqlite as planted
+def _commit(self, commit=planted.SqliteStore._commit):
+    try:
+        commit(self)
+    except planted.sqlite3.OperationalError:
+        pass
+planted.SqliteStore._commit = _commit
+"""
+
+
+def test_a_server_that_promises_in_vain_is_found(tmp_path: Path) -> None:
+    reason = strace.why_not()
+    if reason:
+        pytest.skip(f"{reason}, so no system call was struck")
+    with stage(tmp_path) as on:
+        on.plant = LIAR
+        found = play(on, named("persist/2/fdatasync/1/eio")).wrong
+    # The first thing that is made durable is the webhook that wakes the worker.
+    assert found[0].startswith("webhook event ")
+    assert found[0].endswith(" was accepted and is not there")
 
 
 def test_points_are_spread_over_every_group() -> None:

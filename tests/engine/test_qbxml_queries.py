@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -27,6 +27,28 @@ EXACT = {
         (
             b'<VendorQueryRq requestID="7"><FullName>S&#246;hne &amp; Co</FullName><FullName>B</FullName>'
             b"<IncludeRetElement>ListID</IncludeRetElement></VendorQueryRq>"
+        ),
+    ),
+    "by list id": (
+        list_query("Vendor", request_id="7", list_ids=("8-1", "8-2"), only=("Name",)),
+        (
+            b'<VendorQueryRq requestID="7"><ListID>8-1</ListID><ListID>8-2</ListID>'
+            b"<IncludeRetElement>Name</IncludeRetElement></VendorQueryRq>"
+        ),
+    ),
+    "changed names": (
+        list_query(
+            "Vendor",
+            request_id="7",
+            iterator="Start",
+            max_returned=5,
+            modified=(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+            only=(),
+        ),
+        (
+            b'<VendorQueryRq requestID="7" iterator="Start"><MaxReturned>5</MaxReturned><ActiveStatus>All</ActiveStatus>'
+            b"<FromModifiedDate>2026-01-01T00:00:00</FromModifiedDate><ToModifiedDate>2026-01-02T03:04:05</ToModifiedDate>"
+            b"</VendorQueryRq>"
         ),
     ),
     "first page": (

@@ -26,7 +26,7 @@ class Context:
 
 def kids(element: etree._Element) -> Iterator[etree._Element]:
     """Child elements, without comments and processing instructions."""
-    return (child for child in element if isinstance(child.tag, str))
+    return element.iterchildren("*")
 
 
 def tag(element: etree._Element) -> str:
@@ -44,7 +44,7 @@ def text_of(context: Context, element: etree._Element | None) -> str:
             raise Refused(9100, f'The macro "{macro}" has not been defined.')
         return context.macros[macro]
     text = element.text or ""
-    if context.company.behaviour.outside_cp1252 == "replace":
+    if not text.isascii() and context.company.behaviour.outside_cp1252 == "replace":
         text = text.encode("cp1252", "replace").decode("cp1252")
     return text
 

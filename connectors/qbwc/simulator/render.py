@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cache
 
 from lxml import etree
 
@@ -28,8 +29,7 @@ class Shown:
 
 def local_time(company: CompanyFile, moment: datetime) -> str:
     """A moment with the workstation's offset: `2026-08-05T16:43:30-04:00`."""
-    zone = timezone(timedelta(hours=company.preferences.utc_offset_h))
-    return moment.astimezone(zone).isoformat(timespec="seconds")
+    return moment.astimezone(_zone(company.preferences.utc_offset_h)).isoformat(timespec="seconds")
 
 
 def read_time(company: CompanyFile, text: str, *, end: bool = False) -> datetime:
@@ -38,8 +38,13 @@ def read_time(company: CompanyFile, text: str, *, end: bool = False) -> datetime
     if end and len(text) == len("2026-01-01"):
         moment = moment.replace(hour=23, minute=59, second=59)
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone(timedelta(hours=company.preferences.utc_offset_h)))
+        moment = moment.replace(tzinfo=_zone(company.preferences.utc_offset_h))
     return moment.astimezone(UTC)
+
+
+@cache
+def _zone(offset_h: int) -> timezone:
+    return timezone(timedelta(hours=offset_h))
 
 
 def add_text(parent: etree._Element, name: str, text: str) -> None:

@@ -197,7 +197,8 @@ class _Connector(WebConnector):
 
     def _process(self, processor: RequestProcessor, request: str) -> tuple[str, str, str]:
         rig, company = self.rig, processor.company
-        if company.books.txns and rig.strikes("edit_midway"):
+        # Right before a modify it is what the modify must notice.
+        if company.books.txns and rig.strikes("edit_midway", 8 if "ModRq" in request else 1):
             rig.faults.edit(company)
         before = _ids(company.books)
         standing = rig.faults.standing(company.books) if company is rig.sandbox.company else {}
@@ -336,9 +337,10 @@ class QuickBooksRig:
         """How often each fault happened."""
         return self.total + self.faults.counts
 
-    def strikes(self, name: str) -> bool:
-        """Whether a fault of this rig's own happens now."""
+    def strikes(self, name: str, times: int = 1) -> bool:
+        """Whether a fault of this rig's own happens now; so many times as often as usual."""
         rate = self.rates.get(name, 0.0)
+        rate = min(0.7, times * rate) if times > 1 else rate
         happens = rate > 0 and self.chance.random() < rate
         self.total[name] += happens
         return happens

@@ -58,7 +58,7 @@ _PHASES: Mapping[str, tuple[str, str]] = {
 }
 # What people do in Ramp, each with its usual rate between two runs.
 _DEEDS: Mapping[str, float] = {
-    "pay": 0.25, "edit_amount": 0.15, "edit_memo": 0.15, "edit_coding": 0.1, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
+    "pay": 0.25, "edit_amount": 0.25, "edit_memo": 0.25, "edit_coding": 0.15, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
     "late_transaction": 0.2, "clear": 0.3, "vendor_off": 0.05, "delete": 0.03, "approve": 0.3,
 }  # fmt: skip
 # What happens to webhooks on their way, each with its usual rate for a delivery.

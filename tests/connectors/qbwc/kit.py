@@ -63,7 +63,8 @@ def is_survey(document: str) -> bool:
     """Whether a document looks around: it asks for what was changed, page by page, or for ids alone."""
     found = _QUERY.findall(document)
     return bool(found) and all(
-        ("iterator=" in document and "ModifiedDate>" in inner) or inner.startswith(("<TxnID>", "<ListID>"))
+        "<IncludeRetElement>" in inner
+        and (inner.startswith(("<TxnID>", "<ListID>")) or ("iterator=" in document and "ModifiedDate>" in inner))
         for _, _, inner in found
     )
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from connectors.qbwc.probe import Found, differences, look, questions
+from connectors.qbwc.probe import Found, look, questions
 from connectors.qbwc.recovery import (
     NotNow,
     NotOurs,
@@ -193,6 +193,20 @@ def test_none_means_the_same_bytes_again() -> None:
 def test_none_after_9001_is_held_and_never_sent() -> None:
     found = only(probed(NONE, frozen=True))
     assert (found.outcome, found.code) == ("held", "message_set_9001")
+
+
+def test_a_modify_whose_object_was_changed_is_merged_anew_but_not_after_9001() -> None:
+    for more in ({}, {"whole": False}):
+        found = only(probed(Found("changed", {}, "why"), **more))
+        assert (found.outcome, found.code, found.message) == ("retry", "changed_there", "why")
+    assert only(probed(Found("changed", {}, "why"), frozen=True)).outcome == "held"
+
+
+def test_a_modify_that_is_out_of_date_is_tried_again_and_nothing_else_is() -> None:
+    change = operation(4, "<TxnID>1A-1</TxnID><EditSequence>7</EditSequence>", "BillMod")
+    found = only(judged(refused(change.id, 3200, "stale", "BillMod"), message_set(change)))
+    assert (found.outcome, found.code, found.retry_after_s) == ("retry", "3200", 0.0)
+    assert only(judged(refused(ONE.id, 3200))).outcome == "held"
 
 
 @pytest.mark.parametrize("kind", ["twice", "alike"])

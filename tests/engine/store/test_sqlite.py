@@ -323,6 +323,48 @@ def test_the_integrity_check_of_a_file_that_is_gone_bad(path: Path) -> None:
     assert problem is not None
 
 
+def _io_error() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    return error
+
+
+def test_after_an_io_error_the_file_is_opened_anew(path: Path) -> None:
+    store = SqliteStore(path)
+    first, before = store.connection, names(store)
+    with pytest.raises(StoreBusy), store.write() as tx:
+        companies.add(tx, "lost", "lost", AT)
+        raise _io_error()
+    assert names(store) == before
+    assert store.connection is not first
+    second = store.connection
+    with store.read():
+        assert store.connection is second
+    store.close()
+
+
+def test_after_an_io_error_a_damaged_file_is_told_as_such(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqliteStore(path)
+    with pytest.raises(StoreBusy), store.write():
+        raise _io_error()
+    monkeypatch.setattr(SqliteStore, "integrity_problem", lambda _self: "row 1 is missing")
+    for _ in range(2):
+        with pytest.raises(StoreDamaged) as caught, store.write():
+            pytest.fail("a damaged file was written to")
+        assert str(caught.value) == "the store file is damaged: row 1 is missing"
+    store.close()
+
+
+def test_a_store_in_memory_outlives_an_io_error() -> None:
+    store = SqliteStore(None)
+    kept = store.connection
+    with pytest.raises(StoreBusy), store.write():
+        raise _io_error()
+    with store.read():
+        assert store.connection is kept
+    store.close()
+
+
 def test_an_error_of_ours_stays_what_it_is(path: Path) -> None:
     with opened(path) as store, pytest.raises(sqlite3.OperationalError) as caught, store.write():
         store.connection.execute("SELECT * FROM no_such_table")
