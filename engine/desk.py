@@ -78,11 +78,14 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
+    """What the views of one transaction share. No call changes what a company has connected, so that is read once."""
+
     tx: Tx
     world: World
     programs: Mapping[str, FlowProgram]
     touched: set[str] = field(default_factory=set)
     said: list[_Line] = field(default_factory=list)
+    _connected: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def say(self, level: int, event: str, **fields: str | float) -> None:
         """Log this after the commit; fields without a value are left out."""
@@ -93,18 +96,26 @@ class _Base:
 
     def flows(self, company: str) -> list[FlowProgram]:
         """The flows whose connections this company has all made."""
-        made = {row["connection"] for row in companies.connections(self.tx, company)}
-        return [p for p in self.programs.values() if made.issuperset(c.name for c in p.flow.connections)]
+        made = self.connected(company).keys()
+        return [p for p in self.programs.values() if made >= {c.name for c in p.flow.connections}]
 
     def polled(self, company: str) -> list[str]:
         """The company's connections whose agent comes to us: what is written over another one is not for it."""
-        made = [(row["connection"], registry.find(row["connector"])) for row in companies.connections(self.tx, company)]
+        made = [(name, registry.find(connector)) for name, connector in self.connected(company).items()]
         return [name for name, connector in made if connector is not None and connector.spec.delivery == "pull"]
+
+    def connected(self, company: str) -> Mapping[str, str]:
+        """The names of the company's connections, and the connector of each."""
+        if company not in self._connected:
+            rows = companies.connections(self.tx, company)
+            self._connected[company] = {row["connection"]: row["connector"] for row in rows}
+        return self._connected[company]
 
     def worked(self, company: str) -> None:
         """The company file takes part: what kept it from that is over."""
-        for event in _OVER_WHEN_IT_WORKS:
-            work.resolve_alert(self.tx, company, "session", event, self.world.at())
+        for alert in work.alerts(self.tx, company):
+            if alert["kind"] == "session" and alert["subject"] in _OVER_WHEN_IT_WORKS:
+                work.resolve_alert(self.tx, company, "session", alert["subject"], self.world.at())
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,9 +337,7 @@ class _Books:
     def due(self, company: str) -> tuple[str, ...]:
         stale = iso(self.base.world.clock.now() - LIST_AGE)
         wanted = dict.fromkeys(name for program in self.base.flows(company) for name in program.lists)
-        for name in wanted:
-            lists.ensure(self.base.tx, company, name)
-        return tuple(name for name in lists.due(self.base.tx, company, stale) if name in wanted)
+        return tuple(name for name in lists.due(self.base.tx, company, stale, wanted) if name in wanted)
 
     def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
         hand = self.base.hand(company)

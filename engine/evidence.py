@@ -39,13 +39,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """An object of the target as a query showed it. `guid` is its marker in lower case without braces, or empty."""
+    """An object of the target as a query showed it. `guid` is its marker in lower case without braces, or empty.
+
+    One without a marker is looked for by its number, a name in lower case for an object of a list, or by its date.
+    """
 
     kind: str
     target_id: str
     edit_sequence: str = ""
     guid: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
+    dated_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,13 @@ class Holdings(Protocol):
         """
         ...
 
-    def candidates(self, company: str, operation: Operation) -> tuple[Sighting, ...]:
-        """Kept sightings that could be what an operation is about to make: its marker, or no marker at all."""
+    def candidates(
+        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = ""
+    ) -> tuple[Sighting, ...]:
+        """Kept sightings that could be what an operation is about to make.
+
+        Those with its marker, and those without any that have its number, or its date when it has no number.
+        """
         ...
 
     def halted(self, company: str) -> str | None:

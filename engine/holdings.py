@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -44,7 +44,6 @@ class Held:
     at: str
     actor: str
     programs: Mapping[str, FlowProgram]
-    _unmarked: dict[tuple[str, str], tuple[Sighting, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def check_due(self, company: str) -> bool:
         """Whether it is time to look whether everything is still there."""
@@ -135,7 +134,6 @@ class Held:
         """
         known = {row["target_id"] for row in kept.of_ids(self.tx, company, [s.target_id for s in sightings])}
         kept.see(self.tx, company, self.at, [s for s in sightings if s.target_id not in known])
-        self._unmarked.clear()
         if scanned_at is None:
             return
         before = iso(from_iso(self.at) - SIGHTING_AGE)
@@ -148,24 +146,24 @@ class Held:
             _tell_twice(self.tx, hand, record)
         relieve(self.tx, hand)
 
-    def candidates(self, company: str, operation: Operation) -> tuple[Sighting, ...]:
-        """Kept sightings that could be what an operation is about to make: its marker, or no marker at all.
+    def candidates(
+        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = ""
+    ) -> tuple[Sighting, ...]:
+        """Kept sightings that could be what an operation is about to make.
 
-        Once a person has said that the record is not there, only its own marker says more than that person did.
+        Those with its marker, and those without any that have its number, or its date when it has no number. Once a
+        person has said that the record is not there, only its own marker says more than that person did.
         """
         if operation.target_id:
             return ()
         kind = kept.kind_of(operation.request)
         scope = {"company": company, "kind": kind}
         guid = reclaim.plain_guid(operation.guid)
-        rows = self.tx.rows("sightings_like", {**scope, "guid": guid}) if guid else []
-        marked = tuple(kept.sighting(row) for row in rows)
-        if _declared_absent(self.tx, operation.id):
-            return marked
-        if (company, kind) not in self._unmarked:
-            rows = self.tx.rows("sightings_like", {**scope, "guid": ""})
-            self._unmarked[company, kind] = tuple(kept.sighting(row) for row in rows)
-        return marked + self._unmarked[company, kind]
+        rows = self.tx.rows("sightings_marked_as", {**scope, "guid": guid}) if guid else []
+        if (reference or dated_on) and not _declared_absent(self.tx, operation.id):
+            like, value = ("sightings_numbered", reference) if reference else ("sightings_dated", dated_on)
+            rows += self.tx.rows(like, {**scope, "value": value})
+        return tuple(kept.sighting(row) for row in rows)
 
     def halted(self, company: str) -> str | None:
         """Why nothing is written for the company until a person decides, or None."""

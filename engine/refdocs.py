@@ -466,7 +466,8 @@ def templates_page() -> str:
     intro = (
         "A template turns a mapped record into one QBXML request. Each value of the flow's `map` is a variable of the "
         "template; `request_id` and `guid` are given by the engine, and to the template of a change `target_id` and "
-        "`edit_sequence` as well. Templates of your own stand in a folder `templates` beside the flow file, and win over a shipped one of the same name. `flowctl validate` renders "
+        "`edit_sequence` as well. Templates of your own stand in a folder `templates` beside the flow file, and win over a "
+        "shipped one of the same name. `flowctl validate` renders "
         "each template with a usual record and with each value as long as the map lets it be, and holds the result "
         "against the QBXML schema."
     )

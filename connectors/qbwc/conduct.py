@@ -339,6 +339,8 @@ def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, a
     _, names = probe.questions(asked, flight.prefix, ctx.clock.now())
     shown = [text_at(data, "TxnID") for response in answer.responses for data in response.objects]
     others = {holding.target_id for holding in ctx.desk.holdings.of(ctx.company, [key for key in shown if key])}
+    found = {operation.id: probe.look(operation, answer, names[operation.id], shown) for operation in asked}
+    others |= {item.receipt.get("TxnID", "") for item in found.values()}
     found = {operation.id: probe.look(operation, answer, names[operation.id], others) for operation in asked}
     found = {**found, **merging.look_again(asked, found, answer, names)}
     verdict = recovery.after_probe(unsettled, known, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -133,7 +133,10 @@ def _by_name(marks: Marks, request_id: str) -> bytes:
 
 
 def look(operation: Operation, answer: Answer, names: Sequence[str], others: Collection[str] = ()) -> Found:
-    """Read the answers to the requests that `questions` named for one operation; `others` are ids that are known to be others."""
+    """Read the answers to the requests that `questions` named for one operation.
+
+    `others` are ids of objects that are known to stand for something else.
+    """
     marks = marks_of(operation)
     responses = [answer.by_request_id(name) for name in names]
     readable = [r for r in responses if r is not None and r.code in READABLE]
@@ -182,6 +185,11 @@ def _worn(hits: Sequence[Json], marks: Marks) -> Found:
     return Found("alike", {}, message, alike)
 
 
+def looked_for_by(data: Json) -> tuple[str, str]:
+    """The number, or the name in lower case, and the date by which an object without a marker can be found."""
+    return text_at(data, "RefNumber").strip() or _name_of(data).casefold(), text_at(data, "TxnDate").strip()
+
+
 def _is_ours(marks: Marks, data: Json) -> bool:
     """ExternalGUID decides where there is one; else everything that we wrote, and the memo names the source record."""
     guid = plain_guid(text_at(data, "ExternalGUID"))
@@ -220,7 +228,9 @@ def _same_entity(marks: Marks, data: Json) -> bool:
 
 
 def _vendor(marks: Marks, hits: Sequence[Json]) -> Found:
-    named = [data for data in hits if _name_of(data).casefold() == marks.name.casefold()]
+    # One that carries our marker is ours whatever a person calls it now; then names are unique in QuickBooks.
+    ours = [data for data in hits if marks.guid and plain_guid(text_at(data, "ExternalGUID")) == marks.guid]
+    named = ours or [data for data in hits if _name_of(data).casefold() == marks.name.casefold()]
     if not named:
         return Found("none", {})
     data = named[0]

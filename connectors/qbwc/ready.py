@@ -94,7 +94,8 @@ def _known(ctx: Context, operation: Operation) -> OperationOutcome | None:
         # What was sent before came back because it is certainly not there.
         return None
     marks = probe.marks_of(operation)
-    sighted = [item for item in ctx.desk.holdings.candidates(ctx.company, operation) if item.kind == marks.kind]
+    reference = marks.ref_number or marks.name.casefold()
+    sighted = ctx.desk.holdings.candidates(ctx.company, operation, reference=reference, dated_on=marks.date)
     if not sighted:
         return None
     found = probe.judge(marks, [item.data for item in sighted])

@@ -225,7 +225,7 @@ def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json]) -> _Shown:
         holding = mine.get(target_id)
         if holding is None:
             guid = probe.plain_guid(text_at(data, "ExternalGUID"))
-            others.append(Sighting(kind, target_id, sequence, guid, data))
+            others.append(Sighting(kind, target_id, sequence, guid, data, *probe.looked_for_by(data)))
             continue
         changed = probe.differences(holding.written, data) if holding.written is not None else ()
         seen.append(Seen(target_id, sequence, changed))

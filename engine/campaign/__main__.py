@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.campaign.invariants import table
 from engine.campaign.play import Plan, play
+from engine.campaign.publish import NoResult, publish
 from engine.campaign.run import campaign, report, terminal
 from engine.errors import UnknownName
 from engine.flowfile import load_flow
@@ -21,6 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.invariants:
         sys.stdout.write(table() + "\n")
+        return 0
+    if asked.publish is not None:
+        try:
+            sys.stdout.write(publish(asked.publish))
+        except NoResult as error:
+            sys.stderr.write(f"{error}\n  {error.hint}\n")
+            return 2
         return 0
     plan = Plan(flow_program(asked.flow), frozenset(asked.without), frozenset(asked.focus), asked.restore_ours)
     seeds = range(asked.seed, asked.seed + asked.schedules)
@@ -58,8 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a processor)")
     parser.add_argument("--without", action="append", default=[], metavar="FAULT", help="leave a fault out; repeat it")
     parser.add_argument("--focus", action="append", default=[], metavar="FAULT", help="only this one, often; repeat it")
-    parser.add_argument("--restore-ours", action="store_true", help="also restore our own store from older copies")
+    parser.add_argument(
+        "--restore-ours", action="store_true", help="restore our own store in every schedule, not in a share"
+    )
     parser.add_argument("--invariants", action="store_true", help="list the invariants and where each is checked")
+    parser.add_argument("--publish", type=Path, metavar="FILE", help="write the result in FILE into the page, and end")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the timeline of every schedule")
     return parser
 

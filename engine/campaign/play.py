@@ -21,9 +21,11 @@ from engine.campaign.disk import Crash, Disk
 from engine.campaign.person import Person
 from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
+from engine.contract import Json
 from engine.errors import StoreError
 from engine.rigs import BooksRig, SourceRig
 from engine.runner import Runner
+from engine.store.base import Row
 
 __all__ = ["COMPANY", "Plan", "Result", "Stage", "play", "stage_of"]
 
@@ -193,9 +195,11 @@ class Stage:
         return Result(seed, verdict, +faults, witness.broken, witness.timeline)
 
     def _at_rest(self) -> bool:
-        """Whether every record has reached the end of its life."""
-        rows = self.machine.tx.rows("record_counts", {"company": self.machine.company, "flow": ""})
-        return all(row["state"] in ("closed", "skipped") for row in rows)
+        """Whether every record has reached the end of its life, and what it has written is there."""
+        scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
+        rows = self.machine.tx.rows("records_listing", scope)
+        targets = [_target(row) for row in rows if row["state"] == "closed"]
+        return all(row["state"] in ("closed", "skipped") for row in rows) and all(map(self.books.has, targets))
 
     # --- steps ---
 
@@ -242,8 +246,7 @@ class Stage:
             self.witness.broke(23, sleeper)
         for number in (self._vanished() - before) if not self.machine.restores else ():
             record = self.machine.tx.one("record_get", {"id": number})
-            receipt = json.loads((record["receipt"] if record else None) or "{}")
-            target = str(receipt.get("TxnID") or receipt.get("ListID") or "")
+            target = _target(record) if record is not None else ""
             if self.books.has(target):
                 self.witness.broke(1, f"record {number} is said to be gone from the books, and {target} is there")
 
@@ -299,6 +302,12 @@ class Stage:
         if reply.status == 200 and kind != "forged":
             self.witness.acknowledged(connection, body, changed)
         return reply.status
+
+
+def _target(row: Row) -> str:
+    """The object that a record was posted as."""
+    receipt: Json = json.loads(row["receipt"] or "{}")
+    return str(receipt.get("TxnID") or receipt.get("ListID") or "")
 
 
 def stage_of(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Stage:

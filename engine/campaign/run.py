@@ -22,6 +22,7 @@ _BAR = 30
 class Summary:
     """Sums over all schedules so far."""
 
+    first_seed: int = 0
     schedules: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -61,6 +62,7 @@ class Summary:
             "invariants_broken": {str(number): count for number, count in sorted(self.broken.items())},
             "failing": self.failing,
             "failing_seeds": sorted(self.failing_seeds)[:MOST_SEEDS],
+            "first_seed": self.first_seed,
             "posted": self.counts["posted"],
             "changed": self.counts["changed"],
             "parked": self.counts["parked"],
@@ -73,7 +75,7 @@ class Summary:
 def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None) -> Summary:
     """Play every seed; `shows` is a terminal for a progress bar."""
     plan = replace(plan, keeps=False)
-    summary, started = Summary(), time.monotonic()
+    summary, started = Summary(seeds.start), time.monotonic()
     results: Iterable[list[Result]] = _alone(plan, seeds) if jobs <= 1 else _shared(plan, seeds, jobs)
     for batch in results:
         for result in batch:

@@ -117,10 +117,31 @@ def see(tx: Tx, company: str, at: str, sightings: Sequence[Sighting]) -> None:
     """Keep what was seen."""
     tx.many(
         "sighting_put",
-        [(company, s.target_id, s.kind, s.guid, s.edit_sequence, plain(dict(s.data)), at) for s in sightings],
+        [
+            (
+                company,
+                s.target_id,
+                s.kind,
+                s.guid,
+                s.reference,
+                s.dated_on,
+                s.edit_sequence,
+                plain(dict(s.data)),
+                at,
+            )
+            for s in sightings
+        ],
     )
 
 
 def sighting(row: Row) -> Sighting:
     """A kept sighting as connectors see it."""
-    return Sighting(row["kind"], row["target_id"], row["edit_sequence"], row["guid"], json.loads(row["data"]))
+    return Sighting(
+        row["kind"],
+        row["target_id"],
+        row["edit_sequence"],
+        row["guid"],
+        json.loads(row["data"]),
+        row["reference"],
+        row["dated_on"],
+    )

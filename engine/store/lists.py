@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.contract import ListObject
@@ -64,12 +64,16 @@ def ensure(tx: Tx, company: str, name: str) -> None:
     tx.run("list_create", {"company": company, "list": name})
 
 
-def due(tx: Tx, company: str, stale_before: str) -> tuple[str, ...]:
-    """Lists to read: never read, expired, or read before `stale_before`."""
+def due(tx: Tx, company: str, stale_before: str, wanted: Collection[str] = ()) -> tuple[str, ...]:
+    """Lists to read: never read, expired, or read before `stale_before`; those `wanted` are known from now on."""
+    rows = tx.rows("lists_of", {"company": company})
+    unknown = [name for name in wanted if all(row["list"] != name for row in rows)]
+    for name in unknown:
+        ensure(tx, company, name)
+    if unknown:
+        rows = tx.rows("lists_of", {"company": company})
     return tuple(
-        row["list"]
-        for row in tx.rows("lists_of", {"company": company})
-        if row["due"] or row["loaded_at"] is None or row["loaded_at"] < stale_before
+        row["list"] for row in rows if row["due"] or row["loaded_at"] is None or row["loaded_at"] < stale_before
     )
 
 

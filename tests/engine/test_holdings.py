@@ -673,7 +673,7 @@ def test_the_record_goes_by_the_one_that_is_left(bench: Bench) -> None:
 
 
 def sighting(target_id: str, guid: str = "", kind: str = "Bill", **data: str) -> Sighting:
-    return Sighting(kind, target_id, "5", guid, data)
+    return Sighting(kind, target_id, "5", guid, data, data.get("RefNumber", ""), data.get("TxnDate", ""))
 
 
 def marker(source_id: str, stream: str = "bills", phase: str = "post") -> str:
@@ -719,19 +719,22 @@ def test_candidates_carry_the_marker_or_none(bench: Bench) -> None:
     bench.run("bills")
     with bench.outbox.transaction() as desk:
         (operation,) = desk.operations.next(COMPANY, 1)
-        assert desk.holdings.candidates(COMPANY, operation) == ()
+        numbered = {"reference": "9", "dated_on": "2026-03-01"}
+        assert desk.holdings.candidates(COMPANY, operation, **numbered) == ()
         other = "0b54bc7c-9f3d-4c0e-8a0a-1d2e3f4a5b6c"
         seen = [
-            sighting("T-1", RefNumber="9"), sighting("T-2", marker("b-1")), sighting("T-3", other),
-            sighting("T-4", kind="Check"), sighting("T-5", marker("b-1"), kind="Check"),
+            sighting("T-1", RefNumber="9"), sighting("T-2", marker("b-1")), sighting("T-3", other, RefNumber="9"),
+            sighting("T-4", kind="Check", RefNumber="9"), sighting("T-5", marker("b-1"), kind="Check"),
+            sighting("T-6", RefNumber="8", TxnDate="2026-03-01"),
         ]  # fmt: skip
         desk.holdings.sighted(COMPANY, "Bill", seen)
-        assert desk.holdings.candidates(COMPANY, operation) == (seen[1], seen[0])
-        assert desk.holdings.candidates(COMPANY, operation) == (seen[1], seen[0])
-        desk.holdings.sighted(COMPANY, "Bill", [sighting("T-6")])
-        assert [s.target_id for s in desk.holdings.candidates(COMPANY, operation)] == ["T-2", "T-1", "T-6"]
-        assert desk.holdings.candidates(COMPANY, replace(operation, request="BillMod", target_id="T-9")) == ()
-        assert desk.holdings.candidates("zeta", operation) == ()
+        assert desk.holdings.candidates(COMPANY, operation, **numbered) == (seen[1], seen[0])
+        assert desk.holdings.candidates(COMPANY, operation) == (seen[1],)
+        # Without a number, everything of its date could be it.
+        assert desk.holdings.candidates(COMPANY, operation, dated_on="2026-03-01") == (seen[1], seen[5])
+        modify = replace(operation, request="BillMod", target_id="T-9")
+        assert desk.holdings.candidates(COMPANY, modify, **numbered) == ()
+        assert desk.holdings.candidates("zeta", operation, **numbered) == ()
 
 
 def test_a_candidate_is_concluded_without_being_sent(bench: Bench) -> None:
@@ -756,7 +759,7 @@ def test_a_candidate_is_concluded_without_being_sent(bench: Bench) -> None:
 def test_what_a_person_did_not_find_is_not_held_for_its_looks_again(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill()]
     bench.run("bills")
-    scan(bench, sighting("T-1"))
+    scan(bench, sighting("T-1", RefNumber="9"))
     with bench.outbox.transaction() as desk:
         (operation,) = desk.operations.next(COMPANY, 1)
         desk.unsent.conclude(COMPANY, OperationOutcome(operation.id, "held", message="T-1 looks like it"), b"")
@@ -767,7 +770,7 @@ def test_what_a_person_did_not_find_is_not_held_for_its_looks_again(bench: Bench
     scan(bench, sighting("T-2", marker("b-1")))
     with bench.outbox.transaction() as desk:
         (operation,) = desk.operations.next(COMPANY, 1)
-        assert [s.target_id for s in desk.holdings.candidates(COMPANY, operation)] == ["T-2"]
+        assert [s.target_id for s in desk.holdings.candidates(COMPANY, operation, reference="9")] == ["T-2"]
 
 
 # --- what an earlier life wrote
@@ -963,7 +966,9 @@ def plan(bench: Bench, name: str, params: Mapping[str, object]) -> list[str]:
         ("holdings_replace", {"record_id": 1, "target_id": "", "at": ""}),
         ("vanished_exists", {}),
         ("record_keys", {"flow": "", "stream": "", "source_id": "", "phase": "", "limit": 1}),
-        ("sightings_like", {"guid": "", "kind": ""}),
+        ("sightings_marked_as", {"guid": "", "kind": ""}),
+        ("sightings_numbered", {"kind": "", "value": ""}),
+        ("sightings_dated", {"kind": "", "value": ""}),
         ("sightings_marked", {}),
     ],
 )

@@ -24,6 +24,8 @@ CREATE TABLE sightings (
     target_id     TEXT NOT NULL,
     kind          TEXT NOT NULL,
     guid          TEXT NOT NULL,
+    reference     TEXT NOT NULL DEFAULT '',
+    dated_on      TEXT NOT NULL DEFAULT '',
     edit_sequence TEXT NOT NULL,
     data          TEXT NOT NULL,
     seen_at       TEXT NOT NULL,
@@ -31,6 +33,8 @@ CREATE TABLE sightings (
     PRIMARY KEY (company, target_id)
 );
 CREATE INDEX sightings_by_guid ON sightings (company, guid);
+CREATE INDEX sightings_by_number ON sightings (company, kind, reference) WHERE guid = '';
+CREATE INDEX sightings_by_date ON sightings (company, kind, dated_on) WHERE guid = '';
 
 -- Small things that are remembered from one session to the next, JSON by name.
 CREATE TABLE facts (

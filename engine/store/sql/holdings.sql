@@ -49,9 +49,11 @@ SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at
 SELECT looked_at, seq FROM holdings WHERE company = :company AND state = :state ORDER BY looked_at, seq LIMIT :limit;
 
 -- name: sighting_put
-INSERT INTO sightings (company, target_id, kind, guid, edit_sequence, data, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sightings (company, target_id, kind, guid, reference, dated_on, edit_sequence, data, seen_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (company, target_id) DO UPDATE
 SET kind = excluded.kind, edit_sequence = excluded.edit_sequence, data = excluded.data, seen_at = excluded.seen_at,
+    reference = excluded.reference, dated_on = excluded.dated_on,
     record_id = CASE WHEN sightings.guid = excluded.guid THEN sightings.record_id END, guid = excluded.guid;
 
 -- name: sighting_drop
@@ -60,8 +62,14 @@ DELETE FROM sightings WHERE company = :company AND target_id = :target_id;
 -- name: sightings_prune
 DELETE FROM sightings WHERE company = :company AND kind = :kind AND seen_at < :before;
 
--- name: sightings_like
+-- name: sightings_marked_as
 SELECT * FROM sightings WHERE company = :company AND guid = :guid AND kind = :kind ORDER BY target_id;
+
+-- name: sightings_numbered
+SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND reference = :value ORDER BY target_id;
+
+-- name: sightings_dated
+SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND dated_on = :value ORDER BY target_id;
 
 -- name: sightings_marked
 SELECT target_id, guid, record_id FROM sightings WHERE company = :company AND guid > '';

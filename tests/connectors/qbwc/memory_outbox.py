@@ -334,9 +334,19 @@ class MemoryHoldings:
         if scanned_at is not None:
             self.data.scanned[kind] = scanned_at
 
-    def candidates(self, company: str, operation: Operation) -> tuple[Sighting, ...]:
-        guid = operation.guid.strip("{}").lower()
-        return tuple(item for item in self.data.sightings.values() if item.guid in {"", guid})
+    def candidates(
+        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = ""
+    ) -> tuple[Sighting, ...]:
+        guid, kind = operation.guid.strip("{}").lower(), operation.request.removesuffix("Add")
+        return tuple(
+            item
+            for item in self.data.sightings.values()
+            if item.kind == kind
+            and (
+                item.guid == guid
+                or (not item.guid and (item.reference == reference if reference else item.dated_on == dated_on))
+            )
+        )
 
     def halted(self, company: str) -> str | None:
         return self.data.halted

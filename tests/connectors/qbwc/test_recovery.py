@@ -311,7 +311,9 @@ def looked(*rets: str, second: str = "", code: int = 0) -> Found:
         ((ret(guid="", memo="typed by hand"),), "alike"),
         ((ret(guid="", amount="11.00"),), "alike"),
         ((ret(guid="", name="Other"),), "none"),
-        ((ret(guid="", memo="typed by hand", ref="INV-9"),), "none"),
+        # A person may have changed both, and nothing of ours is left to see.
+        ((ret(guid="", memo="typed by hand", ref="INV-9"),), "alike"),
+        ((ret(guid="", memo="typed by hand", ref="INV-9", amount="11.00"),), "none"),
         ((ret(guid=""), ret(guid="", txn="2")), "twice"),
         ((ret(), ret(guid="", memo="typed by hand", txn="2")), "hit"),
     ],
@@ -320,6 +322,16 @@ def test_the_immutable_mark_decides_and_what_looks_like_it_is_left_to_a_person(
     rets: tuple[str, ...], kind: str
 ) -> None:
     assert looked(*rets).kind == kind
+
+
+def test_what_is_known_to_stand_for_something_else_is_not_taken_for_a_worn_one() -> None:
+    worn = ret(guid="", memo="Ramp bill 2", ref="INV-9")
+    found = f'<BillQueryRs requestID="q.0" statusCode="0" statusMessage="">{worn}</BillQueryRs>'
+    said = parse_response(answer(found))
+    assert look(ONE, said, ("q.0",)) == Found(
+        "alike", {}, "QuickBooks holds one of the same date, name and amount under another number: 1", ("1",)
+    )
+    assert look(ONE, said, ("q.0",), {"1"}) == Found("none", {})
 
 
 def test_the_same_object_in_both_answers_is_one() -> None:

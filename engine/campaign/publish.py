@@ -1,0 +1,91 @@
+"""Writes what a campaign came to into its page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UsageError
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "campaign.md"
+HEADING = "## Last published result"
+_ZERO = ("lost", "duplicated", "wrong_file", "cents_off", "stuck")
+
+
+class NoResult(UsageError):
+    """A file that does not end with the JSON line of a campaign."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file}: the last line is not what a campaign prints",
+            hint="write the output of `make campaign` into a file, and give that file",
+        )
+
+
+def publish(file: Path, page: Path = PAGE) -> str:
+    """Rewrite the section of the page that tells the last result; returns the section.
+
+    Raises:
+        NoResult: when the file does not end with the line of a campaign.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
+        text = section(found, commit())
+    except (ValueError, LookupError, TypeError, OSError) as error:
+        raise NoResult(file) from error
+    before, heading, _ = page.read_text(encoding="utf-8").partition(HEADING)
+    if not heading:
+        before = before.rstrip() + "\n\n"
+    page.write_text(before + text, encoding="utf-8")
+    return text
+
+
+def section(found: dict[str, Any], commit_name: str) -> str:
+    """The section as Markdown."""
+    schedules, first = int(found["schedules"]), int(found["first_seed"])
+    at = f" at commit `{commit_name}`" if commit_name else ""
+    lines = [
+        HEADING,
+        "",
+        f"`make campaign SCHEDULES={schedules} SEED={first}`, seeds {first} to {first + schedules - 1}{at}: "
+        f"{schedules:,} schedules, {found['faults']:,} faults, {found['seconds']:,} seconds.",
+        "",
+        "| Name | Count |",
+        "| --- | ---: |",
+        *(
+            f"| `{name}` | {found[name]:,} |"
+            for name in (*_ZERO, "posted", "changed", "parked", "unclaimed", "failing")
+        ),
+        "",
+        _findings(found),
+        "",
+        "| Fault | Times |",
+        "| --- | ---: |",
+        *(f"| `{name}` | {count:,} |" for name, count in sorted(found["faults_by_name"].items())),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _findings(found: dict[str, Any]) -> str:
+    if not found["failing"]:
+        return "No schedule failed, and no invariant was broken."
+    broken = ", ".join(f"{number} ({times})" for number, times in found["invariants_broken"].items())
+    seeds = ", ".join(str(seed) for seed in found["failing_seeds"])
+    return f"Failing seeds: {seeds}.{f' Invariants broken: {broken}.' if broken else ''}"
+
+
+def commit() -> str:
+    """The commit that is checked out; empty where there is no repository."""
+    try:
+        said = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - the one on the path, whatever it is
+            cwd=PAGE.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
