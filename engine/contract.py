@@ -512,8 +512,8 @@ class Visitor(Protocol):
 class Directed(Protocol):
     """A sandbox that golden cases direct; it is made with `{"given": {...}}`, what it holds at the start, as data.
 
-    A `Visitor` takes `answers` as well: texts that replace what it would say, by number of the message set. Its visits
-    add `transcript`, a line a call, and `documents`, the message sets that are more than reading lists.
+    A `Visitor` takes `answers` as well: texts that replace what it would say to a request, by names such as
+    `02-BillAddRs`. Its visits add `transcript`, a line a call, and `documents`, those that are more than reading lists.
     """
 
     def act(self, action: str, value: Any) -> None:

@@ -16,6 +16,7 @@ from engine.contract import Json, ListObject, Login, MessageSet, Operation, Oper
 from engine.errors import Bug
 from engine.follow import Hand
 from engine.holdings import Held
+from engine.jsontext import plain
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.reconcile import Spans
@@ -56,10 +57,9 @@ class StoreOutbox:
         """One call, one transaction."""
         touched: set[str] = set()
         with self.world.store.write() as tx:
-            base = _Base(tx, self.world, self.programs, touched)
-            at = self.world.at()
-            held = Held(tx, at, ACTOR, self.programs)
-            spans = Spans(tx, at, ACTOR)
+            base = _Base(tx, self.world, self.world.at(), self.programs, touched)
+            held = Held(tx, base.at, ACTOR, self.programs)
+            spans = Spans(tx, base.at, ACTOR)
             yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
         for line in base.said if self.logs else ():
             logger().log(line.level, line.event, **line.fields)
@@ -78,10 +78,11 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What the views of one transaction share. No call changes what a company has connected, so that is read once."""
+    """What the views of one transaction share: its moment, `at`, and what a company has connected, which no call changes."""
 
     tx: Tx
     world: World
+    at: str
     programs: Mapping[str, FlowProgram]
     touched: set[str] = field(default_factory=set)
     said: list[_Line] = field(default_factory=list)
@@ -92,7 +93,7 @@ class _Base:
         self.said.append(_Line(level, event, {name: value for name, value in fields.items() if value != ""}))
 
     def hand(self, company: str) -> Hand:
-        return Hand(company, self.world.at(), ACTOR)
+        return Hand(company, self.at, ACTOR)
 
     def flows(self, company: str) -> list[FlowProgram]:
         """The flows whose connections this company has all made."""
@@ -115,7 +116,7 @@ class _Base:
         """The company file takes part: what kept it from that is over."""
         for alert in work.alerts(self.tx, company):
             if alert["kind"] == "session" and alert["subject"] in _OVER_WHEN_IT_WORKS:
-                work.resolve_alert(self.tx, company, "session", alert["subject"], self.world.at())
+                work.resolve_alert(self.tx, company, "session", alert["subject"], self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,8 @@ class _Sessions:
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         rows = self.base.tx.rows("sessions_open_of", {"company": company})
         self.base.tx.run("sessions_close_of", {"company": company})
-        at = self.base.world.at()
-        scope = {"ticket_hash": ticket_hash, "company": company, "state": json.dumps(dict(state)), "at": at}
+        at = self.base.at
+        scope = {"ticket_hash": ticket_hash, "company": company, "state": plain(state), "at": at}
         self.base.tx.run("session_insert", scope)
         work.resolve_alert(self.base.tx, company, "session", work.SIGN_IN, at)
         for row in rows:
@@ -146,14 +147,14 @@ class _Sessions:
         return (row["company"], json.loads(row["state"])) if row else None
 
     def save(self, ticket_hash: str, state: Json) -> None:
-        scope = {"ticket_hash": ticket_hash, "state": json.dumps(dict(state)), "at": self.base.world.at()}
+        scope = {"ticket_hash": ticket_hash, "state": plain(state), "at": self.base.at}
         if self.base.tx.run("session_save", scope) != 1:
             raise Bug("a closed Web Connector session cannot be saved")
 
     def close(self, ticket_hash: str) -> None:
         row = self.base.tx.one("session_get", {"ticket_hash": ticket_hash})
         if row is not None:
-            self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.world.at()})
+            self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.at})
             self.base.touched.add(row["company"])
             self._ended(row, logging.INFO, _ENDS)
 
@@ -173,7 +174,7 @@ class _Sessions:
         self.base.say(level, event, **known, requests=requests, **shown, seconds=seconds)
 
     def over(self, company: str, event: str) -> None:
-        work.resolve_alert(self.base.tx, company, "session", event, self.base.world.at())
+        work.resolve_alert(self.base.tx, company, "session", event, self.base.at)
 
     def refused(self, company: str, user: str) -> None:
         hand = self.base.hand(company)
@@ -198,7 +199,7 @@ class _Sessions:
         return facts.recall(self.base.tx, company, name)
 
     def remember(self, company: str, name: str, value: Json) -> None:
-        facts.remember(self.base.tx, company, self.base.world.at(), name, value)
+        facts.remember(self.base.tx, company, self.base.at, name, value)
 
     def note(self, company: str, event: str, message: str, detail: Json | None = None, *, alert: bool = False) -> None:
         hand = self.base.hand(company)
@@ -224,7 +225,7 @@ class _Operations:
         return self._waiting(company)
 
     def _waiting(self, company: str) -> int:
-        at = self.base.world.at()
+        at = self.base.at
         return sum(outbox.backlog(self.base.tx, company, at, name) for name in self.base.polled(company))
 
     def refill(self, company: str) -> int:
@@ -236,7 +237,7 @@ class _Operations:
     def next(self, company: str, limit: int) -> tuple[Operation, ...]:
         if holdings.halted(self.base.tx, company) is not None:
             return ()
-        at = self.base.world.at()
+        at = self.base.at
         found = [
             row for name in self.base.polled(company) for row in outbox.ready(self.base.tx, company, at, limit, name)
         ]

@@ -29,6 +29,8 @@ ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
 Notice = Callable[[str, RunError, float], None]
+# The source of a connection, open until the run ends.
+Sources = Callable[[str], Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,10 @@ class Runner:
         reports: list[StreamReport] = []
         outcome = "failed"
         try:
-            reports += self._read_all(program, company, number, streams, progress)
-            self.prepare(program, company, number)
-            marked, errors = self.tell(program, company)
+            with self._sources(company) as sources:
+                reports += self._read_all(program, company, number, streams, progress, sources)
+                self.prepare(program, company, number)
+                marked, errors = self._tell(program, company, sources)
             report = RunReport(flow, company, tuple(reports), marked, tuple(errors))
             outcome = "failed" if report.errors else "done"
         finally:
@@ -118,7 +121,8 @@ class Runner:
     ) -> RunReport:
         """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
-        pages = {s.stream.name: [p for p, _ in self._pages(company, s, None)] for s in wanted}
+        with self._sources(company) as sources:
+            pages = {s.stream.name: [p for p, _ in self._pages(s, None, sources)] for s in wanted}
         report: RunReport | None = None
         try:
             with self.world.store.write() as tx:
@@ -145,11 +149,15 @@ class Runner:
     ) -> int:
         """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations."""
         prepared = 0
+        with self._reading() as tx:
+            if tx.one("pending_exists", {"company": company}) is None:
+                return 0
+            resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
             left = limit
             while left > 0:
                 with self.world.store.write() as tx:
-                    batch = self.batch(tx, program, company, run)
+                    batch = self.batch(tx, program, company, run, resolver)
                     looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
                 prepared += batch.counts["intended"]
                 left -= looked_at
@@ -160,8 +168,9 @@ class Runner:
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """The same inside a caller's transaction, bounded, for a call that must answer soon."""
         prepared = 0
+        resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
-            batch = self.batch(tx, program, company, 0)
+            batch = self.batch(tx, program, company, 0, resolver)
             intake.prepare_pending(batch, stream, limit)
             prepared += batch.counts["intended"]
             if prepared:
@@ -170,43 +179,49 @@ class Runner:
 
     def tell(self, program: FlowProgram, company: str) -> tuple[int, list[FlowctlError]]:
         """Tell the source what was posted and what could not be; returns how many marks it acknowledged."""
+        with self._sources(company) as sources:
+            return self._tell(program, company, sources)
+
+    def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
         flow = program.flow.name
         with self.world.store.write() as tx:
             marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
         done, errors = 0, []
-        sources: dict[str, Source] = {}
-        with ExitStack() as opened:
-            for row in self._calls_due(company, flow):
-                try:
-                    if row["connection"] not in sources:
-                        sources[row["connection"]] = opened.enter_context(self._source(company, row["connection"]))
-                    with self.world.store.write() as tx:
-                        if marks.only_true(tx, company, row, self.world.at()):
-                            continue
-                        call = marks.call_of(tx, row)
-                    sources[row["connection"]].mark(call)
-                except Rejected as error:
-                    errors += self._refused(company, row, error)
-                except FlowctlError as error:
-                    errors.append(error)
-                    wait = later_s(row["attempts"], self.world.ids.fraction())
-                    with self.world.store.write() as tx:
-                        marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)))
-                        self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
-                else:
-                    done += self._acknowledged(company, row)
+        for row in self._calls_due(company, flow):
+            try:
+                source = sources(row["connection"])
+                with self.world.store.write() as tx:
+                    if marks.only_true(tx, company, row, self.world.at()):
+                        continue
+                    call = marks.call_of(tx, row)
+                source.mark(call)
+            except Rejected as error:
+                errors += self._refused(company, row, error)
+            except FlowctlError as error:
+                errors.append(error)
+                wait = later_s(row["attempts"], self.world.ids.fraction())
+                with self.world.store.write() as tx:
+                    marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)))
+                    self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
+            else:
+                done += self._acknowledged(company, row)
         return done, errors
 
     @contextmanager
-    def _source(self, company: str, connection: str) -> Iterator[Source]:
-        """A source that gives its sockets back."""
-        source = self.world.source(company, connection)
-        try:
+    def _sources(self, company: str) -> Iterator[Sources]:
+        """Opens each connection's source when it is first asked for; all give their sockets back at the end."""
+        opened: dict[str, Source] = {}
+        with ExitStack() as closing:
+
+            def source(connection: str) -> Source:
+                if connection not in opened:
+                    found = opened[connection] = self.world.source(company, connection)
+                    close = getattr(found, "close", None)
+                    if callable(close):
+                        closing.callback(close)
+                return opened[connection]
+
             yield source
-        finally:
-            close = getattr(source, "close", None)
-            if callable(close):
-                close()
 
     def _calls_due(self, company: str, flow: str) -> Iterator[Row]:
         """Calls as they come due: one that is done makes way for those that waited for it."""
@@ -231,7 +246,13 @@ class Runner:
         return Resolver(tx, company, program.flow, self._titles(program))
 
     def _read_all(
-        self, program: FlowProgram, company: str, number: int, streams: Sequence[str] | None, progress: Progress
+        self,
+        program: FlowProgram,
+        company: str,
+        number: int,
+        streams: Sequence[str] | None,
+        progress: Progress,
+        sources: Sources,
     ) -> Iterator[StreamReport]:
         """Read what is wanted; streams that read the same thing share one read."""
         enabled = self._enabled(program, company)
@@ -251,12 +272,18 @@ class Runner:
                 # records for that, and say so to the source.
                 yield from (StreamReport(s.stream.name, {}, stopped) for s in group)
                 continue
-            found = self._read(program, company, number, group, progress)
+            found = self._read(program, company, number, group, progress, sources)
             stopped = next((report.error for report in found if isinstance(report.error, StoreError)), None)
             yield from found
 
     def _read(
-        self, program: FlowProgram, company: str, number: int, group: list[StreamProgram], progress: Progress
+        self,
+        program: FlowProgram,
+        company: str,
+        number: int,
+        group: list[StreamProgram],
+        progress: Progress,
+        sources: Sources,
     ) -> list[StreamReport]:
         counts = {s.stream.name: Counter[str]() for s in group}
         error: FlowctlError | None = None
@@ -265,7 +292,7 @@ class Runner:
         subject = (flow, lead.stream.fetch.connection, lead.stream.fetch.stream)
         resolver: Resolver | None = None
         try:
-            for page, checkpoint in self._pages(company, lead, None):
+            for page, checkpoint in self._pages(lead, None, sources):
                 with self.world.store.write() as tx:
                     resolver = resolver or self.resolver(tx, program, company)
                     for stream in group:
@@ -283,7 +310,7 @@ class Runner:
                         where = f"{flow}/{stream.stream.name}"
                         work.resolve_alert(tx, company, "failed", where, self.world.at())
             for stream in group:
-                self._recheck(program, company, number, stream, counts[stream.stream.name])
+                self._recheck(program, company, number, stream, counts[stream.stream.name], sources)
         except FlowctlError as caught:
             error = caught
         if error is not None:
@@ -291,21 +318,23 @@ class Runner:
                 self._trouble(tx, company, subject, error)
         return [StreamReport(s.stream.name, counts[s.stream.name], error) for s in group]
 
-    def _pages(self, company: str, stream: StreamProgram, checkpoint: str | None) -> Iterator[tuple[Page, str | None]]:
+    def _pages(
+        self, stream: StreamProgram, checkpoint: str | None, sources: Sources
+    ) -> Iterator[tuple[Page, str | None]]:
         """Every page; a passing fault repeats the read from the last page that was handed out."""
         fetch = stream.stream.fetch
         attempt = 1
-        with self._source(company, fetch.connection) as source:
-            while True:
-                try:
-                    for page in source.read(fetch.stream, fetch.filters, checkpoint):
-                        yield page, page.checkpoint
-                        checkpoint = page.checkpoint
-                        attempt = 1
-                except RunError as error:
-                    attempt = self._wait(fetch.connection, error, attempt)
-                else:
-                    return
+        source = sources(fetch.connection)
+        while True:
+            try:
+                for page in source.read(fetch.stream, fetch.filters, checkpoint):
+                    yield page, page.checkpoint
+                    checkpoint = page.checkpoint
+                    attempt = 1
+            except RunError as error:
+                attempt = self._wait(fetch.connection, error, attempt)
+            else:
+                return
 
     def _wait(self, connection: str, error: RunError, attempt: int) -> int:
         """Wait as long as the fault asks for, and say so; returns the number of the next attempt, or raises the fault."""
@@ -317,31 +346,35 @@ class Runner:
         return attempt + 1
 
     def _recheck(
-        self, program: FlowProgram, company: str, number: int, stream: StreamProgram, counts: Counter[str]
+        self,
+        program: FlowProgram,
+        company: str,
+        number: int,
+        stream: StreamProgram,
+        counts: Counter[str],
+        sources: Sources,
     ) -> None:
         """Read one by one what is still open here and was not in the complete listing: it was changed or closed there."""
         scope = {"company": company, "flow": program.flow.name, "stream": stream.stream.name, "run": number}
         fetch, after = stream.stream.fetch, 0
         bad: RunError | None = None
-        with ExitStack() as opened:
-            source: Source | None = None
-            while True:
-                with self.world.store.read() as tx:
-                    rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
-                if not rows:
-                    break
-                source = source or opened.enter_context(self._source(company, fetch.connection))
-                for row in rows:
-                    try:
-                        data = self._get(source, fetch, row["source_id"])
-                    except (Rejected, BadAnswer) as error:  # one that cannot be read keeps no other from it
-                        bad = bad or error
-                        continue
-                    with self.world.store.write() as tx:
-                        batch = self.batch(tx, program, company, number)
-                        intake.recheck(batch, stream, row, data)
-                        counts.update(batch.counts)
-                after = rows[-1]["id"]
+        while True:
+            with self.world.store.read() as tx:
+                rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
+            if not rows:
+                break
+            source = sources(fetch.connection)
+            for row in rows:
+                try:
+                    data = self._get(source, fetch, row["source_id"])
+                except (Rejected, BadAnswer) as error:  # one that cannot be read keeps no other from it
+                    bad = bad or error
+                    continue
+                with self.world.store.write() as tx:
+                    batch = self.batch(tx, program, company, number)
+                    intake.recheck(batch, stream, row, data)
+                    counts.update(batch.counts)
+            after = rows[-1]["id"]
         if bad is not None:
             raise bad
 

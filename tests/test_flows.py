@@ -34,4 +34,6 @@ def test_the_shipped_flow_has_the_cases_that_matter_most() -> None:
         *("answer_and_state_lost", "refund", "split_lines", "paid_bill", "partially_paid_bill", "non_ascii_names"),
         *("two_hundred_lines", "journal_entry", "currency_mismatch", "freshbooks_bill", "vendor_name_taken"),
         *("archived_in_ramp", "edited_before_sending", "export_before_posting"),
+        *("bill_entered_by_hand", "bill_entered_by_hand_is_another", "deleted_in_quickbooks", "backup_restored"),
+        *("newer_file_opened_again", "edited_in_quickbooks", "several_in_one_set", "several_in_one_set_answer_lost"),
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recovery, survey
 from connectors.qbwc.auth import TICKET_LENGTH
@@ -15,7 +15,7 @@ from connectors.qbwc.state import Flight, Paging, Recovery, State
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 from engine.clock import from_iso, iso
-from engine.contract import MessageSet, OperationOutcome
+from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer
@@ -31,56 +31,77 @@ _TOO_MANY = "Many records were found in QuickBooks already and were settled. The
 # --- deciding ------------------------------------------------------------------------------------------------------
 
 
-def facts_of(ctx: Context, state: State) -> Facts:
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What one look at the store found: the lists that are due, and what could be written, if it came to that."""
+
+    facts: Facts
+    lists: tuple[str, ...] = ()
+    requests: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = ()
+
+    @property
+    def turn(self) -> Turn:
+        """What comes next."""
+        return next_turn(self.facts)
+
+
+def look(ctx: Context, state: State) -> Outlook:
     """Look at the store; records are prepared only when nothing else comes first."""
     unsettled = ctx.desk.operations.unsettled(ctx.company)
+    lists = tuple(name for name in ctx.desk.books.due(ctx.company) if name not in state.lists_done)
     facts = Facts(
         ended=state.ended,
         gate=state.gate,
         unsettled=unsettled is not None,
         stage=_recovery(state, unsettled).stage if unsettled else "status",
-        lists_due=_list_due(ctx, state) is not None,
+        lists_due=_next_list(state, lists) is not None,
     )
     if next_turn(facts) != "end" or facts.ended or facts.gate != "passed":
-        return facts
-    if survey.is_due(ctx, state, ready.waiting_requests(ctx)):
-        return replace(facts, survey=True)
+        return Outlook(facts, lists)
+    requests = ready.waiting_requests(ctx)
+    if survey.is_due(ctx, state, requests):
+        return Outlook(replace(facts, survey=True), lists, requests)
     operations = ready.next_set(ctx, state)
-    return replace(
+    facts = replace(
         facts,
         merge=bool(ready.to_merge(state, operations)),
         operations=bool(operations),
         figures=not operations and reckoning.is_due(ctx),
     )
+    return Outlook(facts, lists, requests, operations)
 
 
-def settle_known(ctx: Context, state: State) -> State:
+def settle_known(ctx: Context, state: State) -> tuple[State, Outlook]:
     """Settle what needs nothing to be sent, so that the next turn is one that sends something."""
-    facts = facts_of(ctx, state)
-    if facts.survey:
-        state = survey.settle_check(ctx, state, ready.waiting_requests(ctx))
-        facts = facts_of(ctx, state)
-    return ready.conclude_known(ctx, state) if facts.operations else state
+    outlook = look(ctx, state)
+    if outlook.facts.survey:
+        checked = survey.settle_check(ctx, state, outlook.requests)
+        if checked is not state:
+            state, outlook = checked, look(ctx, checked)
+    if not outlook.operations:
+        return state, outlook
+    concluded = ready.conclude_known(ctx, state, outlook.operations)
+    return concluded, outlook if concluded.done == state.done else look(ctx, concluded)
 
 
-def progress(ctx: Context, state: State) -> int:
+def progress(ctx: Context, state: State, outlook: Outlook) -> int:
     """The percentage to answer with: 100 exactly when the next call would get nothing."""
-    facts = facts_of(ctx, state)
-    turn = next_turn(facts)
-    if turn == "end":
+    facts = outlook.facts
+    if outlook.turn == "end":
         return 100
     waiting = max(ctx.desk.operations.backlog(ctx.company), int(facts.operations))
-    lists = len([name for name in ctx.desk.books.due(ctx.company) if name not in state.lists_done])
+    left = waiting + len(outlook.lists) + int(facts.unsettled)
     # Work may appear while the session runs; a bar that goes back reads as a fault.
-    return max(state.last_percent, percent_done(state.done, max(1, waiting + lists + int(facts.unsettled))))
+    return max(state.last_percent, percent_done(state.done, max(1, left)))
 
 
-def stopped(ctx: Context, state: State) -> State:
+def stopped(ctx: Context, state: State, turn: Turn) -> State:
     """End a session that would write and may not with the reason, which the Web Connector shows."""
-    why = ctx.desk.holdings.halted(ctx.company)
-    if why is None or state.ended or next_turn(facts_of(ctx, state)) != "end" or not is_waiting(ctx):
+    if state.ended or turn != "end":
         return state
-    return replace(state, ended=True, error=why)
+    why = ctx.desk.holdings.halted(ctx.company)
+    return state if why is None or not is_waiting(ctx) else replace(state, ended=True, error=why)
 
 
 def is_waiting(ctx: Context) -> bool:
@@ -93,12 +114,10 @@ def _recovery(state: State, unsettled: MessageSet) -> Recovery:
     return known if known is not None and known.set_id == unsettled.id else Recovery(unsettled.id)
 
 
-def _list_due(ctx: Context, state: State) -> str | None:
+def _next_list(state: State, due: Sequence[str]) -> str | None:
     if state.paging is not None:
         return state.paging.list
-    return next(
-        (name for name in ctx.desk.books.due(ctx.company) if name in LIST_FIELDS and name not in state.lists_done), None
-    )
+    return next((name for name in due if name in LIST_FIELDS), None)
 
 
 # --- sending -------------------------------------------------------------------------------------------------------
@@ -106,28 +125,28 @@ def _list_due(ctx: Context, state: State) -> str | None:
 
 def begin(ctx: Context, state: State) -> tuple[State, bytes]:
     """Take the next turn: the state to keep, and the document to send, empty when there is nothing."""
-    state = stopped(ctx, settle_known(ctx, state))
-    turn = next_turn(facts_of(ctx, state))
-    if turn == "end":
+    state, outlook = settle_known(ctx, state)
+    if outlook.turn == "end":
+        state = stopped(ctx, state, outlook.turn)
         return replace(state, ended=True, error=state.error or DONE_TEXT), b""
-    state = replace(state, turn=state.turn + 1)
-    state, body = _turn(ctx, state, f"q{state.turn}", turn)
-    if state.flight is None:
-        return state, body
-    return replace(state, flight=replace(state.flight, at=iso(ctx.clock.now()))), body
+    number = state.turn + 1
+    state, body = _turn(ctx, state, f"q{number}", outlook)
+    flight = replace(state.flight, at=iso(ctx.clock.now())) if state.flight is not None else None
+    return replace(state, turn=number, flight=flight), body
 
 
-def _turn(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State, bytes]:
+def _turn(ctx: Context, state: State, prefix: str, outlook: Outlook) -> tuple[State, bytes]:
+    turn = outlook.turn
     if turn == "identify":
         return _identify(state, prefix)
     if turn == "list":
-        return _list(ctx, state, prefix)
+        return _list(state, prefix, outlook.lists)
     if turn == "survey":
-        return survey.ask(ctx, state, prefix, ready.waiting_requests(ctx))
+        return survey.ask(ctx, state, prefix, outlook.requests)
     if turn == "merge":
-        return merging.ask(ctx, state, prefix)
+        return merging.ask(state, prefix, outlook.operations)
     if turn == "write":
-        return _write(ctx, state, prefix)
+        return _write(ctx, state, prefix, outlook.operations)
     if turn == "figures":
         return reckoning.ask(ctx, state, prefix)
     return _recover(ctx, state, prefix, turn)
@@ -145,8 +164,8 @@ def _identify(state: State, prefix: str) -> tuple[State, bytes]:
     return replace(state, gate="asked", flight=Flight("identify", prefix)), body
 
 
-def _list(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
-    name = _list_due(ctx, state)
+def _list(state: State, prefix: str, due: Sequence[str]) -> tuple[State, bytes]:
+    name = _next_list(state, due)
     assert name is not None
     paging = state.paging or Paging(name)
     request = request_page(name, paging.iterator_id, prefix, state.options.page_size)
@@ -154,8 +173,7 @@ def _list(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
     return replace(state, paging=paging, flight=Flight("list", prefix, list=name)), body
 
 
-def _write(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
-    operations = ready.next_set(ctx, state)
+def _write(ctx: Context, state: State, prefix: str, operations: tuple[Operation, ...]) -> tuple[State, bytes]:
     if any(operation.id not in state.judged for operation in operations):
         # So many were found that this call has settled enough.
         return replace(state, ended=True, error=_TOO_MANY), b""

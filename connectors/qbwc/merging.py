@@ -21,11 +21,11 @@ STALE = "3200"
 _MOST = 20
 
 
-def ask(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
-    """Ask for the objects that the modifies of the next set would change."""
-    operations = ready.to_merge(state, ready.next_set(ctx, state))[:_MOST]
-    requests = [query for n, op in enumerate(operations) for query in merge.queries(op, f"{prefix}.{n}")]
-    flight = Flight("merge", prefix, asks=tuple({"merge": operation.id} for operation in operations))
+def ask(state: State, prefix: str, operations: Sequence[Operation]) -> tuple[State, bytes]:
+    """Ask for the objects that the modifies among the next operations would change."""
+    asked = ready.to_merge(state, operations)[:_MOST]
+    requests = [query for n, op in enumerate(asked) for query in merge.queries(op, f"{prefix}.{n}")]
+    flight = Flight("merge", prefix, asks=tuple({"merge": operation.id} for operation in asked))
     return replace(state, flight=flight), envelope(requests, version=state.version, on_error="continueOnError")
 
 

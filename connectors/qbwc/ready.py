@@ -40,7 +40,7 @@ def current_pace(ctx: Context, state: State) -> Pace:
     """How much may go together now."""
     if state.single:
         return Pace(most=1)
-    known = pace.initial(ctx.desk.sessions.recall(ctx.company, "pace"), state.options)
+    known = pace.initial(None if state.pace else ctx.desk.sessions.recall(ctx.company, "pace"), state.options)
     return replace(known, limit=state.pace) if state.pace else known
 
 
@@ -53,7 +53,7 @@ def next_set(ctx: Context, state: State) -> tuple[Operation, ...]:
     held_up = bool(state.survey.failed or state.merging.later)
     limit = wanted + _BEHIND if held_up else wanted
     operations = ctx.desk.operations.next(ctx.company, limit)
-    if len(operations) < wanted and ctx.desk.operations.refill(ctx.company):
+    while len(operations) < wanted and ctx.desk.operations.refill(ctx.company):
         operations = ctx.desk.operations.next(ctx.company, limit)
     may_go = [op for op in operations if op.id not in state.merging.later and survey.may_be_written(state, op.request)]
     return tuple(may_go[: pace.take(may, may_go)])
@@ -64,11 +64,13 @@ def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, 
     return tuple(op for op in operations if op.request.endswith("Mod") and op.id not in state.merging.merged)
 
 
-def conclude_known(ctx: Context, state: State) -> State:
-    """Settle what was found in QuickBooks before it was ever sent, so that what is next may really be sent."""
+def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) -> State:
+    """Settle what was found in QuickBooks before it was ever sent, so that what is next may really be sent.
+
+    `operations` are those of the next set.
+    """
     done: Counter[str] = Counter()
     while done.total() < _MOST_CONCLUDED:
-        operations = next_set(ctx, state)
         outcomes = [
             outcome for op in operations if op.id not in state.judged and (outcome := _known(ctx, op)) is not None
         ]
@@ -79,11 +81,14 @@ def conclude_known(ctx: Context, state: State) -> State:
             answer = plain({"found": outcome.message, "receipt": dict(outcome.receipt)})
             ctx.desk.unsent.conclude(ctx.company, outcome, answer.encode())
             done[outcome.outcome] += 1
+        operations = next_set(ctx, state)
     return count(state, done)
 
 
 def count(state: State, done: Mapping[str, int]) -> State:
     """Add to what the session has done."""
+    if not done:
+        return state
     counts = {name: state.counts.get(name, 0) + done.get(name, 0) for name in {*state.counts, *done}}
     return replace(state, counts=counts, done=state.done + sum(done.values()))
 

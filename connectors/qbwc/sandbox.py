@@ -93,15 +93,15 @@ class QuickBooksSandbox:
 
     def unused(self) -> list[str]:
         """Scripted answers that were never asked for, and faults that never happened."""
-        numbers = [n for n in self.script.answers if n not in self.script.used]
-        return [*(f"{n:02}" for n in numbers), *(f"fault {name}" for name in self.script.faults)]
+        answers = [name for name in self.script.answers if name not in self.script.used]
+        return [*answers, *(f"fault {name}" for name in self.script.faults)]
 
 
 def make(seed: int, clock: Clock, options: Json) -> QuickBooksSandbox:
     """The company file that was saved, one with the lists of a golden case in `given`, or a new one from the seed."""
     saved = options.get("saved")
     if "given" in options:
-        answers = {int(number): str(text) for number, text in options.get("answers", {}).items()}
+        answers = {str(name): str(text) for name, text in options.get("answers", {}).items()}
         return QuickBooksSandbox(company_of(seed, clock, options["given"]), script=Script(answers))
     company = from_json(saved, clock=clock) if saved else seed_company(seed, clock=clock)
     if installed := options.get("agent_file"):  # a .qwc, as bytes

@@ -169,8 +169,9 @@ class Service:
                 self._keep(ctx, replace(state, error="An answer came that nothing was sent for. It was not used."))
                 return _REFUSED
             state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
-            state = conduct.stopped(ctx, conduct.settle_known(ctx, state))
-            percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state))
+            state, outlook = conduct.settle_known(ctx, state)
+            state = conduct.stopped(ctx, state, outlook.turn)
+            percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
             self._keep(ctx, replace(state, last_answer=digest, last_percent=percent))
             return percent
 
@@ -220,7 +221,7 @@ class Service:
         return bool(state.seen_at) and self.clock.now() - from_iso(state.seen_at) > TICKET_LIFE
 
     def _keep(self, ctx: Context, state: State) -> None:
-        data: Json = dump(replace(state, seen_at=iso(self.clock.now())))
+        data: Json = {**dump(state), "seen_at": iso(self.clock.now())}
         ctx.desk.sessions.save(ctx.ticket_hash, data)
 
 

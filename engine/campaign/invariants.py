@@ -21,9 +21,9 @@ def _i(number: int, says: str, where: str) -> Invariant:
 INVARIANTS: tuple[Invariant, ...] = (
     _i(1, "Each source record is in exactly one state, and after two quiet cycles in a final one, with a reason and an "
           "alert when it is parked; what is said to be gone is gone.", "check._unsettled, check._standing (`stuck`, `lost`); "
-          "play.Stage._session"),
+          "work.Work.session"),
     _i(2, "At most one live object for each source record and phase; what is gone is posted again only when a person says so.",
-          "check._record (`duplicated`); witness._operation, witness._is_decided"),
+          "check._record (`duplicated`); witness._operation, witness._decided"),
     _i(3, "No object of ours in any other company file.", "check.check (`wrong_file`), witness.ran"),
     _i(4, "Posted cents equal source cents, and the books hold what was written last unless a person has set it there.",
           "check._cents, check._standing (`cents_off`)"),
@@ -35,7 +35,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     _i(10, "`posted` has an id of the books.", "check._posted; EditSequence and file identity: store tests"),
     _i(11, "No write goes out while another set is unsettled.", "witness._write"),
     _i(12, "No write goes out before the company file was checked and its kind was looked through in the same session, nor "
-           "while a restored backup waits for a person.", "witness.handed_out, witness._is_scanned, witness._write"),
+           "while a restored backup waits for a person.", "witness.handed_out, witness._scanned, witness._write"),
     _i(13, "What is in doubt is sent again only after an answered look-up.", "witness._write, witness.answered"),
     _i(14, "The source is told after `posted` is durable, once, with our TxnID, under one key.", "witness.hears, "
            "check._reference, check._source"),
@@ -50,7 +50,7 @@ INVARIANTS: tuple[Invariant, ...] = (
            "source (1, 4); two schedules are not compared yet"),
     _i(21, "The journal verifies, and replaying it gives the state table.", "check._journal"),
     _i(22, "A modify names the EditSequence that was read in its session, and no edit of a person is overwritten.",
-           "witness._is_current, BooksRig.overwritten"),
+           "witness._current, BooksRig.overwritten"),
     _i(23, "Dependencies first, and who waits is woken with what it waits for.", "the simulated books refuse a reference to "
            "what is not there; check.oversleeps after each session"),
     _i(24, "Retries, queues and sizes are bounded.", "witness._write: in a session, and over an operation's life; the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from engine import worklist
@@ -11,9 +12,12 @@ from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
 from engine.follow import QUIET, Hand
 from engine.pipeline import guid_of
+from engine.reconcile import asking
 from engine.rigs import BooksRig
 from engine.store import lists, records
 from engine.store.base import Row, Tx
+
+_SPAN = timedelta(days=90)
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class Person:
             rows = [*worklist.parked(tx, self._company, "failed"), *worklist.parked(tx, self._company, "deferred")]
             chosen = [row for row in rows if _is_heard_of(row) and self.chance.random() < 0.7]
             worklist.retry(tx, self._hand(), chosen, "")
+            if self.chance.random() < 0.2 and not self.is_thorough:
+                self._compare(tx)
 
     @property
     def _company(self) -> str:
@@ -81,6 +87,14 @@ class Person:
             decide(tx, self._hand(), [row], "")
             said = "has it posted again" if again else "leaves it out"
             self.witness.note(f"  {row['stream']}/{row['source_id']} is gone: a person {said}")
+
+    def _compare(self, tx: Tx) -> None:
+        """Ask for both sides to be held against each other; the next session brings what the books say."""
+        programs = {self.machine.program.flow.name: self.machine.program}
+        kinds = asking.kinds_of(tx, self._company, programs)
+        last_on = self.machine.clock.now().date()
+        if kinds:
+            asking.ask(tx, self._company, last_on - _SPAN, last_on, kinds, "bookkeeper", self.machine.world.at())
 
     def _made_for(self, row: Row) -> str | None:
         """The object of a record that is in the books now, whichever life of ours wrote it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from collections import Counter
@@ -14,18 +13,15 @@ from typing import Any
 
 import structlog
 
-from engine.campaign.check import Scene, Verdict, check, oversleeps
+from engine.campaign.check import Scene, Verdict, check
 from engine.campaign.clock import TrueClock
-from engine.campaign.crash import Machine, Process
-from engine.campaign.disk import Crash, Disk
+from engine.campaign.crash import Machine
+from engine.campaign.disk import Disk
 from engine.campaign.person import Person
 from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
-from engine.contract import Json
-from engine.errors import StoreError
+from engine.campaign.work import Work, target_of
 from engine.rigs import BooksRig, SourceRig
-from engine.runner import Runner
-from engine.store.base import Row
 
 __all__ = ["COMPANY", "Plan", "Result", "Stage", "play", "stage_of"]
 
@@ -87,12 +83,14 @@ class Stage:
     setting: Setting
     counts: Counter[str] = field(default_factory=Counter)
     person: Person = field(init=False)
+    work: Work = field(init=False)
 
     def __post_init__(self) -> None:
         """Let the workers act in the middle of calls."""
         s = self.setting
         self.person = Person(s.chance, s.machine, s.books, s.witness)
-        s.machine.acts = self._act
+        self.work = Work(s.chance, s.machine, s.books, s.witness, s.login, "by_schedule" in s.has, self.befall)
+        s.machine.acts = self.work.act
         self.counts.update(dict.fromkeys(s.has - {"restore_ours", "clock_jump"}, 1))
 
     @property
@@ -150,12 +148,12 @@ class Stage:
     def take(self, name: str) -> None:
         """Take one step of those in `_WEIGHTS` and `_MORE`."""
         steps: Mapping[str, Callable[[], None]] = {
-            "cycle": self._rough_cycle,
-            "run": lambda: self._guarded(self._run),
-            "session": self._session,
-            "tell": lambda: self._guarded(self._tell),
-            "prepare": lambda: self._guarded(self._prepare),
-            "person": lambda: self._guarded(self.person.works),
+            "cycle": self.work.rough_cycle,
+            "run": lambda: self.work.guarded(self.work.run),
+            "session": self.work.session,
+            "tell": lambda: self.work.guarded(self.work.tell),
+            "prepare": lambda: self.work.guarded(self.work.prepare),
+            "person": lambda: self.work.guarded(self.person.works),
             "restore_ours": self._restore_ours,
             "clock_jump": self._jump,
         }
@@ -175,15 +173,15 @@ class Stage:
             self.clock.advance("+6h30m")  # longer than any stream waits to be read
         for process in self.machine.processes:
             process.clock.off = timedelta()
-        self._guarded(self.person.works)
-        self._cycle()
+        self.work.guarded(self.person.works)
+        self.work.cycle()
         for _ in range(2):
             # What is at rest stays so; now and then that is looked at, since it costs as much as the rest.
             if self._at_rest() and self.chance.random() < 0.9:
                 return
-            self._guarded(self.person.works)
+            self.work.guarded(self.person.works)
             self.clock.advance("+2h" if "by_schedule" not in self.setting.has else "+6h30m")
-            self._cycle()
+            self.work.cycle()
 
     def judge(self, seed: int) -> Result:
         """Everything that is wrong now."""
@@ -198,79 +196,8 @@ class Stage:
         """Whether every record has reached the end of its life, and what it has written is there."""
         scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
         rows = self.machine.tx.rows("records_listing", scope)
-        targets = [_target(row) for row in rows if row["state"] == "closed"]
+        targets = [target_of(row) for row in rows if row["state"] == "closed"]
         return all(row["state"] in ("closed", "skipped") for row in rows) and all(map(self.books.has, targets))
-
-    # --- steps ---
-
-    def _guarded(self, step: Callable[[Process], None], process: Process | None = None) -> None:
-        """Take a step of a process of ours; when it dies, the next step meets a new one."""
-        process = process or self.machine.pick()
-        try:
-            step(process)
-        except Crash:
-            self.witness.note("  our process died")
-            self.machine.restart(process)
-        except StoreError as error:
-            self.witness.note(f"  the disk refused: {error}")
-
-    def _cycle(self) -> None:
-        self._guarded(self._run)
-        self._session()
-        self._guarded(self._prepare)
-        self._guarded(self._tell)
-
-    def _rough_cycle(self) -> None:
-        """A cycle in which people may change in the source what was posted, before the source was told of it."""
-        self._guarded(self._run)
-        self._session()
-        self._guarded(self._prepare)
-        if self.chance.random() < 0.4:
-            self.befall()
-        else:
-            self._guarded(self._tell)
-
-    def _run(self, process: Process) -> None:
-        if "by_schedule" in self.setting.has:
-            process.service.tick()
-            return
-        report = Runner(process.world).run(self.machine.program, self.machine.company)
-        for error in report.errors:
-            self.witness.note(f"  run: {error}")
-
-    def _session(self) -> None:
-        before = self._vanished()
-        self._visit()
-        sleeper = oversleeps(self.machine.tx, self.machine.company)
-        if sleeper:
-            self.witness.broke(23, sleeper)
-        for number in (self._vanished() - before) if not self.machine.restores else ():
-            record = self.machine.tx.one("record_get", {"id": number})
-            target = _target(record) if record is not None else ""
-            if self.books.has(target):
-                self.witness.broke(1, f"record {number} is said to be gone from the books, and {target} is there")
-
-    def _vanished(self) -> set[int]:
-        """The records that are said to be gone."""
-        return {row["id"] for row in self.machine.tx.rows("records_vanished", {"company": self.machine.company})}
-
-    def _visit(self) -> None:
-        for line in self.books.visit(self.machine.handle, *self.setting.login, self.witness):
-            self.witness.note(f"  {line}")
-
-    def _prepare(self, process: Process) -> None:
-        Runner(process.world).prepare(self.machine.program, self.machine.company)
-
-    def _tell(self, process: Process) -> None:
-        _, errors = Runner(process.world).tell(self.machine.program, self.machine.company)
-        for error in errors:
-            self.witness.note(f"  tell: {error}")
-
-    def _act(self, process: Process) -> None:
-        """What a worker does while something else is under way."""
-        step = self.chance.choice((self._prepare, self._prepare, self._tell, self._tell, self._run))
-        self.witness.note(f"  meanwhile, process {process.number}: {step.__name__.strip('_')}")
-        self._guarded(step, process)
 
     def _restore_ours(self) -> None:
         disk = self.machine.disk
@@ -302,12 +229,6 @@ class Stage:
         if reply.status == 200 and kind != "forged":
             self.witness.acknowledged(connection, body, changed)
         return reply.status
-
-
-def _target(row: Row) -> str:
-    """The object that a record was posted as."""
-    receipt: Json = json.loads(row["receipt"] or "{}")
-    return str(receipt.get("TxnID") or receipt.get("ListID") or "")
 
 
 def stage_of(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Stage:

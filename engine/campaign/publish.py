@@ -46,11 +46,12 @@ def section(found: dict[str, Any], commit_name: str) -> str:
     """The section as Markdown."""
     schedules, first = int(found["schedules"]), int(found["first_seed"])
     at = f" at commit `{commit_name}`" if commit_name else ""
+    asked = f"make campaign SCHEDULES={schedules} SEED={first}"
+    came_to = f"{schedules:,} schedules, {found['faults']:,} faults, {found['seconds']:,} seconds."
     lines = [
         HEADING,
         "",
-        f"`make campaign SCHEDULES={schedules} SEED={first}`, seeds {first} to {first + schedules - 1}{at}: "
-        f"{schedules:,} schedules, {found['faults']:,} faults, {found['seconds']:,} seconds.",
+        f"`{asked}`, seeds {first} to {first + schedules - 1}{at}: {came_to}",
         "",
         "| Name | Count |",
         "| --- | ---: |",

@@ -206,7 +206,7 @@ def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: Sourc
         for connection in program.flow.connections:
             served = isinstance(_connector(connection.connector), Served)
             settings, _ = (books if served else source).sandbox.binding(SERVER)
-            pages: dict[str, Any] = {"page_size": chance.choice((5, 500, 500, 500) if served else (2, 100, 100))}
+            pages: dict[str, Any] = {"page_size": chance.choice((3, 500, 500, 500) if served else (2, 100, 100))}
             if served:
                 pages |= {"user": _user(machine.company)}
                 batch = chance.choice(_BATCHES)

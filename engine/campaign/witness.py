@@ -157,7 +157,7 @@ class Witness:
                 self.broke(9, f"the saved answer of {known.old} was thrown away without a new set")
             return
         tx = self.machine.tx
-        self._ids(tx, known.new, known.old)
+        _ids(self, tx, known.new, known.old)
         if writes:
             self._write(tx, document, known, self.sessions[session])
 
@@ -196,14 +196,6 @@ class Witness:
             if is_last and ("iterator" in answer or _SINCE.search(request.text)) and not _NARROW.search(request.text):
                 here.scanned.add(kind)
 
-    def _ids(self, tx: Tx, new: str, old: str) -> None:
-        if not _SET_ID.fullmatch(new):
-            self.broke(8, f"the message-set id `{new}` is not 22 characters of base 62")
-        if old and old != new:
-            row = tx.one("set_get", {"id": old, "company": self.machine.company})
-            if row is None or row["state"] != "settled":
-                self.broke(9, f"oldMessageSetID {old} is {row['state'] if row else 'not known'}")
-
     def _write(self, tx: Tx, document: str, known: Document, session: Session) -> None:
         new = known.new
         row = tx.one("set_get", {"id": new, "company": self.machine.company})
@@ -219,10 +211,10 @@ class Witness:
         for request in known.writes:
             self._operation(tx, document, request)
             if request.name.endswith("ModRq"):
-                self._is_current(request, session)
+                _current(self, request, session)
             # A set that goes out again was looked for by its own look-up, which invariant 13 watches.
             elif row is None or row["attempts"] < 2:
-                self._is_scanned(request, session)
+                _scanned(self, request, session)
         if facts.recall(tx, self.machine.company, "halt") is not None:
             self.broke(12, f"{new} went out while nothing may be written")
         open_set = tx.one("set_unsettled", {"company": self.machine.company})
@@ -239,22 +231,6 @@ class Witness:
             if self.sent[name] == _MOST_SENDINGS:
                 self.broke(24, f"operation {name} went out {_MOST_SENDINGS} times")
         self.asked[new] = False
-
-    def _is_scanned(self, request: Request, session: Session) -> None:
-        """Nothing new before its kind was looked through."""
-        kind = request.name.removesuffix("AddRq")
-        if kind not in session.scanned:
-            self.broke(
-                12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session"
-            )
-
-    def _is_current(self, request: Request, session: Session) -> None:
-        """Nothing changed but what was read in this session."""
-        target, version = _NAMED.search(request.text), _SEQUENCE.search(request.text)
-        read_now = session.versions.get(target[1]) if target else None
-        if target is None or version is None or version[1] != read_now:
-            said = version[1] if version else "none"
-            self.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {read_now} was read")
 
     def _operation(self, tx: Tx, document: str, request: Request) -> None:
         name = request.id
@@ -273,17 +249,7 @@ class Witness:
                 self.broke(2, f"operation {row['id']} went out while {other['id']} of its record is {other['state']}")
 
         if request.name.endswith("AddRq") and row["record_id"]:
-            self._is_decided(tx, row)
-
-    def _is_decided(self, tx: Tx, operation: Row) -> None:
-        """What was posted and is gone is posted again only when a person said so."""
-        record = tx.one("record_get", {"id": operation["record_id"]})
-        if record is None or record["receipt"] is None:
-            return
-        events = [line["event"] for line in journal.of_record(tx, record["id"])]
-        last = {event: number for number, event in enumerate(events)}
-        if last.get("vanished", -1) > max(last.get("post_again", -1), last.get("back", -1), last.get("declared", -1)):
-            self.broke(2, f"operation {operation['id']} went out for a record that is gone, and nobody had said so")
+            _decided(self, tx, row)
 
     def _by_guid(self, item: Made, names: Sequence[str]) -> str:
         guid = item.guid.strip("{}").lower()
@@ -338,6 +304,42 @@ class Witness:
                 scope = {"company": self.machine.company, "flow": flow.name, "stream": named.name}
                 return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
         return None
+
+
+def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:
+    if not _SET_ID.fullmatch(new):
+        witness.broke(8, f"the message-set id `{new}` is not 22 characters of base 62")
+    if old and old != new:
+        row = tx.one("set_get", {"id": old, "company": witness.machine.company})
+        if row is None or row["state"] != "settled":
+            witness.broke(9, f"oldMessageSetID {old} is {row['state'] if row else 'not known'}")
+
+
+def _scanned(witness: Witness, request: Request, session: Session) -> None:
+    """Nothing new before its kind was looked through."""
+    kind = request.name.removesuffix("AddRq")
+    if kind not in session.scanned:
+        witness.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
+
+
+def _current(witness: Witness, request: Request, session: Session) -> None:
+    """Nothing changed but what was read in this session."""
+    target, version = _NAMED.search(request.text), _SEQUENCE.search(request.text)
+    read_now = session.versions.get(target[1]) if target else None
+    if target is None or version is None or version[1] != read_now:
+        said = version[1] if version else "none"
+        witness.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {read_now} was read")
+
+
+def _decided(witness: Witness, tx: Tx, operation: Row) -> None:
+    """What was posted and is gone is posted again only when a person said so."""
+    record = tx.one("record_get", {"id": operation["record_id"]})
+    if record is None or record["receipt"] is None:
+        return
+    events = [line["event"] for line in journal.of_record(tx, record["id"])]
+    last = {event: number for number, event in enumerate(events)}
+    if last.get("vanished", -1) > max(last.get("post_again", -1), last.get("back", -1), last.get("declared", -1)):
+        witness.broke(2, f"operation {operation['id']} went out for a record that is gone, and nobody had said so")
 
 
 def _answers(response: str) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,10 @@ from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, load, plain
 FILE = "case.yaml"
 KEYS = ("case", "clock", "seed", "settings", "mappings", "steps")
 # Steps that stand alone, and steps that take a value; besides, every connection of the flow is a step.
-BARE = ("run", "session", "tell", "cycle")
-VALUED = ("map", "clock", "set", "retry", "fault")
-_ANSWER = re.compile(r"([0-9]{2})-\w+Rs\.xml")
+BARE = ("run", "session", "tell", "cycle", "look")
+VALUED = ("map", "clock", "set", "retry", "decide", "fault")
+DECISIONS = ("post_again", "leave_out")
+_ANSWER = re.compile(r"[0-9]{2}-[A-Za-z]+Rs\.xml")
 
 
 class CaseWrong(UsageError):
@@ -42,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `given` is by connection, `answers` by number of the message set they answer."""
+    """One case. `given` is by connection, `answers` by name of the file, as in `02-BillAddRs`."""
 
     flow: str
     name: str
@@ -54,7 +55,7 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
     mappings: tuple[Mapping[str, str], ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
-    answers: Mapping[int, str] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -209,19 +210,45 @@ class _Reader:
             return self.map_row(node)
         if name == "set":
             return self.settings(node)
+        if name == "retry":
+            return self.retry(node)
+        if name == "decide":
+            return self.decisions(node)
         return plain(node)
 
+    def retry(self, node: Node) -> Mapping[str, Any]:
+        """`record`, and what a person found of one that is held: its id is `there`, or it is `not_there`."""
+        if isinstance(node, ScalarNode):
+            return {"record": node.text}
+        top = self.mapping(node, "`retry`")
+        for key, _ in top.entries:
+            self.known("key", key, ("record", "there", "not_there"))
+        found = {"record": self.text(top, "record")}
+        if top.get("there") is not None:
+            return {**found, "there": self.text(top, "there")}
+        if plain(node).get("not_there") is not True:
+            raise CaseWrong(self.at(node), "`retry` must say what was found", "write `there: ID` or `not_there: true`")
+        return {**found, "not_there": True}
 
-def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[int, str]]:
+    def decisions(self, node: Node) -> Mapping[str, Sequence[str]]:
+        """For each decision the records that it is about, or `all`."""
+        found: dict[str, Sequence[str]] = {}
+        for key, value in self.mapping(node, "`decide`").entries:
+            self.known("decision", key, DECISIONS)
+            names = plain(value)
+            found[key.text] = [str(name) for name in (names if isinstance(names, list) else [names])]
+        return found
+
+
+def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[str, str]]:
     """Everything below given/; a file that nothing can read is an error, since it would be believed to matter."""
     given: dict[str, Any] = {}
-    answers: dict[int, str] = {}
+    answers: dict[str, str] = {}
     roles = {f"{connection.name}.json": connection.name for connection in flow.connections}
     for path in sorted((folder / "given").iterdir()) if (folder / "given").is_dir() else ():
         where = Location(str(path))
-        numbered = _ANSWER.fullmatch(path.name)
-        if numbered:
-            answers[int(numbered[1])] = path.read_text(encoding="utf-8")
+        if _ANSWER.fullmatch(path.name):
+            answers[path.stem] = path.read_text(encoding="utf-8")
         elif path.name in roles:
             try:
                 given[roles[path.name]] = json.loads(path.read_text(encoding="utf-8"), parse_float=str)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.errors import FlowctlError, UsageError
 from engine.golden.case import load_case
-from engine.golden.outcome import files_of, problems_of
+from engine.golden.outcome import files_of, problems_of, shown
 from engine.golden.stage import staged
 from engine.program import FlowProgram
 
@@ -49,7 +49,7 @@ def check(folder: Path, program: FlowProgram, *, update: bool = False) -> Verdic
     title = f"{folder.parent.name}/{folder.name}"
     try:
         with staged(load_case(folder, program.flow), program) as stage:
-            stage.play()
+            stage.play(shown)
             problems, found = problems_of(stage), files_of(stage)
     except FlowctlError as error:
         return Verdict(title, (f"{error}\n  hint: {error.hint}" if error.hint else str(error),))

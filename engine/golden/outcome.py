@@ -20,6 +20,12 @@ from engine.store.records import load_reasons
 _UNTOLD = frozenset({"payload", "was", "mapped", "sha256"})
 
 
+def shown(stage: Stage) -> str:
+    """How everything stands now, for a person to read."""
+    with stage.world.store.read() as tx:
+        return _text(_outcome(tx, stage))
+
+
 def files_of(stage: Stage) -> dict[str, str]:
     """Everything flowctl did, by the name of its expected file."""
     found = {f"{number:02}-{_name(text)}.xml": pretty(text) for number, text in enumerate(stage.seen.documents, 1)}
@@ -29,8 +35,8 @@ def files_of(stage: Stage) -> dict[str, str]:
         found["marks.json"] = json.dumps(stage.seen.told, indent=2, ensure_ascii=False, default=str) + "\n"
     with stage.world.store.read() as tx:
         found["journal.jsonl"] = _text(_journal(tx))
-        found["outcome.txt"] = _text(_outcome(tx, stage))
-    return found
+    found |= {f"look-{number}.txt": text for number, text in enumerate(stage.seen.looks, 1)}
+    return {**found, "outcome.txt": shown(stage)}
 
 
 def problems_of(stage: Stage) -> list[str]:
@@ -141,13 +147,24 @@ def _worklist(rows: Sequence[Row]) -> Iterator[str]:
 def _totals(tx: Tx, sandboxes: Mapping[str, Sandbox]) -> Iterator[str]:
     source = sum((s.total() for s in sandboxes.values() if isinstance(s, Called)), Decimal(0))
     target = sum((s.total() for s in sandboxes.values() if isinstance(s, Visitor)), Decimal(0))
-    posted = Decimal(0)
+    for name, amount in (("source", source), ("journal", _posted(tx)), ("target", target)):
+        yield f"{name} {amount:.2f}"
+
+
+def _posted(tx: Tx) -> Decimal:
+    """What the journal says is in the target: what vanished from there is not, unless it came back or was posted again."""
+    amounts: dict[int, Decimal] = {}
+    gone: dict[int, Decimal] = {}
     for line in journal.lines(tx, COMPANY):
+        record = line["record_id"]
         if line["event"] == "posted":
             detail: Mapping[str, Any] = json.loads(line["detail"])
-            posted += Decimal(detail.get("amount") or 0)
-    for name, amount in (("source", source), ("journal", posted), ("target", target)):
-        yield f"{name} {amount:.2f}"
+            amounts[record] = Decimal(detail.get("amount") or 0)
+        elif line["event"] == "vanished" and record in amounts:
+            gone[record] = amounts.pop(record)
+        elif line["event"] == "back" and record in gone:
+            amounts[record] = gone.pop(record)
+    return sum(amounts.values(), Decimal(0))
 
 
 def _text(lines: Iterator[str] | Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,6 +21,7 @@ from engine.golden.case import Case, Step
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.store import companies, lists
+from engine.store.base import Row, Tx
 from engine.testing import FakeClock, memory_world
 from engine.world import World
 
@@ -35,11 +36,11 @@ class StepFailed(FlowctlError):
         super().__init__(f"{step.location}: {error}", hint=error.hint)
 
 
-class NothingToRetry(UsageError):
-    """A step wants to try again what is not parked."""
+class NoSuchRecord(UsageError):
+    """A step decides about a record that is not in the state it speaks of."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no failed or deferred record is called `{name}`", hint="give its reference or its source id")
+    def __init__(self, states: str, name: str) -> None:
+        super().__init__(f"no {states} record is called `{name}`", hint="give its reference or its source id")
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Seen:
     session: list[str] = field(default_factory=list)
     told: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -65,13 +67,16 @@ class Stage:
     sessions: int = 0
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
-    def play(self) -> None:
-        """Take every step.
+    def play(self, shown: Callable[[Stage], str] = lambda _stage: "") -> None:
+        """Take every step; each `look` among them keeps how everything stands then, as `shown` says it.
 
         Raises:
             StepFailed: at the first one that cannot be taken.
         """
         for step in self.case.steps:
+            if step.name == "look":
+                self.seen.looks.append(shown(self))
+                continue
             try:
                 self._take(step)
             except FlowctlError as error:
@@ -95,7 +100,9 @@ class Stage:
         elif step.name == "set":
             self._set(step.value)
         elif step.name == "retry":
-            self._retry(step.value)
+            self._retry(**step.value)
+        elif step.name == "decide":
+            self._decide(step.value)
         elif step.name == "fault":
             self._visitor()[1].act("fault", step.value)
         else:
@@ -135,13 +142,22 @@ class Stage:
             for name, value in values.items():
                 worklist.put_setting(tx, self._hand(), self.program.flow, name, value)
 
-    def _retry(self, name: str) -> None:
+    def _retry(self, record: str, there: str = "", *, not_there: bool = False) -> None:
         with self.world.store.write() as tx:
-            rows, unknown = worklist.chosen(tx, COMPANY, [name])
-            parked = [row for row in rows if row["state"] in ("failed", "deferred")]
-            if unknown or not parked:
-                raise NothingToRetry(name)
-            worklist.retry(tx, self._hand(), parked, "")
+            if not there and not not_there:
+                worklist.retry(tx, self._hand(), _chosen(tx, record, "failed", "deferred"), "")
+                return
+            for row in _chosen(tx, record, "unknown"):
+                worklist.declare(tx, self._hand(), row, there or None, "")
+
+    def _decide(self, decisions: Mapping[str, Sequence[str]]) -> None:
+        """What becomes of records that were deleted in the target."""
+        deeds = {"post_again": worklist.post_again, "leave_out": worklist.leave_out}
+        with self.world.store.write() as tx:
+            for decision, names in decisions.items():
+                for name in names:
+                    everything = worklist.parked(tx, COMPANY, "vanished") if name == "all" else []
+                    deeds[decision](tx, self._hand(), everything or _chosen(tx, name, "vanished"), "")
 
     def _hand(self) -> Hand:
         return Hand(COMPANY, self.world.at(), "bookkeeper")
@@ -167,6 +183,15 @@ class Stage:
         if not isinstance(sandbox, Directed):
             raise Bug(f"the simulator of `{name}` takes no directions")
         return sandbox
+
+
+def _chosen(tx: Tx, name: str, *states: str) -> list[Row]:
+    """The records of that name in one of these states; there is one at least."""
+    rows, _ = worklist.chosen(tx, COMPANY, [name])
+    found = [row for row in rows if row["state"] in states]
+    if not found:
+        raise NoSuchRecord(" or ".join(states), name)
+    return found
 
 
 @contextmanager

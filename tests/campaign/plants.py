@@ -41,6 +41,7 @@ FOCUS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("random_idempotency_key", "mark_is_forgotten"), _DYING),
     "changed_record_is_a_new_one": frozenset({"edit_amount", "edit_memo", "edit_coding"}),
     **dict.fromkeys(("deferred_in_silence", "sleeper_is_not_woken"), frozenset({"gap", "busy", "pay"})),
+    "scanned_before_its_last_page": frozenset({"late_bill", "late_transaction"}),
     "what_was_seen_is_ignored": frozenset({"restore_ours", "server_error", "timeout_before", "reset_before"}),
     "gone_is_posted_again_by_itself": frozenset({"user_delete"}),
     "gone_is_not_noticed": frozenset({"user_delete"}),

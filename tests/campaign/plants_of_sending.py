@@ -12,6 +12,7 @@ import pytest
 from connectors.qbwc import conduct, probe, recovery, session, turns
 from connectors.qbwc.state import Flight
 from engine import desk, follow, intake, pipeline, runner
+from engine.campaign.setting import COMPANY
 from engine.contract import MessageSet, OperationOutcome
 from engine.qbxml.envelope import envelope, status_check
 from engine.store import journal, marks, outbox, records, work
@@ -331,16 +332,15 @@ def new_guid_each_time(patch: pytest.MonkeyPatch) -> None:
 def cursor_before_the_page(patch: pytest.MonkeyPatch) -> None:
     """The cursor is committed before the page it stands behind; a crash between the two skips the page for ever."""
 
-    def pages(self: Any, company: str, stream: Any, _checkpoint: str | None) -> Iterator[Any]:
-        flow, identity = stream.stream.flow if hasattr(stream.stream, "flow") else "", stream.stream.fetch.identity
-        name = f"planted:{identity}"
+    def pages(self: Any, stream: Any, _checkpoint: str | None, sources: Any) -> Iterator[Any]:
+        name = f"planted:{stream.stream.fetch.identity}"
         with self.world.store.read() as tx:
-            start, _ = work.checkpoint(tx, company, flow, name)
-        for page, checkpoint in original(self, company, stream, start if start != "end" else None):
+            start, _ = work.checkpoint(tx, COMPANY, "", name)
+        for page, checkpoint in original(self, stream, start if start != "end" else None, sources):
             if start == "end":
                 return
             with self.world.store.write() as tx:
-                work.put_checkpoint(tx, company, flow, name, checkpoint or "end", 0, self.world.at())
+                work.put_checkpoint(tx, COMPANY, "", name, checkpoint or "end", 0, self.world.at())
             yield page, checkpoint
 
     original = runner.Runner._pages

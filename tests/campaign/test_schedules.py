@@ -53,7 +53,7 @@ def test_without_faults_everything_is_posted_and_at_rest() -> None:
     plan = Plan(FLOW, focus=frozenset({"nothing"}))
     for seed in range(10):
         result = play(plan, seed)
-        assert (result.failed, result.faults, result.verdict.parked) == (False, Counter(), 0), report(result)
+        assert (result.failed, result.faults, result.verdict.unclaimed) == (False, Counter(), 0), report(result)
         assert result.verdict.posted > 0
 
 

@@ -45,7 +45,7 @@ def between_its_calls(stage: Stage, neighbour: Stage, chance: random.Random) -> 
             neighbour.clock.advance("+20m")
         meanwhile(fault, *given)
 
-    stage.machine.meanwhile = busy  # type: ignore[method-assign]
+    stage.machine.meanwhile = busy  # type: ignore[method-assign, assignment]
 
 
 def told(stage: Stage) -> tuple[list[str], list[str], str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     if reason:
         sys.stderr.write(f"nothing was tried: {reason}\n")
         return 2
+    # A server that is killed in the middle of a call to Ramp is what this is about, not something to report.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="flowctl-crash-"))
     counted: dict[Mode, Counted] = {}
     with crew(asked.jobs, folder) as staff:

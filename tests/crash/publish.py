@@ -28,7 +28,7 @@ def result(summary: Summary, counted: Mapping[Mode, Counted], asked: str) -> str
     counts = summary.counts
     bad = len(summary.failing)
     died = f"{counts['killed']:,} killed the process, {counts['eio']:,} gave EIO, {counts['enospc']:,} gave ENOSPC"
-    missed = f" {counts['unreached']} were not reached, because a run made fewer calls." if counts["unreached"] else ""
+    missed = f" Not reached, because a run made fewer calls: {counts['unreached']}." if counts["unreached"] else ""
     verdict = "Nothing was lost, doubled or promised in vain at any of them." if not bad else f"{bad} were bad."
     pace = f"{summary.seconds:,.0f} seconds, SQLite {sqlite3.sqlite_version}."
     lines = [

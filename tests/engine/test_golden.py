@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -52,12 +53,12 @@ def test_a_case_as_it_is_passes(case: Path, program: FlowProgram) -> None:
 
 
 def test_a_wrong_amount_shows_as_a_unified_diff(case: Path, program: FlowProgram) -> None:
-    spoil(case / "expected" / "02-BillAddRq.xml", "<Amount>1050.00</Amount>", "<Amount>1050.01</Amount>")
+    spoil(case / "expected" / "05-BillAddRq.xml", "<Amount>1050.00</Amount>", "<Amount>1050.01</Amount>")
     (problem,) = check(case, program).problems
     lines = problem.splitlines()
     assert lines[:2] == [
-        f"--- {FLOW}/happy_path/expected/02-BillAddRq.xml",
-        f"+++ {FLOW}/happy_path/expected/02-BillAddRq.xml as it came out",
+        f"--- {FLOW}/happy_path/expected/05-BillAddRq.xml",
+        f"+++ {FLOW}/happy_path/expected/05-BillAddRq.xml as it came out",
     ]
     assert [line for line in lines[2:] if line.startswith(("-", "+"))] == [
         "-          <Amount>1050.01</Amount>",
@@ -92,7 +93,7 @@ def test_a_given_file_that_nothing_reads_fails(case: Path, program: FlowProgram)
 
 def test_a_scripted_answer_that_is_never_asked_for_fails(case: Path, program: FlowProgram) -> None:
     shutil.copy(REFUSED / "given" / "01-BillAddRs.xml", case / "given" / "07-BillAddRs.xml")
-    assert check(case, program).problems == ("books: 07 was planned and never happened",)
+    assert check(case, program).problems == ("books: 07-BillAddRs was planned and never happened",)
 
 
 def test_a_fault_that_never_happens_fails(case: Path, program: FlowProgram) -> None:
@@ -104,9 +105,11 @@ def test_the_same_case_gives_the_same_files_every_time(case: Path, program: Flow
     shutil.rmtree(case / "expected")
     written = check(case, program, update=True).updated
     assert written == (
-        "01-VendorAddRq.xml",
-        "02-BillAddRq.xml",
-        "03-CreditCardChargeAddRq.xml",
+        "01-VendorQueryRq.xml",
+        "02-VendorAddRq.xml",
+        "03-BillQueryRq.xml",
+        "04-CreditCardChargeQueryRq.xml",
+        "05-BillAddRq.xml",
         "journal.jsonl",
         "marks.json",
         "outcome.txt",
@@ -128,6 +131,61 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
     with pytest.raises(UpdateRefused, match="--update is refused because CI is set"):
         check(case, program, update=True)
     assert "session 1: gone" in (case / "expected" / "session.txt").read_text(encoding="utf-8")
+
+
+# --- aiming -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a case whose bills go out as one, two and four; the fifth of them is refused."""
+    monkeypatch.delenv("CI", raising=False)
+    cases = ROOT / "tests" / "flows" / FLOW
+    return Path(shutil.copytree(cases / "several_in_one_set", tmp_path / "cases" / FLOW / "several"))
+
+
+def bills_of(case: Path) -> dict[str, str]:
+    """The state of each bill, from how everything ended."""
+    outcome = (case / "expected" / "outcome.txt").read_text(encoding="utf-8")
+    found = re.findall(r"^  bills (\S+) .*: (\w+)$", outcome, re.MULTILINE)
+    return dict(found)
+
+
+def test_an_answer_is_to_one_request_and_quickbooks_answers_the_others_of_the_set(
+    several: Path, program: FlowProgram
+) -> None:
+    given = several / "given"
+    (given / "05-BillAddRs.xml").rename(given / "06-BillAddRs.xml")
+    assert check(several, program, update=True).problems == ()
+    others = {f"A-{number}": "closed" for number in (180, 181, 182, 183, 184, 186)}
+    assert bills_of(several) == {**others, "A-185": "failed"}
+
+
+def test_answers_to_a_whole_set_leave_nothing_for_quickbooks(several: Path, program: FlowProgram) -> None:
+    refusal = (several / "given" / "05-BillAddRs.xml").read_text(encoding="utf-8")
+    (several / "given" / "02-BillAddRs.xml").write_text(refusal, encoding="utf-8")
+    (several / "given" / "03-BillAddRs.xml").write_text(refusal, encoding="utf-8")
+    assert check(several, program, update=True).problems == ()
+    assert [name for name, state in bills_of(several).items() if state == "failed"] == ["A-181", "A-182", "A-184"]
+
+
+@pytest.mark.parametrize(("number", "sent"), [(1, ["A-180"]), (2, ["A-181", "A-182"])])
+def test_a_fault_strikes_the_set_that_it_is_aimed_at(
+    several: Path, program: FlowProgram, number: int, sent: list[str]
+) -> None:
+    (several / "given" / "05-BillAddRs.xml").unlink()
+    fault = f"  - fault: {{name: answer_lost, at: BillAddRq, number: {number}}}\n  - cycle\n"
+    spoil(several / "case.yaml", "  - cycle\n  - cycle\n", fault)
+    assert check(several, program, update=True).problems == ()
+    assert [name for name, state in bills_of(several).items() if state == "sent"] == sent
+
+
+def test_a_look_keeps_how_everything_stands_then(case: Path, program: FlowProgram) -> None:
+    spoil(case / "case.yaml", "  - cycle", "  - look\n  - cycle\n  - look")
+    assert check(case, program, update=True).updated == ("look-1.txt", "look-2.txt")
+    looks = [(case / "expected" / f"look-{number}.txt").read_text(encoding="utf-8") for number in (1, 2)]
+    assert looks[0].splitlines()[:2] == ["records:", "  none"]
+    assert looks[1] == (case / "expected" / "outcome.txt").read_text(encoding="utf-8")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -153,13 +211,13 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
             "  - cycle",
             "  - cycles",
             "5:5: there is no step `cycles`",
-            "did you mean `cycle`? known: cycle, run, session, tell",
+            "did you mean `cycle`? known: cycle, look, run, session, tell",
         ),
         (
             "  - cycle",
             "  - rmap: {export: [valves]}",
             "5:5: there is no step `rmap`",
-            "did you mean `map`? known: books, clock, fault, map, ramp, retry, set",
+            "did you mean `map`? known: books, clock, decide, fault, map, ramp, retry, set",
         ),
         (
             "  - cycle",
@@ -172,6 +230,18 @@ def test_update_is_refused_in_ci(case: Path, program: FlowProgram, monkeypatch: 
             "  - set: {create_vendor: false}",
             "5:11: there is no setting `create_vendor`",
             "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency",
+        ),
+        (
+            "  - cycle",
+            "  - retry: {record: GP-2201}",
+            "5:12: `retry` must say what was found",
+            "write `there: ID` or `not_there: true`",
+        ),
+        (
+            "  - cycle",
+            "  - decide: {post_agian: all}",
+            "5:14: there is no decision `post_agian`",
+            "did you mean `post_again`? known: leave_out, post_again",
         ),
         ("steps:\n  - cycle", "steps: []", "1:1: `steps` must be a list with something in it", None),
     ],
@@ -191,6 +261,60 @@ def test_a_step_that_cannot_be_taken_is_named(case: Path, program: FlowProgram) 
     assert check(case, program).problems == (
         f"{case / 'case.yaml'}:5:12: there is no bill `pumps`\n  hint: known: valves",
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "message", "hint"),
+    [
+        ("retry: GP-2201", "no failed or deferred record is called `GP-2201`", "give its reference or its source id"),
+        (
+            "retry: {record: GP-2201, not_there: true}",
+            "no unknown record is called `GP-2201`",
+            "give its reference or its source id",
+        ),
+        (
+            "decide: {leave_out: [GP-2201]}",
+            "no vanished record is called `GP-2201`",
+            "give its reference or its source id",
+        ),
+    ],
+)
+def test_a_decision_about_a_record_that_waits_for_none(
+    case: Path, program: FlowProgram, step: str, message: str, hint: str
+) -> None:
+    spoil(case / "case.yaml", "  - cycle", f"  - cycle\n  - {step}")
+    assert check(case, program).problems == (f"{case / 'case.yaml'}:6:5: {message}\n  hint: {hint}",)
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("restore: friday", "there is no backup `friday`\n  hint: known: monday"),
+        (
+            "enter_bill: {vendor: Nobody, amount: '1.00', account: Rent}",
+            (
+                'the bill cannot be entered: There is an invalid reference to QuickBooks Vendor "Nobody" in the Bill.  '
+                "QuickBooks error message: Invalid argument.  The specified record does not exist in the list.\n"
+                "  hint: correct the case"
+            ),
+        ),
+        (
+            "enter_bill: {vendors: Nobody}",
+            (
+                "there is no part of a bill `vendors`\n"
+                "  hint: did you mean `vendor`? known: account, amount, date, memo, number, vendor"
+            ),
+        ),
+        (
+            "fault: {name: answer_lost, number: 2, on: BillAddRq}",
+            "there is no part of a fault `on`\n  hint: known: at, name, number",
+        ),
+    ],
+)
+def test_what_cannot_happen_in_the_books(case: Path, program: FlowProgram, action: str, message: str) -> None:
+    spoil(case / "case.yaml", "  - cycle", f"  - books: {{backup: monday}}\n  - books: {{{action}}}")
+    (problem,) = check(case, program).problems
+    assert problem.partition(": ")[2] == message
 
 
 def test_an_unknown_part_of_given_is_named(case: Path, program: FlowProgram) -> None:

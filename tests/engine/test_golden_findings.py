@@ -41,7 +41,7 @@ def test_a_document_that_the_schema_refuses(played: Stage) -> None:
     played.seen.documents.append(BAD)
     (problem,) = problems_of(played)
     assert problem.splitlines() == [
-        "04-BillAddRq.xml: 1: /BillAddRq/BillAdd/TxnDate: `BillAdd` needs `VendorRef` before `TxnDate`",
+        "06-BillAddRq.xml: 1: /BillAddRq/BillAdd/TxnDate: `BillAdd` needs `VendorRef` before `TxnDate`",
         "  hint: map a value for it, and keep the order of QBXML",
     ]
 

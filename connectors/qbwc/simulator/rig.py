@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -104,8 +106,7 @@ class _Turns:
         self._update = update
         self._error: BaseException | None = None
         self._first, self._second = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="second-agent", daemon=True)
-        self._thread.start()
+        self._done = _thread(os.getpid()).submit(self._run)
 
     def step(self) -> None:
         """The second one goes on to its next call."""
@@ -125,7 +126,7 @@ class _Turns:
         """The second one goes on to its end."""
         while not self.is_over:
             self.step()
-        self._thread.join()
+        self._done.result()
 
     def _run(self) -> None:
         self._second.acquire()
@@ -136,6 +137,12 @@ class _Turns:
         finally:
             self.is_over = True
             self._first.release()
+
+
+@cache
+def _thread(_process: int) -> ThreadPoolExecutor:
+    """The one thread of second agents: a new one for each would compile every schema anew."""
+    return ThreadPoolExecutor(1, "second-agent")
 
 
 @dataclass(slots=True)
@@ -268,11 +275,14 @@ class QuickBooksRig:
                 second.post.client = _HERE  # type: ignore[attr-defined]  # both behind one address
             turns = _Turns(second.update)
             second.pauses = turns.wait
-            first.pauses = self._lets(turns)
-        report = first.update()
+            first.pauses = _lets(turns, self.chance)
+        try:
+            report = first.update()
+        finally:
+            if turns is not None:
+                turns.finish()
         lines = [f"session {report.outcome}, {len(report.calls)} calls"]
-        if second is not None and turns is not None:
-            turns.finish()
+        if second is not None:
             lines.append(f"second Web Connector {second.report.outcome}, {len(second.report.calls)} calls")
         struck = [name for name, count in (self.faults.counts - before).items() for _ in range(count)]
         return [*lines, *struck, *report.errors]
@@ -284,13 +294,6 @@ class QuickBooksRig:
         made.post = _Tap(handler, _HERE if faults is self.faults else _THERE, made)
         self.sessions += 1
         return made
-
-    def _lets(self, turns: _Turns) -> Callable[[], None]:
-        def pause() -> None:
-            while not turns.is_over and self.chance.random() < 0.4:
-                turns.step()
-
-        return pause
 
     def calm(self) -> None:
         """No more faults."""
@@ -465,6 +468,16 @@ def _ids(books: Books) -> set[str]:
 def _fields(txn: Txn) -> dict[str, object]:
     """What people edit."""
     return {"memo": txn.values.get("Memo", ""), "reference": txn.values.get("RefNumber", ""), "amount": txn.amount}
+
+
+def _lets(turns: _Turns, chance: random.Random) -> Callable[[], None]:
+    """Before each call of the first agent, the second one may make some of its own."""
+
+    def pause() -> None:
+        while not turns.is_over and chance.random() < 0.4:
+            turns.step()
+
+    return pause
 
 
 def _go_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -10,9 +11,10 @@ from typing import Any
 
 from lxml import etree
 
-from connectors.qbwc.simulator.company import CompanyFile, close_books, user_deletes, user_edits
+from connectors.qbwc.simulator.company import Books, CompanyFile, backup, close_books, restore, user_deletes, user_edits
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
 from connectors.qbwc.simulator.model import Behaviour, ListObject, Preferences, Txn
+from connectors.qbwc.simulator.processor import RequestProcessor
 from connectors.qbwc.simulator.seed import Account, add, seed_company
 from engine.clock import Clock
 from engine.contract import Json
@@ -25,10 +27,18 @@ _OF_A_SESSION = frozenset(
 _WRITE = ("AddRq ", "ModRq ")
 
 
-class AimedFaults(Faults):
-    """Faults that strike once: at the first message set that holds a given request, or any write."""
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Where a fault strikes: at the `number`-th message set that holds the request `at`, or any write when it is empty."""
 
-    def __init__(self, aims: Mapping[str, str]) -> None:
+    at: str = ""
+    number: int = 1
+
+
+class AimedFaults(Faults):
+    """Faults that strike once, where they are aimed."""
+
+    def __init__(self, aims: Mapping[str, Aim]) -> None:
         super().__init__(FaultPlan())
         self.aims = dict(aims)
         # What the service sent last; the script keeps it up to date.
@@ -38,8 +48,12 @@ class AimedFaults(Faults):
         """Whether an aimed fault happens now."""
         if name not in self.aims:
             return False
-        wanted = (f"<{self.aims[name]} ",) if self.aims[name] else _WRITE
+        aim = self.aims[name]
+        wanted = (f"<{aim.at} ",) if aim.at else _WRITE
         if name not in _OF_A_SESSION and not any(word in self.last_sent for word in wanted):
+            return False
+        if aim.number > 1:
+            self.aims[name] = replace(aim, number=aim.number - 1)
             return False
         del self.aims[name]
         self.counts[name] += 1
@@ -48,39 +62,46 @@ class AimedFaults(Faults):
 
 @dataclass(slots=True)
 class Script:
-    """What is planned: `answers` by number of the message set, counted over those that are more than reading lists."""
+    """What is planned: `answers` to requests, each by its name and how often such a request was sent: `02-BillAddRs`.
 
-    answers: dict[int, str] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
-    sent: int = 0
-    used: list[int] = field(default_factory=list)
+    `backups` are copies of the books, by the names that a case gives them.
+    """
 
-    def arm(self, fault: str, at: str = "") -> None:
-        """Let a fault happen in the next session."""
+    answers: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, Aim] = field(default_factory=dict)
+    backups: dict[str, Books] = field(default_factory=dict)
+    sent: Counter[str] = field(default_factory=Counter)
+    used: set[str] = field(default_factory=set)
+
+    def arm(self, fault: str, at: str = "", number: int = 1) -> None:
+        """Let a fault happen from the next session on."""
         if fault not in FAULTS:
             raise UnknownName("fault", fault, tuple(FAULTS))
-        self.faults[fault] = at
+        self.faults[fault] = Aim(at, number)
 
-    def answer(self, request: str) -> str | None:
-        """The scripted answer to a message set, if there is one."""
-        if not notable(request):
-            return None
-        self.sent += 1
-        text = self.answers.get(self.sent)
-        if text is None:
-            return None
-        self.used.append(self.sent)
-        return _enveloped(text, request)
+    def answer(self, document: str, run: Callable[[str], str]) -> str | None:
+        """The answer to a message set when some of it is scripted; `run` lets QuickBooks answer the rest of it."""
+        root = etree.fromstring(document.encode())
+        planned: dict[int, str] = {}
+        for position, request in enumerate(root[0]):
+            name = str(request.tag).removesuffix("Rq")
+            self.sent[name] += 1
+            key = f"{self.sent[name]:02}-{name}Rs"
+            if key in self.answers:
+                planned[position] = self.answers[key]
+                self.used.add(key)
+        return _answered(document, root, planned, run) if planned else None
 
 
 def notable(request: str) -> bool:
-    """Whether a message set is more than reading lists: it writes, checks on a write, or looks for one."""
+    """Whether a message set is more than reading lists: it writes, checks on a write, or looks for something."""
     root = etree.fromstring(request.encode())
     if root.find("QBXMLMsgsRq[@newMessageSetID]") is not None:
         return True
     messages = root.find("QBXMLMsgsRq")
-    names = [str(child.tag) for child in messages] if messages is not None else []
-    return any(name not in _LIST_QUERIES or child_count(messages, name) for name in names)
+    return messages is not None and any(
+        child.tag not in _LIST_QUERIES or any(child.find(name) is not None for name in _FOR_SOME) for child in messages
+    )
 
 
 _LIST_QUERIES = frozenset(
@@ -90,29 +111,30 @@ _LIST_QUERIES = frozenset(
         *("DateDrivenTerms", "Terms", "Item", "Currency"),
     )
 )
+# What a query has that asks for some objects, and not for a list.
+_FOR_SOME = ("FullName", "ListID", "FromModifiedDate")
 
 
-def child_count(messages: etree._Element | None, name: str) -> bool:
-    """Whether a query of this name asks for one object by name, which is a look for a write and not a list."""
-    return messages is not None and messages.find(f"{name}/FullName") is not None
-
-
-def _enveloped(text: str, request: str) -> str:
-    """A scripted response in the envelope, and with the ids, that QuickBooks would give it."""
-    asked = etree.fromstring(request.encode()).find("QBXMLMsgsRq")
-    assert asked is not None
-    root = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False, remove_blank_text=True))
-    answer = root if root.tag == "QBXML" else etree.Element("QBXML")
-    if answer is not root:
+def _answered(document: str, root: etree._Element, planned: Mapping[int, str], run: Callable[[str], str]) -> str:
+    """A whole answer: scripted responses, with the ids that QuickBooks would give them, beside its own to the rest."""
+    requests = list(root[0])
+    for position in planned:
+        root[0].remove(requests[position])
+    if len(root[0]):
+        head = document.partition("<QBXML")[0]
+        answer = etree.fromstring(run(f"{head}{etree.tostring(root, encoding='unicode')}").encode())
+    else:
+        answer = etree.Element("QBXML")
         messages = etree.SubElement(answer, "QBXMLMsgsRs")
-        for name in ("newMessageSetID",):
-            if asked.get(name):
-                messages.set(name, asked.get(name, ""))
+        if new_id := root[0].get("newMessageSetID"):
+            messages.set("newMessageSetID", new_id)
         messages.set("messageSetStatusCode", "0")
-        messages.append(root)
-    for request_element, response in zip(asked, answer.iterfind("QBXMLMsgsRs/*"), strict=False):
+    parser = etree.XMLParser(resolve_entities=False, remove_blank_text=True)
+    for position, text in sorted(planned.items()):
+        response = etree.fromstring(text.encode(), parser)
         if response.get("requestID") is None:
-            response.set("requestID", request_element.get("requestID", ""))
+            response.set("requestID", requests[position].get("requestID", ""))
+        answer[0].insert(position, response)
     return f'<?xml version="1.0" ?>\n{etree.tostring(answer, encoding="unicode")}'
 
 
@@ -178,12 +200,44 @@ def _rename(company: CompanyFile, _script: Script, value: Json) -> None:
 
 def _fault(_company: CompanyFile, script: Script, value: Any) -> None:
     named = value if isinstance(value, dict) else {"name": value}
-    script.arm(named["name"], named.get("at", ""))
+    _known("a fault", named, ("name", "at", "number"))
+    script.arm(named["name"], named.get("at", ""), int(named.get("number", 1)))
+
+
+def _enter_bill(company: CompanyFile, _script: Script, value: Json) -> None:
+    """A person enters a bill of one line by hand: it bears no marker of ours."""
+    _known("a bill", value, ("vendor", "number", "date", "amount", "account", "memo"))
+    root = etree.Element("QBXML")
+    bill = etree.SubElement(
+        etree.SubElement(etree.SubElement(root, "QBXMLMsgsRq", onError="stopOnError"), "BillAddRq", requestID="1"),
+        "BillAdd",
+    )
+    etree.SubElement(etree.SubElement(bill, "VendorRef"), "FullName").text = value["vendor"]
+    for name, key in (("TxnDate", "date"), ("RefNumber", "number"), ("Memo", "memo")):
+        if key in value:
+            etree.SubElement(bill, name).text = value[key]
+    line = etree.SubElement(bill, "ExpenseLineAdd")
+    etree.SubElement(etree.SubElement(line, "AccountRef"), "FullName").text = value["account"]
+    etree.SubElement(line, "Amount").text = value["amount"]
+    head = f'<?xml version="1.0"?><?qbxml version="{company.preferences.qbxml_versions[-1]}"?>'
+    said = RequestProcessor(company, "by hand").process(f"{head}{etree.tostring(root, encoding='unicode')}")
+    response = etree.fromstring(said.encode())[0][0]
+    if response.get("statusCode") != "0":
+        raise UsageError(f"the bill cannot be entered: {response.get('statusMessage')}", hint="correct the case")
+
+
+def _restore(company: CompanyFile, script: Script, value: str) -> None:
+    if value not in script.backups:
+        raise UnknownName("backup", value, tuple(script.backups))
+    restore(company, script.backups[value])
 
 
 _ACTIONS: Mapping[str, Callable[[CompanyFile, Script, Any], None]] = {
     "add": lambda company, _script, value: put(company, value),
     "edit": _edit,
+    "enter_bill": _enter_bill,
+    "backup": lambda company, script, value: script.backups.update({value: backup(company)}),
+    "restore": _restore,
     "delete": lambda company, _script, value: _ignore(user_deletes(company, _txn(company, value).txn_id)),
     "delete_item": lambda company, _script, value: _ignore(company.delete(_item(company, value).list_id)),
     "deactivate": _deactivate,

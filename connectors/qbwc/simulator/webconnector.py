@@ -105,8 +105,8 @@ class WebConnector:
         self.faults = faults or Faults()
         self.clock: Clock = clock or company_file.clock
         self.report = SessionReport()
-        # A script may answer a message set in place of QuickBooks; it then does nothing.
-        self.answers: Callable[[str], str | None] = lambda _request: None
+        # A script may answer some requests in place of QuickBooks; it then runs the others only.
+        self.answers: Callable[[str, Callable[[str], str]], str | None] = lambda _request, _run: None
         self._home = company_file
 
     def update(self) -> SessionReport:
@@ -294,7 +294,7 @@ class WebConnector:
     def _process(self, processor: RequestProcessor, request: str) -> tuple[str, str, str]:
         """The answer of QuickBooks, or an HRESULT with its message and no answer."""
         faults = self.faults
-        scripted = self.answers(request)
+        scripted = self.answers(request, processor.process)
         if scripted is not None:
             return scripted, "", ""
         if faults.hits("slow_answer"):
