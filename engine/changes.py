@@ -40,6 +40,8 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
         if record["drifted"]:
             settled_drift(batch, record)
         take_back(batch, change, _TAKEN_BACK)
+    elif change is not None and _left_out(change) and same(batch, stream, change, data):
+        batch.tx.run("record_newest", kept)
     elif change is not None and change["state"] == "intended" and _still(batch, stream, change, data):
         batch.tx.run("record_same", _kept(batch, change, intake))
         batch.tx.run("record_newest", kept)
@@ -135,6 +137,11 @@ def _way(stream: StreamProgram, request: str) -> VariantProgram | None:
 
 def _still(batch: Batch, stream: StreamProgram, change: Row, data: Json) -> bool:
     return same(batch, stream, change, data) and pipeline.selected(stream, batch.desk, data, posted=True)
+
+
+def _left_out(change: Row) -> bool:
+    """Whether a person has decided that what is in the target stands."""
+    return change["state"] == "skipped" and any(r.code == "left_out" for r in records.load_reasons(change))
 
 
 def _insert(

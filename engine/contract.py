@@ -215,7 +215,8 @@ class Login:
 class MessageSet:
     """Requests that travel together under one message-set id; `body` is the whole frozen document as sent.
 
-    State `sent` means that no answer has come yet; `in_doubt`, that none will come by itself.
+    State `sent` means that no answer has come yet; `in_doubt`, that none will come by itself. `sent_at` is when it was
+    last handed out, None before it is frozen.
     """
 
     id: str
@@ -225,6 +226,7 @@ class MessageSet:
     state: Literal["sent", "in_doubt", "settled"] = "sent"
     ticket_hash: str = ""
     attempts: int = 1
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +322,13 @@ class Operations(Protocol):
         """Prepare waiting records from the store alone, a bounded number at a time; returns how many became operations."""
         ...
 
-    def next(self, company: str, limit: int) -> tuple[Operation, ...]:
-        """The operations to send next, in order; none while a set is unsettled."""
+    def next(
+        self, company: str, limit: int, *, without: Sequence[str] = (), later: Sequence[str] = ()
+    ) -> tuple[Operation, ...]:
+        """The operations to send next, in order; none while a set is unsettled.
+
+        Those whose request is one of `without`, and those whose id is one of `later`, stay where they are.
+        """
         ...
 
     def unsettled(self, company: str) -> MessageSet | None:

@@ -234,12 +234,16 @@ class _Operations:
         runner = Runner(self.base.world)
         return sum(runner.refill(self.base.tx, program, company) for program in self.base.flows(company))
 
-    def next(self, company: str, limit: int) -> tuple[Operation, ...]:
+    def next(
+        self, company: str, limit: int, *, without: Sequence[str] = (), later: Sequence[str] = ()
+    ) -> tuple[Operation, ...]:
         if holdings.halted(self.base.tx, company) is not None:
             return ()
-        at = self.base.at
+        tx, at = self.base.tx, self.base.at
         found = [
-            row for name in self.base.polled(company) for row in outbox.ready(self.base.tx, company, at, limit, name)
+            row
+            for name in self.base.polled(company)
+            for row in outbox.ready(tx, company, at, limit, name, without=without, later=later)
         ]
         return tuple(outbox.operation_of(row) for row in sorted(found, key=lambda row: int(row["seq"]))[:limit])
 

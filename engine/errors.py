@@ -5,7 +5,8 @@
     │   ├── FlowFileUnreadable  a path that is no readable flow file
     │   ├── UnknownName         a company, flow, stream or connection that does not exist
     │   ├── SettingMissing      a setting or secret that was never given
-    │   └── ConnectorBroken     an installed connector that cannot be imported
+    │   ├── ConnectorBroken     an installed connector that cannot be imported
+    │   └── StoreTooNew         a store that a newer flowctl has changed
     ├── RunError                what a run met; the runner decides by class
     │   ├── Transient           try again later, perhaps after `retry_after_s`
     │   │   └── RateLimited
@@ -81,6 +82,12 @@ class ConnectorBroken(UsageError):
     def __init__(self, name: str, target: str, reason: str) -> None:
         message = f"the connector `{name}` ({target}) cannot be loaded: {reason}"
         super().__init__(message, hint="install it again, or remove its package")
+
+
+class StoreTooNew(UsageError):
+    """This store was made by a newer flowctl."""
+
+    hint = "update flowctl, or put back the copy from before the upgrade"
 
 
 class RunError(FlowctlError):

@@ -30,11 +30,16 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A holding that the target showed, and in what it is no longer as we wrote it: one text a difference."""
+    """A holding that the target showed, and in what it is no longer as we wrote it: one text a difference.
+
+    `total` and `dated_on` are what it says now, where that is known: `Decimal`, and a day as ISO text.
+    """
 
     target_id: str
     edit_sequence: str
     differences: tuple[str, ...] = ()
+    total: Decimal | None = None
+    dated_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Sighting:
     """An object of the target as a query showed it. `guid` is its marker in lower case without braces, or empty.
 
     One without a marker is looked for by its number, a name in lower case for an object of a list, or by its date.
+    `total` is its amount, None where it has none. `seen_at` is when it was last seen, as UTC text, once it is kept.
     """
 
     kind: str
@@ -51,6 +57,8 @@ class Sighting:
     data: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""
     dated_on: str = ""
+    total: Decimal | None = None
+    seen_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,10 @@ class Holdings(Protocol):
         """These are not there: their records have vanished, and a person is told."""
         ...
 
+    def pass_over(self, company: str, target_ids: Sequence[str]) -> None:
+        """The target cannot say whether these are there: the look goes on without them, and nothing is known of them."""
+        ...
+
     def checked(self, company: str) -> None:
         """The look is complete. Several of the newest missing together mean a restored backup: posting halts."""
         ...
@@ -120,7 +132,19 @@ class Holdings(Protocol):
     ) -> None:
         """Keep what was seen and is no holding. With `scanned_at`, the look through the kind that began then is complete.
 
-        What carries the marker of a record that nobody knows to be posted makes that record posted.
+        What was seen in this look and carries the marker of a record that nobody knows to be posted makes it posted.
+        """
+        ...
+
+    def unverified(self, company: str, since: str) -> tuple[Sighting, ...]:
+        """Kept sightings that carry the marker of a record and were not seen since then (a UTC time as text)."""
+        ...
+
+    def verified(self, company: str, sightings: Sequence[Sighting], gone: Sequence[str], since: str) -> None:
+        """Of kept sightings, these were asked for by their ids and are there; those that are `gone` are forgotten.
+
+        What carries the marker of a record that nobody knows to be posted makes it posted, unless another that carries
+        it was not seen since `since`.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,6 +27,7 @@ QUIET = frozenset({"not_posted", "retry"})
 MOST_TRIES = 12
 _LONGEST_WAIT_S = 3600.0
 _COMMAND = re.compile(r"run `flowctl (map|retry) ?[^`]*`")
+_RETRY = re.compile(r"`flowctl (retry|reconcile --leave-out) ID([^`]*)`")
 _DONE = {"map": "have it mapped in flowctl", "retry": "have it tried again in flowctl"}
 
 
@@ -48,14 +50,14 @@ def settle(
     if outcome.code:
         detail["code"] = outcome.code
     if outcome.outcome == "posted":
-        taken = _taken(tx, hand, operation, record, outcome)
+        taken = _taken(tx, hand, operation, record, outcome) or _counted(tx, hand, operation, record, outcome)
         if taken is None:
             _posted(tx, hand, operation, record, outcome, detail)
             return
         outcome = taken
-    outcome = _bounded(operation, record, outcome)
-    # A connector does not know what people call the record.
-    outcome = replace(outcome, hint=outcome.hint.replace("flowctl retry ID", f"flowctl retry {record['source_id']}"))
+    outcome = _bounded(hand, operation, record, outcome)
+    # A connector does not know what people call the record, nor which company a command must name.
+    outcome = replace(outcome, hint=_RETRY.sub(lambda found: _retry(hand, record, found[2], found[1]), outcome.hint))
     if outcome.outcome == "retry":
         outbox.put(tx, operation["id"], "waiting", not_before=_after(hand.at, outcome.retry_after_s))
         reason = Reason("retry", outcome.message, outcome.hint)
@@ -223,7 +225,13 @@ def _begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
     records.move(tx, hand.company, hand.at, hand.actor, [step])
 
 
-def _bounded(operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome:
+def _retry(hand: Hand, record: Row, options: str = "", command: str = "retry") -> str:
+    """The command that tries the record again, or says what became of it."""
+    where = "" if hand.company == "main" else f" --company {shlex.quote(hand.company)}"
+    return f"`flowctl {command} {shlex.quote(record['source_id'])}{options}{where}`"
+
+
+def _bounded(hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome:
     """Wait longer each time, and not for ever: neither for a busy object nor for a list that is read again and again."""
     tries = record["attempts"] + 1
     again = outcome.outcome == "deferred" and bool(outcome.waits_for)
@@ -237,7 +245,7 @@ def _bounded(operation: Row, record: Row, outcome: OperationOutcome) -> Operatio
         outcome="deferred" if json.loads(operation["follow_up"]).get("provide") else "failed",
         code="gave_up",
         message=f"{outcome.message} (tried {tries} times)",
-        hint=f"see in the target what keeps it from being written, then run `flowctl retry {record['source_id']}`",
+        hint=f"see in the target what keeps it from being written, then run {_retry(hand, record)}",
         waits_for=(),
     )
 
@@ -265,6 +273,34 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
                 f"run `flowctl map set {record['flow']} {lookup} '{key}' 'NAME THERE'`",
             )
     return None
+
+
+def _counted(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome | None:
+    """When the object that was found is another record's: one payment there must not stand for two here."""
+    message = other_record_of(tx, operation, holdings.target_of(outcome.receipt))
+    if not message:
+        return None
+    hint = (
+        f"look in the target whether this one is there as well: when it is, run {_retry(hand, record, ' --there ID')}, "
+        f"else {_retry(hand, record, ' --not-there')}"
+    )
+    return OperationOutcome(operation["id"], "held", code="taken", message=message, hint=hint)
+
+
+def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
+    """That an object cannot be what an operation made, since it is there for another record; empty when it can.
+
+    A modify means the object of its own record, and several people of the source may be one in a list of the target.
+    """
+    if operation["target_id"] or json.loads(operation["follow_up"]).get("provide"):
+        return ""
+    for row in holdings.of_ids(tx, operation["company"], [target_id] if target_id else []):
+        if row["state"] == "there" and row["record_id"] != operation["record_id"]:
+            other = tx.one("record_get", {"id": row["record_id"]})
+            assert other is not None
+            place = f"{other['flow']}/{other['stream']}/{other['reference'] or other['source_id']}"
+            return f"{target_id} is {place} already, and cannot be this record too"
+    return ""
 
 
 def close(tx: Tx, hand: Hand, record: Row, why: str) -> None:

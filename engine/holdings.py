@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -15,7 +16,7 @@ from engine.clock import from_iso, iso
 from engine.contract import Operation
 from engine.evidence import Holding, Seen, Sighting
 from engine.follow import Hand
-from engine.program import FlowProgram
+from engine.program import FlowProgram, meaning
 from engine.store import companies, facts, journal, lists, marks, outbox, records, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
@@ -25,10 +26,16 @@ CHECK_AGE = timedelta(hours=1)
 # How many of those that were looked at longest ago one look takes in, and how many of those that are gone.
 IN_TURN = 20
 SIGHTING_AGE = timedelta(days=120)
-# One that is missing was deleted by somebody. Several at once were not there any more when a backup was restored.
+# How many sightings that carry a marker of ours are asked for again in one session.
+VERIFIED_TOGETHER = 200
+# One that is missing was deleted by somebody. Several at once, the newest among them, were not there yet when the backup
+# was made that was restored; what is missing in looks that did not come to their end counts together for so long.
 TOGETHER = 3
 _NEWEST_TOGETHER = 2
-_CHECK, _MISSED, _HALT, _BACK = "check", "missed", "halt", "back"
+MISSED_AGE = timedelta(days=1)
+_CHECK, _LOOK, _MISSED, _HALT, _BACK = "check", "look", "missed", "halt", "back"
+# A clock that is put right by less than this was not wrong.
+_SLACK = timedelta(minutes=1)
 # Later than every moment.
 _EVER = "~"
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -50,13 +57,15 @@ class Held:
         if self.tx.one("holdings_any", {"company": company}) is None:
             return False
         last = facts.recall(self.tx, company, _CHECK)
-        return last is None or str(last["at"]) <= iso(from_iso(self.at) - CHECK_AGE)
+        # One later than now says that our clock was ahead, and nothing of when it really was.
+        return last is None or not iso(from_iso(self.at) - CHECK_AGE) < str(last["at"]) <= self.at
 
     def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
         """The holdings to ask for next; the same until they were `seen` or are `missing`.
 
         The newest that are believed to be there come first: each that is missing makes room for the next older one.
         """
+        self._began(company, since)
         newest = self.tx.rows(
             "holdings_newest", {"company": company, "state": "there", "also": "there", "limit": limit}
         )
@@ -71,6 +80,20 @@ class Held:
                 rows = self.tx.rows("holdings_longest_ago", {**scope, "limit": limit})
         return tuple(kept.holding(self.tx, row) for row in {row["target_id"]: row for row in rows}.values())
 
+    def _began(self, company: str, since: str) -> None:
+        """A look is under way; what was looked at while our clock was ahead was not looked at."""
+        if (facts.recall(self.tx, company, _LOOK) or {}).get("since") != since:
+            facts.remember(self.tx, company, self.at, _LOOK, {"since": since})
+        latest = iso(from_iso(max(self.at, since)) + _SLACK)
+        if self.tx.run("holdings_looked_ahead", {"company": company, "latest": latest}):
+            # Nor is it known whose turn it is; those that are asked for now begin it anew.
+            facts.forget(self.tx, company, _CHECK)
+
+    def _looked_at(self, company: str) -> str:
+        """The time now, and within a look never before it began, wherever our clock was set: or it would not end."""
+        look = facts.recall(self.tx, company, _LOOK)
+        return max(self.at, str(look["since"])) if look else self.at
+
     def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:
         """The holdings among these ids, gone ones included."""
         rows = {row["target_id"]: row for row in kept.of_ids(self.tx, company, target_ids)}
@@ -79,10 +102,11 @@ class Held:
     def seen(self, company: str, seen: Sequence[Seen]) -> None:
         """These are there. A difference is told to a person once; what was gone and is back is posted again."""
         hand = Hand(company, self.at, self.actor)
+        looked_at = self._looked_at(company)
         by_id = {item.target_id: item for item in seen}
         for row in kept.of_ids(self.tx, company, list(by_id)):
-            item = by_id[row["target_id"]]
-            kept.put(self.tx, row, self.at, "there", item)
+            item = _compared(self.tx, row, by_id[row["target_id"]])
+            kept.put(self.tx, row, looked_at, "there", item)
             if row["state"] != "there":
                 facts.remember(self.tx, company, self.at, _BACK, {"target_id": row["target_id"]})
                 _return_or_tell(self.tx, hand, row)
@@ -91,23 +115,32 @@ class Held:
     def missing(self, company: str, target_ids: Sequence[str]) -> None:
         """These are not there: their records have vanished, and a person is told."""
         hand = Hand(company, self.at, self.actor)
+        looked_at = self._looked_at(company)
         missed = []
         for row in kept.of_ids(self.tx, company, target_ids):
             if row["state"] == "there":
-                kept.put(self.tx, row, self.at, "gone")
-                if _gone(self.tx, hand, row):
+                kept.put(self.tx, row, looked_at, "gone")
+                if _gone(self.tx, hand, row, self.programs.get(_record(self.tx, row["record_id"])["flow"])):
                     missed.append(str(row["target_id"]))
             else:
-                kept.put(self.tx, row, self.at, row["state"])
+                kept.put(self.tx, row, looked_at, row["state"])
         if missed:
-            before = facts.recall(self.tx, company, _MISSED) or {"ids": []}
-            ids = list(dict.fromkeys((*before["ids"], *missed)))
-            facts.remember(self.tx, company, self.at, _MISSED, {"ids": ids[:100]})
+            before = facts.recall(self.tx, company, _MISSED)
+            if before is None or not iso(from_iso(self.at) - MISSED_AGE) < before["at"] <= self.at:
+                before = {"at": self.at, "ids": []}
+            ids = list(dict.fromkeys((*missed, *before["ids"])))
+            facts.remember(self.tx, company, self.at, _MISSED, {"at": before["at"], "ids": ids[:100]})
             _judge(self.tx, hand, ids)
+
+    def pass_over(self, company: str, target_ids: Sequence[str]) -> None:
+        """The target cannot say whether these are there: they are asked for again in their next turn."""
+        looked_at = self._looked_at(company)
+        for row in kept.of_ids(self.tx, company, target_ids):
+            kept.put(self.tx, row, looked_at, row["state"])
 
     def checked(self, company: str) -> None:
         """The look is complete. Several of the newest missing together mean a restored backup: posting halts."""
-        for name in (_MISSED, _BACK):
+        for name in (_MISSED, _BACK, _LOOK):
             facts.forget(self.tx, company, name)
         turn: dict[str, object] = {"at": self.at}
         for state in ("there", "gone"):
@@ -123,7 +156,10 @@ class Held:
     def scanned_at(self, company: str, kind: str) -> datetime | None:
         """When everything of a kind that was changed in the target was last looked through; None when never."""
         found = facts.recall(self.tx, company, f"scan:{kind}")
-        return from_iso(found["at"]) if found else None
+        # One that is to come was noted by a clock that was ahead: nobody knows when it was.
+        if found is None or from_iso(found["at"]) > from_iso(self.at) + _SLACK:
+            return None
+        return min(from_iso(found["at"]), from_iso(self.at))
 
     def sighted(
         self, company: str, kind: str, sightings: Sequence[Sighting], *, scanned_at: datetime | None = None
@@ -139,11 +175,27 @@ class Held:
         before = iso(from_iso(self.at) - SIGHTING_AGE)
         self.tx.run("sightings_prune", {"company": company, "kind": kind, "before": before})
         facts.remember(self.tx, company, self.at, f"scan:{kind}", {"at": iso(scanned_at)})
+        self._reclaim(company, iso(scanned_at))
+
+    def unverified(self, company: str, since: str) -> tuple[Sighting, ...]:
+        """Kept sightings that carry the marker of a record and were not seen since then."""
+        rows = self.tx.rows("sightings_unverified", {"company": company, "since": since, "limit": VERIFIED_TOGETHER})
+        return tuple(kept.sighting(row) for row in rows)
+
+    def verified(self, company: str, sightings: Sequence[Sighting], gone: Sequence[str], since: str) -> None:
+        """Of kept sightings, these are there; those that are `gone` are forgotten."""
+        self.sighted(company, "", sightings)
+        for target_id in gone:
+            self.tx.run("sighting_drop", {"company": company, "target_id": target_id})
+        self._reclaim(company, since, [sighting.target_id for sighting in sightings])
+
+    def _reclaim(self, company: str, since: str, verified: Sequence[str] = ()) -> None:
         hand = Hand(company, self.at, self.actor)
-        for record_id in reclaim.reclaim(self.tx, hand, self.programs):
+        for record_id in reclaim.reclaim(self.tx, hand, self.programs, since, verified):
             record = _record(self.tx, record_id)
             work.resolve_alert(self.tx, company, "vanished", _subject(record), self.at)
             _tell_twice(self.tx, hand, record)
+            _tell_other(self.tx, hand, record)
         relieve(self.tx, hand)
 
     def candidates(
@@ -166,8 +218,19 @@ class Held:
         return tuple(kept.sighting(row) for row in rows)
 
     def halted(self, company: str) -> str | None:
-        """Why nothing is written for the company until a person decides, or None."""
-        return halted(self.tx, company)
+        """Why nothing is written for the company until a person decides, and what to do, or None.
+
+        It is read in the Web Connector's window, by somebody who may have no command line.
+        """
+        why = halted(self.tx, company)
+        if why is None:
+            return None
+        where = _company(company)
+        return (
+            f"{why}. What to do: when the newer company file still exists, open it and run the Web Connector again; else "
+            "ask whoever looks after flowctl to decide about these records: "
+            f"`flowctl reconcile{where}` lists them and says how"
+        )
 
 
 def halted(tx: Tx, company: str) -> str | None:
@@ -184,7 +247,7 @@ def decided(tx: Tx, hand: Hand, record: Row) -> None:
 
 def relieve(tx: Tx, hand: Hand) -> None:
     """Go on posting once no record is left whose object is gone and about which nobody has decided."""
-    if halted(tx, hand.company) is None or tx.one("vanished_exists", {"company": hand.company}) is not None:
+    if halted(tx, hand.company) is None or tx.one("vanished_first", {"company": hand.company}) is not None:
         return
     facts.forget(tx, hand.company, _HALT)
     work.resolve_alert(tx, hand.company, "restored", "books", hand.at)
@@ -194,7 +257,7 @@ def relieve(tx: Tx, hand: Hand) -> None:
 # --- what is gone ----------------------------------------------------------------------------------------------------
 
 
-def _gone(tx: Tx, hand: Hand, row: Row) -> bool:
+def _gone(tx: Tx, hand: Hand, row: Row, program: FlowProgram | None) -> bool:
     """An object that was there is not: its record has vanished, unless it is there under another id as well."""
     record = _record(tx, row["record_id"])
     work.resolve_alert(tx, hand.company, "edited", _subject(record), hand.at)
@@ -208,6 +271,7 @@ def _gone(tx: Tx, hand: Hand, row: Row) -> bool:
         return False
     if not others:
         _vanish(tx, hand, record, row)
+        _take_back(tx, hand, record, row["target_id"], program)
         return True
     if kept.target_of(json.loads(record["receipt"] or "{}")) == row["target_id"]:
         detail = {"target_id": row["target_id"], "kind": row["kind"]}
@@ -218,7 +282,7 @@ def _gone(tx: Tx, hand: Hand, row: Row) -> bool:
 
 def _vanish(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
     message = f"the {_thing(record, row)} is no longer in {_title(tx, record)}"
-    where = _company(hand)
+    where = _company(hand.company)
     number = record["source_id"]
     hint = (
         f"post it again with `flowctl reconcile --post-again {number}{where}`, "
@@ -231,24 +295,31 @@ def _vanish(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
     work.raise_alert(tx, hand.company, alert, hand.at)
     marks.withhold(tx, record["id"])
     lists.expire(tx, hand.company, row["kind"])  # where it is an object of a list
-    # What was prepared with its id would be refused there; it waits until the id is known anew.
-    text = json.dumps(row["target_id"])[1:-1]
+
+
+def _take_back(tx: Tx, hand: Hand, record: Row, target_id: str, program: FlowProgram | None) -> None:
+    """What was prepared with an id that is gone would be refused there: it waits until the id is known anew."""
+    text = json.dumps(target_id)[1:-1]
     for sign in "!%_":
         text = text.replace(sign, f"!{sign}")
-    for other in tx.rows("records_waiting_with", {"company": hand.company, "text": text}):
-        outbox.put(tx, other["operation_id"], "cancelled")
-        taken = {"cancelled": other["operation_id"], "by": f"vanished:{record['stream']}:{record['source_id']}"}
-        records.move(tx, hand.company, hand.at, hand.actor, [Move(other, "pending", "changed", detail=taken)])
+    scope = {"company": hand.company, "flow": record["flow"], "text": text}
+    # A flow that this process does not run may mean it anywhere.
+    for stream in meaning(program.flow, record["stream"]) if program is not None else ("",):
+        for other in tx.rows("records_waiting_with", {**scope, "stream": stream}):
+            outbox.put(tx, other["operation_id"], "cancelled")
+            taken = {"cancelled": other["operation_id"], "by": f"vanished:{record['stream']}:{record['source_id']}"}
+            records.move(tx, hand.company, hand.at, hand.actor, [Move(other, "pending", "changed", detail=taken)])
 
 
 def _judge(tx: Tx, hand: Hand, missed: Sequence[str]) -> None:
-    """Whether so much is missing together that a backup of the target was restored."""
+    """Whether so much is missing together that a backup of the target was restored: it never has the newest."""
     if halted(tx, hand.company) is not None:
         return
-    scope = {"company": hand.company, "state": "there", "also": "gone", "limit": _NEWEST_TOGETHER}
-    newest = tx.rows("holdings_newest", scope)
-    all_gone = len(newest) == _NEWEST_TOGETHER and all(row["target_id"] in missed for row in newest)
-    if len(missed) < TOGETHER and not (all_gone and len(missed) >= _NEWEST_TOGETHER):
+    there = tx.rows("holdings_newest", {"company": hand.company, "state": "there", "also": "there", "limit": 1})
+    last = int(there[0]["seq"]) if there else 0
+    rows = {row["target_id"]: row for row in kept.of_ids(tx, hand.company, missed) if row["state"] == "gone"}
+    newer = sum(row["seq"] > last for row in rows.values())
+    if newer < _NEWEST_TOGETHER and not (newer and len(rows) >= TOGETHER):
         return
     _halt(tx, hand)
     alert = _restored(tx, hand.company)
@@ -259,25 +330,27 @@ def _judge(tx: Tx, hand: Hand, missed: Sequence[str]) -> None:
 
 def _halt(tx: Tx, hand: Hand) -> int:
     """Write nothing more; returns how many records have vanished."""
-    count = len(tx.rows("records_vanished", {"company": hand.company}))
+    count = sum(int(row["count"]) for row in tx.rows("vanished_amounts", {"company": hand.company}))
     alert = _restored(tx, hand.company)
     facts.remember(tx, hand.company, hand.at, _HALT, {"why": alert.message, "records": count})
     return count
 
 
 def _restored(tx: Tx, company: str) -> work.Alert:
-    rows = tx.rows("records_vanished", {"company": company})
+    counted = tx.rows("vanished_amounts", {"company": company})
     amounts: dict[str, list[Decimal]] = {}
-    for row in rows:
+    for row in counted:
         if row["amount"] is not None:
-            amounts.setdefault(row["currency"] or "", []).append(Decimal(row["amount"]))
+            amounts.setdefault(row["currency"] or "", []).append(Decimal(row["amount"]) * row["count"])
     sums = ", ".join(f"{money.total(parts)} {currency}".strip() for currency, parts in sorted(amounts.items()))
-    title = _title(tx, rows[0]) if rows else "the target"
+    one = tx.one("vanished_first", {"company": company})
+    title = _title(tx, one) if one is not None else "the target"
+    count = sum(int(row["count"]) for row in counted)
     message = (
-        f"{len(rows)} records that were posted are no longer in {title}{f' ({sums})' if sums else ''}, which looks as if "
+        f"{count} records that were posted are no longer in {title}{f' ({sums})' if sums else ''}, which looks as if "
         "an older backup of the company file was restored; nothing more is written until it is decided what becomes of them"
     )
-    where = "" if company == "main" else f" --company {company}"
+    where = _company(company)
     hint = (
         f"when the backup is to stay, post them again with `flowctl reconcile --post-again all{where}`; leave out what is "
         f"not to be posted with `flowctl reconcile --leave-out ID{where}`; when the newer file is opened again, "
@@ -318,7 +391,7 @@ def _return(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
     receipt = json.loads(record["receipt"] or "{}")
     if kept.target_of(receipt) != row["target_id"]:
         name = "ListID" if "ListID" in receipt and "TxnID" not in receipt else "TxnID"
-        receipt = {name: row["target_id"], "EditSequence": row["edit_sequence"]}
+        receipt = {name: row["target_id"]}
     written = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
     step = Move(
         record,
@@ -357,26 +430,59 @@ def _tell_twice(tx: Tx, hand: Hand, record: Row) -> None:
     work.raise_alert(tx, hand.company, alert, hand.at)
 
 
+def _compared(tx: Tx, row: Row, item: Seen) -> Seen:
+    """What was found again without the operation that wrote it can be held against its record only."""
+    known = kept.differences(row)
+    if row["operation_id"] or not known:
+        return item
+    if item.total is None and not item.dated_on:
+        return replace(item, differences=known)
+    return replace(item, differences=reclaim.differing(_record(tx, row["record_id"]), item.total, item.dated_on))
+
+
+def _tell_other(tx: Tx, hand: Hand, record: Row) -> None:
+    """What an earlier life of this store wrote is not what the source says now: a person must look at both."""
+    for row in kept.of_record(tx, record["id"]):
+        if row["state"] == "there" and not row["operation_id"] and kept.differences(row):
+            _tell_edited(tx, hand, row, kept.differences(row), "is there from earlier, and not as the source says")
+
+
 def _edited(tx: Tx, hand: Hand, row: Row, differences: tuple[str, ...]) -> None:
     """A person has changed the object, or has put it right again. It is never changed back."""
     if differences == kept.differences(row):
         return
     record = _record(tx, row["record_id"])
-    if not differences:
+    _forget_undone(tx, row, differences)
+    new = kept.unaccepted(row, differences)
+    if not new:
         work.resolve_alert(tx, hand.company, "edited", _subject(record), hand.at)
         return
+    _tell_edited(tx, hand, row, new, "was changed in {title} after it was posted")
+
+
+def _tell_edited(tx: Tx, hand: Hand, row: Row, new: tuple[str, ...], what: str) -> None:
+    record = _record(tx, row["record_id"])
     entry = journal.Entry(
         "edited", record["flow"], record["stream"], record["id"], record["source_id"], record["state"], record["state"],
-        {"target_id": row["target_id"], "kind": row["kind"], "differences": list(differences)},
+        {"target_id": row["target_id"], "kind": row["kind"], "differences": list(new)},
     )  # fmt: skip
     journal.append(tx, hand.company, hand.at, hand.actor, [entry])
     title = _title(tx, record)
     message = (
-        f"{_where(record)}: the {_name(row)} was changed in {title} after it was posted: {'; '.join(differences)}; "
-        "flowctl leaves it as it is"
+        f"{_where(record)}: the {_name(row)} {what.format(title=title)}: {'; '.join(new)}; flowctl leaves it as it is"
     )
-    hint = f"nothing need be done when that is right; else correct it in {title}"
+    command = f"`flowctl reconcile --accept {shlex.quote(record['source_id'])}{_company(hand.company)}`"
+    hint = f"when that is right, accept it with {command}; else correct it in {title}"
     work.raise_alert(tx, hand.company, work.Alert("edited", _subject(record), message, hint), hand.at)
+
+
+def _forget_undone(tx: Tx, row: Row, differences: tuple[str, ...]) -> None:
+    """What a person let pass and somebody has undone since is news when it comes again."""
+    passed = kept.accepted(row)
+    if passed is None or not passed.differences:
+        return
+    still = tuple(text for text in differences if passed.covers(text))
+    kept.accept(tx, row, replace(passed, differences=still) if still else None)
 
 
 def _declared_absent(tx: Tx, operation_id: str) -> bool:
@@ -424,8 +530,8 @@ def _title(tx: Tx, record: Row) -> str:
         return "the target"
     made = {row["connection"]: row["connector"] for row in companies.connections(tx, operation["company"])}
     connector = registry.find(made.get(operation["connection"], ""))
-    return connector.spec.title if connector is not None else str(operation["connection"])
+    return connector.spec.title.partition(" (")[0] if connector is not None else str(operation["connection"])
 
 
-def _company(hand: Hand) -> str:
-    return "" if hand.company == "main" else f" --company {hand.company}"
+def _company(company: str) -> str:
+    return "" if company == "main" else f" --company {company}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,13 +83,29 @@ class Resolver:
                 "not_posted", f"{stream}/{_text(key)} was never read", "it waits until that record is posted", wait
             )
         state = rows[0]["state"]
+        shown = rows[0]["reference"] or _text(key)
         if state == "skipped":
             # It was left out on purpose, perhaps because another tool has posted it: waiting alone would help nobody.
-            shown = rows[0]["reference"] or _text(key)
             hint = f"post what follows from {shown} by hand in the target, and mark it there and in the source"
             return None, Reason("left_out", f"{stream}/{shown} was not posted from here", hint, wait)
-        return None, Reason(
-            "not_posted", f"{stream}/{_text(key)} is {state}", "it waits until that record is posted", wait
+        if state == "vanished":
+            message = f"{stream}/{shown} was posted and is no longer in {self._title(stream)}"
+            hint = f"{self._decide(rows[0])}; what waits for it follows by itself once it is posted again"
+            return None, Reason("not_posted", message, hint, wait)
+        return None, Reason("not_posted", f"{stream}/{shown} is {state}", "it waits until that record is posted", wait)
+
+    def _title(self, stream: str) -> str:
+        """What people call the target of a stream."""
+        name = next((s.write.connection for s in self.flow.streams if s.name == stream), "the target")
+        return self.titles.get(name, name).partition(" (")[0]
+
+    def _decide(self, row: Mapping[str, Any]) -> str:
+        """What to run about a record whose object was deleted in the target."""
+        where = "" if self.company == "main" else f" --company {shlex.quote(self.company)}"
+        name = shlex.quote(row["source_id"])
+        return (
+            f"run `flowctl reconcile --post-again {name}{where}` to post it again, "
+            f"or `flowctl reconcile --leave-out {name}{where}` to leave it out"
         )
 
     def _resolve(self, lookup: Lookup, key: str, label: str, number: str) -> Found:

@@ -71,7 +71,10 @@ class ListLine:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything `flowctl status` and the panel's first page show."""
+    """Everything `flowctl status` and the panel's first page show.
+
+    `unsent` counts those of the `unknown` records that were held before they were sent: the target may have them already.
+    """
 
     company: str
     title: str
@@ -86,6 +89,7 @@ class Overview:
     refused: work.Refusals | None = None
     strangers: work.Refusals | None = None
     halted: str = ""
+    unsent: int = 0
 
     def count(self, *states: str) -> int:
         """Records in these states."""
@@ -123,6 +127,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         work.refusals(tx, company, clock.now()),
         work.refusals(tx, "", clock.now()),
         holdings.halted(tx, company) or "",
+        len(worklist.held(tx, worklist.parked(tx, company, "unknown", flow), unsent=True)),
     )
 
 
@@ -185,6 +190,7 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
         },
         "refused": _refusals(found.refused),
         "refused_unknown": _refusals(found.strangers),
+        "held_unsent": found.unsent,
         "backlog": found.backlog,
         "untold": found.untold,
         "in_doubt": None

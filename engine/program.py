@@ -172,6 +172,18 @@ def in_order(flow: Flow) -> Iterator[Stream]:
         yield ready
 
 
+def meaning(flow: Flow, name: str) -> tuple[str, ...]:
+    """The streams whose records may hold the id of a posted record of the stream `name`, by reference or by lookup."""
+    provides = next((s.provide.lookup for s in flow.streams if s.name == name and s.provide), "")
+    signs = [f"'{sign}'" for sign in (name, provides) if sign]
+    defined = [expr.text for _, expr in flow.define]
+    return tuple(
+        stream.name
+        for stream in flow.streams
+        if any(sign in text for text in (*defined, *(expr.text for _, expr in stream.map)) for sign in signs)
+    )
+
+
 def _lookups_used(flow: Flow, stream: Stream) -> Iterator[Lookup]:
     """The lookups that the stream's expressions name; text search is enough, since a name stands there as a literal."""
     texts = [expr.text for _, expr in (*stream.map, *flow.define)] + [item.only.text for item in stream.select]

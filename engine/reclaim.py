@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from engine import follow, pipeline
 from engine.contract import OperationOutcome
 from engine.errors import ExpressionError
-from engine.evidence import Sighting
+from engine.evidence import Seen, Sighting
 from engine.follow import Hand
 from engine.lookups import Resolver
 from engine.program import FlowProgram, StreamProgram, follow_up_of
@@ -21,7 +22,8 @@ from engine.store.records import Move
 _PAGE = 5000
 _RECLAIM = "reclaim"
 _OPEN = frozenset({"pending", "deferred", "failed", "skipped", "vanished"})
-_TOLD = ("TxnID", "ListID", "EditSequence", "TxnNumber", "RefNumber", "FullName", "Name")
+# Without its version, which would say that nobody has changed it since we wrote it.
+_TOLD = ("TxnID", "ListID", "TxnNumber", "RefNumber", "FullName", "Name")
 
 
 def plain_guid(text: str) -> str:
@@ -29,53 +31,52 @@ def plain_guid(text: str) -> str:
     return text.strip("{}").lower()
 
 
-def reclaim(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram]) -> list[int]:
+def reclaim(
+    tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], since: str, verified: Sequence[str] = ()
+) -> list[int]:
     """Post the records whose marker was seen in the target; returns the records about which something was found.
 
+    Only what was seen since then (a UTC time as text), or is `verified`, says anything: the rest may be gone by now.
     An operation that waits is left to be compared before it is sent, one that is under way to its own answer, and a
     flow that this process does not run to the one that does.
     """
-    rows = _marked(tx, hand.company)
-    if any(not row["record_id"] for row in rows):
-        _look(tx, hand, rows)
-        rows = _marked(tx, hand.company)
+    _look(tx, hand)
     found: dict[int, list[Sighting]] = {}
+    rows = tx.rows("sightings_found", {"company": hand.company})
+    old = {row["record_id"] for row in rows if row["seen_at"] < since and row["target_id"] not in verified}
     for row in rows:
-        if row["record_id"]:
-            whole = tx.one("sighting_get", {"company": hand.company, "target_id": row["target_id"]})
-            assert whole is not None
-            found.setdefault(row["record_id"], []).append(kept.sighting(whole))
+        if row["record_id"] not in old:
+            found.setdefault(row["record_id"], []).append(kept.sighting(row))
     return [record_id for record_id, seen in found.items() if _settle(tx, hand, programs, record_id, seen)]
 
 
-def _marked(tx: Tx, company: str) -> list[Row]:
-    """The sightings with a marker that `guid_of` can have made: a UUID of version 5."""
-    rows = tx.rows("sightings_marked", {"company": company})
-    ours = [row for row in rows if len(row["guid"]) == 36 and row["guid"][14] == "5" and row["guid"][19] in "89ab"]
-    return sorted(ours, key=lambda row: (row["guid"], row["target_id"]))
-
-
-def _look(tx: Tx, hand: Hand, rows: Sequence[Row]) -> None:
-    """Find the records whose markers these are. What was looked for in vain is compared with newer records only."""
-    last = facts.recall(tx, hand.company, _RECLAIM)
-    anew = last is None or any(row["record_id"] is None for row in rows)
-    wanted: dict[str, list[str]] = {}
-    for row in rows:
-        if not row["record_id"]:
-            wanted.setdefault(f"{{{row['guid'].upper()}}}", []).append(row["target_id"])
+def _look(tx: Tx, hand: Hand) -> None:
+    """Find the records whose markers were seen. What was looked for in vain is compared with newer records only."""
+    company = hand.company
+    last = facts.recall(tx, company, _RECLAIM)
+    after = int(last["after"]) if last else 0
     numbered = tx.one("counter_get", {"name": "record"})
     newest = int(numbered["value"]) if numbered else 0
-    for key in _keys(tx, hand.company, 0 if anew or last is None else int(last["after"]), anew=anew):
-        guid = pipeline.guid_of(hand.company, key["flow"], key["stream"], key["source_id"], key["phase"])
+    rows = tx.rows("sightings_unlooked", {"company": company})
+    anew = bool(rows)
+    if newest > after:
+        rows = [*rows, *tx.rows("sightings_in_vain", {"company": company})]
+    if not rows:
+        return
+    wanted: dict[str, list[str]] = {}
+    for row in rows:
+        wanted.setdefault(f"{{{row['guid'].upper()}}}", []).append(row["target_id"])
+    for key in _keys(tx, company, 0 if anew else after, anew=anew):
+        guid = pipeline.guid_of(company, key["flow"], key["stream"], key["source_id"], key["phase"])
         if guid in wanted and not records.is_change(key):
             ids = wanted.pop(guid)
-            tx.many("sighting_of", [(key["id"], hand.company, target_id) for target_id in ids])
+            tx.many("sighting_of", [(key["id"], company, target_id) for target_id in ids])
             if not wanted:
                 break
-    in_vain = [(0, hand.company, target_id) for ids in wanted.values() for target_id in ids]
+    in_vain = [(0, company, target_id) for ids in wanted.values() for target_id in ids]
     if in_vain:
         tx.many("sighting_of", in_vain)
-    facts.remember(tx, hand.company, hand.at, _RECLAIM, {"after": newest})
+    facts.remember(tx, company, hand.at, _RECLAIM, {"after": newest})
 
 
 def _keys(tx: Tx, company: str, after: int, *, anew: bool) -> Iterator[Row]:
@@ -132,6 +133,9 @@ def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row,
         return False
     if operation is not None and operation["state"] == "held":
         outbox.put(tx, operation["id"], "cancelled")
+    if operation is not None and operation["state"] in ("held", "cancelled"):
+        # It never wrote anything, and so nothing that is there may be compared with it.
+        tx.run("record_unwritten", {"id": record["id"]})
     receipt = _receipt(sighting, provides=stream.stream.provide is not None)
     detail = {
         "target_id": sighting.target_id,
@@ -143,12 +147,29 @@ def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row,
     step = Move(record, "posted", "found", receipt=receipt, detail=detail)
     records.move(tx, hand.company, hand.at, hand.actor, [step])
     kept.keep(tx, hand.company, hand.at, record, sighting.kind, receipt)
+    changed = differing(record, sighting.total, sighting.dated_on)
+    (row,) = [row for row in kept.of_record(tx, record["id"]) if row["target_id"] == sighting.target_id]
+    kept.put(tx, row, hand.at, "there", Seen(sighting.target_id, sighting.edit_sequence, changed))
     follow_up = _follow_up(tx, hand, program, stream, record)
     if record["state"] == "skipped":
         # It is not wanted any more, or the source knows: either way the source is not to be told of it.
         follow_up.pop("mark", None)
     follow.after_posting(tx, hand, record, f"{sighting.kind}Add", follow_up, receipt)
+    if changed:
+        now = {name: record[name] for name in ("id", "payload_sha256", "seen_run")}
+        tx.run("record_drift", {**now, "payload": record["newest"] or record["payload"], "at": hand.at})
     return True
+
+
+def differing(record: Row, total: Decimal | None, dated_on: str) -> tuple[str, ...]:
+    """In what an object is not as its record says, worded as `Seen.differences` are; nothing where either is silent."""
+    found = []
+    if record["dated_on"] and dated_on and record["dated_on"] != dated_on[:10]:
+        found.append(f"date `{dated_on[:10]}` there, `{record['dated_on']}` here")
+    amount = None if record["amount"] is None else abs(Decimal(record["amount"]))
+    if amount is not None and total is not None and amount != abs(total):
+        found.append(f"amount {abs(total):.2f} there, {amount:.2f} here")
+    return tuple(found)
 
 
 def _follow_up(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, record: Row) -> dict[str, Any]:
@@ -174,6 +195,4 @@ def _receipt(sighting: Sighting, *, provides: bool) -> dict[str, str]:
     receipt = {name: value for name in _TOLD if isinstance(value := sighting.data.get(name), str) and value}
     if kept.target_of(receipt) != sighting.target_id:
         receipt = {"ListID" if provides else "TxnID": sighting.target_id}
-    if sighting.edit_sequence:
-        receipt["EditSequence"] = sighting.edit_sequence
     return receipt

@@ -94,6 +94,10 @@ class BooksRig(Protocol):
         """No more faults; doors that were closed are open, and the right file is there."""
         ...
 
+    def refuse(self, kind: str) -> None:
+        """From now on the books refuse queries of this kind; of none any more when it is empty."""
+        ...
+
     def live(self) -> Sequence[Made]:
         """What we made and is there now, in the right file, with its first amount."""
         ...

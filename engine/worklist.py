@@ -1,4 +1,4 @@
-"""What waits for a person, and what a person does about it: map, set, try again, bind a company file."""
+"""What waits for a person, and what a person does about it: map, set, try again, decide about what is gone or edited."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
 from engine import follow, holdings, money
-from engine.contract import Json, ListObject, OperationOutcome
+from engine.contract import ListObject, OperationOutcome
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
 from engine.model import Flow, Lookup
 from engine.store import companies, journal, lists, marks, outbox, records, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
+from engine.store.holdings import Accepted
 from engine.store.records import Move, Reason
 
 Value = str | int | bool
+# Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
+_CLASHES = frozenset({"edited_there", "gone_there", "not_emptied"})
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 
 
@@ -43,29 +45,6 @@ class TargetInactive(UsageError):
         super().__init__(
             f"`{name}` is inactive in the {lookup.list} list of {lookup.connection}",
             hint="make it active there, or map to another one",
-        )
-
-
-class NothingToConfirm(FlowctlError):
-    """No company file waits to be confirmed."""
-
-    hint = "press Update Selected in the Web Connector, then confirm what it shows"
-
-
-class BoundAlready(FlowctlError):
-    """The company is bound to a company file already."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"the company is bound to `{name}` already", hint="release it first: --release")
-
-
-class SetInDoubt(FlowctlError):
-    """A message set is not settled, and only the bound company file can tell what became of it."""
-
-    def __init__(self, set_id: str) -> None:
-        super().__init__(
-            f"the message set {set_id} is not settled, and only the bound company file can tell what became of it",
-            hint="let the Web Connector run once more with that company file open, then release it",
         )
 
 
@@ -165,7 +144,7 @@ def gaps(tx: Tx, company: str, flow: str = "") -> list[Gap]:
         for reason in records.load_reasons(row):
             lookup, key, label = _mapping_of(reason)
             kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
-            if reason.code == "not_posted":
+            if _follows(reason):
                 kind = (reason.code, row["stream"])
             group = groups.setdefault((row["flow"], *kind), _Group(reason, lookup, key, label))
             group.rows[row["id"]] = waiting(row)
@@ -181,9 +160,14 @@ def _gap(company: str, flow: str, group: _Group) -> Gap:
         where = "" if company == "main" else f" --company {shlex.quote(company)}"
         fix = f"{shlex.join(words)} 'NAME THERE'{where}"
         return Gap(flow, reason.code, reason.message, fix, group.lookup, group.key, group.label, rows)
-    if reason.code == "not_posted":
+    if _follows(reason):
         return Gap(flow, reason.code, "another record must be posted first", _FOLLOWS, records=rows)
     return Gap(flow, reason.code, reason.message, reason.hint or "flowctl retry --state deferred", records=rows)
+
+
+def _follows(reason: Reason) -> bool:
+    """Whether the record waits for another one only, about which nobody has to decide."""
+    return reason.code == "not_posted" and "`flowctl " not in reason.hint
 
 
 def _mapping_of(reason: Reason) -> tuple[str, str, str]:
@@ -316,6 +300,7 @@ _WHY = {
     "intended": "it is prepared, and the Web Connector sends it next",
     "sent": "it is under way; a second one would be posted twice",
     "unknown": "it was sent and its outcome is not known; a second one could be posted twice",
+    "unsent": "QuickBooks may hold it already; nothing was sent",
     "posted": "it is posted",
     "closed": "it is posted, and the source knows",
     "skipped": "it is not to be written",
@@ -363,13 +348,22 @@ def retry(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
 def _refusal(tx: Tx, row: Row) -> str:
     state = row["state"]
     if state not in ("failed", "deferred"):
-        detail = "; ".join(reason.message for reason in records.load_reasons(row))
-        return _WHY[state] + (f" ({detail})" if detail else "")
+        reasons = records.load_reasons(row)
+        detail = "; ".join(reason.message for reason in reasons)
+        why = _WHY["unsent" if held(tx, [row], unsent=True) else state]
+        hints = "; ".join(reason.hint for reason in reasons if state == "unknown" and reason.hint)
+        return why + (f" ({detail})" if detail else "") + (f"; {hints}" if hints else "")
     full = tx.one("record_get", {"id": row["id"]})
     operation = tx.one("operation_get", {"id": full["operation_id"]}) if full and full["operation_id"] else None
     if operation is not None and operation["state"] in ("waiting", "sent"):
         return f"its request {operation['id']} is {operation['state']}"
     return ""
+
+
+def held(tx: Tx, rows: Sequence[Row], *, unsent: bool = False) -> list[Row]:
+    """Those about which a person can say whether they are in the target; with `unsent`, held before they were sent."""
+    found = [(row, outbox.held(tx, row["id"])) for row in rows if row["state"] == "unknown"]
+    return [row for row, held in found if held is not None and not (unsent and held["message_set_id"])]
 
 
 class NotHeld(FlowctlError):
@@ -383,19 +377,33 @@ class NotHeld(FlowctlError):
         )
 
 
+class Taken(FlowctlError):
+    """What a person names stands for another record."""
+
+    def __init__(self, row: Row, message: str) -> None:
+        super().__init__(
+            f"{row['flow']}/{row['stream']}/{row['source_id']}: {message}",
+            hint="look for the one that is this record; when there is none, say --not-there",
+        )
+
+
 def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) -> None:
     """A person has looked: the record is in the target under `target_id`, or is not there (None) and is tried again.
 
     Raises:
         NotHeld: unless the record is held for a person and nothing of it is under way.
+        Taken: when the target's object is there for another record.
     """
     full = tx.one("record_get", {"id": row["id"]})
-    operation = tx.one("operation_get", {"id": full["operation_id"]}) if full and full["operation_id"] else None
-    if full is None or full["state"] != "unknown" or operation is None or operation["state"] != "held":
+    operation = outbox.held(tx, row["id"])
+    if full is None or full["state"] != "unknown" or operation is None:
         raise NotHeld(row)
     unsettled = tx.one("set_unsettled", {"company": hand.company})
     if unsettled is not None and unsettled["id"] == operation["message_set_id"]:
         raise NotHeld(row)
+    taken = follow.other_record_of(tx, operation, target_id or "")
+    if taken:
+        raise Taken(full, taken)
     follow.quiet(tx, hand, full)
     detail = {"operation": operation["id"], "target_id": target_id, **({"why": reason} if reason else {})}
     entry = journal.Entry(
@@ -435,10 +443,29 @@ def post_again(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
 
 
 def leave_out(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
-    """What is gone from the target is to stay so: the records are skipped until somebody posts them again."""
-    said = Reason("left_out", "it was posted and is gone from the target, and a person left it out")
+    """What is gone from the target is to stay so: the records are skipped until somebody posts them again.
+
+    A change that met an edit in the target is left out too: what is there stands, until the source says something else.
+    """
+    gone = Reason("left_out", "it was posted and is gone from the target, and a person left it out")
+    edited = Reason("left_out", "what is in the target is right, and a person left the change out")
     detail = {"why": reason} if reason else {}
-    return _decide(tx, hand, rows, lambda row: Move(row, "skipped", "left_out", (said,), detail=detail))
+
+    def step(row: Row) -> Move:
+        return Move(row, "skipped", "left_out", (edited if records.is_change(row) else gone,), detail=detail)
+
+    return _decide(tx, hand, rows, step)
+
+
+def clashes(tx: Tx, company: str) -> set[int]:
+    """The changes that met an edit in the target, by number: they can be left out."""
+    return {row["id"] for row in parked(tx, company, "deferred") if _clashes(tx.one("record_get", {"id": row["id"]}))}
+
+
+def _clashes(row: Row | None) -> bool:
+    if row is None or row["state"] != "deferred" or not records.is_change(row):
+        return False
+    return any(reason.code in _CLASHES for reason in records.load_reasons(row))
 
 
 def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]) -> Retried:
@@ -456,70 +483,52 @@ def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]
         marks.withdraw(tx, hand.company, full["id"], hand.at)
         # Who waits for it must look again, and say what is so now.
         records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{full['stream']}:{full['source_id']}")
-        holdings.decided(tx, hand, full)
+        if not records.is_change(full):
+            holdings.decided(tx, hand, full)
         moved.append(row)
     return Retried(tuple(moved), tuple(refused))
 
 
 def _undecided(row: Row, to: str) -> str:
     """Why there is nothing to decide about a record; empty when there is. What was left out can still be posted again."""
-    if row["state"] == "vanished":
+    if row["state"] == "vanished" or (to == "skipped" and _clashes(row)):
         return ""
     if to == "pending" and row["state"] == "skipped":
         return "" if any(r.code == "left_out" for r in records.load_reasons(row)) else _WHY["skipped"]
     return _WHY.get(row["state"], "it was never posted, so it is not gone from the target")
 
 
-# --- the company file ------------------------------------------------------------------------------------------------
+# --- what was changed in the target ----------------------------------------------------------------------------------
 
 
-def unconfirmed(tx: Tx, company: str) -> Json | None:
-    """The company file that waits for a person's word, if any."""
-    asked = tx.one("journal_newest", {"company": company, "event": "company_unconfirmed"})
-    released = tx.one("journal_newest", {"company": company, "event": "released"})
-    if asked is None or (released is not None and released["seq"] > asked["seq"]):
-        return None
-    if companies.identity(tx, company) is not None:
-        return None
-    detail: dict[str, Any] = json.loads(asked["detail"])
-    return {name: value for name, value in detail.items() if name != "message"}
+def accept(
+    tx: Tx, hand: Hand, rows: Sequence[Row], reason: str, shown: Mapping[int, Accepted] | None = None
+) -> Retried:
+    """What somebody changed in the target is right: as it is now it is no news any more; any other change is.
 
-
-def confirm(tx: Tx, hand: Hand) -> Json:
-    """Bind the company to the file that waits to be confirmed.
-
-    Raises:
-        BoundAlready, NothingToConfirm: when there is nothing to decide.
+    `shown` is what a comparison of both sides found in the books, by the number of the record.
     """
-    bound = companies.identity(tx, hand.company)
-    if bound is not None:
-        raise BoundAlready(str(bound.get("company_name", "")))
-    identity = unconfirmed(tx, hand.company)
-    if identity is None:
-        raise NothingToConfirm
-    companies.bind(tx, hand.company, identity, hand.at)
-    _told(tx, hand, journal.Entry("bound", detail=dict(identity)))
-    return identity
-
-
-def release(tx: Tx, hand: Hand, reason: str) -> Json | None:
-    """Release the company from its file; the next contact binds it anew. None when it was not bound.
-
-    Raises:
-        SetInDoubt: while the outcome of a message set is open.
-    """
-    bound = companies.identity(tx, hand.company)
-    if bound is None:
-        return None
-    unsettled = tx.one("set_unsettled", {"company": hand.company})
-    if unsettled is not None:
-        raise SetInDoubt(unsettled["id"])
-    companies.unbind(tx, hand.company)
-    _told(tx, hand, journal.Entry("released", detail={**bound, **({"why": reason} if reason else {})}))
-    return bound
-
-
-def _told(tx: Tx, hand: Hand, entry: journal.Entry) -> None:
-    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
-    for event in ("company_unconfirmed", "company_refused", "company_changed"):
-        work.resolve_alert(tx, hand.company, "session", event, hand.at)
+    moved, refused = [], []
+    for row in rows:
+        full = tx.one("record_get", {"id": row["id"]})
+        assert full is not None
+        there = [each for each in kept.of_record(tx, full["id"]) if each["state"] == "there"]
+        news = tuple(text for each in there for text in kept.unaccepted(each, kept.differences(each)))
+        seen = (shown or {}).get(full["id"])
+        why = "" if full["state"] in ("posted", "closed") else _WHY.get(full["state"], "it is not posted")
+        if not why and not (there and (news or seen)):
+            why = "QuickBooks has it as it was posted, or as it was accepted before"
+        if why:
+            refused.append((row, why))
+            continue
+        for each in there:
+            # What the books showed before is not what they show now, unless they were asked since.
+            kept.accept(tx, each, replace(seen or Accepted(), differences=kept.differences(each)))
+        told = {"differences": list(news), **({"there": dict(seen.there)} if seen else {})}
+        detail = {"target_id": there[-1]["target_id"], **told, **({"why": reason} if reason else {})}
+        place = (full["flow"], full["stream"], full["id"], full["source_id"], full["state"], full["state"])
+        journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("accepted", *place, detail)])
+        subject = f"{full['flow']}/{full['stream']}/{full['source_id']}"
+        work.resolve_alert(tx, hand.company, "edited", subject, hand.at)
+        moved.append(row)
+    return Retried(tuple(moved), tuple(refused))

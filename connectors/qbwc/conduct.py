@@ -25,7 +25,7 @@ from engine.qbxml.response import Answer, parse_response, text_at
 # Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
-_TOO_MANY = "Many records were found in QuickBooks already and were settled. The next update goes on from here."
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -57,6 +57,8 @@ def look(ctx: Context, state: State) -> Outlook:
         stage=_recovery(state, unsettled).stage if unsettled else "status",
         lists_due=_next_list(state, lists) is not None,
     )
+    if unsettled is not None and next_turn(facts) == "resend":
+        return _look_before_resend(ctx, state, Outlook(facts, lists), unsettled)
     if next_turn(facts) != "end" or facts.ended or facts.gate != "passed":
         return Outlook(facts, lists)
     requests = ready.waiting_requests(ctx)
@@ -72,6 +74,14 @@ def look(ctx: Context, state: State) -> Outlook:
     return Outlook(facts, lists, requests, operations)
 
 
+def _look_before_resend(ctx: Context, state: State, outlook: Outlook, unsettled: MessageSet) -> Outlook:
+    """What is sent again waits for the same look around as what is sent the first time."""
+    halted = ctx.desk.holdings.halted(ctx.company) is not None
+    requests = () if halted else tuple(dict.fromkeys(operation.request for operation in unsettled.operations))
+    facts = replace(outlook.facts, halted=halted, survey=survey.is_due(ctx, state, requests))
+    return replace(outlook, facts=facts, requests=requests)
+
+
 def settle_known(ctx: Context, state: State) -> tuple[State, Outlook]:
     """Settle what needs nothing to be sent, so that the next turn is one that sends something."""
     outlook = look(ctx, state)
@@ -82,7 +92,8 @@ def settle_known(ctx: Context, state: State) -> tuple[State, Outlook]:
     if not outlook.operations:
         return state, outlook
     concluded = ready.conclude_known(ctx, state, outlook.operations)
-    return concluded, outlook if concluded.done == state.done else look(ctx, concluded)
+    settled = concluded.done != state.done or concluded.survey is not state.survey
+    return concluded, look(ctx, concluded) if settled else outlook
 
 
 def progress(ctx: Context, state: State, outlook: Outlook) -> int:
@@ -106,6 +117,8 @@ def stopped(ctx: Context, state: State, turn: Turn) -> State:
 
 def is_waiting(ctx: Context) -> bool:
     """Whether there is anything to write, also while nothing may be written."""
+    if ctx.desk.operations.unsettled(ctx.company) is not None:
+        return True
     return ready.has_operations(ctx.desk, ctx.company) or bool(ctx.desk.unsent.kinds(ctx.company))
 
 
@@ -175,13 +188,15 @@ def _list(state: State, prefix: str, due: Sequence[str]) -> tuple[State, bytes]:
 
 def _write(ctx: Context, state: State, prefix: str, operations: tuple[Operation, ...]) -> tuple[State, bytes]:
     if any(operation.id not in state.judged for operation in operations):
-        # So many were found that this call has settled enough.
-        return replace(state, ended=True, error=_TOO_MANY), b""
+        # So many were found that this call has settled enough: the least question there is leads to the next call.
+        question = f'<HostQueryRq requestID="{prefix}"/>'.encode("ascii")
+        return replace(state, flight=Flight("pause", prefix)), envelope([question], version=state.version)
     cleared = ctx.desk.operations.uncleared(ctx.company)
-    alone = operations[0] if len(operations) == 1 else None
-    # A retry needs a new id: QuickBooks answers a known one from its memory, and equal ids are a status check.
-    fresh = alone is None or alone.sent_before or alone.id == cleared
-    set_id = ctx.ids.base62(TICKET_LENGTH) if fresh or alone is None else alone.id
+    alone = len(operations) == 1
+    set_id = _first_id(operations)
+    if set_id == cleared or any(operation.sent_before for operation in operations):
+        # A retry needs a new id: QuickBooks answers a known one from its memory, and equal ids are a status check.
+        set_id = ctx.ids.base62(TICKET_LENGTH)
     body = envelope(
         [operation.body for operation in operations],
         version=state.version,
@@ -193,6 +208,18 @@ def _write(ctx: Context, state: State, prefix: str, operations: tuple[Operation,
     ctx.desk.operations.freeze(ctx.company, frozen)
     flight = Flight("write", prefix, set_id=set_id, weight=pace.weight_of(operations))
     return replace(state, recovery=None, pace=ready.current_pace(ctx, state).limit, flight=flight), body
+
+
+def _first_id(operations: Sequence[Operation]) -> str:
+    """The same set has the same id, also after a copy of our store was put back: then QuickBooks answers from its memory."""
+    if len(operations) == 1:
+        return operations[0].id
+    number = int.from_bytes(hashlib.sha256("\n".join(operation.id for operation in operations).encode()).digest())
+    digits = []
+    for _ in range(TICKET_LENGTH):
+        number, digit = divmod(number, len(_BASE62))
+        digits.append(_BASE62[digit])
+    return "".join(digits)
 
 
 def _recover(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State, bytes]:
@@ -266,9 +293,16 @@ def take(ctx: Context, state: State, text: str) -> State:
         return enter(ctx, state, answer)
     if flight.kind == "list":
         return _listed(ctx, state, flight, answer)
+    if flight.kind == "pause" and answer.by_request_id(flight.prefix) is not None:
+        return replace(state, troubles=0)
+    if flight.kind == "pause":
+        return _unusable(ctx, state, flight, "the answer does not belong to the query")
     if flight.kind in {"survey", "merge", "figures"}:
         readers = {"survey": survey.take, "merge": merging.take, "figures": reckoning.take}
         known = readers[flight.kind](ctx, state, flight, answer)
+        if known is not None and flight.kind == "survey":
+            # It is asked anew after every trouble, so its answer says nothing about what the trouble was with.
+            return replace(known, troubles=state.troubles)
         return known or _unusable(ctx, state, flight, "the answer does not belong to the query")
     return _settle(ctx, state, flight, answer, text)
 
@@ -355,25 +389,40 @@ def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, a
     known = _recovery(state, unsettled)
     asked = [operation for operation in unsettled.operations if operation.id in known.ask]
     _, names = probe.questions(asked, flight.prefix, ctx.clock.now())
-    shown = [text_at(data, "TxnID") for response in answer.responses for data in response.objects]
-    others = {holding.target_id for holding in ctx.desk.holdings.of(ctx.company, [key for key in shown if key])}
-    found = {operation.id: probe.look(operation, answer, names[operation.id], shown) for operation in asked}
-    others |= {item.receipt.get("TxnID", "") for item in found.values()}
-    found = {operation.id: probe.look(operation, answer, names[operation.id], others) for operation in asked}
+    found = _found(ctx, asked, answer, names)
     found = {**found, **merging.look_again(asked, found, answer, names)}
-    verdict = recovery.after_probe(unsettled, known, found)
+    verdict = recovery.after_probe(unsettled, known, found, ctx.clock.now())
     if isinstance(verdict, recovery.NotNow):
         return _unusable(ctx, state, flight, verdict.reason)
+    if isinstance(verdict, recovery.Running):
+        return replace(state, recovery=None, ended=True, error=verdict.reason)
     if isinstance(verdict, Recovery):
         return replace(state, recovery=verdict)
     return commit(ctx, state, unsettled, verdict.outcomes, f"{known.answer}\n{text}" if known.answer else text)
+
+
+def _found(
+    ctx: Context, asked: Sequence[Operation], answer: Answer, names: Mapping[str, Sequence[str]]
+) -> Mapping[str, probe.Found]:
+    """What the look-ups say of each operation; one object stands for one operation alone."""
+    shown = [text_at(data, "TxnID") for response in answer.responses for data in response.objects]
+    others = {holding.target_id for holding in ctx.desk.holdings.of(ctx.company, [key for key in shown if key])}
+    found: dict[str, probe.Found] = {}
+    for operation in asked:
+        item = probe.look(operation, answer, names[operation.id], others)
+        found[operation.id] = item
+        if item.kind == "hit":
+            others.add(item.receipt.get("TxnID", ""))
+    # Those that come later have won objects too, and these speak for none of the earlier ones.
+    misses = [operation for operation in asked if found[operation.id].kind != "hit"]
+    return {**found, **{item.id: probe.look(item, answer, names[item.id], others) for item in misses}}
 
 
 def commit(
     ctx: Context, state: State, unsettled: MessageSet, outcomes: tuple[OperationOutcome, ...], text: str
 ) -> State:
     """Make the outcome of every operation of the set durable."""
-    state, outcomes = merging.after_write(state, outcomes)
+    state, outcomes = merging.after_write(state, unsettled.operations, outcomes)
     ctx.desk.operations.settle(ctx.company, unsettled.id, outcomes, text.encode("utf-8", "replace"))
     stale = recovery.stale_lists(outcomes)
     if stale:
@@ -388,7 +437,7 @@ def _unusable(ctx: Context, state: State, flight: Flight, reason: str) -> State:
     ctx.desk.sessions.note(
         ctx.company, "answer_rejected", message, {"turn": flight.kind, "message_set": flight.set_id}, alert=True
     )
-    state = lost(ctx, replace(state, flight=flight, troubles=state.troubles + 1), message)
+    state = survey.anew(lost(ctx, replace(state, flight=flight, troubles=state.troubles + 1), message))
     if flight.kind == "status":
         # What QuickBooks kept cannot be had: look for the records themselves.
         unsettled = ctx.desk.operations.unsettled(ctx.company)
@@ -420,8 +469,11 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
     state = replace(state, flight=None)
     unsettled = ctx.desk.operations.unsettled(ctx.company)
     if flight.kind == "write" and unsettled is not None and unsettled.id == flight.set_id:
-        outcomes = recovery.refused_whole(unsettled, message)
-        return replace(commit(ctx, state, unsettled, outcomes, text), single=True)
+        verdict = recovery.refused_whole(unsettled, message)
+        if isinstance(verdict, recovery.Settled):
+            return replace(commit(ctx, state, unsettled, verdict.outcomes, text), single=True)
+        doubt(ctx, unsettled.id, text)
+        return replace(state, recovery=verdict, single=True)
     if flight.kind == "list":
         note = f"the list {flight.list} could not be read: {text}"
         ctx.desk.sessions.note(ctx.company, "list_failed", note, alert=True)

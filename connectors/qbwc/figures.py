@@ -64,8 +64,8 @@ def request(kind: str, span: Span, prefix: str, iterator_id: str, page_size: int
     return txn_query(kind, which, request_id=prefix, lines=True, iterator="Continue", iterator_id=iterator_id)
 
 
-def read(kind: str, response: Response) -> Page:
-    """The figures of an answer. Objects without an id are passed over."""
+def read(kind: str, response: Response, page_size: int) -> Page:
+    """The figures of an answer to a request for so many. Objects without an id are passed over."""
     if response.name != f"{kind}QueryRs":
         return Page(problem=f"QuickBooks answered with {response.name[:60]}")
     if response.code in _EMPTY:
@@ -73,7 +73,11 @@ def read(kind: str, response: Response) -> Page:
     if response.code != 0:
         return Page(problem=f"{response.code}: {response.message}")
     found = tuple(_shown(kind, data) for data in response.objects if text_at(data, "TxnID"))
-    return Page(found, response.iterator_id if response.iterator_remaining else "")
+    more = response.iterator_remaining
+    if (more is None and len(response.objects) >= page_size) or (more and not response.iterator_id):
+        # It was cut off at the size that was asked for, and what it left out cannot be had.
+        return Page(found, problem="QuickBooks did not say how to get the rest")
+    return Page(found, response.iterator_id if more else "")
 
 
 def figures(request: str, body: bytes) -> Figures:

@@ -6,8 +6,9 @@ not change stays as it is there; one that only the source changed is sent; one t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ from engine.qbxml.response import Response, text_at
 _ABSENT = frozenset({1, 500})
 _HEAD = frozenset({"TxnID", "ListID", "EditSequence", "ExternalGUID"})
 _LINE = "ExpenseLine"
+_LINE_TAG = re.compile(r"Line(Add|Mod)$")
 # What of a line is ours; everything else that QuickBooks shows of it is its own.
 _OF_A_LINE = ("AccountRef", "Amount", "Memo", "CustomerRef", "ClassRef", "BillableStatus")
 _AMOUNTS = frozenset({"Amount", "TaxAmount", "ExchangeRate", "CreditLimit"})
@@ -45,13 +47,19 @@ _SHOWN = 80
 NOTHING_SENT = "nothing_sent"
 EDITED_THERE = "edited_there"
 GONE_THERE = "gone_there"
+BY_HAND = "by_hand"
+NOT_SHOWN = "not_shown"
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The modify can be sent, as these bytes: what only the source changed, for the version that is there now."""
+    """The modify can be sent, as these bytes: what only the source changed, for the version that is there now.
+
+    `clean` when nobody else has changed what is there since we wrote it, as far as a modify could change it.
+    """
 
     body: bytes
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +85,14 @@ Fields = Mapping[str, Value]
 class Side:
     """One of the three sides. `fields` are by name, those within a group as `VendorAddress/Country`.
 
-    `line_ids` are those of `lines`, where QuickBooks has told them.
+    `line_ids` are those of `lines`, where QuickBooks has told them. `others` are lines that are no expense lines, each as
+    text.
     """
 
     fields: Fields
     lines: tuple[Fields, ...] = ()
     line_ids: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +135,45 @@ def decide(operation: Operation, response: Response | None) -> Ready | Operation
         return Later(f"{response.code}: {response.message}")
     whole = _inner(operation.whole or operation.body)
     base = _written(_inner(operation.base)) if operation.base else Side({})
-    there, wanted = _shown(data), _written(whole)
+    there, said = _shown(data), _written(whole)
     known = _Known(there)
+    base, wanted = known.complete(base), known.complete(said)
+    if _passed_over(base, wanted):
+        return _by_hand(operation)
     # Nobody has touched it since we wrote it: where it differs from what we wrote, QuickBooks has made it so.
-    untouched = text_at(data, "EditSequence") == (whole.findtext("EditSequence") or "")
-    changes = _merged(known.complete(base), known.complete(wanted), there, untouched=untouched)
+    untouched = is_known(operation, text_at(data, "EditSequence"))
+    changes = _merged(base, wanted, there, untouched=untouched)
     if changes.clashes:
         return _edited(operation, changes.clashes)
     if changes.stuck:
         return _stuck(operation, changes.stuck)
     if not changes.fields and not changes.lines:
         text = "QuickBooks says the same already; nothing was sent"
-        return OperationOutcome(operation.id, "posted", receipt(data), code=NOTHING_SENT, message=text)
+        # An object of this version is as we wrote it last, which is what this modify says: or no version is kept.
+        clean = untouched or _says_all(wanted, there, operation.request)
+        version = text_at(data, "EditSequence") if clean else ""
+        return OperationOutcome(
+            operation.id, "posted", {**receipt(data), "EditSequence": version}, code=NOTHING_SENT, message=text
+        )
     try:
-        return Ready(_modify(operation, data, changes, wanted, there))
+        body = _modify(operation, data, changes, said, there)
+        return Ready(body, untouched or _says_all(base, there, operation.request))
     except RenderError as error:
         return OperationOutcome(operation.id, "failed", code="invalid", message=str(error), hint=error.hint or "")
+
+
+def is_known(operation: Operation, version: str) -> bool:
+    """Whether an object of this version is as we wrote it last: a modify is prepared with the version of our receipt.
+
+    A receipt has a version only when QuickBooks gave it in the answer to our own write, and nobody else's change was in
+    what was written.
+    """
+    return bool(version) and version == (_inner(operation.whole or operation.body).findtext("EditSequence") or "")
+
+
+def is_for_known(operation: Operation) -> bool:
+    """Whether a modify, as it was sent, was made for an object that nobody had touched."""
+    return is_known(operation, _inner(operation.body).findtext("EditSequence") or "")
 
 
 # --- three sides ---------------------------------------------------------------------------------------------------
@@ -167,6 +200,20 @@ def _merged(base: Side, wanted: Side, there: Side, *, untouched: bool) -> _Chang
             sides = (_lines_text(side.lines) for side in (base, there, wanted))
             changes.clashes.append(_Clash(_LINES, *sides))
     return changes
+
+
+def _says_all(side: Side, there: Side, request: str) -> bool:
+    """Whether all that a modify can say of what is there is what this side says."""
+    names = {*side.fields, *(name for name in there.fields if name.partition("/")[0] in _order(request))}
+    same = all(_same(name, side.fields.get(name), there.fields.get(name)) for name in names)
+    return same and _same_lines(side.lines, there.lines, theirs=True) and not there.others
+
+
+def _passed_over(base: Side, wanted: Side) -> bool:
+    """Whether the source has changed lines that are not compared, or lines beside them."""
+    if base.others == wanted.others:
+        return bool(wanted.others) and not _same_lines(base.lines, wanted.lines)
+    return True
 
 
 def _same(name: str, left: Value | None, right: Value | None) -> bool:
@@ -232,7 +279,7 @@ class _Known:
 
     def complete(self, side: Side) -> Side:
         """The side with its references completed."""
-        return Side(self._fields(side.fields), tuple(self._fields(line) for line in side.lines), side.line_ids)
+        return replace(side, fields=self._fields(side.fields), lines=tuple(map(self._fields, side.lines)))
 
     def _fields(self, fields: Fields) -> Fields:
         return {name: self._ref(name, value) if isinstance(value, Ref) else value for name, value in fields.items()}
@@ -261,14 +308,22 @@ def _inner(request: bytes) -> etree._Element:
 
 def _written(body: etree._Element) -> Side:
     """What a frozen request says, of an Add or a Mod."""
-    lines = tuple(dict(_values(child)) for child in body if str(child.tag).startswith(_LINE))
-    return Side(dict(_values(body)), lines)
+    rows = [child for child in body if _LINE_TAG.search(str(child.tag))]
+    lines = tuple(dict(_values(child)) for child in rows if str(child.tag).startswith(_LINE))
+    others = tuple(_as_text(child) for child in rows if not str(child.tag).startswith(_LINE))
+    return Side(dict(_values(body)), lines, others=others)
+
+
+def _as_text(line: etree._Element) -> str:
+    """A line of any kind without its own id; the same for an Add and a Mod."""
+    parts = ((part.tag, (part.text or "").strip()) for part in line.iter() if part.tag != "TxnLineID")
+    return " ".join(f"{_LINE_TAG.sub('Line', str(tag))} {text}" for tag, text in parts)
 
 
 def _values(element: etree._Element) -> Iterator[tuple[str, Value]]:
     for child in element:
         name = str(child.tag)
-        if name in _HEAD or name == "TxnLineID" or name.endswith(("LineAdd", "LineMod")):
+        if name in _HEAD or name == "TxnLineID" or _LINE_TAG.search(name):
             continue
         if name.endswith("Ref"):
             yield name, Ref((child.findtext("ListID") or "").strip(), (child.findtext("FullName") or "").strip())
@@ -283,7 +338,8 @@ def _shown(data: Json) -> Side:
     found = data.get(f"{_LINE}Ret", [])
     lines = [line for line in (found if isinstance(found, list) else [found]) if isinstance(line, Mapping)]
     ids = tuple(text_at(line, "TxnLineID") for line in lines)
-    return Side(dict(_told(data)), tuple(dict(_told(line)) for line in lines), ids)
+    others = tuple(name for name in data if name.endswith("LineRet") and name != f"{_LINE}Ret")
+    return Side(dict(_told(data)), tuple(dict(_told(line)) for line in lines), ids, others)
 
 
 def _told(data: Json) -> Iterator[tuple[str, Value]]:
@@ -381,6 +437,27 @@ def _gone(operation: Operation) -> OperationOutcome:
         code=GONE_THERE,
         message="what is to be changed is no longer in QuickBooks",
         hint="restore it there, or decide about the posted record, then run `flowctl retry ID`",
+    )
+
+
+def _by_hand(operation: Operation) -> OperationOutcome:
+    return OperationOutcome(
+        operation.id,
+        "deferred",
+        code=BY_HAND,
+        message="its lines are not expense lines alone, and flowctl does not change item lines in QuickBooks",
+        hint="change it there by hand; it is posted as it is until then",
+    )
+
+
+def not_shown(operation: Operation, problem: str) -> OperationOutcome:
+    """QuickBooks could not show in several sessions what a modify would change."""
+    return OperationOutcome(
+        operation.id,
+        "deferred",
+        code=NOT_SHOWN,
+        message=f"QuickBooks could not show what is there now, so the change was not made: {problem}",
+        hint="make sure that it can be opened in QuickBooks, then run `flowctl retry ID`, or change it there by hand",
     )
 
 

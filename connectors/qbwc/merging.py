@@ -19,11 +19,17 @@ from engine.qbxml.response import Answer
 STALE = "3200"
 # Each object comes with all its lines.
 _MOST = 20
+# From the second session in a row that could not look, a person is told; after so many the change is left to a person.
+_PATIENCE, _MOST_SESSIONS = 2, 5
+# Of those that had to wait, the ones that still wait are among the next.
+_BEHIND = 200
+_TROUBLE = "change_trouble"
+_WAITS = "change_waits"
 
 
 def ask(state: State, prefix: str, operations: Sequence[Operation]) -> tuple[State, bytes]:
     """Ask for the objects that the modifies among the next operations would change."""
-    asked = ready.to_merge(state, operations)[:_MOST]
+    asked = ready.to_merge(state, operations)[: 1 if state.merging.alone else _MOST]
     requests = [query for n, op in enumerate(asked) for query in merge.queries(op, f"{prefix}.{n}")]
     flight = Flight("merge", prefix, asks=tuple({"merge": operation.id} for operation in asked))
     return replace(state, flight=flight), envelope(requests, version=state.version, on_error="continueOnError")
@@ -34,7 +40,9 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
     asked = {str(item["merge"]): f"{flight.prefix}.{number}" for number, item in enumerate(flight.asks)}
     if all(answer.by_request_id(name) is None for name in asked.values()):
         return None
-    merged, later, done = list(state.merging.merged), list(state.merging.later), Counter[str]()
+    merged, clean, done = list(state.merging.merged), list(state.merging.clean), Counter[str]()
+    unseen: list[tuple[Operation, str]] = []
+    seen = []
     # What was taken back meanwhile is not among the next ones any more.
     for operation in ready.next_set(ctx, state):
         if operation.id not in asked:
@@ -44,27 +52,54 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
         if isinstance(found, Ready):
             ctx.desk.unsent.amend(ctx.company, operation.id, found.body)
             merged.append(operation.id)
+            clean += [operation.id] if found.clean else []
         elif isinstance(found, Later):
-            _leave(ctx, found.message)
-            later.append(operation.id)
+            unseen.append((operation, found.message))
+            continue
         else:
             shown = plain(list(response.objects) if response is not None else [])
             ctx.desk.unsent.conclude(ctx.company, found, shown.encode())
             done[found.outcome] += 1
-    merging = replace(state.merging, merged=tuple(merged), later=tuple(later))
-    return ready.count(replace(state, merging=merging, troubles=0), done)
+        seen.append(operation.id)
+    state = replace(state, merging=replace(state.merging, merged=tuple(merged), clean=tuple(clean)), troubles=0)
+    return _leave(ctx, ready.count(state, done), unseen, seen)
 
 
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:
-    """QuickBooks could not read the question, so these modifies wait for the next session."""
-    _leave(ctx, text)
-    later = (*state.merging.later, *(str(item["merge"]) for item in flight.asks))
-    return replace(state, merging=replace(state.merging, later=later))
+    """QuickBooks could not read the question: each is asked for alone, and what cannot be read alone waits."""
+    if len(flight.asks) > 1:
+        return replace(state, merging=replace(state.merging, alone=True))
+    asked = {str(item["merge"]) for item in flight.asks}
+    unseen = [(operation, text) for operation in ready.next_set(ctx, state) if operation.id in asked]
+    return _leave(ctx, state, unseen, ())
 
 
-def _leave(ctx: Context, problem: str) -> None:
-    message = f"a change could not be held against what is in QuickBooks now, and waits for the next session: {problem}"
-    ctx.desk.sessions.note(ctx.company, "change_waits", message)
+def _leave(ctx: Context, state: State, unseen: Sequence[tuple[Operation, str]], seen: Sequence[str]) -> State:
+    """Let those that could not be looked at wait for the next session, which does not go on for ever."""
+    before = dict(ctx.desk.sessions.recall(ctx.company, _TROUBLE) or {})
+    known, done = {name: count for name, count in before.items() if name not in seen}, Counter[str]()
+    for operation, problem in unseen:
+        count = known[operation.id] = int(known.get(operation.id, 0)) + 1
+        if count >= _MOST_SESSIONS:
+            outcome = merge.not_shown(operation, problem)
+            ctx.desk.unsent.conclude(ctx.company, outcome, b"[]")
+            done[outcome.outcome] += 1
+            del known[operation.id]
+            continue
+        message = (
+            f"a change could not be held against what is in QuickBooks now, and waits for the next session: {problem}"
+        )
+        ctx.desk.sessions.note(ctx.company, _WAITS, message, alert=count >= _PATIENCE)
+    later = (*state.merging.later, *(operation.id for operation, _ in unseen if operation.id in known))
+    if known:
+        # What was taken back meanwhile is waited for by nobody.
+        waiting = {operation.id for operation in ctx.desk.operations.next(ctx.company, _BEHIND)}
+        known = {name: count for name, count in known.items() if name in waiting}
+    if known != before:
+        ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
+        if not known:
+            ctx.desk.sessions.over(ctx.company, _WAITS)
+    return ready.count(replace(state, merging=replace(state.merging, later=later)), done)
 
 
 def look_again(
@@ -81,19 +116,36 @@ def look_again(
     return done
 
 
-def after_write(state: State, outcomes: Sequence[OperationOutcome]) -> tuple[State, tuple[OperationOutcome, ...]]:
-    """What was sent must be merged anew before it is sent again; one that is out of date twice is left to a person."""
+def after_write(
+    state: State, operations: Sequence[Operation], outcomes: Sequence[OperationOutcome]
+) -> tuple[State, tuple[OperationOutcome, ...]]:
+    """What was sent must be merged anew before it is sent again; one that is out of date twice is left to a person.
+
+    The version that a modify has made is kept only when nothing of what is there is another's: see `merge.is_known`.
+    """
     merging, sent = state.merging, {outcome.operation_id for outcome in outcomes}
+    mixed = {
+        operation.id
+        for operation in operations
+        if operation.request.endswith("Mod") and operation.id not in merging.clean and not merge.is_for_known(operation)
+    }
+    outcomes = [_without_version(item) if item.operation_id in mixed else item for item in outcomes]
     stale = {outcome.operation_id for outcome in outcomes if outcome.code == STALE and outcome.outcome == "retry"}
     twice = stale & set(merging.stale)
     merging = replace(
         merging,
         merged=tuple(name for name in merging.merged if name not in sent),
+        clean=tuple(name for name in merging.clean if name not in sent),
         stale=tuple(dict.fromkeys((*merging.stale, *sorted(stale)))),
     )
     return replace(state, merging=merging), tuple(
         _given_up(outcome) if outcome.operation_id in twice else outcome for outcome in outcomes
     )
+
+
+def _without_version(outcome: OperationOutcome) -> OperationOutcome:
+    """Also in place of an earlier version, which a backup that is put back may have again."""
+    return replace(outcome, receipt={**outcome.receipt, "EditSequence": ""}) if outcome.receipt else outcome
 
 
 def _given_up(outcome: OperationOutcome) -> OperationOutcome:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -20,10 +21,27 @@ CLOCK_MARGIN = timedelta(days=2)
 _WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
 _ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
 _TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
+# Of those that look alike a text names no more than these.
+_MOST_NAMED = 3
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LINES = frozenset({
     "ExpenseLineAdd", "ExpenseLineMod", "ItemLineAdd", "ItemLineMod", "AppliedToTxnAdd", "DepositLineAdd",
     "JournalDebitLine",
 })  # fmt: skip
+# What of a line a person may code anew, and the rows of an answer that show what a request's lines have made.
+_CODING = ("AccountRef", "ClassRef", "CustomerRef")
+_ROWS: Mapping[str, tuple[str, ...]] = {
+    "ExpenseLineRet": ("ExpenseLineAdd", "ExpenseLineMod"),
+    "DepositLineRet": ("DepositLineAdd",),
+    "JournalDebitLine": ("JournalDebitLine",),
+    "JournalCreditLine": ("JournalCreditLine",),
+}
+# The rows that a kind has.
+LINED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Bill", "VendorCredit", "CreditCardCharge", "CreditCardCredit", "Check"), ("ExpenseLineRet",)),
+    "Deposit": ("DepositLineRet",),
+    "JournalEntry": ("JournalDebitLine", "JournalCreditLine"),
+}
 # FACTS sections 5 and 6: 1 is an empty answer; 500 says that one of the named objects does not exist.
 READABLE = frozenset({0, 1, 500})
 # What of a transaction tells whether it is ours, and as we wrote it.
@@ -135,7 +153,7 @@ def _by_name(marks: Marks, request_id: str) -> bytes:
 def look(operation: Operation, answer: Answer, names: Sequence[str], others: Collection[str] = ()) -> Found:
     """Read the answers to the requests that `questions` named for one operation.
 
-    `others` are ids of objects that are known to stand for something else.
+    `others` are ids of objects that are known to stand for something else, unless one carries this operation's marker.
     """
     marks = marks_of(operation)
     responses = [answer.by_request_id(name) for name in names]
@@ -144,9 +162,10 @@ def look(operation: Operation, answer: Answer, names: Sequence[str], others: Col
         found = _modified(marks, readable[0] if readable else None)
     else:
         objects = _by_id(data for response in readable for data in response.objects)
-        found = judge(marks, tuple(objects.values()))
+        free = [data for key, data in objects.items() if key not in others or _carries(marks, data)]
+        found = judge(marks, free)
         if found.kind == "none" and marks.kind != "Vendor":
-            found = _worn([data for key, data in objects.items() if key not in others], marks)
+            found = _worn(free, marks)
     if found.kind in {"none", "alike", "changed"} and len(readable) < len(names):
         # What a failed query would have shown is not known, so its silence proves nothing.
         return Found("later", {}, _complaint(responses))
@@ -168,26 +187,101 @@ def _transaction(marks: Marks, hits: Sequence[Json]) -> Found:
     if ours:
         ids = tuple(text_at(data, "TxnID") for data in ours)
         return Found("twice", {}, f"it is in QuickBooks {len(ours)} times: {', '.join(ids)}", ids)
-    alike = tuple(text_at(data, "TxnID") for data in hits if _is_alike(marks, data))
-    if alike:
-        message = f"QuickBooks holds one that looks like it but carries no mark of ours: {', '.join(alike)}"
-        return Found("alike", {}, message, alike)
-    return Found("none", {})
+    return _looking_alike(marks, [data for data in hits if _is_alike(marks, data)])
 
 
 def _worn(hits: Sequence[Json], marks: Marks) -> Found:
     """After a lost answer: where QuickBooks shows no marker, a person may have changed both the number and the memo."""
     bare = replace(marks, ref_number="")
-    alike = tuple(text_at(data, "TxnID") for data in hits if _is_alike(bare, data))
+    return _looking_alike(marks, [data for data in hits if _is_alike(bare, data)])
+
+
+def _looking_alike(marks: Marks, alike: Sequence[Json]) -> Found:
+    """Those that a person must tell from the one to be posted, each as it stands in QuickBooks."""
     if not alike:
         return Found("none", {})
-    message = f"QuickBooks holds one of the same date, name and amount under another number: {', '.join(alike)}"
-    return Found("alike", {}, message, alike)
+    there = [_told(data) for data in alike]
+    total = abs(marks.total) if marks.total is not None else None
+    ours = _Told(marks.ref_number, marks.entity[1], marks.date, total)
+    what = _WORD.sub(" ", marks.kind).lower()
+    named = [f"{what}{told}" for told in there[:_MOST_NAMED]]
+    if len(there) > _MOST_NAMED:
+        named.append(f"{len(there) - _MOST_NAMED} more")
+    *others, last = named
+    listed = f"{', '.join(others)} and {last}" if others else last
+    differs = " ".join(filter(None, (ours.beside(there, "date"), ours.beside(there, "total"))))
+    number = ours.beside(there, "number")
+    differs = f"{number} and is {differs}" if number and differs else number or (f"is {differs}" if differs else "")
+    beside = f"the one to be posted {differs}" if differs else "the one to be posted agrees with it"
+    ids = tuple(text_at(data, "TxnID") for data in alike)
+    return Found("alike", {}, f"QuickBooks already has {listed}; {beside}", ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a bookkeeper knows a transaction by."""
+
+    number: str = ""
+    party: str = ""
+    date: str = ""
+    total: Decimal | None = None
+
+    def __str__(self) -> str:
+        """` A-157 of Acme Supply dated 2026-02-20 over 99.00`, without what is not known."""
+        number = f" {' '.join(self.number.split())[:40]}" if self.number else ""
+        party = f" of {' '.join(self.party.split())[:100]}" if self.party else ""
+        return "".join((number, party, *(f" {text}" for text in (self._date(), self._total()) if text)))
+
+    def beside(self, others: Sequence[_Told], name: Literal["number", "date", "total"]) -> str:
+        """What it says of itself where any of the others says something else; empty where all agree or it is silent."""
+        mine = getattr(self, name)
+        if mine in ("", None) or all(getattr(other, name) == mine for other in others):
+            return ""
+        return {"number": f"has the number {self.number}", "date": self._date(), "total": self._total()}[name]
+
+    def _date(self) -> str:
+        return f"dated {self.date}" if self.date else ""
+
+    def _total(self) -> str:
+        return f"over {abs(self.total):.2f}" if self.total is not None else ""
+
+
+def _told(data: Json) -> _Told:
+    party = next((text for name in _ENTITY if (text := text_at(data, name, "FullName").strip())), "")
+    total = total_there(data)
+    date = text_at(data, "TxnDate").strip()[:10]
+    return _Told(text_at(data, "RefNumber").strip(), party, date, abs(total) if total is not None else None)
+
+
+def for_a_person(found: Found) -> str:
+    """What to do about one that is there twice or looks alike; the engine puts the record in the place of `ID`."""
+    if found.kind == "twice":
+        return (
+            "delete all but one of them in QuickBooks, then name the one that stays: "
+            f"`flowctl retry ID --there {found.ids[0]}`"
+        )
+    if len(found.ids) == 1:
+        there, which = f"When it is the same, run `flowctl retry ID --there {found.ids[0]}`", "it is another one"
+    else:
+        ids = ", ".join(found.ids[:_MOST_NAMED])
+        there = (
+            f"When one of them is the same, run `flowctl retry ID --there {found.ids[0]}`, with its own TxnID (in the "
+            f"order above: {ids}),"
+        )
+        which = "none of them is"
+    return (
+        f"somebody may have entered it by hand; look at it in QuickBooks. {there} and nothing is written; when {which}, "
+        "run `flowctl retry ID --not-there` and this one is written as well"
+    )
 
 
 def looked_for_by(data: Json) -> tuple[str, str]:
     """The number, or the name in lower case, and the date by which an object without a marker can be found."""
     return text_at(data, "RefNumber").strip() or _name_of(data).casefold(), text_at(data, "TxnDate").strip()
+
+
+def _carries(marks: Marks, data: Json) -> bool:
+    return bool(marks.guid) and plain_guid(text_at(data, "ExternalGUID")) == marks.guid
 
 
 def _is_ours(marks: Marks, data: Json) -> bool:
@@ -213,7 +307,7 @@ def _agrees(marks: Marks, data: Json) -> bool:
     pairs = ((marks.ref_number, text_at(data, "RefNumber").strip()), (marks.date, text_at(data, "TxnDate").strip()))
     if any(mine and mine != theirs for mine, theirs in pairs):
         return False
-    total = _total_there(data)
+    total = total_there(data)
     same_total = marks.total is None or total is None or abs(marks.total) == abs(total)
     return same_total and _same_entity(marks, data)
 
@@ -253,8 +347,12 @@ def _modified(marks: Marks, response: Response | None) -> Found:
 
 
 def receipt(data: Json) -> Mapping[str, str]:
-    """The ids of a found object, as a receipt holds them."""
-    names = ("TxnID", "ListID", "EditSequence", "TxnNumber", "RefNumber", "FullName", "Name", "ExternalGUID")
+    """The ids of a found object, as a receipt holds them.
+
+    Without its version: an object with the version of a receipt is taken to be as we wrote it (`merge.decide`), and a
+    person may have changed this one before it was found.
+    """
+    names = ("TxnID", "ListID", "TxnNumber", "RefNumber", "FullName", "Name", "ExternalGUID")
     return {name: text for name in names if (text := text_at(data, name))}
 
 
@@ -266,7 +364,8 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
 
     Paying a bill changes its EditSequence and nothing that is compared here.
     """
-    marks = marks_of(replace(written, body=written.whole or written.body))
+    body = written.whole or written.body
+    marks = marks_of(replace(written, body=body))
     if marks.kind == "Vendor":
         name = _name_of(data)
         return (f"name `{name}` there, `{marks.name}` here",) if marks.name and name and name != marks.name else ()
@@ -279,13 +378,67 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
         )
         if ours and " ".join(ours.split()) != " ".join(theirs.split())
     ]
-    total = _total_there(data)
+    total = total_there(data)
     if marks.total is not None and total is not None and abs(marks.total) != abs(total):
         found.append(f"amount {abs(total):.2f} there, {abs(marks.total):.2f} here")
     if not _same_entity(marks, data):
         theirs = next((text for name in _ENTITY if (text := text_at(data, name, "FullName"))), "")
         found.append(f"party {_shown(theirs)} there, {_shown(marks.entity[1] or marks.entity[0])} here")
-    return tuple(found)
+    return (*found, *_recoded(body, data, sum_told=any(text.startswith("amount ") for text in found)))
+
+
+def _recoded(body: bytes, data: Json, *, sum_told: bool) -> Iterator[str]:
+    """In what the lines differ, where QuickBooks shows them: `lines `Travel 5.00` there, `Rent 5.00` here`.
+
+    Their order is QuickBooks' own. When the amount of the whole was told, another amount on the same account is no news.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    inner = _inner(etree.fromstring(body, parser))
+    ours, theirs = [], []
+    for shown, tags in _ROWS.items():
+        if shown not in data:
+            continue
+        rest = _rows(data[shown])
+        for line in (child for child in inner if str(child.tag) in tags):
+            same = next((row for row in rest if _is_coded_as(line, row)), None)
+            if same is None:
+                ours.append(line)
+            else:
+                rest.remove(same)
+        theirs += rest
+    accounts = [text_at(row, "AccountRef", "FullName").casefold() for row in theirs]
+    if sum_told and accounts == [(line.findtext("AccountRef/FullName") or "").casefold() for line in ours]:
+        return
+    if ours or theirs:
+        there = ", ".join(_coding(lambda *path, row=row: text_at(row, *path)) for row in theirs)
+        here = ", ".join(_coding(lambda *path, line=line: line.findtext("/".join(path)) or "") for line in ours)
+        yield f"lines {_shown(there)} there, {_shown(here)} here"
+
+
+def _rows(value: object) -> list[Json]:
+    return [row for row in (value if isinstance(value, list) else [value]) if isinstance(row, Mapping)]
+
+
+def _is_coded_as(line: etree._Element, row: Json) -> bool:
+    """Whether a line that we wrote and one that QuickBooks shows say the same, as far as ours says it."""
+    amount, theirs = _amount(line.findtext("Amount") or ""), _amount(text_at(row, "Amount"))
+    if amount is not None and theirs is not None and amount != theirs:
+        return False
+    for name in _CODING:
+        for part in ("ListID", "FullName"):
+            mine, other = (line.findtext(f"{name}/{part}") or "").strip(), text_at(row, name, part).strip()
+            if mine:
+                if mine.casefold() != other.casefold():
+                    return False
+                break
+    return True
+
+
+def _coding(text: Callable[[str], str]) -> str:
+    """`Travel 5.00 (Sales)`: account, amount, and who or what it is for."""
+    account, *others = (text(f"{name}/FullName") or text(f"{name}/ListID") for name in _CODING)
+    beside = ", ".join(filter(None, others))
+    return " ".join(filter(None, (account, text("Amount"), f"({beside})" if beside else "")))
 
 
 def _shown(text: str) -> str:
@@ -319,7 +472,7 @@ def _total_of(body: etree._Element) -> Decimal | None:
     return sum((a for a in amounts if a is not None), Decimal(0)) if amounts and None not in amounts else None
 
 
-def _total_there(data: Json) -> Decimal | None:
+def total_there(data: Json) -> Decimal | None:
     """The amount of a found object; a journal entry has none of its own, and is told with its lines or not at all."""
     debits = data.get("JournalDebitLine")
     if debits is not None:

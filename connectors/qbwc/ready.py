@@ -9,13 +9,12 @@ from dataclasses import replace
 from connectors.qbwc import pace, probe, survey
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
-from connectors.qbwc.probe import Found
 from connectors.qbwc.state import State
 from engine.contract import Desk, Operation, OperationOutcome
 from engine.jsontext import plain
 
-# Operations that are looked at beyond those to be sent, when some of them must wait for another session.
-_BEHIND = 200
+# Every time more records are prepared takes a while, and what is prepared may be of a kind that must wait as well.
+_MOST_REFILLS = 8
 # Operations that one call concludes because they were found: it must answer soon, and the next one goes on.
 _MOST_CONCLUDED = 100
 _FOUND = "found in QuickBooks; it was written before"
@@ -50,13 +49,18 @@ def next_set(ctx: Context, state: State) -> tuple[Operation, ...]:
         return ()
     may = current_pace(ctx, state)
     wanted = min(may.limit, may.most)
-    held_up = bool(state.survey.failed or state.merging.later)
-    limit = wanted + _BEHIND if held_up else wanted
-    operations = ctx.desk.operations.next(ctx.company, limit)
+    operations, refills = _next(ctx, state, wanted), 0
     while len(operations) < wanted and ctx.desk.operations.refill(ctx.company):
-        operations = ctx.desk.operations.next(ctx.company, limit)
-    may_go = [op for op in operations if op.id not in state.merging.later and survey.may_be_written(state, op.request)]
+        operations, refills = _next(ctx, state, wanted), refills + 1
+        if state.survey.failed and refills >= _MOST_REFILLS:
+            break
+    may_go = [op for op in operations if survey.may_be_written(state, op.request)]
     return tuple(may_go[: pace.take(may, may_go)])
+
+
+def _next(ctx: Context, state: State, wanted: int) -> tuple[Operation, ...]:
+    without = tuple(f"{kind}Add" for kind in state.survey.failed)
+    return ctx.desk.operations.next(ctx.company, wanted, without=without, later=state.merging.later)
 
 
 def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, ...]:
@@ -65,22 +69,32 @@ def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, 
 
 
 def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) -> State:
-    """Settle what was found in QuickBooks before it was ever sent, so that what is next may really be sent.
+    """Settle what is found in QuickBooks before it is sent, so that what is next may really be sent.
 
     `operations` are those of the next set.
     """
     done: Counter[str] = Counter()
     while done.total() < _MOST_CONCLUDED:
-        outcomes = [
-            outcome for op in operations if op.id not in state.judged and (outcome := _known(ctx, op)) is not None
-        ]
-        if not outcomes:
-            state = replace(state, judged=tuple(operation.id for operation in operations))
-            break
-        for outcome in outcomes:
+        before = done.total()
+        unsure: dict[str, str] = {}
+        for operation in operations:
+            # One after the other: what one of them was settled with is kept as a holding and speaks for no other.
+            outcome = None if operation.id in state.judged else _known(ctx, state, operation)
+            if isinstance(outcome, Mapping):
+                unsure.update(outcome)
+                continue
+            if outcome is None:
+                continue
             answer = plain({"found": outcome.message, "receipt": dict(outcome.receipt)})
             ctx.desk.unsent.conclude(ctx.company, outcome, answer.encode())
             done[outcome.outcome] += 1
+        if unsure:
+            # They are asked for before anything is written, and then it is seen what they say.
+            state = survey.look_closer(state, unsure)
+            break
+        if done.total() == before:
+            state = replace(state, judged=tuple(operation.id for operation in operations))
+            break
         operations = next_set(ctx, state)
     return count(state, done)
 
@@ -93,10 +107,12 @@ def count(state: State, done: Mapping[str, int]) -> State:
     return replace(state, counts=counts, done=state.done + sum(done.values()))
 
 
-def _known(ctx: Context, operation: Operation) -> OperationOutcome | None:
-    """The outcome of an operation that an earlier life of ours, or a person, has written already."""
-    if operation.sent_before or not operation.request.endswith("Add"):
-        # What was sent before came back because it is certainly not there.
+def _known(ctx: Context, state: State, operation: Operation) -> OperationOutcome | Mapping[str, str] | None:
+    """The outcome of an operation that an earlier life of ours, or a person, has written already.
+
+    A mapping of ids and kinds when it depends on what was last seen before this session.
+    """
+    if not operation.request.endswith("Add"):
         return None
     marks = probe.marks_of(operation)
     reference = marks.ref_number or marks.name.casefold()
@@ -104,24 +120,14 @@ def _known(ctx: Context, operation: Operation) -> OperationOutcome | None:
     if not sighted:
         return None
     found = probe.judge(marks, [item.data for item in sighted])
+    told = found.kind == "hit" or (found.kind != "none" and marks.kind != "Vendor")
+    if told and (unsure := survey.unsure(state, sighted)):
+        return unsure
     if found.kind == "hit":
         ours = marks.kind != "Vendor" or found.receipt.get("ListID") in {i.target_id for i in sighted if i.guid}
         return OperationOutcome(operation.id, "posted", found.receipt, message=_FOUND if ours else _ADOPTED)
     if found.kind == "none" or marks.kind == "Vendor":
         # QuickBooks itself refuses a name that is taken.
         return None
-    return OperationOutcome(operation.id, "held", code=found.kind, message=found.message, hint=_for_a_person(found))
-
-
-def _for_a_person(found: Found) -> str:
-    """What to do; the engine puts the record in the place of `ID`."""
-    if found.kind == "twice":
-        return (
-            "delete all but one of them in QuickBooks, then name the one that stays: "
-            f"`flowctl retry ID --there {found.ids[0]}`"
-        )
-    return (
-        "somebody may have entered it by hand; look at it in QuickBooks. When it is the same, run "
-        f"`flowctl retry ID --there {found.ids[0]}` and nothing is written; when it is another one, run "
-        "`flowctl retry ID --not-there` and this one is written as well"
-    )
+    message = f"{found.message}; nothing was sent"
+    return OperationOutcome(operation.id, "held", code=found.kind, message=message, hint=probe.for_a_person(found))

@@ -44,7 +44,7 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
     if span is None or known is None or known.span != span.id:
         # Another span was asked for meanwhile; it begins with its own first page.
         return replace(state, figuring=None)
-    page = figures.read(flight.list, response)
+    page = figures.read(flight.list, response, state.options.page_size)
     ctx.desk.reconciling.store(ctx.company, span.id, page.figures)
     if page.iterator_id:
         return replace(state, figuring=replace(known, iterator_id=page.iterator_id), troubles=0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from connectors.qbwc.probe import Found
+from connectors.qbwc.probe import Found, for_a_person
 from connectors.qbwc.state import Recovery
 from connectors.qbwc.status import Rule, list_named, rule_for, set_meaning
 from engine.contract import MessageSet, Operation, OperationOutcome
@@ -15,9 +16,12 @@ from engine.qbxml.response import Answer, Response
 
 # Each sending was preceded by an answered look-up, so this many in a row means that QuickBooks fails on the set itself.
 MOST_ATTEMPTS = 5
+# ASSUMED: longer than QuickBooks works on one set. Another machine may wait for an answer that our look-up overtakes.
+STILL_RUNNING = timedelta(minutes=10)
 # A kept answer is small; a longer one is not carried through the session state.
 _ANSWER_KEPT = 256 * 1024
 
+UNREADABLE = "0x80040400"
 _MARK_MISSING = "QuickBooks keeps no answer and does not hold it"
 
 
@@ -31,6 +35,13 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class NotOurs:
     """The answer belongs to something else: nothing in it is believed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """QuickBooks may still be working on the set: nothing is decided, and nothing is sent, until it has finished."""
 
     reason: str
 
@@ -94,6 +105,7 @@ def after_answer(message_set: MessageSet, answer: Answer, text: str) -> Verdict:
         decided=tuple(asdict(outcome) for outcome in decided),
         ask=tuple(key for key, reading in readings.items() if not isinstance(reading, OperationOutcome)),
         taken=tuple(key for key, reading in readings.items() if reading == "look_up"),
+        silent=tuple(op.id for op in message_set.operations if answer.by_request_id(op.id) is None),
         answer=text if len(text) <= _ANSWER_KEPT else "",
     )
 
@@ -120,8 +132,10 @@ def read(operation: Operation, response: Response | None) -> Reading:
     return _outcome(operation, response, rule, rule.action)
 
 
-def after_probe(message_set: MessageSet, recovery: Recovery, found: Mapping[str, Found]) -> Settled | Recovery | NotNow:
-    """Read the look-ups of the operations in `recovery.ask`."""
+def after_probe(
+    message_set: MessageSet, recovery: Recovery, found: Mapping[str, Found], now: datetime
+) -> Settled | Recovery | Running | NotNow:
+    """Read the look-ups of the operations in `recovery.ask`; `now` is our time, as that of `message_set.sent_at`."""
     late = next((item for item in found.values() if item.kind == "later"), None)
     if late:
         return NotNow(late.message)
@@ -134,21 +148,33 @@ def after_probe(message_set: MessageSet, recovery: Recovery, found: Mapping[str,
             return replace(recovery, stage="resend")
         text = f"it was sent {message_set.attempts} times and QuickBooks never answered"
         return Settled(tuple(_held(op, "no_answer", text) for op in message_set.operations))
+    # A part is there. What is not may come any moment on a slow machine, and must not be sent under another id by then.
+    unsaid = recovery.ask if recovery.whole else recovery.silent
+    if not recovery.frozen and any(key in unsaid for key in missing) and _may_run(message_set, now):
+        return Running(
+            f"QuickBooks has a part of what it was given ({len(operations)} records) and may be working on the rest. "
+            "Nothing is sent until it has finished; the next update asks again."
+        )
     decided = [OperationOutcome(**_restored(data)) for data in recovery.decided]
     concluded = (_concluded(message_set, operations[key], recovery, found[key]) for key in recovery.ask)
     return Settled((*decided, *concluded))
 
 
-def refused_whole(message_set: MessageSet, message: str) -> tuple[OperationOutcome, ...]:
+def _may_run(message_set: MessageSet, now: datetime) -> bool:
+    # A clock that was set back by more than that says nothing.
+    return message_set.sent_at is not None and abs(now - message_set.sent_at) < STILL_RUNNING
+
+
+def refused_whole(message_set: MessageSet, message: str) -> Settled | Recovery:
     """0x80040400: QuickBooks could not read the document, so nothing of it ran (ASSUMED: FACTS section 1 infers it)."""
     said = message.strip() or "QuickBooks found an error when parsing the provided XML text stream"
     if len(message_set.operations) > 1:
-        # One of them is wrong and QuickBooks does not say which: each goes alone.
-        return tuple(OperationOutcome(op.id, "retry", code="0x80040400", message=said) for op in message_set.operations)
+        # One of them is wrong and QuickBooks does not say which: each goes alone, once a look has borne out the assumption.
+        ids = tuple(operation.id for operation in message_set.operations)
+        return Recovery(message_set.id, "probe", whole=False, ask=ids, refused=said)
     hint = "the request is wrong, not the record: report it with this record's QBXML"
-    return tuple(
-        OperationOutcome(op.id, "failed", code="0x80040400", message=said, hint=hint) for op in message_set.operations
-    )
+    (operation,) = message_set.operations
+    return Settled((OperationOutcome(operation.id, "failed", code=UNREADABLE, message=said, hint=hint),))
 
 
 def stale_lists(outcomes: Sequence[OperationOutcome]) -> tuple[str, ...]:
@@ -176,6 +202,8 @@ def _concluded(message_set: MessageSet, operation: Operation, recovery: Recovery
         return OperationOutcome(
             operation.id, "deferred", code="3100", message=text, hint=hint, waits_for=("list:Vendor",)
         )
+    if found.kind == "none" and recovery.refused:
+        return OperationOutcome(operation.id, "retry", code=UNREADABLE, message=recovery.refused)
     if found.kind == "none" and not recovery.frozen and again and not recovery.whole:
         # FACTS section 6: after an internal error (1000) it is tried once more, not for ever.
         return _held(operation, "not_run", "QuickBooks failed on it twice without saying why, and does not hold it")
@@ -190,7 +218,8 @@ def _concluded(message_set: MessageSet, operation: Operation, recovery: Recovery
     if found.kind == "changed" and not recovery.frozen:
         # Held against what is there now: what has run already is not sent again, what a user has changed is left alone.
         return OperationOutcome(operation.id, "retry", code="changed_there", message=found.message)
-    return _held(operation, "unclear", found.message)
+    held = _held(operation, "unclear", found.message)
+    return replace(held, hint=for_a_person(found)) if found.ids else held
 
 
 def _held(operation: Operation, code: str, message: str) -> OperationOutcome:

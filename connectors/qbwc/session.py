@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 
-from connectors.qbwc import conduct, gate
+from connectors.qbwc import conduct, gate, survey
 from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
 from connectors.qbwc.context import Context
 from connectors.qbwc.soap import Call
@@ -27,6 +27,8 @@ _UNKNOWN_TICKET = "This session is over, or a newer one has replaced it. The nex
 _REFUSED = -1
 # Between two calls of one session. A single request may keep QuickBooks busy for long, but not for hours.
 TICKET_LIFE = timedelta(hours=2)
+# The Web Connector asks for the next request right after it gave an answer; after more than this, something else happened.
+_AT_ONCE = timedelta(seconds=30)
 
 
 class _Occupied(FlowctlError):
@@ -130,9 +132,10 @@ class Service:
                 return ""
             ctx, state = session.context, session.state
             if state.flight is not None:
-                state = conduct.lost(
-                    ctx, state, "the Web Connector asked for the next request instead of giving the answer"
-                )
+                reason = "the Web Connector asked for the next request instead of giving the answer"
+                state = survey.anew(conduct.lost(ctx, state, reason))
+            elif self._after_a_gap(state):
+                state = survey.anew(state)
             state = self._meet(ctx, state, call)
             state, body = conduct.begin(ctx, state)
             self._keep(ctx, state)
@@ -215,6 +218,9 @@ class Service:
                 yield None
                 return
             yield _Open(Context(desk, found[0], digest, self.clock, self.ids), state)
+
+    def _after_a_gap(self, state: State) -> bool:
+        return not state.seen_at or abs(self.clock.now() - from_iso(state.seen_at)) > _AT_ONCE
 
     def _is_stale(self, state: State) -> bool:
         """A ticket that lay about may have been found by somebody; the next login looks after what it left in doubt."""

@@ -10,9 +10,9 @@ from connectors.qbwc.spec import OWNER_ID
 from engine.contract import Json
 
 Gate = Literal["new", "asked", "passed", "refused"]
-FlightKind = Literal["identify", "status", "probe", "list", "survey", "merge", "write", "figures"]
+FlightKind = Literal["identify", "status", "probe", "list", "survey", "merge", "write", "pause", "figures"]
 Stage = Literal["status", "probe", "resend"]
-Check = Literal["open", "done", "failed"]
+Check = Literal["open", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ class Recovery:
 
     `whole` means that no answer to the set exists, `frozen` that its bytes must never be sent again (9001). `decided`
     holds outcomes of operations that are sure, `ask` the ids of those to look up, `taken` those of them whose name was
-    taken.
+    taken, `silent` those of which an answer says nothing. `refused` is what QuickBooks said of a document that it could
+    not read.
     """
 
     set_id: str
@@ -69,6 +70,8 @@ class Recovery:
     decided: tuple[Mapping[str, Any], ...] = ()
     ask: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    refused: str = ""
     answer: str = ""
 
 
@@ -87,7 +90,10 @@ class Survey:
     `scanned` are the kinds that were looked through, `failed` those that could not be and are not written in this
     session. `iterators` and `begun` belong to scans under way: QuickBooks' iterator and when the first page was asked.
     Each kind is asked for in a document of its own after QuickBooks could not read one (`alone`). `since` is the moment
-    from which an object counts as looked at, empty before the first look; `brief` when a look at the newest will do.
+    from which an object counts as looked at, empty before the first look; `brief` when a look at the newest will do,
+    `cut` while part of a page of them has not been asked for, and `answered` once QuickBooks has answered for some.
+    `unchecked` are the kinds for which it could not. `closer` are ids that must be asked for, with their kinds, and
+    `looked` those of them that are no holdings and were asked for.
     """
 
     scanned: tuple[str, ...] = ()
@@ -98,13 +104,24 @@ class Survey:
     check: Check = "open"
     since: str = ""
     brief: bool = False
+    cut: bool = False
+    answered: bool = False
+    unchecked: tuple[str, ...] = ()
+    closer: Mapping[str, str] = field(default_factory=dict)
+    looked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """Modifies in this session: `merged` may be sent, `later` wait for the next, `stale` were out of date once."""
+    """Modifies in this session: `merged` may be sent, `later` wait for the next, `stale` were out of date once.
+
+    Of those that are merged, `clean` change an object that nobody else has touched. Each is asked for alone after
+    QuickBooks could not read a question about several (`alone`).
+    """
 
     merged: tuple[str, ...] = ()
+    clean: tuple[str, ...] = ()
+    alone: bool = False
     later: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
 

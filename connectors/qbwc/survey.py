@@ -36,7 +36,7 @@ def kinds_of(requests: Sequence[str]) -> tuple[str, ...]:
 
 def is_due(ctx: Context, state: State, requests: Sequence[str]) -> bool:
     """Whether something must be asked before the next write of one of these requests, or because it is time."""
-    if state.survey.iterators or _unscanned(state.survey, kinds_of(requests)):
+    if state.survey.iterators or state.survey.closer or _unscanned(state.survey, kinds_of(requests)):
         return True
     return _checking(ctx, state, requests)
 
@@ -51,7 +51,7 @@ def settle_check(ctx: Context, state: State, requests: Sequence[str]) -> State:
     survey = state.survey
     if not _checking(ctx, state, requests) or _to_check(ctx, survey):
         return state
-    if not survey.brief:
+    if not survey.brief and (survey.answered or not survey.unchecked):
         ctx.desk.holdings.checked(ctx.company)
     return replace(state, survey=replace(survey, check="done"))
 
@@ -72,9 +72,29 @@ def _unscanned(survey: Survey, kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def _to_check(ctx: Context, survey: Survey) -> tuple[Holding, ...]:
+    """The next of our own objects, without those of kinds that QuickBooks cannot show in this session."""
     since = survey.since or iso(ctx.clock.now())
-    found = ctx.desk.holdings.to_check(ctx.company, IDS_A_PAGE, since)
+    while found := ctx.desk.holdings.to_check(ctx.company, IDS_A_PAGE, since):
+        left_out = [holding.target_id for holding in found if holding.kind in survey.unchecked]
+        if not left_out:
+            break
+        ctx.desk.holdings.pass_over(ctx.company, left_out)
     return tuple(holding for holding in found if holding.kind in TXN_KINDS or holding.kind in LIST_FIELDS)
+
+
+def unsure(state: State, sightings: Sequence[Sighting]) -> Mapping[str, str]:
+    """Those that were not seen in this session, with their kinds: a person may have deleted them since."""
+    known = state.survey
+    return {
+        item.target_id: item.kind
+        for item in sightings
+        if item.target_id not in known.looked and not (known.since and item.seen_at >= known.since)
+    }
+
+
+def look_closer(state: State, wanted: Mapping[str, str]) -> State:
+    """Ask for these ids, each with its kind, before anything else."""
+    return replace(state, survey=replace(state.survey, closer={**state.survey.closer, **wanted}))
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -88,12 +108,17 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
     for kind in dict.fromkeys((*survey.iterators, *_unscanned(survey, kinds_of(requests)))):
         begun.setdefault(kind, iso(now))
         asks.append({"scan": kind})
+    checking = _checking(ctx, state, requests)
+    if not survey.since:
+        survey = replace(survey, since=iso(now), brief=checking and not _is_whole_check_due(ctx))
     survey = replace(survey, begun=begun)
-    if _checking(ctx, state, requests):
-        if not survey.since:
-            survey = replace(survey, since=iso(now), brief=not _is_whole_check_due(ctx))
-        asks += _checks(_to_check(ctx, survey))
-    asks = asks[:1] if survey.alone else asks
+    asks += _by_kind("look", list(survey.closer.items())[:IDS_A_PAGE])
+    if checking:
+        due = [holding for holding in _to_check(ctx, survey) if holding.target_id not in survey.closer]
+        asks += _by_kind("check", [(holding.target_id, holding.kind) for holding in due])
+    if survey.alone:
+        survey = replace(survey, cut=any("check" in item for item in asks[1:]))
+        asks = asks[:1]
     body = [_request(ctx, state, survey, item, f"{prefix}.{number}") for number, item in enumerate(asks)]
     flight = Flight("survey", prefix, asks=tuple(asks))
     return replace(state, survey=survey, flight=flight), envelope(
@@ -101,25 +126,28 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
     )
 
 
-def _checks(holdings: Sequence[Holding]) -> Iterator[Mapping[str, Any]]:
+def _by_kind(name: str, wanted: Sequence[tuple[str, str]]) -> Iterator[Mapping[str, Any]]:
+    """A question for the ids of each kind; `wanted` are pairs of id and kind."""
     by_kind: dict[str, list[str]] = {}
-    for holding in holdings:
-        by_kind.setdefault(holding.kind, []).append(holding.target_id)
-    return ({"check": kind, "ids": ids} for kind, ids in by_kind.items())
+    for target_id, kind in wanted:
+        by_kind.setdefault(kind, []).append(target_id)
+    return ({name: kind, "ids": ids} for kind, ids in by_kind.items())
 
 
 def _request(ctx: Context, state: State, survey: Survey, item: Mapping[str, Any], request_id: str) -> bytes:
-    if "check" in item:
-        return _by_id(item["check"], item["ids"], request_id)
+    if "scan" not in item:
+        return _by_id(item.get("check") or item["look"], item["ids"], request_id)
     kind = item["scan"]
     began = from_iso(survey.begun[kind])
     scanned = ctx.desk.holdings.scanned_at(ctx.company, kind)
-    first = scanned - probe.CLOCK_MARGIN if scanned else began - FIRST_LOOK
-    size, iterator_id = state.options.page_size, survey.iterators.get(kind, "")
-    return _scan(kind, (first, began + probe.CLOCK_MARGIN), request_id, size, iterator_id)
+    # Our clock may have been ahead when it was looked through before.
+    first = min(scanned, began) - probe.CLOCK_MARGIN if scanned else began - FIRST_LOOK
+    return _scan(kind, first, request_id, state.options.page_size, survey.iterators.get(kind, ""))
 
 
-def _scan(kind: str, modified: tuple[datetime, datetime], request_id: str, size: int, iterator_id: str) -> bytes:
+def _scan(kind: str, first: datetime, request_id: str, size: int, iterator_id: str) -> bytes:
+    """Everything changed since then, without an end: the workstation's clock may be ahead of ours by any amount."""
+    modified = (first, None)
     if kind in LIST_FIELDS:
         return list_query(
             kind,
@@ -136,20 +164,17 @@ def _scan(kind: str, modified: tuple[datetime, datetime], request_id: str, size:
         lines=kind == "JournalEntry",
         iterator="Continue" if iterator_id else "Start",
         iterator_id=iterator_id,
-        only=_kept(kind),
+        # A journal entry has no amount of its own: its debits say it.
+        only=(*probe.KEPT, "JournalDebitLine") if kind == "JournalEntry" else probe.KEPT,
     )
 
 
 def _by_id(kind: str, ids: Sequence[str], request_id: str) -> bytes:
+    """These objects, with the lines that a person may have coded anew."""
     if kind in LIST_FIELDS:
         return list_query(kind, request_id=request_id, list_ids=ids)
-    which = TxnFilter(txn_ids=tuple(ids))
-    return txn_query(kind, which, request_id=request_id, lines=kind == "JournalEntry", only=_kept(kind))
-
-
-def _kept(kind: str) -> tuple[str, ...]:
-    """A journal entry has no amount of its own: its debits say it."""
-    return (*probe.KEPT, "JournalDebitLine") if kind == "JournalEntry" else probe.KEPT
+    which, rows = TxnFilter(txn_ids=tuple(ids)), probe.LINED.get(kind, ())
+    return txn_query(kind, which, request_id=request_id, lines=bool(rows), only=(*probe.KEPT, *rows))
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -157,10 +182,14 @@ def _kept(kind: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """The objects of an answer: those that we wrote, as they are now, and all others."""
+    """The objects of an answer: those that we wrote, as they are now, and all others.
+
+    `unread` are ids of those that we wrote and somebody has touched since they were last seen, shown without their lines.
+    """
 
     seen: tuple[Seen, ...]
     others: tuple[Sighting, ...]
+    unread: tuple[str, ...] = ()
 
 
 def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | None:
@@ -172,9 +201,12 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
     for item, response in pairs:
         if "scan" in item:
             survey = _scanned(ctx, survey, item["scan"], response, state.options.page_size)
+        elif "look" in item:
+            survey = _looked(ctx, survey, item["look"], item["ids"], response)
         elif survey.check == "open":
             survey = _checked(ctx, survey, item["check"], item["ids"], response)
-    if survey.brief and survey.check == "open" and any("check" in item for item in flight.asks):
+    asked = any("check" in item for item in flight.asks)
+    if survey.brief and survey.check == "open" and asked and not survey.cut:
         survey = replace(survey, check="done")
     return replace(state, survey=survey, troubles=0)
 
@@ -188,27 +220,47 @@ def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None,
     if (more is None and len(response.objects) >= size) or (more and not response.iterator_id):
         # The answer was cut off at the size that was asked for, and what it left out cannot be had.
         return _scan_failed(ctx, survey, kind, "QuickBooks did not say how to get the rest")
-    shown = _sorted_out(ctx, kind, response.objects)
+    shown = _sorted_out(ctx, kind, response.objects, whole=False)
     ctx.desk.holdings.seen(ctx.company, shown.seen)
+    survey = replace(survey, closer={**survey.closer, **dict.fromkeys(shown.unread, kind)})
     if more:
         ctx.desk.holdings.sighted(ctx.company, kind, shown.others)
         return replace(survey, iterators={**iterators, kind: response.iterator_id})
     began = from_iso(survey.begun[kind])
     ctx.desk.holdings.sighted(ctx.company, kind, shown.others, scanned_at=began)
     _went_well(ctx, kind)
-    return replace(survey, iterators=iterators, begun=_without(survey.begun, kind), scanned=(*survey.scanned, kind))
+    # What carries the marker of a record, and was not among those: it is asked for before it says anything.
+    marked = {item.target_id: item.kind for item in ctx.desk.holdings.unverified(ctx.company, survey.since)}
+    closer = {**survey.closer, **{key: found for key, found in marked.items() if key not in survey.looked}}
+    scanned = (*survey.scanned, kind)
+    return replace(survey, iterators=iterators, begun=_without(survey.begun, kind), scanned=scanned, closer=closer)
+
+
+def _looked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], response: Response | None) -> Survey:
+    """What is to say something about what we wrote or would write, as it is now."""
+    problem, missing = _by_id_problem(kind, ids, response)
+    if response is None or problem:
+        return _look_failed(ctx, survey, kind, ids, problem)
+    shown = _sorted_out(ctx, kind, response.objects, whole=True)
+    ctx.desk.holdings.seen(ctx.company, shown.seen)
+    ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, missing)]
+    if ours:
+        ctx.desk.holdings.missing(ctx.company, ours)
+        survey = replace(survey, brief=False)
+    ctx.desk.holdings.verified(ctx.company, shown.others, [key for key in missing if key not in ours], survey.since)
+    _went_well(ctx, f"look:{kind}")
+    looked = (*survey.looked, *(item.target_id for item in shown.others))
+    return replace(survey, closer=_without(survey.closer, *ids), looked=looked)
 
 
 def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], response: Response | None) -> Survey:
-    problem = _problem(kind, response, _MISSING)
+    problem, missing = _by_id_problem(kind, ids, response)
     if response is None or problem:
-        return _check_failed(ctx, survey, kind, problem)
-    there = {_id_of(data) for data in response.objects}
-    missing = [target_id for target_id in ids if target_id not in there]
-    if missing and response.code not in _MISSING:
-        return _check_failed(ctx, survey, kind, "QuickBooks left out some that it was asked for")
-    ctx.desk.holdings.seen(ctx.company, _sorted_out(ctx, kind, response.objects).seen)
-    _went_well(ctx, "check")
+        return _check_failed(ctx, survey, kind, ids, problem)
+    ctx.desk.holdings.seen(ctx.company, _sorted_out(ctx, kind, response.objects, whole=True).seen)
+    if kind not in survey.unchecked:
+        _went_well(ctx, f"check:{kind}")
+    survey = replace(survey, answered=True, closer=_without(survey.closer, *ids))
     if not missing:
         return survey
     ctx.desk.holdings.missing(ctx.company, missing)
@@ -216,20 +268,38 @@ def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respon
     return replace(survey, brief=False)
 
 
-def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json]) -> _Shown:
+def _by_id_problem(kind: str, ids: Sequence[str], response: Response | None) -> tuple[str, list[str]]:
+    """Why an answer about ids says nothing, and those of them that it says are missing."""
+    problem = _problem(kind, response, _MISSING)
+    if response is None or problem:
+        return problem, []
+    there = {_id_of(data) for data in response.objects}
+    missing = [target_id for target_id in ids if target_id not in there]
+    if missing and response.code not in _MISSING:
+        return "QuickBooks left out some that it was asked for", []
+    return "", missing
+
+
+def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json], *, whole: bool) -> _Shown:
     by_id = {target_id: data for data in objects if (target_id := _id_of(data))}
     mine = {holding.target_id: holding for holding in ctx.desk.holdings.of(ctx.company, tuple(by_id))}
-    seen, others = [], []
+    seen, others, unread = [], [], []
     for target_id, data in by_id.items():
         sequence = text_at(data, "EditSequence")
         holding = mine.get(target_id)
         if holding is None:
             guid = probe.plain_guid(text_at(data, "ExternalGUID"))
-            others.append(Sighting(kind, target_id, sequence, guid, data, *probe.looked_for_by(data)))
+            by = probe.looked_for_by(data)
+            others.append(Sighting(kind, target_id, sequence, guid, data, *by, probe.total_there(data)))
+            continue
+        if not whole and kind in probe.LINED and holding.written is not None:
+            # Whether its lines are still as we wrote them is seen by its id alone; what nobody has touched is as it was.
+            if not holding.there or sequence != holding.edit_sequence:
+                unread.append(target_id)
             continue
         changed = probe.differences(holding.written, data) if holding.written is not None else ()
-        seen.append(Seen(target_id, sequence, changed))
-    return _Shown(tuple(seen), tuple(others))
+        seen.append(Seen(target_id, sequence, changed, probe.total_there(data), text_at(data, "TxnDate")))
+    return _Shown(tuple(seen), tuple(others), tuple(unread))
 
 
 def _id_of(data: Json) -> str:
@@ -254,6 +324,15 @@ def lost(state: State) -> State:
     return replace(state, survey=replace(state.survey, iterators={}, begun={}))
 
 
+def anew(state: State) -> State:
+    """What was looked through counts only while one call follows the other.
+
+    A copy of our store may have been put back under a session, and since the copy was made the session may have written.
+    """
+    fresh = replace(state.survey, iterators={}, begun={}, scanned=(), looked=())
+    return replace(state, survey=fresh, judged=())
+
+
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:
     """QuickBooks could not read the document: each query goes alone, and what is refused alone is given up."""
     survey = lost(state).survey
@@ -262,7 +341,10 @@ def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:
     item = flight.asks[0]
     if "scan" in item:
         return replace(state, survey=_scan_failed(ctx, survey, item["scan"], text))
-    return replace(state, survey=_check_failed(ctx, survey, item["check"], text))
+    if "look" in item:
+        return replace(state, survey=_look_failed(ctx, survey, item["look"], item["ids"], text))
+    survey = _check_failed(ctx, survey, item["check"], item["ids"], text)
+    return replace(state, survey=replace(survey, check="open" if survey.cut or not survey.brief else "done"))
 
 
 def _scan_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Survey:
@@ -271,18 +353,42 @@ def _scan_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Surve
         f"session: {problem}"
     )
     _went_wrong(ctx, kind, "scan_failed", message)
+    return _not_written(survey, kind)
+
+
+def _not_written(survey: Survey, kind: str) -> Survey:
     return replace(
         survey,
         iterators=_without(survey.iterators, kind),
         begun=_without(survey.begun, kind),
+        scanned=tuple(name for name in survey.scanned if name != kind),
         failed=(*survey.failed, kind),
     )
 
 
-def _check_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Survey:
+def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
+    survey = replace(survey, closer=_without(survey.closer, *ids))
+    ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, ids)]
+    if ours:
+        survey = _check_failed(ctx, survey, kind, ours, problem)
+    if len(ours) == len(ids) or kind in survey.failed:
+        return survey
+    message = (
+        f"QuickBooks could not say whether what was seen there before is still there ({kind}), so nothing of that kind "
+        f"was written in this session: {problem}"
+    )
+    _went_wrong(ctx, f"look:{kind}", "scan_failed", message)
+    return _not_written(survey, kind)
+
+
+def _check_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
+    """Those of this kind are left out of this look, and it goes on with the others."""
+    ctx.desk.holdings.pass_over(ctx.company, ids)
+    if kind in survey.unchecked:
+        return survey
     message = f"QuickBooks could not say whether everything that was written is still there ({kind}): {problem}"
-    _went_wrong(ctx, "check", "check_failed", message)
-    return replace(survey, check="failed")
+    _went_wrong(ctx, f"check:{kind}", "check_failed", message)
+    return replace(survey, unchecked=(*survey.unchecked, kind))
 
 
 def _went_wrong(ctx: Context, what: str, event: str, message: str) -> None:
@@ -298,11 +404,13 @@ def _went_well(ctx: Context, what: str) -> None:
     if known.pop(what, None) is None:
         return
     ctx.desk.sessions.remember(ctx.company, "survey_trouble", known)
-    if what == "check":
-        ctx.desk.sessions.over(ctx.company, "check_failed")
-    elif not known.keys() - {"check"}:
+    checks = {name for name in known if name.startswith("check:")}
+    if what.startswith("check:"):
+        if not checks:
+            ctx.desk.sessions.over(ctx.company, "check_failed")
+    elif not known.keys() - checks:
         ctx.desk.sessions.over(ctx.company, "scan_failed")
 
 
-def _without(mapping: Mapping[str, str], key: str) -> dict[str, str]:
-    return {name: value for name, value in mapping.items() if name != key}
+def _without(mapping: Mapping[str, str], *keys: str) -> dict[str, str]:
+    return {name: value for name, value in mapping.items() if name not in keys}

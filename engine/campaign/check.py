@@ -288,6 +288,24 @@ def oversleeps(tx: Tx, company: str) -> str:
     return ""
 
 
+def standing_still(tx: Tx, company: str, kind: str, at: str) -> list[tuple[int, str]]:
+    """What does not go on although only queries of one kind are refused, and that nobody hears of it."""
+    found, waits = [], False
+    for row in tx.rows("records_listing", {"company": company, "state": "", "flow": "", "limit": 100_000}):
+        operation = tx.one("operation_get", {"id": row["operation_id"] or ""})
+        if row["state"] not in ("pending", "intended", "sent") or operation is None:
+            continue
+        if operation["request"] in (f"{kind}Add", f"{kind}Mod"):
+            waits = True
+        elif operation["not_before"] <= at:
+            text = f"{_name(row)} ({operation['request']}) is {row['state']} while only {kind} cannot be asked for"
+            found.append((28, text))
+    told = " ".join(f"{alert['subject']} {alert['message']}" for alert in work.alerts(tx, company))
+    if waits and kind not in told:
+        found.append((1, f"{kind} cannot be asked for, records wait for it, and nobody hears of it"))
+    return found
+
+
 def _held(scene: Scene, row: Row) -> bool:
     operation = scene.tx.one("operation_get", {"id": row["operation_id"] or ""})
     return operation is not None and operation["state"] == "held" and _name(row) in scene.subjects

@@ -29,10 +29,18 @@ FAULTS: Mapping[str, float] = {
     "crash_before_commit": 0.01, "crash_after_commit": 0.01, "crash_before_call": 0.02, "crash_after_call": 0.02,
     "crash_before_http": 0.02, "crash_after_http": 0.02,
     "store_locked": 0.01, "disk_full": 0.005, "disk_error": 0.005,
-    "worker_meanwhile": 0.03, "race": 0.04,
+    "worker_meanwhile": 0.03, "race": 0.04, "clock_set": 0.006, "restore_midway": 0.025,
 }  # fmt: skip
 # Refusals of the disk: a call that meets one is answered `busy` or with an error.
 _REFUSALS = ("store_locked", "disk_full", "disk_error")
+# How often an older copy of our disk is made between two calls of an agent, and how many there may be.
+_COPY, _MOST_COPIES = 0.15, 12
+# How far a clock is set wrong, and how often it is right again at the next call.
+_WRONG = (
+    *(timedelta(minutes=-30), timedelta(hours=-3), timedelta(days=-1), timedelta(hours=3), timedelta(days=1)),
+    timedelta(days=40),
+)
+_CORRECTED = 0.15
 # Between two numbers of seeded ids, so that two processes never draw the same.
 _APART = 1_000_000_007
 
@@ -113,9 +121,14 @@ class Machine:
         self.chaos = chaos
         self.ways: dict[str, httpx.BaseTransport] = {}
         self.restarts = 0
+        # By process, how far its clock was off before somebody set it.
+        self.wrong: dict[int, timedelta] = {}
         self.restores = 0
         # What another process does in the middle of a call or of a session; a schedule says what.
         self.acts: Callable[[Process], None] = lambda _process: None
+        # Whether older copies of the disk are made, and what is to be told when one is put back.
+        self.has_copies = False
+        self.was_restored: Callable[[], None] = lambda: None
         # Findings about our own answers, each an invariant and a sentence.
         self.complains: Callable[[int, str], None] = lambda _number, _text: None
         self._is_nested = False
@@ -158,6 +171,7 @@ class Machine:
             ConnectionError: when the process died over it.
         """
         self.meanwhile("worker_meanwhile")
+        self._between_calls()
         return self._answered(lambda process: process.handler(call), "<string>busy</string>")
 
     def event(self, connection: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
@@ -187,6 +201,27 @@ class Machine:
             self.complains(0, f"an internal error: {type(reply.error).__name__}: {reply.error}")
         return reply
 
+    def _between_calls(self) -> None:
+        """Between two calls of an agent: our disk is copied, or an older copy is put back; a clock is set."""
+        if self.has_copies:
+            chance = self.chaos.chance
+            if self.disk.copies < _MOST_COPIES and chance.random() < _COPY:
+                self.disk.copy()
+            elif self.disk.copies and self.chaos.strike("restore_midway"):
+                # Putting a copy back takes a while. What went wrong is noticed soon: it is the last copies that are used.
+                self.clock.sleep(chance.choice((60, 300, 1200)))
+                self.restore(max(0, self.disk.copies - chance.choice((1, 1, 2, 3))))
+        if "clock_set" in self.chaos.rates:
+            for process in self.processes:
+                self._set_clock(process)
+
+    def _set_clock(self, process: Process) -> None:
+        if self.wrong and process.number in self.wrong and self.chaos.chance.random() < _CORRECTED:
+            process.clock.off = self.wrong.pop(process.number)
+        elif process.number not in self.wrong and self.chaos.strike("clock_set"):
+            self.wrong[process.number] = process.clock.off
+            process.clock.off += self.chaos.chance.choice(_WRONG)
+
     def meanwhile(self, fault: str, busy: Process | None = None) -> None:
         """Perhaps a worker acts now, in the middle of what another one does."""
         others = [process for process in self.processes if process is not busy]
@@ -213,6 +248,7 @@ class Machine:
         self.restores += 1
         for process in self.processes:
             self.restart(process)
+        self.was_restored()
 
     def _boot(self, number: int, clock: HostClock, ids: SeededIds) -> Process:
         store = CrashingStore(self.disk, self.chaos.strike)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from engine.campaign.check import Scene, Verdict, check
+from engine.campaign.check import Scene, Verdict, check, standing_still
 from engine.campaign.clock import TrueClock
 from engine.campaign.crash import Machine
 from engine.campaign.disk import Disk
@@ -33,6 +33,7 @@ _MORE: Mapping[str, float] = {"restore_ours": 1.5, "clock_jump": 1.5}
 # Lists are read again after four hours: a pause beyond that makes the next session long.
 _PAUSES = ("+1m", "+20m", "+1h", "+2h", "+1m", "+20m", "+1h", "+2h", "+1d")
 _JUMP = timedelta(days=1)
+_REFUSED_KINDS = ("Bill", "Bill", "CreditCardCharge", "BillPaymentCheck")
 
 
 @dataclass(slots=True)
@@ -125,14 +126,24 @@ class Stage:
 
     def storm(self) -> None:
         """The part with faults."""
+        if "untold" in self.setting.has:
+            self.work.is_untold = True
         weights = {**_WEIGHTS, **{name: rate for name, rate in _MORE.items() if name in self.setting.has}}
-        for _ in range(self.chance.randrange(2, 6)):
+        steps = range(self.chance.randrange(2, 5))
+        if self.setting.lean == "rewritten":
+            weights["cycle"], steps = 12.0, range(5)
+        for _ in steps:
             self.befall()
             (name,) = self.chance.choices(list(weights), list(weights.values()))
             self.take(name)
             self.clock.advance(self.chance.choice(_PAUSES))
             if "restore_ours" in self.setting.has:
                 self.machine.disk.copy()
+            # Between a restore and the next reading of the source somebody works in the books, and the agent comes.
+            if name == "restore_ours" and self.chance.random() < 0.6:
+                self.take("session")
+                self.clock.advance("+20m")
+                self.take("session")
 
     def befall(self) -> None:
         """What people do in the source, and what the source tells us of it."""
@@ -168,11 +179,15 @@ class Stage:
         self.books.calm()
         self.source.calm()
         # Longer than anything is put off, by the clock that put it off.
-        self.clock.advance("+1d2h" if self.counts["clock_jump"] else "+1h30m")
+        self.clock.advance("+1d2h" if self.counts["clock_jump"] or self.machine.chaos.counts["clock_set"] else "+1h30m")
         if "by_schedule" in self.setting.has:
             self.clock.advance("+6h30m")  # longer than any stream waits to be read
         for process in self.machine.processes:
             process.clock.off = timedelta()
+        self.machine.wrong.clear()
+        self.work.is_untold = False
+        if "refused_for_long" in self.setting.has:
+            self._refused()
         self.work.guarded(self.person.works)
         self.work.cycle()
         for _ in range(2):
@@ -182,6 +197,19 @@ class Stage:
             self.work.guarded(self.person.works)
             self.clock.advance("+2h" if "by_schedule" not in self.setting.has else "+6h30m")
             self.work.cycle()
+
+    def _refused(self) -> None:
+        """For some cycles QuickBooks refuses queries of one kind: the others go on, and somebody is told."""
+        kind = self.chance.choice(_REFUSED_KINDS)
+        self.books.refuse(kind)
+        self.witness.note(f"  queries of {kind} are refused")
+        for _ in range(3):
+            self.work.guarded(self.person.works)
+            self.work.cycle()
+            self.clock.advance("+2h" if "by_schedule" not in self.setting.has else "+6h30m")
+        for number, text in standing_still(self.machine.tx, self.machine.company, kind, self.machine.world.at()):
+            self.witness.broke(number, text)
+        self.books.refuse("")
 
     def judge(self, seed: int) -> Result:
         """Everything that is wrong now."""
@@ -203,8 +231,8 @@ class Stage:
         disk = self.machine.disk
         if disk.copies:
             self.counts["restore_ours"] += 1
-            self.machine.restore(self.chance.randrange(disk.copies))
-            self.witness.restored()
+            back = self.chance.choice((1, 1, 2, 3, disk.copies))
+            self.machine.restore(max(0, disk.copies - back))
 
     def _jump(self) -> None:
         self.counts["clock_jump"] += 1

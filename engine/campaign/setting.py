@@ -20,7 +20,7 @@ from engine.contract import Login, Served, Visitor
 from engine.errors import Bug
 from engine.program import FlowProgram
 from engine.rigs import BooksRig, Rigged, SourceRig
-from engine.store import companies
+from engine.store import companies, facts
 from engine.store.sqlite import SqliteStore
 from engine.testing import FakeClock, memory_world
 from engine.world import World
@@ -31,8 +31,37 @@ _PASSWORD = "campaign"  # noqa: S105 - of a simulated Web Connector only
 _CHART = {"accounts": [{"external_id": "1", "name": "Office Supplies", "code": ""}]}
 # What befalls a whole schedule: how many of those that allow it have it.
 STAGE_FAULTS: Mapping[str, float] = {
-    "restore_ours": 0.25, "clock_jump": 0.15, "two_processes": 0.25, "strange_day": 0.3, "by_schedule": 0.3,
+    "restore_ours": 0.2, "clock_jump": 0.15, "two_processes": 0.25, "strange_day": 0.3, "by_schedule": 0.3, "untold": 0.05,
+    "refused_for_long": 0.03,
 }  # fmt: skip
+# A share of the schedules leans to what shows only when several things come together, each of them often.
+LEANINGS: Mapping[str, Mapping[str, float]] = {
+    # Our store is restored while operations wait and people delete.
+    "restored": {
+        "restore_ours": 1.0, "restore_midway": 0.04, "busy": 0.4, "user_delete": 0.3, "late_bill": 0.5, "late_transaction": 0.5,
+    },
+    # The source changes what was posted again and again, and so do people in the books.
+    "rewritten": {
+        "untold": 1.0, "plain": 1.0, "edit_memo": 0.6, "edit_amount": 0.3, "edit_coding": 0.5, "user_edit": 0.6,
+        "edit_midway": 0.06,
+    },
+    # QuickBooks is at work on a set of several when another machine comes.
+    "slow": {"slow_set": 0.7, "late_bill": 0.6, "late_transaction": 0.6},
+    # Records that nothing tells apart but the source's own id.
+    "alike": {
+        "no_marker": 1.0, "twin_bill": 0.6, "twin_transaction": 0.5, "answer_and_store_lost": 0.15, "die_midway": 0.15,
+        "user_edit": 0.4,
+    },
+    # The company file is restored while something is in doubt.
+    "rolled_back": {
+        "restore_backup": 0.5, "answer_and_store_lost": 0.2, "answer_lost": 0.1, "late_bill": 0.6, "late_transaction": 0.6,
+    },
+}  # fmt: skip
+# What would keep the source from being read, or the record from being known, again and again.
+_IN_THE_WAY = frozenset({"by_schedule", "restore_ours"})
+_LEANS = ("", "", "", *LEANINGS)
+# Where sets of several are wanted, QuickBooks was found to be quick before.
+_QUICK = {"limit": 16}
 # How many requests travel together; 0 lets the connector find out.
 _BATCHES = (0, 0, 1, 3)
 
@@ -68,14 +97,20 @@ class Setting:
     login: tuple[str, str]
     # Of `STAGE_FAULTS`, those that this schedule has.
     has: frozenset[str] = field(default_factory=frozenset)
+    # One of `LEANINGS`, or nothing.
+    lean: str = ""
 
 
 def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Setting:
     """The setting of a schedule; on a `disk` that another company's schedule has, beside it."""
     chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
-    has = _has(plan, chance)
+    lean = "" if plan.focus else chance.choice(_LEANS)
+    often = LEANINGS.get(lean, {})
+    has = _has(plan, chance, often)
+    if lean == "rewritten":
+        has -= _IN_THE_WAY
     clock = TrueClock(chance.choice(STARTS) if "strange_day" in has else STARTS[0])
-    options = {"without": sorted(plan.without), "focus": sorted(plan.focus)}
+    options = {"without": sorted(plan.without), "focus": sorted(plan.focus), "often": dict(often)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)
@@ -85,7 +120,8 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
         disk.begin()
     machine = Machine(disk, plan.program, company, clock, chaos, seed)
     witness = Witness(machine, keeps=plan.keeps)
-    machine.complains = witness.broke
+    machine.complains, machine.was_restored = witness.broke, witness.restored
+    machine.has_copies = "restore_ours" in has
     for connection in plan.program.flow.connections:
         if not isinstance(_connector(connection.connector), Served):
             machine.ways[connection.name] = source.transport(witness.hears)
@@ -95,15 +131,19 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     if beside:
         _found(machine.world, plan.program, company)
     _bind(machine, plan.program, books, source, chance)
+    if lean in ("slow", "alike", "rolled_back"):
+        with machine.world.store.write() as tx:
+            facts.remember(tx, company, machine.world.at(), "pace", _QUICK)
     level = chance.choice((0.0, 0.5, 1.0, 2.0))
     chaos.rates = {n: rate * level for n, rate in FAULTS.items() if n not in plan.without and chance.random() < 0.5}
+    chaos.rates |= {n: max(often[n], chaos.rates.get(n, 0)) for n in FAULTS if n in often and n not in plan.without}
     if plan.focus:
         chaos.rates = {n: rate * 2 for n, rate in FAULTS.items() if n in plan.focus}
-    return Setting(chance, clock, machine, books, source, witness, login, has)
+    return Setting(chance, clock, machine, books, source, witness, login, has, lean)
 
 
-def _has(plan: Plan, chance: random.Random) -> frozenset[str]:
-    drawn = {name: chance.random() < share for name, share in STAGE_FAULTS.items()}
+def _has(plan: Plan, chance: random.Random, often: Mapping[str, float]) -> frozenset[str]:
+    drawn = {name: chance.random() < share or name in often for name, share in STAGE_FAULTS.items()}
     if plan.focus:
         drawn = dict.fromkeys(STAGE_FAULTS, True)
     found = {name for name, happens in drawn.items() if happens and plan.allows(name)}

@@ -139,6 +139,10 @@ class Witness:
         """An older copy of our store is in place: what it no longer knows it cannot keep apart."""
         for known in (self.sets, self.frozen, self.handed, self.sent, self.asked):
             known.clear()
+        # What was looked through before may have been written since by the life that is lost.
+        for session in self.sessions.values():
+            session.scanned.clear()
+        self.note("  an older copy of our store is put back")
 
     # --- the books ---
 

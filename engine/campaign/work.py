@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from engine.campaign.check import oversleeps
@@ -18,7 +18,7 @@ from engine.runner import Runner
 from engine.store.base import Row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """Runs, sessions and marks. `befall` is what people do meanwhile."""
 
@@ -29,6 +29,8 @@ class Work:
     login: tuple[str, str]
     goes_by_schedule: bool
     befall: Callable[[], None]
+    # While the source is not told of anything, it goes on listing what is posted, and people go on changing it.
+    is_untold: bool = False
 
     def guarded(self, step: Callable[[Process], None], process: Process | None = None) -> None:
         """Take a step of a process of ours; when it dies, the next step meets a new one."""
@@ -53,7 +55,7 @@ class Work:
         self.guarded(self.run)
         self.session()
         self.guarded(self.prepare)
-        if self.chance.random() < 0.4:
+        if self.is_untold or self.chance.random() < 0.4:
             self.befall()
         else:
             self.guarded(self.tell)
@@ -69,8 +71,11 @@ class Work:
 
     def session(self) -> None:
         """Let the agent come, and look at what it left."""
-        before = self._vanished()
+        before, gone, restores = self._vanished(), self.books.removed(), self.machine.restores
+        posted = self._posted() if restores else {}
         self._visit()
+        if restores and restores == self.machine.restores:
+            self._taken_for_posted(posted, gone)
         sleeper = oversleeps(self.machine.tx, self.machine.company)
         if sleeper:
             self.witness.broke(23, sleeper)
@@ -84,6 +89,18 @@ class Work:
         """The records that are said to be gone."""
         return {row["id"] for row in self.machine.tx.rows("records_vanished", {"company": self.machine.company})}
 
+    def _posted(self) -> dict[int, str]:
+        """The object of every record that is said to be posted."""
+        scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
+        rows = self.machine.tx.rows("records_listing", scope)
+        return {row["id"]: target_of(row) for row in rows if row["state"] in ("posted", "closed")}
+
+    def _taken_for_posted(self, before: Mapping[int, str], gone: Collection[str]) -> None:
+        """What was gone before a session began is no object that a record may be found posted as."""
+        for number, target in self._posted().items():
+            if target in gone and before.get(number) != target and not self.books.has(target):
+                self.witness.broke(2, f"record {number} is said to be posted as {target}, which was gone before")
+
     def _visit(self) -> None:
         for line in self.books.visit(self.machine.handle, *self.login, self.witness):
             self.witness.note(f"  {line}")
@@ -94,6 +111,8 @@ class Work:
 
     def tell(self, process: Process) -> None:
         """Tell the source."""
+        if self.is_untold:
+            return
         _, errors = Runner(process.world).tell(self.machine.program, self.machine.company)
         for error in errors:
             self.witness.note(f"  tell: {error}")

@@ -183,7 +183,7 @@ def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, ye
 
     Example: flowctl company bind --confirm
     """
-    from engine import worklist
+    from engine import companyfile
     from engine.store import companies
 
     if confirm and release:
@@ -191,7 +191,7 @@ def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, ye
     with office.opened(home) as world:
         with world.store.read() as tx:
             companies.require(tx, company)
-            bound, asked = companies.identity(tx, company), worklist.unconfirmed(tx, company)
+            bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
         if release and bound is not None and not yes:
             name = common.clean(bound.get("company_name", ""))
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
@@ -200,9 +200,9 @@ def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, ye
             with world.store.write() as tx:
                 hand = office.hand(world, company)
                 if confirm:
-                    bound, asked = worklist.confirm(tx, hand), None
+                    bound, asked = companyfile.confirm(tx, hand), None
                 else:
-                    released = worklist.release(tx, hand, reason)
+                    released = companyfile.release(tx, hand, reason)
                     bound = None
                     office.say("released" if released else "no company file was bound; nothing was changed")
     if form == "json":

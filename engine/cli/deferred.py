@@ -35,6 +35,7 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
     with office.opened(home) as world, world.store.read() as tx:
         companies.require(tx, company)
         found = worklist.gaps(tx, company, name)
+        unsent = len(worklist.held(tx, worklist.parked(tx, company, "unknown", name), unsent=True))
     everything = {record.id: (gap.flow, record) for gap in found for record in gap.records}
     sums, repeated = _owed(everything.values())
     if form == "json":
@@ -46,6 +47,7 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
                 {"flow": flow_name, "stream": stream, "records": count, "money": texts(amounts)}
                 for flow_name, stream, count, amounts in _streams(everything.values())
             ],
+            "held_unsent": unsent,
             "gaps": [_as_json(gap, listing=listing) for gap in found],
         }
         common.echo_json(document)
@@ -65,6 +67,9 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
     total = office.money(sums)
     once = " (a record of the source that waits in several streams is counted once)" if repeated else ""
     office.say(f"{office.counted(len(everything), 'record')} deferred" + (f", {total}{once}" if total else ""))
+    if unsent:
+        count = office.counted(unsent, "record")
+        office.say(f"{count} held: QuickBooks may hold it already; nothing was sent; `flowctl status` says what to do")
     return 0
 
 

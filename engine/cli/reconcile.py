@@ -14,7 +14,7 @@ from engine.cli import common, office
 from engine.errors import FlowctlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from decimal import Decimal
 
     from engine.evidence import Span
@@ -39,6 +39,7 @@ class Given(TypedDict):
     wait: str | None
     again: tuple[str, ...]
     out: tuple[str, ...]
+    accept: tuple[str, ...]
     why: str
     form: str
 
@@ -86,6 +87,7 @@ class NothingPosts(UsageError):
 @click.option("--wait", metavar="DURATION", help="Wait for the answer of QuickBooks, at most this long: 10m.")
 @click.option("--post-again", "again", multiple=True, metavar="ID", help="Post a deleted record again (or `all`).")
 @click.option("--leave-out", "out", multiple=True, metavar="ID", help="Accept that a record was deleted (or `all`).")
+@click.option("--accept", multiple=True, metavar="ID", help="Accept what was edited in QuickBooks (or `all`).")
 @click.option("--why", default="", help="Why it was decided so; kept in the journal.")
 @common.format_option
 def command(**given: Unpack[Given]) -> int:
@@ -98,22 +100,27 @@ def command(**given: Unpack[Given]) -> int:
     """
     wait_s = _wait(given["wait"]) if given["wait"] else 0.0
     with office.opened(given["home"]) as world:
-        if given["again"] or given["out"]:
+        if given["again"] or given["out"] or given["accept"]:
             return _decide(world, given)
+        if given["why"]:
+            raise click.UsageError("--why goes with --post-again, --leave-out or --accept")
         span = _span(world, given)
         programs = _programs(world, given["company"])
         number = _ask(world, given["company"], programs, span)
-        if wait_s:
-            _await(world, given["company"], number, wait_s)
+        in_time = not wait_s or _await(world, given["company"], number, wait_s)
         with world.store.read() as tx:
             from engine.reconcile import report
 
             found = report(tx, given["company"], programs)
+        # What was asked for counts: an answer to other days says nothing of these.
+        agrees = found.agrees and in_time and found.span is not None and _days(found.span) == _days(span)
         if given["form"] == "json":
-            common.echo_json(as_json(found, everything=given["everything"]))
+            common.echo_json({**as_json(found, everything=given["everything"]), "agrees": agrees})
         else:
             _print(found, everything=given["everything"])
-    return 0 if found.agrees else 1
+            if found.span is not None and _days(found.span) != _days(span):
+                office.say(f"this is the answer for {_days(found.span)}; {_days(span)} has not been compared yet")
+    return 0 if agrees else 1
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -177,8 +184,8 @@ def _ask(world: World, company: str, programs: Mapping[str, FlowProgram], span: 
         return ask(tx, company, *span, kinds, hand.actor, hand.at)
 
 
-def _await(world: World, company: str, number: int, wait_s: float) -> None:
-    """Look again and again until the request was answered, or was replaced by another one."""
+def _await(world: World, company: str, number: int, wait_s: float) -> bool:
+    """Look again and again until the request was answered, or was replaced by another one; whether that was in time."""
     from engine.store import spans
 
     until = world.clock.monotonic() + wait_s
@@ -186,11 +193,11 @@ def _await(world: World, company: str, number: int, wait_s: float) -> None:
         with world.store.read() as tx:
             row = spans.get(tx, company, number)
         if row is None or row["state"] != "asked":
-            return
+            return True
         left = until - world.clock.monotonic()
         if left <= 0:
             office.say("QuickBooks did not answer in time; the request stays, and the next session answers it")
-            return
+            return False
         world.clock.sleep(min(_POLL_S, left))
 
 
@@ -198,30 +205,42 @@ def _await(world: World, company: str, number: int, wait_s: float) -> None:
 
 
 def _decide(world: World, given: Given) -> int:
-    """A person's word about records whose objects were deleted in the target."""
+    """A person's word about records whose objects were deleted or edited in the target."""
     from engine import worklist
-    from engine.store import companies
+    from engine.reconcile import report
+    from engine.store import companies, holdings
 
     company = given["company"]
+    both = {*given["again"]} & {*given["out"]}
+    if both or ("all" in (*given["again"], *given["out"]) and given["again"] and given["out"]):
+        raise click.UsageError("--post-again and --leave-out are given for the same records")
     hand = office.hand(world, company)
     why = common.clean(given["why"])
     missing: list[str] = []
     done: list[tuple[str, worklist.Retried]] = []
+    programs = _programs(world, company) if given["accept"] else {}
     with world.store.write() as tx:
         companies.require(tx, company)
-        for word, ids, decide in (
-            ("left out", given["out"], worklist.leave_out),
-            ("to be posted again", given["again"], worklist.post_again),
+        gone = {row["id"] for row in worklist.parked(tx, company, "vanished")}
+        clashes = worklist.clashes(tx, company) if given["out"] else set()
+        for word, ids, decide, waiting in (
+            ("left out", given["out"], worklist.leave_out, gone if "all" in given["out"] else gone | clashes),
+            ("to be posted again", given["again"], worklist.post_again, gone),
         ):
-            rows, unknown = _meant(tx, company, ids)
+            rows, unknown = _meant(tx, company, ids, waiting)
             missing += unknown
             done.append((word, decide(tx, hand, rows, why)))
+        shown = report(tx, company, programs).shown if given["accept"] else {}
+        rows, unknown = _meant(tx, company, given["accept"], {*shown, *holdings.edited(tx, company)})
+        missing += unknown
+        done.append(("accepted as it is", worklist.accept(tx, hand, rows, why, shown)))
     moved = {word: [_object_of(row) for row in retried.moved] for word, retried in done}
     refused = [(row, text) for _, retried in done for row, text in retried.refused]
     if given["form"] == "json":
         left = [{**_object_of(row), "state": row["state"], "why": text} for row, text in refused]
-        left_out, again = moved.values()
-        document = {"left_out": left_out, "post_again": again, "refused": left, "not_found": missing}
+        left_out, again, accepted = moved.values()
+        kept = {"left_out": left_out, "post_again": again, "accepted": accepted}
+        document = {**kept, "refused": left, "not_found": missing}
         common.echo_json({"company": company, **document})
     else:
         for word, retried in done:
@@ -235,13 +254,12 @@ def _decide(world: World, given: Given) -> int:
     return 1 if missing or refused else 0
 
 
-def _meant(tx: Tx, company: str, ids: Sequence[str]) -> tuple[list[Row], list[str]]:
+def _meant(tx: Tx, company: str, ids: Sequence[str], waiting: Collection[int]) -> tuple[list[Row], list[str]]:
     """The records that are meant: of those that share an id, the ones that wait for a decision."""
     from engine import worklist
 
-    waiting = {row["id"]: row for row in worklist.parked(tx, company, "vanished")} if ids else {}
     if "all" in ids:
-        return list(waiting.values()), []
+        return [row for number in sorted(waiting) if (row := tx.one("record_get", {"id": number})) is not None], []
     rows: dict[int, Row] = {}
     missing = []
     for name in ids:
@@ -289,7 +307,8 @@ def _print(found: Report, *, everything: bool) -> None:
     if found.problem:
         office.say(f"QuickBooks could not answer the newest request: {found.problem}")
     if found.asked is not None:
-        office.say(f"asked for {_days(found.asked)}; the next Web Connector session answers, then run this again")
+        text = "a newer answer comes" if found.span is not None else "the answer comes"
+        office.say(f"asked for {_days(found.asked)}; {text} with the next Web Connector session")
 
 
 def _verdict(found: Report) -> str:
@@ -366,8 +385,9 @@ def _vanished(found: Report) -> None:
     click.echo(f"  do: flowctl reconcile --post-again ID{where}, or flowctl reconcile --leave-out ID{where}")
 
 
-def _days(span: Span) -> str:
-    return f"{span.first_on} to {span.last_on}"
+def _days(span: Span | tuple[date, date]) -> str:
+    first, last = span if isinstance(span, tuple) else (span.first_on, span.last_on)
+    return f"{first} to {last}"
 
 
 def as_json(found: Report, *, everything: bool) -> dict[str, object]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from engine.cli import common, office
 from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.store.base import Row, Tx
+    from engine.worklist import Retried
 
 
 class Given(TypedDict):
@@ -30,10 +36,13 @@ class Given(TypedDict):
 class OneRecord(UsageError):
     """A person's word is about one record."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, rows: Sequence[Row]) -> None:
+        named = ", ".join(f"{row['id']} is {row['stream']}/{common.clean(row['source_id'])}" for row in rows[:10])
         super().__init__(
-            f"this fits {office.counted(count, 'record')}, and --not-there and --there speak of one",
-            hint="name it by its number; `flowctl status` and the alerts show it",
+            f"this fits {office.counted(len(rows), 'record')}, and --not-there and --there speak of one",
+            hint=f"name it by its number: {named}"
+            if rows
+            else "name it by its number, its id in the source, or its reference",
         )
 
 
@@ -69,15 +78,21 @@ def _declare(given: Given) -> int:
     from engine.store import companies
 
     company, target_id = given["company"], given["found"]
+    name = office.flow(given["flow"]).name if given["flow"] else ""
     if target_id is not None and not re.fullmatch(r"[0-9A-Fa-f-]{1,64}", target_id):
         raise click.UsageError("--there takes a TxnID or ListID as QuickBooks shows it, such as 1A2B-1234567890")
     with office.opened(given["home"]) as world:
         with world.store.read() as tx:
             companies.require(tx, company)
             rows, _ = worklist.chosen(tx, company, given["records"])
-        if len(rows) != 1:
-            raise OneRecord(len(rows))
-        row = rows[0]
+            rows = [row for row in rows if not name or row["flow"] == name]
+            # A bill and its payment have the same id in the source; a word is taken of one that waits for it.
+            held = worklist.held(tx, rows)
+        if rows and not held:
+            raise worklist.NotHeld(rows[0])
+        if len(held) != 1:
+            raise OneRecord(held)
+        row = held[0]
         place = f"{row['flow']}/{row['stream']}/{common.clean(row['source_id'])}"
         what = f"posted as {target_id}" if target_id else "not there, and post it again"
         if not given["yes"]:  # asked outside a transaction: a person takes time
@@ -107,22 +122,42 @@ def _retry(given: Given) -> int:
         else:
             rows = worklist.parked(tx, company, state or "failed", name)
         done = worklist.retry(tx, office.hand(world, company), rows, common.clean(given["reason"]))
+        left = _beside(tx, company, records, done)
+    refusals = [(row, why) for row, why in done.refused if row["id"] not in left]
     if given["form"] == "json":
         moved = [
             {"id": r["id"], "flow": r["flow"], "stream": r["stream"], "source_id": r["source_id"]} for r in done.moved
         ]
-        refused = [{"id": r["id"], "state": r["state"], "why": why} for r, why in done.refused]
-        common.echo_json({"company": company, "retried": moved, "refused": refused, "not_found": missing})
+        refused = [{"id": r["id"], "state": r["state"], "why": why} for r, why in refusals]
+        stay = [{"id": r["id"], "state": r["state"]} for r, _ in done.refused if r["id"] in left]
+        document = {"retried": moved, "left": stay, "refused": refused, "not_found": missing}
+        common.echo_json({"company": company, **document})
     else:
         for row in done.moved:
             click.echo(f"{row['flow']}/{row['stream']}/{common.clean(row['source_id'])}: pending again")
-    for row, why in done.refused:
+    for row, why in refusals:
         place = f"{row['flow']}/{row['stream']}/{row['source_id']}"
         office.say(f"refused: {place} is {row['state']}: {why}")
     for text in missing:
         office.say(f"error: there is no record `{text[:80]}` in {company}")
-    left = len(done.refused)
-    office.say(f"{office.counted(len(done.moved), 'record')} pending again" + (f", {left} refused" if left else ""))
+    told = office.counted(len(done.moved), "record") + " pending again"
+    if left:
+        told += f", {office.counted(len(left), 'other')} of the same name left as they are"
+    office.say(told + (f", {len(refusals)} refused" if refusals else ""))
     if done.moved:
         office.say("`flowctl serve` prepares them by itself; `flowctl run FLOW` does it now")
-    return 1 if missing or done.refused else 0
+    return 1 if missing or refusals else 0
+
+
+def _beside(tx: Tx, company: str, names: Sequence[str], done: Retried) -> set[int]:
+    """Those that only share a name with one that is tried again: a bill and its payment have the same id."""
+    from engine import worklist
+
+    moved = {row["id"] for row in done.moved}
+    refused = {row["id"] for row, _ in done.refused}
+    left: set[int] = set()
+    for name in names:
+        meant = {row["id"] for row in worklist.chosen(tx, company, [name])[0]}
+        if meant & moved:
+            left |= meant & refused
+    return left

@@ -48,6 +48,11 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo("")
         rows = [(s.flow, s.stream, s.state, s.records, office.money(s.money)) for s in found.states]
         common.table(rows, ["flow", "stream", "state", "records", "money"])
+    if found.unsent:
+        # Their state is `unknown`, which otherwise says that something was sent.
+        click.echo(
+            f"unknown, held: {office.counted(found.unsent, 'record')}, QuickBooks may hold it already; nothing was sent"
+        )
     click.echo("")
     for run in found.runs:
         ended = f"{run.outcome} {age(clock, run.ended_at)} ago" if run.ended_at else "is running, or was cut off"

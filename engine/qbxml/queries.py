@@ -55,7 +55,7 @@ def list_query(  # noqa: PLR0913
     active: Active = "All",
     names: Sequence[str] = (),
     list_ids: Sequence[str] = (),
-    modified: tuple[datetime, datetime] | None = None,
+    modified: tuple[datetime, datetime | None] | None = None,
     only: Sequence[str] | None = None,
 ) -> bytes:
     """Ask for a list of names, for those with the full `names`, or for those with the `list_ids`.
@@ -69,7 +69,7 @@ def list_query(  # noqa: PLR0913
         active: inactive names are wanted by default, so that "inactive" and "missing" can be told apart.
         names: full names to look up; a missing one gives code 500 while those found are still returned.
         list_ids: ids to look up, in the same way.
-        modified: only what was changed between these moments, inclusive; local times, as in `TxnFilter`.
+        modified: only what was changed between these moments, inclusive, or since the first; as in `TxnFilter`.
         only: element names to return instead of those in `LIST_FIELDS`; empty for everything.
     """
     request = f"{kind}QueryRq"
@@ -99,7 +99,7 @@ class TxnFilter:
     txn_ids: tuple[str, ...] = ()
     ref_numbers: tuple[str, ...] = ()
     dates: tuple[date, date] | None = None
-    modified: tuple[datetime, datetime] | None = None
+    modified: tuple[datetime, datetime | None] | None = None
     entity: str = ""
     max_returned: int | None = None
 
@@ -154,9 +154,13 @@ def _dates(which: TxnFilter) -> list[str]:
     return []
 
 
-def _moments(modified: tuple[datetime, datetime]) -> str:
-    start, end = (moment.replace(tzinfo=None, microsecond=0).isoformat() for moment in modified)
-    return _element("FromModifiedDate", start) + _element("ToModifiedDate", end)
+def _moments(modified: tuple[datetime, datetime | None]) -> str:
+    names = ("FromModifiedDate", "ToModifiedDate")
+    return "".join(
+        _element(name, moment.replace(tzinfo=None, microsecond=0).isoformat())
+        for name, moment in zip(names, modified, strict=True)
+        if moment is not None
+    )
 
 
 def _entity(request: str, list_id: str) -> list[str]:

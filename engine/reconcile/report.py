@@ -6,23 +6,28 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import sha256
 from typing import Literal
 
-from engine import holdings, pipeline, worklist
+from engine import holdings as looking
+from engine import pipeline, worklist
 from engine.clock import from_iso
 from engine.evidence import Figures, Span
+from engine.jsontext import plain
 from engine.money import ZERO
 from engine.program import FlowProgram
 from engine.reconcile import sides
 from engine.reconcile.sides import Names, Ours
-from engine.store import companies, spans
+from engine.store import companies, holdings, spans
 from engine.store.base import Row, Tx
+from engine.store.holdings import Accepted
 
-Code = Literal["missing", "edited", "changed", "twice", "unknown_there", "stranger", "settled", "noted"]
+Code = Literal["missing", "edited", "changed", "twice", "unknown_there", "stranger", "settled", "noted", "accepted"]
 TABLES = ("party", "account", "month", "kind")
 # What is told beside the differences: both sides agree in money, or a person has made them agree.
-_NOTES = frozenset({"settled", "noted"})
+_NOTES = frozenset({"settled", "noted", "accepted"})
 _NO_NAME = "(none)"
+_ACCEPTED = "nothing: a person has accepted it as it is"
 _PLACE = ("flow", "stream", "source_id")
 
 
@@ -90,6 +95,7 @@ class Report:
 
     `compared` counts our records, `others` the objects of the target that are none of ours, `since` what was posted or
     changed there after it was read. `asked` is the request that waits, `problem` why a newer one could not be answered.
+    `shown` is what the target shows of records that were edited there, by number, until a person accepts it.
     """
 
     company: str
@@ -106,6 +112,7 @@ class Report:
     compared: int = 0
     others: int = 0
     since: int = 0
+    shown: Mapping[int, Accepted] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool:
@@ -129,7 +136,7 @@ def report(tx: Tx, company: str, programs: Mapping[str, FlowProgram], span: int 
         company,
         asked=spans.span_of(waits) if waits is not None else None,
         problem=str(failed["problem"]) if failed is not None and newer else "",
-        halted=holdings.halted(tx, company) or "",
+        halted=looking.halted(tx, company) or "",
         vanished=tuple(worklist.parked(tx, company, "vanished")),
     )
     connector = sides.countable(tx, company)
@@ -154,13 +161,17 @@ class _Comparison:
     currencies: dict[str, int] = field(default_factory=dict)
     compared: int = 0
     since: int = 0
+    prints: dict[str, str] = field(default_factory=dict)
+    shown: dict[int, Accepted] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = Names(self.tx, self.known.company)
 
     def run(self, ours: Iterable[Ours]) -> Report:
         """Compare everything."""
-        books = {item.target_id: self.names.named(item) for item in spans.figures(self.tx, self.row["id"])}
+        told = spans.figures(self.tx, self.row["id"])
+        self.prints = {item.target_id: _print_of(item) for item in told}
+        books = {item.target_id: self.names.named(item) for item in told}
         found: set[str] = set()
         records: set[int] = set()
         for item in ours:
@@ -190,6 +201,7 @@ class _Comparison:
             self.compared,
             others,
             self.since,
+            self.shown,
         )
 
     # --- one record ----------------------------------------------------------------------------------------------------
@@ -222,12 +234,14 @@ class _Comparison:
         if books is None and self._within(journal):
             self._found(base, "missing", *self._missing(item))
         elif edited and not agreed and books is not None:
-            self._found(base, "edited", *_edited(journal, books))
+            self._edited(item, base, journal, books)
         elif item.differences and not agreed:
-            text = "; ".join(item.differences)
-            self._found(
-                base, "noted", f"changed in QuickBooks, the figures are the same: {text}", "nothing, if it is right"
-            )
+            text = f"changed in QuickBooks, the figures are the same: {'; '.join(item.differences)}"
+            if holdings.unaccepted(item.record, item.differences):
+                do = f"nothing, if it is right: `flowctl reconcile --accept {self._named(item)}` says so"
+                self._found(base, "noted", text, do)
+            else:
+                self._found(base, "accepted", text, _ACCEPTED)
         if not item.changed or item.record["state"] == "vanished":
             return
         if agreed and edited:
@@ -237,13 +251,34 @@ class _Comparison:
         what = "; ".join(_changes(journal, source)) or "not its figures"
         if item.unclear:
             what = f"{what} (its accounts are not known: {item.unclear})" if item.record["newest"] else item.unclear
-        becomes, do = sides.becomes(item)
+        becomes, do = sides.becomes(item, self._where())
         same = _same(journal, source) and not item.unclear
-        code: Code = "noted" if same else "changed"
+        code: Code = "noted" if same or sides.left_out(item) else "changed"
         self._found(base, code, f"the source changed after it was posted: {what}; {becomes}", do)
 
+    def _edited(self, item: Ours, base: Difference, journal: Figures, books: Figures) -> None:
+        """A person changed it there; perhaps that was accepted, as it is now."""
+        what = _what_was_edited(journal, books)
+        figures = self.prints[item.target_id]
+        if item.accepted is not None and _is_accepted(item.accepted, figures, journal, books):
+            self._found(base, "accepted", what, _ACCEPTED)
+            return
+        self.shown[item.record["id"]] = Accepted((), _there(journal, books), figures)
+        do = (
+            "put it back in QuickBooks, or correct the source to match, or accept it as it is with "
+            f"`flowctl reconcile --accept {self._named(item)}`; flowctl never overwrites what a person entered there"
+        )
+        self._found(base, "edited", what, do)
+
+    def _named(self, item: Ours) -> str:
+        """A record as a command takes it."""
+        return f"{shlex.quote(item.record['source_id'])}{self._where()}"
+
+    def _where(self) -> str:
+        return "" if self.known.company == "main" else f" --company {shlex.quote(self.known.company)}"
+
     def _missing(self, item: Ours) -> tuple[str, str]:
-        where = "" if self.known.company == "main" else f" --company {shlex.quote(self.known.company)}"
+        where = self._where()
         if item.record["state"] == "vanished":
             command = f"flowctl reconcile{where}"
             name = shlex.quote(item.record["source_id"])
@@ -380,13 +415,46 @@ def _changes(one: Figures, other: Figures) -> list[str]:
     ]
 
 
-def _edited(journal: Figures, books: Figures) -> tuple[str, str]:
-    """What a person changed there, and what to do."""
+def _what_was_edited(journal: Figures, books: Figures) -> str:
+    """What a person changed there."""
     told = "; ".join(_changes(journal, books))
     if journal.total and not books.total:
         told = f"{told} (voided?)"
-    do = "put it back in QuickBooks, or correct the source to match; flowctl never overwrites what a person entered there"
-    return f"edited in QuickBooks after it was posted: {told}", do
+    return f"edited in QuickBooks after it was posted: {told}"
+
+
+def _there(journal: Figures, books: Figures) -> dict[str, str]:
+    """What the books say otherwise, in the words and forms in which the look at our own writes says it."""
+    pairs = {
+        "amount": (f"{abs(journal.total):.2f}", f"{abs(books.total):.2f}"),
+        "date": (journal.dated_on, books.dated_on),
+        "number": (journal.reference, books.reference if journal.reference else ""),
+        "party": (journal.party, books.party),
+    }
+    return {name: there for name, (here, there) in pairs.items() if there and here.casefold() != there.casefold()}
+
+
+def _is_accepted(accepted: Accepted, figures: str, journal: Figures, books: Figures) -> bool:
+    """Whether what the books show now is what a person has accepted."""
+    if accepted.figures:
+        return accepted.figures == figures
+    # The books were not asked when it was accepted: then what was seen of it counts, and an amount with its accounts.
+    there = _there(journal, books)
+    return (
+        bool(there)
+        and all(
+            any(text.replace("`", "").startswith(f"{name} {value} there, ") for text in accepted.differences)
+            for name, value in there.items()
+        )
+        and ("amount" in there or dict(journal.accounts) == dict(books.accounts))
+    )
+
+
+def _print_of(figures: Figures) -> str:
+    """The same text for the same figures; by ListID, so that a rename changes nothing."""
+    shares = [[name, f"{amount:f}"] for name, amount in sorted(figures.accounts)]
+    told = [figures.party, figures.reference, figures.dated_on, f"{figures.total:f}", shares]
+    return sha256(plain(told).encode()).hexdigest()
 
 
 def _unaccounted(record: Row | None) -> tuple[Code, str, str]:

@@ -15,8 +15,9 @@ from engine.evidence import Countable, Figures
 from engine.lookups import Resolver
 from engine.program import FlowProgram, StreamProgram
 from engine.qbxml import freeze_request
-from engine.store import companies, lists, outbox, records
+from engine.store import companies, holdings, lists, outbox, records
 from engine.store.base import Row, Tx
+from engine.store.holdings import Accepted
 
 # The account of what cannot be written as it is now.
 UNKNOWN_ACCOUNT = "(not known)"
@@ -36,6 +37,7 @@ class Ours:
     target_id: str
     kind: str
     differences: tuple[str, ...]
+    accepted: Accepted | None
     journal: Figures
     source: Figures
     newer: Figures | None = None
@@ -232,7 +234,8 @@ def _ours(row: Row, change: Row | None, written: Written, sources: Sources, read
         row,
         row["target_id"],
         row["kind"],
-        tuple(json.loads(row["differences"])),
+        holdings.differences(row),
+        holdings.accepted(row),
         journal,
         source,
         newest if before and len(before) < len(chain) else None,
@@ -243,9 +246,19 @@ def _ours(row: Row, change: Row | None, written: Written, sources: Sources, read
     )
 
 
-def becomes(item: Ours) -> tuple[str, str]:
-    """What becomes of a change in the source, and what a person should do."""
+def left_out(item: Ours) -> bool:
+    """Whether a person has left out the change that the source wants."""
     change = item.change
+    if change is None or change["state"] != "skipped":
+        return False
+    return any(reason.code == "left_out" for reason in records.load_reasons(change))
+
+
+def becomes(item: Ours, where: str) -> tuple[str, str]:
+    """What becomes of a change in the source, and what a person should do; `where` names the company to a command."""
+    change = item.change
+    if left_out(item):
+        return "a person left the change out", "nothing: what is in QuickBooks stands"
     if change is None or change["state"] in ("posted", "closed", "skipped", "vanished"):
         return "the flow does not send changes of it", "correct the entry in QuickBooks by hand"
     if change["state"] in ("pending", "intended", "sent"):
@@ -253,4 +266,4 @@ def becomes(item: Ours) -> tuple[str, str]:
     reasons = records.load_reasons(change)
     said = "; ".join(reason.message for reason in reasons) or "its outcome is not known"
     hints = "; ".join(dict.fromkeys(reason.hint for reason in reasons if reason.hint))
-    return f"the change is {change['state']}: {said}", hints or f"run `flowctl retry {change['id']}`"
+    return f"the change is {change['state']}: {said}", hints or f"run `flowctl retry {change['id']}{where}`"

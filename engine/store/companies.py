@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from engine.contract import Binding, Json, Login
 from engine.errors import UnknownName
+from engine.store import facts, holdings
 from engine.store.base import Row, Tx
 from engine.vault import SealBroken, Vault
 
@@ -160,10 +161,21 @@ def identity(tx: Tx, company: str) -> Json | None:
 
 
 def bind(tx: Tx, company: str, value: Json, at: str) -> None:
-    """Bind the company to a company file; a binding that exists stays."""
+    """Bind the company to a company file; a binding that exists stays. What was written there earlier counts again."""
+    if identity(tx, company) is None:
+        holdings.take_up(tx, company, _file_of(value))
     tx.run("identity_put", {"company": company, "identity": json.dumps(dict(value)), "at": at})
 
 
 def unbind(tx: Tx, company: str) -> None:
-    """Release the company from its company file; the next contact binds it anew."""
+    """Release the company from its company file; the next contact binds it anew, and what was written is not looked for."""
+    bound = identity(tx, company)
+    if bound is not None:
+        holdings.put_aside(tx, company, _file_of(bound))
+        facts.forget_file(tx, company)
     tx.run("identity_delete", {"company": company})
+
+
+def _file_of(value: Json) -> str:
+    """What tells one company file from another: its FileID, else where it lies."""
+    return str(value.get("file_id") or value.get("path") or value.get("company_name") or "").strip("{} ").casefold()

@@ -27,3 +27,8 @@ def remember(tx: Tx, company: str, at: str, name: str, value: Json) -> None:
 def forget(tx: Tx, company: str, name: str) -> None:
     """Remember it no longer."""
     tx.run("fact_drop", {"company": company, "name": name})
+
+
+def forget_file(tx: Tx, company: str) -> None:
+    """Forget all that was learnt of the company file: the next one is looked through from the start."""
+    tx.run("facts_forget", {"company": company})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from engine.contract import Operation
@@ -13,6 +15,8 @@ from engine.store import outbox
 from engine.store.base import Row, Tx
 
 _IDS = ("TxnID", "ListID")
+# In place of a record's number: the marker is no record's.
+_STRANGER = -1
 
 
 def posted(tx: Tx, company: str, at: str, record: Row, operation: Row, receipt: Mapping[str, str]) -> None:
@@ -102,6 +106,57 @@ def differences(row: Row) -> tuple[str, ...]:
     return tuple(json.loads(row["differences"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a person let pass of the changes that somebody made to an object in the target.
+
+    `differences` are the texts of `Seen`. `there` is what the books showed in place of what was posted, by `amount`,
+    `date`, `number` and `party`, and `figures` a fingerprint of all that they showed; both empty when nobody had asked.
+    """
+
+    differences: tuple[str, ...] = ()
+    there: Mapping[str, str] = field(default_factory=dict)
+    figures: str = ""
+
+    def covers(self, difference: str) -> bool:
+        """Whether it was let pass, in this text, or as the books showed it."""
+        if difference in self.differences:
+            return True
+        name, _, rest = difference.partition(" ")
+        value = self.there.get(name, "")
+        return bool(value) and rest.replace("`", "").startswith(f"{value} there, ")
+
+
+def accepted(row: Row) -> Accepted | None:
+    """What a person let pass, or None."""
+    if not row["accepted"]:
+        return None
+    data = json.loads(row["accepted"])
+    return Accepted(tuple(data["differences"]), data["there"], data["figures"])
+
+
+def accept(tx: Tx, row: Row, passed: Accepted | None) -> None:
+    """Keep what a person let pass in place of what was kept before."""
+    text = ""
+    if passed is not None:
+        data = {"differences": list(passed.differences), "there": dict(passed.there), "figures": passed.figures}
+        text = plain(data)
+    scope = {name: row[name] for name in ("company", "target_id", "record_id")}
+    tx.run("holding_accepted", {**scope, "accepted": text})
+
+
+def unaccepted(row: Row, found: Sequence[str]) -> tuple[str, ...]:
+    """The differences among these that nobody has let pass."""
+    passed = accepted(row)
+    return tuple(text for text in found if passed is None or not passed.covers(text))
+
+
+def edited(tx: Tx, company: str) -> set[int]:
+    """The records whose objects were changed in the target as nobody has accepted yet."""
+    rows = tx.rows("holdings_edited", {"company": company})
+    return {int(row["record_id"]) for row in rows if unaccepted(row, differences(row))}
+
+
 def holding(tx: Tx, row: Row) -> Holding:
     """A row as connectors see it."""
     written: Operation | None = None
@@ -111,6 +166,22 @@ def holding(tx: Tx, row: Row) -> Holding:
     return Holding(
         row["target_id"], row["kind"], int(row["seq"]), row["edit_sequence"], written, row["state"] == "there"
     )
+
+
+def _may_be_ours(guid: str) -> bool:
+    """Whether a marker can be one that is made here: a UUID of version 5."""
+    return len(guid) == 36 and guid[14] == "5" and guid[19] in "89ab"
+
+
+def put_aside(tx: Tx, company: str, file: str) -> None:
+    """What is there is in a company file that is not asked any more; `file` knows it again. A seen one counts anew."""
+    tx.run("holdings_away", {"company": company, "file": file})
+    tx.run("sightings_forget", {"company": company})
+
+
+def take_up(tx: Tx, company: str, file: str) -> None:
+    """The company file is asked again: what was put aside with it counts as before."""
+    tx.run("holdings_home", {"company": company, "file": file})
 
 
 def see(tx: Tx, company: str, at: str, sightings: Sequence[Sighting]) -> None:
@@ -127,7 +198,9 @@ def see(tx: Tx, company: str, at: str, sightings: Sequence[Sighting]) -> None:
                 s.dated_on,
                 s.edit_sequence,
                 plain(dict(s.data)),
+                None if s.total is None else str(s.total),
                 at,
+                None if _may_be_ours(s.guid) else _STRANGER,
             )
             for s in sightings
         ],
@@ -144,4 +217,6 @@ def sighting(row: Row) -> Sighting:
         json.loads(row["data"]),
         row["reference"],
         row["dated_on"],
+        None if row["total"] is None else Decimal(row["total"]),
+        row["seen_at"],
     )

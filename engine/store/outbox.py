@@ -50,11 +50,21 @@ def add(tx: Tx, company: str, at: str, operations: Sequence[NewOperation]) -> No
     )  # fmt: skip
 
 
-def ready(tx: Tx, company: str, at: str, limit: int, connection: str = "") -> list[Row]:
-    """The operations to send next; empty while a message set is unsettled."""
+def ready(
+    tx: Tx,
+    company: str,
+    at: str,
+    limit: int,
+    connection: str = "",
+    *,
+    without: Sequence[str] = (),
+    later: Sequence[str] = (),
+) -> list[Row]:
+    """The operations to send next; empty while a message set is unsettled. Requests `without` and ids `later` stay."""
     if tx.one("set_unsettled", {"company": company}):
         return []
     scope = {"company": company, "at": at, "limit": limit, "connection": connection}
+    scope |= {"without": json.dumps(list(without)), "later": json.dumps(list(later))}
     return _with_base(tx, tx.rows("operations_next", scope))
 
 
@@ -72,7 +82,14 @@ def unsettled(tx: Tx, company: str) -> MessageSet | None:
     members = _with_base(tx, tx.rows("operations_of_set", {"set_id": row["id"]}))
     operations = tuple(operation_of(item) for item in members)
     return MessageSet(
-        row["id"], bytes(row["body"]), row["sha256"], operations, row["state"], row["ticket_hash"], row["attempts"]
+        id=row["id"],
+        body=bytes(row["body"]),
+        sha256=row["sha256"],
+        operations=operations,
+        state=row["state"],
+        ticket_hash=row["ticket_hash"],
+        attempts=row["attempts"],
+        sent_at=from_iso(row["sent_at"]),
     )
 
 
@@ -155,3 +172,10 @@ def operation_of(row: Row) -> Operation:
 def _with_base(tx: Tx, rows: list[Row]) -> list[Row]:
     """Modifies with what they change; everything else as it is."""
     return [{**dict(row), "base": base_of(tx, row)} if row["target_id"] else row for row in rows]
+
+
+def held(tx: Tx, record_id: int) -> Row | None:
+    """The operation of a record that waits for a person's word, or None."""
+    record = tx.one("record_get", {"id": record_id})
+    operation = tx.one("operation_get", {"id": record["operation_id"]}) if record and record["operation_id"] else None
+    return operation if operation is not None and operation["state"] == "held" else None

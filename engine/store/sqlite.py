@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from engine.errors import Bug, StoreBusy, StoreDamaged
+from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.store.base import Params, Row, statements
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -223,9 +223,16 @@ def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to the newest version; each migration commits with its own version number, or not at all."""
+    """Bring the schema to the newest version; each migration commits with its own version number, or not at all.
+
+    Raises:
+        StoreTooNew: the schema is newer than any that is known here.
+    """
     current = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number, scripts in _migrations():
+    migrations = _migrations()
+    if migrations and current > migrations[-1][0]:
+        raise StoreTooNew("this store was made by a newer flowctl")
+    for number, scripts in migrations:
         if number <= current:
             continue
         connection.execute("BEGIN IMMEDIATE")

@@ -117,8 +117,8 @@ def two_sets_in_flight(patch: pytest.MonkeyPatch) -> None:
 
         return turn
 
-    def ready(tx: Any, company: str, at: str, limit: int, connection: str = "") -> Any:
-        scope = {"company": company, "at": at, "limit": limit, "connection": connection}
+    def ready(tx: Any, company: str, at: str, limit: int, connection: str = "", **_: Any) -> Any:
+        scope = {"company": company, "at": at, "limit": limit, "connection": connection, "without": "[]", "later": "[]"}
         return tx.rows("operations_next", scope)
 
     doctored(patch, conduct, "next_turn", wrapped)
@@ -153,7 +153,7 @@ def hresult_is_failed(patch: pytest.MonkeyPatch) -> None:
         unsettled = ctx.desk.operations.unsettled(ctx.company)
         if state.flight.kind != "write" or unsettled is None:
             return original(ctx, state, hresult, message)
-        outcomes = recovery.refused_whole(unsettled, message)
+        outcomes = tuple(OperationOutcome(operation.id, "failed") for operation in unsettled.operations)
         return conduct.commit(ctx, dataclasses.replace(state, flight=None), unsettled, outcomes, message)
 
     original = conduct.failed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,16 @@ def test_wrong_key(cli: Cli) -> None:
     assert doctor.status == 1
     assert "FAIL  secrets: some secrets are sealed with another key: " in doctor.out
     assert cli("status", env=other).status == 0
+
+
+def test_a_store_of_a_newer_flowctl(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    with closing(sqlite3.connect(cli.home / "flowctl.db")) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    assert cli("status").text() == (
+        "[2]\n--\nerror: this store was made by a newer flowctl\n"
+        "  hint: update flowctl, or put back the copy from before the upgrade\n"
+    )
 
 
 def test_lost_key_is_not_replaced(cli: Cli) -> None:

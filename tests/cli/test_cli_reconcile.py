@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from engine.desk import StoreOutbox
 from engine.passwords import hash_password
 from engine.program import FlowProgram
 from engine.runner import Runner
-from engine.store import companies, facts
+from engine.store import companies, facts, work
 from engine.world import World
 from tests.cli.cli_kit import Cli, Ran
 from tests.cli.shelf import AT, shelf
@@ -115,7 +116,7 @@ def test_both_sides_agree_to_the_cent(stage: Stage) -> None:
     asked = stage.cli("reconcile", *SPAN)
     assert asked.text() == (
         "[1]\nmain: QuickBooks has not answered yet\n--\n"
-        "asked for 2000-01-01 to 2099-12-31; the next Web Connector session answers, then run this again\n"
+        "asked for 2000-01-01 to 2099-12-31; the answer comes with the next Web Connector session\n"
     )
     stage.session()
     ran = stage.cli("reconcile", *SPAN, "--format", "json", "--all")
@@ -145,12 +146,38 @@ def test_both_sides_agree_to_the_cent(stage: Stage) -> None:
     assert text.out.endswith(f"both sides agree: {there.count} records compared\n")
 
 
+def test_the_answer_for_other_days_says_nothing_of_these(stage: Stage) -> None:
+    assert stage.reconcile().status == 0
+    other = stage.cli("reconcile", "--from", "2020-01-01", "--to", "2020-12-31")
+    assert other.status == 1
+    assert other.err == (
+        "asked for 2020-01-01 to 2020-12-31; a newer answer comes with the next Web Connector session\n"
+        "this is the answer for 2000-01-01 to 2099-12-31; 2020-01-01 to 2020-12-31 has not been compared yet\n"
+    )
+    late = stage.cli("reconcile", "--from", "2020-01-01", "--to", "2020-12-31", "--wait", "1s", "--format", "json")
+    assert (late.status, json.loads(late.out)["agrees"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--post-again", "all", "--leave-out", "x"), "--post-again and --leave-out are given for the same records"),
+        (("--post-again", "x", "--leave-out", "x"), "--post-again and --leave-out are given for the same records"),
+        (("--why", "because"), "--why goes with --post-again, --leave-out or --accept"),
+    ],
+)
+def test_words_that_contradict_each_other(stage: Stage, given: tuple[str, ...], says: str) -> None:
+    ran = stage.cli("reconcile", *given)
+    assert (ran.status, ran.out) == (2, "")
+    assert says in ran.err
+
+
 def test_waiting_for_the_answer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     late = stage.cli("reconcile", *SPAN, "--wait", "1s")
     assert late.text() == (
         "[1]\nmain: QuickBooks has not answered yet\n--\n"
         "QuickBooks did not answer in time; the request stays, and the next session answers it\n"
-        "asked for 2000-01-01 to 2099-12-31; the next Web Connector session answers, then run this again\n"
+        "asked for 2000-01-01 to 2099-12-31; the answer comes with the next Web Connector session\n"
     )
     monkeypatch.setattr(SystemClock, "sleep", lambda _clock, _seconds: stage.session())
     ran = stage.cli("reconcile", *SPAN, "--wait", "10m")
@@ -174,8 +201,8 @@ def test_the_whole_report_of_an_edit(stage: Stage) -> None:
         f"  source {bill.amount:,f}  posted {bill.amount:,f}  QuickBooks {bill.amount + 1000000:,f} USD\n"
         f"  edited in QuickBooks after it was posted: amount {bill.amount:,f} -> {bill.amount + 1000000:,f}; "
         f"account {account} {more:,f} -> {more + 1000000:,f}\n"
-        "  do: put it back in QuickBooks, or correct the source to match; "
-        "flowctl never overwrites what a person entered there\n"
+        "  do: put it back in QuickBooks, or correct the source to match, or accept it as it is with "
+        f"`flowctl reconcile --accept {source_id}`; flowctl never overwrites what a person entered there\n"
         "\nvendor "
     )
     assert re.findall(r"^(\w+) +currency +source +posted +QuickBooks +difference$", rest, re.MULTILINE) == [
@@ -225,6 +252,54 @@ def test_a_bill_that_a_user_edited_in_quickbooks(stage: Stage) -> None:
     shown = stage.cli("reconcile", *SPAN)
     assert "DIFFERS: ramp_to_quickbooks/bills/" in shown.out
     assert "1 difference: " in shown.out
+
+
+def _look(stage: Stage) -> None:
+    """The hourly look, now."""
+    with stage.world.store.write() as tx:
+        tx.run("fact_drop", {"company": "main", "name": "check"})
+    stage.session()
+
+
+def _edited_alerts(stage: Stage) -> list[str]:
+    with stage.world.store.read() as tx:
+        return [row["message"] for row in work.alerts(tx, "main") if row["kind"] == "edited"]
+
+
+@pytest.mark.parametrize("order", ["looked_first", "asked_first"])
+def test_an_edit_that_is_right_is_accepted_as_it_is(stage: Stage, order: str) -> None:
+    bill, source_id = stage.bill()
+    more = bill.amount + Decimal("5.00")
+    user_edits(stage.books.company, bill.txn_id, amount=more)
+    if order == "looked_first":
+        _look(stage)
+        assert len(_edited_alerts(stage)) == 1
+    else:
+        assert stage.reconcile().status == 1
+    done = stage.cli("reconcile", "--accept", source_id, "--why", "a late fee")
+    assert done.text() == f"[0]\n{FLOW}/bills/{source_id}: accepted as it is\n--\n1 record decided\n"
+    _look(stage)
+    assert _edited_alerts(stage) == []
+    ran = stage.reconcile("--format", "json")
+    (one,) = [
+        item for item in ran.json()["differences"] if item["source_id"] == source_id and item["stream"] == "bills"
+    ]
+    assert (ran.status, one["code"], one["note"]) == (0, "accepted", True)
+    assert (one["source"], one["journal"], one["books"]) == (f"{bill.amount:f}", f"{bill.amount:f}", f"{more:f}")
+    assert one["what"].startswith(f"edited in QuickBooks after it was posted: amount {bill.amount:,f} -> {more:,f}")
+    assert one["do"] == "nothing: a person has accepted it as it is"
+    assert [line["difference"] for line in ran.json()["totals"]] == ["5.00"]
+    again = stage.cli("reconcile", "--accept", source_id)
+    assert again.status == 1
+    assert "QuickBooks has it as it was posted, or as it was accepted before" in again.err
+    user_edits(stage.books.company, bill.txn_id, amount=more + 1)
+    _look(stage)
+    assert len(_edited_alerts(stage)) == 1
+    assert {item["code"] for item in stage.reconcile("--format", "json").json()["differences"]} == {"edited"}
+    everything = stage.cli("reconcile", "--accept", "all", "--format", "json").json()
+    assert [item["source_id"] for item in everything["accepted"]] == [source_id]
+    assert stage.reconcile().status == 0
+    assert stage.cli("reconcile", "--accept", "all").text() == "[0]\n--\n0 records decided\n"
 
 
 def test_a_bill_that_was_deleted_is_missing_until_a_person_decides(stage: Stage) -> None:
@@ -335,5 +410,5 @@ def test_a_decision_about_what_does_not_wait_is_refused(cli: Cli) -> None:
         "[1]\n--\nerror: there is no record `b-9` in main\n0 records decided\n"
     )
     assert cli.ok("reconcile", "--leave-out", "all", "--format", "json").json() == {
-        "company": "main", "left_out": [], "post_again": [], "refused": [], "not_found": [],
+        "company": "main", "left_out": [], "post_again": [], "accepted": [], "refused": [], "not_found": [],
     }  # fmt: skip

@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 
 from engine.clock import iso
-from engine.store import journal, work
-from engine.store.records import Reason
+from engine.store import journal, records, work
+from engine.store.base import Row
+from engine.store.records import Move, Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, Shelf, shelf, unmapped
 
@@ -112,6 +113,73 @@ def test_held_request_is_cancelled_and_one_under_way_is_not(cli: Cli) -> None:
         assert desk.states() == {"held": "pending", "done": "pending", "away": "failed"}
         states = [desk.tx.one("operation_get", {"id": name}) for name in ("op-held", "op-done", "op-away")]
         assert [row["state"] for row in states if row] == ["cancelled", "done", "sent"]
+
+
+def test_what_only_shares_the_name_of_what_is_tried_again_is_left_alone(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        desk.record("b-1", "closed")
+        change = desk.record("b-1", "deferred", Reason("edited_there", "both changed it"), stream="bill_payments")
+        desk.record("b-2", "closed")
+    ran = cli.ok("retry", "b-1")
+    assert ran.text() == (
+        f"[0]\n{FLOW}/bill_payments/b-1: pending again\n--\n"
+        "1 record pending again, 1 other of the same name left as they are\n"
+        "`flowctl serve` prepares them by itself; `flowctl run FLOW` does it now\n"
+    )
+    with shelf(cli) as desk:
+        records.move(desk.tx, "main", AT, "x", [Move(_row(desk, change), "failed", "failed", (Reason("x", "x"),))])
+    found = cli("retry", "b-1", "b-2", "--format", "json")
+    assert found.status == 1
+    assert [(item["id"], item["state"]) for item in found.json()["left"]] == [(1, "closed")]
+    assert [(item["id"], item["state"]) for item in found.json()["refused"]] == [(3, "closed")]
+
+
+def _row(desk: Shelf, number: int) -> Row:
+    row = desk.tx.one("record_get", {"id": number})
+    assert row is not None
+    return row
+
+
+def test_what_was_held_before_it_was_sent_is_said_to_be_so(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        number = desk.record("u-1", "unknown", Reason("alike", "QuickBooks already has bill 7", "run it"))
+        desk.operation(number, "op-1", "held")
+    assert cli("retry", "u-1").err == (
+        f"refused: {FLOW}/bills/u-1 is unknown: QuickBooks may hold it already; nothing was sent "
+        "(QuickBooks already has bill 7); run it\n0 records pending again, 1 refused\n"
+    )
+    out = cli.ok("status").out
+    assert "\nunknown, held: 1 record, QuickBooks may hold it already; nothing was sent\n" in out
+    assert cli.ok("status", "--format", "json").json()["held_unsent"] == 1
+    assert cli.ok("deferred").err == (
+        "0 records deferred\n"
+        "1 record held: QuickBooks may hold it already; nothing was sent; `flowctl status` says what to do\n"
+    )
+    assert cli.ok("deferred", "--format", "json").json()["held_unsent"] == 1
+
+
+def test_a_persons_word_is_about_the_one_that_waits_for_it(cli: Cli) -> None:
+    held(cli)
+    with shelf(cli) as desk:
+        desk.record("u-1", "skipped", Reason("not_selected", "not paid yet"), stream="bill_payments")
+    ran = cli.ok("retry", "u-1", "--there", "1A-1", "--yes")
+    assert ran.out == f"{FLOW}/bills/u-1: taken as posted\n"
+    assert cli("retry", "u-1", "--not-there", "--yes").err == (
+        f"error: {FLOW}/bills/u-1 is closed, and waits for nobody's word\n"
+        "  hint: only a record that is `unknown`, and whose message set is settled, is decided by a person\n"
+    )
+
+
+def test_two_that_wait_for_a_word_under_one_name_are_told_apart(cli: Cli) -> None:
+    held(cli)
+    with shelf(cli) as desk:
+        desk.operation(desk.record("u-1", "unknown", Reason("x", "x"), stream="bill_payments"), "op-2", "held")
+    ran = cli("retry", "u-1", "--not-there", "--yes")
+    assert ran.text() == (
+        "[2]\n--\nerror: this fits 2 records, and --not-there and --there speak of one\n"
+        "  hint: name it by its number: 1 is bills/u-1, 2 is bill_payments/u-1\n"
+    )
+    assert cli.ok("retry", "2", "--not-there", "--yes").out == f"{FLOW}/bill_payments/u-1: pending again\n"
 
 
 def held(cli: Cli, *, set_state: str = "settled") -> None:

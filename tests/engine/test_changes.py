@@ -439,7 +439,7 @@ def test_what_is_tried_again_is_what_the_source_says_now(bench: Bench, outcome: 
     with bench.world.store.read() as tx:
         (alert,) = work.alerts(tx, COMPANY)
     assert alert["message"] == f"{FLOW}/bills/N-b-1: the change of the posted record: it was changed there"
-    assert alert["hint"] == "correct one of the two, then run `flowctl retry b-1`"
+    assert alert["hint"] == "correct one of the two, then run `flowctl retry b-1 --company acme`"
     bench.runner.tell(bench.program, COMPANY)
     assert [call.failed for call in bench.shop.calls] == [()]
     with bench.world.store.write() as tx:

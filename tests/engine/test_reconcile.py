@@ -11,9 +11,11 @@ from decimal import Decimal
 import pytest
 
 from connectors.qbwc.figures import figures
+from engine import worklist
 from engine.contract import ListObject
 from engine.errors import UnknownName
 from engine.evidence import Countable, Figures, Seen, Sighting, Span
+from engine.follow import Hand
 from engine.pipeline import guid_of
 from engine.reconcile import Difference, Line, Report, Spans, ask, countable, kinds_of, report
 from engine.registry import registered
@@ -23,6 +25,10 @@ from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, LEDGER, YAML, Bench, Ledge
 
 D = Decimal
 CHANGE = "request: BillAdd, template: bill_add.xml.j2, change: {request: BillMod, template: bill_mod.xml.j2}"
+PUT_BACK = (
+    "put it back in QuickBooks, or correct the source to match, or accept it as it is with `flowctl reconcile --accept b-1 "
+    "--company acme`; flowctl never overwrites what a person entered there"
+)
 FIRST, LAST = date(2026, 1, 1), date(2026, 3, 31)
 
 
@@ -215,7 +221,7 @@ def test_an_edit_in_the_books_is_told_field_by_field() -> None:
         "edited",
         "edited in QuickBooks after it was posted: amount 100.00 -> 120.50; account Rent 100.00 -> 0; account Food 0 -> 120.50; "
         "party Grün & Söhne -> Retired; date 2026-02-27 -> 2026-03-01; number N-b-1 -> X",
-        "put it back in QuickBooks, or correct the source to match; flowctl never overwrites what a person entered there",
+        PUT_BACK,
         "Bill",
         FLOW,
         "bills",
@@ -349,6 +355,49 @@ def test_a_change_that_cannot_be_mapped_counts_with_its_own_amount() -> None:
         ("Rent", "0", "100.00", "100.00"),
     ]
     assert "the flow `shop_to_ledger` is not here to say what it would write" in only(alone).what
+
+
+def accept(made: Bench, found: Report) -> None:
+    with made.world.store.write() as tx:
+        at = made.world.at()
+        done = worklist.accept(tx, Hand(COMPANY, at, "cli:pat"), [made.record("b-1")], "right so", found.shown)
+    assert len(done.moved) == 1
+
+
+def test_what_was_booked_elsewhere_is_accepted_as_the_books_showed_it() -> None:
+    with desk(bill("b-1")) as made:
+        moved = shown(made, "b-1", accounts=(("A-FOOD", D("100.00")),))
+        found = answered(made, moved)
+        assert (only(found).code, only(found).do) == ("edited", PUT_BACK)
+        accept(made, found)
+        again = answered(made, moved)
+        other = answered(made, replace(moved, accounts=(("A-FOOD", D("60.00")), ("A-RENT", D("40.00")))))
+    what = "edited in QuickBooks after it was posted: account Rent 100.00 -> 0; account Food 0 -> 100.00"
+    assert (only(again).code, only(again).what, again.agrees, again.shown) == ("accepted", what, True, {})
+    assert [sums(line) for line in again.tables["account"]] == [
+        ("Food", "0", "0", "100.00"),
+        ("Rent", "100.00", "100.00", "0"),
+    ]
+    assert only(other).code == "edited"
+
+
+def test_what_was_accepted_before_the_books_were_asked_counts_for_what_was_seen_of_it() -> None:
+    with desk(bill("b-1")) as made:
+        moved = shown(made, "b-1", total=D("120.00"), accounts=(("A-RENT", D("120.00")),))
+        with made.outbox.transaction() as view:
+            seen = Seen(moved.target_id, "2", ("memo `x` there, `m` here", "amount 120.00 there, 100.00 here"))
+            view.holdings.seen(COMPANY, [seen])
+        accept(made, reported(made))
+        more = replace(moved, total=D("121.00"))
+        dated = replace(moved, dated_on="2026-03-03")
+        elsewhere = shown(made, "b-1", accounts=(("A-FOOD", D("100.00")),))
+        codes = [only(answered(made, told)).code for told in (moved, more, dated, elsewhere, shown(made, "b-1"))]
+        assert codes == ["accepted", "edited", "edited", "edited", "accepted"]
+        accept(made, answered(made, more))
+        with made.outbox.transaction() as view:
+            view.holdings.seen(COMPANY, [Seen(moved.target_id, "4", ("amount 122.00 there, 100.00 here",))])
+        accept(made, answered(made, shown(made, "b-1")))
+        assert only(answered(made, replace(moved, total=D("122.00")))).code == "accepted"
 
 
 def test_a_change_of_words_alone_is_a_note() -> None:

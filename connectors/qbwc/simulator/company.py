@@ -53,7 +53,7 @@ class CompanyFile:
     """One company file on one machine: books, preferences, locks, and the clock of its workstation.
 
     `locks` maps an object id, or the name of a list or transaction type, to the status code that a write to it meets:
-    3175, 3176 or 3180.
+    3175, 3176 or 3180. `refusals` maps the name of a query to the status code that it meets: 3260 or 1000.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class CompanyFile:
         self.books = Books()
         self.index = Index()
         self.locks: dict[str, int] = {}
+        self.refusals: dict[str, int] = {}
 
     def count(self, name: str) -> int:
         """The next number of a counter, starting at 1."""
@@ -206,6 +207,41 @@ def user_edits(
     if amount is not None and txn.lines and txn.kind != "JournalEntry":
         rest = amount - sum((line.amount for line in txn.lines[1:]), ZERO)
         changed = replace(changed, amount=amount, lines=(replace(txn.lines[0], amount=rest), *txn.lines[1:]))
+    company.put_txn(changed)
+    return changed
+
+
+def user_recodes(
+    company: CompanyFile,
+    txn_id: str,
+    *,
+    dated_on: date | None = None,
+    vendor: str = "",
+    account: str = "",
+    class_id: str = "",
+    added: Decimal | None = None,
+) -> Txn:
+    """A person changes the date, the vendor, the account or class of the first line, or adds a line like the last one.
+
+    `vendor`, `account` and `class_id` are ListIDs; an empty one leaves what is there. `added` is the amount of a new line.
+    """
+    txn = company.books.txns[txn_id]
+    refs = {**txn.refs, "VendorRef": vendor} if vendor else txn.refs
+    coding = {name: value for name, value in (("AccountRef", account), ("ClassRef", class_id)) if value}
+    lines, amount = txn.lines, txn.amount
+    if coding and lines:
+        lines = (replace(lines[0], refs={**lines[0].refs, **coding}), *lines[1:])
+    if added is not None and lines:
+        lines, amount = (*lines, replace(lines[-1], line_id=company.next_id("txn"), amount=added)), amount + added
+    changed = replace(
+        txn,
+        date=dated_on or txn.date,
+        refs=refs,
+        lines=lines,
+        amount=amount,
+        modified_at=company.clock.now(),
+        edit_sequence=company.next_edit(txn.edit_sequence),
+    )
     company.put_txn(changed)
     return changed
 

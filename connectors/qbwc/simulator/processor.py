@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -34,6 +35,11 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_commen
 DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 VERSION = re.compile(r'<\?qbxml\s+version="(?:CA|UK|OE)?([0-9.]+)"\s*\?>')
 EMPTY_LISTS = frozenset({"DateDrivenTermsQueryRq", "DataExtDefQueryRq"})
+# FACTS section 6: what a query meets that QuickBooks will not, or cannot, answer for now.
+REFUSALS = {
+    1000: "There has been an internal error when processing the request.",
+    3260: "Insufficient permission level to perform this action.",
+}
 PARSE_ERROR = "QuickBooks found an error when parsing the provided XML text stream."
 GONE = "Unexpected error. Check the qbsdklog.txt file for possible, additional information."
 
@@ -53,6 +59,8 @@ class RequestProcessor:
         self.company = company
         self.connection = Connection(application)
         self._validate = validate or schema_problem
+        # What happens in QuickBooks before the request at a position: a set may take long, and others do not wait for it.
+        self.pauses: Callable[[int], None] = lambda _position: None
 
     def process(self, text: str, *, die: Death = "") -> str:
         """Answer a message set; `die` says when QuickBooks goes away while it works.
@@ -110,6 +118,7 @@ class RequestProcessor:
         for position, request in enumerate(requests):
             if die == "midway" and position == len(requests) // 2:
                 raise ProcessorError("0x80040402", GONE)
+            self.pauses(position)
             if stopped:
                 if self.company.behaviour.unrun_requests == "3231":
                     answer.append(_response(request, 3231, "The request has not been processed."))
@@ -156,6 +165,8 @@ class RequestProcessor:
 
     def _query(self, request: etree._Element) -> Found:
         name = tag(request)
+        if name in self.company.refusals:
+            raise Refused(self.company.refusals[name], REFUSALS[self.company.refusals[name]])
         if name in ("HostQueryRq", "CompanyQueryRq", "PreferencesQueryRq"):
             show = {"HostQueryRq": host_ret, "CompanyQueryRq": company_ret, "PreferencesQueryRq": preferences_ret}[name]
             return Found([show(self.company, request)])

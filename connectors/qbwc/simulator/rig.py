@@ -22,11 +22,12 @@ from connectors.qbwc.sandbox import FILE_ID, QuickBooksSandbox
 from connectors.qbwc.simulator import dotnet
 from connectors.qbwc.simulator.company import Books, CompanyFile, close_books
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
-from connectors.qbwc.simulator.model import Behaviour, Preferences, Txn, VirtualClock
+from connectors.qbwc.simulator.model import Behaviour, Preferences, VirtualClock
+from connectors.qbwc.simulator.people import Storm, fields_of
 from connectors.qbwc.simulator.processor import RequestProcessor
 from connectors.qbwc.simulator.seed import Account, add, seed_company
 from connectors.qbwc.simulator.transport import Answer
-from connectors.qbwc.simulator.webconnector import Application, WebConnector
+from connectors.qbwc.simulator.webconnector import Abandoned, Application, WebConnector
 from connectors.qbwc.spec import OWNER_ID
 from engine.clock import Clock
 from engine.contract import Handler, HttpCall, Json
@@ -41,7 +42,15 @@ _RATES: Mapping[str, float] = {
     "switch_file": 0.25, "switch_file_midway": 0.08, "restore_backup": 0.3, "user_edit": 0.4, "user_delete": 0.25,
     "connection_error": 0.2, "duplicate_receive": 0.2,
 }  # fmt: skip
-_OWN: Mapping[str, float] = {"busy": 0.15, "stale_receive": 0.05, "edit_midway": 0.05, "second_connector": 0.3}
+_OWN: Mapping[str, float] = {
+    "busy": 0.15, "stale_receive": 0.05, "edit_midway": 0.05, "second_connector": 0.3, "slow_set": 0.3,
+    "query_refused": 0.12,
+}  # fmt: skip
+# How long QuickBooks may go on with a set after another machine came, which may happen after the first minute.
+_SLOW_S = (61, 90, 180)
+# The kinds of which QuickBooks refuses queries for a while, and with what.
+_ASKED = ("Bill", "Bill", "BillPaymentCheck", "CreditCardCharge")
+_REFUSED = (3260, 1000)
 # What befalls the company file befalls it once, not once a machine.
 _AT_HOME = dict.fromkeys(("restore_backup", "user_edit", "user_delete", "switch_file"), 0.0)
 _POLITE = frozenset({"serverVersion", "clientVersion"})
@@ -56,46 +65,8 @@ _ACCOUNTS = (
 )
 _MOST_REQUESTS = 120
 _SENT = re.compile(rb"<sendRequestXMLResult>(.*?)</sendRequestXMLResult>", re.DOTALL)
+_WRITES = re.compile(r"<\w+(?:Add|Mod)Rq ")
 _LOCKS = ("Bill", "Vendor", "BillPaymentCheck", "CreditCardCharge")
-
-
-class _Storm(Faults):
-    """Faults that remember what people and backups took away, and what people changed."""
-
-    def __init__(self, plan: FaultPlan, other_file: CompanyFile | None = None) -> None:
-        super().__init__(plan, other_file)
-        self.taken_away: set[str] = set()
-        self.edits: dict[tuple[str, str], object] = {}
-
-    def between_sessions(self, company: CompanyFile) -> list[str]:
-        """What happens between two sessions."""
-        before, lists = dict(company.books.txns), set(company.books.lists)
-        done = super().between_sessions(company)
-        if done:
-            self.taken_away |= (before.keys() | lists) - _ids(company.books)
-            self.learn(before, company.books)
-        return done
-
-    def edit(self, company: CompanyFile) -> str:
-        """A person edits a transaction now, whatever else goes on."""
-        before = dict(company.books.txns)
-        done = self._edit(company)
-        self.learn(before, company.books)
-        return done
-
-    def learn(self, before: Mapping[str, Txn], books: Books) -> None:
-        """Remember what a person changed; what a backup brings back is not a person's."""
-        for key, txn in books.txns.items():
-            old = before.get(key)
-            if old is None or old is txn or txn.edit_sequence <= old.edit_sequence:
-                continue
-            was = _fields(old)
-            self.edits.update({(key, name): value for name, value in _fields(txn).items() if value != was[name]})
-
-    def standing(self, books: Books) -> dict[tuple[str, str], object]:
-        """The edits that are still there."""
-        there = {key: _fields(books.txns[key]) for key, _ in self.edits if key in books.txns}
-        return {(key, name): v for (key, name), v in self.edits.items() if key in there and there[key][name] == v}
 
 
 class _Turns:
@@ -137,6 +108,56 @@ class _Turns:
         finally:
             self.is_over = True
             self._first.release()
+
+
+class _Others:
+    """Other machines, or the same one anew, that come while a first one has a session; one of them at a time."""
+
+    def __init__(self, rig: QuickBooksRig, makes: Callable[[Faults], _Connector]) -> None:
+        self.came: list[_Connector] = []
+        self._rig = rig
+        self._makes = makes
+        self._turns: _Turns | None = None
+
+    def come(self) -> _Connector:
+        """One more comes; it waits before its first call."""
+        faults = self._rig.faults
+        quiet = Faults(replace(faults.plan, rates={**faults.plan.rates, **_AT_HOME}), self._rig.other)
+        second = self._makes(quiet)
+        if self._rig.chance.random() < 0.2:
+            second.post.client = _HERE  # type: ignore[attr-defined]  # both behind one address
+        self._turns = _Turns(second.update)
+        second.pauses = self._turns.wait
+        self.came.append(second)
+        return second
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one of them has a session."""
+        return self._turns is not None and not self._turns.is_over
+
+    def step(self) -> None:
+        """The present one goes on to its next call."""
+        if self._turns is not None:
+            self._turns.step()
+
+    def overtake(self) -> None:
+        """The first one is not through for more than a minute: another one, or the same machine anew, looks and writes."""
+        chance, clock = self._rig.chance, self._rig.sandbox.company.clock
+        started, longest = clock.monotonic(), chance.choice(_SLOW_S)
+        clock.sleep(longest)
+        if not self.is_one:
+            came = self.come()
+            came.post.client = chance.choice((_HERE, _THERE))  # type: ignore[attr-defined]  # always a tap
+        for _ in range(chance.randrange(4, 20)):
+            if not self.is_one or clock.monotonic() - started > longest + 60:
+                return
+            self.step()
+
+    def finish(self) -> None:
+        """The present one goes on to its end."""
+        if self._turns is not None:
+            self._turns.finish()
 
 
 @cache
@@ -192,8 +213,9 @@ class _Connector(WebConnector):
     watch: Watch
     session: int
     called: tuple[str, Mapping[str, str | int]] = ("", {})
-    # What happens before each of its calls.
+    # What happens before each of its calls, and while QuickBooks is slow over a set of several.
     pauses: Callable[[], None]
+    overtaken: Callable[[], None] | None = None
 
     def _call(self, method: str, **arguments: str | int) -> etree._Element | None:
         if method in _POLITE and not self.rig.is_polite:
@@ -207,19 +229,32 @@ class _Connector(WebConnector):
         # Right before a modify it is what the modify must notice.
         if company.books.txns and rig.strikes("edit_midway", 8 if "ModRq" in request else 1):
             rig.faults.edit(company)
-        before = _ids(company.books)
+        slow = self._slow(processor, request)
+        rig.running.append(_ids(company.books))
         standing = rig.faults.standing(company.books) if company is rig.sandbox.company else {}
         try:
             return super()._process(processor, request)
         finally:
+            before = rig.running.pop()
             made = [rig.note(company, key) for key in company.books.txns if key not in before]
             made += [rig.note(company, key) for key in company.books.lists if key not in before]
+            for outer in rig.running:
+                outer |= {item.id for item in made}
             self.watch.ran(request, rig.place(company), made)
-            for (key, name), value in standing.items():
-                txn = company.books.txns.get(key)
-                if txn is not None and _fields(txn)[name] != value:
-                    said = f"{txn.kind} {key}: a person had set {name} to {value}, and now it is {_fields(txn)[name]}"
-                    rig.overwrites.append(said)
+            rig.compare(standing)
+            if slow and rig.chance.random() < 0.7:
+                raise Abandoned
+
+    def _slow(self, processor: RequestProcessor, request: str) -> bool:
+        """Whether QuickBooks is so slow over a set of several that another machine comes before it is through."""
+        processor.pauses = _at_once
+        count = len(_WRITES.findall(request))
+        overtaken = self.overtaken
+        if count < 2 or overtaken is None or not self.rig.strikes("slow_set"):
+            return False
+        after = self.rig.chance.randrange(1, count)
+        processor.pauses = lambda position: overtaken() if position == after else None
+        return True
 
 
 @dataclass(slots=True)
@@ -228,7 +263,7 @@ class QuickBooksRig:
 
     sandbox: QuickBooksSandbox
     other: CompanyFile
-    faults: _Storm
+    faults: Storm
     chance: random.Random
     # Faults of this rig's own, beside those of the Web Connector.
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -237,6 +272,10 @@ class QuickBooksRig:
     total: Counter[str] = field(default_factory=Counter)
     overwrites: list[str] = field(default_factory=list)
     sessions: int = 0
+    # What was there when each set began that QuickBooks is at work on.
+    running: list[set[str]] = field(default_factory=list)
+    # For how many more sessions queries of a kind are refused.
+    refuses: int = 0
     # Whether it asks for the service's version first, as the real one does; no answer changes anything.
     is_polite: bool = True
 
@@ -264,28 +303,30 @@ class QuickBooksRig:
         self._lock()
         before = Counter(self.faults.counts)
         first = self._agent(handler, (user, password), watch, self.faults)
-        second: _Connector | None = None
-        turns: _Turns | None = None
+        others = _Others(self, lambda faults: self._agent(handler, (user, password), watch, faults))
+        first.overtaken = others.overtake
         if self.strikes("second_connector"):
-            quiet = Faults(replace(self.faults.plan, rates={**self.faults.plan.rates, **_AT_HOME}), self.other)
-            second = self._agent(handler, (user, password), watch, quiet)
+            second = others.come()
             if self.chance.random() < 0.2:
                 second.company = self.other
-            if self.chance.random() < 0.2:
-                second.post.client = _HERE  # type: ignore[attr-defined]  # both behind one address
-            turns = _Turns(second.update)
-            second.pauses = turns.wait
-            first.pauses = _lets(turns, self.chance)
+            first.pauses = _lets(others, self.chance)
         try:
             report = first.update()
         finally:
-            if turns is not None:
-                turns.finish()
+            others.finish()
         lines = [f"session {report.outcome}, {len(report.calls)} calls"]
-        if second is not None:
-            lines.append(f"second Web Connector {second.report.outcome}, {len(second.report.calls)} calls")
+        reports = [second.report for second in others.came]
+        lines += [f"second Web Connector {each.outcome}, {len(each.calls)} calls" for each in reports]
         struck = [name for name, count in (self.faults.counts - before).items() for _ in range(count)]
         return [*lines, *struck, *report.errors]
+
+    def compare(self, standing: Mapping[tuple[str, str], object]) -> None:
+        """Note every edit of a person that a request of ours has undone; another edit may have come since."""
+        for (key, name), value in standing.items():
+            txn = self.sandbox.company.books.txns.get(key)
+            now = fields_of(txn).get(name) if txn is not None else value
+            if txn is not None and now != value and self.faults.edits[key, name] == value:
+                self.overwrites.append(f"{txn.kind} {key}: a person had set its {name} to {value}, and now it is {now}")
 
     def _agent(self, handler: Handler, login: tuple[str, str], watch: Watch, faults: Faults) -> _Connector:
         application = self.sandbox.application
@@ -299,11 +340,19 @@ class QuickBooksRig:
         """No more faults."""
         self.total += self.faults.counts
         away, edits = self.faults.taken_away, self.faults.edits
-        self.faults = _Storm(FaultPlan())
+        self.faults = Storm(FaultPlan())
         self.faults.taken_away, self.faults.edits = away, edits
-        self.rates = {}
+        self.rates, self.refuses = {}, 0
         self.sandbox.company.locks.clear()
+        self.sandbox.company.refusals.clear()
         close_books(self.sandbox.company, None)
+
+    def refuse(self, kind: str) -> None:
+        """Queries of a kind are refused from now on; of none any more when it is empty."""
+        refusals = self.sandbox.company.refusals
+        refusals.clear()
+        if kind:
+            refusals[f"{kind}QueryRq"] = self.chance.choice(_REFUSED)
 
     def live(self) -> Sequence[Made]:
         """What we made and is there now."""
@@ -349,11 +398,17 @@ class QuickBooksRig:
         return happens
 
     def _lock(self) -> None:
-        """Somebody has a form open in QuickBooks, or has closed it again."""
+        """Somebody has a form open in QuickBooks, or has closed it again; what may be asked changes too."""
         locks = self.sandbox.company.locks
         locks.clear()
         if self.strikes("busy"):
             locks[self.chance.choice(_LOCKS)] = self.chance.choice((3175, 3176, 3180))
+        self.refuses = max(0, self.refuses - 1)
+        if not self.refuses:
+            self.refuse("")
+            if self.strikes("query_refused"):
+                self.refuses = self.chance.choice((1, 2, 4))
+                self.refuse(self.chance.choice(_ASKED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +440,9 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     theirs = _Apart(clock, timedelta(minutes=chance.choice((-10, 10)))) if apart else clock
     company, other = _company(seed, theirs, "home"), _company(seed + 1, theirs, "other")
     company.behaviour = other.behaviour = _behaviour(chance)
+    if "no_marker" in options.get("often", {}):
+        blind = replace(company.behaviour, guid_in_queries=False, guid_in_add_answers=False)
+        company.behaviour = other.behaviour = blind
     if chance.random() < 0.3:
         # The other file looks just like this one, but for its path and what the Web Connector wrote into it.
         other.preferences = replace(other.preferences, company_name=company.preferences.company_name)
@@ -394,11 +452,15 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
         chosen, level = [name for name in (*FAULTS, *_OWN) if name in focus], 2.0
     usual = {**_RATES, **_OWN}
     drawn = {name: min(0.6, level * chance.uniform(0.3, 1.0) * usual.get(name, _USUAL)) for name in chosen}
+    often: Mapping[str, float] = options.get("often", {})
+    for name in (*FAULTS, *_OWN):
+        if name in often and name not in without:
+            drawn[name] = max(often[name], drawn.get(name, 0.0))
     rates = {name: rate for name, rate in drawn.items() if name not in _OWN}
     plan = FaultPlan(seed, rates, slow_s=chance.choice((20.0, 61.0, 240.0)))
     application = Application(owner_id=OWNER_ID, file_id=FILE_ID, max_requests=_MOST_REQUESTS)
     application = replace(application, closes_after_error=chance.random() < 0.3)
-    rig = QuickBooksRig(QuickBooksSandbox(company, application), other, _Storm(plan, other), chance)
+    rig = QuickBooksRig(QuickBooksSandbox(company, application), other, Storm(plan, other), chance)
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
     rig.is_polite = chance.random() < 0.1
     rig.total["clock_apart"] += apart
@@ -465,19 +527,18 @@ def _ids(books: Books) -> set[str]:
     return {*books.txns, *books.lists}
 
 
-def _fields(txn: Txn) -> dict[str, object]:
-    """What people edit."""
-    return {"memo": txn.values.get("Memo", ""), "reference": txn.values.get("RefNumber", ""), "amount": txn.amount}
-
-
-def _lets(turns: _Turns, chance: random.Random) -> Callable[[], None]:
+def _lets(others: _Others, chance: random.Random) -> Callable[[], None]:
     """Before each call of the first agent, the second one may make some of its own."""
 
     def pause() -> None:
-        while not turns.is_over and chance.random() < 0.4:
-            turns.step()
+        while others.is_one and chance.random() < 0.4:
+            others.step()
 
     return pause
+
+
+def _at_once(_position: int) -> None:
+    """QuickBooks is not slow."""
 
 
 def _go_on() -> None:

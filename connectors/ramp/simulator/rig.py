@@ -60,11 +60,14 @@ _PHASES: Mapping[str, tuple[str, str]] = {
 _DEEDS: Mapping[str, float] = {
     "pay": 0.25, "edit_amount": 0.25, "edit_memo": 0.25, "edit_coding": 0.15, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
     "late_transaction": 0.2, "clear": 0.3, "vendor_off": 0.05, "delete": 0.03, "approve": 0.3,
+    "twin_bill": 0.05, "twin_transaction": 0.05,
 }  # fmt: skip
 # What happens to webhooks on their way, each with its usual rate for a delivery.
 _ON_THE_WAY: Mapping[str, float] = {
     "hook_dropped": 0.3, "hook_again": 0.3, "hook_forged": 0.3, "hook_late": 0.2, "hook_shuffled": 0.5, "hook_doubled": 0.3,
 }  # fmt: skip
+# What keeps a bill from being changed any more.
+_LOSES = frozenset({"pay", "archive", "delete", "export", "vendor_off", "late_bill", "late_transaction"})
 _MOST_BILLS = 5
 
 
@@ -80,6 +83,8 @@ class RampRig:
     by_hand: set[tuple[str, str, str]] = field(default_factory=set)
     total: Counter[str] = field(default_factory=Counter)
     hooks: dict[str, float] = field(default_factory=dict)
+    # Whether every bill can be posted at once, and nobody pays one.
+    is_plain: bool = False
     # Every webhook that was ever sent, to be sent once more.
     posted: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
 
@@ -244,8 +249,10 @@ class RampRig:
             issued_on=issued,
             invoice_number=number,
             memo=chance.choice((None, "Per contract §4")),
-            approval="PENDING" if chance.random() < 0.1 else "APPROVED",
+            approval="PENDING" if chance.random() < 0.1 and not self.is_plain else "APPROVED",
         )
+        if self.is_plain:
+            return made
         if made.approval == "APPROVED" and chance.random() < 0.4:
             self.pay(made)
         return made
@@ -339,6 +346,29 @@ def _late_bill(rig: RampRig) -> str:
     return rig.add_bill().id if len(rig.sandbox.simulator.world.bills) < _MOST_BILLS else ""
 
 
+def _twin_bill(rig: RampRig) -> str:
+    """A vendor sends the same bill every month, or every hour: nothing but Ramp's own id tells the two apart."""
+    world = rig.sandbox.simulator.world
+    bill = rig.bill(lambda b: b.archived_at is None)
+    if bill is None or len(world.bills) >= _MOST_BILLS:
+        return ""
+    number = rig.chance.choice((bill.invoice_number, None))
+    if number is None:
+        build.edit_bill(world, bill.id, invoice_number=None)
+    fields = {"invoice_number": number, "memo": bill.memo, "approval": "APPROVED"}
+    return build.add_bill(world, bill.lines, vendor_id=bill.vendor_id, issued_on=bill.issued_on, **fields).id
+
+
+def _twin_transaction(rig: RampRig) -> str:
+    world = rig.sandbox.simulator.world
+    if not world.transactions:
+        return ""
+    row = rig.chance.choice(list(world.transactions.values()))
+    return build.add_transaction(
+        world, row.settled, lines=row.lines, merchant=row.merchant_name, state="CLEARED", happened_at=row.happened_at
+    ).id
+
+
 def _clear(rig: RampRig) -> str:
     world = rig.sandbox.simulator.world
     waiting = [row for row in world.transactions.values() if row.state == "PENDING"]
@@ -385,6 +415,8 @@ _DOINGS: Mapping[str, Callable[[RampRig], str]] = {
     "vendor_off": _vendor_off,
     "delete": _delete,
     "approve": _approve,
+    "twin_bill": _twin_bill,
+    "twin_transaction": _twin_transaction,
 }
 
 
@@ -398,13 +430,17 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
     )
     chart: Mapping[str, Sequence[Json]] = options.get("chart", {})
     accounts = [Account(str(a["external_id"]), str(a["name"]), str(a.get("code") or "")) for a in chart["accounts"]]
-    if "gap" not in without and (not focus or "gap" in focus) and chance.random() < 0.4:
+    often: Mapping[str, float] = options.get("often", {})
+    # A world in which nothing keeps a bill from being posted at once, and nobody pays it: it may still be changed.
+    plain = "plain" in often
+    if not plain and "gap" not in without and (not focus or "gap" in focus) and chance.random() < 0.4:
         accounts.append(Account("ramp-only-1", "Client Gifts", ""))
     deeds = {
         name: rate * chance.uniform(0.5, 1.5)
         for name, rate in _DEEDS.items()
         if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
+    deeds |= {name: max(often[name], deeds.get(name, 0.0)) for name in _DEEDS if name in often and name not in without}
     rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
     _subscribe(simulator)
     rig.hooks = {
@@ -413,12 +449,15 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
     _spread(simulator, rig)
-    names = chance.sample(_NAMES, chance.randrange(1, 4))
+    names = ["Acme Supply"] if plain else chance.sample(_NAMES, chance.randrange(1, 4))
+    if plain:
+        rig.deeds = {name: rate for name, rate in deeds.items() if name not in _LOSES}
+        rig.is_plain = True
     for name in names:
         _vendor(rig, name)
-    for _ in range(chance.randrange(1, 4)):
+    for _ in range(chance.randrange(1, 2 if plain else 4)):
         rig.add_bill()
-    for _ in range(chance.randrange(3)):
+    for _ in range(0 if plain else chance.randrange(3)):
         rig.add_transaction()
     rig.look()
     return rig

@@ -1,5 +1,7 @@
 -- What we wrote and believe to be in the target, one row a record and object; `operation_id` is what wrote it last, and
--- empty when a person named the object. `seq` counts in the order of posting.
+-- empty when a person named the object. `seq` counts in the order of posting. `accepted` is what a person let pass of the
+-- changes that somebody made there, as JSON: empty text when nobody did. One that is `away` is in the company file `file`,
+-- from which the company was released.
 CREATE TABLE holdings (
     company       TEXT NOT NULL,
     target_id     TEXT NOT NULL,
@@ -8,8 +10,10 @@ CREATE TABLE holdings (
     operation_id  TEXT NOT NULL DEFAULT '',
     seq           INTEGER NOT NULL,
     edit_sequence TEXT NOT NULL DEFAULT '',
-    state         TEXT NOT NULL CHECK (state IN ('there', 'gone', 'replaced')),
+    state         TEXT NOT NULL CHECK (state IN ('there', 'gone', 'replaced', 'away')),
+    file          TEXT NOT NULL DEFAULT '',
     differences   TEXT NOT NULL DEFAULT '[]',
+    accepted      TEXT NOT NULL DEFAULT '',
     looked_at     TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (company, target_id, record_id)
 );
@@ -18,7 +22,7 @@ CREATE INDEX holdings_by_look ON holdings (company, state, looked_at, seq);
 CREATE INDEX holdings_by_record ON holdings (record_id);
 
 -- Objects of the target that no record of ours accounts for, and that carry a marker of ours or none at all. `record_id`
--- is the record whose marker it is: NULL until somebody has looked, 0 when there is none.
+-- is the record whose marker it is: NULL until somebody has looked, 0 when there is none, -1 when there can be none.
 CREATE TABLE sightings (
     company       TEXT NOT NULL,
     target_id     TEXT NOT NULL,
@@ -28,11 +32,13 @@ CREATE TABLE sightings (
     dated_on      TEXT NOT NULL DEFAULT '',
     edit_sequence TEXT NOT NULL,
     data          TEXT NOT NULL,
+    total         TEXT,
     seen_at       TEXT NOT NULL,
     record_id     INTEGER,
     PRIMARY KEY (company, target_id)
 );
 CREATE INDEX sightings_by_guid ON sightings (company, guid);
+CREATE INDEX sightings_by_record ON sightings (company, record_id);
 CREATE INDEX sightings_by_number ON sightings (company, kind, reference) WHERE guid = '';
 CREATE INDEX sightings_by_date ON sightings (company, kind, dated_on) WHERE guid = '';
 

@@ -14,7 +14,7 @@ SELECT :company, :target_id, :record_id, :kind, :operation_id, COALESCE(MAX(seq)
 FROM holdings WHERE company = :company
 ON CONFLICT (company, target_id, record_id) DO UPDATE
 SET kind = excluded.kind, operation_id = excluded.operation_id, edit_sequence = excluded.edit_sequence, state = 'there',
-    differences = '[]', looked_at = excluded.looked_at;
+    differences = '[]', accepted = '', looked_at = excluded.looked_at;
 
 -- name: holding_modified
 UPDATE holdings SET operation_id = :operation_id, edit_sequence = :edit_sequence, differences = '[]',
@@ -29,6 +29,13 @@ WHERE company = :company AND record_id = :record_id AND target_id <> :target_id 
 UPDATE holdings SET state = :state, edit_sequence = :edit_sequence, differences = :differences, looked_at = :at
 WHERE company = :company AND target_id = :target_id AND record_id = :record_id;
 
+-- name: holding_accepted
+UPDATE holdings SET accepted = :accepted
+WHERE company = :company AND target_id = :target_id AND record_id = :record_id;
+
+-- name: holdings_edited
+SELECT * FROM holdings WHERE company = :company AND state = 'there' AND differences <> '[]' ORDER BY seq;
+
 -- name: holdings_of_ids
 SELECT * FROM holdings WHERE company = :company AND target_id IN (SELECT value FROM json_each(:target_ids));
 
@@ -36,7 +43,20 @@ SELECT * FROM holdings WHERE company = :company AND target_id IN (SELECT value F
 SELECT * FROM holdings WHERE record_id = :record_id ORDER BY seq;
 
 -- name: holdings_any
-SELECT 1 AS found FROM holdings WHERE company = :company AND state <> 'replaced' LIMIT 1;
+SELECT 1 AS found FROM holdings WHERE company = :company AND state IN ('there', 'gone') LIMIT 1;
+
+-- name: holdings_away
+UPDATE holdings SET state = 'away', file = :file WHERE company = :company AND state = 'there';
+
+-- name: holdings_home
+UPDATE holdings SET state = 'there', looked_at = '' WHERE company = :company AND state = 'away' AND file = :file;
+
+-- name: sightings_forget
+DELETE FROM sightings WHERE company = :company;
+
+-- name: facts_forget
+DELETE FROM facts WHERE company = :company
+  AND (name LIKE 'scan:%' OR name IN ('check', 'look', 'missed', 'back', 'pace', 'closing_date', 'survey_trouble'));
 
 -- name: holdings_newest
 SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORDER BY seq DESC LIMIT :limit;
@@ -45,16 +65,20 @@ SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORD
 SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at < :since
   AND (looked_at, seq) <= (:until, :seq) ORDER BY looked_at, seq LIMIT :limit;
 
+-- name: holdings_looked_ahead
+UPDATE holdings SET looked_at = '' WHERE company = :company AND state IN ('there', 'gone') AND looked_at > :latest;
+
 -- name: holdings_in_turn
 SELECT looked_at, seq FROM holdings WHERE company = :company AND state = :state ORDER BY looked_at, seq LIMIT :limit;
 
 -- name: sighting_put
-INSERT INTO sightings (company, target_id, kind, guid, reference, dated_on, edit_sequence, data, seen_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sightings (company, target_id, kind, guid, reference, dated_on, edit_sequence, data, total, seen_at, record_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (company, target_id) DO UPDATE
 SET kind = excluded.kind, edit_sequence = excluded.edit_sequence, data = excluded.data, seen_at = excluded.seen_at,
-    reference = excluded.reference, dated_on = excluded.dated_on,
-    record_id = CASE WHEN sightings.guid = excluded.guid THEN sightings.record_id END, guid = excluded.guid;
+    reference = excluded.reference, dated_on = excluded.dated_on, total = excluded.total,
+    record_id = CASE WHEN sightings.guid = excluded.guid THEN sightings.record_id ELSE excluded.record_id END,
+    guid = excluded.guid;
 
 -- name: sighting_drop
 DELETE FROM sightings WHERE company = :company AND target_id = :target_id;
@@ -71,14 +95,23 @@ SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind 
 -- name: sightings_dated
 SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND dated_on = :value ORDER BY target_id;
 
--- name: sightings_marked
-SELECT target_id, guid, record_id FROM sightings WHERE company = :company AND guid > '';
+-- name: sightings_unlooked
+SELECT target_id, guid FROM sightings WHERE company = :company AND record_id IS NULL ORDER BY guid, target_id;
 
--- name: sighting_get
-SELECT * FROM sightings WHERE company = :company AND target_id = :target_id;
+-- name: sightings_in_vain
+SELECT target_id, guid FROM sightings WHERE company = :company AND record_id = 0 ORDER BY guid, target_id;
+
+-- name: sightings_found
+SELECT * FROM sightings WHERE company = :company AND record_id > 0 ORDER BY guid, target_id;
+
+-- name: sightings_unverified
+SELECT * FROM sightings WHERE company = :company AND record_id > 0 AND seen_at < :since ORDER BY target_id LIMIT :limit;
 
 -- name: sighting_of
 UPDATE sightings SET record_id = ? WHERE company = ? AND target_id = ?;
+
+-- name: record_unwritten
+UPDATE records SET operation_id = NULL, mapped_sha256 = NULL WHERE id = :id;
 
 -- name: record_keys
 SELECT id, flow, stream, source_id, phase FROM records
@@ -92,14 +125,18 @@ SELECT id, flow, stream, source_id, phase FROM records WHERE company = :company 
 SELECT id, flow, stream, source_id, amount, currency, operation_id FROM records
 WHERE company = :company AND state = 'vanished' ORDER BY id;
 
--- name: vanished_exists
-SELECT 1 AS found FROM records WHERE company = :company AND state = 'vanished' LIMIT 1;
+-- name: vanished_first
+SELECT id, operation_id FROM records WHERE company = :company AND state = 'vanished' ORDER BY id LIMIT 1;
+
+-- name: vanished_amounts
+SELECT currency, amount, COUNT(*) AS count FROM records WHERE company = :company AND state = 'vanished'
+GROUP BY currency, amount;
 
 -- name: operations_kinds
 SELECT request, MIN(seq) AS first FROM operations
 WHERE company = :company AND state = 'waiting' AND connection = :connection GROUP BY request;
 
 -- name: records_waiting_with
-SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id AND r.operation_id = o.id
-WHERE o.company = :company AND o.state = 'waiting' AND o.target_id = '' AND r.state = 'intended'
-  AND o.mapped LIKE '%"' || :text || '"%' ESCAPE '!' ORDER BY r.id;
+SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id AND o.record_id = r.id
+WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND (:stream = '' OR r.stream = :stream)
+  AND o.state = 'waiting' AND o.target_id = '' AND o.mapped LIKE '%"' || :text || '"%' ESCAPE '!' ORDER BY r.id;

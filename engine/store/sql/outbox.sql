@@ -6,6 +6,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
 -- name: operations_next
 SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
   AND (:connection = '' OR o.connection = :connection)
+  AND o.request NOT IN (SELECT value FROM json_each(:without))
+  AND o.id NOT IN (SELECT value FROM json_each(:later))
 ORDER BY o.seq LIMIT :limit;
 
 -- name: operations_backlog

@@ -36,12 +36,13 @@ DELETE FROM span_figures WHERE span = :span;
 
 -- name: compared_records
 SELECT r.id, r.flow, r.stream, r.source_id, r.phase, r.state, r.newest, r.drifted, r.amount, r.currency, r.party,
-       r.reference, r.dated_on, h.target_id, h.kind, h.differences, h.seq,
+       r.reference, r.dated_on, h.target_id, h.kind, h.differences, h.accepted, h.seq,
        o.id AS operation, o.request, o.body, o.follow_up, o.base_id, s.settled_at
 FROM holdings h JOIN records r ON r.id = h.record_id
 LEFT JOIN operations o ON o.id = COALESCE(NULLIF(h.operation_id, ''), r.operation_id)
 LEFT JOIN message_sets s ON s.id = o.message_set_id
 WHERE h.company = :company AND h.state <> 'replaced' AND r.state IN ('posted', 'closed', 'vanished') AND h.seq > :after
+  AND (h.state = 'there' OR NOT EXISTS (SELECT 1 FROM holdings a WHERE a.record_id = r.id AND a.state = 'there'))
 ORDER BY h.seq LIMIT :limit;
 
 -- name: compared_operation

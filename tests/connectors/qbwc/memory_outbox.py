@@ -195,8 +195,11 @@ class MemoryOperations:
             self.data.operations[operation.id] = Waiting(operation)
         return len(taken)
 
-    def next(self, company: str, limit: int) -> tuple[Operation, ...]:
-        return () if self.unsettled(company) or self.data.halted else tuple(self._ready()[:limit])
+    def next(
+        self, company: str, limit: int, *, without: Sequence[str] = (), later: Sequence[str] = ()
+    ) -> tuple[Operation, ...]:
+        found = [op for op in self._ready() if op.request not in without and op.id not in later]
+        return () if self.unsettled(company) or self.data.halted else tuple(found[:limit])
 
     def _ready(self) -> list[Operation]:
         now = self.clock.now()
@@ -218,11 +221,13 @@ class MemoryOperations:
             if row.state != "waiting" or operation.body not in message_set.body:
                 raise Bug("the set does not carry this operation")
             row.state, row.set_id = "sent", message_set.id
-        self.data.sets[message_set.id] = message_set
+        self.data.sets[message_set.id] = replace(message_set, sent_at=self.clock.now())
 
     def resend(self, company: str, set_id: str, ticket_hash: str) -> None:
         found = self._mine(set_id)
-        self.data.sets[set_id] = replace(found, state="sent", ticket_hash=ticket_hash, attempts=found.attempts + 1)
+        self.data.sets[set_id] = replace(
+            found, state="sent", ticket_hash=ticket_hash, attempts=found.attempts + 1, sent_at=self.clock.now()
+        )
 
     def doubt(self, company: str, set_id: str, reason: str) -> None:
         self.data.sets[set_id] = replace(self._mine(set_id), state="in_doubt")
@@ -321,6 +326,17 @@ class MemoryHoldings:
         if len([item for item in self.data.holdings.values() if not item.there]) >= 2:
             self.data.halted = "An older backup of the company file was restored."
 
+    def pass_over(self, company: str, target_ids: Sequence[str]) -> None:
+        self.data.looked.update(dict.fromkeys(target_ids, iso(self.clock.now())))
+
+    def unverified(self, company: str, since: str) -> tuple[Sighting, ...]:
+        return ()
+
+    def verified(self, company: str, sightings: Sequence[Sighting], gone: Sequence[str], since: str) -> None:
+        self.sighted(company, "", sightings)
+        for target_id in gone:
+            self.data.sightings.pop(target_id, None)
+
     def checked(self, company: str) -> None:
         self.data.checked_at = self.clock.now()
 
@@ -330,7 +346,8 @@ class MemoryHoldings:
     def sighted(
         self, company: str, kind: str, sightings: Sequence[Sighting], *, scanned_at: datetime | None = None
     ) -> None:
-        self.data.sightings.update({item.target_id: item for item in sightings})
+        at = iso(self.clock.now())
+        self.data.sightings.update({item.target_id: replace(item, seen_at=at) for item in sightings})
         if scanned_at is not None:
             self.data.scanned[kind] = scanned_at
 

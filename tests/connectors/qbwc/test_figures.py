@@ -132,7 +132,7 @@ def test_a_request_and_the_object_it_makes_say_the_same(kind: str) -> None:
     company = seed_company(1)
     written = ask(company, body)
     assert written.code == 0, written.message
-    page = read(kind, ask(company, request(kind, MARCH, "q1", "", 10)))
+    page = read(kind, ask(company, request(kind, MARCH, "q1", "", 10)), 10)
     (shown,) = page.figures
     assert (page.iterator_id, page.problem) == ("", "")
     assert named(company, shown) == replace(expected, target_id=written.objects[0]["TxnID"])
@@ -151,7 +151,7 @@ def test_a_payment_is_what_it_applies_to_bills_from_its_bank_account() -> None:
     )
     made = ask(company, body)
     assert made.code == 0, made.message
-    (shown,) = read("BillPaymentCheck", ask(company, request("BillPaymentCheck", MARCH, "q1", "", 10))).figures
+    (shown,) = read("BillPaymentCheck", ask(company, request("BillPaymentCheck", MARCH, "q1", "", 10)), 10).figures
     shares = (("Checking", D("60.20")),)
     expected = Figures("BillPaymentCheck", "", "", VENDOR, "7", "2026-03-31", D("60.20"), shares)
     assert figures("BillPaymentCheckAdd", body.encode()) == expected
@@ -165,9 +165,9 @@ def test_pages_follow_one_another_and_days_outside_are_left_out() -> None:
         body = inner.replace("2026-03-04", day)
         assert ask(company, f"<BillAddRq><BillAdd>{body}</BillAdd></BillAddRq>").code == 0
     visit = RequestProcessor(company)
-    first = read("Bill", ask(company, request("Bill", MARCH, "q1", "", 2), visit))
+    first = read("Bill", ask(company, request("Bill", MARCH, "q1", "", 2), visit), 2)
     assert first.iterator_id
-    second = read("Bill", ask(company, request("Bill", MARCH, "q2", first.iterator_id, 2), visit))
+    second = read("Bill", ask(company, request("Bill", MARCH, "q2", first.iterator_id, 2), visit), 2)
     assert second.iterator_id == ""
     days = [item.dated_on for item in (*first.figures, *second.figures)]
     assert sorted(days) == ["2026-03-01", "2026-03-15", "2026-03-31"]
@@ -215,10 +215,15 @@ def test_a_list_object_has_no_figures_and_a_list_id_comes_before_a_name() -> Non
         (Response("BillQueryRs", "q1", 3250, "Error", "off"), ""),
         (Response("BillQueryRs", "q1", 3120, "Error", "no such"), "3120: no such"),
         (Response("CheckQueryRs", "q1", 0, "Info", "ok"), "QuickBooks answered with CheckQueryRs"),
+        (Response("BillQueryRs", "q1", 0, "Info", "ok", ({}, {})), "QuickBooks did not say how to get the rest"),
+        (
+            Response("BillQueryRs", "q1", 0, "Info", "ok", ({},), iterator_remaining=9),
+            "QuickBooks did not say how to get the rest",
+        ),
     ],
 )
 def test_an_answer_without_figures(response: Response, problem: str) -> None:
-    assert read("Bill", response) == Page(problem=problem)
+    assert read("Bill", response, 2) == Page(problem=problem)
 
 
 def test_what_cannot_be_read_counts_nothing() -> None:
@@ -229,6 +234,6 @@ def test_what_cannot_be_read_counts_nothing() -> None:
         "ExpenseLineRet": [{"Amount": "NaN"}, {"Amount": "2"}],
     }
     page = read(
-        "Bill", Response("BillQueryRs", "q1", 0, "Info", "ok", (odd, {"AmountDue": "1"}), ("BillRet", "BillRet"))
+        "Bill", Response("BillQueryRs", "q1", 0, "Info", "ok", (odd, {"AmountDue": "1"}), ("BillRet", "BillRet")), 10
     )
     assert page.figures == (Figures("Bill", "1", total=D(2), accounts=(("", D(2)),)),)

@@ -437,7 +437,7 @@ def test_what_is_not_kept_is_looked_for_and_sent_again_byte_by_byte(code: str) -
     assert "<RefNumber>INV-1</RefNumber>" in probe
     assert "BillAdd" not in probe
     kit.receive(none_found(probe))
-    assert kit.send() == frozen
+    assert kit.next() == frozen
     assert (set_state(kit, op(1)), kit.outbox.data.sets[op(1)].attempts) == ("sent", 2)
     assert kit.receive(posted(op(1))) == 50
     assert outcomes(kit, 1) == ["posted"]

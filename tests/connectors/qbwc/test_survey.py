@@ -18,6 +18,7 @@ from tests.connectors.qbwc.kit import Kit, answer, hello, posted, quiet
 from tests.connectors.qbwc.memory_outbox import START, bill, operation, vendor
 
 ONE = bill(1)
+INV_1 = "bill INV-1 of Acme Supply dated 2026-11-20 over 10.00"
 MARKED = f"<ExternalGUID>{ONE.guid}</ExternalGUID>"
 
 
@@ -66,7 +67,7 @@ def test_all_kinds_that_wait_are_looked_through_in_one_document() -> None:
     assert "<FromModifiedDate>2026-09-22T09:00:00</FromModifiedDate>" in document
     assert (
         "<MaxReturned>500</MaxReturned><ActiveStatus>All</ActiveStatus><FromModifiedDate>2026-11-19T08:00:00</FromModifiedDate>"
-        "<ToModifiedDate>2026-11-23T09:00:00</ToModifiedDate>" in document
+        "<IncludeRetElement>" in document
     )
     kit.receive(quiet(document))
     assert kit.outbox.data.scanned == {"Bill": START, "Vendor": START}
@@ -217,13 +218,54 @@ def test_what_looks_like_it_waits_for_a_person_and_the_next_one_goes_out() -> No
     assert (found.outcome, found.code, found.message) == (
         "held",
         "alike",
-        "QuickBooks holds one that looks like it but carries no mark of ours: 1A-9",
+        f"QuickBooks already has {INV_1}; the one to be posted agrees with it; nothing was sent",
     )
     assert found.hint == (
         "somebody may have entered it by hand; look at it in QuickBooks. When it is the same, run `flowctl retry ID --there 1A-9` "
         "and nothing is written; when it is another one, run `flowctl retry ID --not-there` and this one is written as well"
     )
     assert f'requestID="{bill(2).id}"' in kit.send()
+
+
+def held_for(inner: str) -> tuple[str, str]:
+    kit = with_bill()
+    kit.receive(quiet(first(kit), Bill=inner))
+    found = kit.outbox.outcome(ONE.id)
+    assert found is not None
+    return found.message, found.hint
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        (
+            {"TxnDate": "2026-10-20", "AmountDue": "99.00"},
+            "bill INV-1 of Acme Supply dated 2026-10-20 over 99.00; the one to be posted is dated 2026-11-20 over 10.00",
+        ),
+        (
+            {"AmountDue": "99.00"},
+            "bill INV-1 of Acme Supply dated 2026-11-20 over 99.00; the one to be posted is over 10.00",
+        ),
+    ],
+)
+def test_what_is_there_is_said_in_a_bookkeepers_words(changed: dict[str, str], text: str) -> None:
+    message, _ = held_for(ret("1A-9", Memo="by hand", **changed))
+    assert message == f"QuickBooks already has {text}; nothing was sent"
+
+
+def test_of_several_that_look_alike_three_are_named() -> None:
+    rets = "".join(ret(f"1A-{n}", Memo="by hand", AmountDue=f"{n}.00") for n in range(1, 6))
+    message, hint = held_for(rets)
+    assert message == (
+        "QuickBooks already has bill INV-1 of Acme Supply dated 2026-11-20 over 1.00, "
+        "bill INV-1 of Acme Supply dated 2026-11-20 over 2.00, bill INV-1 of Acme Supply dated 2026-11-20 over 3.00 "
+        "and 2 more; the one to be posted is over 10.00; nothing was sent"
+    )
+    assert hint == (
+        "somebody may have entered it by hand; look at it in QuickBooks. When one of them is the same, run "
+        "`flowctl retry ID --there 1A-1`, with its own TxnID (in the order above: 1A-1, 1A-2, 1A-3), and nothing is "
+        "written; when none of them is, run `flowctl retry ID --not-there` and this one is written as well"
+    )
 
 
 def test_what_is_there_twice_waits_for_a_person() -> None:
@@ -234,7 +276,7 @@ def test_what_is_there_twice_waits_for_a_person() -> None:
     assert (found.outcome, found.code, found.message, found.hint) == (
         "held",
         "twice",
-        "it is in QuickBooks 2 times: 1A-8, 1A-9",
+        "it is in QuickBooks 2 times: 1A-8, 1A-9; nothing was sent",
         "delete all but one of them in QuickBooks, then name the one that stays: `flowctl retry ID --there 1A-8`",
     )
 

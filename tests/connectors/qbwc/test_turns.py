@@ -26,7 +26,7 @@ from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 
 def every_fact() -> list[Facts]:
     flags = (False, True)
-    store = itertools.repeat(flags, 5)
+    store = itertools.repeat(flags, 6)
     return [Facts(*values) for values in itertools.product(flags, get_args(Gate), flags, get_args(Stage), *store)]
 
 
@@ -39,6 +39,8 @@ def test_every_combination_has_one_turn_and_keeps_the_rules() -> None:
             assert turn == "end"
         elif facts.gate != "passed":
             assert turn == "identify"
+        elif facts.unsettled and facts.stage == "resend":
+            assert turn == ("survey" if facts.survey else "end" if facts.halted else "resend")
         elif facts.unsettled:
             assert turn == facts.stage
         elif facts.lists_due:
@@ -65,6 +67,8 @@ def test_nothing_is_written_before_the_gate_or_beside_an_unknown_write() -> None
         if next_turn(facts) == "resend":
             assert facts.unsettled
             assert facts.stage == "resend"
+            assert not facts.survey
+            assert not facts.halted
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_a_session_survives_json() -> None:
         paging=Paging("Vendor", "{1}"),
         lists_done=("Account",),
         survey=Survey(("Bill",), ("Check",), {"Vendor": "{2}"}, {"Vendor": "2026-11-21"}, check="failed", since="2026"),
-        merging=Merging(("a",), ("b",), ("c",)),
+        merging=Merging(("a",), later=("b",), stale=("c",)),
         figuring=Figuring(3, ("Bill",), "{3}", ("Check: 1000: no",)),
         counts={"posted": 2},
     )

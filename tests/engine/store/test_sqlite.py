@@ -6,12 +6,12 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from engine.errors import StoreBusy, StoreDamaged
+from engine.errors import StoreBusy, StoreDamaged, StoreTooNew
 from engine.store import companies, journal, sqlite
 from engine.store.journal import Entry
 from engine.store.sqlite import SqliteStore
@@ -106,6 +106,20 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
         before = (schema(store), version(store), "\n".join(store.connection.iterdump()))
     with opened(path) as store:
         assert (schema(store), version(store), "\n".join(store.connection.iterdump())) == before
+
+
+def test_a_store_of_a_newer_flowctl_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    SqliteStore(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        newest = connection.execute("PRAGMA user_version").fetchone()[0]
+        connection.execute(f"PRAGMA user_version = {newest + 1}")
+    before = path.read_bytes()
+    with pytest.raises(StoreTooNew) as caught:
+        SqliteStore(path)
+    assert str(caught.value) == "this store was made by a newer flowctl"
+    assert caught.value.hint == "update flowctl, or put back the copy from before the upgrade"
+    assert path.read_bytes() == before
 
 
 class Killed(BaseException):

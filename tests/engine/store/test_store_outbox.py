@@ -136,7 +136,7 @@ def test_a_frozen_set_takes_its_operations_along(store: Store) -> None:
         outbox.freeze_set(tx, COMPANY, AT, made)
     with store.read() as tx:
         found = outbox.unsettled(tx, COMPANY)
-        assert found == MessageSet("set-1", made.body, made.sha256, made.operations, "sent", "t-1", 1)
+        assert found == MessageSet("set-1", made.body, made.sha256, made.operations, "sent", "t-1", 1, from_iso(AT))
         assert outbox.unsettled(tx, "zeta") is None
         assert names(outbox.ready(tx, COMPANY, AT, 9)) == []  # not even `c`: one set in flight
         assert outbox.backlog(tx, COMPANY, AT) == 1
@@ -226,7 +226,9 @@ def test_what_a_resent_set_keeps(store: Store) -> None:
         assert tx.run("set_doubt", {"id": "set-1", "company": COMPANY}) == 0
         assert tx.run("set_resent", {**scope, "company": "zeta"}) == 0
         assert tx.run("set_resent", scope) == 1
-        assert outbox.unsettled(tx, COMPANY) == replace(made, ticket_hash="t-2", attempts=2)
+        assert outbox.unsettled(tx, COMPANY) == replace(
+            made, ticket_hash="t-2", attempts=2, sent_at=from_iso(LATER)
+        )
         assert [row["id"] for row in tx.rows("sets_open", {})] == ["set-1"]
         outbox.settle_set(tx, COMPANY, AT, "set-1", b"")
         assert tx.run("set_resent", scope) == 0

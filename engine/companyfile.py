@@ -1,0 +1,87 @@
+"""Which company file a company writes to: a person confirms it, and releases the company from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from engine.contract import Json
+from engine.errors import FlowctlError
+from engine.follow import Hand
+from engine.store import companies, journal, work
+from engine.store.base import Tx
+
+
+class NothingToConfirm(FlowctlError):
+    """No company file waits to be confirmed."""
+
+    hint = "press Update Selected in the Web Connector, then confirm what it shows"
+
+
+class BoundAlready(FlowctlError):
+    """The company is bound to a company file already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the company is bound to `{name}` already", hint="release it first: --release")
+
+
+class SetInDoubt(FlowctlError):
+    """A message set is not settled, and only the bound company file can tell what became of it."""
+
+    def __init__(self, set_id: str) -> None:
+        super().__init__(
+            f"the message set {set_id} is not settled, and only the bound company file can tell what became of it",
+            hint="let the Web Connector run once more with that company file open, then release it",
+        )
+
+
+def unconfirmed(tx: Tx, company: str) -> Json | None:
+    """The company file that waits for a person's word, if any."""
+    asked = tx.one("journal_newest", {"company": company, "event": "company_unconfirmed"})
+    released = tx.one("journal_newest", {"company": company, "event": "released"})
+    if asked is None or (released is not None and released["seq"] > asked["seq"]):
+        return None
+    if companies.identity(tx, company) is not None:
+        return None
+    detail: dict[str, Any] = json.loads(asked["detail"])
+    return {name: value for name, value in detail.items() if name != "message"}
+
+
+def confirm(tx: Tx, hand: Hand) -> Json:
+    """Bind the company to the file that waits to be confirmed.
+
+    Raises:
+        BoundAlready, NothingToConfirm: when there is nothing to decide.
+    """
+    bound = companies.identity(tx, hand.company)
+    if bound is not None:
+        raise BoundAlready(str(bound.get("company_name", "")))
+    identity = unconfirmed(tx, hand.company)
+    if identity is None:
+        raise NothingToConfirm
+    companies.bind(tx, hand.company, identity, hand.at)
+    _told(tx, hand, journal.Entry("bound", detail=dict(identity)))
+    return identity
+
+
+def release(tx: Tx, hand: Hand, reason: str) -> Json | None:
+    """Release the company from its file; the next contact binds it anew. None when it was not bound.
+
+    Raises:
+        SetInDoubt: while the outcome of a message set is open.
+    """
+    bound = companies.identity(tx, hand.company)
+    if bound is None:
+        return None
+    unsettled = tx.one("set_unsettled", {"company": hand.company})
+    if unsettled is not None:
+        raise SetInDoubt(unsettled["id"])
+    companies.unbind(tx, hand.company)
+    _told(tx, hand, journal.Entry("released", detail={**bound, **({"why": reason} if reason else {})}))
+    return bound
+
+
+def _told(tx: Tx, hand: Hand, entry: journal.Entry) -> None:
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
+    for event in ("company_unconfirmed", "company_refused", "company_changed"):
+        work.resolve_alert(tx, hand.company, "session", event, hand.at)

@@ -1,0 +1,239 @@
+"""What was found in review: a restored store, a second machine and alike records must not double or hide anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from connectors.qbwc import ready
+from connectors.qbwc.simulator import user_deletes
+from connectors.qbwc.state import State
+from engine.contract import Json
+from tests.connectors.qbwc.rig import UNNUMBERED, Rig, additions, bill, rig
+from tests.engine.kit import vendor
+
+
+def settled_as(made: Rig, *names: str) -> list[str]:
+    """The TxnIDs that posted records have."""
+    rows = [made.bench.record(name) for name in names]
+    return [json.loads(row["receipt"])["TxnID"] for row in rows if row["state"] in ("posted", "closed")]
+
+
+def without_markers(made: Rig) -> None:
+    made.company.behaviour = replace(made.company.behaviour, guid_in_queries=False, guid_in_add_answers=False)
+
+
+def alike(name: str) -> Json:
+    return bill(name, number=None, memo="coffee")
+
+
+def busy(made: Rig) -> None:
+    """QuickBooks refuses every bill because it is in use."""
+
+    def hook(kind: str, document: str) -> str:
+        if kind != "write":
+            return made.quickbooks.process(document)
+        (name,) = re.findall(r'BillAddRq requestID="([^"]+)"', document)
+        inner = f'<BillAddRs requestID="{name}" statusCode="3175" statusSeverity="Error" statusMessage="in use"/>'
+        return f'<?xml version="1.0" ?><QBXML><QBXMLMsgsRs>{inner}</QBXMLMsgsRs></QBXML>'
+
+    made.hook = hook
+
+
+# --- our store is put back --------------------------------------------------------------------------------------------
+
+
+def test_what_was_refused_once_before_the_backup_is_not_posted_twice() -> None:
+    with rig() as made:
+        made.prepare(bill())
+        works = made.hook
+        busy(made)
+        made.session()
+        assert made.bench.record("b-1")["state"] == "intended"
+        backup, made.hook = made.image(), works
+        made.bench.world.clock.sleep(3600)
+        made.session()
+        assert made.bench.record("b-1")["state"] == "posted"
+        made.restore(backup)
+        made.bench.world.clock.sleep(3600)
+        made.session()
+        assert (made.bench.record("b-1")["state"], made.bills()) == ("posted", ["N-b-1"])
+
+
+def test_a_backup_from_inside_a_session_that_goes_on_posts_nothing_twice() -> None:
+    with rig() as made:
+        made.prepare(bill(), bill("b-2"))
+        state, kind = State(gate="passed", version="13.0", pace=20), "begin"
+        while kind != "survey":
+            state, kind = made.step(state)
+        backup, kept = made.image(), state
+        while kind:
+            state, kind = made.step(state)
+        made.restore(backup)
+        state, kind = kept, "begin"
+        made.sent.clear()
+        while kind:
+            state, kind = made.step(state)
+        assert (made.bills(), len(made.sent)) == (["N-b-1", "N-b-2"], 1)
+
+
+# --- an answer that is lost -------------------------------------------------------------------------------------------
+
+
+def test_one_object_stands_for_one_of_two_alike_records_after_a_lost_answer() -> None:
+    with rig(UNNUMBERED) as made:
+        without_markers(made)
+        made.prepare(bill("b-0"))
+        made.session()
+        before = made.count("Bill")
+        made.prepare(bill("b-0"), alike("b-1"), alike("b-2"))
+        works = made.hook
+
+        def half(kind: str, document: str) -> str | None:
+            if kind != "write":
+                return works(kind, document)
+            made.posts(additions(document)[0])
+            return None
+
+        made.hook = half
+        made.quick()
+        made.session()
+        made.hook = works
+        made.bench.world.clock.sleep(600)
+        made.session()
+        assert len(set(settled_as(made, "b-1", "b-2"))) == 2
+        assert made.count("Bill") == before + 2
+
+
+def test_one_object_stands_for_one_of_two_alike_records_of_an_earlier_life() -> None:
+    with rig(UNNUMBERED) as made:
+        without_markers(made)
+        before = made.image()
+        made.prepare(alike("b-1"))
+        made.session()
+        had = made.count("Bill")
+        made.restore(before)
+        made.prepare(alike("b-1"), alike("b-2"))
+        made.quick()
+        made.session()
+        assert len(set(settled_as(made, "b-1", "b-2"))) == 2
+        assert made.count("Bill") == had + 1
+
+
+def test_a_second_machine_waits_until_the_first_has_finished() -> None:
+    """Four bills in one set; QuickBooks takes long, and the second Web Connector comes while two of four are there."""
+    with rig() as made:
+        made.prepare(*(bill(f"b-{number}") for number in range(4)))
+        works, rest = made.hook, list[str]()
+
+        def slow(kind: str, document: str) -> str | None:
+            if kind != "write":
+                return works(kind, document)
+            rest.extend(additions(document))
+            for request in (rest.pop(0), rest.pop(0)):
+                made.posts(request)
+            return None
+
+        made.hook = slow
+        made.quick()
+        made.session()
+        made.hook = works
+        made.bench.world.clock.sleep(61)
+        ended = made.session()
+        assert ended.error == (
+            "QuickBooks has a part of what it was given (4 records) and may be working on the rest. Nothing is sent until "
+            "it has finished; the next update asks again."
+        )
+        assert made.bills() == ["N-b-0", "N-b-1"]
+        for request in rest:
+            made.posts(request)
+        made.bench.world.clock.sleep(60)
+        made.session()
+        assert made.bills() == ["N-b-0", "N-b-1", "N-b-2", "N-b-3"]
+        assert len(set(settled_as(made, "b-0", "b-1", "b-2", "b-3"))) == 4
+
+
+def test_what_never_came_is_sent_once_the_set_can_no_longer_run() -> None:
+    with rig() as made:
+        made.prepare(*(bill(f"b-{number}") for number in range(4)))
+        works = made.hook
+
+        def half(kind: str, document: str) -> str | None:
+            if kind != "write":
+                return works(kind, document)
+            for request in additions(document)[:2]:
+                made.posts(request)
+            return None
+
+        made.hook = half
+        made.quick()
+        made.session()
+        made.hook = works
+        for _ in range(10):
+            made.bench.world.clock.sleep(61)
+            made.session()
+        assert made.bills() == ["N-b-0", "N-b-1", "N-b-2", "N-b-3"]
+        assert made.alerts() == []
+
+
+def test_nothing_is_sent_again_into_an_older_backup() -> None:
+    with rig() as made:
+        made.bench.shop.page_size = 50
+        listed = [bill(f"b-{number}") for number in range(4)]
+        made.prepare(*listed)
+        made.session()
+        made.prepare(*listed, bill("b-9"))
+        works = made.hook
+        made.hook = lambda kind, document: None if kind == "write" else works(kind, document)
+        made.session()
+        made.hook = works
+        for txn_id in made.ids().values():
+            user_deletes(made.company, txn_id)
+        made.bench.world.clock.sleep(7200)
+        ended = made.session()
+        assert made.bills() == []
+        assert ended.error.startswith("4 records that were posted are no longer in Ledger (400.00 EUR)")
+
+
+# --- what holds up others ---------------------------------------------------------------------------------------------
+
+
+def test_a_kind_that_cannot_be_looked_through_does_not_hold_up_others() -> None:
+    with rig() as made:
+        made.session()
+        made.bench.shop.page_size = 500
+        made.bench.shop.listed["vendors"] = [vendor("v-1", "Fresh 1")]
+        made.prepare(*(bill(f"b-{number:03}") for number in range(320)))
+        made.bench.run("vendors")
+        works = made.hook
+
+        def unable(kind: str, document: str) -> str | None:
+            said = works(kind, document)
+            return re.sub(r'(<BillQueryRs requestID="[^"]+" )statusCode="\d+"', r'\1statusCode="1000"', said or "")
+
+        made.hook = unable
+        for _ in range(4):
+            made.bench.world.clock.sleep(600)
+            made.session()
+        assert made.bench.record("v-1", "vendors")["state"] == "closed"
+        assert made.bills() == []
+
+
+def test_one_session_settles_all_that_an_earlier_life_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "_MOST_CONCLUDED", 3)
+    with rig() as made:
+        made.bench.shop.page_size = 50
+        before = made.image()
+        listed = [bill(f"b-{number:02}") for number in range(30)]
+        made.prepare(*listed)
+        made.session()
+        made.restore(before)
+        made.prepare(*listed, bill("b-99"))
+        made.sent.clear()
+        ended = made.session()
+        assert ended.counts == {"posted": 31}
+        assert len(made.bills()) == 31
+        assert len([document for document in made.sent if "<HostQueryRq" in document]) > 3

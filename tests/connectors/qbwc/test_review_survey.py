@@ -1,0 +1,354 @@
+"""What was found in review: an edit is never overwritten, what is gone settles nothing, and what cannot be looked at is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from connectors.qbwc.merge import BY_HAND, Ready, decide
+from connectors.qbwc.probe import differences
+from connectors.qbwc.simulator import user_deletes, user_pays_bill
+from engine.contract import Json, OperationOutcome
+from engine.qbxml.response import parse_response
+from engine.store import facts
+from tests.connectors.qbwc import test_merge as merging
+from tests.connectors.qbwc.memory_outbox import bill as operation_of
+from tests.connectors.qbwc.rig import Hook, Rig, bill, rig
+from tests.engine.kit import COMPANY, vendor
+
+HEAD = '<?xml version="1.0"?><?qbxml version="13.0"?><QBXML><QBXMLMsgsRq onError="stopOnError">'
+LINE = (
+    "<ExpenseLineMod><TxnLineID>@LINE</TxnLineID><AccountRef><FullName>Office Supplies</FullName></AccountRef>"
+    "<Amount>100.00</Amount><Memo>m</Memo></ExpenseLineMod>"
+)
+
+
+def ask(made: Rig, request: str) -> Json:
+    (response,) = parse_response(made.quickbooks.process(f"{HEAD}{request}</QBXMLMsgsRq></QBXML>")).responses
+    assert response.code == 0, response.message
+    return response.objects[0]
+
+
+def shown(made: Rig, number: str = "N-b-1") -> Json:
+    """A bill as it is in QuickBooks, with its lines."""
+    return ask(
+        made,
+        f'<BillQueryRq requestID="1"><RefNumber>{number}</RefNumber><IncludeLineItems>true</IncludeLineItems></BillQueryRq>',
+    )
+
+
+def edits(made: Rig, inside: str) -> None:
+    """A person changes the bill in QuickBooks."""
+    data = shown(made)
+    inside = inside.replace("@LINE", data["ExpenseLineRet"][0]["TxnLineID"])
+    head = f"<TxnID>{data['TxnID']}</TxnID><EditSequence>{data['EditSequence']}</EditSequence>"
+    ask(made, f'<BillModRq requestID="1"><BillMod>{head}{inside}</BillMod></BillModRq>')
+
+
+def account(made: Rig) -> str:
+    return str(shown(made)["ExpenseLineRet"][0]["AccountRef"]["FullName"])
+
+
+def later(made: Rig, seconds: float = 60) -> None:
+    made.bench.world.clock.sleep(seconds)
+
+
+def refused(document: str, code: int = 3260) -> str:
+    """Every request of a document is refused."""
+    asked = re.findall(r'<(\w+)Rq requestID="([^"]+)"', document)
+    inner = "".join(
+        f'<{name}Rs requestID="{key}" statusCode="{code}" statusSeverity="Error" statusMessage="no"/>'
+        for name, key in asked
+    )
+    return f'<?xml version="1.0" ?><QBXML><QBXMLMsgsRs>{inner}</QBXMLMsgsRs></QBXML>'
+
+
+# --- nothing that a person did is overwritten
+
+
+def test_what_a_person_coded_anew_outlives_the_second_change() -> None:
+    with rig() as made:
+        made.prepare(bill())
+        made.session()
+        edits(made, LINE)
+        later(made)
+        made.prepare(bill(memo="first"))
+        made.session()
+        assert (shown(made)["Memo"], account(made)) == ("first", "Office Supplies")
+        later(made)
+        made.prepare(bill(amount="120.00", memo="first"))
+        made.session()
+        assert (shown(made)["AmountDue"], account(made)) == ("100.00", "Office Supplies")
+        assert any("QuickBooks has `Office Supplies 100.00`" in text for text in made.alerts())
+
+
+def lost_write(made: Rig) -> Hook:
+    """The write runs and its answer is lost, and QuickBooks has forgotten it when it is asked."""
+
+    def hook(kind: str, document: str) -> str | None:
+        if kind == "status":
+            (name,) = re.findall(r'newMessageSetID="([^"]+)"', document)
+            return (
+                f'<?xml version="1.0" ?><QBXML><QBXMLMsgsRs newMessageSetID="{name}" messageSetStatusCode="9002">'
+                "</QBXMLMsgsRs></QBXML>"
+            )
+        answer = made.quickbooks.process(document)
+        return None if kind == "write" else answer
+
+    return hook
+
+
+def test_an_edit_before_a_lost_answer_was_looked_up_stays() -> None:
+    with rig() as made:
+        made.prepare(bill())
+        made.hook, usual = lost_write(made), made.hook
+        made.session()
+        edits(made, LINE)
+        later(made, 3600)
+        made.session()
+        assert made.bench.record("b-1")["state"] in ("posted", "closed")
+        assert "EditSequence" not in json.loads(made.bench.record("b-1")["receipt"])
+        made.hook = usual
+        made.prepare(bill(amount="120.00"))
+        later(made)
+        made.session()
+        assert (shown(made)["AmountDue"], account(made)) == ("100.00", "Office Supplies")
+
+
+def test_an_edit_before_the_lost_answer_of_a_change_stays() -> None:
+    with rig() as made:
+        made.prepare(bill())
+        made.session()
+        edits(made, LINE)
+        made.prepare(bill(memo="first"))
+        made.hook, usual = lost_write(made), made.hook
+        later(made)
+        made.session()
+        later(made, 3600)
+        made.hook = lambda kind, document: lost_write(made)(kind, document)
+        made.session()
+        made.hook = usual
+        later(made, 3600)
+        made.session()
+        assert shown(made)["Memo"] == "first"
+        made.prepare(bill(amount="120.00", memo="first"))
+        later(made)
+        made.session()
+        assert (shown(made)["AmountDue"], account(made)) == ("100.00", "Office Supplies")
+
+
+@pytest.mark.parametrize("text", ["Miete \u4e2d\u6587 \u2192", "  spaced   out  ", "caf\u00e9"])
+def test_what_quickbooks_makes_of_a_text_is_no_edit_in_change_after_change(text: str) -> None:
+    with rig() as made:
+        made.prepare(bill(memo=text))
+        made.session()
+        for amount in ("110.00", "120.00", "130.00"):
+            later(made)
+            made.prepare(bill(amount=amount, memo=f"{text} {amount}"))
+            made.session()
+            assert shown(made)["AmountDue"] == amount
+        assert made.alerts() == []
+
+
+def test_a_bill_that_was_paid_is_changed_all_the_same() -> None:
+    with rig() as made:
+        made.prepare(bill(memo="\u4e2d one"))
+        made.session()
+        user_pays_bill(made.company, made.ids()["N-b-1"], "10.00")
+        for amount in ("110.00", "120.00"):
+            later(made)
+            made.prepare(bill(amount=amount, memo=f"\u4e2d {amount}"))
+            made.session()
+            assert shown(made)["AmountDue"] == amount
+        assert made.alerts() == []
+
+
+def test_lines_that_were_coded_anew_are_told_once_and_that_they_were_put_right() -> None:
+    with rig() as made:
+        made.prepare(bill())
+        made.session()
+        edits(made, LINE)
+        for _ in range(3):
+            later(made, 7200)
+            made.session()
+        (text,) = made.alerts()
+        assert "lines `Office Supplies 100.00` there, `Travel 100.00` here" in text
+        edits(made, LINE.replace("Office Supplies", "Travel"))
+        later(made, 7200)
+        made.session()
+        assert made.alerts() == []
+
+
+ROW = {"AccountRef": {"FullName": "Travel"}, "Amount": "10.00"}
+RENT = {"AccountRef": {"FullName": "Rent"}, "Amount": "10.00", "ClassRef": {"FullName": "Sales"}}
+
+
+@pytest.mark.parametrize(
+    ("data", "texts"),
+    [
+        ({}, ()),
+        ({"ExpenseLineRet": [ROW]}, ()),
+        ({"ExpenseLineRet": ROW}, ()),
+        ({"ExpenseLineRet": [{**ROW, "ClassRef": {"FullName": "Sales"}}]}, ()),
+        ({"ExpenseLineRet": [RENT]}, ("lines `Rent 10.00 (Sales)` there, `Travel 10.00` here",)),
+        ({"ExpenseLineRet": [RENT, ROW]}, ("lines `Rent 10.00 (Sales)` there, nothing here",)),
+        ({"AmountDue": "12.00", "ExpenseLineRet": [{**ROW, "Amount": "12.00"}]}, ("amount 12.00 there, 10.00 here",)),
+    ],
+)
+def test_lines_are_compared_where_they_are_shown(data: Json, texts: tuple[str, ...]) -> None:
+    told = {"TxnID": "1", "TxnDate": "2026-11-20", "RefNumber": "INV-1", "Memo": "Ramp bill 1"}
+    assert differences(operation_of(1), {**told, **data}) == texts
+
+
+# --- what is gone settles nothing
+
+
+def an_earlier_life(made: Rig, then: Callable[[str], None]) -> None:
+    """An earlier life of our store writes a bill that this one sees and knows no record of; then something happens."""
+    before = made.image()
+    made.prepare(bill())
+    made.session()
+    made.restore(before)
+    made.prepare(bill("b-2"))
+    later(made)
+    made.session()
+    then(made.ids()["N-b-1"])
+    later(made)
+
+
+def test_a_bill_that_was_deleted_since_it_was_seen_is_written() -> None:
+    with rig() as made:
+        an_earlier_life(made, lambda txn_id: user_deletes(made.company, txn_id))
+        made.prepare(bill("b-2"), bill())
+        made.session()
+        made.bench.run("bills")
+        assert made.bills() == ["N-b-1", "N-b-2"]
+        receipt = json.loads(made.bench.record("b-1")["receipt"])
+        assert receipt["TxnID"] == made.ids()["N-b-1"]
+
+
+def test_a_bill_that_is_still_there_is_not_written_again() -> None:
+    with rig() as made:
+        an_earlier_life(made, lambda txn_id: None)
+        made.prepare(bill("b-2"), bill())
+        made.session()
+        assert made.bills() == ["N-b-1", "N-b-2"]
+        assert made.bench.record("b-1")["state"] in ("posted", "closed")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_record_that_waits_for_something_is_posted_only_by_what_is_there(gone: bool) -> None:  # noqa: FBT001
+    with rig() as made:
+        an_earlier_life(made, lambda txn_id: user_deletes(made.company, txn_id) if gone else None)
+        later(made, 5 * 86400)
+        nowhere = [{"account": "Nowhere", "code": None, "amount": "100.00", "memo": "m"}]
+        made.prepare(bill("b-2"), bill("b-3"), bill(lines=nowhere))
+        assert made.bench.record("b-1")["state"] in ("deferred", "failed")
+        made.session()
+        assert (made.bench.record("b-1")["state"] in ("posted", "closed")) is not gone
+
+
+def test_a_vendor_that_was_deleted_since_it_was_seen_is_made() -> None:
+    with rig() as made:
+        by_hand = ask(made, '<VendorAddRq requestID="1"><VendorAdd><Name>Hand Made</Name></VendorAdd></VendorAddRq>')
+        made.bench.shop.listed["vendors"] = [vendor("v-1", "First")]
+        made.bench.run("vendors")
+        made.session()
+        user_deletes(made.company, by_hand["ListID"])
+        later(made, 5 * 3600)
+        made.bench.shop.listed["vendors"].append(vendor("v-2", "Hand Made"))
+        for _ in range(2):
+            made.bench.run("vendors")
+            made.session()
+        assert json.loads(made.bench.record("v-2", "vendors")["receipt"])["ListID"] != by_hand["ListID"]
+
+
+def test_what_cannot_be_asked_for_again_is_neither_believed_nor_written_over() -> None:
+    with rig() as made:
+        an_earlier_life(made, lambda txn_id: None)
+        made.prepare(bill("b-2"), bill())
+
+        def hook(kind: str, document: str) -> str:
+            return (
+                refused(document) if kind == "survey" and "<TxnID>" in document else made.quickbooks.process(document)
+            )
+
+        made.hook, usual = hook, made.hook
+        for _ in range(2):
+            later(made)
+            made.session()
+        assert made.bench.record("b-1")["state"] == "intended"
+        assert any("whether what was seen there before is still there (Bill)" in text for text in made.alerts())
+        made.hook = usual
+        later(made)
+        made.session()
+        assert made.bench.record("b-1")["state"] in ("posted", "closed")
+        assert made.alerts() == []
+
+
+# --- what cannot be looked at is told
+
+
+def test_a_change_that_can_never_be_looked_at_is_told_and_then_left_to_a_person() -> None:
+    with rig() as made:
+        made.prepare(bill())
+        made.session()
+        made.prepare(bill(amount="120.00"))
+        usual = made.hook
+        made.hook = lambda kind, document: refused(document) if kind == "merge" else usual(kind, document)
+        told = []
+        for _ in range(5):
+            later(made, 3600)
+            made.session()
+            told.append(made.alerts())
+        waits = "a change could not be held against what is in QuickBooks now, and waits for the next session: 3260: no"
+        assert told[:4] == [[], [waits], [waits], [waits]]
+        (text,) = told[4]
+        assert "QuickBooks could not show what is there now, so the change was not made: 3260: no" in text
+        made.hook = usual
+
+
+def test_a_check_that_fails_for_one_kind_is_told_and_the_others_are_checked() -> None:
+    with rig() as made:
+        made.bench.shop.listed["vendors"] = [vendor("v-9", "Fresh One")]
+        made.bench.run("vendors")
+        made.prepare(bill())
+        made.session()
+        usual = made.hook
+
+        def hook(kind: str, document: str) -> str | None:
+            answer = usual(kind, document)
+            return re.sub(r'(<VendorQueryRs requestID="[^"]+" )statusCode="\d+"', r'\1statusCode="3260"', answer or "")
+
+        made.hook = hook
+        for _ in range(3):
+            later(made, 7200)
+            made.session()
+        (text,) = made.alerts()
+        assert text.startswith("QuickBooks could not say whether everything that was written is still there (Vendor)")
+        with made.bench.world.store.read() as tx:
+            checked, trouble = facts.recall(tx, COMPANY, "check"), facts.recall(tx, COMPANY, "survey_trouble")
+        assert checked is not None
+        assert checked["at"] == made.bench.world.at()
+        assert trouble == {"check:Vendor": 3}
+        made.hook = usual
+        later(made, 7200)
+        made.session()
+        assert made.alerts() == []
+
+
+def test_item_lines_are_not_passed_over() -> None:
+    books = merging.Books.holding("Bill", merging.bill())
+    operation = books.modify(merging.bill())
+    item = b"<ItemLineMod><TxnLineID>-1</TxnLineID><ItemRef><FullName>Desk</FullName></ItemRef></ItemLineMod>"
+    whole = operation.body.replace(b"</BillMod>", item + b"</BillMod>", 1)
+    found = decide(merging.replace(operation, whole=whole), books.there(operation))
+    assert isinstance(found, OperationOutcome)
+    assert (found.outcome, found.code) == ("deferred", BY_HAND)
+    base = books.base.replace(b"</BillAdd>", item.replace(b"Mod>", b"Add>") + b"</BillAdd>", 1)
+    whole = whole.replace(b"Ramp bill 1", b"new")
+    same = decide(merging.replace(operation, whole=whole, base=base), books.there(operation))
+    assert isinstance(same, Ready)
