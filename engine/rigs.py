@@ -94,8 +94,8 @@ class BooksRig(Protocol):
         """No more faults; doors that were closed are open, and the right file is there."""
         ...
 
-    def refuse(self, kind: str) -> None:
-        """From now on the books refuse queries of this kind; of none any more when it is empty."""
+    def refuse(self, kind: str, *, after_loss: bool = False) -> None:
+        """From now on, or once the answer to a write of it was lost, queries of a kind are refused; of none when empty."""
         ...
 
     def live(self) -> Sequence[Made]:

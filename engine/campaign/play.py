@@ -125,7 +125,9 @@ class Stage:
         return self.setting.witness
 
     def storm(self) -> None:
-        """The part with faults."""
+        """The part with faults; where QuickBooks refuses for long, that is the only one."""
+        if "refused_for_long" in self.setting.has:
+            return
         if "untold" in self.setting.has:
             self.work.is_untold = True
         weights = {**_WEIGHTS, **{name: rate for name, rate in _MORE.items() if name in self.setting.has}}
@@ -201,7 +203,7 @@ class Stage:
     def _refused(self) -> None:
         """For some cycles QuickBooks refuses queries of one kind: the others go on, and somebody is told."""
         kind = self.chance.choice(_REFUSED_KINDS)
-        self.books.refuse(kind)
+        self.books.refuse(kind, after_loss=self.chance.random() < 0.5)
         self.witness.note(f"  queries of {kind} are refused")
         for _ in range(3):
             self.work.guarded(self.person.works)

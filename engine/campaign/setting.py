@@ -121,6 +121,7 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     machine = Machine(disk, plan.program, company, clock, chaos, seed)
     witness = Witness(machine, keeps=plan.keeps)
     machine.complains, machine.was_restored = witness.broke, witness.restored
+    witness.taken_away = books.removed
     machine.has_copies = "restore_ours" in has
     for connection in plan.program.flow.connections:
         if not isinstance(_connector(connection.connector), Served):

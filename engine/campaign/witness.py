@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -21,6 +21,8 @@ _SET_ID = re.compile(r"[0-9A-Za-z]{22}")
 _MOST_TRIES = 8
 # Over its whole life; each sending beyond the first follows a look-up that found nothing, or a refusal that may pass.
 _MOST_SENDINGS = 40
+# So many objects that are gone at once tell of a restored company file.
+_SEVERAL = 3
 _PART = re.compile(r"-[0-9]+$")
 # Queries that only read lists or ask which company file is open: no answer to them says what became of a write.
 _IDLE = frozenset(
@@ -116,6 +118,8 @@ class Witness:
     asked: dict[str, bool] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)
+    # The objects that people and backups took away from the books.
+    taken_away: Callable[[], Collection[str]] = frozenset
     # Acknowledged webhooks, and how often our disk had been restored by then: a restore forgets them.
     events: dict[str, int] = field(default_factory=dict)
     sessions: defaultdict[int, Session] = field(default_factory=lambda: defaultdict(Session))
@@ -216,9 +220,9 @@ class Witness:
             self._operation(tx, document, request)
             if request.name.endswith("ModRq"):
                 _current(self, request, session)
-            # A set that goes out again was looked for by its own look-up, which invariant 13 watches.
-            elif row is None or row["attempts"] < 2:
+            else:
                 _scanned(self, request, session)
+        _rolled_back(self, tx, new)
         if facts.recall(tx, self.machine.company, "halt") is not None:
             self.broke(12, f"{new} went out while nothing may be written")
         open_set = tx.one("set_unsettled", {"company": self.machine.company})
@@ -324,6 +328,19 @@ def _scanned(witness: Witness, request: Request, session: Session) -> None:
     kind = request.name.removesuffix("AddRq")
     if kind not in session.scanned:
         witness.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
+
+
+def _rolled_back(witness: Witness, tx: Tx, new: str) -> None:
+    """Nothing is written into a company file that lacks several of the objects that we believe to be there."""
+    gone = witness.taken_away()
+    if len(gone) < _SEVERAL:
+        return
+    scope = {"company": witness.machine.company, "state": "", "flow": "", "limit": 100_000}
+    rows = [row for row in tx.rows("records_listing", scope) if row["state"] in ("posted", "closed")]
+    receipts = [json.loads(row["receipt"] or "{}") for row in rows]
+    missing = {str(each.get("TxnID") or each.get("ListID")) for each in receipts} & set(gone)
+    if len(missing) >= _SEVERAL:
+        witness.broke(12, f"{new} went out although {len(missing)} objects of ours are gone, and nobody had noticed")
 
 
 def _current(witness: Witness, request: Request, session: Session) -> None:

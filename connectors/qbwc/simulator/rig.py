@@ -242,7 +242,7 @@ class _Connector(WebConnector):
                 outer |= {item.id for item in made}
             self.watch.ran(request, rig.place(company), made)
             rig.compare(standing)
-            if slow and rig.chance.random() < 0.7:
+            if rig.is_lost(request) or (slow and rig.chance.random() < 0.7):
                 raise Abandoned
 
     def _slow(self, processor: RequestProcessor, request: str) -> bool:
@@ -276,6 +276,8 @@ class QuickBooksRig:
     running: list[set[str]] = field(default_factory=list)
     # For how many more sessions queries of a kind are refused.
     refuses: int = 0
+    # The kind whose next write loses its answer.
+    loses: str = ""
     # Whether it asks for the service's version first, as the real one does; no answer changes anything.
     is_polite: bool = True
 
@@ -347,12 +349,19 @@ class QuickBooksRig:
         self.sandbox.company.refusals.clear()
         close_books(self.sandbox.company, None)
 
-    def refuse(self, kind: str) -> None:
-        """Queries of a kind are refused from now on; of none any more when it is empty."""
-        refusals = self.sandbox.company.refusals
+    def refuse(self, kind: str, *, after_loss: bool = False) -> None:
+        """Queries of a kind are refused from now on, or once the answer to a write of it was lost; of none when empty."""
+        refusals, self.loses = self.sandbox.company.refusals, kind if after_loss else ""
         refusals.clear()
-        if kind:
+        if kind and not after_loss:
             refusals[f"{kind}QueryRq"] = self.chance.choice(_REFUSED)
+
+    def is_lost(self, request: str) -> bool:
+        """Whether the answer to this one is lost, after which queries of its kind are refused."""
+        if not self.loses or f"<{self.loses}AddRq " not in request:
+            return False
+        self.refuse(self.loses)
+        return True
 
     def live(self) -> Sequence[Made]:
         """What we made and is there now."""

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.qbwc.merge import BY_HAND, Ready, decide
 from connectors.qbwc.probe import differences
-from connectors.qbwc.simulator import user_deletes, user_pays_bill
+from connectors.qbwc.simulator import user_deletes
 from engine.contract import Json, OperationOutcome
 from engine.qbxml.response import parse_response
 from engine.store import facts
@@ -157,7 +157,13 @@ def test_a_bill_that_was_paid_is_changed_all_the_same() -> None:
     with rig() as made:
         made.prepare(bill(memo="\u4e2d one"))
         made.session()
-        user_pays_bill(made.company, made.ids()["N-b-1"], "10.00")
+        ask(
+            made,
+            '<BillPaymentCheckAddRq requestID="1"><BillPaymentCheckAdd><PayeeEntityRef><FullName>Acme Supply</FullName>'
+            "</PayeeEntityRef><BankAccountRef><FullName>Checking</FullName></BankAccountRef><AppliedToTxnAdd><TxnID>"
+            f"{made.ids()['N-b-1']}</TxnID><PaymentAmount>10.00</PaymentAmount></AppliedToTxnAdd></BillPaymentCheckAdd>"
+            "</BillPaymentCheckAddRq>",
+        )
         for amount in ("110.00", "120.00"):
             later(made)
             made.prepare(bill(amount=amount, memo=f"\u4e2d {amount}"))
