@@ -85,7 +85,7 @@ class ConnectorBroken(UsageError):
 
 
 class StoreTooNew(UsageError):
-    """This store was made by a newer flowctl."""
+    """The store was made by a newer flowctl."""
 
     hint = "update flowctl, or put back the copy from before the upgrade"
 

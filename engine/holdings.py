@@ -36,6 +36,8 @@ MISSED_AGE = timedelta(days=1)
 _CHECK, _LOOK, _MISSED, _HALT, _BACK = "check", "look", "missed", "halt", "back"
 # A clock that is put right by less than this was not wrong.
 _SLACK = timedelta(minutes=1)
+# The least by which two moments differ as text.
+_TICK = timedelta(microseconds=1)
 # Later than every moment.
 _EVER = "~"
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -69,7 +71,7 @@ class Held:
         newest = self.tx.rows(
             "holdings_newest", {"company": company, "state": "there", "also": "there", "limit": limit}
         )
-        rows = [row for row in newest if row["looked_at"] < since]
+        rows = [row for row in newest if row["looked_at"] <= since]
         last = facts.recall(self.tx, company, _CHECK) or {}
         # Once one of them is back in a halted company, the newer file is open again, and so all may be.
         returning = facts.recall(self.tx, company, _BACK) is not None and self.halted(company) is not None
@@ -90,9 +92,9 @@ class Held:
             facts.forget(self.tx, company, _CHECK)
 
     def _looked_at(self, company: str) -> str:
-        """The time now, and within a look never before it began, wherever our clock was set: or it would not end."""
+        """The time now, and within a look always after it began, wherever our clock was set: or it would not end."""
         look = facts.recall(self.tx, company, _LOOK)
-        return max(self.at, str(look["since"])) if look else self.at
+        return max(self.at, iso(from_iso(look["since"]) + _TICK)) if look else self.at
 
     def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:
         """The holdings among these ids, gone ones included."""

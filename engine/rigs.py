@@ -98,6 +98,10 @@ class BooksRig(Protocol):
         """From now on, or once the answer to a write of it was lost, queries of a kind are refused; of none when empty."""
         ...
 
+    def delete_other(self, kind: str) -> str:
+        """A person deletes an object of ours that is of another kind; its id, empty when there is none."""
+        ...
+
     def live(self) -> Sequence[Made]:
         """What we made and is there now, in the right file, with its first amount."""
         ...

@@ -436,7 +436,8 @@ def _gone(operation: Operation) -> OperationOutcome:
         "deferred",
         code=GONE_THERE,
         message="what is to be changed is no longer in QuickBooks",
-        hint="restore it there, or decide about the posted record, then run `flowctl retry ID`",
+        hint="restore it there, or decide about the posted record, then run `flowctl retry ID`; "
+        "when it is right that it is gone, run `flowctl reconcile --leave-out ID`",
     )
 
 
@@ -467,7 +468,8 @@ def _edited(operation: Operation, clashes: Sequence[_Clash]) -> OperationOutcome
         "deferred",
         code=EDITED_THERE,
         message=f"it was changed in QuickBooks and in the source: {'; '.join(map(str, clashes))}",
-        hint="correct one of the two so that both say the same, then run `flowctl retry ID`",
+        hint="correct one of the two so that both say the same, then run `flowctl retry ID`; "
+        "when QuickBooks is right as it is, run `flowctl reconcile --leave-out ID`",
     )
 
 
@@ -477,7 +479,8 @@ def _stuck(operation: Operation, names: Sequence[str]) -> OperationOutcome:
         "deferred",
         code="not_emptied",
         message=f"QuickBooks takes no request that empties the {' and the '.join(names)}",
-        hint="empty it there, then run `flowctl retry ID`",
+        hint="empty it there, then run `flowctl retry ID`; "
+        "when QuickBooks is right as it is, run `flowctl reconcile --leave-out ID`",
     )
 
 

@@ -434,9 +434,11 @@ def _is_coded_as(line: etree._Element, row: Json) -> bool:
     return True
 
 
-def _coding(text: Callable[[str], str]) -> str:
-    """`Travel 5.00 (Sales)`: account, amount, and who or what it is for."""
-    account, *others = (text(f"{name}/FullName") or text(f"{name}/ListID") for name in _CODING)
+def _coding(text: Callable[..., str]) -> str:
+    """`Travel 5.00 (Sales)`: account, amount, and who or what it is for. An id tells a person nothing."""
+    account, *others = (text(name, "FullName") for name in _CODING)
+    if not account and text("AccountRef", "ListID"):
+        account = "another account"
     beside = ", ".join(filter(None, others))
     return " ".join(filter(None, (account, text("Amount"), f"({beside})" if beside else "")))
 

@@ -205,12 +205,16 @@ class Stage:
         kind = self.chance.choice(_REFUSED_KINDS)
         self.books.refuse(kind, after_loss=self.chance.random() < 0.5)
         self.witness.note(f"  queries of {kind} are refused")
-        for _ in range(3):
-            self.work.guarded(self.person.works)
+        times, gone = [], ""
+        for number in range(4):
+            gone = self.books.delete_other(kind) if number == 2 else gone
+            times.append(self.machine.world.at())
             self.work.cycle()
             self.clock.advance("+2h" if "by_schedule" not in self.setting.has else "+6h30m")
-        for number, text in standing_still(self.machine.tx, self.machine.company, kind, self.machine.world.at()):
+        for number, text in standing_still(self.machine.tx, self.machine.company, kind, times[-2]):
             self.witness.broke(number, text)
+        if gone and gone in self.work.posted().values():
+            self.witness.broke(1, f"{gone} was deleted, and nobody noticed while only {kind} cannot be asked for")
         self.books.refuse("")
 
     def judge(self, seed: int) -> Result:

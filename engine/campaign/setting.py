@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -72,7 +72,7 @@ class Plan:
 
     program: FlowProgram
     without: frozenset[str] = frozenset()
-    # Only these, and often; a random selection of all when it is empty.
+    # Only these, and often; a random selection of all when it is empty. Names of `LEANINGS` alone: only such schedules.
     focus: frozenset[str] = frozenset()
     # Restore our own store in every schedule, and not only in its share of them.
     restore_ours: bool = False
@@ -105,6 +105,8 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     """The setting of a schedule; on a `disk` that another company's schedule has, beside it."""
     chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
     lean = "" if plan.focus else chance.choice(_LEANS)
+    if plan.focus and plan.focus <= LEANINGS.keys():
+        lean, plan = chance.choice(sorted(plan.focus)), replace(plan, focus=frozenset())
     often = LEANINGS.get(lean, {})
     has = _has(plan, chance, often)
     if lean == "rewritten":

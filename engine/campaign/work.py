@@ -72,7 +72,7 @@ class Work:
     def session(self) -> None:
         """Let the agent come, and look at what it left."""
         before, gone, restores = self._vanished(), self.books.removed(), self.machine.restores
-        posted = self._posted() if restores else {}
+        posted = self.posted() if restores else {}
         self._visit()
         if restores and restores == self.machine.restores:
             self._taken_for_posted(posted, gone)
@@ -89,7 +89,7 @@ class Work:
         """The records that are said to be gone."""
         return {row["id"] for row in self.machine.tx.rows("records_vanished", {"company": self.machine.company})}
 
-    def _posted(self) -> dict[int, str]:
+    def posted(self) -> dict[int, str]:
         """The object of every record that is said to be posted."""
         scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
         rows = self.machine.tx.rows("records_listing", scope)
@@ -97,7 +97,7 @@ class Work:
 
     def _taken_for_posted(self, before: Mapping[int, str], gone: Collection[str]) -> None:
         """What was gone before a session began is no object that a record may be found posted as."""
-        for number, target in self._posted().items():
+        for number, target in self.posted().items():
             if target in gone and before.get(number) != target and not self.books.has(target):
                 self.witness.broke(2, f"record {number} is said to be posted as {target}, which was gone before")
 

@@ -379,6 +379,21 @@ def test_a_change_on_both_sides_waits_for_a_person(cli: Cli) -> None:
         assert [line["difference"] for line in again.json()["totals"]] == ["0.00"]
 
 
+def test_a_change_is_left_out_when_quickbooks_is_right(cli: Cli) -> None:
+    with _stage(cli) as stage:
+        bill, source_id = _before_ramp_is_told(stage)
+        user_edits(stage.books.company, bill.txn_id, amount=bill.amount + Decimal("5.00"))
+        _one_cent_more(stage, source_id)
+        stage.session()
+        told = stage.cli("reconcile", *SPAN, "--leave-out", source_id, "--why", "agreed")
+        assert told.text() == f"[0]\n{FLOW}/bills/{source_id}: left out\n--\n1 record decided\n"
+        found = stage.reconcile("--format", "json").json()
+        (left,) = [item for item in found["differences"] if item["code"] == "noted"]
+        assert left["what"].endswith("; a person left the change out")
+        assert left["do"] == "nothing: what is in QuickBooks stands"
+        assert stage.books.company.books.txns[bill.txn_id].amount == bill.amount + Decimal("5.00")
+
+
 def test_a_company_without_books_cannot_be_compared(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     assert cli("reconcile").text() == (

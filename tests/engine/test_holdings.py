@@ -819,8 +819,8 @@ def test_candidates_carry_the_marker_or_none(bench: Bench) -> None:
             sighting("T-6", RefNumber="8", TxnDate="2026-03-01"),
         ]  # fmt: skip
         desk.holdings.sighted(COMPANY, "Bill", seen)
-        found = desk.holdings.candidates(COMPANY, operation, **numbered)
-        assert found == tuple(replace(item, seen_at=bench.world.at()) for item in (seen[1], seen[0]))
+        seen = [replace(item, seen_at=bench.world.at()) for item in seen]
+        assert desk.holdings.candidates(COMPANY, operation, **numbered) == (seen[1], seen[0])
         assert desk.holdings.candidates(COMPANY, operation) == (seen[1],)
         # Without a number, everything of its date could be it.
         assert desk.holdings.candidates(COMPANY, operation, dated_on="2026-03-01") == (seen[1], seen[5])

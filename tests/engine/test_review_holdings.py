@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine import companyfile, pipeline, worklist
+from engine.clock import from_iso, iso
 from engine.contract import OperationOutcome
 from engine.evidence import Seen, Sighting
 from engine.follow import Hand
@@ -89,10 +90,11 @@ def test_what_is_there_for_one_record_is_not_there_for_another(bench: Bench) -> 
     assert bench.record("b-2")["state"] == "unknown"
     assert bench.reasons("b-2") == [("taken", message)]
     assert messages(bench, "unknown") == [f"{FLOW}/bills/N-b-2: {message}"]
-    assert hints(bench, "unknown") == [
+    hint = (
         "look in the target whether this one is there as well: when it is, run "
         "`flowctl retry b-2 --there ID --company acme`, else `flowctl retry b-2 --not-there --company acme`"
-    ]
+    )
+    assert hints(bench, "unknown") == [hint]
     with bench.world.store.write() as tx, pytest.raises(worklist.Taken) as caught:
         worklist.declare(tx, hand(bench), bench.record("b-2"), txn_id, "")
     assert str(caught.value) == f"{FLOW}/bills/b-2: {message}"
@@ -135,7 +137,13 @@ def test_a_clock_set_back_within_a_look_does_not_make_it_endless(bench: Bench) -
         desk.holdings.seen(COMPANY, [Seen(ids[1], "1")])
         desk.holdings.missing(COMPANY, [ids[0]])
     assert ask(bench, since) == []
-    assert rows(bench, "b-2") == [(ids[1], "there", since)]
+    assert rows(bench, "b-2") == [(ids[1], "there", iso(from_iso(since) + timedelta(microseconds=1)))]
+
+
+def test_what_was_settled_in_the_moment_when_the_look_began_is_looked_at(bench: Bench) -> None:
+    # A saved answer says what was written, and nothing of what a backup has taken away since.
+    (txn_id,) = post(bench, "b-1")
+    assert ask(bench, bench.world.at()) == [txn_id]
 
 
 def test_what_a_clock_that_was_ahead_has_noted_does_not_count(bench: Bench) -> None:

@@ -78,9 +78,9 @@ class Storm(Faults):
         elif what == "class":
             user_recodes(company, txn.txn_id, class_id=next(company.items("Class")).list_id)
         else:
-            coded = txn.lines[0].refs["AccountRef"]
-            accounts = [item.list_id for item in company.items("Account") if item.values["AccountType"] == "Expense"]
-            user_recodes(company, txn.txn_id, account=chance.choice([each for each in accounts if each != coded]))
+            # One that no source codes to: what both sides say is nobody's edit.
+            banks = (item.list_id for item in company.items("Account") if item.values["AccountType"] == "Bank")
+            user_recodes(company, txn.txn_id, account=next(banks))
 
     def _pick(self, company: CompanyFile, name: str) -> Txn:
         """Some transaction; people look at bills, and at the last one, more often than at others."""

@@ -20,7 +20,7 @@ from lxml import etree
 
 from connectors.qbwc.sandbox import FILE_ID, QuickBooksSandbox
 from connectors.qbwc.simulator import dotnet
-from connectors.qbwc.simulator.company import Books, CompanyFile, close_books
+from connectors.qbwc.simulator.company import Books, CompanyFile, close_books, user_deletes
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
 from connectors.qbwc.simulator.model import Behaviour, Preferences, VirtualClock
 from connectors.qbwc.simulator.people import Storm, fields_of
@@ -356,6 +356,16 @@ class QuickBooksRig:
         if kind and not after_loss:
             refusals[f"{kind}QueryRq"] = self.chance.choice(_REFUSED)
 
+    def delete_other(self, kind: str) -> str:
+        """A person deletes a transaction of ours that is of another kind; its id, empty when there is none."""
+        books = self.sandbox.company.books
+        others = [key for key in self.made if key in books.txns and books.txns[key].kind != kind]
+        chosen = self.chance.choice(others) if others else ""
+        if chosen:
+            user_deletes(self.sandbox.company, chosen)
+            self.faults.taken_away.add(chosen)
+        return chosen
+
     def is_lost(self, request: str) -> bool:
         """Whether the answer to this one is lost, after which queries of its kind are refused."""
         if not self.loses or f"<{self.loses}AddRq " not in request:
@@ -412,12 +422,13 @@ class QuickBooksRig:
         locks.clear()
         if self.strikes("busy"):
             locks[self.chance.choice(_LOCKS)] = self.chance.choice((3175, 3176, 3180))
-        self.refuses = max(0, self.refuses - 1)
-        if not self.refuses:
-            self.refuse("")
-            if self.strikes("query_refused"):
-                self.refuses = self.chance.choice((1, 2, 4))
-                self.refuse(self.chance.choice(_ASKED))
+        if self.refuses:
+            self.refuses -= 1
+            if not self.refuses:
+                self.refuse("")
+        if not self.refuses and self.strikes("query_refused"):
+            self.refuses = self.chance.choice((2, 3, 5))
+            self.refuse(self.chance.choice(_ASKED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ DELETE FROM facts WHERE company = :company
 SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORDER BY seq DESC LIMIT :limit;
 
 -- name: holdings_longest_ago
-SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at < :since
+SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at <= :since
   AND (looked_at, seq) <= (:until, :seq) ORDER BY looked_at, seq LIMIT :limit;
 
 -- name: holdings_looked_ahead

@@ -292,7 +292,8 @@ def test_both_changed_the_same_field() -> None:
         "due date: we wrote `2026-03-22`, QuickBooks has `2026-05-01`, the source says nothing; "
         "lines: we wrote `Travel 100.00`, QuickBooks has `Office Supplies 100.00`, "
         "the source says `Travel 7.00, Travel 8.00`",
-        hint="correct one of the two so that both say the same, then run `flowctl retry ID`",
+        hint="correct one of the two so that both say the same, then run `flowctl retry ID`; "
+        "when QuickBooks is right as it is, run `flowctl reconcile --leave-out ID`",
     )
 
 

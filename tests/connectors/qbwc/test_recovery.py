@@ -271,7 +271,9 @@ def test_the_rest_of_a_set_that_is_there_in_part_is_waited_for(recovery: Recover
 
 
 def test_what_an_answer_speaks_of_is_not_waited_for() -> None:
-    recovery = Recovery("SET", "probe", whole=False, ask=(TWO.id,), decided=(asdict(OperationOutcome(ONE.id, "posted")),))
+    recovery = Recovery(
+        "SET", "probe", whole=False, ask=(TWO.id,), decided=(asdict(OperationOutcome(ONE.id, "posted")),)
+    )
     sent = replace(BOTH, sent_at=START)
     assert isinstance(after_probe(sent, recovery, {TWO.id: NONE}, START), Settled)
     frozen = Recovery("SET", "probe", frozen=True, ask=(ONE.id, TWO.id))
@@ -389,9 +391,7 @@ def test_what_is_known_to_stand_for_something_else_is_not_taken_for_a_worn_one()
 
 def test_the_same_object_in_both_answers_is_one() -> None:
     second = f'<BillQueryRs requestID="q.1" statusCode="0" statusMessage="">{ret()}</BillQueryRs>'
-    assert looked(ret(), second=second) == Found(
-        "hit", {"TxnID": "1", "RefNumber": "INV-1", "ExternalGUID": ONE.guid}
-    )
+    assert looked(ret(), second=second) == Found("hit", {"TxnID": "1", "RefNumber": "INV-1", "ExternalGUID": ONE.guid})
 
 
 def test_silence_of_a_failed_query_proves_nothing() -> None:

@@ -11,7 +11,9 @@ import pytest
 from connectors.qbwc import ready
 from connectors.qbwc.simulator import user_deletes
 from connectors.qbwc.state import State
-from engine.contract import Json
+from engine.contract import Json, OperationOutcome
+from tests.connectors.qbwc.kit import Kit, answer, hello, is_survey, posted, quiet
+from tests.connectors.qbwc.memory_outbox import bill as memory_bill
 from tests.connectors.qbwc.rig import UNNUMBERED, Rig, additions, bill, rig
 from tests.engine.kit import vendor
 
@@ -237,3 +239,76 @@ def test_one_session_settles_all_that_an_earlier_life_wrote(monkeypatch: pytest.
         assert ended.counts == {"posted": 31}
         assert len(made.bills()) == 31
         assert len([document for document in made.sent if "<HostQueryRq" in document]) > 3
+
+
+# --- calls that do not follow one another -----------------------------------------------------------------------------
+
+
+def with_two() -> Kit:
+    kit = Kit()
+    for number in (1, 2):
+        kit.outbox.add(memory_bill(number))
+    return kit
+
+
+def test_a_gap_between_two_calls_begins_the_look_around_anew() -> None:
+    kit = with_two()
+    kit.start()
+    kit.receive(posted(memory_bill(1).id))
+    kit.clock.sleep(30)
+    assert "<BillAddRq" in kit.send()
+    kit = with_two()
+    kit.start()
+    kit.receive(posted(memory_bill(1).id))
+    kit.clock.sleep(31)
+    assert is_survey(kit.send())
+
+
+def test_an_answer_to_something_else_begins_the_look_around_anew() -> None:
+    kit = with_two()
+    kit.start()
+    kit.receive(posted(memory_bill(2).id))
+    kit.send()
+    kit.receive(posted(memory_bill(1).id))
+    assert is_survey(kit.send())
+
+
+def test_what_is_sent_again_waits_for_the_look_around() -> None:
+    kit = with_two()
+    frozen = kit.start()
+    kit.close()
+    kit.login()
+    kit.send(hello())
+    kit.receive(answer("", ' messageSetStatusCode="9002"'))
+    probe = kit.send()
+    kit.receive(answer("".join(f'<BillQueryRs requestID="{name}" statusCode="1"/>' for name in _names(probe))))
+    document = kit.send()
+    assert is_survey(document)
+    assert kit.receive(quiet(document)) == 0
+    assert kit.send() == frozen
+
+
+def test_a_set_of_several_has_the_same_id_whenever_it_is_made() -> None:
+    found: list[str] = []
+    for _ in range(2):
+        kit = with_two()
+        kit.ids.count += len(found)
+        kit.configure(batch=0)
+        kit.outbox.data.facts["pace"] = {"limit": 8}
+        document = kit.start()
+        found += re.findall(r'newMessageSetID="([^"]*)"', document)
+    assert found[0] == found[1]
+    assert re.fullmatch("[0-9A-Za-z]{22}", found[0])
+    # What has travelled before goes under an id that QuickBooks has never seen.
+    kit.close()
+    with kit.outbox.transaction() as desk:
+        unsettled = desk.operations.unsettled("acme")
+        assert unsettled is not None
+        again = [OperationOutcome(operation.id, "retry") for operation in unsettled.operations]
+        desk.operations.settle("acme", unsettled.id, again, b"")
+    kit.outbox.data.facts["pace"] = {"limit": 8}
+    assert re.findall(r'newMessageSetID="([^"]*)"', kit.start()) not in ([found[0]], [])
+
+
+def _names(document: str) -> list[str]:
+    return re.findall(r'<BillQueryRq requestID="([^"]+)"', document)

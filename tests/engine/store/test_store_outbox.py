@@ -129,6 +129,16 @@ def test_an_operation_that_is_put_off_waits(store: Store) -> None:
         assert names(outbox.ready(tx, COMPANY, LATER, 9)) == []
 
 
+def test_what_must_stay_hides_nothing_behind_it(store: Store) -> None:
+    with store.write() as tx:
+        filled(tx, "a", "b", "c")
+        row = add(tx, "z")
+        outbox.add(tx, COMPANY, AT, [replace(operation(row, "d"), request="VendorAdd")])
+        assert names(outbox.ready(tx, COMPANY, AT, 1, without=("BillAdd",))) == ["d"]
+        assert names(outbox.ready(tx, COMPANY, AT, 2, without=("VendorAdd",), later=("a", "c"))) == ["b"]
+        assert names(outbox.ready(tx, COMPANY, AT, 2, later=("a", "b"))) == ["c", "d"]
+
+
 def test_a_frozen_set_takes_its_operations_along(store: Store) -> None:
     with store.write() as tx:
         filled(tx, "a", "b", "c")
@@ -226,9 +236,7 @@ def test_what_a_resent_set_keeps(store: Store) -> None:
         assert tx.run("set_doubt", {"id": "set-1", "company": COMPANY}) == 0
         assert tx.run("set_resent", {**scope, "company": "zeta"}) == 0
         assert tx.run("set_resent", scope) == 1
-        assert outbox.unsettled(tx, COMPANY) == replace(
-            made, ticket_hash="t-2", attempts=2, sent_at=from_iso(LATER)
-        )
+        assert outbox.unsettled(tx, COMPANY) == replace(made, ticket_hash="t-2", attempts=2, sent_at=from_iso(LATER))
         assert [row["id"] for row in tx.rows("sets_open", {})] == ["set-1"]
         outbox.settle_set(tx, COMPANY, AT, "set-1", b"")
         assert tx.run("set_resent", scope) == 0
