@@ -297,6 +297,9 @@ def _is_alike(marks: Marks, data: Json) -> bool:
     guid = plain_guid(text_at(data, "ExternalGUID"))
     if guid and marks.guid:
         return False
+    if marks.memo and text_at(data, "Memo").strip() == marks.memo:
+        # The memo names the source record; whatever else differs, a person may have changed it since.
+        return True
     if marks.ref_number:
         return text_at(data, "RefNumber").strip() == marks.ref_number and _same_entity(marks, data)
     return _agrees(marks, data)
@@ -406,13 +409,21 @@ def _recoded(body: bytes, data: Json, *, sum_told: bool) -> Iterator[str]:
             else:
                 rest.remove(same)
         theirs += rest
-    accounts = [text_at(row, "AccountRef", "FullName").casefold() for row in theirs]
-    if sum_told and accounts == [(line.findtext("AccountRef/FullName") or "").casefold() for line in ours]:
+    if sum_told and len(ours) == len(theirs) and all(map(_is_on_same_account, ours, theirs)):
         return
     if ours or theirs:
-        there = ", ".join(_coding(lambda *path, row=row: text_at(row, *path)) for row in theirs)
-        here = ", ".join(_coding(lambda *path, line=line: line.findtext("/".join(path)) or "") for line in ours)
+        names = {text_at(row, "AccountRef", "ListID"): text_at(row, "AccountRef", "FullName") for row in theirs}
+        there = ", ".join(_coding(names, lambda *path, row=row: text_at(row, *path)) for row in theirs)
+        here = ", ".join(_coding(names, lambda *path, line=line: line.findtext("/".join(path)) or "") for line in ours)
         yield f"lines {_shown(there)} there, {_shown(here)} here"
+
+
+def _is_on_same_account(line: etree._Element, row: Json) -> bool:
+    for part in ("ListID", "FullName"):
+        mine = (line.findtext(f"AccountRef/{part}") or "").strip()
+        if mine:
+            return mine.casefold() == text_at(row, "AccountRef", part).strip().casefold()
+    return True
 
 
 def _rows(value: object) -> list[Json]:
@@ -434,11 +445,12 @@ def _is_coded_as(line: etree._Element, row: Json) -> bool:
     return True
 
 
-def _coding(text: Callable[..., str]) -> str:
+def _coding(names: Mapping[str, str], text: Callable[..., str]) -> str:
     """`Travel 5.00 (Sales)`: account, amount, and who or what it is for. An id tells a person nothing."""
     account, *others = (text(name, "FullName") for name in _CODING)
-    if not account and text("AccountRef", "ListID"):
-        account = "another account"
+    list_id = text("AccountRef", "ListID")
+    if not account and list_id:
+        account = names.get(list_id) or "another account"
     beside = ", ".join(filter(None, others))
     return " ".join(filter(None, (account, text("Amount"), f"({beside})" if beside else "")))
 

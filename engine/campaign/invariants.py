@@ -21,7 +21,7 @@ def _i(number: int, says: str, where: str) -> Invariant:
 INVARIANTS: tuple[Invariant, ...] = (
     _i(1, "Each source record is in exactly one state, and after two quiet cycles in a final one, with a reason and an "
           "alert when it is parked; what is said to be gone is gone.", "check._unsettled, check._standing (`stuck`, `lost`); "
-          "work.Work.session"),
+          "work.Work.session; check.standing_still while queries of one kind are refused"),
     _i(2, "At most one live object for each source record and phase; what is gone is posted again only when a person says so.",
           "check._record (`duplicated`); witness._operation, witness._decided"),
     _i(3, "No object of ours in any other company file.", "check.check (`wrong_file`), witness.ran"),
@@ -35,7 +35,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     _i(10, "`posted` has an id of the books.", "check._posted; EditSequence and file identity: store tests"),
     _i(11, "No write goes out while another set is unsettled.", "witness._write"),
     _i(12, "No write goes out before the company file was checked and its kind was looked through in the same session, nor "
-           "while a restored backup waits for a person.", "witness.handed_out, witness._scanned, witness._write"),
+           "while a restored backup waits for a person.", "witness.handed_out, witness._scanned, "
+           "witness._write, witness._rolled_back"),
     _i(13, "What is in doubt is sent again only after an answered look-up.", "witness._write, witness.answered"),
     _i(14, "The source is told after `posted` is durable, once, with our TxnID, under one key.", "witness.hears, "
            "check._reference, check._source"),

@@ -112,7 +112,9 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     if lean == "rewritten":
         has -= _IN_THE_WAY
     clock = TrueClock(chance.choice(STARTS) if "strange_day" in has else STARTS[0])
-    options = {"without": sorted(plan.without), "focus": sorted(plan.focus), "often": dict(often)}
+    # A backup takes away what people and the source change in turns.
+    without = plan.without | ({"restore_backup"} if lean == "rewritten" else set())
+    options = {"without": sorted(without), "focus": sorted(plan.focus), "often": dict(often)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -73,9 +74,10 @@ class Work:
         """Let the agent come, and look at what it left."""
         before, gone, restores = self._vanished(), self.books.removed(), self.machine.restores
         posted = self.posted() if restores else {}
+        sent = Counter(self.witness.sent)
         self._visit()
         if restores and restores == self.machine.restores:
-            self._taken_for_posted(posted, gone)
+            self._taken_for_posted(posted, gone, sent)
         sleeper = oversleeps(self.machine.tx, self.machine.company)
         if sleeper:
             self.witness.broke(23, sleeper)
@@ -95,9 +97,15 @@ class Work:
         rows = self.machine.tx.rows("records_listing", scope)
         return {row["id"]: target_of(row) for row in rows if row["state"] in ("posted", "closed")}
 
-    def _taken_for_posted(self, before: Mapping[int, str], gone: Collection[str]) -> None:
-        """What was gone before a session began is no object that a record may be found posted as."""
+    def _taken_for_posted(self, before: Mapping[int, str], gone: Collection[str], sent: Mapping[str, int]) -> None:
+        """What was gone before a session began is no object that a record may be found posted as.
+
+        But QuickBooks may say so itself, when it answers what is sent again from its memory.
+        """
         for number, target in self.posted().items():
+            maker = self.witness.maker.get(target, "")
+            if self.witness.sent[maker] > sent.get(maker, 0):
+                continue
             if target in gone and before.get(number) != target and not self.books.has(target):
                 self.witness.broke(2, f"record {number} is said to be posted as {target}, which was gone before")
 

@@ -151,7 +151,7 @@ def _dry(world: World, program: FlowProgram, company: str, streams: tuple[str, .
 
 def _waiting(tx: Tx, world: World, company: str) -> list[Row]:
     scope = {"company": company, "at": world.at(), "connection": "", "limit": 1_000_000}
-    return tx.rows("operations_next", scope)
+    return tx.rows("operations_next", {**scope, "without": "[]", "later": "[]"})
 
 
 def _document(row: Row, record: Row, *, earlier: bool) -> dict[str, object]:

@@ -55,13 +55,9 @@ FOCUS: Mapping[str, frozenset[str]] = {
     "webhook_of_anybody_is_taken": frozenset({"hook_forged"}),
     "refusal_of_the_disk_is_hidden": frozenset({"store_locked", "disk_full"}),
     **dict.fromkeys(
-        (
-            *("what_was_sent_before_is_not_looked_for", "session_goes_on_over_a_restore"),
-            "sighting_is_believed_without_a_look",
-        ),
+        (*("what_was_sent_before_is_not_looked_for", "session_goes_on_over_a_restore"),),
         frozenset({"restored"}),
     ),
-    "what_a_merge_left_counts_as_ours": frozenset({"rewritten"}),
     "rest_of_a_set_is_sent_at_once": frozenset({"slow"}),
     "sent_again_without_a_look_around": frozenset({"rolled_back"}),
 }

@@ -167,8 +167,9 @@ def two_agents_both_send(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         outbox,
         "ready",
-        lambda tx, company, at, limit, connection="": tx.rows(
-            "operations_next", {"company": company, "at": at, "limit": limit, "connection": connection}
+        lambda tx, company, at, limit, connection="", **_: tx.rows(
+            "operations_next",
+            {"company": company, "at": at, "limit": limit, "connection": connection, "without": "[]", "later": "[]"},
         ),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.qbwc import conduct, merge, merging, ready, recovery, session, survey
+from connectors.qbwc import conduct, ready, recovery, session, survey
 from tests.campaign.planting import doctored, plant
 
 
@@ -24,13 +24,6 @@ def what_was_sent_before_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
 
 
 @plant
-def what_a_merge_left_counts_as_ours(patch: pytest.MonkeyPatch) -> None:
-    """After a modify, what a person had made of other fields before is taken for what we wrote."""
-    patch.setattr(merging, "_without_version", lambda outcome: outcome)
-    patch.setattr(merge, "_says_all", lambda _side, _there, _request: True)
-
-
-@plant
 def rest_of_a_set_is_sent_at_once(patch: pytest.MonkeyPatch) -> None:
     """When a part of a set is found, the rest is sent again while QuickBooks may still be at work on it."""
     patch.setattr(recovery, "_may_run", lambda _message_set, _now: False)
@@ -41,12 +34,6 @@ def session_goes_on_over_a_restore(patch: pytest.MonkeyPatch) -> None:
     """What was looked through counts for as long as the ticket lives, also when an older copy of our store was put back."""
     patch.setattr(session.Service, "_after_a_gap", lambda _self, _state: False)
     patch.setattr(survey, "anew", lambda state: state)
-
-
-@plant
-def sighting_is_believed_without_a_look(patch: pytest.MonkeyPatch) -> None:
-    """What was seen in an earlier session counts as there, although a person may have deleted it since."""
-    patch.setattr(survey, "unsure", lambda _state, _sightings: {})
 
 
 @plant

@@ -345,7 +345,7 @@ def test_a_closed_period_waits_for_a_person_however_often(bench: Bench) -> None:
 def test_what_waits_for_a_record_that_is_gone_says_so(bench: Bench) -> None:
     change(bench, vendor=ODD, status="paid")
     bench.run("bills")
-    assert bench.reasons("b-1", "payments") == [("not_posted", "bills/b-1 is deferred")]
+    assert bench.reasons("b-1", "payments") == [("not_posted", "bills/N-b-1 is deferred")]
     row = bench.record("b-1")
     recheck(bench, row, None)
     assert bench.record("b-1", "payments")["state"] == "pending"

@@ -241,8 +241,8 @@ class _Connector(WebConnector):
             for outer in rig.running:
                 outer |= {item.id for item in made}
             self.watch.ran(request, rig.place(company), made)
-            rig.compare(standing)
-            if rig.is_lost(request) or (slow and rig.chance.random() < 0.7):
+            _compare(rig, standing)
+            if _is_lost(rig, request) or (slow and rig.chance.random() < 0.7):
                 raise Abandoned
 
     def _slow(self, processor: RequestProcessor, request: str) -> bool:
@@ -322,14 +322,6 @@ class QuickBooksRig:
         struck = [name for name, count in (self.faults.counts - before).items() for _ in range(count)]
         return [*lines, *struck, *report.errors]
 
-    def compare(self, standing: Mapping[tuple[str, str], object]) -> None:
-        """Note every edit of a person that a request of ours has undone; another edit may have come since."""
-        for (key, name), value in standing.items():
-            txn = self.sandbox.company.books.txns.get(key)
-            now = fields_of(txn).get(name) if txn is not None else value
-            if txn is not None and now != value and self.faults.edits[key, name] == value:
-                self.overwrites.append(f"{txn.kind} {key}: a person had set its {name} to {value}, and now it is {now}")
-
     def _agent(self, handler: Handler, login: tuple[str, str], watch: Watch, faults: Faults) -> _Connector:
         application = self.sandbox.application
         made = _Connector(_unset, *login, self.sandbox.company, application=application, faults=faults)
@@ -365,13 +357,6 @@ class QuickBooksRig:
             user_deletes(self.sandbox.company, chosen)
             self.faults.taken_away.add(chosen)
         return chosen
-
-    def is_lost(self, request: str) -> bool:
-        """Whether the answer to this one is lost, after which queries of its kind are refused."""
-        if not self.loses or f"<{self.loses}AddRq " not in request:
-            return False
-        self.refuse(self.loses)
-        return True
 
     def live(self) -> Sequence[Made]:
         """What we made and is there now."""
@@ -545,6 +530,23 @@ def _company(seed: int, clock: Clock, place: str) -> CompanyFile:
 
 def _ids(books: Books) -> set[str]:
     return {*books.txns, *books.lists}
+
+
+def _compare(rig: QuickBooksRig, standing: Mapping[tuple[str, str], object]) -> None:
+    """Note every edit of a person that a request of ours has undone; another edit may have come since."""
+    for (key, name), value in standing.items():
+        txn = rig.sandbox.company.books.txns.get(key)
+        now = fields_of(txn).get(name) if txn is not None else value
+        if txn is not None and now != value and rig.faults.edits[key, name] == value:
+            rig.overwrites.append(f"{txn.kind} {key}: a person had set its {name} to {value}, and now it is {now}")
+
+
+def _is_lost(rig: QuickBooksRig, request: str) -> bool:
+    """Whether the answer to this one is lost, after which queries of its kind are refused."""
+    if not rig.loses or f"<{rig.loses}AddRq " not in request:
+        return False
+    rig.refuse(rig.loses)
+    return True
 
 
 def _lets(others: _Others, chance: random.Random) -> Callable[[], None]:

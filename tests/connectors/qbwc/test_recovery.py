@@ -361,7 +361,7 @@ def looked(*rets: str, second: str = "", code: int = 0) -> Found:
         ((ret(guid="0"),), "hit"),
         ((ret(guid="", memo="typed by hand"),), "alike"),
         ((ret(guid="", amount="11.00"),), "alike"),
-        ((ret(guid="", name="Other"),), "none"),
+        ((ret(guid="", name="Other"),), "alike"),
         # A person may have changed both, and nothing of ours is left to see.
         ((ret(guid="", memo="typed by hand", ref="INV-9"),), "alike"),
         ((ret(guid="", memo="typed by hand", ref="INV-9", amount="11.00"),), "none"),
@@ -423,7 +423,7 @@ def test_what_has_no_number_is_asked_for_by_time_alone() -> None:
     data = "<TransferRet><TxnID>1</TxnID><TxnDate>2026-11-20</TxnDate><Amount>{}</Amount><Memo>{}</Memo></TransferRet>"
     for amount, memo, kind in (
         ("5.00", "Ramp transfer 1", "hit"),
-        ("6.00", "Ramp transfer 1", "none"),
+        ("6.00", "Ramp transfer 1", "alike"),
         ("5.00", "x", "alike"),
     ):
         text = answer(f'<TransferQueryRs requestID="q.0" statusCode="0">{data.format(amount, memo)}</TransferQueryRs>')
