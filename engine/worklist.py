@@ -468,6 +468,14 @@ def _clashes(row: Row | None) -> bool:
     return any(reason.code in _CLASHES for reason in records.load_reasons(row))
 
 
+def _drop_change(tx: Tx, hand: Hand, record: Row) -> None:
+    """A change of what is gone has nothing to change: whatever becomes of the record, the source is read for it anew."""
+    change = records.newest_change(tx, record)
+    if change is not None and change["state"] in ("pending", "deferred", "failed"):
+        why = Reason("not_there", "what it was to change is gone from the target")
+        records.move(tx, hand.company, hand.at, hand.actor, [Move(change, "skipped", "skipped", (why,))])
+
+
 def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]) -> Retried:
     moved, refused = [], []
     for row in rows:
@@ -484,6 +492,7 @@ def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]
         # Who waits for it must look again, and say what is so now.
         records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{full['stream']}:{full['source_id']}")
         if not records.is_change(full):
+            _drop_change(tx, hand, full)
             holdings.decided(tx, hand, full)
         moved.append(row)
     return Retried(tuple(moved), tuple(refused))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Literal
 
+from engine.clock import from_iso, iso
 from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.store.base import Row, Tx, take_number
+
+# Longer than any call is put off (`engine.retry.later_s`).
+LONGEST_WAIT = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,9 @@ def due(tx: Tx, company: str, flow: str, at: str) -> list[Row]:
     What was posted first is told first: a payment waits while the call that tells of its bill is not done.
     """
     calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
-    ready = [call for call in calls if call["not_before"] <= at]
+    # Nothing is put off for longer: a clock that was ahead, and is right again, wrote a time beyond that.
+    beyond = iso(from_iso(at) + LONGEST_WAIT)
+    ready = [call for call in calls if not at < call["not_before"] <= beyond]
     if len(calls) < 2:
         return ready
     subjects: dict[int, set[tuple[str, str]]] = {}
