@@ -19,7 +19,7 @@ from engine.campaign.setting import STAGE_FAULTS
 from engine.errors import UnknownName
 
 FLOW = flow_program("ramp_to_quickbooks")
-SLICE = 5000
+SLICE = 1500
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:
