@@ -17,7 +17,7 @@ from engine.qbxml.response import Answer, Response
 # Each sending was preceded by an answered look-up, so this many in a row means that QuickBooks fails on the set itself.
 MOST_ATTEMPTS = 5
 # ASSUMED: longer than QuickBooks works on one set. Another machine may wait for an answer that our look-up overtakes.
-STILL_RUNNING = timedelta(minutes=10)
+STILL_RUNNING = timedelta(minutes=30)
 # A kept answer is small; a longer one is not carried through the session state.
 _ANSWER_KEPT = 256 * 1024
 
