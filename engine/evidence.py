@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from engine.contract import Operation, OperationOutcome
 
 
+def plain_guid(text: str) -> str:
+    """A marker in lower case without braces; empty where there is none."""
+    plain = text.strip().strip("{}").lower()
+    # `0` is QBXML's way of saying that there is none.
+    return "" if plain == "0" else plain
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
     """An object of the target that we wrote. `number` counts them in the order in which they were posted.

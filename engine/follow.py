@@ -172,7 +172,7 @@ def _changed(
     records.rewritten(tx, record, hand.at, written)
     holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
     quiet(tx, hand, change)
-    work.resolve_alert(tx, hand.company, "drifted", _subject(record), hand.at)
+    work.resolve_alert(tx, hand.company, "drifted", subject_of(record), hand.at)
     done = tx.one("record_get", {"id": change["id"]})
     assert done is not None
     close(tx, hand, done, "the posted record is as the source says")
@@ -184,7 +184,7 @@ def _still_differs(tx: Tx, hand: Hand, record: Row) -> None:
     """The source changed while the record was under way for the first time: what was posted is changed next."""
     kept = {name: record[name] for name in ("id", "payload_sha256", "seen_run")}
     tx.run("record_newest", {**kept, "payload": record["newest"], "at": hand.at})
-    work.resolve_alert(tx, hand.company, "drifted", _subject(record), hand.at)
+    work.resolve_alert(tx, hand.company, "drifted", subject_of(record), hand.at)
     if record["newest"] is not None:
         _change_follows(tx, hand, record, record["newest"])
 
@@ -335,8 +335,8 @@ def report(
 
 def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None:
     """The record's troubles are over, but for those in `still`: close the alerts that named them."""
-    kept = {_shared_subject(record, reason) or _subject(record) for reason in still if reason.code not in QUIET}
-    ended = {_subject(record)}
+    kept = {_shared_subject(record, reason) or subject_of(record) for reason in still if reason.code not in QUIET}
+    ended = {subject_of(record)}
     for reason in records.load_reasons(record):
         shared = _shared_subject(record, reason)
         if shared and not _missed(tx, hand, reason):
@@ -411,7 +411,7 @@ def _reference(text: str) -> Program:
 
 
 def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
-    subject = _shared_subject(record, reason) or _subject(record)
+    subject = _shared_subject(record, reason) or subject_of(record)
     where = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
     if record["party"] and not record["reference"]:
         where += f" ({record['party']})"
@@ -420,7 +420,8 @@ def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
     return work.Alert(kind, subject, f"{where}: {reason.message}", reason.hint)
 
 
-def _subject(record: Row) -> str:
+def subject_of(record: Row) -> str:
+    """What an alert about a record alone is filed under."""
     return f"{record['flow']}/{record['stream']}/{record['source_id']}"
 
 

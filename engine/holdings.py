@@ -14,7 +14,7 @@ from hashlib import sha256
 from engine import follow, money, reclaim, registry
 from engine.clock import from_iso, iso
 from engine.contract import Operation
-from engine.evidence import Holding, Seen, Sighting
+from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.follow import Hand
 from engine.program import FlowProgram, meaning
 from engine.store import companies, facts, journal, lists, marks, outbox, records, work
@@ -195,7 +195,7 @@ class Held:
         hand = Hand(company, self.at, self.actor)
         for record_id in reclaim.reclaim(self.tx, hand, self.programs, since, verified):
             record = _record(self.tx, record_id)
-            work.resolve_alert(self.tx, company, "vanished", _subject(record), self.at)
+            work.resolve_alert(self.tx, company, "vanished", follow.subject_of(record), self.at)
             _tell_twice(self.tx, hand, record)
             _tell_other(self.tx, hand, record)
         relieve(self.tx, hand)
@@ -212,7 +212,7 @@ class Held:
             return ()
         kind = kept.kind_of(operation.request)
         scope = {"company": company, "kind": kind}
-        guid = reclaim.plain_guid(operation.guid)
+        guid = plain_guid(operation.guid)
         rows = self.tx.rows("sightings_marked_as", {**scope, "guid": guid}) if guid else []
         if (reference or dated_on) and not _declared_absent(self.tx, operation.id):
             like, value = ("sightings_numbered", reference) if reference else ("sightings_dated", dated_on)
@@ -243,7 +243,7 @@ def halted(tx: Tx, company: str) -> str | None:
 
 def decided(tx: Tx, hand: Hand, record: Row) -> None:
     """Somebody has decided about a record that had vanished: its alert is over, and the halt when it was the last."""
-    work.resolve_alert(tx, hand.company, "vanished", _subject(record), hand.at)
+    work.resolve_alert(tx, hand.company, "vanished", follow.subject_of(record), hand.at)
     relieve(tx, hand)
 
 
@@ -262,13 +262,13 @@ def relieve(tx: Tx, hand: Hand) -> None:
 def _gone(tx: Tx, hand: Hand, row: Row, program: FlowProgram | None) -> bool:
     """An object that was there is not: its record has vanished, unless it is there under another id as well."""
     record = _record(tx, row["record_id"])
-    work.resolve_alert(tx, hand.company, "edited", _subject(record), hand.at)
+    work.resolve_alert(tx, hand.company, "edited", follow.subject_of(record), hand.at)
     others = [r for r in kept.of_record(tx, record["id"]) if r["state"] == "there"]
     if others:
         # It was there twice, and a person has deleted one of them.
         kept.put(tx, row, hand.at, "replaced")
         if len(others) == 1:
-            work.resolve_alert(tx, hand.company, "twice", _subject(record), hand.at)
+            work.resolve_alert(tx, hand.company, "twice", follow.subject_of(record), hand.at)
     if record["state"] not in ("posted", "closed"):
         return False
     if not others:
@@ -293,7 +293,7 @@ def _vanish(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
     detail = {"target_id": row["target_id"], "kind": row["kind"]}
     step = Move(record, "vanished", "vanished", (Reason("vanished", message, hint),), detail=detail)
     records.move(tx, hand.company, hand.at, hand.actor, [step])
-    alert = work.Alert("vanished", _subject(record), f"{_where(record)}: {message}", hint)
+    alert = work.Alert("vanished", follow.subject_of(record), f"{_where(record)}: {message}", hint)
     work.raise_alert(tx, hand.company, alert, hand.at)
     marks.withhold(tx, record["id"])
     lists.expire(tx, hand.company, row["kind"])  # where it is an object of a list
@@ -377,7 +377,7 @@ def _return_or_tell(tx: Tx, hand: Hand, row: Row) -> None:
     elif under_way:
         message = f"the {_thing(record, row)} is in {_title(tx, record)} again, while it is being posted once more"
         hint = f"when both are there, delete one of them in {_title(tx, record)}"
-        alert = work.Alert("twice", _subject(record), f"{_where(record)}: {message}", hint)
+        alert = work.Alert("twice", follow.subject_of(record), f"{_where(record)}: {message}", hint)
         work.raise_alert(tx, hand.company, alert, hand.at)
     else:
         _tell_twice(tx, hand, record)
@@ -428,7 +428,7 @@ def _tell_twice(tx: Tx, hand: Hand, record: Row) -> None:
         {"target_ids": [row["target_id"] for row in there]},
     )  # fmt: skip
     journal.append(tx, hand.company, hand.at, hand.actor, [entry])
-    alert = work.Alert("twice", _subject(record), f"{_where(record)}: {message}", hint)
+    alert = work.Alert("twice", follow.subject_of(record), f"{_where(record)}: {message}", hint)
     work.raise_alert(tx, hand.company, alert, hand.at)
 
 
@@ -457,7 +457,7 @@ def _edited(tx: Tx, hand: Hand, row: Row, differences: tuple[str, ...]) -> None:
     _forget_undone(tx, row, differences)
     new = kept.unaccepted(row, differences)
     if not new:
-        work.resolve_alert(tx, hand.company, "edited", _subject(record), hand.at)
+        work.resolve_alert(tx, hand.company, "edited", follow.subject_of(record), hand.at)
         return
     _tell_edited(tx, hand, row, new, "was changed in {title} after it was posted")
 
@@ -475,7 +475,7 @@ def _tell_edited(tx: Tx, hand: Hand, row: Row, new: tuple[str, ...], what: str) 
     )
     command = f"`flowctl reconcile --accept {shlex.quote(record['source_id'])}{_company(hand.company)}`"
     hint = f"when that is right, accept it with {command}; else correct it in {title}"
-    work.raise_alert(tx, hand.company, work.Alert("edited", _subject(record), message, hint), hand.at)
+    work.raise_alert(tx, hand.company, work.Alert("edited", follow.subject_of(record), message, hint), hand.at)
 
 
 def _forget_undone(tx: Tx, row: Row, differences: tuple[str, ...]) -> None:
@@ -503,10 +503,6 @@ def _record(tx: Tx, record_id: int) -> Row:
     found = tx.one("record_get", {"id": record_id})
     assert found is not None
     return found
-
-
-def _subject(record: Row) -> str:
-    return f"{record['flow']}/{record['stream']}/{record['source_id']}"
 
 
 def _where(record: Row) -> str:

@@ -26,11 +26,6 @@ _OPEN = frozenset({"pending", "deferred", "failed", "skipped", "vanished"})
 _TOLD = ("TxnID", "ListID", "TxnNumber", "RefNumber", "FullName", "Name")
 
 
-def plain_guid(text: str) -> str:
-    """A marker as sightings have it: lower case, without braces."""
-    return text.strip("{}").lower()
-
-
 def reclaim(
     tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], since: str, verified: Sequence[str] = ()
 ) -> list[int]:

@@ -14,7 +14,7 @@ from connectors.qbwc.lists import read_page, request_page
 from connectors.qbwc.state import Flight, Paging, Recovery, State
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
-from engine.clock import from_iso, iso
+from engine.clock import BASE62, from_iso, iso
 from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
@@ -25,7 +25,6 @@ from engine.qbxml.response import Answer, parse_response, text_at
 # Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -217,8 +216,8 @@ def _first_id(operations: Sequence[Operation]) -> str:
     number = int.from_bytes(hashlib.sha256("\n".join(operation.id for operation in operations).encode()).digest())
     digits = []
     for _ in range(TICKET_LENGTH):
-        number, digit = divmod(number, len(_BASE62))
-        digits.append(_BASE62[digit])
+        number, digit = divmod(number, len(BASE62))
+        digits.append(BASE62[digit])
     return "".join(digits)
 
 

@@ -19,7 +19,7 @@ from decimal import Decimal, InvalidOperation
 from lxml import etree
 
 from engine.contract import Json
-from engine.evidence import Figures, Span
+from engine.evidence import Figures, Span, plain_guid
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, txn_query
 from engine.qbxml.response import Response, text_at
 
@@ -91,7 +91,11 @@ def figures(request: str, body: bytes) -> Figures:
     inner = root[0] if str(root.tag).endswith("Rq") and len(root) else root
     data = _fields(inner)
     target_id = text_at(data, "TxnID") or text_at(data, "ListID") if request.endswith("Mod") else ""
-    return _figures(kind, data, target_id) if kind in TXN_KINDS else Figures(kind, target_id, _guid(data))
+    return (
+        _figures(kind, data, target_id)
+        if kind in TXN_KINDS
+        else Figures(kind, target_id, plain_guid(text_at(data, "ExternalGUID")))
+    )
 
 
 def _shown(kind: str, data: Json) -> Figures:
@@ -113,7 +117,7 @@ def _figures(kind: str, data: Json, target_id: str) -> Figures:
     return Figures(
         kind,
         target_id,
-        _guid(data),
+        plain_guid(text_at(data, "ExternalGUID")),
         _party(data),
         text_at(data, "RefNumber").strip(),
         text_at(data, "TxnDate").strip()[:10],
@@ -206,12 +210,6 @@ def _amount(data: Json, name: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return found if found is None or found.is_finite() else None
-
-
-def _guid(data: Json) -> str:
-    """In lower case without braces; `0` is QBXML's way of saying that there is none."""
-    plain = text_at(data, "ExternalGUID").strip().strip("{}").lower()
-    return "" if plain == "0" else plain
 
 
 def _fields(element: etree._Element) -> dict[str, object]:

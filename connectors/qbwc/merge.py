@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from lxml import etree
 
-from connectors.qbwc.probe import receipt
+from connectors.qbwc.probe import id_of, receipt
 from engine.contract import Json, Operation, OperationOutcome
 from engine.errors import Bug, RenderError
 from engine.qbxml import freeze_request
@@ -128,7 +128,7 @@ def decide(operation: Operation, response: Response | None) -> Ready | Operation
     """What becomes of a modify, from the answer to its query; `operation` has its base, as the outbox gives it."""
     if response is None:
         return Later("QuickBooks left a query unanswered")
-    data = next((each for each in response.objects if _id_of(each) == operation.target_id), None)
+    data = next((each for each in response.objects if id_of(each) == operation.target_id), None)
     if data is None:
         if response.code in _ABSENT:
             return _gone(operation)
@@ -352,10 +352,6 @@ def _told(data: Json) -> Iterator[tuple[str, Value]]:
             yield name, Ref(text_at(value, "ListID").strip(), text_at(value, "FullName").strip())
         elif isinstance(value, Mapping):
             yield from ((f"{name}/{part}", text) for part, text in value.items() if isinstance(text, str))
-
-
-def _id_of(data: Json) -> str:
-    return text_at(data, "TxnID") or text_at(data, "ListID")
 
 
 # --- writing -------------------------------------------------------------------------------------------------------

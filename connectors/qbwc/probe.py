@@ -13,6 +13,7 @@ from lxml import etree
 
 from engine.contract import Json, Operation
 from engine.errors import Bug
+from engine.evidence import plain_guid
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, list_query, txn_query
 from engine.qbxml.response import Answer, Response, text_at
 
@@ -506,11 +507,9 @@ def _amount(text: str) -> Decimal | None:
         return None
 
 
-def plain_guid(text: str) -> str:
-    """A marker in lower case without braces; empty where there is none."""
-    plain = text.strip().strip("{}").lower()
-    # `0` is QBXML's way of saying that there is none.
-    return "" if plain == "0" else plain
+def id_of(data: Json) -> str:
+    """The TxnID of a transaction, the ListID of an object of a list."""
+    return text_at(data, "TxnID") or text_at(data, "ListID")
 
 
 def _name_of(data: Json) -> str:

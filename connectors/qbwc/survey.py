@@ -12,7 +12,7 @@ from connectors.qbwc.context import Context
 from connectors.qbwc.state import Flight, State, Survey
 from engine.clock import from_iso, iso
 from engine.contract import Json
-from engine.evidence import Holding, Seen, Sighting
+from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.qbxml.envelope import envelope
 from engine.qbxml.queries import LIST_FIELDS, TXN_KINDS, TxnFilter, list_query, txn_query
 from engine.qbxml.response import Answer, Response, text_at
@@ -273,7 +273,7 @@ def _by_id_problem(kind: str, ids: Sequence[str], response: Response | None) -> 
     problem = _problem(kind, response, _MISSING)
     if response is None or problem:
         return problem, []
-    there = {_id_of(data) for data in response.objects}
+    there = {probe.id_of(data) for data in response.objects}
     missing = [target_id for target_id in ids if target_id not in there]
     if missing and response.code not in _MISSING:
         return "QuickBooks left out some that it was asked for", []
@@ -281,14 +281,14 @@ def _by_id_problem(kind: str, ids: Sequence[str], response: Response | None) -> 
 
 
 def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json], *, whole: bool) -> _Shown:
-    by_id = {target_id: data for data in objects if (target_id := _id_of(data))}
+    by_id = {target_id: data for data in objects if (target_id := probe.id_of(data))}
     mine = {holding.target_id: holding for holding in ctx.desk.holdings.of(ctx.company, tuple(by_id))}
     seen, others, unread = [], [], []
     for target_id, data in by_id.items():
         sequence = text_at(data, "EditSequence")
         holding = mine.get(target_id)
         if holding is None:
-            guid = probe.plain_guid(text_at(data, "ExternalGUID"))
+            guid = plain_guid(text_at(data, "ExternalGUID"))
             by = probe.looked_for_by(data)
             others.append(Sighting(kind, target_id, sequence, guid, data, *by, probe.total_there(data)))
             continue
@@ -300,10 +300,6 @@ def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json], *, whole: bool
         changed = probe.differences(holding.written, data) if holding.written is not None else ()
         seen.append(Seen(target_id, sequence, changed, probe.total_there(data), text_at(data, "TxnDate")))
     return _Shown(tuple(seen), tuple(others), tuple(unread))
-
-
-def _id_of(data: Json) -> str:
-    return text_at(data, "TxnID") or text_at(data, "ListID")
 
 
 def _problem(kind: str, response: Response | None, harmless: frozenset[int]) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from engine.campaign.person import marker
 from engine.campaign.witness import Witness
 from engine.contract import Json
+from engine.evidence import plain_guid
 from engine.follow import QUIET
 from engine.rigs import BooksRig, Made, SourceRig, Told, Wanted
 from engine.store import journal, records, work
@@ -101,7 +102,7 @@ def _by_record(scene: Scene, live: Sequence[Made]) -> dict[int | None, list[Made
     markers = {marker(scene.company, row): row["id"] for row in scene.rows}
     found: defaultdict[int | None, list[Made]] = defaultdict(list)
     for made in live:
-        record = markers.get(made.guid.strip("{}").lower())
+        record = markers.get(plain_guid(made.guid))
         if record is None:
             operation = scene.known(made.id)
             record = operation["record_id"] if operation is not None else None
@@ -216,7 +217,7 @@ def _foreign(scene: Scene, verdict: Verdict, row: Row, target: str) -> None:
     maker = scene.known(target)
     made = scene.witness.made.get(target)
     base = {**row, "phase": row["phase"].partition("+")[0]}
-    is_its = made is not None and made.guid.strip("{}").lower() == marker(scene.company, base)
+    is_its = made is not None and plain_guid(made.guid) == marker(scene.company, base)
     if maker is not None and maker["record_id"] != row["id"] and not is_its:
         verdict.lost += 1
         verdict.says(f"{_name(row)} has the receipt {target}, which was made for another record")
@@ -375,7 +376,7 @@ def _reference(scene: Scene, told: Told) -> None:
     if receipt.get("TxnID") == told.reference:
         return
     made = scene.witness.made.get(told.reference)
-    earlier = row is not None and made is not None and made.guid.strip("{}").lower() == marker(scene.company, row)
+    earlier = row is not None and made is not None and plain_guid(made.guid) == marker(scene.company, row)
     if (earlier and not scene.books.has(told.reference)) or (scene.was_restored and not receipt):
         return
     scene.witness.broke(14, f"the source has {told.reference} for {told.stream}/{told.id}, we {receipt.get('TxnID')}")

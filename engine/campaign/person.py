@@ -10,6 +10,7 @@ from typing import Any
 from engine import worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
+from engine.evidence import plain_guid
 from engine.follow import QUIET, Hand
 from engine.pipeline import guid_of
 from engine.reconcile import asking
@@ -100,7 +101,7 @@ class Person:
         """The object of a record that is in the books now, whichever life of ours wrote it."""
         guid = marker(self._company, row)
         for made in self.books.live():
-            if self.witness.maker.get(made.id) == row["operation_id"] or made.guid.strip("{}").lower() == guid:
+            if self.witness.maker.get(made.id) == row["operation_id"] or plain_guid(made.guid) == guid:
                 return made.id
         return None
 
@@ -113,7 +114,7 @@ def _is_heard_of(row: Row) -> bool:
 def marker(company: str, row: Row) -> str:
     """What the books show as the mark of a record: lower case, without braces."""
     guid = guid_of(company, row["flow"], row["stream"], row["source_id"], row["phase"])
-    return guid.strip("{}").lower()
+    return plain_guid(guid)
 
 
 def _usable(item: Any) -> bool:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from engine.campaign.crash import Machine
+from engine.evidence import plain_guid
 from engine.rigs import Made, Told
 from engine.store import facts, journal
 from engine.store.base import Row, Tx
@@ -260,10 +261,10 @@ class Witness:
             _decided(self, tx, row)
 
     def _by_guid(self, item: Made, names: Sequence[str]) -> str:
-        guid = item.guid.strip("{}").lower()
+        guid = plain_guid(item.guid)
         for name in names if guid else ():
             row = self.machine.tx.one("operation_get", {"id": name})
-            if row is not None and row["guid"].strip("{}").lower() == guid:
+            if row is not None and plain_guid(row["guid"]) == guid:
                 return name
         return ""
 

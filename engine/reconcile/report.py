@@ -12,7 +12,7 @@ from typing import Literal
 from engine import holdings as looking
 from engine import pipeline, worklist
 from engine.clock import from_iso
-from engine.evidence import Figures, Span
+from engine.evidence import Figures, Span, plain_guid
 from engine.jsontext import plain
 from engine.money import ZERO
 from engine.program import FlowProgram
@@ -345,7 +345,7 @@ class _Comparison:
         """Every record by its marker."""
         company = self.known.company
         return {
-            _plain(pipeline.guid_of(company, row["flow"], row["stream"], row["source_id"], row["phase"])): row
+            plain_guid(pipeline.guid_of(company, row["flow"], row["stream"], row["source_id"], row["phase"])): row
             for row in self.tx.rows("compared_places", {"company": company})
         }
 
@@ -481,10 +481,6 @@ def _unaccounted(record: Row | None) -> tuple[Code, str, str]:
 def _is_ours(guid: str) -> bool:
     """Markers are version 5 UUIDs, which nobody else is likely to put there."""
     return len(guid) == 36 and guid[14] == "5"
-
-
-def _plain(guid: str) -> str:
-    return guid.strip("{}").lower()
 
 
 def as_of(found: Report) -> str:
