@@ -8,14 +8,15 @@ import re
 import weakref
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from connectors._limits import Budget, Limit, budget
-from engine.contract import Binding, Tools
+from connectors._limits import Budget, budget
+from engine.contract import Binding, Rate, Tools
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
 
 if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it
@@ -103,6 +104,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """Limits that all processes keep together, under a name that holds no secret."""
+
+    name: str
+    rates: tuple[Rate, ...] = ()
+    at_once: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """How one vendor's API is reached by one connection. `hosts` are the only ones ever called, besides loopback."""
 
@@ -110,7 +120,9 @@ class Api:
     base_url: str
     hosts: frozenset[str]
     classify: Classifier
-    limit: Limit | None = None
+    # Counted in this process, by host; what counts by credential or organisation is shared by all processes.
+    limit: Rate | None = None
+    shared: Shared | None = None
     trace_header: str = "x-trace-id"
     # Ramp ends a request itself after 60 s; waiting longer than the server lets us learn its 504.
     read_timeout_s: float = 75.0
@@ -127,6 +139,7 @@ class HttpClient:
         self._where = f"{binding.company}/{binding.connection}"
         self._clock = tools.clock
         self._transport = tools.transport
+        self._limits = tools.limits
         self._open: httpx.BaseTransport | None = None
         problem = url_problem(api.base_url, api.hosts)
         if problem:
@@ -143,7 +156,9 @@ class HttpClient:
         where = f"{self._where}: {call.method} {urlsplit(url).path}"
         if self._budget is not None:
             self._budget.take()
-        answer = self._exchange(call, url, where)
+        shared = self.api.shared
+        with self._limits.call(shared.name, shared.rates, shared.at_once) if shared else nullcontext():
+            answer = self._exchange(call, url, where)
         if 200 <= answer.status < 300:
             return answer
         if 300 <= answer.status < 400:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
 
 from engine.clock import Clock, SystemClock
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `requests` in any `window_s` seconds."""
-
-    requests: int
-    window_s: float
+from engine.contract import Rate
 
 
 class Budget:
     """Counts requests and makes the caller wait until one more is within the limit."""
 
-    def __init__(self, limit: Limit, clock: Clock) -> None:
+    def __init__(self, limit: Rate, clock: Clock) -> None:
         self._limit = limit
         self._clock = clock
         self._sent: deque[float] = deque(maxlen=limit.requests)
@@ -43,11 +35,11 @@ class Budget:
             return 0.0
 
 
-_shared: dict[tuple[str, Limit], Budget] = {}
+_shared: dict[tuple[str, Rate], Budget] = {}
 _shared_lock = threading.Lock()
 
 
-def budget(host: str, limit: Limit, clock: Clock) -> Budget:
+def budget(host: str, limit: Rate, clock: Clock) -> Budget:
     """The process-wide budget of a host: vendors count by source address. A simulated clock gets one of its own."""
     if not isinstance(clock, SystemClock):
         return Budget(limit, clock)

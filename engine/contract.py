@@ -48,12 +48,36 @@ class Tokens(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `requests` in any `window_s` seconds."""
+
+    requests: int
+    window_s: float
+
+
+class Limits(Protocol):
+    """What all processes on one store may do together on one credential or organisation of a vendor."""
+
+    def call(self, name: str, rates: Sequence[Rate], at_once: int = 0) -> AbstractContextManager[None]:
+        """Wait until one more call is within every rate and fewer than `at_once` are under way (0: any), and count it.
+
+        The name must hold no secret. A place among those under way is given back at the end, and by itself when the
+        process that holds it dies.
+
+        Raises:
+            RateLimited: when the wait would be longer than a minute, with the seconds to wait.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """What a connector may use of the world. With `transport` set, no socket is opened."""
 
     clock: Clock
     ids: Ids
     tokens: Tokens
+    limits: Limits
     transport: httpx.BaseTransport | None = None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +12,8 @@ from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
 from engine.contract import Binding, Connector, Json, Source, Tools
 from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
+from engine.holders import drop_name, ended, take_name
+from engine.limits import StoreLimits
 from engine.store import companies, work
 from engine.store.base import Store
 from engine.vault import Vault
@@ -65,8 +65,8 @@ class World:
     def open(self, company: str, connection: str) -> Any:
         """Open a connection."""
         connector, binding = self.bound(company, connection)
-        tokens = StoreTokens(self, company, connection)
-        return connector.open(binding, Tools(self.clock, self.ids, tokens, self.transports.get(connection)))
+        tokens, limits = StoreTokens(self, company, connection), StoreLimits(self.store, self.clock, self.ids)
+        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, self.transports.get(connection)))
 
     def source(self, company: str, connection: str) -> Source:
         """Open a connection to read from."""
@@ -103,9 +103,8 @@ class StoreTokens:
             StoreBusy: when another process holds it for two minutes.
         """
         name = f"token:{self.company}/{self.connection}"
-        holder = f"{socket.gethostname()}:{os.getpid()}:{self.world.ids.base62(8)}"
         with self._lock:
-            _HOLDERS.add(holder)
+            holder = take_name(self.world.ids)
             try:
                 give_up = self.world.clock.monotonic() + _TOKEN_LEASE_S
                 while not self._taken(name, holder):
@@ -114,7 +113,7 @@ class StoreTokens:
                     self.world.clock.sleep(0.05)
                 yield
             finally:
-                _HOLDERS.discard(holder)
+                drop_name(holder)
                 with self.world.store.write() as tx:
                     work.release_lease(tx, name, holder)
 
@@ -123,29 +122,8 @@ class StoreTokens:
             if work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None:
                 return True
             other = work.lease_holder(tx, name)
-            if other is None or not _ended(other):
+            if other is None or not ended(other):
                 return False
             # Whoever held it can give it back no more: waiting for the end of the lease would help nobody.
             work.release_lease(tx, name, other)
             return work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
-
-
-# Leases that somebody in this process holds or waits for; a full store may keep one from being given back.
-_HOLDERS: set[str] = set()
-
-
-def _ended(holder: str) -> bool:
-    """Whether the holder was a process of this machine that is no longer there, or one of ours that has finished."""
-    host, _, rest = holder.partition(":")
-    pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    if int(pid) == os.getpid():
-        return holder not in _HOLDERS
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -9,15 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors._http import Answer, Api, Call, Classifier, Failure, HttpClient, by_status
-from connectors._limits import Limit
 from connectors._oauth import ClientCredentials, TokenKeeper
 from connectors.ramp.settings import HOSTS, Settings
-from engine.contract import Binding, Tools
+from engine.contract import Binding, Rate, Tools
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, Rejected, RunError
 
 API = "/developer/v1"
 # Ramp counts 200 in any 10 s by source address; other programs of the same office share that (FACTS.md section 3).
-LIMIT = Limit(180, 10.0)
+LIMIT = Rate(180, 10.0)
 _EMPTY_PAGES = 20
 _CURSOR = re.compile(r"[\w.=+-]{1,300}", re.ASCII)
 _CODE = re.compile(r"[A-Z]{2,30}_\d{1,6}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from engine.clock import SystemIds
-from engine.contract import Json, Tools
+from engine.contract import Json, Rate, Tools
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -58,6 +58,25 @@ class MemoryTokens:
 
 
 @dataclass
+class NotedLimits:
+    """Limits that never make anybody wait, and remember who asked for what."""
+
+    asked: list[tuple[str, tuple[Rate, ...], int]] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
+
+    @contextmanager
+    def call(self, name: str, rates: Sequence[Rate], at_once: int = 0) -> Iterator[None]:
+        self.asked.append((name, tuple(rates), at_once))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+
+@dataclass
 class Script:
     """Answers requests by a function, and keeps them."""
 
@@ -72,9 +91,14 @@ class Script:
         return [f"{r.method} {r.url.path}" for r in self.requests]
 
 
-def tools(script: Handler | None, clock: ManualClock | None = None, tokens: MemoryTokens | None = None) -> Tools:
+def tools(
+    script: Handler | None,
+    clock: ManualClock | None = None,
+    tokens: MemoryTokens | None = None,
+    limits: NotedLimits | None = None,
+) -> Tools:
     transport = httpx.MockTransport(script) if script else None
-    return Tools(clock or ManualClock(), SystemIds(), tokens or MemoryTokens(), transport)
+    return Tools(clock or ManualClock(), SystemIds(), tokens or MemoryTokens(), limits or NotedLimits(), transport)
 
 
 def reply(status: int, body: object = None, headers: Mapping[str, str] | None = None) -> httpx.Response:

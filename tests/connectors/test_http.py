@@ -27,9 +27,9 @@ from connectors._http import (
     retry_after_s,
     url_problem,
 )
-from connectors._limits import Budget, Limit, budget
+from connectors._limits import Budget, budget
 from engine.clock import SystemClock
-from engine.contract import Binding
+from engine.contract import Binding, Rate
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
 from tests.connectors.http_kit import ManualClock, Script, Stream, everything_said, reply, tools
 
@@ -509,7 +509,7 @@ def test_a_client_nobody_closed_leaves_no_open_socket() -> None:
 
 def test_never_more_than_the_limit_in_any_window() -> None:
     clock, chance = ManualClock(), random.Random(7)
-    limited = Budget(Limit(180, 10.0), clock)
+    limited = Budget(Rate(180, 10.0), clock)
     sent: list[float] = []
     for _ in range(2000):
         clock.elapsed_s += chance.choice([0.0, 0.0, 0.01, 0.2])
@@ -521,14 +521,14 @@ def test_never_more_than_the_limit_in_any_window() -> None:
 
 def test_a_client_waits_for_its_budget() -> None:
     clock = ManualClock()
-    http = client(Script(lambda _: reply(200, {})), clock=clock, limit=Limit(5, 10.0))
+    http = client(Script(lambda _: reply(200, {})), clock=clock, limit=Rate(5, 10.0))
     for _ in range(12):
         http.send(GET)
     assert clock.slept == [10.0, 10.0]
 
 
 def test_the_budget_of_a_host_is_shared_in_production_and_not_in_a_simulation() -> None:
-    limit = Limit(3, 1.0)
+    limit = Rate(3, 1.0)
     assert budget("https://a", limit, SystemClock()) is budget("https://a", limit, SystemClock())
     assert budget("https://a", limit, SystemClock()) is not budget("https://b", limit, SystemClock())
     assert budget("https://a", limit, ManualClock()) is not budget("https://a", limit, ManualClock())

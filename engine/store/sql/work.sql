@@ -93,3 +93,10 @@ UPDATE schedule SET next_at = :at WHERE next_at > :at AND next_at <= :until;
 
 -- name: webhook_get
 SELECT * FROM webhook_events WHERE company = :company AND connection = :connection AND event_id = :event_id;
+
+-- name: limit_get
+SELECT calls, under_way FROM limits WHERE name = :name;
+
+-- name: limit_put
+INSERT INTO limits (name, calls, under_way) VALUES (:name, :calls, :under_way)
+ON CONFLICT (name) DO UPDATE SET calls = excluded.calls, under_way = excluded.under_way;

@@ -16,7 +16,7 @@ from connectors.ramp.source import RampSource
 from engine.clock import SystemIds
 from engine.contract import Event, MarkCall, Marked, Tools
 from engine.errors import AuthExpired, BadAnswer, Rejected, Transient
-from tests.connectors.http_kit import ManualClock, MemoryTokens
+from tests.connectors.http_kit import ManualClock, MemoryTokens, NotedLimits
 from tests.connectors.ramp.source_kit import binding
 
 SECRETS = {"client_id": "ramp_id_sandbox", "client_secret": "sandbox-secret", "webhook_secret": "ramp_sec_here"}
@@ -25,7 +25,7 @@ PROFILES: list[Profile] = ["2025-08", "2026-08"]
 
 def connect(simulator: RampSimulator, **settings: str | int | bool) -> RampSource:
     options = {"environment": "sandbox", "api_profile": simulator.world.profile, "page_size": 7, **settings}
-    tools = Tools(simulator.clock, SystemIds(), MemoryTokens(), transport(simulator))
+    tools = Tools(simulator.clock, SystemIds(), MemoryTokens(), NotedLimits(), transport(simulator))
     return CONNECTOR.open(binding(SECRETS, **options), tools)
 
 
