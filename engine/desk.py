@@ -16,7 +16,7 @@ from engine.contract import Json, ListObject, Login, MessageSet, Operation, Oper
 from engine.errors import Bug
 from engine.follow import Hand
 from engine.holdings import Held
-from engine.jsontext import plain
+from engine.jsontext import own, plain
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.reconcile import Spans
@@ -144,7 +144,7 @@ class _Sessions:
 
     def load(self, ticket_hash: str) -> tuple[str, Json] | None:
         row = self.base.tx.one("session_get", {"ticket_hash": ticket_hash})
-        return (row["company"], json.loads(row["state"])) if row else None
+        return (row["company"], own(row["state"])) if row else None
 
     def save(self, ticket_hash: str, state: Json) -> None:
         scope = {"ticket_hash": ticket_hash, "state": plain(state), "at": self.base.at}

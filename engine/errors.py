@@ -34,6 +34,8 @@ class FlowctlError(Exception):
     """Something went wrong that flowctl knows how to describe."""
 
     hint: str | None = None
+    # Of a call that writes: whether it surely failed before anything was sent.
+    unsent = False
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         """Take the message, or fall back to the first line of the class docstring."""

@@ -102,6 +102,10 @@ class Holdings(Protocol):
         """Whether it is time to look whether everything is still there."""
         ...
 
+    def begin(self, company: str) -> str:
+        """A look begins: the moment to tell it by (a UTC time as text), which no earlier look has come to."""
+        ...
+
     def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
         """The holdings to ask for next, of those that were not looked at since `since` (a UTC time as text).
 

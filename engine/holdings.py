@@ -62,6 +62,19 @@ class Held:
         # One later than now says that our clock was ahead, and nothing of when it really was.
         return last is None or not iso(from_iso(self.at) - CHECK_AGE) < str(last["at"]) <= self.at
 
+    def begin(self, company: str) -> str:
+        """The moment to tell a new look by: now, or what the last look has noted where our clock was ahead of now then.
+
+        Two computers' clocks are apart by some seconds, and one is put back by as much. What was looked at before would
+        count as looked at in this look too, and what has gone since would not be missed.
+        """
+        latest = iso(from_iso(self.at) + _SLACK)
+        looked = [self.at]
+        for state in ("there", "gone"):
+            row = self.tx.one("holdings_looked_last", {"company": company, "state": state, "latest": latest})
+            looked.append(str(row["at"] or "") if row is not None else "")
+        return max(looked)
+
     def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
         """The holdings to ask for next; the same until they were `seen` or are `missing`.
 

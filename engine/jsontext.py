@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 
@@ -21,6 +22,19 @@ def plain(value: object) -> str:
 def canonical(value: object) -> str:
     """Compact JSON with sorted keys, so that equal values give equal digests."""
     return _encode(value, _SORTED, _slow_sorted)
+
+
+def own(text: str) -> Any:
+    """The value of JSON that we wrote ourselves, with no integer beyond 64 bits in it: orjson would make it a float.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # A lone surrogate, which the slow encoder writes as an escape.
+        return json.loads(text)
 
 
 def _encode(value: object, option: int, slow: Callable[[object], str]) -> str:

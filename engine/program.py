@@ -79,15 +79,16 @@ class FlowProgram:
     flow: Flow
     streams: tuple[StreamProgram, ...]
     settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    # All lists that any stream needs.
+    lists: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        needed = dict.fromkeys(name for stream in self.streams for name in stream.lists)
+        object.__setattr__(self, "lists", tuple(needed))
 
     def stream(self, name: str) -> StreamProgram:
         """The stream called `name`."""
         return next(s for s in self.streams if s.stream.name == name)
-
-    @property
-    def lists(self) -> tuple[str, ...]:
-        """All lists that any stream needs."""
-        return tuple(dict.fromkeys(name for stream in self.streams for name in stream.lists))
 
 
 def scope_of(flow: Flow) -> Scope:

@@ -25,6 +25,8 @@ from engine.store.base import Row, Tx
 from engine.world import World
 
 MARKS_A_CALL = 500
+# A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
+_UNSENT = 3
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
@@ -187,21 +189,24 @@ class Runner:
         with self.world.store.write() as tx:
             marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
         done, errors = 0, []
-        for row in self._calls_due(company, flow):
+        for row in self._calls_due(program, company):
+            sent = False
             try:
                 source = sources(row["connection"])
                 with self.world.store.write() as tx:
                     if marks.only_true(tx, company, row, self.world.at()):
                         continue
                     call = marks.call_of(tx, row)
+                sent = True
                 source.mark(call)
             except Rejected as error:
                 errors += self._refused(company, row, error)
             except FlowctlError as error:
                 errors.append(error)
-                wait = later_s(row["attempts"], self.world.ids.fraction())
+                sent = sent and not error.unsent
+                wait = later_s(row["attempts"] if sent else _UNSENT, self.world.ids.fraction())
                 with self.world.store.write() as tx:
-                    marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)))
+                    marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)), sent=sent)
                     self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
             else:
                 done += self._acknowledged(company, row)
@@ -223,12 +228,14 @@ class Runner:
 
             yield source
 
-    def _calls_due(self, company: str, flow: str) -> Iterator[Row]:
+    def _calls_due(self, program: FlowProgram, company: str) -> Iterator[Row]:
         """Calls as they come due: one that is done makes way for those that waited for it."""
+        flow, streams = program.flow.name, [stream.stream.name for stream in program.streams]
         tried: set[int] = set()
         while True:
             with self.world.store.read() as tx:
-                calls = [row for row in marks.due(tx, company, flow, self.world.at()) if row["id"] not in tried]
+                due = marks.due(tx, company, flow, self.world.at(), streams)
+            calls = [row for row in due if row["id"] not in tried]
             if not calls:
                 return
             tried.update(row["id"] for row in calls)

@@ -118,7 +118,8 @@ class Service:
         flow, runner = program.flow, Runner(self.world)
         claimed = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
         with self.world.store.write() as tx:
-            due = work.due_streams(tx, company, flow.name, tuple(s.name for s in flow.streams), self.world.at())
+            names, at = tuple(s.name for s in flow.streams), self.world.at()
+            due = work.due_streams(tx, company, flow.name, names, at, iso(self.world.clock.now() + _longest(program)))
             for name in due:
                 work.schedule(tx, company, flow.name, name, claimed)
         if due:
@@ -149,7 +150,7 @@ class Service:
         passing |= {s.stream: STORE_WAIT_S for s in report.streams if isinstance(s.error, StoreError)}
         with self.world.store.write() as tx:
             for name in due:
-                every = program.stream(name).stream.trigger.every_s or DEFAULT_INTERVAL_S
+                every = _every_s(program, name)
                 wait = min(every, passing.get(name, every)) * (0.95 + self.world.ids.fraction() / 10)
                 next_at = iso(self.world.clock.now() + timedelta(seconds=wait))
                 work.planned(tx, report.company, program.flow.name, name, claimed, next_at)
@@ -175,6 +176,15 @@ class Service:
             except FlowctlError as error:
                 logger().error("tick failed", error=str(error), hint=error.hint)
         self._log_told(0)
+
+
+def _every_s(program: FlowProgram, name: str) -> float:
+    return program.stream(name).stream.trigger.every_s or DEFAULT_INTERVAL_S
+
+
+def _longest(program: FlowProgram) -> timedelta:
+    """Longer than any stream is put off: the longest interval with its spread, or a claim."""
+    return timedelta(seconds=max(CLAIM_S, *(1.1 * _every_s(program, s.name) for s in program.flow.streams)))
 
 
 def _log(report: RunReport) -> None:

@@ -63,8 +63,8 @@ class SeededIds:
 
     def base62(self, length: int) -> str:
         """The next text of this length."""
-        stream = self._stream(length)
-        return "".join(stream.choice(BASE62) for _ in range(length))
+        draw = self._stream(length).choice
+        return "".join([draw(BASE62) for _ in range(length)])
 
     def fraction(self) -> float:
         """The next fraction."""

@@ -11,7 +11,7 @@ from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recove
 from connectors.qbwc.auth import TICKET_LENGTH
 from connectors.qbwc.context import Context
 from connectors.qbwc.lists import read_page, request_page
-from connectors.qbwc.state import Flight, Paging, Recovery, State
+from connectors.qbwc.state import Flight, Paging, Recovery, State, changed
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 from engine.clock import BASE62, from_iso, iso
@@ -111,7 +111,7 @@ def stopped(ctx: Context, state: State, turn: Turn) -> State:
     if state.ended or turn != "end":
         return state
     why = ctx.desk.holdings.halted(ctx.company)
-    return state if why is None or not is_waiting(ctx) else replace(state, ended=True, error=why)
+    return state if why is None or not is_waiting(ctx) else changed(state, ended=True, error=why)
 
 
 def is_waiting(ctx: Context) -> bool:
@@ -140,11 +140,11 @@ def begin(ctx: Context, state: State) -> tuple[State, bytes]:
     state, outlook = settle_known(ctx, state)
     if outlook.turn == "end":
         state = stopped(ctx, state, outlook.turn)
-        return replace(state, ended=True, error=state.error or DONE_TEXT), b""
+        return changed(state, ended=True, error=state.error or DONE_TEXT), b""
     number = state.turn + 1
     state, body = _turn(ctx, state, f"q{number}", outlook)
     flight = replace(state.flight, at=iso(ctx.clock.now())) if state.flight is not None else None
-    return replace(state, turn=number, flight=flight), body
+    return changed(state, turn=number, flight=flight), body
 
 
 def _turn(ctx: Context, state: State, prefix: str, outlook: Outlook) -> tuple[State, bytes]:
@@ -173,7 +173,7 @@ def _identify(state: State, prefix: str) -> tuple[State, bytes]:
     )
     version = gate.common_version((), state.spoken, state.options.qbxml_version) or state.options.qbxml_version
     body = envelope([text.encode("ascii") for text in requests], version=version, on_error="continueOnError")
-    return replace(state, gate="asked", flight=Flight("identify", prefix)), body
+    return changed(state, gate="asked", flight=Flight("identify", prefix)), body
 
 
 def _list(state: State, prefix: str, due: Sequence[str]) -> tuple[State, bytes]:
@@ -182,14 +182,14 @@ def _list(state: State, prefix: str, due: Sequence[str]) -> tuple[State, bytes]:
     paging = state.paging or Paging(name)
     request = request_page(name, paging.iterator_id, prefix, state.options.page_size)
     body = envelope([request], version=state.version)
-    return replace(state, paging=paging, flight=Flight("list", prefix, list=name)), body
+    return changed(state, paging=paging, flight=Flight("list", prefix, list=name)), body
 
 
 def _write(ctx: Context, state: State, prefix: str, operations: tuple[Operation, ...]) -> tuple[State, bytes]:
     if any(operation.id not in state.judged for operation in operations):
         # So many were found that this call has settled enough: the least question there is leads to the next call.
         question = f'<HostQueryRq requestID="{prefix}"/>'.encode("ascii")
-        return replace(state, flight=Flight("pause", prefix)), envelope([question], version=state.version)
+        return changed(state, flight=Flight("pause", prefix)), envelope([question], version=state.version)
     cleared = ctx.desk.operations.uncleared(ctx.company)
     alone = len(operations) == 1
     set_id = _first_id(operations)
@@ -206,7 +206,7 @@ def _write(ctx: Context, state: State, prefix: str, operations: tuple[Operation,
     frozen = MessageSet(set_id, body, hashlib.sha256(body).hexdigest(), operations, ticket_hash=ctx.ticket_hash)
     ctx.desk.operations.freeze(ctx.company, frozen)
     flight = Flight("write", prefix, set_id=set_id, weight=pace.weight_of(operations))
-    return replace(state, recovery=None, pace=ready.current_pace(ctx, state).limit, flight=flight), body
+    return changed(state, recovery=None, pace=ready.current_pace(ctx, state).limit, flight=flight), body
 
 
 def _first_id(operations: Sequence[Operation]) -> str:
@@ -229,14 +229,14 @@ def _recover(ctx: Context, state: State, prefix: str, turn: Turn) -> tuple[State
         # The frozen bytes, never a new rendering: QuickBooks compares them with what it may have kept.
         ctx.desk.operations.resend(ctx.company, unsettled.id, ctx.ticket_hash)
         flight = Flight("write", prefix, set_id=unsettled.id, weight=pace.weight_of(unsettled.operations))
-        return replace(state, recovery=known, flight=flight), unsettled.body
+        return changed(state, recovery=known, flight=flight), unsettled.body
     if turn == "status":
         body = status_check(unsettled.id, version=state.version)
-        return replace(state, recovery=known, flight=Flight("status", prefix, set_id=unsettled.id)), body
+        return changed(state, recovery=known, flight=Flight("status", prefix, set_id=unsettled.id)), body
     asked = [operation for operation in unsettled.operations if operation.id in known.ask]
     requests, _ = probe.questions(asked, prefix, ctx.clock.now())
     body = envelope(requests, version=state.version, on_error="continueOnError")
-    return replace(state, recovery=known, flight=Flight("probe", prefix, set_id=unsettled.id)), body
+    return changed(state, recovery=known, flight=Flight("probe", prefix, set_id=unsettled.id)), body
 
 
 def lost(ctx: Context, state: State, reason: str) -> State:
@@ -248,13 +248,13 @@ def lost(ctx: Context, state: State, reason: str) -> State:
         doubt(ctx, flight.set_id, reason)
         return replace(slower(ctx, state), flight=None, recovery=None)
     if flight.kind == "identify":
-        return replace(state, flight=None, gate="new")
+        return changed(state, flight=None, gate="new")
     if flight.kind == "survey":
         return replace(survey.lost(state), flight=None)
     if flight.kind == "figures":
         return replace(reckoning.lost(state), flight=None)
     # An iterator has moved on although its page was lost, so the list starts anew.
-    return replace(state, flight=None, paging=None)
+    return changed(state, flight=None, paging=None)
 
 
 def doubt(ctx: Context, set_id: str, reason: str) -> None:
@@ -273,7 +273,7 @@ def _paced(ctx: Context, state: State, learned: pace.Pace) -> State:
     if learned.most == 1 or learned.limit == state.pace:
         return state
     ctx.desk.sessions.remember(ctx.company, "pace", pace.remembered(learned))
-    return replace(state, pace=learned.limit)
+    return changed(state, pace=learned.limit)
 
 
 # --- receiving -----------------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def take(ctx: Context, state: State, text: str) -> State:
     """Read the answer to what was sent."""
     flight = state.flight
     assert flight is not None
-    state = replace(state, flight=None)
+    state = changed(state, flight=None)
     try:
         answer = parse_response(text)
     except UnreadableAnswer as error:
@@ -293,7 +293,7 @@ def take(ctx: Context, state: State, text: str) -> State:
     if flight.kind == "list":
         return _listed(ctx, state, flight, answer)
     if flight.kind == "pause" and answer.by_request_id(flight.prefix) is not None:
-        return replace(state, troubles=0)
+        return changed(state, troubles=0)
     if flight.kind == "pause":
         return _unusable(ctx, state, flight, "the answer does not belong to the query")
     if flight.kind in {"survey", "merge", "figures"}:
@@ -312,12 +312,12 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
     found = company_identity(answer, owner_id=state.options.owner_id)
     verdict = gate.judge(found, state.path, bound, state.options, spoken=state.spoken, asked=state.gate == "asked")
     if verdict.kind == "ask":
-        return replace(state, gate="new")
+        return changed(state, gate="new")
     if verdict.kind == "passed":
         if verdict.bind is not None:
             ctx.desk.sessions.bind(ctx.company, verdict.bind)
         _notice_period(ctx, gate.closing_date(answer))
-        return replace(state, gate="passed", version=verdict.version)
+        return changed(state, gate="passed", version=verdict.version, sole_user=found.file_mode == "SingleUser")
     event = "company_unconfirmed" if verdict.kind == "unconfirmed" else "company_refused"
     return refuse(ctx, state, event, verdict.reason, verdict.bind)
 
@@ -336,7 +336,7 @@ def _notice_period(ctx: Context, closed_to: str | None) -> None:
 def refuse(ctx: Context, state: State, event: str, reason: str, detail: Mapping[str, object] | None = None) -> State:
     """End the session before anything is written, and tell a person."""
     ctx.desk.sessions.note(ctx.company, event, reason, detail, alert=True)
-    return replace(state, gate="refused", ended=True, error=reason)
+    return changed(state, gate="refused", ended=True, error=reason)
 
 
 def _listed(ctx: Context, state: State, flight: Flight, answer: Answer) -> State:
@@ -347,12 +347,12 @@ def _listed(ctx: Context, state: State, flight: Flight, answer: Answer) -> State
     if page.problem:
         message = f"the list {flight.list} could not be read: {page.problem}"
         ctx.desk.sessions.note(ctx.company, "list_failed", message, {"code": response.code}, alert=True)
-        return replace(state, paging=None, lists_done=(*state.lists_done, flight.list), done=state.done + 1)
+        return changed(state, paging=None, lists_done=(*state.lists_done, flight.list), done=state.done + 1)
     first = state.paging is None or not state.paging.iterator_id
     ctx.desk.books.store_page(ctx.company, flight.list, page.objects, first=first, last=not page.iterator_id)
     if page.iterator_id:
-        return replace(state, paging=Paging(flight.list, page.iterator_id), troubles=0)
-    return replace(state, paging=None, lists_done=(*state.lists_done, flight.list), done=state.done + 1, troubles=0)
+        return changed(state, paging=Paging(flight.list, page.iterator_id), troubles=0)
+    return changed(state, paging=None, lists_done=(*state.lists_done, flight.list), done=state.done + 1, troubles=0)
 
 
 def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: str) -> State:
@@ -360,7 +360,7 @@ def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: st
     if unsettled is None or unsettled.id != flight.set_id:
         message = "QuickBooks answered a message set that is settled already; the answer was not used"
         ctx.desk.sessions.note(ctx.company, "answer_late", message, {"message_set": flight.set_id}, alert=True)
-        return replace(state, recovery=None)
+        return changed(state, recovery=None)
     if flight.kind == "probe":
         return _probed(ctx, state, flight, unsettled, answer, text)
     verdict = recovery.after_answer(unsettled, answer, text)
@@ -373,7 +373,7 @@ def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: st
     if flight.kind == "write":
         state = slower(ctx, state)
     doubt(ctx, unsettled.id, "QuickBooks did not say what became of every request")
-    return replace(state, recovery=verdict)
+    return changed(state, recovery=verdict)
 
 
 def _timed(ctx: Context, state: State, flight: Flight, *, clean: bool) -> State:
@@ -390,13 +390,14 @@ def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, a
     _, names = probe.questions(asked, flight.prefix, ctx.clock.now())
     found = _found(ctx, asked, answer, names)
     found = {**found, **merging.look_again(asked, found, answer, names)}
-    verdict = recovery.after_probe(unsettled, known, found, ctx.clock.now())
+    # One QuickBooks does one thing after the other; only that of another computer can still be at work on the set.
+    verdict = recovery.after_probe(unsettled, known, found, ctx.clock.now(), elsewhere=not state.sole_user)
     if isinstance(verdict, recovery.NotNow):
         return _unusable(ctx, state, flight, verdict.reason)
     if isinstance(verdict, recovery.Running):
-        return replace(state, recovery=None, ended=True, error=verdict.reason)
+        return changed(state, recovery=None, ended=True, error=verdict.reason)
     if isinstance(verdict, Recovery):
-        return replace(state, recovery=verdict)
+        return changed(state, recovery=verdict)
     return commit(ctx, state, unsettled, verdict.outcomes, f"{known.answer}\n{text}" if known.answer else text)
 
 
@@ -436,18 +437,18 @@ def _unusable(ctx: Context, state: State, flight: Flight, reason: str) -> State:
     ctx.desk.sessions.note(
         ctx.company, "answer_rejected", message, {"turn": flight.kind, "message_set": flight.set_id}, alert=True
     )
-    state = survey.anew(lost(ctx, replace(state, flight=flight, troubles=state.troubles + 1), message))
+    state = survey.anew(lost(ctx, changed(state, flight=flight, troubles=state.troubles + 1), message))
     if flight.kind == "status":
         # What QuickBooks kept cannot be had: look for the records themselves.
         unsettled = ctx.desk.operations.unsettled(ctx.company)
         if unsettled is not None:
             ids = tuple(operation.id for operation in unsettled.operations)
-            state = replace(state, recovery=Recovery(unsettled.id, "probe", ask=ids))
+            state = changed(state, recovery=Recovery(unsettled.id, "probe", ask=ids))
     if flight.kind == "figures" and state.troubles > 1:
         reckoning.give_up(ctx, message)
     if state.troubles < MOST_TROUBLES:
         return state
-    return replace(state, ended=True, error=f"{message[0].upper()}{message[1:]}. The next update goes on from here.")
+    return changed(state, ended=True, error=f"{message[0].upper()}{message[1:]}. The next update goes on from here.")
 
 
 # --- COM errors ----------------------------------------------------------------------------------------------------
@@ -465,18 +466,18 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
         return replace(lost(ctx, state, text), ended=True, error=text)
     if flight.kind == "write":
         state = slower(ctx, state)
-    state = replace(state, flight=None)
+    state = changed(state, flight=None)
     unsettled = ctx.desk.operations.unsettled(ctx.company)
     if flight.kind == "write" and unsettled is not None and unsettled.id == flight.set_id:
         verdict = recovery.refused_whole(unsettled, message)
         if isinstance(verdict, recovery.Settled):
             return replace(commit(ctx, state, unsettled, verdict.outcomes, text), single=True)
         doubt(ctx, unsettled.id, text)
-        return replace(state, recovery=verdict, single=True)
+        return changed(state, recovery=verdict, single=True)
     if flight.kind == "list":
         note = f"the list {flight.list} could not be read: {text}"
         ctx.desk.sessions.note(ctx.company, "list_failed", note, alert=True)
-        return replace(state, paging=None, lists_done=(*state.lists_done, flight.list))
+        return changed(state, paging=None, lists_done=(*state.lists_done, flight.list))
     if flight.kind == "identify":
         return refuse(ctx, state, "company_refused", text)
     if flight.kind == "survey":
@@ -485,5 +486,5 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
         return merging.unreadable(ctx, state, flight, text)
     if flight.kind == "figures":
         reckoning.give_up(ctx, text)
-        return replace(state, figuring=None)
+        return changed(state, figuring=None)
     return _unusable(ctx, state, flight, text)

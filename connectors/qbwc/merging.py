@@ -10,7 +10,7 @@ from connectors.qbwc import merge, ready
 from connectors.qbwc.context import Context
 from connectors.qbwc.merge import Later, Ready
 from connectors.qbwc.probe import Found
-from connectors.qbwc.state import Flight, State
+from connectors.qbwc.state import Flight, State, changed
 from engine.contract import Operation, OperationOutcome
 from engine.jsontext import plain
 from engine.qbxml.envelope import envelope
@@ -32,7 +32,7 @@ def ask(state: State, prefix: str, operations: Sequence[Operation]) -> tuple[Sta
     asked = ready.to_merge(state, operations)[: 1 if state.merging.alone else _MOST]
     requests = [query for n, op in enumerate(asked) for query in merge.queries(op, f"{prefix}.{n}")]
     flight = Flight("merge", prefix, asks=tuple({"merge": operation.id} for operation in asked))
-    return replace(state, flight=flight), envelope(requests, version=state.version, on_error="continueOnError")
+    return changed(state, flight=flight), envelope(requests, version=state.version, on_error="continueOnError")
 
 
 def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | None:
@@ -61,14 +61,14 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
             ctx.desk.unsent.conclude(ctx.company, found, shown.encode())
             done[found.outcome] += 1
         seen.append(operation.id)
-    state = replace(state, merging=replace(state.merging, merged=tuple(merged), clean=tuple(clean)), troubles=0)
+    state = changed(state, merging=replace(state.merging, merged=tuple(merged), clean=tuple(clean)), troubles=0)
     return _leave(ctx, ready.count(state, done), unseen, seen)
 
 
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:
     """QuickBooks could not read the question: each is asked for alone, and what cannot be read alone waits."""
     if len(flight.asks) > 1:
-        return replace(state, merging=replace(state.merging, alone=True))
+        return changed(state, merging=replace(state.merging, alone=True))
     asked = {str(item["merge"]) for item in flight.asks}
     unseen = [(operation, text) for operation in ready.next_set(ctx, state) if operation.id in asked]
     return _leave(ctx, state, unseen, ())
@@ -99,7 +99,7 @@ def _leave(ctx: Context, state: State, unseen: Sequence[tuple[Operation, str]], 
         ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
         if not known:
             ctx.desk.sessions.over(ctx.company, _WAITS)
-    return ready.count(replace(state, merging=replace(state.merging, later=later)), done)
+    return ready.count(changed(state, merging=replace(state.merging, later=later)), done)
 
 
 def look_again(
@@ -138,7 +138,7 @@ def after_write(
         clean=tuple(name for name in merging.clean if name not in sent),
         stale=tuple(dict.fromkeys((*merging.stale, *sorted(stale)))),
     )
-    return replace(state, merging=merging), tuple(
+    return changed(state, merging=merging), tuple(
         _given_up(outcome) if outcome.operation_id in twice else outcome for outcome in outcomes
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Literal
 
 from lxml import etree
@@ -86,14 +87,20 @@ class Marks:
 
 def marks_of(operation: Operation) -> Marks:
     """Read the frozen body."""
+    return _marks(operation.request, operation.body)
+
+
+@lru_cache(maxsize=128)
+def _marks(request: str, frozen: bytes) -> Marks:
+    """The same; a body is judged in several calls of a session, and its bytes never change."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    body = _inner(etree.fromstring(operation.body, parser))
+    body = _inner(etree.fromstring(frozen, parser))
     texts = {str(child.tag): (child.text or "").strip() for child in body if not len(child)}
     return Marks(
-        kind=operation.request.removesuffix("Add").removesuffix("Mod"),
+        kind=request.removesuffix("Add").removesuffix("Mod"),
         name=texts.get("Name", ""),
-        txn_id=texts.get("TxnID", "") if operation.request.endswith("Mod") else "",
-        list_id=texts.get("ListID", "") if operation.request.endswith("Mod") else "",
+        txn_id=texts.get("TxnID", "") if request.endswith("Mod") else "",
+        list_id=texts.get("ListID", "") if request.endswith("Mod") else "",
         edit_sequence=texts.get("EditSequence", ""),
         guid=plain_guid(texts.get("ExternalGUID", "")),
         ref_number=texts.get("RefNumber", ""),

@@ -133,9 +133,22 @@ def read(operation: Operation, response: Response | None) -> Reading:
 
 
 def after_probe(
-    message_set: MessageSet, recovery: Recovery, found: Mapping[str, Found], now: datetime
+    message_set: MessageSet,
+    recovery: Recovery,
+    found: Mapping[str, Found],
+    now: datetime,
+    *,
+    elsewhere: bool = False,
 ) -> Settled | Recovery | Running | NotNow:
-    """Read the look-ups of the operations in `recovery.ask`; `now` is our time, as that of `message_set.sent_at`."""
+    """Read the look-ups of the operations in `recovery.ask`.
+
+    Args:
+        message_set: the set in doubt.
+        recovery: how far its recovery has come.
+        found: what each look-up brought, by operation.
+        now: our time, as that of `message_set.sent_at`.
+        elsewhere: another computer may have the file open, and may still be working on what it was given.
+    """
     late = next((item for item in found.values() if item.kind == "later"), None)
     if late:
         return NotNow(late.message)
@@ -144,6 +157,12 @@ def after_probe(
     # Nothing of the set is there and no answer to it exists: the same bytes under the same id, which QuickBooks replays
     # rather than runs if it knows better. When part of it is there, sending all of it again could double that part.
     if recovery.whole and not recovery.frozen and len(missing) == len(operations):
+        if elsewhere and _may_run(message_set, now):
+            return Running(
+                f"QuickBooks does not have what it was given ({len(operations)} records), but another computer that has "
+                "the company file open may still be working on it. It is not sent again before half an hour has "
+                "passed, or the file is open in single-user mode; the next update asks again."
+            )
         if message_set.attempts < MOST_ATTEMPTS:
             return replace(recovery, stage="resend")
         text = f"it was sent {message_set.attempts} times and QuickBooks never answered"

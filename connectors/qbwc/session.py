@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
@@ -13,7 +13,7 @@ from connectors.qbwc import conduct, gate, survey
 from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
 from connectors.qbwc.context import Context
 from connectors.qbwc.soap import Call
-from connectors.qbwc.state import Options, State, dump, load
+from connectors.qbwc.state import Options, State, changed, dump, load
 from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
@@ -149,7 +149,7 @@ class Service:
         if state.gate == "passed" and path and state.path and not gate.same_path(path, state.path):
             reason = f"The company file changed from `{state.path}` to `{path}`, so nothing more was written."
             return conduct.refuse(ctx, state, "company_changed", reason)
-        state = replace(state, path=path or state.path, spoken=_version(call) or state.spoken)
+        state = changed(state, path=path or state.path, spoken=_version(call) or state.spoken)
         hello = call["strHCPResponse"]
         if not hello.strip():
             return state
@@ -169,13 +169,13 @@ class Service:
             if state.flight is None:
                 if digest == state.last_answer:
                     return state.last_percent
-                self._keep(ctx, replace(state, error="An answer came that nothing was sent for. It was not used."))
+                self._keep(ctx, changed(state, error="An answer came that nothing was sent for. It was not used."))
                 return _REFUSED
             state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
             state, outlook = conduct.settle_known(ctx, state)
             state = conduct.stopped(ctx, state, outlook.turn)
             percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
-            self._keep(ctx, replace(state, last_answer=digest, last_percent=percent))
+            self._keep(ctx, changed(state, last_answer=digest, last_percent=percent))
             return percent
 
     # --- ending ---
@@ -188,7 +188,7 @@ class Service:
                 state = conduct.lost(ctx, session.state, text)
                 person = com_error(call["hresult"]).recourse == "person"
                 ctx.desk.sessions.note(ctx.company, "connection_error", text, alert=person)
-                self._keep(ctx, replace(state, ended=True, error=text))
+                self._keep(ctx, changed(state, ended=True, error=text))
         return "done"
 
     def _close(self, call: Call) -> str:

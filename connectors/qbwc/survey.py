@@ -47,10 +47,13 @@ def may_be_written(state: State, request: str) -> bool:
 
 
 def settle_check(ctx: Context, state: State, requests: Sequence[str]) -> State:
-    """Close a check that has nothing left to ask."""
-    survey = state.survey
-    if not _checking(ctx, state, requests) or _to_check(ctx, survey):
+    """Begin a check that is due, and close one that has nothing left to ask."""
+    if not _checking(ctx, state, requests):
         return state
+    survey = state.survey
+    begun = _begun(ctx, survey, checking=True)
+    if _to_check(ctx, begun):
+        return state if begun is survey else replace(state, survey=begun)
     if not survey.brief and (survey.answered or not survey.unchecked):
         ctx.desk.holdings.checked(ctx.company)
     return replace(state, survey=replace(survey, check="done"))
@@ -67,14 +70,21 @@ def _is_whole_check_due(ctx: Context) -> bool:
     return ctx.desk.holdings.check_due(ctx.company) or ctx.desk.holdings.halted(ctx.company) is not None
 
 
+def _begun(ctx: Context, survey: Survey, *, checking: bool) -> Survey:
+    """The look with the moment at which it began."""
+    if survey.since:
+        return survey
+    since = ctx.desk.holdings.begin(ctx.company)
+    return replace(survey, since=since, brief=checking and not _is_whole_check_due(ctx))
+
+
 def _unscanned(survey: Survey, kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(kind for kind in kinds if kind not in survey.scanned and kind not in survey.failed)
 
 
 def _to_check(ctx: Context, survey: Survey) -> tuple[Holding, ...]:
     """The next of our own objects, without those of kinds that QuickBooks cannot show in this session."""
-    since = survey.since or iso(ctx.clock.now())
-    while found := ctx.desk.holdings.to_check(ctx.company, IDS_A_PAGE, since):
+    while found := ctx.desk.holdings.to_check(ctx.company, IDS_A_PAGE, survey.since):
         left_out = [holding.target_id for holding in found if holding.kind in survey.unchecked]
         if not left_out:
             break
@@ -109,9 +119,7 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
         begun.setdefault(kind, iso(now))
         asks.append({"scan": kind})
     checking = _checking(ctx, state, requests)
-    if not survey.since:
-        survey = replace(survey, since=iso(now), brief=checking and not _is_whole_check_due(ctx))
-    survey = replace(survey, begun=begun)
+    survey = replace(_begun(ctx, survey, checking=checking), begun=begun)
     asks += _by_kind("look", list(survey.closer.items())[:IDS_A_PAGE])
     if checking:
         due = [holding for holding in _to_check(ctx, survey) if holding.target_id not in survey.closer]

@@ -12,7 +12,7 @@ from connectors._http import Answer, Api, Call, Classifier, Failure, HttpClient,
 from connectors._oauth import ClientCredentials, TokenKeeper
 from connectors.ramp.settings import HOSTS, Settings
 from engine.contract import Binding, Rate, Tools
-from engine.errors import AuthExpired, AuthRefused, BadAnswer, Rejected, RunError
+from engine.errors import AuthExpired, AuthRefused, BadAnswer, FlowctlError, Rejected, RunError
 
 API = "/developer/v1"
 # Ramp counts 200 in any 10 s by source address; other programs of the same office share that (FACTS.md section 3).
@@ -75,6 +75,14 @@ class RampClient:
         except AuthExpired:
             headers = self._tokens.renew(headers, needs)
             return self._http.send(replace(call, headers=headers), classifier)
+
+    def ready(self, scope: str) -> None:
+        """Have a token with the scope at hand; an error says that nothing was sent that needs one."""
+        try:
+            self._tokens.authorization((scope,))
+        except FlowctlError as error:
+            error.unsent = True
+            raise
 
     def find(self, path: str, scope: str) -> dict[str, Any] | None:
         """One object, or None when Ramp says that there is none."""

@@ -54,6 +54,8 @@ def mark(client: RampClient, call: MarkCall, *, confirm: bool) -> None:
     """
     if call.kind not in _OBJECTS:
         raise Rejected(f"{client.where}: there is no mark `{call.kind}`", hint=f"known: {', '.join(sorted(_OBJECTS))}")
+    if call.posted or call.failed:
+        client.ready(MARK_SCOPE)
     errors: list[RunError] = []
     for batch in _batches(call):
         try:

@@ -145,7 +145,7 @@ class Machine:
     @property
     def tx(self) -> SqliteTx:
         """What is durable, seen from outside any process."""
-        return SqliteTx(self.disk.connection)
+        return self.disk.tx
 
     @property
     def world(self) -> World:

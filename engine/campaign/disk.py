@@ -37,6 +37,7 @@ class Disk:
     def __init__(self, image: bytes) -> None:
         self.store = SqliteStore(None, image=image)
         self.connection = self.store.connection
+        self.tx = SqliteTx(self.connection)
         self.depth = 0
         self.writing = False
         self.copies = 0
@@ -69,7 +70,7 @@ class Disk:
 
     def look(self, name: str, params: dict[str, object]) -> list[Row]:
         """Read a named statement's rows from outside any process."""
-        return SqliteTx(self.connection).rows(name, params)
+        return self.tx.rows(name, params)
 
 
 class _Block:
@@ -95,7 +96,7 @@ class _Block:
                 disk.connection.execute("SAVEPOINT work")
             disk.writing, self._is_outer = self._writes, True
         disk.depth += 1
-        return SqliteTx(disk.connection)
+        return disk.tx
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         disk = self._store.disk

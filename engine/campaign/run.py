@@ -80,6 +80,8 @@ def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None) -
     for batch in results:
         for result in batch:
             summary.add(result)
+            if result.failed:
+                _name(result)
         summary.seconds = time.monotonic() - started
         if shows is not None:
             _bar(shows, summary, len(seeds))
@@ -89,8 +91,14 @@ def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None) -
 
 
 def _alone(plan: Plan, seeds: Sequence[int]) -> Iterator[list[Result]]:
-    for seed in seeds:
-        yield [_short(play(plan, seed))]
+    was_enabled = gc.isenabled()
+    try:
+        for start in range(0, len(seeds), _CHUNK):
+            yield _played(plan, seeds[start : start + _CHUNK])
+    finally:
+        gc.unfreeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _shared(plan: Plan, seeds: range, jobs: int) -> Iterator[list[Result]]:
@@ -106,11 +114,19 @@ _plan: Plan | None = None
 
 
 def _chunk(seeds: range) -> list[Result]:
-    """A chunk of schedules; what they leave behind is collected once, which is a tenth faster than along the way."""
     assert _plan is not None
+    return _played(_plan, seeds)
+
+
+def _played(plan: Plan, seeds: Sequence[int]) -> list[Result]:
+    """A chunk of schedules; what they leave behind is collected once, which is a tenth faster than along the way.
+
+    What is left then, all modules among it, stays: it is never looked through again.
+    """
     gc.disable()
-    results = [_short(play(_plan, seed)) for seed in seeds]
+    results = [_short(play(plan, seed)) for seed in seeds]
     gc.collect()
+    gc.freeze()
     return results
 
 
@@ -118,6 +134,13 @@ def _short(result: Result) -> Result:
     """Without what only a person reads: a hundred thousand timelines are not kept."""
     result.timeline.clear()
     return result
+
+
+def _name(result: Result) -> None:
+    """A person who waits an hour for the sums learns of a failure at once."""
+    first = next((text for _, text in result.broken), None) or next(iter(result.verdict.texts), "")
+    sys.stderr.write(f"\nseed {result.seed} failed: {first}\n")
+    sys.stderr.flush()
 
 
 def _bar(out: TextIO, summary: Summary, total: int) -> None:

@@ -112,9 +112,7 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     if lean == "rewritten":
         has -= _IN_THE_WAY
     clock = TrueClock(chance.choice(STARTS) if "strange_day" in has else STARTS[0])
-    # A backup takes away what people and the source change in turns.
-    without = plan.without | ({"restore_backup"} if lean == "rewritten" else set())
-    options = {"without": sorted(without), "focus": sorted(plan.focus), "often": dict(often)}
+    options = {"without": sorted(plan.without), "focus": sorted(plan.focus), "often": dict(often)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)
@@ -128,7 +126,7 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     witness.taken_away = books.removed
     machine.has_copies = "restore_ours" in has
     for connection in plan.program.flow.connections:
-        if not isinstance(_connector(connection.connector), Served):
+        if not _is_served(connection.connector):
             machine.ways[connection.name] = source.transport(witness.hears)
     machine.start()
     if "two_processes" in has:
@@ -162,10 +160,9 @@ def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[st
     chart: object = {}
     for served in (True, False):
         for connection in program.flow.connections:
-            connector = _connector(connection.connector)
-            if isinstance(connector, Served) is not served:
+            if _is_served(connection.connector) is not served:
                 continue
-            rig: object = connector.rig(seed, clock, {**options, "chart": chart})
+            rig: object = _connector(connection.connector).rig(seed, clock, {**options, "chart": chart})
             if isinstance(rig, BooksRig) and isinstance(rig.sandbox, Visitor):
                 books, chart = rig, rig.sandbox.chart()
             elif isinstance(rig, SourceRig):
@@ -181,6 +178,12 @@ def _connector(name: str) -> Rigged:
     if not isinstance(connector, Rigged):
         raise Bug(f"the connector `{name}` brings no simulator for a campaign")
     return connector
+
+
+@cache
+def _is_served(name: str) -> bool:
+    """Whether the connector's agent calls us; looking through a protocol's methods takes long."""
+    return isinstance(_connector(name), Served)
 
 
 # --- our disk ---
@@ -209,7 +212,7 @@ def _found(world: World, program: FlowProgram, company: str) -> None:
     """Connect a company to everything."""
     for connection in program.flow.connections:
         settings, secrets = _sandboxed(connection.connector)
-        is_agent = isinstance(_connector(connection.connector), Served)
+        is_agent = _is_served(connection.connector)
         named = {**settings, "user": _user(company)} if is_agent else settings
         connect(world, company, connection.name, connection.connector, named, {} if is_agent else secrets)
         if is_agent:
@@ -249,7 +252,7 @@ def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: Sourc
     machine.chaos.is_off = True
     with machine.world.store.write() as tx:
         for connection in program.flow.connections:
-            served = isinstance(_connector(connection.connector), Served)
+            served = _is_served(connection.connector)
             settings, _ = (books if served else source).sandbox.binding(SERVER)
             pages: dict[str, Any] = {"page_size": chance.choice((3, 500, 500, 500) if served else (2, 100, 100))}
             if served:

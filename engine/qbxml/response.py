@@ -232,7 +232,12 @@ def _fields(element: etree._Element, depth: int) -> dict[str, object]:
         raise UnreadableAnswer(f"it is nested deeper than {DEPTH_LIMIT} levels", line=line)
     data: dict[str, object] = {}
     for child in element:
-        _put(data, str(child.tag), _fields(child, depth + 1) if len(child) else child.text or "")
+        name = str(child.tag)
+        value = _fields(child, depth + 1) if len(child) else child.text or ""
+        if name in data or name in REPEATED:
+            _put(data, name, value)
+        else:
+            data[name] = value
     return data
 
 

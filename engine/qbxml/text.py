@@ -111,7 +111,7 @@ def outside_windows_1252(text: str) -> tuple[str, ...]:
     try:
         text.encode("cp1252")
     except UnicodeEncodeError:
-        return tuple(dict.fromkeys(char for char in text if not _fits(char)))
+        return tuple(char for char in dict.fromkeys(text) if not _fits(char))
     return ()
 
 

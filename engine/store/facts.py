@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from engine.contract import Json
-from engine.jsontext import plain
+from engine.jsontext import own, plain
 from engine.store.base import Tx
 
 
@@ -15,7 +14,7 @@ def recall(tx: Tx, company: str, name: str) -> dict[str, Any] | None:
     row = tx.one("fact_get", {"company": company, "name": name})
     if row is None:
         return None
-    found: dict[str, Any] = json.loads(row["value"])
+    found: dict[str, Any] = own(row["value"])
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 from engine.jsontext import plain
@@ -68,7 +69,7 @@ def verify(tx: Tx, company: str, *, page: int = 5000) -> Broken | None:
         if row["seq"] != seq + 1:
             return Broken(company, seq + 1, "the line is missing")
         seq = row["seq"]
-        line = tuple(row[name] for name in _COLUMNS)
+        line = _line_of(row)
         digest = _chain(digest, line)
         if digest != row["hash"]:
             return Broken(company, seq, "the line was changed")
@@ -82,6 +83,7 @@ def verify(tx: Tx, company: str, *, page: int = 5000) -> Broken | None:
 _COLUMNS = (
     "company", "seq", "at", "event", "flow", "stream", "record_id", "source_id", "state_from", "state_to", "actor", "detail",
 )  # fmt: skip
+_line_of = itemgetter(*_COLUMNS)
 
 
 def lines(tx: Tx, company: str, *, after: int = 0, page: int = 5000) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.contract import ListObject
+from engine.jsontext import own
 from engine.store.base import Row, Tx, take_number
 
 Revision = tuple[tuple[str, int], ...]
@@ -67,7 +68,8 @@ def ensure(tx: Tx, company: str, name: str) -> None:
 def due(tx: Tx, company: str, stale_before: str, wanted: Collection[str] = ()) -> tuple[str, ...]:
     """Lists to read: never read, expired, or read before `stale_before`; those `wanted` are known from now on."""
     rows = tx.rows("lists_of", {"company": company})
-    unknown = [name for name in wanted if all(row["list"] != name for row in rows)]
+    known = {row["list"] for row in rows}
+    unknown = [name for name in wanted if name not in known]
     for name in unknown:
         ensure(tx, company, name)
     if unknown:
@@ -166,5 +168,5 @@ def _object(row: Row) -> ListObject:
         bool(row["active"]),
         row["number"],
         row["edit_sequence"],
-        json.loads(row["data"]),
+        own(row["data"]),
     )

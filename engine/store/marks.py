@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -60,10 +61,12 @@ def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
     return made
 
 
-def due(tx: Tx, company: str, flow: str, at: str) -> list[Row]:
+def due(tx: Tx, company: str, flow: str, at: str, streams: Sequence[str] = ()) -> list[Row]:
     """The calls to make now.
 
-    What was posted first is told first: a payment waits while the call that tells of its bill is not done.
+    Of one subject the stream that stands first in `streams` is told first, a bill before its payment, and within a stream
+    what was posted first: a call waits while one with something to tell before it is not done. The numbers of marks do
+    not say it alone: after a restored copy of our store a payment may be found again before its bill.
     """
     calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
     # Nothing is put off for longer: a clock that was ahead, and is right again, wrote a time beyond that.
@@ -71,18 +74,37 @@ def due(tx: Tx, company: str, flow: str, at: str) -> list[Row]:
     ready = [call for call in calls if not at < call["not_before"] <= beyond]
     if len(calls) < 2:
         return ready
-    subjects: dict[int, set[tuple[str, str]]] = {}
-    first: dict[tuple[str, str], tuple[int, int]] = {}
+    waits = _waits(tx, calls, {name: number for number, name in enumerate(streams)})
+    knot = _knot(waits)
+    # Calls that wait for each other would wait for ever. Each gets its turn: what the source does not take first, it may
+    # take once the others are told.
+    loosest = min((call for call in ready if call["id"] in knot), key=lambda c: (c["attempts"], c["id"]), default=None)
+    return [call for call in ready if call is loosest or not waits[call["id"]]]
+
+
+def _waits(tx: Tx, calls: Sequence[Row], ranks: Mapping[str, int]) -> dict[int, set[int]]:
+    """Each call's number, and those of the calls that have something to tell before it."""
+    subjects: dict[int, set[tuple[str, str]]] = {call["id"]: set() for call in calls}
+    first: dict[tuple[str, str], tuple[int, int, int]] = {}
     for call in calls:
-        members = tx.rows("marks_of_call", {"call_id": call["id"]})
-        subjects[call["id"]] = {(call["connection"], mark["source_id"]) for mark in members}
-        for mark in members:
+        for mark in tx.rows("mark_subjects", {"call_id": call["id"]}):
             subject = (call["connection"], mark["source_id"])
-            first[subject] = min(first.get(subject, (mark["id"], call["id"])), (mark["id"], call["id"]))
-    in_turn = [call for call in ready if all(first[s][1] == call["id"] for s in subjects[call["id"]])]
-    # Two calls that wait for each other would wait for ever.
-    stuck = not in_turn and len(ready) == len(calls)
-    return ready[:1] if stuck else in_turn
+            place = (ranks.get(mark["stream"], len(ranks)), mark["id"], call["id"])
+            subjects[call["id"]].add(subject)
+            first[subject] = min(first.get(subject, place), place)
+    return {call_id: {first[subject][2] for subject in found} - {call_id} for call_id, found in subjects.items()}
+
+
+def _knot(waits: Mapping[int, set[int]]) -> set[int]:
+    """The calls that wait for each other, without those that wait for nothing else, and those that only wait for them."""
+    left = set(waits)
+    while left:
+        awaited = {other for call_id in left for other in waits[call_id]}
+        loose = {call_id for call_id in left if call_id not in awaited or not waits[call_id] & left}
+        if not loose:
+            break
+        left -= loose
+    return left
 
 
 def call_of(tx: Tx, row: Row) -> MarkCall:
@@ -169,9 +191,9 @@ def tell_again(tx: Tx, record_id: int) -> None:
     tx.run("marks_retry_refused", {"record_id": record_id})
 
 
-def later(tx: Tx, call_id: int, not_before: str) -> None:
-    """Try the call again, not before that moment."""
-    tx.run("mark_call_later", {"id": call_id, "not_before": not_before})
+def later(tx: Tx, call_id: int, not_before: str, *, sent: bool = True) -> None:
+    """Try the call again, not before that moment. One of which nothing was `sent` was not tried, and may still change."""
+    tx.run("mark_call_later", {"id": call_id, "not_before": not_before, "tried": int(sent)})
 
 
 def _call(tx: Tx, scope: dict[str, object], rows: list[Row], at: str) -> int:

@@ -64,7 +64,7 @@ def ready(
     if tx.one("set_unsettled", {"company": company}):
         return []
     scope = {"company": company, "at": at, "limit": limit, "connection": connection}
-    scope |= {"without": json.dumps(list(without)), "later": json.dumps(list(later))}
+    scope |= {"without": plain(without) if without else "[]", "later": plain(later) if later else "[]"}
     return _with_base(tx, tx.rows("operations_next", scope))
 
 

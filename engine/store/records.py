@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.errors import Bug
-from engine.jsontext import plain
+from engine.jsontext import own, plain
 from engine.store import journal
 from engine.store.base import Row, Tx, take_number
 
@@ -296,7 +295,7 @@ def load_reasons(row: Row) -> tuple[Reason, ...]:
     """Reasons as they were kept."""
     return tuple(
         Reason(item["code"], item["message"], item.get("hint", ""), tuple(item.get("waits_for", ())))
-        for item in json.loads(row["reasons"])
+        for item in (own(row["reasons"]) if row["reasons"] != "[]" else ())
     )
 
 

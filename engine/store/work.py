@@ -138,10 +138,16 @@ def accept_event(tx: Tx, company: str, connection: str, event: Event, at: str) -
     return changed == 1
 
 
-def due_streams(tx: Tx, company: str, flow: str, streams: tuple[str, ...], at: str) -> tuple[str, ...]:
-    """Which of these streams are to be read now; one never read is due at once."""
+def due_streams(
+    tx: Tx, company: str, flow: str, streams: tuple[str, ...], at: str, beyond: str = "9999"
+) -> tuple[str, ...]:
+    """Which of these streams are to be read now; one never read is due at once.
+
+    None is put off `beyond` that time: a clock that was ahead, and is right again, wrote what is later.
+    """
     for stream in streams:
         tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
+    tx.run("schedule_too_late", {"company": company, "flow": flow, "at": at, "beyond": beyond})
     rows = tx.rows("schedule_due", {"company": company, "flow": flow, "at": at})
     return tuple(row["stream"] for row in rows if row["stream"] in streams)
 

@@ -414,7 +414,7 @@ def mark_before_posted(patch: pytest.MonkeyPatch) -> None:
 def mark_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A call to the source that failed is not made again."""
 
-    def later(tx: Any, call_id: int, _not_before: str) -> None:
+    def later(tx: Any, call_id: int, _not_before: str, *, sent: bool = True) -> None:
         marks.finish(tx, call_id, "done")
 
     patch.setattr(marks, "later", later)

@@ -13,8 +13,8 @@ import pytest
 from engine import holdings as engine_holdings
 from engine import pipeline, worklist
 from engine.clock import iso
-from engine.contract import ListObject, OperationOutcome
-from engine.errors import Transient
+from engine.contract import ListObject, Marked, OperationOutcome
+from engine.errors import StoreBusy, Transient
 from engine.evidence import Holding, Seen, Sighting
 from engine.follow import Hand
 from engine.store import facts, journal, marks, work
@@ -133,6 +133,10 @@ def accept(
 def told(bench: Bench) -> list[tuple[str, str]]:
     """Everything that the shop was told of posted records."""
     return [(mark.id, mark.reference) for call in bench.shop.calls for mark in call.posted]
+
+
+def raises(error: Exception) -> None:
+    raise error
 
 
 # --- what is kept
@@ -417,6 +421,32 @@ def test_a_call_that_was_tried_may_have_been_heard_and_stands(bench: Bench) -> N
     assert [call.idempotency_key for call in bench.shop.calls] == [bench.shop.calls[0].idempotency_key] * 2
     assert bench.states() == {"b-1": "vanished", "b-2": "closed"}
     look(bench)
+    assert bench.states() == {"b-1": "closed", "b-2": "closed"}
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_call_of_which_nothing_was_sent_tells_only_what_is_so(
+    bench: Bench, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = post(bench, "b-1", "b-2")
+    error = StoreBusy() if ours else Transient("no token")
+    error.unsent = not ours
+    with monkeypatch.context() as patch:
+        if ours:
+            patch.setattr(marks, "call_of", lambda _tx, _row: raises(error))
+        else:
+            bench.shop.mark_faults = [error]
+        assert bench.runner.run(bench.program, COMPANY, streams=["bills"]).errors == (error,)
+    tried = len(bench.shop.calls)
+    look(bench, gone=[ids[0]])
+    decide(bench, "post_again", "b-1")
+    bench.run("bills")
+    assert [mark for call in bench.shop.calls[tried:] for mark in call.posted] == [Marked("b-2", ids[1])]
+    assert bench.post_all() == 1
+    bench.run("bills")
+    assert [mark for call in bench.shop.calls[tried + 1 :] for mark in call.posted] == [
+        Marked("b-1", receipt(bench, "b-1")["TxnID"])
+    ]
     assert bench.states() == {"b-1": "closed", "b-2": "closed"}
 
 

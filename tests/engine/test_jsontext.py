@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.jsontext import canonical, plain
+from engine.jsontext import canonical, own, plain
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -63,3 +63,22 @@ def test_texts(value: object, text: str) -> None:
 def test_plain_keeps_the_order_it_was_given() -> None:
     assert plain({"b": 1, "a": 2**64}) == '{"b":1,"a":18446744073709551616}'
     assert plain({"b": 1, "a": Decimal(1)}) == '{"b":1,"a":"1"}'
+
+
+_OURS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(value=_OURS)
+def test_what_we_wrote_ourselves_is_read_as_it_was(value: object) -> None:
+    assert own(plain(value)) == json.loads(plain(value)) == value
+
+
+def test_a_lone_surrogate_comes_back_and_what_is_no_json_is_refused() -> None:
+    assert own(plain({"name": "\ud800"})) == {"name": "\ud800"}
+    with pytest.raises(ValueError, match="Expecting"):
+        own("{")

@@ -72,6 +72,11 @@ def ask(bench: Bench, since: str) -> list[str]:
         return [holding.target_id for holding in desk.holdings.to_check(COMPANY, 20, since)]
 
 
+def begin(bench: Bench) -> str:
+    with bench.outbox.transaction() as desk:
+        return desk.holdings.begin(COMPANY)
+
+
 # --- one object is one record
 
 
@@ -138,6 +143,39 @@ def test_a_clock_set_back_within_a_look_does_not_make_it_endless(bench: Bench) -
         desk.holdings.missing(COMPANY, [ids[0]])
     assert ask(bench, since) == []
     assert rows(bench, "b-2") == [(ids[1], "there", iso(from_iso(since) + timedelta(microseconds=1)))]
+
+
+@pytest.mark.parametrize("seconds", [0, -40])
+def test_a_look_right_after_another_sees_what_has_gone_between_them(bench: Bench, seconds: int) -> None:
+    # The second session may be another computer's, whose clock is behind; or the clock was put right in between.
+    ids = post(bench, "b-1", "b-2")
+    bench.world.clock.sleep(7200)
+    first = begin(bench)
+    assert (first, ask(bench, first)) == (bench.world.at(), [ids[1], ids[0]])
+    with bench.outbox.transaction() as desk:
+        desk.holdings.seen(COMPANY, [Seen(target_id, "1") for target_id in ids])
+    assert ask(bench, first) == []
+    shift(bench, seconds=seconds)
+    second = begin(bench)
+    assert second == iso(from_iso(first) + timedelta(microseconds=1))
+    assert ask(bench, second) == [ids[1], ids[0]]
+    with bench.outbox.transaction() as desk:
+        desk.holdings.missing(COMPANY, ids)
+    assert ask(bench, second) == []
+    assert bench.states() == {"b-1": "vanished", "b-2": "vanished"}
+    with bench.outbox.transaction() as desk:
+        assert desk.holdings.halted(COMPANY) is not None
+
+
+def test_a_look_is_not_told_by_what_a_clock_that_was_far_ahead_has_noted(bench: Bench) -> None:
+    (txn_id,) = post(bench, "b-1")
+    shift(bench, minutes=30)
+    assert ask(bench, begin(bench)) == [txn_id]
+    with bench.outbox.transaction() as desk:
+        desk.holdings.seen(COMPANY, [Seen(txn_id, "1")])
+    shift(bench, minutes=-30)
+    assert begin(bench) == bench.world.at()
+    assert ask(bench, begin(bench)) == [txn_id]
 
 
 def test_what_was_settled_in_the_moment_when_the_look_began_is_looked_at(bench: Bench) -> None:

@@ -21,7 +21,7 @@ from engine.errors import (
 )
 from engine.retry import Backoff
 from engine.runner import Runner, RunReport, StreamReport
-from engine.store import companies, journal, work
+from engine.store import companies, journal, marks, work
 from engine.store.base import Tx
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill, count, vendor
@@ -285,6 +285,32 @@ def test_one_refused_mark_holds_no_other_back(bench: Bench) -> None:
     assert bench.states() == {"b-1": "closed", "b-2": "posted", "b-3": "closed"}
     assert bench.alerts() == [("mark", "shop_to_ledger/BILL/b-2", 1)]
     assert bench.runner.tell(bench.program, COMPANY) == (0, [])
+
+
+def test_a_bill_is_told_before_its_payment_whichever_was_found_posted_first(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill("b-1", status="paid"), bill("b-2", status="paid")]
+    bench.run("bills")
+    # After a restored copy of our store a payment may be found in the books before its bill.
+    found = bench.record("b-1", "payments")
+    with bench.world.store.write() as tx:
+        marks.add(tx, COMPANY, marks.NewMark(FLOW, "shop", "A_PAYMENT", found["id"], "b-1", "posted", "P-1"))
+    bench.post_all()
+    bench.runner.prepare(bench.program, COMPANY)
+    bench.post_all()
+    other = bench.record("b-2", "payments")
+    with bench.world.store.write() as tx:
+        marks.add(tx, COMPANY, marks.NewMark(FLOW, "shop", "A_PAYMENT", other["id"], "b-2", "posted", "P-2"))
+    bench.shop.mark_faults = [Transient("503")]
+    done, errors = bench.runner.tell(bench.program, COMPANY)
+    assert (done, [str(error) for error in errors]) == (0, ["503"])
+    bench.world.clock.sleep(60)
+    assert bench.runner.tell(bench.program, COMPANY) == (4, [])
+    assert [(call.kind, [m.id for m in call.posted]) for call in bench.shop.calls] == [
+        ("BILL", ["b-1", "b-2"]),
+        ("BILL", ["b-1", "b-2"]),
+        ("A_PAYMENT", ["b-1", "b-2"]),
+    ]
+    assert bench.states() == {"b-1": "closed", "b-2": "closed"}
 
 
 def test_a_source_that_is_not_connected_any_more_is_told_later(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -323,6 +324,21 @@ def test_a_service_that_was_never_started_stops(bench: Bench) -> None:
     made = service_of(bench)
     made.stop()
     assert made.tick() == []  # it is stopping: nothing is begun
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_read_once_the_clock_is_right(bench: Bench) -> None:
+    right = bench.world.clock.now()
+    ahead = right + timedelta(days=40)
+    wrong = replace(bench.world, clock=type(bench.world.clock)(ahead))  # type: ignore[call-arg]
+    Service(wrong, {FLOW: bench.program}).tick()
+    assert reads(bench) == ["vendors", "bills"]
+    assert min(waits(bench).values()) > timedelta(days=39).total_seconds()
+    ticking = service_of(bench)
+    ticking.tick()
+    assert reads(bench) == ["vendors", "bills"]
+    assert max(waits(bench).values()) <= 6 * 3600 * 1.05
+    assert ticking.tick() == []
+    assert reads(bench) == []
 
 
 def test_the_clock_of_the_schedule_is_the_world_s(bench: Bench) -> None:

@@ -28,21 +28,17 @@ class Storm(Faults):
         done = super().between_sessions(company)
         if done:
             self.taken_away |= (before.keys() | lists) - {*company.books.txns, *company.books.lists}
-            self.learn(before, company.books)
         return done
 
     def edit(self, company: CompanyFile) -> str:
         """A person edits a transaction now, whatever else goes on."""
-        before = dict(company.books.txns)
-        done = self._edit(company)
-        self.learn(before, company.books)
-        return done
+        return self._edit(company)
 
-    def learn(self, before: Mapping[str, Txn], books: Books) -> None:
-        """Remember what a person changed; what a backup brings back is not a person's."""
+    def _learn(self, before: Mapping[str, Txn], books: Books) -> None:
+        """Remember what a person changed, held against the file right before: what a backup brought back is nobody's."""
         for key, txn in books.txns.items():
             old = before.get(key)
-            if old is None or old is txn or txn.edit_sequence <= old.edit_sequence:
+            if old is None or old is txn:
                 continue
             was = fields_of(old)
             self.edits.update({(key, name): v for name, v in fields_of(txn).items() if v != was.get(name)})
@@ -53,6 +49,12 @@ class Storm(Faults):
         return {(key, name): v for (key, name), v in self.edits.items() if key in there and there[key].get(name) == v}
 
     def _edit(self, company: CompanyFile) -> str:
+        before = dict(company.books.txns)
+        done = self._change(company)
+        self._learn(before, company.books)
+        return done
+
+    def _change(self, company: CompanyFile) -> str:
         txn, chance = self._pick(company, "user_edit"), self.chance("user_edit")
         what = chance.choice((*_HEAD, *_CODING) if txn.kind == "Bill" else _HEAD[:4])
         if what == "memo":

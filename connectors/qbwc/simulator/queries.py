@@ -93,10 +93,12 @@ def _status(company: CompanyFile, found: Found, missing: Sequence[tuple[str, str
 def _choose(
     company: CompanyFile, request: etree._Element, kind: str
 ) -> tuple[list[ListObject | Txn], list[tuple[str, str]]]:
+    given = {tag(child) for child in kids(request)}
     for name in ("ListID", "FullName", "TxnID", "RefNumber", "RefNumberCaseSensitive"):
+        if name not in given:
+            continue
         wanted = [child.text or "" for child in kids(request) if tag(child) == name]
-        if wanted:
-            return _look_up(company, kind, name, wanted)
+        return _look_up(company, kind, name, wanted)
     if kind in TXNS:
         tests = _txn_tests(company, request, kind)
         txns = [t for t in company.txns(kind) if all(test(t) for test in tests)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -80,10 +80,10 @@ def list_ret(company: CompanyFile, item: ListObject, shown: Shown) -> etree._Ele
     """The Ret element of a list object."""
     spec = LISTS[item.kind]
     ret = etree.Element(f"{item.kind}Ret")
-    facts = _list_facts(company, item, shown)
+    facts, only = _list_facts(company, item, shown), shown.only
     for name in spec.order:
         plain = name.rstrip("/")
-        if _left_out(plain, shown.only):
+        if only and plain not in only:
             continue
         if name == "DataExtRet":
             add_data_ext(ret, data_ext_of(company, item.list_id, shown.owners))
@@ -145,10 +145,6 @@ def _shown_balance(company: CompanyFile, account: ListObject) -> Decimal:
     return balance if account.values["AccountType"] in DEBIT_NORMAL else -balance
 
 
-def _left_out(name: str, only: Collection[str]) -> bool:
-    return bool(only) and name not in only
-
-
 def _add_group(ret: etree._Element, name: str, item: ListObject) -> None:
     inside = [(key.split("/")[1], value) for key, value in item.values.items() if key.startswith(f"{name}/")]
     if inside:
@@ -181,9 +177,9 @@ def txn_ret(company: CompanyFile, txn: Txn, shown: Shown) -> etree._Element:
     """The Ret element of a transaction."""
     spec = TXNS[txn.kind]
     ret = etree.Element(f"{txn.kind}Ret")
-    facts = _txn_facts(company, txn, shown)
+    facts, only = _txn_facts(company, txn, shown), shown.only
     for name in spec.order:
-        if _left_out(name, shown.only):
+        if only and name not in only:
             continue
         if name == "DataExtRet":
             add_data_ext(ret, data_ext_of(company, txn.txn_id, shown.owners))

@@ -468,6 +468,9 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     rig = QuickBooksRig(QuickBooksSandbox(company, application), other, Storm(plan, other), chance)
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
     rig.is_polite = chance.random() < 0.1
+    if rig.rates.get("slow_set"):
+        # Two computers are in the file at the same time: what one asks does not wait for what the other does.
+        company.preferences = replace(company.preferences, file_mode="MultiUser")
     rig.total["clock_apart"] += apart
     if _wants("closed_period", without, focus) and chance.random() < (1.0 if focus else 0.1):
         close_books(company, _today(clock) - timedelta(days=chance.randrange(10, 60)))

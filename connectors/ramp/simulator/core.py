@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from connectors._simulated import ConnectionReset
 from connectors.ramp.simulator import bills, build, connections, directory, syncs, transactions, vendors, webhooks
 from connectors.ramp.simulator.auth import Tokens, expired, require
-from connectors.ramp.simulator.faults import AFTER_COMMIT, ConnectionReset, Fault, FaultPlan
+from connectors.ramp.simulator.faults import AFTER_COMMIT, Fault, FaultPlan
 from connectors.ramp.simulator.ledger import Totals, totals
 from connectors.ramp.simulator.records import Bill, Line, Money, Options, Profile, Transaction, Vendor
 from connectors.ramp.simulator.webhooks import Sender, Sent

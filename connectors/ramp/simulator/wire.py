@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
+from connectors._simulated import encoder
 from connectors.ramp.simulator.records import Money, Profile
 from engine.contract import HttpReply
 from engine.money import exponent, from_minor
@@ -20,7 +21,6 @@ JsonObject = dict[str, Any]
 JSON_TYPE = "application/json"
 _CENT = Decimal("0.01")
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MARKED = re.compile(r'"\\u0000([^"\\]*)\\u0000"')
 
 
 class ApiError(Exception):
@@ -92,20 +92,8 @@ def not_found(what: str) -> ApiError:
     return ApiError(404, "DEVELOPER_7004", f"{what} not found")
 
 
-def dumps(value: object) -> str:
-    """JSON text in which a Decimal keeps its places: Ramp prints major-unit amounts as plain numbers."""
-    text = _encode(value)
-    return _MARKED.sub(r"\1", text) if "\\u0000" in text else text
-
-
-def _marked(value: object) -> str:
-    """A number in a text that nothing else can hold, since the encoder has no way to write it as it is."""
-    if isinstance(value, Decimal):
-        return f"\0{value}\0"
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_marked).encode
+# JSON text in which a Decimal keeps its places: Ramp prints major-unit amounts as plain numbers.
+dumps = encoder(str)
 
 
 def reply(status: int, value: object = None) -> HttpReply:

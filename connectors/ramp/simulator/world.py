@@ -1,15 +1,12 @@
-"""The simulated business: everything it holds, and seeded names for what is added."""
+"""The simulated business: everything it holds."""
 
 from __future__ import annotations
 
-import hashlib
-import random
-import uuid
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from connectors._simulated import Names
 from connectors.ramp.simulator.records import (
     Bill,
     Connection,
@@ -26,40 +23,9 @@ from connectors.ramp.simulator.records import (
     User,
     Vendor,
 )
-from engine.clock import BASE62, Clock
+from engine.clock import Clock
 
 PREFIX = "/developer/v1"
-
-
-class Names:
-    """Ids and tokens from the seed: the n-th of a kind is always the same."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self._counts: defaultdict[str, int] = defaultdict(int)
-        self._fixed: dict[tuple[str, str], str] = {}
-
-    def fixed(self, kind: str, key: str) -> str:
-        """The uuid that belongs to a key, for ever."""
-        made = self._fixed.get((kind, key))
-        if made is None:
-            made = self._fixed[kind, key] = self._uuid(kind, key)
-        return made
-
-    def uuid(self, kind: str) -> str:
-        """The next uuid of a kind."""
-        self._counts[kind] += 1
-        return self._uuid(kind, f"#{self._counts[kind]}")
-
-    def text(self, kind: str, length: int) -> str:
-        """The next base-62 text of a kind."""
-        self._counts[kind] += 1
-        source = random.Random(f"{self.seed}:{kind}:{self._counts[kind]}")  # noqa: S311 - a simulation must repeat
-        return "".join(source.choice(BASE62) for _ in range(length))
-
-    def _uuid(self, kind: str, key: str) -> str:
-        digest = hashlib.sha256(f"{self.seed}\x00{kind}\x00{key}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 @dataclass(frozen=True, slots=True)

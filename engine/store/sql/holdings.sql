@@ -68,6 +68,9 @@ SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at
 -- name: holdings_looked_ahead
 UPDATE holdings SET looked_at = '' WHERE company = :company AND state IN ('there', 'gone') AND looked_at > :latest;
 
+-- name: holdings_looked_last
+SELECT MAX(looked_at) AS at FROM holdings WHERE company = :company AND state = :state AND looked_at <= :latest;
+
 -- name: holdings_in_turn
 SELECT looked_at, seq FROM holdings WHERE company = :company AND state = :state ORDER BY looked_at, seq LIMIT :limit;
 

@@ -44,6 +44,9 @@ SELECT COUNT(*) AS count FROM mark_calls WHERE company = :company AND flow = :fl
 -- name: marks_of_call
 SELECT * FROM marks WHERE call_id = :call_id ORDER BY id;
 
+-- name: mark_subjects
+SELECT m.id, m.source_id, r.stream FROM marks m JOIN records r ON r.id = m.record_id WHERE m.call_id = :call_id;
+
 -- name: mark_call_done
 UPDATE mark_calls SET state = :state WHERE id = :id AND state = 'waiting';
 
@@ -51,7 +54,7 @@ UPDATE mark_calls SET state = :state WHERE id = :id AND state = 'waiting';
 UPDATE marks SET state = :state WHERE call_id = :call_id;
 
 -- name: mark_call_later
-UPDATE mark_calls SET attempts = attempts + 1, not_before = :not_before WHERE id = :id;
+UPDATE mark_calls SET attempts = attempts + :tried, not_before = :not_before WHERE id = :id;
 
 -- name: marks_count
 SELECT outcome, state, COUNT(*) AS count FROM marks WHERE company = :company AND (:flow = '' OR flow = :flow)

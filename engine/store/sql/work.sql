@@ -75,6 +75,9 @@ UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND 
 -- name: schedule_due
 SELECT * FROM schedule WHERE company = :company AND flow = :flow AND next_at <= :at ORDER BY next_at;
 
+-- name: schedule_too_late
+UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND next_at > :beyond;
+
 -- name: lease_create
 INSERT INTO leases (name, holder, fence, until_at) VALUES (:name, '', 0, '') ON CONFLICT (name) DO NOTHING;
 

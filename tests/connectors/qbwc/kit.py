@@ -24,10 +24,15 @@ def password_hash() -> str:
 
 
 def hello(
-    company: str = "Acme", file_id: str = FILE, versions: tuple[str, ...] = ("12.0", "13.0"), owner: str = OWNER
+    company: str = "Acme",
+    file_id: str = FILE,
+    versions: tuple[str, ...] = ("12.0", "13.0"),
+    owner: str = OWNER,
+    mode: str = "SingleUser",
 ) -> str:
     """What QuickBooks says of itself in the first call of a session."""
     listed = "".join(f"<SupportedQBXMLVersion>{v}</SupportedQBXMLVersion>" for v in versions)
+    listed += f"<QBFileMode>{mode}</QBFileMode>" if mode else ""
     extra = (
         f"<DataExtRet><OwnerID>{owner}</OwnerID><DataExtName>FileID</DataExtName><DataExtType>STR255TYPE</DataExtType>"
         f"<DataExtValue>{file_id}</DataExtValue></DataExtRet>"

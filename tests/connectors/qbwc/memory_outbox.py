@@ -299,6 +299,9 @@ class MemoryHoldings:
         last = self.data.checked_at
         return bool(self.data.holdings) and (last is None or self.clock.now() - last >= timedelta(hours=1))
 
+    def begin(self, company: str) -> str:
+        return iso(self.clock.now())
+
     def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
         newest = sorted(self.data.holdings.values(), key=lambda item: -item.number)
         there = [item for item in newest if item.there][:limit]

@@ -270,6 +270,22 @@ def test_the_rest_of_a_set_that_is_there_in_part_is_waited_for(recovery: Recover
         assert [outcome.outcome for outcome in verdict.outcomes] == ["posted", "retry"]
 
 
+@pytest.mark.parametrize("kept", [BOTH, ALONE])
+def test_what_another_computer_may_still_be_working_on_is_not_sent_again(kept: MessageSet) -> None:
+    ids = tuple(operation.id for operation in kept.operations)
+    recovery, found = Recovery(kept.id, "probe", ask=ids), dict.fromkeys(ids, NONE)
+    sent = replace(kept, sent_at=START)
+    soon, later = START + timedelta(seconds=1799), START + timedelta(seconds=1800)
+    text = (
+        f"QuickBooks does not have what it was given ({len(ids)} records), but another computer that has the company file "
+        "open may still be working on it. It is not sent again before half an hour has passed, or the file is open in "
+        "single-user mode; the next update asks again."
+    )
+    assert after_probe(sent, recovery, found, soon, elsewhere=True) == Running(text)
+    assert after_probe(sent, recovery, found, later, elsewhere=True) == replace(recovery, stage="resend")
+    assert after_probe(sent, recovery, found, soon) == replace(recovery, stage="resend")
+
+
 def test_what_an_answer_speaks_of_is_not_waited_for() -> None:
     recovery = Recovery(
         "SET", "probe", whole=False, ask=(TWO.id,), decided=(asdict(OperationOutcome(ONE.id, "posted")),)

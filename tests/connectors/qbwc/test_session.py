@@ -443,6 +443,26 @@ def test_what_is_not_kept_is_looked_for_and_sent_again_byte_by_byte(code: str) -
     assert outcomes(kit, 1) == ["posted"]
 
 
+@pytest.mark.parametrize("mode", ["MultiUser", ""])
+def test_what_is_not_there_is_not_sent_again_while_another_computer_may_be_at_it(mode: str) -> None:
+    kit, frozen = in_doubt()
+    kit.close()
+    kit.login()
+    kit.send(hello(mode=mode))
+    kit.receive(answer("", ' messageSetStatusCode="9002"'))
+    kit.receive(none_found(kit.send()))
+    assert kit.next() == ""
+    assert "another computer that has the company file open may still be working on it" in kit.error()
+    assert (set_state(kit, op(1)), kit.outbox.data.sets[op(1)].attempts) == ("in_doubt", 1)
+    kit.close()
+    kit.clock.sleep(1800)
+    kit.login()
+    kit.send(hello(mode=mode))
+    kit.receive(answer("", ' messageSetStatusCode="9002"'))
+    kit.receive(none_found(kit.send()))
+    assert kit.next() == frozen
+
+
 def test_what_is_found_is_posted_and_not_sent_again() -> None:
     kit, _ = in_doubt()
     kit.receive(answer("", ' messageSetStatusCode="9002"'))

@@ -11,11 +11,12 @@ import pytest
 from connectors.qbwc.probe import differences
 from connectors.qbwc.spec import SPEC
 from connectors.qbwc.survey import kinds_of
+from engine.clock import iso
 from engine.evidence import Holding
 from engine.qbxml.check import check_request
 from engine.qbxml.response import parse_response
 from tests.connectors.qbwc.kit import Kit, answer, hello, posted, quiet
-from tests.connectors.qbwc.memory_outbox import START, bill, operation, vendor
+from tests.connectors.qbwc.memory_outbox import START, MemoryHoldings, bill, operation, vendor
 
 ONE = bill(1)
 INV_1 = "bill INV-1 of Acme Supply dated 2026-11-20 over 10.00"
@@ -88,6 +89,15 @@ def test_pages_are_followed_and_only_the_last_completes_the_look() -> None:
     kit.receive(answer(page.format("q2", 0, ret("X-3", RefNumber="C"))))
     assert kit.outbox.data.scanned == {"Bill": START}
     assert "<BillAddRq" in kit.send()
+
+
+def test_a_look_is_told_by_the_moment_that_the_holdings_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The look before it may have been another computer's, whose clock is ahead of this one's.
+    kit = with_bill()
+    holding(kit, "7-1")
+    kit.outbox.data.looked["7-1"] = iso(START + timedelta(seconds=20))
+    monkeypatch.setattr(MemoryHoldings, "begin", lambda _self, _company: iso(START + timedelta(seconds=21)))
+    assert "<TxnID>7-1</TxnID>" in first(kit)
 
 
 def test_a_lost_page_starts_the_look_anew() -> None:

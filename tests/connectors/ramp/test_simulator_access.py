@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from connectors._simulated import ConnectionReset
 from connectors.ramp.simulator import Fault
 from connectors.ramp.simulator.core import Logged
-from connectors.ramp.simulator.faults import ConnectionReset
 from engine.contract import HttpCall
 from tests.connectors.ramp.simulator_kit import BASIC, Api, StillClock, decoded, error, rent, simulator, token
 

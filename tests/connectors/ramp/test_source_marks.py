@@ -8,7 +8,7 @@ import pytest
 
 from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.errors import AuthRefused, RateLimited, Rejected, RunError, Transient
-from tests.connectors.http_kit import everything_said, reply
+from tests.connectors.http_kit import Script, everything_said, reply
 from tests.connectors.ramp.openapi import ramp_2025
 from tests.connectors.ramp.source_kit import FakeRamp, bill, refusal, transaction, uuid
 
@@ -190,7 +190,17 @@ def test_faults_that_did_nothing_are_passed_on(answer: Callable[[], httpx.Respon
     with pytest.raises(RunError) as caught:
         ramp.source().mark(bill_call(1))
     assert type(caught.value) is kind
+    assert not caught.value.unsent
     assert ramp.calls() == ["POST /developer/v1/accounting/syncs"]
+
+
+def test_without_a_token_nothing_is_sent_and_the_error_says_so() -> None:
+    ramp = FakeRamp(bills=[bill(1)])
+    ramp.script = Script(lambda _: refusal(503, "DEVELOPER_7000"))
+    with pytest.raises(Transient) as caught:
+        ramp.source().mark(bill_call(1))
+    assert caught.value.unsent
+    assert (ramp.calls(), ramp.synced) == ([], [])
 
 
 def test_marking_needs_its_scope() -> None:

@@ -8,6 +8,7 @@ from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.store import marks
 from engine.store.base import Row, Store, Tx
 from engine.store.marks import NewMark
+from engine.store.records import Place
 from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add
 
 
@@ -152,6 +153,21 @@ def test_a_call_that_is_put_off_waits(store: Store) -> None:
         assert (again["attempts"], again["idempotency_key"]) == (1, row["idempotency_key"])
 
 
+def test_a_call_of_which_nothing_was_sent_waits_and_was_not_tried(store: Store) -> None:
+    with store.write() as tx:
+        tell(tx)
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        marks.later(tx, row["id"], LATER, sent=False)
+        assert calls(tx) == []
+        (again,) = marks.due(tx, COMPANY, "flow", LATER)
+        assert again["attempts"] == 0
+        marks.later(tx, row["id"], AT)
+        marks.later(tx, row["id"], AT, sent=False)
+        (tried,) = marks.due(tx, COMPANY, "flow", LATER)
+        assert tried["attempts"] == 1
+
+
 def test_a_payment_waits_for_the_call_that_tells_of_its_bill(store: Store) -> None:
     with store.write() as tx:
         tell(tx, "b-1", kind="BILL")
@@ -183,6 +199,50 @@ def test_calls_that_wait_for_each_other_go_one_by_one(store: Store) -> None:
         assert [row["kind"] for row in first] == ["A"]
         marks.finish(tx, first[0]["id"], "done")
         assert [row["kind"] for row in marks.due(tx, COMPANY, "flow", AT)] == ["B"]
+
+
+def test_the_first_stream_is_told_first_whatever_was_posted_first(store: Store) -> None:
+    with store.write() as tx:
+        pay = {name: add(tx, name, place=Place(COMPANY, "flow", "payments", "payment")) for name in ("b-1", "b-2")}
+        # The payment of one was found again before its bill, so that either call would wait for the other one.
+        marks.add(tx, COMPANY, mark(pay["b-1"], kind="A-PAYMENT"))
+        marks.add(tx, COMPANY, mark(add(tx, "b-1")))
+        marks.add(tx, COMPANY, mark(add(tx, "b-2")))
+        marks.add(tx, COMPANY, mark(pay["b-2"], kind="A-PAYMENT"))
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+
+        def kinds(*streams: str) -> list[str]:
+            return [row["kind"] for row in marks.due(tx, COMPANY, "flow", AT, streams)]
+
+        assert kinds("payments", "bills") == ["A-PAYMENT"]
+        # A stream that the flow has no more comes last.
+        assert kinds("bills") == ["BILL"]
+        assert kinds("bills", "payments") == ["BILL"]
+        (bills,) = marks.due(tx, COMPANY, "flow", AT, ("bills", "payments"))
+        marks.later(tx, bills["id"], LATER)
+        assert kinds("bills", "payments") == []
+        marks.finish(tx, bills["id"], "done")
+        assert kinds("bills", "payments") == ["A-PAYMENT"]
+
+
+def test_of_calls_that_wait_for_each_other_none_is_tried_alone_for_ever(store: Store) -> None:
+    with store.write() as tx:
+        for source_id, kind in (("b-1", "A"), ("b-2", "B"), ("b-1", "B"), ("b-2", "A"), ("b-2", "C"), ("b-3", "D")):
+            tell(tx, source_id, kind=kind)
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+
+        def due(at: str) -> dict[str, int]:
+            return {row["kind"]: row["id"] for row in marks.due(tx, COMPANY, "flow", at)}
+
+        first = due(AT)
+        assert list(first) == ["A", "D"]
+        marks.later(tx, first["A"], LATER)
+        # Neither the one that is put off, nor one that has nothing to do with them, keeps the other from its turn.
+        second = due(AT)
+        assert list(second) == ["B", "D"]
+        marks.later(tx, second["B"], LATER)
+        marks.later(tx, second["B"], LATER)
+        assert list(due(LATER)) == ["A", "D"]
 
 
 def test_a_refused_mark_is_told_again_under_the_same_key(store: Store) -> None:

@@ -112,6 +112,13 @@ def test_the_schedule(store: Store) -> None:
     assert due(AT, "a", "new") == ("new",)
     assert due(LATER) == ("b", "a")  # what waits longest goes first
     assert due(LATER, "c") == ("c",)  # a stream that the flow has no more is not read
+    with store.write() as tx:
+        work.schedule(tx, COMPANY, "flow", "a", LATER)
+        work.schedule(tx, COMPANY, "flow", "b", "2026-04-11T14:00:00.000000Z")
+        names = ("a", "b")
+        assert work.due_streams(tx, COMPANY, "flow", names, AT, "2026-04-11T14:00:00.000000Z") == ()
+        # A clock that was ahead put it off.
+        assert work.due_streams(tx, COMPANY, "flow", names, AT, "2026-03-02T20:00:00.000000Z") == ("b",)
 
 
 def test_one_open_session_a_company(store: Store) -> None:

@@ -1,0 +1,106 @@
+"""Creates the webhook subscription of a connection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from connectors._http import Call, url_problem
+from connectors.bill.client import BillClient, Reply
+from connectors.bill.settings import Settings
+from connectors.bill.spec import EVENTS, EVENTS_API
+from engine.diagnostics import suggestion
+from engine.errors import BadAnswer, Rejected
+
+PATH = f"{EVENTS_API}/subscriptions"
+# An organization may have this many (FACTS.md, Webhooks).
+MOST = 10
+_NAME = "flowctl"
+_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A webhook subscription as created; BILL shows the secret, its security key, only this once."""
+
+    id: str
+    status: str
+    secret: str = field(repr=False)
+
+
+def subscribe(client: BillClient, settings: Settings, url: str, events: Sequence[str]) -> Subscription:
+    """Create a subscription.
+
+    BILL answers the same key with the same answer for a day (FACTS.md, Webhooks), and the key depends on nothing but what
+    is asked for: after a lost answer, asking again creates no second one and shows the same secret.
+
+    Raises:
+        Rejected: for an unknown event, an address BILL would not call, or when the organization has too many.
+        BadAnswer: for an answer without id and security key.
+    """
+    wanted = sorted(set(events)) or list(EVENTS)
+    for event in wanted:
+        if event not in EVENTS:
+            raise Rejected(f"{client.where}: there is no event `{event}`", hint=suggestion(event, EVENTS))
+    if not url.startswith("https://") or len(url) > 2000 or url_problem(url, frozenset({_host(url)})):
+        raise Rejected(f"{client.where}: BILL calls only plain https:// addresses", hint="give the public address")
+    _room(client, url)
+    body = {
+        "name": _NAME,
+        "status": {"enabled": True},
+        "events": [{"type": event, "version": _VERSION} for event in wanted],
+        "notificationUrl": url,
+    }
+    headers = {"X-Idempotent-Key": _key(settings.owner(), url, *wanted)}
+    reply = client.send(Call("POST", PATH, headers=headers, json=body))
+    made = reply.body if isinstance(reply.body, dict) else {}
+    made_id, secret = made.get("id"), made.get("securityKey")
+    if not isinstance(made_id, str) or not made_id or not isinstance(secret, str) or not secret:
+        raise BadAnswer(f"{reply.where}: no subscription with `id` and `securityKey`")
+    status = made.get("status")
+    enabled = status.get("enabled") if isinstance(status, dict) else None
+    return Subscription(made_id, "disabled" if enabled is False else "enabled", secret)
+
+
+def _room(client: BillClient, url: str) -> None:
+    """Refuse when there is no room for another subscription; one that calls the same address may be ours."""
+    addresses: list[object] = []
+    following: str | None = None
+    for _ in range(MOST):  # pages; whoever has more than so many has more than the limit
+        query = {"page": following} if following else None
+        rows, following = _listed(client.send(Call("GET", PATH, params=query)))
+        addresses += [row.get("notificationUrl") if isinstance(row, dict) else None for row in rows]
+        if following is None:
+            break
+    if len(addresses) >= MOST and url not in addresses:
+        raise Rejected(
+            f"{client.where}: the organization has {len(addresses)} webhook subscriptions, and BILL allows {MOST}",
+            hint="delete one that is not used any more in BILL, then subscribe again",
+        )
+
+
+def _listed(reply: Reply) -> tuple[list[object], str | None]:
+    """The subscriptions of an answer: its shape is documented only as a list with pages, so both are read."""
+    rows = reply.body.get("results") if isinstance(reply.body, dict) else reply.body
+    if not isinstance(rows, list):
+        raise BadAnswer(f"{reply.where}: no list of subscriptions")
+    following = reply.body.get("nextPage") if isinstance(reply.body, dict) else None
+    plain = isinstance(following, str) and following.isascii() and following.isprintable()
+    return rows, str(following) if plain and following else None
+
+
+def _key(*parts: str) -> str:
+    """A UUID of version 4 in form, made from what is asked for."""
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    return str(UUID(bytes=digest[:16], version=4))
+
+
+def _host(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

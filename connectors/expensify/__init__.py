@@ -1,0 +1,5 @@
+"""The Expensify connector, as a source."""
+
+from connectors.expensify.connector import ExpensifyConnector
+
+CONNECTOR = ExpensifyConnector()

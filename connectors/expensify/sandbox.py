@@ -1,0 +1,113 @@
+"""The Expensify simulator as `flowctl sandbox` and `flowctl demo` use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from connectors.expensify.simulator import (
+    Category,
+    Chart,
+    ExpensifySimulator,
+    Mix,
+    Options,
+    Tag,
+    app,
+    seed_business,
+    transport,
+)
+from connectors.expensify.simulator.script import Books, Story, act, contents, tell
+from engine.clock import Clock
+from engine.contract import Json
+
+if TYPE_CHECKING:
+    import httpx
+    from starlette.applications import Starlette
+
+
+@dataclass(frozen=True, slots=True)
+class ExpensifySandbox:
+    """A made-up Expensify account."""
+
+    simulator: ExpensifySimulator
+    chart: Books = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
+        """How to connect to it."""
+        options = self.simulator.world.options
+        settings = {
+            "base_url": base_url,
+            "partner_user_id": options.partner_user_id,
+            "amount_unit": options.amounts,
+        }
+        return settings, {"partner_user_secret": options.partner_user_secret}
+
+    def total(self) -> Decimal:
+        """The sum of all reports that are marked as exported."""
+        return sum(self.simulator.totals().exported.values(), Decimal(0))
+
+    def save(self) -> str:
+        """Seed and account cannot be told apart from a fresh one; an Expensify sandbox starts anew each time."""
+        return json.dumps({"seed": self.simulator.seed})
+
+    def app(self) -> Starlette:
+        """The endpoint over HTTP."""
+        return app(self.simulator)
+
+    def transport(self) -> httpx.BaseTransport:
+        """The endpoint without a socket."""
+        return transport(self.simulator)
+
+    def act(self, action: str, value: Any) -> None:
+        """Something happens in Expensify, as a step of a golden case says; see `simulator.script`."""
+        act(self._story(), action, value)
+
+    def contents(self) -> list[str]:
+        """Reports with their state and labels."""
+        return contents(self._story())
+
+    def unused(self) -> list[str]:
+        """Faults that were planned and never happened."""
+        struck = self.simulator.faults.counts
+        return [f"fault {fault.name}" for fault in self.simulator.faults.faults if not struck[fault.name]]
+
+    def _story(self) -> Story:
+        return Story(self.simulator, self.chart, self.names)
+
+
+def make(seed: int, clock: Clock, options: Json) -> ExpensifySandbox:
+    """An account as a golden case gives it, or of so many reports (`bills`) and people (`vendors`), coded to `chart`."""
+    chart: Books = options.get("chart", {})
+    if "given" in options:
+        made = ExpensifySandbox(ExpensifySimulator(seed, clock), chart)
+        tell(Story(made.simulator, chart, made.names), options["given"])
+        return made
+    # Files are ready at once: 20 calls a minute are few for somebody who watches.
+    simulator = ExpensifySimulator(seed, clock, options=Options(ready_after_polls=0))
+    seed_business(
+        simulator,
+        reports=int(options.get("bills", 20)),
+        people=int(options.get("vendors", 8)),
+        chart=coded(chart, options.get("gaps", ())),
+        mix=Mix(**options.get("mix", {})),
+    )
+    return ExpensifySandbox(simulator)
+
+
+def coded(chart: Books, gaps: Sequence[Mapping[str, Any]] = ()) -> Chart:
+    """QuickBooks' lists in Expensify's words: accounts are categories, classes and customers:jobs tags, vendors people."""
+
+    def tags(name: str) -> list[Tag]:
+        return [Tag(str(item["name"]), str(item.get("code") or "")) for item in chart.get(name, ())]
+
+    return Chart(
+        categories=[Category(tag.name, tag.gl_code) for tag in tags("accounts")],
+        classes=tags("classes"),
+        customers=tags("customers"),
+        people=[tag.name for tag in tags("vendors")],
+        gaps=[Category(str(gap["name"])) for gap in gaps],
+    )

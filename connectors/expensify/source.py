@@ -1,0 +1,143 @@
+"""An open Expensify connection: reads reports and policies, reads one report, and marks what was posted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from connectors.expensify import records
+from connectors.expensify.client import ExpensifyClient, Missing
+from connectors.expensify.jobs import policy, policy_list
+from connectors.expensify.marks import mark, report_id
+from connectors.expensify.reading import Found, all_reports, one_report
+from connectors.expensify.records import Raw, Record
+from connectors.expensify.settings import POLICY_ID, Settings
+from connectors.expensify.spec import SPEC
+from engine.contract import Binding, Json, MarkCall, Page, Tools
+from engine.diagnostics import suggestion
+from engine.errors import BadAnswer, Rejected
+
+Filters = Mapping[str, str | int | bool | None]
+_PAGE = 100
+# One answer holds every category and tag of its policies.
+_POLICIES_A_CALL = 20
+_PARTS: dict[str, Callable[[Record, Raw], Iterator[Record]]] = {
+    "categories": records.categories,
+    "tags": records.tags,
+    "employees": records.employees,
+}
+
+
+class ExpensifySource:
+    """Expensify as a source. Close it when done.
+
+    Unlike other sources it waits by itself, between the two calls of an export: at most `download_wait_s` for one file.
+    """
+
+    def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
+        self._client = ExpensifyClient(binding, settings, tools)
+        self._settings = settings
+        self._clock = tools.clock
+
+    def read(self, stream: str, filters: Filters, checkpoint: str | None) -> Iterator[Page]:  # noqa: ARG002
+        """All matching records, page by page. There is no checkpoint: every read lists all, and begins at the start."""
+        wanted = self._policies(stream, filters)
+        if stream == "reports":
+            found = all_reports(self._client, self._settings, wanted, self._clock.now().date())
+            yield from _pages(self._report(report) for report in found)
+            return
+        chosen = self._chosen(wanted)
+        if stream == "policies":
+            yield from _pages(iter(chosen))
+            return
+        yield from _pages(self._parts(stream, chosen))
+
+    def get(self, stream: str, record_id: str) -> Json | None:
+        """One record as it is now, or None when Expensify no longer has it.
+
+        A report is read in whatever state it is; one that is being worked on again has no use for its id alone.
+        """
+        if stream != "reports":
+            return next((r for page in self.read(stream, {}, None) for r in page.records if r["id"] == record_id), None)
+        try:
+            found = one_report(self._client, self._settings, report_id(self._client.where, record_id))
+        except Missing:
+            return None
+        return None if found is None else {**self._report(found), "reportID": record_id}
+
+    def mark(self, call: MarkCall) -> None:
+        """Mark the reports as exported; returning means that none of them shows as not exported. Safe to repeat."""
+        mark(self._client, call, self._settings.export_label)
+
+    def close(self) -> None:
+        """Close open connections."""
+        self._client.close()
+
+    def _report(self, found: Found) -> Record:
+        return records.report(found.raw, exported=found.exported, unit=self._settings.amount_unit)
+
+    def _policies(self, stream: str, filters: Filters) -> tuple[str, ...]:
+        """The ids of the policies to read, none for all.
+
+        Raises:
+            Rejected: for a stream or filter that there is not, or a value that cannot be used.
+        """
+        spec = SPEC.stream(stream)
+        if spec is None:
+            known = tuple(s.name for s in SPEC.streams)
+            raise Rejected(f"{self._client.where}: there is no stream `{stream}`", hint=suggestion(stream, known))
+        for name in filters:
+            if name not in (known := tuple(f.name for f in spec.filters)):
+                raise Rejected(f"{self._client.where}: `{stream}` has no filter `{name}`", hint=suggestion(name, known))
+        wanted = filters.get("policy_id")
+        if wanted is None:
+            return self._settings.policies
+        if not POLICY_ID.fullmatch(str(wanted)):
+            raise Rejected(f"{self._client.where}: `{str(wanted)[:40]}` is no id of a policy")
+        return (str(wanted),)
+
+    def _chosen(self, wanted: tuple[str, ...]) -> list[Record]:
+        """The policies that were asked for, as Expensify lists them.
+
+        Raises:
+            Rejected: when one of them is not among those that the credentials may administer.
+        """
+        listed = {record["id"]: record for record in records.policies(self._listed())}
+        absent = [policy_id for policy_id in wanted if policy_id not in listed]
+        if absent:
+            raise Rejected(
+                f"{self._client.where}: the credentials may not administer the policy {absent[0]}, or there is none",
+                hint="make their account an admin of the policy, or correct the setting `policies`",
+            )
+        return [listed[policy_id] for policy_id in wanted] if wanted else list(listed.values())
+
+    def _listed(self) -> Raw:
+        answer = self._client.get(policy_list())
+        if not isinstance(answer.get("policyList"), list):
+            raise BadAnswer(f"{self._client.where}: an answer without its `policyList`")
+        return answer
+
+    def _parts(self, stream: str, chosen: list[Record]) -> Iterator[Record]:
+        make = _PARTS[stream]
+        for start in range(0, len(chosen), _POLICIES_A_CALL):
+            some = chosen[start : start + _POLICIES_A_CALL]
+            answer = self._client.get(policy([p["id"] for p in some], stream))
+            info = answer.get("policyInfo")
+            for each in some:
+                part = info.get(each["id"]) if isinstance(info, dict) else None
+                # A policy that is left out would look like one whose lists are empty.
+                if not isinstance(part, dict) or not isinstance(part.get(stream, []), list):
+                    raise BadAnswer(f"{self._client.where}: an answer without the {stream} of policy {each['id']}")
+                yield from make(each, part)
+
+
+def _pages(found: Iterator[Record]) -> Iterator[Page]:
+    """Pages of a bounded length, at least one, none with a checkpoint."""
+    page: list[Record] = []
+    empty = True
+    for record in found:
+        page.append(record)
+        if len(page) == _PAGE:
+            yield Page(page)
+            page, empty = [], False
+    if page or empty:
+        yield Page(page)

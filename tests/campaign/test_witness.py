@@ -1,0 +1,61 @@
+"""What the campaign's own observers hold for a person's edit, and for a version that was read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from connectors.qbwc.simulator import RequestProcessor, backup, seed_company, user_edits
+from connectors.qbwc.simulator.faults import FaultPlan
+from connectors.qbwc.simulator.people import Storm
+from engine.campaign.__main__ import flow_program
+from engine.campaign.play import Plan, stage_of
+from engine.campaign.witness import Request, Session, _current
+
+ADD = (
+    '<?xml version="1.0"?><?qbxml version="13.0"?><QBXML><QBXMLMsgsRq onError="stopOnError"><BillAddRq><BillAdd>'
+    "<VendorRef><FullName>Acme Supply</FullName></VendorRef><ExpenseLineAdd><AccountRef><FullName>Travel</FullName>"
+    "</AccountRef><Amount>10.00</Amount></ExpenseLineAdd></BillAdd></BillAddRq></QBXMLMsgsRq></QBXML>"
+)
+
+
+def test_what_a_backup_brings_back_is_not_what_a_person_set_right_after_it() -> None:
+    company = seed_company(7)
+    RequestProcessor(company).process(ADD)
+    (bill,) = company.txns("Bill")
+    storm = Storm(FaultPlan(schedule={"restore_backup": (0,), "user_edit": (0,)}))
+    storm._backups = [backup(company)]
+    user_edits(company, bill.txn_id, amount=Decimal("99.00"), memo="by hand")
+    done = storm.between_sessions(company)
+    assert done[0] == "restored from a backup"
+    assert len(done) == 2
+    (now,) = company.txns("Bill")
+    assert now.edit_sequence > bill.edit_sequence
+    edited = {name for _, name in storm.standing(company.books)}
+    assert edited
+    what = done[1].split(": ")[1].split()[0]
+    assert edited <= {what} | {"lines"} | {
+        f"{part} of line {n}" for part in ("account", "class", "amount") for n in (1, 2)
+    }
+    assert ("amount" in edited) is (what in ("amount", "line"))
+
+
+@pytest.mark.parametrize(
+    ("version", "again", "broken"),
+    [
+        ("2", False, []),
+        ("1", False, [(22, "BillModRq M went out with EditSequence 1, and 2 was read")]),
+        ("1", True, []),
+        ("0", True, [(22, "BillModRq M went out with EditSequence 0, and 2 was read")]),
+    ],
+)
+def test_only_what_goes_out_again_may_name_a_version_that_was_read_before(
+    version: str, again: bool, broken: list[tuple[int, str]]
+) -> None:
+    witness = stage_of(Plan(flow_program("ramp_to_quickbooks"), focus=frozenset({"nothing"})), 1).witness
+    session = Session()
+    session.versions["1A-1"] = ["1", "2"]
+    text = f"<BillMod><TxnID>1A-1</TxnID><EditSequence>{version}</EditSequence></BillMod>"
+    _current(witness, Request("BillModRq", "M", text), session, again=again)
+    assert witness.broken == broken
