@@ -30,8 +30,8 @@ def given(value: object) -> bool:
 def major(value: object, code: str | None, unit: AmountUnit) -> str | None:
     """Cents as major units of a currency; None for an amount that is missing or empty.
 
-    ASSUMED: "cents" are the currency's own minor units. Expensify's app takes them for hundredths of every currency,
-    yen included; the setting `amount_unit` says which it is. Currencies with two places are the same in both.
+    ASSUMED: "cents" are hundredths of every currency, yen included, as Expensify's own app takes them; the setting
+    `amount_unit` says otherwise. Currencies with two places are the same in both.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None

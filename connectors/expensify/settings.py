@@ -68,7 +68,7 @@ def read_settings(binding: Binding) -> Settings:
         recheck_days=_number(binding, "recheck_days"),
         export_limit=_number(binding, "export_limit"),
         download_wait_s=_number(binding, "download_wait_s"),
-        amount_unit="hundredths" if _value(binding, "amount_unit") == "hundredths" else "minor",
+        amount_unit="minor" if _value(binding, "amount_unit") == "minor" else "hundredths",
     )
 
 

@@ -192,7 +192,7 @@ SETTINGS = (
         "text",
         "What Expensify's whole numbers count: `minor` units of the currency (ISO 4217: yen have none), or `hundredths` "
         "of every currency",
-        default="minor",
+        default="hundredths",
         choices=("minor", "hundredths"),
     ),
 )

@@ -54,8 +54,8 @@ class Options:
     absent: Literal["missing", "empty", "zero", "mixed"] = "mixed"
     # ASSUMED: whether a template sees booleans or the texts "true" and "false".
     flags: Literal["boolean", "text"] = "boolean"
-    # ASSUMED: whether 100 yen are shown as 100 (minor units) or as 10000 (hundredths of every currency).
-    amounts: Literal["minor", "hundredths"] = "minor"
+    # ASSUMED: whether 100 yen are shown as 10000 (hundredths of every currency) or as 100 (minor units).
+    amounts: Literal["minor", "hundredths"] = "hundredths"
     # ASSUMED: the code that goes with "Authentication error".
     wrong_credentials: Literal[401, 403, 500] = 500
     # ASSUMED: a report that is reopened keeps the labels of its exports.

@@ -62,7 +62,7 @@ def test_it_is_what_the_engine_calls_a_sandbox() -> None:
     assert isinstance(made, Called)
     assert isinstance(made, Directed)
     assert made.binding("http://localhost:1") == (
-        {"base_url": "http://localhost:1", "partner_user_id": "aa_sandbox_example_com", "amount_unit": "minor"},
+        {"base_url": "http://localhost:1", "partner_user_id": "aa_sandbox_example_com", "amount_unit": "hundredths"},
         {"partner_user_secret": "sandbox-secret"},
     )
     assert made.save() == '{"seed": 7}'

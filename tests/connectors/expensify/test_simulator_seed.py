@@ -222,5 +222,5 @@ def test_booleans_and_amounts_in_both_forms() -> None:
         yen, dinar = models(account.simulator)[0]["transactionList"]
         return yen["amount"], yen["convertedAmount"], yen["billable"], dinar["amount"]
 
-    assert shown() == (100, 67, False, 12345)
-    assert shown(amounts="hundredths", flags="text") == (10000, 67, "false", 1234)
+    assert shown(amounts="minor") == (100, 67, False, 12345)
+    assert shown(flags="text") == (10000, 67, "false", 1234)

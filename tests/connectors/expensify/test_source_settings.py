@@ -25,7 +25,7 @@ def test_defaults() -> None:
         "https://integrations.expensify.com",
         "flowctl",
         (),
-        "minor",
+        "hundredths",
     )
     numbers = (settings.lookback_days, settings.recheck_days, settings.export_limit, settings.download_wait_s)
     assert numbers == (180, 30, 500, 120)
