@@ -395,8 +395,11 @@ class _Nothing:
 
     lookup_if = find = lookup
 
-    def setting(self, _name: str) -> None:
+    def setting(self, _name: str, _scope: object = None) -> None:
         return None
+
+    def linked(self, _name: str, _list_id: object) -> bool:
+        return False
 
     def posted(self, _stream: str, _key: str) -> None:
         return None

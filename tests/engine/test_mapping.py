@@ -43,8 +43,13 @@ class World:
         self.asked.append(("find", name, key, label, number))
         return ACME if key == "v-1" else None
 
-    def setting(self, name: str) -> str | int | bool | None:
+    def setting(self, name: str, scope: str | None = None) -> str | int | bool | None:
+        self.asked.append(("setting", name, scope))
         return "USD" if name == "home_currency" else True
+
+    def linked(self, name: str, list_id: str | None) -> bool:
+        self.asked.append(("linked", name, list_id))
+        return list_id == ACME["list_id"]
 
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
         return {"TxnID": "1A-1"} if key == "bill-1" else None
