@@ -14,6 +14,7 @@ from engine.connecting import connect
 from engine.contract import Json, Page
 from engine.desk import StoreOutbox
 from engine.errors import BadAnswer, Rejected, Transient
+from engine.program import compile_flow
 from engine.service import Service
 from engine.store import companies, journal, work
 from engine.store.base import Tx
@@ -245,7 +246,7 @@ def test_a_sweep_heals_what_no_change_told(bench: Bench) -> None:
     bench.run("bills")
     # The shop forgot to count this as a change.
     put(bench, "b-1", memo="silently")
-    bench.shop.listed["bills"][-1]["updated"] = stale
+    bench.shop.listed["bills"] = [{**r, "updated": stale} for r in bench.shop.listed["bills"]]
     bench.run("bills")
     assert json.loads(bench.record("b-1")["payload"])["memo"] is None
     passes(bench, 6 * HOUR)
@@ -539,6 +540,6 @@ def test_a_flow_that_has_nothing_to_do_with_the_visitor(visited: Bench) -> None:
     service, _ = worker(visited)
     with visited.world.store.write() as tx:
         companies.put_connection(tx, COMPANY, "ledger", "shop", {}, kit.AT)
-    other = kit.compile_flow(kit.flow(text))
+    other = compile_flow(kit.flow(text))
     visit(StoreOutbox(visited.world, {FLOW: other}, service.poke))
     assert not service._wake.is_set()
