@@ -83,7 +83,12 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Records in source order, and the checkpoint to commit once they are durable."""
+    """Records in source order, and where a read goes on after them.
+
+    The checkpoint of the last page of a stream with `changes == "since"` is a watermark: a later read that is given it
+    lists what has changed since. It is never later than the moment when the read began, so that a change made while it
+    ran is listed next time. A connector tells its two kinds of checkpoints apart; the engine looks into neither.
+    """
 
     records: Sequence[Json]
     checkpoint: str | None = None
@@ -126,7 +131,10 @@ class Source(Protocol):
     def read(
         self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
     ) -> Iterator[Page]:
-        """All matching records, page by page; `checkpoint` resumes where the last committed page ended."""
+        """All matching records, page by page.
+
+        `checkpoint` resumes where an earlier page ended, or asks for changes only when it is a watermark.
+        """
         ...
 
     def get(self, stream: str, record_id: str) -> Json | None:

@@ -138,9 +138,20 @@ class _Sessions:
         for row in rows:
             self._ended(row, logging.WARNING, "Web Connector session was cut off")
         self.base.say(logging.INFO, _BEGINS, company=company, user=str(state.get("user") or ""))
+        self._visited(company)
         before = iso(self.base.world.clock.now() - timedelta(days=30))
         self.base.tx.run("sessions_prune", {"before": before})
         return tuple(json.loads(row["state"]) for row in rows)
+
+    def _visited(self, company: str) -> None:
+        """Make due what the flows read on a visit; the worker reads it, and the call is answered from the store alone."""
+        base = self.base
+        polled = set(base.polled(company))
+        for flow in (program.flow for program in base.flows(company)):
+            longest_s = {s.name: s.trigger.visit_s for s in flow.streams if s.trigger.visit_s is not None}
+            concerned = longest_s and any(connection.name in polled for connection in flow.connections)
+            if concerned and work.visited(base.tx, company, flow.name, longest_s, base.world.clock.now()):
+                base.touched.add(company)
 
     def load(self, ticket_hash: str) -> tuple[str, Json] | None:
         row = self.base.tx.one("session_get", {"ticket_hash": ticket_hash})

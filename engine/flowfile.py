@@ -157,8 +157,7 @@ class _Builder:
     # -- parts of a stream
 
     def _trigger(self, _: ScalarNode, node: MapNode) -> model.Trigger:
-        every = node.get("every")
-        return model.Trigger(_seconds(every) if every else None, _texts(node, "webhook"))
+        return model.Trigger(_seconds(node.get("every")), _texts(node, "webhook"), _seconds(node.get("visit")))
 
     def _fetch(self, name: ScalarNode, node: MapNode) -> model.Fetch:
         given = node.get("with")
@@ -166,7 +165,8 @@ class _Builder:
         for key, value in given.entries if isinstance(given, MapNode) else ():
             if isinstance(value, ScalarNode) and isinstance(value.value, str | int | bool | None):
                 filters[key.text] = value.value
-        return model.Fetch(_text(node, "from"), _text(node, "stream"), filters, self._at(name))
+        sweep_s = _seconds(node.get("sweep"))
+        return model.Fetch(_text(node, "from"), _text(node, "stream"), filters, self._at(name), sweep_s)
 
     def _select(self, node: Node | None) -> tuple[model.Select, ...]:
         if isinstance(node, ScalarNode):
@@ -297,7 +297,7 @@ def _texts(node: MapNode, key: str) -> tuple[str, ...]:
     return tuple(texts) if len(texts) == len(items) else ()
 
 
-def _seconds(node: Node) -> int | None:
+def _seconds(node: Node | None) -> int | None:
     text = node.text if isinstance(node, ScalarNode) else ""
     return int(text[:-1]) * _SECONDS[text[-1]] if text[-1:] in _SECONDS and text[:-1].isdecimal() else None
 

@@ -262,7 +262,8 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
     lookup, key = str(provide["lookup"]), str(provide["key"])
     scope = {"company": hand.company, "flow": record["flow"], "lookup": lookup, "list_id": list_id, "source_key": key}
     party = str(record["party"] or "")
-    for other in tx.rows("mappings_to", scope):
+    # Put in order here: told to do so, SQLite would walk through all rows of the lookup, in the order of their keys.
+    for other in sorted(tx.rows("mappings_to", scope), key=lambda row: str(row["source_key"])):
         if other["origin"] != "person" and other["label"].casefold() != party.casefold():
             return OperationOutcome(
                 operation["id"],
@@ -395,8 +396,11 @@ class _Nothing:
 
     lookup_if = find = lookup
 
-    def setting(self, _name: str) -> None:
+    def setting(self, _name: str, _scope: object = None) -> None:
         return None
+
+    def linked(self, _name: str, _list_id: object) -> bool:
+        return False
 
     def posted(self, _stream: str, _key: str) -> None:
         return None

@@ -154,6 +154,12 @@ TRIGGER = Object(
     (
         Key("every", DURATION, "Read the source this often.", "1h"),
         Key("webhook", ListOf(EVENT, unique=True), "Events of the source that start a read.", "[bills.approved]"),
+        Key(
+            "visit",
+            DURATION,
+            "Read the source when the Web Connector comes and the last read is older than this.",
+            "5m",
+        ),
     ),
     minimum=1,
 )
@@ -164,6 +170,13 @@ FETCH = Object(
         Key("from", NAME, "The connection to read from.", "ramp", required=True),
         Key("stream", IDENTIFIER, "The connector's stream.", "bills", required=True),
         Key("with", MapOf(FILTER, Scalar(), 0), "Filters that the source applies.", "{sync_ready: true}"),
+        Key(
+            "sweep",
+            DURATION,
+            "Read everything at least this often, and only what changed in between; without it every read lists "
+            "everything. For streams that can be asked for changes.",
+            "6h",
+        ),
     ),
 )
 

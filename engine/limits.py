@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from engine.clock import Clock, Ids
 from engine.contract import Rate
-from engine.errors import RateLimited
+from engine.errors import RateLimited, StoreBusy
 from engine.holders import drop_name, ended, take_name
 from engine.store.base import Store, Tx
 
@@ -17,8 +17,12 @@ from engine.store.base import Store, Tx
 PATIENCE_S = 60.0
 # Longer than any call may take (connectors give up after 300 s): a place held longer is held by nobody.
 _PLACE_S = 330.0
+# The clocks of two machines may differ, and one clock may be set back a little.
+_SKEW_S = 60.0
 _POLL_S = 0.1
-# Calls are counted together in this part of the shortest window: 20,000 calls an hour are 64 numbers.
+# The clocks of some systems do not see less.
+_LEAST_S = 0.001
+# Calls are counted together in this part of their window: 20,000 calls an hour are 65 numbers.
 _GRAINS = 64
 
 
@@ -44,23 +48,41 @@ class StoreLimits:
         finally:
             drop_name(holder)
             if at_once:
-                self._leave(name, holder)
+                # A call that was answered is not lost because its place could not be given back: that ends by itself.
+                with suppress(StoreBusy):
+                    self._leave(name, holder)
 
     def _enter(self, name: str, rates: Sequence[Rate], at_once: int, holder: str) -> None:
         waited_s = 0.0
         while True:
-            with self.store.write() as tx:
-                wait_s = _wait_s(_load(tx, name), rates, at_once, self.clock.now().timestamp())
-                if wait_s <= 0:
-                    _count(tx, name, rates, holder if at_once else "", self.clock.now().timestamp())
-                    return
+            wait_s, why = self._try(name, rates, at_once, holder)
+            if wait_s <= 0:
+                return
             if waited_s + wait_s > PATIENCE_S:
-                raise RateLimited(
-                    f"{name}: as many calls as the vendor allows were made; the next may go in {wait_s:.0f} s",
-                    retry_after_s=wait_s,
-                )
-            self.clock.sleep(wait_s)
+                raise RateLimited(f"{name}: {why}", retry_after_s=wait_s)
+            self.clock.sleep(max(wait_s, _LEAST_S))
             waited_s += wait_s
+
+    def _try(self, name: str, rates: Sequence[Rate], at_once: int, holder: str) -> tuple[float, str]:
+        """Count the call if it may go now; else how many seconds to wait before it is worth asking again, and why."""
+        with self.store.write() as tx:
+            before, under_way = _load(tx, name)
+            now = self.clock.now().timestamp()
+            calls = {rate: _current(before.get(_key(rate), []), rate, now) for rate in rates}
+            held = _held(under_way, now)
+            wait_s = max((_wait_s(calls[rate], rate, now) for rate in rates), default=0.0)
+            why = f"as many calls as the vendor allows were made; the next may go in {wait_s:.0f} s"
+            if wait_s <= 0 and at_once and len(held) >= at_once:
+                wait_s, why = _POLL_S, "as many calls as the vendor allows at once have been under way for a minute"
+            if wait_s <= 0:
+                calls = {rate: _with_one_more(calls[rate], rate, now) for rate in rates}
+                if at_once:
+                    held[holder] = now + _PLACE_S
+            after = {_key(rate): counted for rate, counted in calls.items()}
+            # Also when it has to wait: times of a clock that was ahead were brought back, and must run out from now on.
+            if wait_s <= 0 or any(_latest(after[key]) < _latest(before.get(key, [])) for key in after):
+                _keep(tx, name, after, held)
+            return wait_s, why
 
     def _leave(self, name: str, holder: str) -> None:
         with self.store.write() as tx:
@@ -69,56 +91,59 @@ class StoreLimits:
                 _keep(tx, name, calls, under_way)
 
 
+# How many calls were made in each grain of a window, and when that ended, in seconds since 1970; oldest first.
 _Calls = list[tuple[float, int]]
-_Kept = tuple[_Calls, dict[str, float]]
 
 
-def _load(tx: Tx, name: str) -> _Kept:
+def _load(tx: Tx, name: str) -> tuple[dict[str, _Calls], dict[str, float]]:
     row = tx.one("limit_get", {"name": name})
     if row is None:
-        return [], {}
-    return [(float(until), int(count)) for until, count in json.loads(row["calls"])], json.loads(row["under_way"])
+        return {}, {}
+    calls = {
+        key: [(float(until), int(count)) for until, count in kept] for key, kept in json.loads(row["calls"]).items()
+    }
+    return calls, json.loads(row["under_way"])
 
 
-def _keep(tx: Tx, name: str, calls: _Calls, under_way: dict[str, float]) -> None:
-    row = {"name": name, "calls": json.dumps(calls), "under_way": json.dumps(under_way, sort_keys=True)}
+def _keep(tx: Tx, name: str, calls: Mapping[str, _Calls], under_way: Mapping[str, float]) -> None:
+    row = {"name": name, "calls": json.dumps(calls, sort_keys=True), "under_way": json.dumps(under_way, sort_keys=True)}
     tx.run("limit_put", row)
 
 
-def _wait_s(kept: _Kept, rates: Sequence[Rate], at_once: int, now: float) -> float:
-    """Seconds until it is worth looking again; 0 when a call may go now."""
-    calls, under_way = kept
-    if at_once and len(_held(under_way, now)) >= at_once:
-        return _POLL_S
-    wait_s = 0.0
-    for rate in rates:
-        within = [(min(until, now + rate.window_s), count) for until, count in calls if until > now - rate.window_s]
-        over = sum(count for _, count in within) + 1 - rate.requests
-        for until, count in within:  # the oldest leave first
-            if over <= 0:
-                break
-            wait_s = max(wait_s, until + rate.window_s - now)
-            over -= count
-    return wait_s
+def _key(rate: Rate) -> str:
+    return f"{rate.window_s:g}"
 
 
-def _held(under_way: dict[str, float], now: float) -> dict[str, float]:
+def _latest(calls: _Calls) -> float:
+    return calls[-1][0] if calls else 0.0
+
+
+def _current(calls: _Calls, rate: Rate, now: float) -> _Calls:
+    """What still counts. A grain that ends later than one that begins now is of a clock that was ahead."""
+    ahead = now + rate.window_s / _GRAINS
+    return [(min(until, ahead), count) for until, count in calls if until > now - rate.window_s]
+
+
+def _wait_s(calls: _Calls, rate: Rate, now: float) -> float:
+    """Seconds until one more call is within the rate: a grain counts as a whole until its end has left the window."""
+    over = sum(count for _, count in calls) + 1 - rate.requests
+    for until, count in calls:
+        if over <= 0:
+            break
+        over -= count
+        if over <= 0:
+            return until + rate.window_s - now
+    return 0.0
+
+
+def _with_one_more(calls: _Calls, rate: Rate, now: float) -> _Calls:
+    if calls and calls[-1][0] > now:
+        until, count = calls[-1]
+        return [*calls[:-1], (until, count + 1)]
+    return [*calls, (now + rate.window_s / _GRAINS, 1)]
+
+
+def _held(under_way: Mapping[str, float], now: float) -> dict[str, float]:
     """The places that somebody still holds; one far ahead was taken by a clock that was ahead."""
-    return {name: until for name, until in under_way.items() if now < until <= now + _PLACE_S and not ended(name)}
-
-
-def _count(tx: Tx, name: str, rates: Sequence[Rate], holder: str, now: float) -> None:
-    calls, under_way = _load(tx, name)
-    held = _held(under_way, now)
-    if holder:
-        held[holder] = now + _PLACE_S
-    longest = max((rate.window_s for rate in rates), default=0.0)
-    grain = min((rate.window_s for rate in rates), default=0.0) / _GRAINS
-    # A call counts until the end of its grain; times ahead of the clock are of a clock that was ahead.
-    kept = [(min(until, now + grain), count) for until, count in calls if until > now - longest]
-    if rates:
-        if kept and kept[-1][0] > now:
-            kept[-1] = (kept[-1][0], kept[-1][1] + 1)
-        else:
-            kept.append((now + grain, 1))
-    _keep(tx, name, kept, held)
+    latest = now + _PLACE_S + _SKEW_S
+    return {name: until for name, until in under_way.items() if now < until <= latest and not ended(name)}

@@ -37,6 +37,7 @@ class Resolver:
     _revision: lists.Revision = ()
     _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
     _lists: dict[str, bool] = field(default_factory=dict)
+    _unresolved: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def list_loaded(self, name: str) -> bool:
         """Whether the list was ever read."""
@@ -60,12 +61,25 @@ class Resolver:
                 self._remembered[question] = found
         return found
 
+    def linked(self, name: str, list_id: str) -> bool:
+        """Whether a row of the lookup table means this object, or names it since its list was not read then."""
+        lookup = self.flow.lookup(name)
+        assert lookup is not None, name
+        if lists.is_mapped(self.tx, self.company, self.flow.name, name, list_id):
+            return True
+        named = self._unresolved.get(name)
+        if named is None:
+            named = self._unresolved[name] = lists.unresolved(self.tx, self.company, self.flow.name, name)
+        found = lists.by_id(self.tx, self.company, lookup.list, list_id) if named else None
+        return found is not None and not named.isdisjoint((found.full_name.casefold(), list_id.casefold()))
+
     def at(self, tx: Tx) -> Resolver:
         """Go on in another transaction; what is remembered stays as long as no list and no mapping has changed."""
         revision = lists.revision(tx, self.company)
         if revision != self._revision:
             self._remembered.clear()
             self._lists.clear()
+            self._unresolved.clear()
             self._revision = revision
         self.tx = tx
         return self

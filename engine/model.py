@@ -86,12 +86,13 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What a stream reads."""
+    """What a stream reads. With `sweep_s`, everything is read at least this often and only changes in between."""
 
     connection: str
     stream: str
     filters: Mapping[str, Scalar]
     location: Location
+    sweep_s: int | None = None
 
     @property
     def identity(self) -> str:
@@ -158,10 +159,16 @@ class MarkSynced:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What starts a read: an interval in seconds, webhook events, or both."""
+    """What starts a read: an interval in seconds, webhook events, a visit so many seconds after the last read."""
 
     every_s: int | None = None
     webhooks: tuple[str, ...] = ()
+    visit_s: int | None = None
+
+    @property
+    def starts(self) -> bool:
+        """Whether anything does."""
+        return bool(self.every_s or self.webhooks or self.visit_s)
 
 
 @dataclass(frozen=True, slots=True)

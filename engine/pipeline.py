@@ -16,6 +16,7 @@ from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
 from engine.money import parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, VariantProgram
+from engine.store import companies
 from engine.store.records import Intake, Reason
 
 _NAMESPACE = uuid.UUID("6f1d6c1e-5d0b-5c8e-9c39-6a3a52f0f3a1").bytes
@@ -98,9 +99,15 @@ class RecordContext:
             return None
         return self.resolver.resolve(name, key, label, number).object
 
-    def setting(self, name: str) -> str | int | bool | None:
-        """A setting of this company."""
+    def setting(self, name: str, scope: str | None = None) -> str | int | bool | None:
+        """A setting of this company, for a scope or in general."""
+        if scope and (key := companies.setting_key(name, scope)) in self.settings:
+            return self.settings[key]
         return self.settings.get(name)
+
+    def linked(self, name: str, list_id: str | None) -> bool:
+        """Whether anything of the source means this object of the target."""
+        return bool(list_id) and self.resolver.linked(name, str(list_id))
 
     def posted(self, stream: str, key: str) -> Mapping[str, str] | None:
         """The receipt of another stream's record; a gap is noted."""

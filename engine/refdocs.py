@@ -255,9 +255,7 @@ def _connector(spec: ConnectorSpec) -> Iterator[str]:
         yield f"### Streams of {spec.name}"
     for stream in spec.streams:
         yield f"#### {spec.name}: {stream.name}"
-        how = (
-            "every read lists all that match" if stream.changes == "all" else "a read lists what changed since the last"
-        )
+        how = "every read lists all that match" if stream.changes == "all" else "with `sweep` a read lists changes only"
         events = f" Webhooks: {_ticked(stream.webhooks)}." if stream.webhooks else ""
         yield f"{_sentence(stream.help)} Key: `{stream.key}`; {how}.{events}"
         yield _table(

@@ -98,6 +98,7 @@ class Runner:
             companies.require(tx, company)
             self._know_lists(tx, program, company)
             number = work.begin_run(tx, company, flow, self.world.at())
+            work.reading(tx, company, flow, _read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
         outcome = "failed"
         try:
@@ -299,31 +300,50 @@ class Runner:
         subject = (flow, lead.stream.fetch.connection, lead.stream.fetch.stream)
         resolver: Resolver | None = None
         try:
-            for page, checkpoint in self._pages(lead, None, sources):
+            kept, began = self._resume(company, flow, group), self.world.at()
+            watermark = kept.watermark if kept else None
+            for page, checkpoint in self._pages(lead, watermark, sources):
                 with self.world.store.write() as tx:
                     resolver = resolver or self.resolver(tx, program, company)
                     for stream in group:
                         batch = self.batch(tx, program, company, number, resolver)
                         intake.take_page(batch, stream, page.records)
                         counts[stream.stream.name].update(batch.counts)
-                    _, listed = work.checkpoint(tx, company, flow, identity)
-                    work.put_checkpoint(tx, company, flow, identity, checkpoint, listed, self.world.at())
                 progress(lead.stream.name, counts[lead.stream.name]["read"])
+                watermark = checkpoint
             with self.world.store.write() as tx:
-                work.put_checkpoint(tx, company, flow, identity, None, number, self.world.at())
                 work.resolve_alert(tx, company, "connection", "/".join(subject), self.world.at())
-                for stream in group:
+                for stream in group if kept is None else ():
                     if not counts[stream.stream.name]["unreadable"]:
                         where = f"{flow}/{stream.stream.name}"
                         work.resolve_alert(tx, company, "failed", where, self.world.at())
-            for stream in group:
+            # What is absent from a list of changes has not changed, and nothing more is to be said of it.
+            for stream in group if kept is None else ():
                 self._recheck(program, company, number, stream, counts[stream.stream.name], sources)
+            if watermark is not None and _sweep_s(group) is not None:
+                names = frozenset(stream.stream.name for stream in group)
+                with self.world.store.write() as tx:
+                    swept_at = kept.swept_at if kept else began
+                    work.put_checkpoint(tx, company, flow, identity, work.Checkpoint(watermark, names, swept_at))
         except FlowctlError as caught:
             error = caught
         if error is not None:
             with self.world.store.write() as tx:
                 self._trouble(tx, company, subject, error)
         return [StreamReport(s.stream.name, counts[s.stream.name], error) for s in group]
+
+    def _resume(self, company: str, flow: str, group: Sequence[StreamProgram]) -> work.Checkpoint | None:
+        """Where to ask for changes from; None when everything is to be listed, to see what is there no more."""
+        sweep_s = _sweep_s(group)
+        if sweep_s is None:
+            return None
+        with self._reading() as tx:
+            kept = work.checkpoint(tx, company, flow, group[0].stream.fetch.identity)
+        if kept is None or not kept.streams.issuperset(stream.stream.name for stream in group):
+            return None  # a stream that was added or switched on has not seen what came before the watermark
+        now = self.world.clock.now()
+        # A time ahead of the clock is of a clock that was ahead.
+        return kept if iso(now - timedelta(seconds=sweep_s)) < kept.swept_at <= iso(now) else None
 
     def _pages(
         self, stream: StreamProgram, checkpoint: str | None, sources: Sources
@@ -461,3 +481,16 @@ class Runner:
     def _reading(self) -> Iterator[Tx]:
         with self.world.store.read() as tx:
             yield tx
+
+
+def _sweep_s(group: Sequence[StreamProgram]) -> int | None:
+    """How often streams that are read together list everything; None when each time."""
+    sweeps = [stream.stream.fetch.sweep_s for stream in group]
+    return min((sweep for sweep in sweeps if sweep is not None), default=None) if None not in sweeps else None
+
+
+def _read_along(program: FlowProgram, streams: Sequence[str] | None) -> list[str]:
+    """The streams that are read when these are: they, and those that fetch the same."""
+    every = [compiled.stream for compiled in program.streams]
+    wanted = {s.fetch.identity for s in every if streams is None or s.name in streams}
+    return [s.name for s in every if s.fetch.identity in wanted]

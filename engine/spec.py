@@ -38,7 +38,7 @@ class StreamSpec:
     """A kind of object a source offers.
 
     `changes` says how changes are found: `all` (every read lists all that match, so a record that is absent is no longer
-    ready), or `since` (a watermark limits what is read).
+    ready), or `since` (a flow's `sweep` lets the reads in between list only what has changed after a watermark).
     """
 
     name: str

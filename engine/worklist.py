@@ -257,13 +257,13 @@ def drop_mapping(tx: Tx, hand: Hand, flow: Flow, lookup: str, key: str) -> bool:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None) -> int:
-    """Set a flow's setting, or go back to its default with None; returns how many records are looked at anew."""
+def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, scope: str = "") -> int:
+    """Set a flow's setting, in general or for a scope, or go back with None; returns how many records are looked at anew."""
     if value is None:
-        companies.drop_setting(tx, hand.company, flow.name, name)
+        companies.drop_setting(tx, hand.company, flow.name, name, scope)
     else:
-        companies.put_setting(tx, hand.company, flow.name, name, value)
-    detail = {"setting": name, "value": value}
+        companies.put_setting(tx, hand.company, flow.name, name, value, scope)
+    detail = {"setting": companies.setting_key(name, scope), "value": value}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("setting", flow.name, detail=detail)])
     withdrawn = follow.reconsider(tx, hand, flow.name, f"setting:{name}", f"setting:{name}")
     rows = parked(tx, hand.company, "deferred", flow.name)
@@ -282,7 +282,7 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None) 
 
 def _says(flow: Flow, name: str) -> set[tuple[str, str]]:
     """Streams and texts of the conditions that depend on a setting."""
-    asks = re.compile(rf"setting\(\s*'{re.escape(name)}'\s*\)")
+    asks = re.compile(rf"setting\(\s*'{re.escape(name)}'\s*[,)]")
     defined = [key for key, expr in flow.define if asks.search(expr.text)]
     uses = re.compile(rf"\b({'|'.join(map(re.escape, defined))})\(") if defined else None
     return {

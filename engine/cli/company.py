@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,22 @@ if TYPE_CHECKING:
 
 Value = str | int | bool
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _scope(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    if common.clean(text) != text or "\n" in text or len(text) > 200:
+        raise click.BadParameter("is too long or holds control characters")
+    return text
+
+
+_for_option = click.option(
+    "--for",
+    "scope",
+    default="",
+    metavar="SCOPE",
+    callback=_scope,
+    help="Only for this: the id of a policy, for example.",
+)
 
 
 @click.group()
@@ -102,12 +120,14 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
         {
             "flow": item.name,
             "name": setting.name,
-            "value": given[item.name].get(setting.name, setting.default),
-            "default": setting.name not in given[item.name],
+            "for": companies.setting_of(key)[1],
+            "value": given[item.name].get(key, setting.default),
+            "default": key not in given[item.name],
             "help": setting.help,
         }
         for item in chosen
         for setting in item.settings
+        for key in _keys(setting.name, given[item.name])
     ]
     if form == "json":
         head = {"company": company, "title": row["title"], "connections": connections, "company_file": bound}
@@ -115,7 +135,16 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
         return 0
     made = ", ".join(f"{name} ({connector})" for name, connector in connections.items())
     click.echo(f"{company}: {common.clean(row['title'])}; connections: {made or 'none'}")
-    rows = [(f["flow"], f["name"], _shown(f["value"]), "default" if f["default"] else "set", f["help"]) for f in found]
+    rows = [
+        (
+            f["flow"],
+            companies.setting_key(str(f["name"]), str(f["for"])),
+            _shown(f["value"]),
+            "default" if f["default"] else "set",
+            f["help"],
+        )
+        for f in found
+    ]
     common.table(rows, ["flow", "setting", "value", "", "help"])
     return 0
 
@@ -123,10 +152,14 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
 @command.command("set")
 @click.argument("flow")
 @click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
+@_for_option
 @common.home_option
 @common.company_option
-def set_(flow: str, values: tuple[str, ...], home: Path, company: str) -> int:
+def set_(flow: str, values: tuple[str, ...], scope: str, home: Path, company: str) -> int:
     """Set a flow's settings for this company; records that waited are looked at anew.
+
+    With --for the value is for that scope alone: a flow that asks for the setting of a policy, an entity or the like
+    takes it there, and the general value everywhere else.
 
     Example: flowctl company set ramp_to_quickbooks bank_account=Checking card_posts_as=journal_entry
     """
@@ -135,12 +168,14 @@ def set_(flow: str, values: tuple[str, ...], home: Path, company: str) -> int:
 
     definition = office.flow(flow)
     typed = {name: typed_value(_setting(definition, name), text) for name, text in office.pairs("set", values).items()}
+    if scope:
+        _by_scope(definition, typed)
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
-        woken = sum(worklist.put_setting(tx, hand, definition, name, value) for name, value in typed.items())
+        woken = sum(worklist.put_setting(tx, hand, definition, name, value, scope) for name, value in typed.items())
     for name, value in typed.items():
-        click.echo(f"{definition.name}: {name} = {_shown(value)}")
+        click.echo(f"{definition.name}: {companies.setting_key(name, scope)} = {_shown(value)}")
     _woken(woken)
     return 0
 
@@ -148,10 +183,11 @@ def set_(flow: str, values: tuple[str, ...], home: Path, company: str) -> int:
 @command.command()
 @click.argument("flow")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_for_option
 @common.home_option
 @common.company_option
-def unset(flow: str, names: tuple[str, ...], home: Path, company: str) -> int:
-    """Go back to the flow's defaults.
+def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: str) -> int:
+    """Go back to the flow's defaults, or with --for to the general values.
 
     Example: flowctl company unset ramp_to_quickbooks bank_account
     """
@@ -163,9 +199,11 @@ def unset(flow: str, names: tuple[str, ...], home: Path, company: str) -> int:
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
-        woken = sum(worklist.put_setting(tx, hand, definition, s.name, None) for s in settings)
+        woken = sum(worklist.put_setting(tx, hand, definition, s.name, None, scope) for s in settings)
+        given = companies.settings(tx, company, definition.name)
     for setting in settings:
-        click.echo(f"{definition.name}: {setting.name} = {_shown(setting.default)} (default)")
+        value, note = given.get(setting.name, setting.default), "" if setting.name in given else " (default)"
+        click.echo(f"{definition.name}: {companies.setting_key(setting.name, scope)} = {_shown(value)}{note}")
     _woken(woken)
     return 0
 
@@ -244,11 +282,32 @@ def typed_value(setting: Setting, text: str) -> Value:
     return text
 
 
+def _by_scope(flow: Flow, names: Collection[str]) -> None:
+    """Refuse values for a scope that nothing would ever ask for.
+
+    Raises:
+        SettingWrong: when the flow asks for one of the settings in general only.
+    """
+    from engine.connecting import SettingWrong
+
+    for name in names:
+        # In a text in single quotes YAML doubles those within.
+        if not re.search(rf"\bsetting\(\s*''?{re.escape(name)}''?\s*,", flow.source):
+            raise SettingWrong(name, "the flow asks for it in general only", "leave --for away")
+
+
 def _setting(flow: Flow, name: str) -> Setting:
     found = next((setting for setting in flow.settings if setting.name == name), None)
     if found is None:
         raise UnknownName("setting", name, tuple(setting.name for setting in flow.settings))
     return found
+
+
+def _keys(name: str, given: Mapping[str, Value]) -> list[str]:
+    """The keys of a setting: the general one, and one for each scope that has a value of its own."""
+    from engine.store import companies
+
+    return [name, *sorted(key for key in given if key != name and companies.setting_of(key)[0] == name)]
 
 
 def _shown(value: Value | None) -> str:

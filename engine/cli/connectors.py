@@ -63,7 +63,7 @@ def _show(spec: ConnectorSpec) -> None:
     click.echo("it calls us" if spec.delivery == "pull" else "we call it")
     _section("settings", spec.settings)
     for stream in spec.streams:
-        how = "a read lists all" if stream.changes == "all" else "a read lists what changed"
+        how = "a read lists all" if stream.changes == "all" else "with sweep a read lists changes"
         click.echo(f"\nstream {stream.name} (key {stream.key}; {how}): {stream.help}")
         _fields(stream.fields, "  ")
         if stream.filters:

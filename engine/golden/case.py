@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from engine.clock import from_iso
 from engine.diagnostics import Location, suggestion
 from engine.errors import UsageError
 from engine.model import Flow
+from engine.store.companies import setting_of
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, load, plain
 
 FILE = "case.yaml"
@@ -158,7 +159,8 @@ class _Reader:
         if node is None:
             return {}
         for key, _ in (found := self.mapping(node, "`settings`")).entries:
-            self.known("setting", key, tuple(setting.name for setting in self.flow.settings))
+            named = replace(key, text=setting_of(key.text)[0])
+            self.known("setting", named, tuple(setting.name for setting in self.flow.settings))
         values: Mapping[str, Any] = plain(found)
         return values
 

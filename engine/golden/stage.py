@@ -139,8 +139,9 @@ class Stage:
 
     def _set(self, values: Mapping[str, Any]) -> None:
         with self.world.store.write() as tx:
-            for name, value in values.items():
-                worklist.put_setting(tx, self._hand(), self.program.flow, name, value)
+            for key, value in values.items():
+                name, scope = companies.setting_of(key)
+                worklist.put_setting(tx, self._hand(), self.program.flow, name, value, scope)
 
     def _retry(self, record: str, there: str = "", *, not_there: bool = False) -> None:
         with self.world.store.write() as tx:

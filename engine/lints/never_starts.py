@@ -19,7 +19,7 @@ ID = "F038"
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """A stream without a trigger shares the reading of another, or it is only ever run by hand."""
-    started = {s.fetch.identity for s in flow.streams if s.trigger.every_s or s.trigger.webhooks}
+    started = {s.fetch.identity for s in flow.streams if s.trigger.starts}
     for stream in flow.streams if env.complete else ():
         if stream.fetch.identity not in started:
             message = f"nothing starts the stream `{stream.name}`"

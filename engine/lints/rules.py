@@ -17,6 +17,7 @@ from engine.lints import (
     provide_lookup,
     rendering,
     setting_default,
+    sweep_for_changes,
     template_needed,
     template_variables,
     unknown_connection,
@@ -32,6 +33,7 @@ from engine.lints import (
     unused_define,
     unused_lookup,
     unused_setting,
+    visit_of_nobody,
 )
 from engine.lints.env import Env, Rule
 
@@ -56,6 +58,8 @@ RULES: tuple[Rule, ...] = (
     unreachable_variant,
     never_starts,
     change_request,
+    sweep_for_changes,
+    visit_of_nobody,
     expressions,
     rendering,
     unused_setting,

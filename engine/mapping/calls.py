@@ -115,7 +115,16 @@ def _literal_name(node: Node, known: Mapping[str, object] | frozenset[str], kind
 
 
 def _setting(node: Node, at: Place) -> Val:
-    return Val(at.assign(f"c.setting({_literal_name(node, at.unit.scope.settings, 'setting')!a})"))
+    name = _literal_name(node, at.unit.scope.settings, "setting")
+    _takes(node, 1, 2)
+    scope = "".join(f", {_key(child, at, 'setting')}" for child in node.children[1:])
+    return Val(at.assign(f"c.setting({name!a}{scope})"))
+
+
+def _takes(node: Node, least: int, most: int) -> None:
+    if not least <= len(node.children) <= most:
+        signature = FUNCTIONS[node.value].signature
+        raise BadSyntax("E104", node.start, f"`{node.value}` cannot be called so", f"call it as {signature}")
 
 
 def _key(child: Node, at: Place, function: str) -> str:
@@ -128,8 +137,7 @@ def _key(child: Node, at: Place, function: str) -> str:
 
 def _finding(node: Node, at: Place) -> Val:
     name, kind = _literal_name(node, at.unit.scope.lookups, "lookup"), node.value
-    if not 2 <= len(node.children) <= 4:
-        raise BadSyntax("E104", node.start, f"`{kind}` cannot be called so", f"call it as {FUNCTIONS[kind].signature}")
+    _takes(node, 2, 4)
     given = [_key(child, at, kind) for child in node.children[1:]]
     arguments = [ascii(name), *given, "None", "None"][:4]
     return Val(at.assign(f"c.{kind}({', '.join(arguments)})"), "found")
@@ -137,12 +145,15 @@ def _finding(node: Node, at: Place) -> Val:
 
 def _posted(node: Node, at: Place) -> Val:
     stream = _literal_name(node, at.unit.scope.streams, "stream")
-    if len(node.children) != 2:
-        raise BadSyntax(
-            "E104", node.start, "`posted` cannot be called so", f"call it as {FUNCTIONS['posted'].signature}"
-        )
+    _takes(node, 2, 2)
     key = at.assign(_key(node.children[1], at, "posted"))
     return Val(at.assign(f"None if {key} is None else c.posted({stream!a}, {key})"), "found")
+
+
+def _linked(node: Node, at: Place) -> Val:
+    name = _literal_name(node, at.unit.scope.lookups, "lookup")
+    _takes(node, 2, 2)
+    return Val(at.assign(f"c.linked({name!a}, {_key(node.children[1], at, 'linked')})"), "boolean")
 
 
 _SPECIAL: Mapping[str, Callable[[Node, Place], Val]] = {
@@ -151,6 +162,7 @@ _SPECIAL: Mapping[str, Callable[[Node, Place], Val]] = {
     "lookup": _finding,
     "lookup_if": _finding,
     "find": _finding,
+    "linked": _linked,
     "posted": _posted,
 }
 CALLS: Mapping[str, Emit] = {"expref": _expref, "function_expression": _call}

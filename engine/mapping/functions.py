@@ -491,7 +491,12 @@ OWN: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec("root", (), "any", "the whole source record, from anywhere inside it", "root().id", "bill-1"),
     FunctionSpec(
-        "setting", (_p("name", "name"),), "any", "a setting of the company", "setting('home_currency')", "USD"
+        "setting",
+        (_p("name", "name"), _p("scope", "key", optional=True)),
+        "any",
+        "a setting of the company; with a scope the value that was set for that scope, else the general one",
+        "setting('home_currency')",
+        "USD",
     ),
     FunctionSpec(
         "lookup",
@@ -511,6 +516,14 @@ OWN: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         "find", _FOUND, "object", "the target's object for a key, or null", "find('vendor', 'v-2', 'Nobody')", None
+    ),
+    FunctionSpec(
+        "linked",
+        (_p("name", "name"), _p("list_id", "key")),
+        "boolean",
+        "whether a mapping of the lookup, by a person or by the flow itself, means this object of the target",
+        "linked('vendor', '80000001-1')",
+        True,
     ),
     FunctionSpec(
         "posted",

@@ -33,8 +33,12 @@ class EvalContext(Protocol):
         """The object a key is mapped to, or None; nothing is noted."""
         ...
 
-    def setting(self, name: str) -> str | int | bool | None:
-        """A setting of the company for this flow."""
+    def setting(self, name: str, scope: str | None = None) -> str | int | bool | None:
+        """A setting of the company for this flow: the value for this scope if it has one, else the general value."""
+        ...
+
+    def linked(self, name: str, list_id: str | None) -> bool:
+        """Whether a row of a lookup table means this object of the target."""
         ...
 
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:

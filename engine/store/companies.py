@@ -38,23 +38,36 @@ def names(tx: Tx) -> tuple[str, ...]:
     return tuple(row["company"] for row in tx.rows("companies_all", {}))
 
 
-def put_setting(tx: Tx, company: str, flow: str, name: str, value: Value) -> None:
-    """Give a flow setting a value for this company."""
-    tx.run("setting_put", {"company": company, "flow": flow, "name": name, "value": json.dumps(value)})
+def setting_key(name: str, scope: str = "") -> str:
+    """The key of a setting's value: its name, with the scope in brackets when it is for one alone."""
+    return f"{name}[{scope}]" if scope else name
 
 
-def drop_setting(tx: Tx, company: str, flow: str, name: str) -> None:
-    """Go back to the flow's default."""
-    tx.run("setting_delete", {"company": company, "flow": flow, "name": name})
+def setting_of(key: str) -> tuple[str, str]:
+    """The name and scope of a key."""
+    name, bracket, rest = key.partition("[")
+    return (name, rest[:-1]) if bracket and rest.endswith("]") and rest != "]" else (key, "")
+
+
+def put_setting(tx: Tx, company: str, flow: str, name: str, value: Value, scope: str = "") -> None:
+    """Give a flow setting a value for this company: in general, or for a scope alone."""
+    key = setting_key(name, scope)
+    tx.run("setting_put", {"company": company, "flow": flow, "name": key, "value": json.dumps(value)})
+
+
+def drop_setting(tx: Tx, company: str, flow: str, name: str, scope: str = "") -> None:
+    """Go back to the flow's default, or from the value for a scope to the general one."""
+    tx.run("setting_delete", {"company": company, "flow": flow, "name": setting_key(name, scope)})
 
 
 def settings(tx: Tx, company: str, flow: str) -> dict[str, Value]:
-    """The values this company has set for a flow."""
+    """The values this company has set for a flow, by key."""
     return {row["name"]: json.loads(row["value"]) for row in tx.rows("settings_of", {"company": company, "flow": flow})}
 
 
 def put_connection(tx: Tx, company: str, connection: str, connector: str, values: Mapping[str, Value], at: str) -> None:
-    """Bind a connection name to a connector with its settings."""
+    """Bind a connection name to a connector with its settings; what is read through it next is read from the start."""
+    tx.run("checkpoints_forget", {"company": company, "connection": connection})
     tx.run(
         "connection_put",
         {

@@ -60,6 +60,18 @@ def mappings(tx: Tx, company: str, flow: str, lookup: str = "") -> list[Row]:
     return tx.rows("mappings_of", {"company": company, "flow": flow, "lookup": lookup})
 
 
+def is_mapped(tx: Tx, company: str, flow: str, lookup: str, list_id: str) -> bool:
+    """Whether a row of a lookup table means this object."""
+    scope = {"company": company, "flow": flow, "lookup": lookup, "list_id": list_id}
+    return tx.one("mapping_exists_to", scope) is not None
+
+
+def unresolved(tx: Tx, company: str, flow: str, lookup: str) -> frozenset[str]:
+    """What rows name whose object was not known when they were made, folded: full names, perhaps a ListID."""
+    rows = tx.rows("mappings_unresolved", {"company": company, "flow": flow, "lookup": lookup})
+    return frozenset(row["full_name"].casefold() for row in rows)
+
+
 def ensure(tx: Tx, company: str, name: str) -> None:
     """Know the list; it is due until it was read."""
     tx.run("list_create", {"company": company, "list": name})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +30,18 @@ _LONGEST_USER = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a fetch was read: what the source gave to ask for changes with, and which streams took all of it in.
+
+    `swept_at` is when the newest complete listing began.
+    """
+
+    watermark: str
+    streams: frozenset[str]
+    swept_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refusals:
     """Refused sign-ins since the last good one."""
 
@@ -50,18 +62,16 @@ def finish_run(tx: Tx, number: int, outcome: str, counts: Mapping[str, object], 
     tx.run("run_finish", {"id": number, "at": at, "outcome": outcome, "counts": json.dumps(dict(counts))})
 
 
-def checkpoint(tx: Tx, company: str, flow: str, fetch: str) -> tuple[str | None, int]:
-    """The durable checkpoint of a fetch, and the newest run that listed it completely."""
+def checkpoint(tx: Tx, company: str, flow: str, fetch: str) -> Checkpoint | None:
+    """How far a fetch was read; None when everything is to be listed."""
     row = tx.one("checkpoint_get", {"company": company, "flow": flow, "fetch": fetch})
-    return (row["checkpoint"], row["listed_run"]) if row else (None, 0)
+    return Checkpoint(row["watermark"], frozenset(json.loads(row["streams"])), row["swept_at"]) if row else None
 
 
-def put_checkpoint(tx: Tx, company: str, flow: str, fetch: str, value: str | None, listed_run: int, at: str) -> None:
-    """Commit how far a fetch got, in the transaction that makes its records durable."""
-    tx.run(
-        "checkpoint_put",
-        {"company": company, "flow": flow, "fetch": fetch, "checkpoint": value, "listed_run": listed_run, "at": at},
-    )
+def put_checkpoint(tx: Tx, company: str, flow: str, fetch: str, value: Checkpoint) -> None:
+    """Commit how far a fetch was read, once everything that it listed is durable."""
+    kept = {"watermark": value.watermark, "streams": json.dumps(sorted(value.streams)), "swept_at": value.swept_at}
+    tx.run("checkpoint_put", {"company": company, "flow": flow, "fetch": fetch, **kept})
 
 
 def raise_alert(tx: Tx, company: str, alert: Alert, at: str) -> None:
@@ -167,6 +177,26 @@ def sooner(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
     """Bring a stream's next read forward."""
     tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
     tx.run("schedule_sooner", {"company": company, "flow": flow, "stream": stream, "at": at})
+
+
+def reading(tx: Tx, company: str, flow: str, streams: Iterable[str], at: str) -> None:
+    """Remember that these streams are read now, whatever comes of it; one that has no schedule yet is due anyway."""
+    for stream in streams:
+        tx.run("schedule_read", {"company": company, "flow": flow, "stream": stream, "at": at})
+
+
+def visited(tx: Tx, company: str, flow: str, longest_s: Mapping[str, int], now: datetime) -> bool:
+    """Make those streams due that were last read longer ago than this; whether there are any."""
+    read_at = {row["stream"]: row["read_at"] for row in tx.rows("schedule_of", {"company": company, "flow": flow})}
+    # A time ahead of the clock is of a clock that was ahead.
+    late = [
+        stream
+        for stream, seconds in longest_s.items()
+        if not iso(now - timedelta(seconds=seconds)) < read_at.get(stream, "") <= iso(now)
+    ]
+    for stream in late:
+        sooner(tx, company, flow, stream, iso(now))
+    return bool(late)
 
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:

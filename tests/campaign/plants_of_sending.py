@@ -335,12 +335,13 @@ def cursor_before_the_page(patch: pytest.MonkeyPatch) -> None:
     def pages(self: Any, stream: Any, _checkpoint: str | None, sources: Any) -> Iterator[Any]:
         name = f"planted:{stream.stream.fetch.identity}"
         with self.world.store.read() as tx:
-            start, _ = work.checkpoint(tx, COMPANY, "", name)
+            kept = work.checkpoint(tx, COMPANY, "", name)
+            start = kept.watermark if kept else None
         for page, checkpoint in original(self, stream, start if start != "end" else None, sources):
             if start == "end":
                 return
             with self.world.store.write() as tx:
-                work.put_checkpoint(tx, COMPANY, "", name, checkpoint or "end", 0, self.world.at())
+                work.put_checkpoint(tx, COMPANY, "", name, work.Checkpoint(checkpoint or "end", frozenset(), ""))
             yield page, checkpoint
 
     original = runner.Runner._pages

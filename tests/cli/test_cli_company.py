@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from engine.store import companies, journal
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, shelf, unmapped
+from tests.reference import ROOT
 
 IDENTITY = {"company_name": "Acme Books", "file_id": "{F}", "path": "C:\\acme.qbw", "country": "US"}
 
@@ -72,6 +74,89 @@ def test_changed_setting_wakes_what_depends_on_it(cli: Cli) -> None:
     assert ran.err == "2 records will be looked at anew in the next run\n"
     with shelf(cli) as desk:
         assert desk.states() == {"waits": "pending", "off": "pending", "inactive": "skipped", "done": "closed"}
+
+
+@pytest.fixture
+def scoped(tmp_path: Path) -> str:
+    """The flow, which asks how cards are posted for each currency."""
+    path = tmp_path / "scoped.yaml"
+    text = (ROOT / "flows" / f"{FLOW}.yaml").read_text(encoding="utf-8")
+    assert "setting('card_posts_as')" in text
+    path.write_text(text.replace("setting('card_posts_as')", "setting('card_posts_as', currency)"), encoding="utf-8")
+    return str(path)
+
+
+def test_set_and_unset_for_a_scope(cli: Cli, scoped: str) -> None:
+    cli.ok("company", "add", "main")
+    for value, *scope in (("credit_card", "--for", "USD"), ("journal_entry", "--for", "EUR"), ("journal_entry",)):
+        ran = cli.ok("company", "set", scoped, f"card_posts_as={value}", *scope)
+        shown = f"[{scope[1]}]" if scope else ""
+        assert ran.out == f"{FLOW}: card_posts_as{shown} = {value}\n"
+    listed = cli.ok("company", "show", FLOW, "--format", "json").json()["settings"]
+    assert [(s["for"], s["value"], s["default"]) for s in listed if s["name"] == "card_posts_as"] == [
+        ("", "journal_entry", False), ("EUR", "journal_entry", False), ("USD", "credit_card", False),
+    ]  # fmt: skip
+    lines = [line.split()[1:4] for line in cli.ok("company", "show", FLOW).out.splitlines() if "card_posts_as" in line]
+    assert lines == [
+        ["card_posts_as", "journal_entry", "set"],
+        ["card_posts_as[EUR]", "journal_entry", "set"],
+        ["card_posts_as[USD]", "credit_card", "set"],
+    ]
+    assert cli.ok("company", "unset", FLOW, "card_posts_as", "--for", "USD").out == (
+        f"{FLOW}: card_posts_as[USD] = journal_entry\n"
+    )
+    cli.ok("company", "unset", FLOW, "card_posts_as")
+    assert cli.ok("company", "unset", FLOW, "card_posts_as", "--for", "EUR").out == (
+        f"{FLOW}: card_posts_as[EUR] = credit_card (default)\n"
+    )
+    with shelf(cli) as desk:
+        assert companies.settings(desk.tx, "main", FLOW) == {}
+        details = [json.loads(detail) for event, _, detail in desk.events() if event == "setting"]
+    assert details == [
+        {"setting": "card_posts_as[USD]", "value": "credit_card"},
+        {"setting": "card_posts_as[EUR]", "value": "journal_entry"},
+        {"setting": "card_posts_as", "value": "journal_entry"},
+        {"setting": "card_posts_as[USD]", "value": None},
+        {"setting": "card_posts_as", "value": None},
+        {"setting": "card_posts_as[EUR]", "value": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pair", "scope", "message"),
+    [
+        (
+            "bank_account=x",
+            "P1",
+            "setting `bank_account`: the flow asks for it in general only\n  hint: leave --for away\n",
+        ),
+        ("card_posts_as=x", "P1", "setting `card_posts_as`: `x` is none of its values\n"),
+        ("card_posts_as=credit_card", "a\x07b", "Invalid value for '--for': is too long or holds control characters\n"),
+        (
+            "card_posts_as=credit_card",
+            "x" * 201,
+            "Invalid value for '--for': is too long or holds control characters\n",
+        ),
+    ],
+)
+def test_scopes_that_do_not_fit(cli: Cli, scoped: str, pair: str, scope: str, message: str) -> None:
+    cli.ok("company", "add", "main")
+    ran = cli("company", "set", scoped, pair, "--for", scope)
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+    with shelf(cli) as desk:
+        assert companies.settings(desk.tx, "main", FLOW) == {}
+
+
+def test_a_changed_setting_for_a_scope_wakes_what_depends_on_it(cli: Cli, scoped: str) -> None:
+    path = Path(scoped)
+    text = path.read_text(encoding="utf-8").replace("setting('create_vendors')", "setting( 'create_vendors' , id)")
+    path.write_text(text, encoding="utf-8")
+    with shelf(cli) as desk:
+        desk.record("off", "skipped", Reason("not_selected", "creating vendors is switched off"), stream="vendors")
+    assert cli.ok("company", "set", scoped, "create_vendors=true", "--for", "off").err == (
+        "1 record will be looked at anew in the next run\n"
+    )
 
 
 def test_confirm_and_release(cli: Cli) -> None:

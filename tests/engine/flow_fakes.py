@@ -66,7 +66,7 @@ SOURCE = ConnectorSpec(
             ),
             webhooks=("bills.approved", "bills.paid"),
         ),
-        StreamSpec("vendors", "vendors", "id", VENDOR),
+        StreamSpec("vendors", "vendors", "id", VENDOR, changes="since"),
     ),
     marks=(
         MarkSpec("BILL_SYNC", "a bill was posted", ("bills",)),

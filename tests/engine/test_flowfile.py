@@ -70,7 +70,8 @@ def test_stream_with_a_short_condition() -> None:
     stream = flow.stream("vendors") if flow else None
     assert stream is not None
     assert stream.select == (Select(Expr("is_active", at(28, 13)), "not selected: is_active"),)
-    assert stream.trigger == Trigger(21600, ("vendors.updated",))
+    assert stream.trigger == Trigger(21600, ("vendors.updated",), 300)
+    assert stream.fetch == Fetch("ramp", "vendors", {}, at(25, 5), 86400)
     assert stream.adopt == Adopt(Expr("find('vendor', id, name)", at(29, 12)))
     assert stream.provide == Provide("vendor", Expr("id", at(32, 36)), at(32, 5))
     assert (stream.after, stream.when, stream.phase, stream.mark_synced) == ((), None, "post", None)

@@ -188,6 +188,24 @@ def test_a_look_keeps_how_everything_stands_then(case: Path, program: FlowProgra
     assert looks[1] == (case / "expected" / "outcome.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("given", "request_"),
+    [
+        ("card_posts_as: journal_entry, 'card_posts_as[USD]': credit_card", "CreditCardChargeAddRq"),
+        ("'card_posts_as[USD]': journal_entry", "JournalEntryAddRq"),
+        ("'card_posts_as[EUR]': journal_entry", "CreditCardChargeAddRq"),
+    ],
+)
+def test_a_case_may_set_for_a_scope(case: Path, tmp_path: Path, given: str, request_: str) -> None:
+    flow = tmp_path / f"{FLOW}.yaml"
+    text = (ROOT / "flows" / f"{FLOW}.yaml").read_text(encoding="utf-8")
+    flow.write_text(text.replace("setting('card_posts_as')", "setting('card_posts_as', currency)"), encoding="utf-8")
+    spoil(case / "case.yaml", "seed: 1\n", f"seed: 1\nsettings: {{{given}}}\n")
+    assert check(case, common.program(str(flow)), update=True).problems == ()
+    sent = "".join(path.read_text(encoding="utf-8") for path in (case / "expected").glob("*Rq.xml"))
+    assert [name for name in ("CreditCardChargeAddRq", "JournalEntryAddRq") if f"<{name} " in sent] == [request_]
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +247,12 @@ def test_a_look_keeps_how_everything_stands_then(case: Path, program: FlowProgra
             "  - cycle",
             "  - set: {create_vendor: false}",
             "5:11: there is no setting `create_vendor`",
+            "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency",
+        ),
+        (
+            "  - cycle",
+            "  - set: {'create_vendor[P1]': false}",
+            "5:12: there is no setting `create_vendor`",
             "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency",
         ),
         (

@@ -9,7 +9,7 @@ import pytest
 from engine.contract import ListObject
 from engine.lookups import Found, Resolver
 from engine.store import lists, records
-from engine.store.base import Tx
+from engine.store.base import Tx, statements
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, FLOW, YAML, Bench, flow
@@ -141,6 +141,55 @@ def test_a_mapping_of_another_lookup_flow_or_company_is_none(tx: Tx) -> None:
     lists.put_mapping(tx, COMPANY, lists.Mapping("other", "account", "k-1", "Rent"), "ann", AT)
     lists.put_mapping(tx, "zeta", lists.Mapping(FLOW, "account", "k-1", "Rent"), "ann", AT)
     assert found(resolver(tx).resolve("account", "k-1", None, None)) is None
+
+
+# --- what is linked already
+
+
+def test_an_object_is_linked_when_any_row_points_at_it(tx: Tx) -> None:
+    asking = resolver(tx)
+    assert not asking.linked("account", "A-RENT")
+    person(tx, "account", "k-1", "Rent", "A-RENT")
+    lists.put_mapping(tx, COMPANY, lists.Mapping(FLOW, "vendor", "v-1", "x", "V-9", "", "created"), "flowctl", AT)
+    lists.put_mapping(tx, COMPANY, lists.Mapping(FLOW, "vendor", "v-2", "x", "V-8", "", "adopted"), "flowctl", AT)
+    lists.put_mapping(tx, COMPANY, lists.Mapping("other", "account", "k-1", "AP", "A-AP"), "ann", AT)
+    lists.put_mapping(tx, "zeta", lists.Mapping(FLOW, "account", "k-1", "AP", "A-AP"), "ann", AT)
+    assert [asking.linked("account", name) for name in ("A-RENT", "A-AP", "V-9", "rent", "")] == [True, *[False] * 4]
+    assert [asking.linked("vendor", name) for name in ("V-9", "V-8", "A-RENT")] == [True, True, False]
+    lists.drop_mapping(tx, COMPANY, FLOW, "account", "k-1")
+    assert not asking.linked("account", "A-RENT")
+
+
+@pytest.mark.parametrize("named", ["Rent", "rENT", "A-RENT"])
+def test_a_row_from_before_the_list_was_read_links_by_what_it_names(tx: Tx, named: str) -> None:
+    asking = resolver(tx)
+    assert not asking.linked("account", "A-RENT")
+    person(tx, "account", "k-1", named)
+    asking.at(tx)
+    assert [asking.linked("account", name) for name in ("A-RENT", "A-AP", "A-GONE")] == [True, False, False]
+    person(tx, "account", "k-1", "Accounts Payable")
+    asking.at(tx)
+    assert [asking.linked("account", name) for name in ("A-RENT", "A-AP")] == [False, True]
+
+
+def test_a_row_whose_object_is_known_links_nothing_by_its_name(tx: Tx) -> None:
+    person(tx, "account", "k-1", "Rent", "A-AP")
+    assert not resolver(tx).linked("account", "A-RENT")
+
+
+def test_links_are_found_by_index(bench: Bench) -> None:
+    connection = bench.world.store.connection  # type: ignore[attr-defined]  # the backend's own
+    scope = {"company": COMPANY, "flow": FLOW, "lookup": "vendor", "list_id": "V-1", "source_key": "k"}
+    plans = {
+        name: next(row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", scope))
+        for name in ("mapping_exists_to", "mappings_to", "mappings_unresolved")
+    }
+    by_target = "INDEX mappings_by_target (company=? AND flow=? AND lookup=? AND list_id=?)"
+    assert plans == {
+        "mapping_exists_to": f"SEARCH mappings USING COVERING {by_target}",
+        "mappings_to": f"SEARCH mappings USING {by_target}",
+        "mappings_unresolved": "SEARCH mappings USING INDEX mappings_unresolved (company=? AND flow=? AND lookup=?)",
+    }
 
 
 # --- what is missing

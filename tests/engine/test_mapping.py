@@ -43,8 +43,13 @@ class World:
         self.asked.append(("find", name, key, label, number))
         return ACME if key == "v-1" else None
 
-    def setting(self, name: str) -> str | int | bool | None:
+    def setting(self, name: str, scope: str | None = None) -> str | int | bool | None:
+        self.asked.append(("setting", name, scope))
         return "USD" if name == "home_currency" else True
+
+    def linked(self, name: str, list_id: str | None) -> bool:
+        self.asked.append(("linked", name, list_id))
+        return list_id == ACME["list_id"]
 
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
         return {"TxnID": "1A-1"} if key == "bill-1" else None
@@ -288,6 +293,42 @@ def test_lookups_hand_on_what_they_are_given_as_text() -> None:
         ("lookup_if", "vendor", None, None, None),
         ("find", "vendor", "5", "X", None),
     ]
+
+
+def test_settings_and_links_are_asked_for_with_text() -> None:
+    world = World()
+    data = {"policy": "P1", "no": 7, "list_id": ACME["list_id"]}
+    assert value("setting('home_currency')", data, world) == "USD"
+    assert value("[setting('create', policy), setting('create', no), setting('create', nothing)]", data, world) == [
+        True, True, True,
+    ]  # fmt: skip
+    assert (
+        value("linked('vendor', list_id) && !linked('vendor', nothing) && !linked('vendor', no)", data, world) is True
+    )
+    assert world.asked == [
+        ("setting", "home_currency", None),
+        ("setting", "create", "P1"),
+        ("setting", "create", "7"),
+        ("setting", "create", None),
+        ("linked", "vendor", ACME["list_id"]),
+        ("linked", "vendor", None),
+        ("linked", "vendor", "7"),
+    ]
+
+
+def test_a_scope_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        value("setting('create', scope)", {"scope": ["P1"]})
+    assert str(caught.value) == (
+        "`setting('create', scope)`: setting(): a text or a whole number was expected, but this is a list"
+    )
+
+
+def test_a_setting_for_each_line_is_asked_for_at_each_line() -> None:
+    world = World()
+    assert value("lines[].{a: setting('create', p), b: setting('create', root().p)}", {"lines": [{"p": "1"}, {"p": "2"}]},
+                 World({"p": "0"}, world.asked)) == [{"a": True, "b": True}] * 2  # fmt: skip
+    assert {scope for _, _, scope in world.asked} == {"0", "1", "2"}
 
 
 def test_root_is_the_whole_record_even_in_a_define_that_a_projection_calls() -> None:

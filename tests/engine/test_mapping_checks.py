@@ -253,6 +253,8 @@ def test_what_the_declared_fields_rule_out_is_found(text: str, problem: str) -> 
         ("last(replace(limit(id, `9`), '-', ''), `11`)", ResultType("text", nullable=False, max_length=9)),
         ("setting('create')", ResultType("boolean", nullable=False)),
         ("setting('days')", ResultType("integer", nullable=False)),
+        ("setting('days', memo)", ResultType("integer", nullable=False)),
+        ("linked('vendor', memo)", ResultType("boolean", nullable=False)),
         ("lookup('vendor', id).list_id", ResultType("id", nullable=False)),
         ("find('vendor', id).list_id", ResultType("id")),
         ("lookup('account', id).anything", ResultType("any")),

@@ -225,6 +225,9 @@ def test_each_entry_of_a_map_is_named_in_its_own_errors() -> None:
         ("limit(@)", "`limit` cannot be called so"),
         ("e(a, b)", "`e` takes one argument"),
         ("setting(x)", "setting() takes the name of a setting as its first argument"),
+        ("setting('s', x, y)", "`setting` cannot be called so"),
+        ("linked('nope', x)", "linked() takes the name of a lookup as its first argument"),
+        ("linked('vendor')", "`linked` cannot be called so"),
         ("lookup('nope', x)", "lookup() takes the name of a lookup as its first argument"),
         ("lookup('vendor')", "`lookup` cannot be called so"),
         ("posted('bills')", "`posted` cannot be called so"),
@@ -232,7 +235,7 @@ def test_each_entry_of_a_map_is_named_in_its_own_errors() -> None:
     ],
 )
 def test_a_define_that_was_never_checked_is_refused(body: str, message: str) -> None:
-    scope = Scope(lookups=frozenset({"vendor"}), streams=frozenset({"bills"}), define={"d": expr(body), "e": expr("x")})
+    scope = Scope({"s": "text"}, frozenset({"vendor"}), frozenset({"bills"}), {"d": expr(body), "e": expr("x")})
     with pytest.raises(ExpressionError) as caught:
         compile_expression(expr("d(@)"), scope)
     assert str(caught.value) == f"`d(@)`: {message}"

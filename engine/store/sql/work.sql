@@ -14,10 +14,13 @@ SELECT * FROM runs WHERE company = :company AND (:flow = '' OR flow = :flow) ORD
 SELECT * FROM checkpoints WHERE company = :company AND flow = :flow AND fetch = :fetch;
 
 -- name: checkpoint_put
-INSERT INTO checkpoints (company, flow, fetch, checkpoint, listed_run, updated_at)
-VALUES (:company, :flow, :fetch, :checkpoint, :listed_run, :at)
+INSERT INTO checkpoints (company, flow, fetch, watermark, streams, swept_at)
+VALUES (:company, :flow, :fetch, :watermark, :streams, :swept_at)
 ON CONFLICT (company, flow, fetch) DO UPDATE
-SET checkpoint = excluded.checkpoint, listed_run = excluded.listed_run, updated_at = excluded.updated_at;
+SET watermark = excluded.watermark, streams = excluded.streams, swept_at = excluded.swept_at;
+
+-- name: checkpoints_forget
+DELETE FROM checkpoints WHERE company = :company AND substr(fetch, 1, length(:connection) + 1) = :connection || '/';
 
 -- name: session_insert
 INSERT INTO sessions (ticket_hash, company, state, opened_at, seen_at) VALUES (:ticket_hash, :company, :state, :at, :at);
@@ -62,6 +65,12 @@ VALUES (:company, :connection, :event_id, :type, :object_id, :at) ON CONFLICT (c
 -- name: schedule_create
 INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
 ON CONFLICT (company, flow, stream) DO NOTHING;
+
+-- name: schedule_read
+UPDATE schedule SET read_at = :at WHERE company = :company AND flow = :flow AND stream = :stream;
+
+-- name: schedule_of
+SELECT * FROM schedule WHERE company = :company AND flow = :flow ORDER BY stream;
 
 -- name: schedule_put
 UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream;

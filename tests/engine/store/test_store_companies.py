@@ -6,7 +6,7 @@ import pytest
 
 from engine.contract import Binding, Login
 from engine.errors import UnknownName
-from engine.store import companies
+from engine.store import companies, work
 from engine.store.base import Store, Tx
 from engine.store.sqlite import SqliteStore
 from engine.vault import SealBroken, Vault
@@ -43,6 +43,43 @@ def test_settings_keep_their_types(store: Store) -> None:
         companies.drop_setting(tx, COMPANY, "flow", "b")
         assert companies.settings(tx, COMPANY, "flow") == {"a": True, "c": "7", "d": "y"}
         assert companies.settings(tx, COMPANY, "other") == {}
+
+
+def test_a_setting_for_a_scope_stands_beside_the_general_one(store: Store) -> None:
+    with store.write() as tx:
+        companies.add(tx, COMPANY, "Acme", AT)
+        companies.put_setting(tx, COMPANY, "flow", "a", "all")
+        companies.put_setting(tx, COMPANY, "flow", "a", "one", "P]1[")
+        companies.put_setting(tx, COMPANY, "flow", "b", True, "P2")
+        assert companies.settings(tx, COMPANY, "flow") == {"a": "all", "a[P]1[]": "one", "b[P2]": True}
+        companies.drop_setting(tx, COMPANY, "flow", "a", "P2")
+        companies.drop_setting(tx, COMPANY, "flow", "b")
+        companies.drop_setting(tx, COMPANY, "flow", "a", "P]1[")
+        assert companies.settings(tx, COMPANY, "flow") == {"a": "all", "b[P2]": True}
+
+
+@pytest.mark.parametrize(("name", "scope", "key"), [("a", "", "a"), ("a", "P1", "a[P1]"), ("a", "P]1[", "a[P]1[]")])
+def test_the_key_of_a_setting(name: str, scope: str, key: str) -> None:
+    assert companies.setting_key(name, scope) == key
+    assert companies.setting_of(key) == (name, scope)
+
+
+@pytest.mark.parametrize("key", ["a[", "a[]", "a[x", "a]", ""])
+def test_what_is_no_key_is_a_name(key: str) -> None:
+    assert companies.setting_of(key) == (key, "")
+
+
+def test_a_new_connection_is_read_from_the_start(store: Store) -> None:
+    with store.write() as tx:
+        connect(tx, connection="shop")
+        kept = work.Checkpoint("mark", frozenset({"bills"}), AT)
+        fetches = ("shop/bills?", "shop/vendors?a=b", "shops/bills?", "shop_/bills?")
+        for fetch in fetches:
+            work.put_checkpoint(tx, COMPANY, "flow", fetch, kept)
+            work.put_checkpoint(tx, "zeta", "flow", fetch, kept)
+        connect(tx, connection="shop", region="us")
+        assert [work.checkpoint(tx, COMPANY, "flow", fetch) for fetch in fetches] == [None, None, kept, kept]
+        assert work.checkpoint(tx, "zeta", "flow", "shop/bills?") == kept
 
 
 @pytest.mark.parametrize("what", ["setting", "connection"])

@@ -14,6 +14,7 @@ from engine.contract import Event
 from engine.store import work
 from engine.store.base import Store, statements, take_number
 from engine.store.sqlite import SqliteStore
+from engine.store.work import Checkpoint
 from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED
 
 NOW = from_iso(AT)
@@ -54,12 +55,12 @@ def test_a_run_from_beginning_to_end(store: Store) -> None:
 
 def test_checkpoints(store: Store) -> None:
     with store.write() as tx:
-        assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?") == (None, 0)
-        work.put_checkpoint(tx, COMPANY, "flow", "shop/bills?", "page-2", 0, AT)
-        assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?") == ("page-2", 0)
-        work.put_checkpoint(tx, COMPANY, "flow", "shop/bills?", None, 7, LATER)
-        assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?") == (None, 7)
-        assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?ready=True") == (None, 0)
+        assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?") is None
+        for kept in (Checkpoint("mark-1", frozenset({"b", "a"}), AT), Checkpoint("mark-2", frozenset({"a"}), LATER)):
+            work.put_checkpoint(tx, COMPANY, "flow", "shop/bills?", kept)
+            assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?") == kept
+        assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?ready=True") is None
+        assert work.checkpoint(tx, COMPANY, "other", "shop/bills?") is None
 
 
 def test_an_alert_is_open_once_and_counted(store: Store) -> None:
@@ -119,6 +120,26 @@ def test_the_schedule(store: Store) -> None:
         assert work.due_streams(tx, COMPANY, "flow", names, AT, "2026-04-11T14:00:00.000000Z") == ()
         # A clock that was ahead put it off.
         assert work.due_streams(tx, COMPANY, "flow", names, AT, "2026-03-02T20:00:00.000000Z") == ("b",)
+
+
+def test_a_visit_makes_due_what_was_read_too_long_ago(store: Store) -> None:
+    def visited(at: str, *streams: str) -> tuple[bool, tuple[str, ...]]:
+        with store.write() as tx:
+            for stream in ("a", "b"):
+                work.due_streams(tx, COMPANY, "flow", (stream,), AT)
+                work.schedule(tx, COMPANY, "flow", stream, "2026-03-09T14:00:00.000000Z")
+            made = work.visited(tx, COMPANY, "flow", dict.fromkeys(streams, 300), from_iso(at))
+            return made, work.due_streams(tx, COMPANY, "flow", ("a", "b"), at)
+
+    assert visited(AT, "a") == (True, ("a",))  # it was never read
+    with store.write() as tx:
+        work.reading(tx, COMPANY, "flow", ("a", "c"), AT)
+        work.reading(tx, COMPANY, "other", ("b",), AT)
+    assert visited("2026-03-02T14:04:59.999999Z", "a") == (False, ())
+    assert visited("2026-03-02T14:05:00.000000Z", "a") == (True, ("a",))
+    assert visited("2026-03-02T14:01:00.000000Z", "a", "b") == (True, ("b",))
+    assert visited("2026-03-02T14:01:00.000000Z") == (False, ())
+    assert visited("2026-03-02T13:59:59.999999Z", "a") == (True, ("a",))  # the clock was ahead when it was read
 
 
 def test_one_open_session_a_company(store: Store) -> None:
