@@ -217,6 +217,7 @@ class BillSimulator:
             # ASSUMED: what the gateway says when it has too much to do.
             raise gateway(429, "Too Many Requests")
         elif fault.name == "server_error":
+            # ASSUMED: the code; it means nothing that a caller could act on.
             raise ApiError(500, "BDC_1001", "An internal error has occurred.")
         elif fault.name == "gateway_error":
             raise gateway(503, "Service Unavailable")

@@ -76,7 +76,7 @@ def show(world: World, payment: Payment) -> JsonObject:
             # ASSUMED: the one bill of a payment is named here as well.
             "billId": payment.parts[0].bill_id if is_lone else None,
             "billPayments": []
-            if is_lone and options.lone_bill_id
+            if options.lone_bill_id and is_lone and not payment.parts[0].credits
             else [_show_part(world, part) for part in payment.parts],
             "description": payment.description,
             "processDate": payment.processed_on.isoformat(),

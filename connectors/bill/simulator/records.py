@@ -282,7 +282,8 @@ class Options:
     partial: Literal["PARTIALLY_PAID", "PARTIAL"] = "PARTIALLY_PAID"
     # ASSUMED: the amount of a bill payment is the money alone, or what the bill is covered by, credits included.
     part_amounts: Literal["net", "gross"] = "net"
-    # ASSUMED: a payment of one bill has its list of bills too; an older shape has `billId` alone.
+    # ASSUMED: a payment of one bill has its list of bills too; an older shape has `billId` alone,
+    # unless there are credits, which it could not show.
     lone_bill_id: bool = False
     # ASSUMED: approval, and a payment, are changes of the bill.
     approval_touches: bool = True

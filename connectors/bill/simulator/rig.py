@@ -49,7 +49,7 @@ _ON_THE_WAY: Mapping[str, float] = {
 # What no source establishes, each with its usual chance in one organization.
 _SWITCHES: Mapping[str, float] = {
     "approval_unseen": 0.3, "payment_unseen": 0.3, "gross_parts": 0.5, "lone_bill_id": 0.3, "empty_pages": 0.3,
-    "trailing_page": 0.3, "other_partial": 0.5, "java_numbers": 0.3, "one_session": 0.3,
+    "trailing_page": 0.3, "other_partial": 0.5, "java_numbers": 0.3, "one_session": 0.3, "offset_cursor": 0.3,
 }  # fmt: skip
 # What keeps a bill from being posted, or brings more than bills.
 _LOSES = frozenset(
@@ -217,10 +217,6 @@ class BillRig:
         """Some bill that fits."""
         return _some(self.chance, [bill for bill in self._simulator.world.bills.values() if fits(bill)])
 
-    def open_bill(self) -> Bill | None:
-        """A bill that can be paid: in the books or on the way there, and nothing covers it."""
-        return self.bill(self.is_open)
-
     def is_open(self, bill: Bill) -> bool:
         """Whether a bill is approved, kept, and not covered by anything."""
         return is_due_bill(bill) and not self._simulator.world.parts_of(bill.id)
@@ -253,13 +249,13 @@ def _pay(rig: BillRig, amounts: Mapping[str, Decimal], used: Mapping[str, Mappin
 
 
 def _pay_one(rig: BillRig) -> str:
-    bill = rig.open_bill()
+    bill = rig.bill(rig.is_open)
     return _pay(rig, {bill.id: bill.amount}) if bill else ""
 
 
 def _pay_several(rig: BillRig) -> str:
     """One payment of all open bills of a vendor."""
-    bill = rig.open_bill()
+    bill = rig.bill(rig.is_open)
     if bill is None:
         return ""
     world = rig.sandbox.simulator.world
@@ -506,6 +502,7 @@ def _options(chance: random.Random, without: frozenset[str], focus: frozenset[st
         partial="PARTIAL" if thrown["other_partial"] else "PARTIALLY_PAID",
         numbers="java" if thrown["java_numbers"] else "float",
         one_session=thrown["one_session"],
+        cursor="offset" if thrown["offset_cursor"] else "keyset",
     )
 
 

@@ -118,7 +118,8 @@ class Api:
 
     def pages(self, path: str, /, **query: object) -> list[list[str]]:
         """The ids of every page, until no cursor leads on."""
-        found, cursor = [], {}
+        found: list[list[str]] = []
+        cursor: dict[str, str] = {}
         while True:
             page = self.get(path, **query, **cursor)
             found.append([row["id"] for row in page["results"]])

@@ -15,10 +15,10 @@ from tests.connectors.bill.simulator_kit import Api, api, bill, clock_of, decode
 
 
 def bills(client: Api, count: int) -> list[str]:
-    """So many bills, a minute apart, with the oldest first."""
+    """So many bills, a second apart, with the oldest first."""
     made = []
     for _ in range(count):
-        clock_of(client.simulator).advance("+1m")
+        clock_of(client.simulator).advance("+1s")
         made.append(bill(client.simulator))
     return made
 
@@ -41,8 +41,8 @@ def test_validation_may_have_a_code() -> None:
 
 def test_twenty_on_a_page_unless_told_otherwise() -> None:
     client = api()
-    made = bills(client, 21)
-    assert client.pages("/bills", **UP) == [made[:20], made[20:]]
+    made = bills(client, 63)
+    assert client.pages("/bills", **UP) == [made[:20], made[20:40], made[40:60], made[60:]]
     assert client.pages("/bills", max=100, **UP) == [made]
     assert client.pages("/bills", max=1, **UP) == [[one] for one in made]
 

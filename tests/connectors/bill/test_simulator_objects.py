@@ -338,6 +338,9 @@ def test_two_shapes_of_a_payment_of_one_bill(lone: bool) -> None:
     shown = client.get(f"/payments/{made.id}")
     assert shown["billId"] == one
     assert ("billPayments" in shown) is not lone
+    credit = build.add_credit(client.simulator.world, client.simulator.world.bills[one].vendor_id, [line("40")])
+    netted = build.pay(client.simulator.world, {one: Decimal(1)}, {one: {credit.id: Decimal(2)}})
+    assert "billPayments" in client.get(f"/payments/{netted.id}")
 
 
 def test_a_payment_is_recorded() -> None:
@@ -398,15 +401,15 @@ def test_a_credit_comes_free_when_its_payment_is_voided() -> None:
         row = client.get("/vendor-credits")["results"][0]
         return row["status"], row["appliedAmount"]
 
-    assert applied() == ("NOT_APPLIED", 0)
+    assert applied() == ("NOT_APPLIED", Decimal(0))
     made = build.pay(world, {one: Decimal(60)}, {one: {credit.id: Decimal(40)}}, status="SCHEDULED")
-    assert applied() == ("IN_PROCESS", 40)
+    assert applied() == ("IN_PROCESS", Decimal(40))
     build.set_payment(world, made.id, "PAID")
-    assert applied() == ("FULLY_APPLIED", 40)
+    assert applied() == ("FULLY_APPLIED", Decimal(40))
     clock_of(client.simulator).advance("+1m")
     before = client.get("/vendor-credits")["results"][0]["updatedTime"]
     build.set_payment(world, made.id, "VOID")
-    assert applied() == ("NOT_APPLIED", 0)
+    assert applied() == ("NOT_APPLIED", Decimal(0))
     assert client.get("/vendor-credits")["results"][0]["updatedTime"] > before
 
 

@@ -57,6 +57,14 @@ def test_same_seed_same_years() -> None:
     assert shown(4) != first
 
 
+def test_deeds_have_their_rate() -> None:
+    made = rig(without=["gap"], often={"plain": 1.0})
+    made.deeds = {"edit_memo": 0.3}
+    assert 40 < len(years(made, 200)) < 80
+    made.deeds = {"edit_memo": 0.0}
+    assert years(made) == []
+
+
 def test_every_deed_can_happen() -> None:
     assert set(_DEEDS) == set(_DOINGS)
     happened: Counter[str] = Counter()
@@ -84,7 +92,7 @@ def test_wanted_says_what_is_due_and_every_amount_that_was_shown() -> None:
     made = rig(5, without=[*_DEEDS, *_FAULTS], often={"plain": 1.0})
     [bill] = made.sandbox.simulator.world.bills.values()
     [one] = [item for item in made.wanted() if item.stream == "bills"]
-    assert (one.id, one.phase, one.standing, one.amounts) == (bill.id, "post", "due", {bill.amount})
+    assert (one.id, one.phase, one.standing, one.amounts) == (bill.id, "post", "due", frozenset({bill.amount}))
     assert [(item.stream, item.standing) for item in made.wanted() if item.stream != "bills"] == [("vendors", "off")]
     assert _DOINGS["edit_amount"](made) == bill.id
     made.look()
@@ -155,6 +163,7 @@ def test_every_switch_is_thrown_in_some_organization() -> None:
         thrown["other_partial"] += options.partial == "PARTIAL"
         thrown["java_numbers"] += options.numbers == "java"
         thrown["one_session"] += options.one_session
+        thrown["offset_cursor"] += options.cursor == "offset"
     assert {name: 0 < count < 40 for name, count in thrown.items()} == dict.fromkeys(_SWITCHES, True)
 
 
