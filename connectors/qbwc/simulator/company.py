@@ -117,9 +117,22 @@ class CompanyFile:
         payments = (self.books.txns[id_] for id_ in dict.fromkeys(self.index.payers.get(txn_id, ())))
         return [(txn, applied) for txn in payments for applied in txn.applied if applied.txn_id == txn_id]
 
+    def uses_of(self, credit_id: str) -> list[tuple[Txn, Applied, Decimal]]:
+        """The payments that use a vendor credit: for which bill, and how much of it."""
+        payments = (self.books.txns[id_] for id_ in dict.fromkeys(self.index.users.get(credit_id, ())))
+        return [
+            (txn, applied, used)
+            for txn in payments
+            for applied in txn.applied
+            for each, used in applied.credits
+            if each == credit_id
+        ]
+
     def open_amount(self, txn: Txn) -> Decimal:
         """What is still to be paid of a bill, or to be used of a credit."""
-        return txn.amount - sum((a.amount + a.discount for _, a in self.payments_of(txn.txn_id)), ZERO)
+        if txn.kind == "VendorCredit":
+            return txn.amount - sum((used for _, _, used in self.uses_of(txn.txn_id)), ZERO)
+        return txn.amount - sum((a.settled for _, a in self.payments_of(txn.txn_id)), ZERO)
 
     def put_list(self, item: ListObject) -> None:
         """Save a new or changed list object, and rename what is below it."""
@@ -251,6 +264,11 @@ def user_deletes(company: CompanyFile, object_id: str) -> Deleted:
     for payment, _ in company.payments_of(object_id):
         kept = tuple(a for a in payment.applied if a.txn_id != object_id)
         company.put_txn(replace(payment, applied=kept))
+    for payment, _, _ in company.uses_of(object_id):
+        without = (
+            replace(a, credits=tuple(each for each in a.credits if each[0] != object_id)) for a in payment.applied
+        )
+        company.put_txn(replace(company.books.txns[payment.txn_id], applied=tuple(without)))
     return company.delete(object_id)
 
 

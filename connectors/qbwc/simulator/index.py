@@ -28,6 +28,7 @@ class Index:
     names: dict[tuple[str, str], str] = field(default_factory=dict)
     guids: dict[str, list[str]] = field(default_factory=dict)
     payers: dict[str, list[str]] = field(default_factory=dict)
+    users: dict[str, list[str]] = field(default_factory=dict)
     balances: dict[str, Decimal] = field(default_factory=dict)
 
     def add_list(self, item: ListObject) -> None:
@@ -45,6 +46,8 @@ class Index:
             self.balances[list_id] = self.balances.get(list_id, ZERO) + amount
         for applied in txn.applied:
             self.payers.setdefault(applied.txn_id, []).append(txn.txn_id)
+            for credit, _ in applied.credits:
+                self.users.setdefault(credit, []).append(txn.txn_id)
         self._remember(txn.guid, txn.txn_id)
 
     def drop_txn(self, txn: Txn) -> None:
@@ -53,6 +56,8 @@ class Index:
             self.balances[list_id] -= amount
         for applied in txn.applied:
             self.payers[applied.txn_id].remove(txn.txn_id)
+            for credit, _ in applied.credits:
+                self.users[credit].remove(txn.txn_id)
 
     def _remember(self, guid: str, object_id: str) -> None:
         if guid:

@@ -83,12 +83,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a payment pays of another transaction."""
+    """What a payment pays of a bill: money, a discount, and vendor credits, each with what is used of it."""
 
     txn_id: str
     amount: Decimal
     discount: Decimal = ZERO
     discount_account: str = ""
+    credits: tuple[tuple[str, Decimal], ...] = ()
+
+    @property
+    def settled(self) -> Decimal:
+        """What the bill is no longer owed for."""
+        return self.amount + self.discount + sum((used for _, used in self.credits), ZERO)
 
 
 @dataclass(frozen=True, slots=True)

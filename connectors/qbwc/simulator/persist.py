@@ -100,7 +100,13 @@ def _preferences(item: Mapping[str, Any]) -> Preferences:
 
 def _txn(item: Mapping[str, Any]) -> Txn:
     applied = (
-        Applied(a["txn_id"], Decimal(a["amount"]), Decimal(a["discount"]), a["discount_account"])
+        Applied(
+            a["txn_id"],
+            Decimal(a["amount"]),
+            Decimal(a["discount"]),
+            a["discount_account"],
+            tuple((credit, Decimal(used)) for credit, used in a.get("credits", ())),
+        )
         for a in item["applied"]
     )
     return Txn(

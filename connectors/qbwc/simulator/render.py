@@ -228,14 +228,23 @@ def _add_links(ret: etree._Element, company: CompanyFile, txn: Txn, shown: Shown
     if not shown.links:
         return
     for payment, applied in company.payments_of(txn.txn_id):
-        link = etree.SubElement(ret, "LinkedTxn")
-        add_text(link, "TxnID", payment.txn_id)
-        add_text(link, "TxnType", payment.kind)
-        add_text(link, "TxnDate", payment.date.isoformat())
-        if payment.values.get("RefNumber"):
-            add_text(link, "RefNumber", payment.values["RefNumber"])
-        add_text(link, "LinkType", "AMTTYPE")
-        add_text(link, "Amount", format_money(-(applied.amount + applied.discount)))
+        _add_link(ret, payment, -(applied.amount + applied.discount))
+        for credit, used in applied.credits:
+            _add_link(ret, company.books.txns[credit], -used)
+    # ASSUMED: a credit is linked with the bills it was used for, as a bill is with what paid it.
+    for _, applied, used in company.uses_of(txn.txn_id):
+        _add_link(ret, company.books.txns[applied.txn_id], used)
+
+
+def _add_link(ret: etree._Element, other: Txn, amount: Decimal) -> None:
+    link = etree.SubElement(ret, "LinkedTxn")
+    add_text(link, "TxnID", other.txn_id)
+    add_text(link, "TxnType", other.kind)
+    add_text(link, "TxnDate", other.date.isoformat())
+    if other.values.get("RefNumber"):
+        add_text(link, "RefNumber", other.values["RefNumber"])
+    add_text(link, "LinkType", "AMTTYPE")
+    add_text(link, "Amount", format_money(amount))
 
 
 def _add_applied(ret: etree._Element, company: CompanyFile, txn: Txn, shown: Shown) -> None:

@@ -303,4 +303,8 @@ def contents(company: CompanyFile) -> list[str]:
             paid = company.books.txns.get(applied.txn_id)
             what = f"{paid.kind} {paid.values.get('RefNumber', '-')}" if paid else "a deleted bill"
             lines.append(f"    pays {what} {applied.amount}, open {company.open_amount(paid) if paid else '-'}")
+            for credit_id, used in applied.credits:
+                credit = company.books.txns[credit_id]
+                number = credit.values.get("RefNumber", "-")
+                lines.append(f"        with credit {number} {used}, left {company.open_amount(credit)}")
     return lines

@@ -112,7 +112,9 @@ def modify_txn(context: Context, kind: str, body: etree._Element) -> Txn:
 def _touch_bills(company: CompanyFile, payment: Txn) -> None:
     if not company.behaviour.payment_touches_bill:
         return
-    for bill_id in dict.fromkeys(applied.txn_id for applied in payment.applied):
+    paid = [applied.txn_id for applied in payment.applied]
+    used = [credit for applied in payment.applied for credit, _ in applied.credits]
+    for bill_id in dict.fromkeys([*paid, *used]):
         bill = company.books.txns[bill_id]
         edit = company.next_edit(bill.edit_sequence)
         company.put_txn(replace(bill, modified_at=company.clock.now(), edit_sequence=edit))
@@ -125,7 +127,7 @@ def delete_txn(context: Context, kind: str, txn_id: str) -> Deleted:
         raise not_found(txn_id)
     txn = existing_txn(context, txn_id, kind)
     check_open_period(company, txn.date, TXNS[kind].label)
-    if company.payments_of(txn_id):
+    if company.payments_of(txn_id) or company.uses_of(txn_id):
         raise Refused(3160, f'Cannot delete the object specified by the id = "{txn_id}".  A payment is applied to it.')
     return company.delete(txn_id)
 
@@ -216,6 +218,10 @@ def _applied(context: Context, element: etree._Element) -> Applied:
         amount=money_of(context, element.find("PaymentAmount")),
         discount=money_of(context, element.find("DiscountAmount")),
         discount_account="" if account is None else resolve(context, account, "Bill Payment").list_id,
+        credits=tuple(
+            (text_of(context, each.find("CreditTxnID")), money_of(context, each.find("AppliedAmount")))
+            for each in element.findall("SetCredit")
+        ),
     )
 
 
@@ -334,10 +340,32 @@ def _check_payment(company: CompanyFile, draft: Draft, own_id: str) -> None:
         if bill is None or bill.kind != "Bill":
             raise not_found(applied.txn_id)
         check_lock(company, bill.txn_id, related=True)
-        own = (a.amount + a.discount for p, a in company.payments_of(bill.txn_id) if p.txn_id == own_id)
+        own = (a.settled for p, a in company.payments_of(bill.txn_id) if p.txn_id == own_id)
         still_open = company.open_amount(bill) + sum(own, ZERO)
         value = f'The "PaymentAmount" field has an invalid value "{applied.amount}".  QuickBooks error message: '
         if bill.refs["VendorRef"] != draft.refs["PayeeEntityRef"]:
             raise Refused(3210, f"{value}The bill belongs to another vendor.")
-        if applied.amount + applied.discount > still_open:
+        if applied.settled > still_open:
             raise Refused(3210, f"{value}You cannot pay more than the amount due.")
+    _check_credits(company, draft, own_id)
+
+
+def _check_credits(company: CompanyFile, draft: Draft, own_id: str) -> None:
+    """A payment can use only credits of its vendor, and not more than is left of each.
+
+    ASSUMED: the code and the wording.
+    """
+    wanted: dict[str, Decimal] = {}
+    for applied in draft.applied:
+        for credit_id, used in applied.credits:
+            wanted[credit_id] = wanted.get(credit_id, ZERO) + used
+    for credit_id, used in wanted.items():
+        credit = company.books.txns.get(credit_id)
+        if credit is None or credit.kind != "VendorCredit":
+            raise not_found(credit_id)
+        own = (each for p, _, each in company.uses_of(credit_id) if p.txn_id == own_id)
+        value = f'The "AppliedAmount" field has an invalid value "{used}".  QuickBooks error message: '
+        if credit.refs["VendorRef"] != draft.refs["PayeeEntityRef"]:
+            raise Refused(3210, f"{value}The credit belongs to another vendor.")
+        if used > company.open_amount(credit) + sum(own, ZERO):
+            raise Refused(3210, f"{value}You cannot use more than is left of the credit.")

@@ -199,6 +199,56 @@ def test_a_bill_deleted_by_hand_frees_its_payment_and_shows_in_the_deleted_query
     assert f"<TxnDelType>Bill</TxnDelType><TxnID>{added.txn_id}</TxnID>" in answer
 
 
+def credit(amount: str, *, vendor: str = "Acme Supply", ref: str = "VC-1") -> str:
+    return (
+        f"<VendorCreditAddRq><VendorCreditAdd><VendorRef><FullName>{vendor}</FullName></VendorRef>"
+        f"<TxnDate>2026-03-03</TxnDate><RefNumber>{ref}</RefNumber><ExpenseLineAdd><AccountRef>"
+        f"<FullName>Travel:Meals</FullName></AccountRef><Amount>{amount}</Amount></ExpenseLineAdd>"
+        "</VendorCreditAdd></VendorCreditAddRq>"
+    )
+
+
+def pay_with(bill_id: str, amount: str, credit_id: str, used: str, *, vendor: str = "Acme Supply") -> str:
+    set_credit = (
+        f"<SetCredit><CreditTxnID>{credit_id}</CreditTxnID><AppliedAmount>{used}</AppliedAmount></SetCredit>"
+        "</AppliedToTxnAdd>"
+    )
+    return pay(bill_id, amount).replace("</AppliedToTxnAdd>", set_credit).replace("Acme Supply", vendor)
+
+
+def test_a_credit_pays_a_bill_beside_money_and_neither_is_used_twice() -> None:
+    company = seed_company(1)
+    vendor = company.named("Vendor", "Acme Supply")
+    assert vendor is not None
+    ask(company, bill("100.00"), credit("30.00"))
+    bill_txn = next(t for t in company.books.txns.values() if t.kind == "Bill")
+    credit_txn = next(t for t in company.books.txns.values() if t.kind == "VendorCredit")
+
+    refused = ask(company, pay_with(bill_txn.txn_id, "0.00", credit_txn.txn_id, "30.01"))
+    assert "You cannot use more than is left of the credit." in refused
+    refused = ask(company, pay_with(bill_txn.txn_id, "70.01", credit_txn.txn_id, "30.00"))
+    assert "You cannot pay more than the amount due." in refused
+    refused = ask(company, pay_with(bill_txn.txn_id, "1.00", bill_txn.txn_id, "1.00"))
+    assert 'statusCode="3120"' in refused
+
+    answer = ask(company, pay_with(bill_txn.txn_id, "70.00", credit_txn.txn_id, "30.00"))
+    assert 'statusCode="0"' in answer and "<Amount>70.00</Amount>" in answer
+    assert company.open_amount(bill_txn) == company.open_amount(credit_txn) == Decimal(0)
+    assert company.index.balances[vendor.list_id] == Decimal(0)
+    shown = ask(company, "<BillQueryRq><IncludeLinkedTxns>true</IncludeLinkedTxns></BillQueryRq>")
+    assert shown.count("<LinkedTxn>") == 2 and "<TxnType>VendorCredit</TxnType>" in shown
+    assert to_json(from_json(to_json(company))) == to_json(company)
+
+    refused = ask(company, pay_with(bill_txn.txn_id, "0.00", credit_txn.txn_id, "0.01"))
+    assert "You cannot pay more than the amount due." in refused
+    gone = f"<TxnDelRq><TxnDelType>VendorCredit</TxnDelType><TxnID>{credit_txn.txn_id}</TxnID></TxnDelRq>"
+    assert 'statusCode="3160"' in ask(company, gone)
+    check = next(t for t in company.books.txns.values() if t.kind == "BillPaymentCheck")
+    ask(company, f"<TxnVoidRq><TxnVoidType>BillPaymentCheck</TxnVoidType><TxnID>{check.txn_id}</TxnID></TxnVoidRq>")
+    assert company.open_amount(bill_txn) == Decimal("100.00")
+    assert company.open_amount(credit_txn) == Decimal("30.00")
+
+
 def test_renaming_a_parent_renames_its_children() -> None:
     company = seed_company(7)
     travel = company.named("Account", "Travel")
