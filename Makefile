@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FLOW ?= ramp_to_quickbooks
+FLOW ?=
 SCHEDULES ?= 1000
 POINTS ?= 500
 PUBLISH ?=
@@ -19,7 +19,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: $(VENV)/.ready ## Set up, and run a shipped flow end to end against simulated vendors
+demo: $(VENV)/.ready ## Set up, and run the shipped flows (or FLOW=name) end to end against simulated vendors
 	$(BIN)/flowctl demo $(FLOW)
 
 test: $(VENV)/.ready ## Set up, and run the tests and the golden cases
@@ -45,7 +45,7 @@ bench: $(VENV)/.ready ## Measure speed and memory; writes benchmarks/latest.json
 	$(BIN)/python -m benchmarks
 
 campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FLOW=name; the last line is JSON
-	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) --flow $(FLOW)
+	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) $(if $(FLOW),--flow $(FLOW))
 
 crash-points: $(VENV)/.ready ## Strike the real server at system calls (needs strace): make crash-points POINTS=n SEED=s; the last line is JSON
 	@$(BIN)/python -m tests.crash --points $(POINTS) --seed $(SEED) $(if $(PUBLISH),--publish)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli import common, office
 
+if TYPE_CHECKING:
+    from engine.demo import DemoOptions, FlowResult
+    from engine.program import FlowProgram
+
 
 @click.command()
-@click.argument("flow", default="ramp_to_quickbooks")
+@click.argument("flows", nargs=-1, metavar="[FLOW]...")
 @click.option(
     "--seed", default=2026, show_default=True, help="Makes the simulated business; the same seed, the same demo."
 )
@@ -26,44 +33,67 @@ from engine.cli import common, office
     type=click.IntRange(min=0),
     help="Card transactions in the simulated source.",
 )
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the store in this folder.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the store in this folder; of several flows, each in a folder of its own in it.",
+)
 @common.format_option
-def command(flow: str, seed: int, bills: int, transactions: int, keep: Path | None, form: str) -> int:
-    """Run a shipped flow end to end: simulated vendors, the real server, SOAP over HTTP, totals on both sides.
+def command(flows: tuple[str, ...], seed: int, bills: int, transactions: int, keep: Path | None, form: str) -> int:
+    """Run shipped flows end to end: simulated vendors, the real server, SOAP over HTTP, totals on both sides.
 
-    Nothing leaves this machine and no credentials are needed.
+    All of them when none is named. Nothing leaves this machine and no credentials are needed.
 
     Example: flowctl demo ramp_to_quickbooks --bills 100
     """
     from engine import log
-    from engine.demo import COMPANY, DemoOptions, run_demo
+    from engine.demo import DemoOptions
 
     log.configure(verbosity=-2)
-    say = (lambda text: click.echo(text, err=True)) if form == "json" else click.echo
-    program = common.program(flow)
-    with tempfile.TemporaryDirectory(prefix="flowctl-demo-") as folder:
-        home = keep or Path(folder)
-        if keep and (home / "flowctl.db").exists():
-            from engine.errors import UsageError
-
-            raise UsageError(f"{home} holds a store already", hint="give --keep another folder")
-        with office.opened(home, create=True) as world:
-            result = run_demo(world, program, DemoOptions(seed, bills, transactions), say)
+    options = DemoOptions(seed, bills, transactions)
+    programs = [common.program(name) for name in flows or common.flow_names()]
+    results: list[FlowResult] = []
+    for program in programs:
+        home = keep if keep is None or len(programs) == 1 else keep / program.flow.name
+        results.append(_play(program, options, home, form))
     if form == "json":
-        common.echo_json(result.as_json())
+        common.echo_json(results[0].as_json() if len(results) == 1 else [result.as_json() for result in results])
     else:
-        click.echo("")
-        rows = [
-            (result.flow, result.read, result.posted, result.deferred, result.failed, result.skipped, result.marked),
-        ]
-        common.table(rows, ["flow", "read", "posted", "deferred", "failed", "skipped", "marked"])
-        click.echo("")
-        click.echo(f"source total   {result.source_total:>14,}")
-        click.echo(f"journal total  {result.journal_total:>14,}")
-        click.echo(f"target total   {result.target_total:>14,}")
-        agree = "agree to the cent" if result.agrees else "DO NOT AGREE"
-        click.echo(f"{agree}; the second run posted {result.second_run_posted}")
+        _show(results)
+    sys.stdout.flush()
+    return 0 if all(result.agrees and not result.failed for result in results) else 1
+
+
+def _play(program: FlowProgram, options: DemoOptions, keep: Path | None, form: str) -> FlowResult:
+    """Run one flow in a store of its own."""
+    from engine.clock import HurriedClock
+    from engine.demo import COMPANY, run_demo
+    from engine.errors import UsageError
+
+    if keep and (keep / "flowctl.db").exists():
+        raise UsageError(f"{keep} holds a store already", hint="give --keep another folder")
+    say = (lambda text: click.echo(text, err=True)) if form == "json" else click.echo
+    say(f"Flow {program.flow.name}: {program.flow.describe}")
+    with (
+        tempfile.TemporaryDirectory(prefix="flowctl-demo-") as folder,
+        office.opened(keep or Path(folder), create=True) as world,
+    ):
+        result = run_demo(replace(world, clock=HurriedClock()), program, options, say)
+    say("")
     if keep:
         office.say(f"the store is kept in {keep}; see `flowctl status --home {keep} --company {COMPANY}`")
-    sys.stdout.flush()
-    return 0 if result.agrees and not result.failed else 1
+    return result
+
+
+def _show(results: Sequence[FlowResult]) -> None:
+    counts = ("read", "posted", "deferred", "failed", "skipped", "marked")
+    rows = [(result.flow, *(getattr(result, name) for name in counts)) for result in results]
+    common.table(rows, ["flow", *counts])
+    click.echo("")
+    for result in results:
+        click.echo(result.flow)
+        click.echo(f"  source total   {result.source_total:>14,}")
+        click.echo(f"  journal total  {result.journal_total:>14,}")
+        click.echo(f"  target total   {result.target_total:>14,}")
+        agree = "agree to the cent" if result.agrees else "DO NOT AGREE"
+        click.echo(f"  {agree}; the second run posted {result.second_run_posted}")
