@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             failed |= result.failed
             sys.stdout.write(report(result) + "\n")
         return int(failed)
-    summary = campaign(plan, seeds, asked.jobs, terminal())
+    summary = campaign(plan, seeds, asked.jobs, terminal(), 60 * asked.minutes)
     sys.stdout.write(json.dumps(summary.as_json()) + "\n")
     return int(bool(summary.failing))
 
@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first; the next ones follow (1)")
     parser.add_argument("--flow", default="ramp_to_quickbooks", help="a shipped flow (ramp_to_quickbooks)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a processor)")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="end after so long, with the seeds played so far (no end)"
+    )
     parser.add_argument("--without", action="append", default=[], metavar="FAULT", help="leave a fault out; repeat it")
     parser.add_argument("--focus", action="append", default=[], metavar="FAULT", help="only this one, often; repeat it")
     parser.add_argument(

@@ -72,12 +72,17 @@ class Summary:
         }
 
 
-def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None) -> Summary:
-    """Play every seed; `shows` is a terminal for a progress bar."""
+def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None, most_s: float = float("inf")) -> Summary:
+    """Play every seed, in order; those that are not reached within `most_s` seconds are left out.
+
+    `shows` is a terminal for a progress bar.
+    """
     plan = replace(plan, keeps=False)
     summary, started = Summary(seeds.start), time.monotonic()
     results: Iterable[list[Result]] = _alone(plan, seeds) if jobs <= 1 else _shared(plan, seeds, jobs)
     for batch in results:
+        if summary.seconds > most_s:
+            break
         for result in batch:
             summary.add(result)
             if result.failed:
@@ -107,7 +112,7 @@ def _shared(plan: Plan, seeds: range, jobs: int) -> Iterator[list[Result]]:
     _plan = plan
     chunks = [range(start, min(start + _CHUNK, seeds.stop)) for start in range(seeds.start, seeds.stop, _CHUNK)]
     with get_context("fork").Pool(jobs) as pool:
-        yield from pool.imap_unordered(_chunk, chunks)
+        yield from pool.imap(_chunk, chunks)
 
 
 _plan: Plan | None = None
