@@ -333,9 +333,9 @@ class QuickBooksRig:
     def calm(self) -> None:
         """No more faults."""
         self.total += self.faults.counts
-        away, edits = self.faults.taken_away, self.faults.edits
+        away, edits, back = self.faults.taken_away, self.faults.edits, self.faults.brought_back
         self.faults = Storm(FaultPlan())
-        self.faults.taken_away, self.faults.edits = away, edits
+        self.faults.taken_away, self.faults.edits, self.faults.brought_back = away, edits, back
         self.rates, self.refuses = {}, 0
         self.sandbox.company.locks.clear()
         self.sandbox.company.refusals.clear()
@@ -376,6 +376,11 @@ class QuickBooksRig:
     def edited(self, object_id: str) -> frozenset[str]:
         """The fields of a transaction that a person set last."""
         return frozenset(name for key, name in self.faults.standing(self.sandbox.company.books) if key == object_id)
+
+    def rolled_back(self, object_id: str) -> bool:
+        """Whether a restored backup has given a transaction its present amount, and nothing has set it since."""
+        txn = self.sandbox.company.books.txns.get(object_id)
+        return txn is not None and self.faults.brought_back.get(object_id) == txn.amount
 
     def overwritten(self) -> Sequence[str]:
         """Edits of people that a request of ours undid."""
