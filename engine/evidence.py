@@ -53,7 +53,8 @@ class Seen:
 class Sighting:
     """An object of the target as a query showed it. `guid` is its marker in lower case without braces, or empty.
 
-    One without a marker is looked for by its number, a name in lower case for an object of a list, or by its date.
+    One without a marker is looked for by its number, a name in lower case for an object of a list, or by its date, and
+    by its `memo`, what it says of itself.
     `total` is its amount, None where it has none. `seen_at` is when it was last seen, as UTC text, once it is kept.
     """
 
@@ -66,6 +67,7 @@ class Sighting:
     dated_on: str = ""
     total: Decimal | None = None
     seen_at: str = ""
+    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +162,12 @@ class Holdings(Protocol):
         ...
 
     def candidates(
-        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = ""
+        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = "", memo: str = ""
     ) -> tuple[Sighting, ...]:
         """Kept sightings that could be what an operation is about to make.
 
-        Those with its marker, and those without any that have its number, or its date when it has no number.
+        Those with its marker, and those without any that have its number, or its date when it has no number; and those
+        without any that have its memo, where that names the source record.
         """
         ...
 

@@ -214,11 +214,12 @@ class Held:
         relieve(self.tx, hand)
 
     def candidates(
-        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = ""
+        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = "", memo: str = ""
     ) -> tuple[Sighting, ...]:
         """Kept sightings that could be what an operation is about to make.
 
-        Those with its marker, and those without any that have its number, or its date when it has no number. Once a
+        Those with its marker, and those without any that have its number, or its date when it has no number; and, since
+        people change numbers and dates, those without any whose memo is the same and names the source record. Once a
         person has said that the record is not there, only its own marker says more than that person did.
         """
         if operation.target_id:
@@ -227,10 +228,13 @@ class Held:
         scope = {"company": company, "kind": kind}
         guid = plain_guid(operation.guid)
         rows = self.tx.rows("sightings_marked_as", {**scope, "guid": guid}) if guid else []
-        if (reference or dated_on) and not _declared_absent(self.tx, operation.id):
+        if (reference or dated_on or memo) and not _declared_absent(self.tx, operation.id):
             like, value = ("sightings_numbered", reference) if reference else ("sightings_dated", dated_on)
-            rows += self.tx.rows(like, {**scope, "value": value})
-        return tuple(kept.sighting(row) for row in rows)
+            rows += self.tx.rows(like, {**scope, "value": value}) if value else []
+            rows += (
+                self.tx.rows("sightings_noted", {**scope, "value": memo}) if _names(self.tx, memo, operation) else []
+            )
+        return tuple(kept.sighting(row) for row in {row["target_id"]: row for row in rows}.values())
 
     def halted(self, company: str) -> str | None:
         """Why nothing is written for the company until a person decides, and what to do, or None.
@@ -507,6 +511,12 @@ def _declared_absent(tx: Tx, operation_id: str) -> bool:
         return False
     lines = [line for line in journal.of_record(tx, operation["record_id"]) if line["event"] == "declared"]
     return bool(lines) and json.loads(lines[-1]["detail"]).get("target_id") is None
+
+
+def _names(tx: Tx, memo: str, operation: Operation) -> bool:
+    """Whether a memo names the source record of an operation; one that many records share tells of none of them."""
+    record = tx.one("records_of_operation", {"operation_id": operation.id}) if memo else None
+    return record is not None and record["source_id"].casefold() in memo.casefold()
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

@@ -118,6 +118,10 @@ class BooksRig(Protocol):
         """The fields of an object that a person changed, and nobody since."""
         ...
 
+    def rolled_back(self, object_id: str) -> bool:
+        """Whether a restored backup has given an object its present amount, and nothing has set it since."""
+        ...
+
     def overwritten(self) -> Sequence[str]:
         """What a request of ours did to a person's edit, a sentence each."""
         ...

@@ -176,6 +176,41 @@ def is_for_known(operation: Operation) -> bool:
     return is_known(operation, _inner(operation.body).findtext("EditSequence") or "")
 
 
+def has_run(operation: Operation, response: Response | None) -> Mapping[str, str] | None:
+    """The receipt of a modify whose answer was lost, when what is there now shows that it ran; else None.
+
+    QuickBooks runs a modify whole or not at all. One part that is as it was sent, and was not so before, says that it ran,
+    whatever people have made of the other parts since: otherwise what we wrote would be taken for an edit of theirs. One
+    part that is as it was before speaks against it: somebody may have entered the rest by hand.
+    """
+    data = next((each for each in response.objects if id_of(each) == operation.target_id), None) if response else None
+    if data is None or not operation.base:
+        return None
+    there, sent = _shown(data), _written(_inner(operation.body))
+    known = _Known(there)
+    base = known.complete(_written(_inner(operation.base)))
+    wanted = known.complete(_written(_inner(operation.whole or operation.body)))
+    was, now, meant = _parts_of(base), _parts_of(there), _parts_of(wanted)
+    concerned = set(sent.fields)
+    if sent.lines or "ClearExpenseLines" in sent.fields:
+        concerned |= {name for name in (*was, *meant) if name[0].isdigit()}
+    changed = [
+        name for name in concerned & (was.keys() | meant.keys()) if not _same(name, was.get(name), meant.get(name))
+    ]
+    ran = any(_same(name, now.get(name), meant.get(name)) for name in changed)
+    if not ran or any(_same(name, now.get(name), was.get(name)) for name in changed):
+        return None
+    # No version: a person may have changed it since.
+    return {**receipt(data), "EditSequence": ""}
+
+
+def _parts_of(side: Side) -> Fields:
+    """The fields of a side and those of its lines, each line's by its place: `2/Amount`."""
+    names = [name for name in _OF_A_LINE if name != "BillableStatus"]  # QuickBooks gives lines one of its own
+    lines = {f"{n}/{name}": line[name] for n, line in enumerate(side.lines, 1) for name in names if name in line}
+    return {**side.fields, **lines}
+
+
 # --- three sides ---------------------------------------------------------------------------------------------------
 
 

@@ -105,14 +105,17 @@ def _leave(ctx: Context, state: State, unseen: Sequence[tuple[Operation, str]], 
 def look_again(
     asked: Sequence[Operation], found: Mapping[str, Found], answer: Answer, names: Mapping[str, Sequence[str]]
 ) -> Mapping[str, Found]:
-    """Modifies in doubt that have run, as far as what is there now shows: it says what they were to write."""
+    """Modifies in doubt that have run, as far as what is there now shows: it says what they were to write, or a part."""
     done: dict[str, Found] = {}
     for operation in asked:
         if found[operation.id].kind != "changed":
             continue
-        now = merge.decide(operation, answer.by_request_id(names[operation.id][0]))
+        response = answer.by_request_id(names[operation.id][0])
+        now = merge.decide(operation, response)
         if isinstance(now, OperationOutcome) and now.outcome == "posted":
             done[operation.id] = Found("hit", now.receipt)
+        elif (receipt := merge.has_run(operation, response)) is not None:
+            done[operation.id] = Found("hit", receipt)
     return done
 
 

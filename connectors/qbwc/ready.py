@@ -116,7 +116,9 @@ def _known(ctx: Context, state: State, operation: Operation) -> OperationOutcome
         return None
     marks = probe.marks_of(operation)
     reference = marks.ref_number or marks.name.casefold()
-    sighted = ctx.desk.holdings.candidates(ctx.company, operation, reference=reference, dated_on=marks.date)
+    sighted = ctx.desk.holdings.candidates(
+        ctx.company, operation, reference=reference, dated_on=marks.date, memo=marks.memo
+    )
     if not sighted:
         return None
     found = probe.judge(marks, [item.data for item in sighted])

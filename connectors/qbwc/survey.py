@@ -297,8 +297,8 @@ def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json], *, whole: bool
         holding = mine.get(target_id)
         if holding is None:
             guid = plain_guid(text_at(data, "ExternalGUID"))
-            by = probe.looked_for_by(data)
-            others.append(Sighting(kind, target_id, sequence, guid, data, *by, probe.total_there(data)))
+            by, memo = probe.looked_for_by(data), text_at(data, "Memo").strip()
+            others.append(Sighting(kind, target_id, sequence, guid, data, *by, probe.total_there(data), memo=memo))
             continue
         if not whole and kind in probe.LINED and holding.written is not None:
             # Whether its lines are still as we wrote them is seen by its id alone; what nobody has touched is as it was.

@@ -227,13 +227,18 @@ def _foreign(scene: Scene, verdict: Verdict, row: Row, target: str) -> None:
 
 
 def _cents(scene: Scene, verdict: Verdict, row: Row, made: Made) -> None:
-    """What is in the books is the amount of the record as it was written last, unless a person has set it there."""
+    """What is in the books is the amount of the record as it was written last, unless a person has set it there.
+
+    A restored company file has lost the changes that came after its backup. Nothing tells such an object from one that a
+    person has put back by hand, so it is not changed again by itself: a person is told both amounts, and decides.
+    """
     now = scene.books.amount(made.id)
     if now is None or "amount" in scene.books.edited(made.id):
         return
     off = abs(abs(now) - abs(Decimal(row["amount"] or 0)))
     # A copy of our store from before a change takes the change for a person's, and says so.
-    if off and not (scene.was_restored and ("edited", _name(row)) in scene.alerts):
+    explained = scene.was_restored or scene.books.rolled_back(made.id)
+    if off and not (explained and ("edited", _name(row)) in scene.alerts):
         verdict.cents_off += int(off * 100)
         verdict.says(f"{_name(row)}: {now} in the books, {row['amount']} in the record")
 

@@ -201,6 +201,7 @@ def see(tx: Tx, company: str, at: str, sightings: Sequence[Sighting]) -> None:
                 None if s.total is None else str(s.total),
                 at,
                 None if _may_be_ours(s.guid) else _STRANGER,
+                s.memo,
             )
             for s in sightings
         ],
@@ -219,4 +220,5 @@ def sighting(row: Row) -> Sighting:
         row["dated_on"],
         None if row["total"] is None else Decimal(row["total"]),
         row["seen_at"],
+        row["memo"],
     )

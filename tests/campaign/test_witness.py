@@ -9,6 +9,7 @@ import pytest
 from connectors.qbwc.simulator import RequestProcessor, backup, seed_company, user_edits
 from connectors.qbwc.simulator.faults import FaultPlan
 from connectors.qbwc.simulator.people import Storm
+from connectors.qbwc.simulator.rig import QuickBooksRig
 from engine.campaign.__main__ import flow_program
 from engine.campaign.play import Plan, stage_of
 from engine.campaign.witness import Request, Session, _current
@@ -39,6 +40,28 @@ def test_what_a_backup_brings_back_is_not_what_a_person_set_right_after_it() -> 
         f"{part} of line {n}" for part in ("account", "class", "amount") for n in (1, 2)
     }
     assert ("amount" in edited) is (what in ("amount", "line"))
+
+
+def test_what_a_backup_puts_back_is_known_until_something_else_is_set() -> None:
+    stage = stage_of(Plan(flow_program("ramp_to_quickbooks"), focus=frozenset({"nothing"})), 1)
+    rig = stage.books
+    assert isinstance(rig, QuickBooksRig)
+    company = rig.sandbox.company
+    RequestProcessor(company).process(ADD)
+    (bill,) = company.txns("Bill")
+    rig.faults = Storm(FaultPlan(schedule={"restore_backup": (0, 1)}))
+    rig.faults._backups = [backup(company)]
+    rig.faults.between_sessions(company)
+    assert not rig.rolled_back(bill.txn_id)
+    user_edits(company, bill.txn_id, amount=Decimal("99.00"))
+    rig.faults._backups = rig.faults._backups[:1]
+    rig.faults.between_sessions(company)
+    assert rig.rolled_back(bill.txn_id)
+    user_edits(company, bill.txn_id, memo="by hand")
+    rig.calm()
+    assert rig.rolled_back(bill.txn_id)
+    user_edits(company, bill.txn_id, amount=Decimal("98.00"))
+    assert not rig.rolled_back(bill.txn_id)
 
 
 @pytest.mark.parametrize(

@@ -794,7 +794,8 @@ def test_the_record_goes_by_the_one_that_is_left(bench: Bench) -> None:
 
 
 def sighting(target_id: str, guid: str = "", kind: str = "Bill", **data: str) -> Sighting:
-    return Sighting(kind, target_id, "5", guid, data, data.get("RefNumber", ""), data.get("TxnDate", ""))
+    by = data.get("RefNumber", ""), data.get("TxnDate", "")
+    return Sighting(kind, target_id, "5", guid, data, *by, memo=data.get("Memo", ""))
 
 
 def marker(source_id: str, stream: str = "bills", phase: str = "post") -> str:
@@ -857,6 +858,29 @@ def test_candidates_carry_the_marker_or_none(bench: Bench) -> None:
         modify = replace(operation, request="BillMod", target_id="T-9")
         assert desk.holdings.candidates(COMPANY, modify, **numbered) == ()
         assert desk.holdings.candidates("zeta", operation, **numbered) == ()
+
+
+def test_a_candidate_without_a_marker_is_known_by_a_memo_that_names_the_record(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    with bench.outbox.transaction() as desk:
+        (operation,) = desk.operations.next(COMPANY, 1)
+        seen = [
+            sighting("T-1", RefNumber="HAND-1", TxnDate="2026-03-02", Memo="Ramp bill B-1"),
+            sighting("T-2", RefNumber="9", Memo="Ramp bill B-1"),
+            sighting("T-3", RefNumber="8", Memo="Ramp"),
+            sighting("T-4", marker("b-2"), RefNumber="8", Memo="Ramp bill B-1"),
+            sighting("T-5", kind="Check", RefNumber="8", Memo="Ramp bill B-1"),
+        ]
+        desk.holdings.sighted(COMPANY, "Bill", seen)
+
+        def found(**by: str) -> list[str]:
+            return [item.target_id for item in desk.holdings.candidates(COMPANY, operation, **by)]
+
+        assert found(reference="9", dated_on="2026-03-01") == ["T-2"]
+        assert found(reference="9", dated_on="2026-03-01", memo="Ramp bill B-1") == ["T-2", "T-1"]
+        assert found(memo="Ramp bill B-1") == ["T-1", "T-2"]
+        assert found(memo="Ramp") == []
 
 
 def test_a_candidate_is_concluded_without_being_sent(bench: Bench) -> None:

@@ -126,7 +126,7 @@ class Faults:
         """What happens to a company file while no session is open; returns what was done, for the log."""
         done = []
         if self._backups and self.hits("restore_backup"):
-            restore(company, self.chance("restore_backup").choice(self._backups))
+            self._restore(company)
             done.append("restored from a backup")
         if self.plan.rates.get("restore_backup") or self.plan.schedule.get("restore_backup"):
             self._backups = [*self._backups, backup(company)][-self.plan.backups_kept :]
@@ -137,6 +137,9 @@ class Faults:
             user_deletes(company, txn.txn_id)
             done.append(f"{txn.kind} {txn.txn_id} deleted")
         return done
+
+    def _restore(self, company: CompanyFile) -> None:
+        restore(company, self.chance("restore_backup").choice(self._backups))
 
     def _edit(self, company: CompanyFile) -> str:
         txn = self._pick(company, "user_edit")

@@ -21,6 +21,8 @@ class Storm(Faults):
         super().__init__(plan, other_file)
         self.taken_away: set[str] = set()
         self.edits: dict[tuple[str, str], object] = {}
+        # Amounts that a restored backup has put in the place of others.
+        self.brought_back: dict[str, Decimal] = {}
 
     def between_sessions(self, company: CompanyFile) -> list[str]:
         """What happens between two sessions."""
@@ -29,6 +31,12 @@ class Storm(Faults):
         if done:
             self.taken_away |= (before.keys() | lists) - {*company.books.txns, *company.books.lists}
         return done
+
+    def _restore(self, company: CompanyFile) -> None:
+        before = {key: txn.amount for key, txn in company.books.txns.items()}
+        super()._restore(company)
+        after = {key: txn.amount for key, txn in company.books.txns.items()}
+        self.brought_back.update({key: amount for key, amount in after.items() if before.get(key) != amount})
 
     def edit(self, company: CompanyFile) -> str:
         """A person edits a transaction now, whatever else goes on."""

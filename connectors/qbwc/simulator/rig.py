@@ -200,7 +200,7 @@ class _Tap:
 
     def _stale(self, ticket: str) -> None:
         """The answer to an earlier document comes once more, as that of the present one."""
-        if not self.older or not self.connector.rig.strikes("stale_receive"):
+        if not self.older or not _strikes(self.connector.rig, "stale_receive"):
             return
         given = {"ticket": ticket, "response": self.older, "hresult": "", "message": ""}
         self._post(*dotnet.request("receiveResponseXML", given))
@@ -227,7 +227,7 @@ class _Connector(WebConnector):
     def _process(self, processor: RequestProcessor, request: str) -> tuple[str, str, str]:
         rig, company = self.rig, processor.company
         # Right before a modify it is what the modify must notice.
-        if company.books.txns and rig.strikes("edit_midway", 8 if "ModRq" in request else 1):
+        if company.books.txns and _strikes(rig, "edit_midway", 8 if "ModRq" in request else 1):
             rig.faults.edit(company)
         slow = self._slow(processor, request)
         rig.running.append(_ids(company.books))
@@ -250,7 +250,7 @@ class _Connector(WebConnector):
         processor.pauses = _at_once
         count = len(_WRITES.findall(request))
         overtaken = self.overtaken
-        if count < 2 or overtaken is None or not self.rig.strikes("slow_set"):
+        if count < 2 or overtaken is None or not _strikes(self.rig, "slow_set"):
             return False
         after = self.rig.chance.randrange(1, count)
         processor.pauses = lambda position: overtaken() if position == after else None
@@ -307,7 +307,7 @@ class QuickBooksRig:
         first = self._agent(handler, (user, password), watch, self.faults)
         others = _Others(self, lambda faults: self._agent(handler, (user, password), watch, faults))
         first.overtaken = others.overtake
-        if self.strikes("second_connector"):
+        if _strikes(self, "second_connector"):
             second = others.come()
             if self.chance.random() < 0.2:
                 second.company = self.other
@@ -333,9 +333,9 @@ class QuickBooksRig:
     def calm(self) -> None:
         """No more faults."""
         self.total += self.faults.counts
-        away, edits = self.faults.taken_away, self.faults.edits
+        away, edits, back = self.faults.taken_away, self.faults.edits, self.faults.brought_back
         self.faults = Storm(FaultPlan())
-        self.faults.taken_away, self.faults.edits = away, edits
+        self.faults.taken_away, self.faults.edits, self.faults.brought_back = away, edits, back
         self.rates, self.refuses = {}, 0
         self.sandbox.company.locks.clear()
         self.sandbox.company.refusals.clear()
@@ -377,6 +377,11 @@ class QuickBooksRig:
         """The fields of a transaction that a person set last."""
         return frozenset(name for key, name in self.faults.standing(self.sandbox.company.books) if key == object_id)
 
+    def rolled_back(self, object_id: str) -> bool:
+        """Whether a restored backup has given a transaction its present amount, and nothing has set it since."""
+        txn = self.sandbox.company.books.txns.get(object_id)
+        return txn is not None and self.faults.brought_back.get(object_id) == txn.amount
+
     def overwritten(self) -> Sequence[str]:
         """Edits of people that a request of ours undid."""
         return self.overwrites
@@ -393,25 +398,17 @@ class QuickBooksRig:
         """How often each fault happened."""
         return self.total + self.faults.counts
 
-    def strikes(self, name: str, times: int = 1) -> bool:
-        """Whether a fault of this rig's own happens now; so many times as often as usual."""
-        rate = self.rates.get(name, 0.0)
-        rate = min(0.7, times * rate) if times > 1 else rate
-        happens = rate > 0 and self.chance.random() < rate
-        self.total[name] += happens
-        return happens
-
     def _lock(self) -> None:
         """Somebody has a form open in QuickBooks, or has closed it again; what may be asked changes too."""
         locks = self.sandbox.company.locks
         locks.clear()
-        if self.strikes("busy"):
+        if _strikes(self, "busy"):
             locks[self.chance.choice(_LOCKS)] = self.chance.choice((3175, 3176, 3180))
         if self.refuses:
             self.refuses -= 1
             if not self.refuses:
                 self.refuse("")
-        if not self.refuses and self.strikes("query_refused"):
+        if not self.refuses and _strikes(self, "query_refused"):
             self.refuses = self.chance.choice((2, 3, 5))
             self.refuse(self.chance.choice(_ASKED))
 
@@ -533,6 +530,15 @@ def _company(seed: int, clock: Clock, place: str) -> CompanyFile:
 
 def _ids(books: Books) -> set[str]:
     return {*books.txns, *books.lists}
+
+
+def _strikes(rig: QuickBooksRig, name: str, times: int = 1) -> bool:
+    """Whether a fault of the rig's own happens now; so many times as often as usual."""
+    rate = rig.rates.get(name, 0.0)
+    rate = min(0.7, times * rate) if times > 1 else rate
+    happens = rate > 0 and rig.chance.random() < rate
+    rig.total[name] += happens
+    return happens
 
 
 def _compare(rig: QuickBooksRig, standing: Mapping[tuple[str, str], object]) -> None:

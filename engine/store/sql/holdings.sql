@@ -75,11 +75,12 @@ SELECT MAX(looked_at) AS at FROM holdings WHERE company = :company AND state = :
 SELECT looked_at, seq FROM holdings WHERE company = :company AND state = :state ORDER BY looked_at, seq LIMIT :limit;
 
 -- name: sighting_put
-INSERT INTO sightings (company, target_id, kind, guid, reference, dated_on, edit_sequence, data, total, seen_at, record_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sightings (company, target_id, kind, guid, reference, dated_on, edit_sequence, data, total, seen_at, record_id,
+                       memo)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (company, target_id) DO UPDATE
 SET kind = excluded.kind, edit_sequence = excluded.edit_sequence, data = excluded.data, seen_at = excluded.seen_at,
-    reference = excluded.reference, dated_on = excluded.dated_on, total = excluded.total,
+    reference = excluded.reference, dated_on = excluded.dated_on, total = excluded.total, memo = excluded.memo,
     record_id = CASE WHEN sightings.guid = excluded.guid THEN sightings.record_id ELSE excluded.record_id END,
     guid = excluded.guid;
 
@@ -97,6 +98,10 @@ SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind 
 
 -- name: sightings_dated
 SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND dated_on = :value ORDER BY target_id;
+
+-- name: sightings_noted
+SELECT * FROM sightings
+WHERE company = :company AND guid = '' AND memo <> '' AND kind = :kind AND memo = :value ORDER BY target_id;
 
 -- name: sightings_unlooked
 SELECT target_id, guid FROM sightings WHERE company = :company AND record_id IS NULL ORDER BY guid, target_id;

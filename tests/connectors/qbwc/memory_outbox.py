@@ -355,7 +355,7 @@ class MemoryHoldings:
             self.data.scanned[kind] = scanned_at
 
     def candidates(
-        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = ""
+        self, company: str, operation: Operation, *, reference: str = "", dated_on: str = "", memo: str = ""
     ) -> tuple[Sighting, ...]:
         guid, kind = operation.guid.strip("{}").lower(), operation.request.removesuffix("Add")
         return tuple(
@@ -365,6 +365,7 @@ class MemoryHoldings:
             and (
                 item.guid == guid
                 or (not item.guid and (item.reference == reference if reference else item.dated_on == dated_on))
+                or (not item.guid and bool(memo) and item.memo == memo)
             )
         )
 

@@ -237,6 +237,25 @@ def test_a_modify_in_doubt_is_held_against_what_is_there(memo: str, sequence: st
         assert '<BillQueryRq requestID="q3.0"><TxnID>1A-1</TxnID>' in kit.next()
 
 
+def test_a_modify_in_doubt_that_ran_is_posted_although_a_person_has_changed_a_part_of_it_since() -> None:
+    made = change()
+    body = made.body.replace(b"<RefNumber>INV-1<", b"<RefNumber>INV-2<")
+    kit = kit_with(replace(made, body=body, sha256=sha256(body).hexdigest()))
+    kit.start()
+    kit.receive(there())
+    assert "<RefNumber>INV-2</RefNumber><Memo>new</Memo>" in kit.send()
+    kit.close()
+    kit.login()
+    kit.send(hello())
+    kit.receive(answer("", ' messageSetStatusCode="9002"'))
+    kit.send()
+    kit.receive(there("typed by hand", "11", "q2.0.0").replace("INV-1", "INV-2"))
+    found = kit.outbox.outcome(made.id)
+    assert found is not None
+    assert (found.outcome, found.message) == ("posted", "found in QuickBooks after its answer was lost")
+    assert found.receipt == {"TxnID": "1A-1", "RefNumber": "INV-2", "EditSequence": ""}
+
+
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 SPAN = Span(3, date(2026, 9, 1), date(2026, 11, 30), ("Bill", "Vendor", "Check"))

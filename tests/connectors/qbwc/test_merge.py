@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from connectors.qbwc.merge import Later, Ready, decide, queries
+from connectors.qbwc.merge import Later, Ready, decide, has_run, queries
 from connectors.qbwc.simulator import CompanyFile, RequestProcessor, seed_company, user_deletes
 from engine.contract import Operation, OperationOutcome
 from engine.errors import Bug
@@ -400,6 +400,65 @@ def test_without_a_base_nothing_is_overwritten() -> None:
     made = books.merged(bill())
     assert isinstance(made, OperationOutcome)
     assert made.code == "edited_there"
+
+
+# --- whether one in doubt has run
+
+
+def in_doubt(books: Books, values: dict[str, Any], *, runs: bool = True) -> Operation:
+    """A modify that was sent, whose answer nobody has seen."""
+    operation = books.modify(values)
+    made = decide(operation, books.there(operation))
+    assert isinstance(made, Ready)
+    if runs:
+        assert books.ask(made.body.decode()).code == 0
+    return replace(operation, body=made.body)
+
+
+def test_one_that_ran_is_known_by_what_nobody_has_changed_since() -> None:
+    books = Books.holding("Bill", bill(lines=[line(amount="557.46"), line("Office Supplies", "218.79")]))
+    operation = in_doubt(books, bill(memo="Ramp bill 1 changed", lines=[line(amount="409.05")]))
+    books.edits("<Memo>checked by hand</Memo>")
+    there = books.there(operation)
+    assert isinstance(made := decide(operation, there), OperationOutcome)
+    assert made.code == "edited_there"
+    assert has_run(operation, there) == {
+        "TxnID": books.target_id,
+        "RefNumber": "A-1",
+        "TxnNumber": "1",
+        "ExternalGUID": GUID,
+        "EditSequence": "",
+    }
+
+
+def test_one_that_ran_is_known_by_a_part_of_a_line() -> None:
+    books = Books.holding("Bill", bill())
+    operation = in_doubt(books, bill(lines=[line(amount="120.00")]))
+    (shown,) = books.shown()["ExpenseLineRet"]
+    head = f"<ExpenseLineMod><TxnLineID>{shown['TxnLineID']}</TxnLineID>"
+    books.edits(f"{head}{account('Office Supplies')}</ExpenseLineMod>")
+    assert lines_of(books) == [("Office Supplies", "120.00", "")]
+    assert has_run(operation, books.there(operation)) is not None
+
+
+def test_one_that_did_not_run_is_not_known_by_what_a_person_has_made_the_same() -> None:
+    books = Books.holding("Bill", bill())
+    operation = in_doubt(books, bill(memo="new", date="2026-02-21"), runs=False)
+    assert has_run(operation, books.there(operation)) is None
+    books.edits("<TxnDate>2026-02-21</TxnDate>")
+    assert has_run(operation, books.there(operation)) is None
+    assert isinstance(decide(operation, books.there(operation)), Ready)
+
+
+def test_an_edit_of_what_was_to_be_changed_says_nothing() -> None:
+    books = Books.holding("Bill", bill())
+    operation = in_doubt(books, bill(memo="new"), runs=False)
+    books.edits("<Memo>theirs</Memo>")
+    assert has_run(operation, books.there(operation)) is None
+    assert has_run(replace(operation, base=b""), books.there(operation)) is None
+    user_deletes(books.company, books.target_id)
+    assert has_run(operation, books.there(operation)) is None
+    assert has_run(operation, None) is None
 
 
 def test_gone_there() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from connectors.qbwc import ready
-from connectors.qbwc.simulator import user_deletes
+from connectors.qbwc.simulator import user_deletes, user_edits
+from connectors.qbwc.simulator.company import user_recodes
 from connectors.qbwc.state import State
 from engine.contract import Json, OperationOutcome
 from tests.connectors.qbwc.kit import Kit, answer, hello, is_survey, posted, quiet
@@ -63,6 +65,28 @@ def test_what_was_refused_once_before_the_backup_is_not_posted_twice() -> None:
         made.bench.world.clock.sleep(3600)
         made.session()
         assert (made.bench.record("b-1")["state"], made.bills()) == ("posted", ["N-b-1"])
+
+
+def test_a_number_and_a_date_that_a_person_has_changed_do_not_hide_what_an_earlier_life_wrote() -> None:
+    with rig() as made:
+        without_markers(made)
+        made.prepare(bill("b-0"))
+        made.session()
+        before = made.image()
+        listed = bill("b-1", memo="Ramp bill b-1")
+        made.prepare(bill("b-0"), listed)
+        made.session()
+        (txn_id,) = settled_as(made, "b-1")
+        had = made.count("Bill")
+        made.restore(before)
+        user_edits(made.company, txn_id, reference="HAND-1")
+        user_recodes(made.company, txn_id, dated_on=date(2026, 1, 2))
+        made.prepare(bill("b-0"), listed)
+        made.session()
+        assert made.count("Bill") == had
+        assert made.bench.states()["b-1"] == "unknown"
+        (alert,) = made.alerts()
+        assert "QuickBooks already has bill HAND-1" in alert
 
 
 def test_a_backup_from_inside_a_session_that_goes_on_posts_nothing_twice() -> None:

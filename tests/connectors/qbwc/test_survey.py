@@ -83,10 +83,16 @@ def test_pages_are_followed_and_only_the_last_completes_the_look() -> None:
         '<BillQueryRs requestID="{}.0" statusCode="0" iteratorRemainingCount="{}" iteratorID="{{i}}">{}</BillQueryRs>'
     )
     kit.clock.sleep(5)
-    kit.receive(answer(page.format("q1", 1, ret("X-1", RefNumber="A") + ret("X-2", RefNumber="B"))))
+    kit.receive(
+        answer(
+            page.format(
+                "q1", 1, ret("X-1", RefNumber="A", Memo="Ramp bill 9") + ret("X-2", RefNumber="B", Memo="Ramp bill 9")
+            )
+        )
+    )
     assert (kit.outbox.data.scanned, sorted(kit.outbox.data.sightings)) == ({}, ["X-1", "X-2"])
     assert 'requestID="q2.0" iterator="Continue" iteratorID="{i}"' in kit.send()
-    kit.receive(answer(page.format("q2", 0, ret("X-3", RefNumber="C"))))
+    kit.receive(answer(page.format("q2", 0, ret("X-3", RefNumber="C", Memo="Ramp bill 9"))))
     assert kit.outbox.data.scanned == {"Bill": START}
     assert "<BillAddRq" in kit.send()
 
