@@ -232,11 +232,13 @@ def test_a_credit_pays_a_bill_beside_money_and_neither_is_used_twice() -> None:
     assert 'statusCode="3120"' in refused
 
     answer = ask(company, pay_with(bill_txn.txn_id, "70.00", credit_txn.txn_id, "30.00"))
-    assert 'statusCode="0"' in answer and "<Amount>70.00</Amount>" in answer
+    assert 'statusCode="0"' in answer
+    assert "<Amount>70.00</Amount>" in answer
     assert company.open_amount(bill_txn) == company.open_amount(credit_txn) == Decimal(0)
     assert company.index.balances[vendor.list_id] == Decimal(0)
     shown = ask(company, "<BillQueryRq><IncludeLinkedTxns>true</IncludeLinkedTxns></BillQueryRq>")
-    assert shown.count("<LinkedTxn>") == 2 and "<TxnType>VendorCredit</TxnType>" in shown
+    assert shown.count("<LinkedTxn>") == 2
+    assert "<TxnType>VendorCredit</TxnType>" in shown
     assert to_json(from_json(to_json(company))) == to_json(company)
 
     refused = ask(company, pay_with(bill_txn.txn_id, "0.00", credit_txn.txn_id, "0.01"))
