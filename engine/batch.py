@@ -82,10 +82,19 @@ def current(batch: Batch, stream: StreamProgram, row: Row) -> Row:
     return fresh
 
 
-def drifted(batch: Batch, row: Row, kept: Mapping[str, Any], reference: str | None, *, alert: bool = True) -> None:
+def drifted(
+    batch: Batch,
+    row: Row,
+    kept: Mapping[str, Any],
+    reference: str | None,
+    *,
+    alert: bool = True,
+    news: tuple[str, str] | None = None,
+) -> None:
     """The source is not what was sent, and nothing makes the target agree by itself: never a second Add.
 
-    `kept` is what the source says now, as it is remembered. With `alert`, a person is told what differs.
+    `kept` is what the source says now, as it is remembered. With `alert`, a person is told what differs: `news` is what
+    happened and what to do, where that is more than a change.
     """
     hand, state = batch.hand, row["state"]
     batch.tx.run("record_drift", {**kept, "at": hand.at})
@@ -96,12 +105,11 @@ def drifted(batch: Batch, row: Row, kept: Mapping[str, Any], reference: str | No
     batch.counts["drifted"] += 1
     if alert:
         text = f"{flow}/{name}/{reference or row['source_id']}"
-        told = work.Alert(
-            "drifted",
-            f"{flow}/{name}/{row['source_id']}",
-            f"{text}: the source record changed after it was {state}",
+        what, do = news or (
+            f"the source record changed after it was {state}",
             "compare both sides and correct the posted entry by hand",
         )
+        told = work.Alert("drifted", f"{flow}/{name}/{row['source_id']}", f"{text}: {what}", do)
         work.raise_alert(batch.tx, hand.company, told, hand.at)
 
 

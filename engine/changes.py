@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from engine import follow, pipeline
+from engine import follow, pipeline, undo
 from engine.batch import OPEN, Batch, as_pending, current, drifted, move, new_operation, same, settled_drift, state_of
 from engine.batch import withdraw as withdraw_operation
 from engine.contract import Json
 from engine.pipeline import Frozen, NotReady, Parked, There
-from engine.program import StreamProgram, VariantProgram
+from engine.program import StreamProgram, UndoProgram, VariantProgram
 from engine.store import marks, outbox, records
 from engine.store.base import Row
 from engine.store.records import Intake, Move, NewRecord, Reason
 
 UNDER_WAY = frozenset({"sent", "unknown"})
 _TAKEN_BACK = Reason("taken_back", "the source says again what is posted")
+_VOIDED = Reason("voided", "what was posted is voided")
+_NOT_VOID = (
+    "the source no longer says that it is void, and what was posted is voided in the target; it is not posted again",
+    "when it is to be in the target, enter it there by hand; else void it in the source again",
+)
 
 
 def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Intake, data: Json) -> None:
@@ -29,20 +34,27 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
     kept = _kept(batch, record, intake)
     if change is not None and change["state"] in UNDER_WAY:
         # What became of it is known first; then what the source says now is held against what is written.
-        alike = same(batch, stream, change, data)
+        alike = _as_prepared(batch, stream, record, change, data)
         batch.tx.run("record_same" if alike else "record_drift", _kept(batch, change, intake))
         batch.tx.run("record_newest", kept)
         return
     if record["state"] == "posted":
         marks.tell_again(batch.tx, record["id"])
-    if same(batch, stream, record, data):
+    if records.is_voided(record):
+        _source_of_voided(batch, stream, record, change, (kept, intake.reference, data))
+    elif _is_same(batch, stream, record, data):
+        if undo.possible(batch.tx, stream, record) and not pipeline.selected(stream, batch.desk, data, posted=True):
+            # Nothing that is written changed, and yet the source does not want it there.
+            take_back(batch, change, _TAKEN_BACK)
+            drifted(batch, record, kept, intake.reference)
+            return
         batch.tx.run("record_same", kept)
         if record["drifted"]:
             settled_drift(batch, record)
         take_back(batch, change, _TAKEN_BACK)
-    elif change is not None and _left_out(change) and same(batch, stream, change, data):
+    elif change is not None and _left_out(change) and _as_prepared(batch, stream, record, change, data):
         batch.tx.run("record_newest", kept)
-    elif change is not None and change["state"] == "intended" and _still(batch, stream, change, data):
+    elif change is not None and change["state"] == "intended" and _still(batch, stream, record, change, data):
         batch.tx.run("record_same", _kept(batch, change, intake))
         batch.tx.run("record_newest", kept)
     else:
@@ -59,7 +71,11 @@ def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
         batch.tx.run("record_forget_seen", {"id": record["id"]})
         return
     data = json.loads(change["payload"])
-    if same(batch, stream, record, data):
+    if records.is_voided(record):
+        kept = {**_as_read(record), "payload": change["payload"], "at": batch.hand.at}
+        _source_of_voided(batch, stream, record, change, (kept, change["reference"], data))
+        return
+    if _is_same(batch, stream, record, data):
         batch.tx.run("record_same", {**_as_read(record), "at": batch.hand.at})
         take_back(batch, change, _TAKEN_BACK)
         return
@@ -89,9 +105,38 @@ def gone(batch: Batch, change: Row) -> None:
 
 
 def possible(batch: Batch, stream: StreamProgram, record: Row) -> bool:
-    """Whether what a record has written, or is writing, can be changed later."""
+    """Whether what a record has written, or is writing, can be changed or undone later."""
     operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
-    return operation is not None and _way(stream, operation["request"]) is not None
+    if operation is None:
+        return False
+    return _way(stream, operation["request"]) is not None or undo.possible(batch.tx, stream, record)
+
+
+def _source_of_voided(
+    batch: Batch, stream: StreamProgram, record: Row, change: Row | None, news: tuple[Json, str | None, Json]
+) -> None:
+    """News of a record whose object is voided: nothing more is done to it, and it is never posted a second time."""
+    kept, reference, data = news
+    take_back(batch, change, _VOIDED)
+    if isinstance(undo.due(batch.tx, batch.desk, stream, record, data), UndoProgram):
+        batch.tx.run("record_same", kept)
+        if record["drifted"]:
+            settled_drift(batch, record)
+        return
+    drifted(batch, record, kept, reference, news=_NOT_VOID)
+
+
+def _is_same(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> bool:
+    """Whether what is posted is what the source wants."""
+    return undo.due(batch.tx, batch.desk, stream, record, data) is None and same(batch, stream, record, data)
+
+
+def _as_prepared(batch: Batch, stream: StreamProgram, record: Row, change: Row, data: Json) -> bool:
+    """Whether a change would be prepared as it was."""
+    undone = undo.due(batch.tx, batch.desk, stream, record, data)
+    if undo.is_undo(batch.tx, change):
+        return isinstance(undone, UndoProgram)
+    return undone is None and same(batch, stream, change, data)
 
 
 def _differs(
@@ -125,9 +170,15 @@ def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> F
     operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
     receipt = json.loads(record["receipt"] or "{}")
     target_id = receipt.get("TxnID") or receipt.get("ListID") or ""
-    if operation is None or not target_id or _way(stream, operation["request"]) is None:
+    undone = undo.due(batch.tx, batch.desk, stream, record, data) if operation is not None and target_id else None
+    if isinstance(undone, Parked):
+        return undone
+    no_way = operation is None or _way(stream, operation["request"]) is None
+    if operation is None or not target_id or (no_way and undone is None):
         return Parked("skipped", (Reason("no_change", "the flow does not say how it is changed"),))
     there = There(target_id, receipt.get("EditSequence") or "", operation["id"], operation["request"])
+    if undone is not None:
+        return pipeline.prepare_undo(stream, batch.desk, record["source_id"], undone, there)
     return pipeline.prepare_change(stream, batch.desk, record["source_id"], data, there)
 
 
@@ -135,8 +186,11 @@ def _way(stream: StreamProgram, request: str) -> VariantProgram | None:
     return next((v for v in stream.variants if v.change is not None and request in v.requests), None)
 
 
-def _still(batch: Batch, stream: StreamProgram, change: Row, data: Json) -> bool:
-    return same(batch, stream, change, data) and pipeline.selected(stream, batch.desk, data, posted=True)
+def _still(batch: Batch, stream: StreamProgram, record: Row, change: Row, data: Json) -> bool:
+    """Whether a change that waits is still wanted as it is."""
+    if not _as_prepared(batch, stream, record, change, data):
+        return False
+    return undo.is_undo(batch.tx, change) or pipeline.selected(stream, batch.desk, data, posted=True)
 
 
 def _left_out(change: Row) -> bool:

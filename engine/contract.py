@@ -264,6 +264,10 @@ class MessageSet:
     sent_at: datetime | None = None
 
 
+# The code of a `posted` outcome of an undoing that a person had done in the target before.
+VOIDED_THERE = "voided_there"
+
+
 @dataclass(frozen=True, slots=True)
 class OperationOutcome:
     """What became of one operation. `waits_for` names what would wake a deferred record, for example `list:Vendor`.

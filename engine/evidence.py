@@ -55,7 +55,8 @@ class Sighting:
 
     One without a marker is looked for by its number, a name in lower case for an object of a list, or by its date, and
     by its `memo`, what it says of itself.
-    `total` is its amount, None where it has none. `seen_at` is when it was last seen, as UTC text, once it is kept.
+    `total` is its amount, None where it has none. `seen_at` is when it was last seen, as UTC text, once it is kept. The
+    connector puts `voided` among the `data` of one that is voided there.
     """
 
     kind: str
@@ -74,7 +75,8 @@ class Sighting:
 class Figures:
     """What one object says in money. `accounts` gives each account's share of the total, by its full name or ListID.
 
-    A share has the sign of the object's own total, so that the shares add up to it where every line was told.
+    A share has the sign of the object's own total, so that the shares add up to it where every line was told. `voids` is
+    true of a request that leaves the object with nothing.
     """
 
     kind: str
@@ -85,6 +87,7 @@ class Figures:
     dated_on: str = ""
     total: Decimal = Decimal(0)
     accounts: tuple[tuple[str, Decimal], ...] = ()
+    voids: bool = False
 
 
 @dataclass(frozen=True, slots=True)

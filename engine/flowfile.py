@@ -199,6 +199,7 @@ class _Builder:
             template.text if isinstance(template, ScalarNode) else None,
             Location(self.path, node.line, node.column),
             self._part(node, "change", self._change),
+            self._part(node, "undo", self._undo),
         )
 
     def _change(self, name: ScalarNode, node: MapNode) -> model.Change:
@@ -206,6 +207,11 @@ class _Builder:
         return model.Change(
             _text(node, "request"), template.text if isinstance(template, ScalarNode) else None, self._at(name)
         )
+
+    def _undo(self, name: ScalarNode, node: MapNode) -> model.Undo:
+        template = node.get("template")
+        named = template.text if isinstance(template, ScalarNode) else None
+        return model.Undo(self._expr(node, "when"), _text(node, "request"), named, self._at(name))
 
     def _provide(self, name: ScalarNode, node: MapNode) -> model.Provide:
         return model.Provide(_text(node, "lookup"), self._expr(node, "key"), self._at(name))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from engine.contract import ListObject, OperationOutcome
+from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
 from engine.diagnostics import Location
 from engine.jsontext import plain
 from engine.mapping import Program, Scope, compile_expression
@@ -162,9 +162,16 @@ def _changed(
 ) -> None:
     """A change was posted: the record that it is of is brought up to date, and the source need not be told again."""
     record = records.changed_by(tx, change)
+    undone = outbox.undoes(operation)
     before: dict[str, str] = json.loads(record["receipt"] or "{}")
     named = {name: text for name, text in receipt.items() if name not in ("TxnID", "ListID")}
-    told = {"changes": record["id"], "total": change["amount"], "amount": _more(change["amount"], record["amount"])}
+    told: dict[str, Any] = {"changes": record["id"]}
+    if undone:
+        # It holds no money any more, whatever the source still calls its amount.
+        change = {**change, "amount": None if record["amount"] is None else "0.00"}
+        told["voided"] = named["voided"] = "there" if detail.get("code") == VOIDED_THERE else "here"
+        before.pop("EditSequence", None)
+    told |= {"total": change["amount"], "amount": _more(change["amount"], record["amount"])}
     moved = Move(change, "posted", "posted", receipt=receipt, detail={**detail, "receipt": dict(receipt), **told})
     records.move(tx, hand.company, hand.at, hand.actor, [moved])
     newest = record["newest"] if record["newest"] != change["payload"] else None
@@ -173,11 +180,49 @@ def _changed(
     holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
     quiet(tx, hand, change)
     work.resolve_alert(tx, hand.company, "drifted", subject_of(record), hand.at)
+    if undone:
+        _voided(tx, hand, record, holdings.target_of(receipt) or holdings.target_of(before))
     done = tx.one("record_get", {"id": change["id"]})
     assert done is not None
-    close(tx, hand, done, "the posted record is as the source says")
+    close(tx, hand, done, "it is voided as the source says" if undone else "the posted record is as the source says")
     if newest is not None:
-        _change_follows(tx, hand, record, newest)
+        change_follows(tx, hand, record, newest)
+
+
+def _voided(tx: Tx, hand: Hand, record: Row, target_id: str) -> None:
+    """What follows once an object is voided: a person may look at it no more, and nothing else may refer to it."""
+    found = tx.one("record_get", {"id": record["id"]})
+    assert found is not None
+    records.explain(tx, found, voided_reasons(found))
+    work.resolve_alert(tx, hand.company, "edited", subject_of(record), hand.at)
+    # What a person let pass of the object as it was says nothing of it now.
+    for row in holdings.of_record(tx, record["id"]):
+        holdings.accept(tx, row, None)
+    by = f"voided:{record['stream']}:{record['source_id']}"
+    take_back(tx, hand, record["flow"], "", target_id, by)
+    records.wake(tx, hand.company, hand.at, hand.actor, "voided")
+
+
+def voided_reasons(record: Row) -> tuple[Reason, ...]:
+    """Why a posted record holds no money, for people; nothing unless what was posted is voided."""
+    told = json.loads(record["receipt"] or "{}").get("voided")
+    if not told:
+        return ()
+    who = "it was voided there" if told == "here" else "a person had voided it there"
+    return (Reason("voided", f"the source has voided it, and {who}"),)
+
+
+def take_back(tx: Tx, hand: Hand, flow: str, stream: str, target_id: str, by: str) -> None:
+    """What was prepared with an id that is of no use any more waits until it is known anew; `stream` empty for all."""
+    text = json.dumps(target_id)[1:-1]
+    for sign in "!%_":
+        text = text.replace(sign, f"!{sign}")
+    for other in tx.rows(
+        "records_waiting_with", {"company": hand.company, "flow": flow, "text": text, "stream": stream}
+    ):
+        outbox.put(tx, other["operation_id"], "cancelled")
+        taken = {"cancelled": other["operation_id"], "by": by}
+        records.move(tx, hand.company, hand.at, hand.actor, [Move(other, "pending", "changed", detail=taken)])
 
 
 def _still_differs(tx: Tx, hand: Hand, record: Row) -> None:
@@ -186,10 +231,10 @@ def _still_differs(tx: Tx, hand: Hand, record: Row) -> None:
     tx.run("record_newest", {**kept, "payload": record["newest"], "at": hand.at})
     work.resolve_alert(tx, hand.company, "drifted", subject_of(record), hand.at)
     if record["newest"] is not None:
-        _change_follows(tx, hand, record, record["newest"])
+        change_follows(tx, hand, record, record["newest"])
 
 
-def _change_follows(tx: Tx, hand: Hand, record: Row, newest: str) -> None:
+def change_follows(tx: Tx, hand: Hand, record: Row, newest: str) -> None:
     """A change that is prepared from the store alone, without the source being read again."""
     about = (record[name] for name in ("amount", "currency", "party", "reference", "dated_on"))
     read = records.Intake(record["source_id"], newest, sha256(newest.encode()).hexdigest(), *about)
@@ -306,7 +351,10 @@ def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
 
 def close(tx: Tx, hand: Hand, record: Row, why: str) -> None:
     """The source knows, or need not: the record's life ends."""
-    records.move(tx, hand.company, hand.at, hand.actor, [Move(record, "closed", "closed", detail={"why": why})])
+    reasons = voided_reasons(record)
+    records.move(
+        tx, hand.company, hand.at, hand.actor, [Move(record, "closed", "closed", reasons, detail={"why": why})]
+    )
 
 
 def link(tx: Tx, hand: Hand, record: Row, lookup: str, key: str, found: ListObject, origin: str) -> None:

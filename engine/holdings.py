@@ -288,6 +288,8 @@ def _gone(tx: Tx, hand: Hand, row: Row, program: FlowProgram | None) -> bool:
             work.resolve_alert(tx, hand.company, "twice", follow.subject_of(record), hand.at)
     if record["state"] not in ("posted", "closed"):
         return False
+    if records.is_voided(record) and not others:
+        return False  # it held no money, and so nothing is lost
     if not others:
         _vanish(tx, hand, record, row)
         _take_back(tx, hand, record, row["target_id"], program)
@@ -318,16 +320,10 @@ def _vanish(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
 
 def _take_back(tx: Tx, hand: Hand, record: Row, target_id: str, program: FlowProgram | None) -> None:
     """What was prepared with an id that is gone would be refused there: it waits until the id is known anew."""
-    text = json.dumps(target_id)[1:-1]
-    for sign in "!%_":
-        text = text.replace(sign, f"!{sign}")
-    scope = {"company": hand.company, "flow": record["flow"], "text": text}
+    by = f"vanished:{record['stream']}:{record['source_id']}"
     # A flow that this process does not run may mean it anywhere.
     for stream in meaning(program.flow, record["stream"]) if program is not None else ("",):
-        for other in tx.rows("records_waiting_with", {**scope, "stream": stream}):
-            outbox.put(tx, other["operation_id"], "cancelled")
-            taken = {"cancelled": other["operation_id"], "by": f"vanished:{record['stream']}:{record['source_id']}"}
-            records.move(tx, hand.company, hand.at, hand.actor, [Move(other, "pending", "changed", detail=taken)])
+        follow.take_back(tx, hand, record["flow"], stream, target_id, by)
 
 
 def _judge(tx: Tx, hand: Hand, missed: Sequence[str]) -> None:

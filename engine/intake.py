@@ -81,7 +81,8 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
         if not rows:
             return done
         first = [row for row in rows if not records.is_change(row)]
-        first = [current(batch, stream, row) if row["drifted"] else row for row in first]
+        # One that is to be posted again may have been changed in the source while it was posted.
+        first = [current(batch, stream, row) if row["drifted"] or row["newest"] else row for row in first]
         items = [(row["source_id"], json.loads(row["payload"])) for row in first]
         chosen = {row["source_id"] for row in first if records.was_posted(row)}
         made = pipeline.prepare_all(stream, batch.desk, items, chosen=chosen)

@@ -232,6 +232,27 @@ _CHANGE = Key(
     "{request: BillMod, template: bill_mod.xml.j2}",
 )
 
+UNDO = Object(
+    "`undo`",
+    (
+        Key(
+            "when",
+            EXPRESSION,
+            "What was posted is undone once this holds for the source record.",
+            "\"setting('voided_payments') == 'void' && status == 'VOID'\"",
+            required=True,
+        ),
+        Key("request", IDENTIFIER, "The request that undoes what `request` has made.", "TxnVoid", required=True),
+        Key("template", TEMPLATE, "The template that renders a QBXML request.", "txn_void.xml.j2"),
+    ),
+)
+_UNDO = Key(
+    "undo",
+    UNDO,
+    "When a posted record is undone in the target, and how; without it a person is told.",
+    "{when: \"status == 'VOID'\", request: TxnVoid, template: txn_void.xml.j2}",
+)
+
 VARIANT = Object(
     "a variant",
     (
@@ -239,6 +260,7 @@ VARIANT = Object(
         Key("request", IDENTIFIER, _REQUEST.help, _REQUEST.example, required=True),
         _TEMPLATE,
         _CHANGE,
+        _UNDO,
     ),
 )
 
@@ -249,6 +271,7 @@ WRITE = Object(
         _REQUEST,
         _TEMPLATE,
         _CHANGE,
+        _UNDO,
         Key(
             "one_of",
             ListOf(VARIANT),
@@ -256,7 +279,7 @@ WRITE = Object(
             "[{when: refund, request: CreditCardCreditAdd, template: credit_card_credit_add.xml.j2}]",
         ),
     ),
-    one_of=(("request", "template", "change"), ("one_of",)),
+    one_of=(("request", "template", "change", "undo"), ("one_of",)),
 )
 
 PROVIDE = Object(

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.contract import ListObject
 from engine.model import Flow, Lookup
-from engine.store import lists
+from engine.store import lists, records
 from engine.store.base import Tx
 from engine.store.records import Reason
 
@@ -88,6 +88,8 @@ class Resolver:
         """The receipt of another stream's record, or why there is none yet."""
         rows = self._rows_of(stream, _text(key))
         for row in rows:
+            if row["state"] in ("posted", "closed") and records.is_voided(row):
+                return None, self._voided(stream, row)
             if row["state"] in ("posted", "closed"):
                 receipt: Mapping[str, str] = json.loads(row["receipt"] or "{}")
                 return receipt, None
@@ -107,6 +109,13 @@ class Resolver:
             hint = f"{self._decide(rows[0])}; what waits for it follows by itself once it is posted again"
             return None, Reason("not_posted", message, hint, wait)
         return None, Reason("not_posted", f"{stream}/{shown} is {state}", "it waits until that record is posted", wait)
+
+    def _voided(self, stream: str, row: Mapping[str, Any]) -> Reason:
+        """What was posted is there and holds no money: nothing can refer to it."""
+        shown = row["reference"] or row["source_id"]
+        message = f"{stream}/{shown} was posted and is voided in {self._title(stream)}"
+        hint = f"post what follows from {shown} by hand in the target, or correct it in the source"
+        return Reason("voided", message, hint, (f"posted:{stream}:{row['source_id']}",))
 
     def _title(self, stream: str) -> str:
         """What people call the target of a stream."""

@@ -111,6 +111,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """When what was posted is undone in the target, and how: `when` is over the source record."""
+
+    when: Expr
+    request: str
+    template: str | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One way of writing a record: the first variant whose `when` holds is taken."""
 
@@ -119,6 +129,7 @@ class Variant:
     template: str | None
     location: Location
     change: Change | None = None
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True, slots=True)

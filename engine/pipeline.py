@@ -15,7 +15,7 @@ from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
 from engine.money import parse_money
-from engine.program import ChangeProgram, FlowProgram, StreamProgram, VariantProgram
+from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
 from engine.store import companies
 from engine.store.records import Intake, Reason
 
@@ -221,11 +221,20 @@ def prepare_change(
     return result
 
 
+def prepare_undo(stream: StreamProgram, desk: Desk, source_id: str, undo: UndoProgram, there: There) -> Frozen | Parked:
+    """Bring the undoing of a posted record as far as it gets; nothing is mapped, its template knows the object alone."""
+    guid = guid_of(desk.company, desk.program.flow.name, stream.stream.name, source_id, stream.stream.phase)
+    kind = there.request.removesuffix("Add").removesuffix("Mod")
+    draft = _Draft(undo, desk.ids.base62(22), guid, {"kind": kind}, plain({"undo": True}), there)
+    _render(draft)
+    return _freeze(desk, draft)
+
+
 @dataclass(slots=True)
 class _Draft:
     """A record between mapping and freezing."""
 
-    variant: VariantProgram | ChangeProgram
+    variant: VariantProgram | ChangeProgram | UndoProgram
     operation_id: str
     guid: str
     mapped: dict[str, Any]
@@ -272,6 +281,8 @@ def _map(
             if way.change is None or there.request not in way.requests:
                 return Parked("failed", (_other_kind(way, there),))
             return _Draft(way.change, desk.ids.base62(22), guid, mapped, "{}", there)
+        if way.undo is not None and truthy(way.undo.when(data, context)):
+            return Parked("skipped", (Reason("undone", "the source has voided it already"),))
         follow_up = way.follow_up
         if stream.stream.provide is not None and stream.provide_key is not None:
             provided = {"lookup": stream.stream.provide.lookup, "key": str(stream.provide_key(data, context))}
@@ -327,6 +338,8 @@ def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], *, post
     """Whether the record, or with `posted` a change of it, would still be taken; `prepare` reports what cannot be told."""
     context = RecordContext(desk.resolver, desk.settings, data)
     try:
+        if not posted and any(way.undo is not None and truthy(way.undo.when(data, context)) for way in stream.variants):
+            return False
         return (stream.still if posted else stream.select)(data, context) < 0
     except ExpressionError:
         return False

@@ -32,6 +32,15 @@ class ChangeProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoProgram:
+    """When what one way of writing has made is undone, and how; `when` is over the source record."""
+
+    when: Program
+    request: str
+    template: Template | None
+
+
+@dataclass(frozen=True, slots=True)
 class VariantProgram:
     """One way of writing. `follow_up` is kept with each operation: how the source is told, and whether it can be changed."""
 
@@ -40,6 +49,7 @@ class VariantProgram:
     template: Template | None
     follow_up: str
     change: ChangeProgram | None = None
+    undo: UndoProgram | None = None
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -119,10 +129,13 @@ def compile_flow(flow: Flow) -> FlowProgram:
     def variant_program(stream: Stream, variant: Variant) -> VariantProgram:
         change = variant.change and ChangeProgram(variant.change.request, template(variant.change.template))
         told = follow_up_of(stream)
-        follow_up = plain({**told, "change": True} if change else told)
-        return VariantProgram(
-            optional(variant.when), variant.request, template(variant.template), follow_up, change or None
+        undo = variant.undo and UndoProgram(
+            compiled(variant.undo.when), variant.undo.request, template(variant.undo.template)
         )
+        # What can be undone is changed as well: what the source says meanwhile is looked at once it is posted.
+        follow_up = plain({**told, "change": True} if change or undo else told)
+        made = template(variant.template)
+        return VariantProgram(optional(variant.when), variant.request, made, follow_up, change or None, undo or None)
 
     def stream_program(stream: Stream) -> StreamProgram:
         still = [item for item in stream.select if not item.first]

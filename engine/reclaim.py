@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from engine import follow, pipeline
+from engine import follow, pipeline, undo
 from engine.contract import OperationOutcome
 from engine.errors import ExpressionError
 from engine.evidence import Seen, Sighting
@@ -132,6 +132,9 @@ def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row,
         # It never wrote anything, and so nothing that is there may be compared with it.
         tx.run("record_unwritten", {"id": record["id"]})
     receipt = _receipt(sighting, provides=stream.stream.provide is not None)
+    voided = bool(sighting.data.get("voided")) and _says_void(tx, hand, program, stream, record)
+    if voided:
+        receipt["voided"] = "here"
     detail = {
         "target_id": sighting.target_id,
         "kind": sighting.kind,
@@ -142,7 +145,8 @@ def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row,
     step = Move(record, "posted", "found", receipt=receipt, detail=detail)
     records.move(tx, hand.company, hand.at, hand.actor, [step])
     kept.keep(tx, hand.company, hand.at, record, sighting.kind, receipt)
-    changed = differing(record, sighting.total, sighting.dated_on)
+    # One that is voided, and void in the source as well, is as both sides want it.
+    changed = () if voided else differing(record, sighting.total, sighting.dated_on)
     (row,) = [row for row in kept.of_record(tx, record["id"]) if row["target_id"] == sighting.target_id]
     kept.put(tx, row, hand.at, "there", Seen(sighting.target_id, sighting.edit_sequence, changed))
     follow_up = _follow_up(tx, hand, program, stream, record)
@@ -172,7 +176,7 @@ def _follow_up(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, 
     follow_up = follow_up_of(stream.stream)
     if stream.stream.provide is None or stream.provide_key is None:
         return follow_up
-    settings = {**program.settings, **companies.settings(tx, hand.company, program.flow.name)}
+    settings = _settings(tx, hand, program)
     context = pipeline.RecordContext(Resolver(tx, hand.company, program.flow, {}), settings)
     try:
         key = str(stream.provide_key(json.loads(record["payload"]), context))
@@ -183,6 +187,16 @@ def _follow_up(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, 
     if tx.one("mapping_get", scope) is None:  # a person may have mapped it to another object since
         follow_up["provide"] = {"lookup": lookup, "key": key}
     return follow_up
+
+
+def _says_void(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, record: Row) -> bool:
+    resolver = Resolver(tx, hand.company, program.flow, {})
+    data = json.loads(record["newest"] or record["payload"])
+    return undo.says_undone(resolver, _settings(tx, hand, program), stream, data)
+
+
+def _settings(tx: Tx, hand: Hand, program: FlowProgram) -> dict[str, str | int | bool | None]:
+    return {**program.settings, **companies.settings(tx, hand.company, program.flow.name)}
 
 
 def _receipt(sighting: Sighting, *, provides: bool) -> dict[str, str]:

@@ -62,12 +62,16 @@ class MarkSpec:
 
 @dataclass(frozen=True, slots=True)
 class RequestSpec:
-    """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map."""
+    """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map.
+
+    `undoes` names the kinds of objects that it undoes, as a flow's `undo` wants it; empty for what makes or changes one.
+    """
 
     name: str
     help: str
     documents: Literal["qbxml", "json"] = "qbxml"
     fields: tuple[FieldSpec, ...] = ()
+    undoes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

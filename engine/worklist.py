@@ -23,7 +23,7 @@ from engine.store.records import Move, Reason
 
 Value = str | int | bool
 # Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
-_CLASHES = frozenset({"edited_there", "gone_there", "not_emptied"})
+_CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "paid_there"})
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 
 
@@ -274,6 +274,18 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, 
             for row in parked(tx, hand.company, "skipped", flow.name)
             if any(r.code == "not_selected" and (row["stream"], r.message) in says for r in records.load_reasons(row))
         ]
+    undoing = _undoing(flow, name)
+    rows += [
+        row
+        for row in (parked(tx, hand.company, "skipped", flow.name) if undoing else ())
+        if row["stream"] in undoing and any(r.code == "undone" for r in records.load_reasons(row))
+    ]
+    for row in tx.rows("records_differing", {"company": hand.company, "flow": flow.name}) if undoing else ():
+        # The source has said it already, and need not say it again.
+        change = records.newest_change(tx, row) if row["stream"] in undoing else None
+        if row["stream"] in undoing and (change is None or change["state"] in ("posted", "closed", "skipped")):
+            follow.change_follows(tx, hand, row, row["newest"])
+            withdrawn += 1
     detail = {"by": f"setting:{name}"}
     moves = [Move(row, "pending", "woken", records.load_reasons(row), detail=detail) for row in rows]
     records.move(tx, hand.company, hand.at, hand.actor, moves)
@@ -282,15 +294,26 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, 
 
 def _says(flow: Flow, name: str) -> set[tuple[str, str]]:
     """Streams and texts of the conditions that depend on a setting."""
+    asks = _asking(flow, name)
+    return {(stream.name, item.say) for stream in flow.streams for item in stream.select if asks.search(item.only.text)}
+
+
+def _undoing(flow: Flow, name: str) -> frozenset[str]:
+    """Streams in which it depends on a setting whether what was posted is undone."""
+    asks = _asking(flow, name)
+    return frozenset(
+        stream.name
+        for stream in flow.streams
+        for way in stream.write.variants
+        if way.undo is not None and asks.search(way.undo.when.text)
+    )
+
+
+def _asking(flow: Flow, name: str) -> re.Pattern[str]:
+    """What an expression has in it that asks for a setting, by itself or through a definition."""
     asks = re.compile(rf"setting\(\s*'{re.escape(name)}'\s*[,)]")
     defined = [key for key, expr in flow.define if asks.search(expr.text)]
-    uses = re.compile(rf"\b({'|'.join(map(re.escape, defined))})\(") if defined else None
-    return {
-        (stream.name, item.say)
-        for stream in flow.streams
-        for item in stream.select
-        if asks.search(item.only.text) or (uses and uses.search(item.only.text))
-    }
+    return re.compile(f"{asks.pattern}|\\b({'|'.join(map(re.escape, defined))})\\(") if defined else asks
 
 
 # --- trying again ----------------------------------------------------------------------------------------------------

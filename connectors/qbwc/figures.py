@@ -18,6 +18,7 @@ from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
+from connectors.qbwc.probe import VOID
 from engine.contract import Json
 from engine.evidence import Figures, Span, plain_guid
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, txn_query
@@ -88,6 +89,8 @@ def figures(request: str, body: bytes) -> Figures:
     kind = request.removesuffix("Add").removesuffix("Mod")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     root = etree.fromstring(body, parser)
+    if request == VOID:
+        return Figures((root.findtext("TxnVoidType") or "").strip(), (root.findtext("TxnID") or "").strip(), voids=True)
     inner = root[0] if str(root.tag).endswith("Rq") and len(root) else root
     data = _fields(inner)
     target_id = text_at(data, "TxnID") or text_at(data, "ListID") if request.endswith("Mod") else ""

@@ -23,7 +23,7 @@ from engine.qbxml.requirements import requirements
 from engine.qbxml.response import Response, text_at
 
 # FACTS section 6: 1 is an empty answer; 500 says that the named object does not exist.
-_ABSENT = frozenset({1, 500})
+ABSENT = frozenset({1, 500})
 _HEAD = frozenset({"TxnID", "ListID", "EditSequence", "ExternalGUID"})
 _LINE = "ExpenseLine"
 _LINE_TAG = re.compile(r"Line(Add|Mod)$")
@@ -130,8 +130,8 @@ def decide(operation: Operation, response: Response | None) -> Ready | Operation
         return Later("QuickBooks left a query unanswered")
     data = next((each for each in response.objects if id_of(each) == operation.target_id), None)
     if data is None:
-        if response.code in _ABSENT:
-            return _gone(operation)
+        if response.code in ABSENT:
+            return gone(operation)
         return Later(f"{response.code}: {response.message}")
     whole = _inner(operation.whole or operation.body)
     base = _written(_inner(operation.base)) if operation.base else Side({})
@@ -461,7 +461,8 @@ def _order(path: str) -> tuple[str, ...]:
 # --- outcomes ------------------------------------------------------------------------------------------------------
 
 
-def _gone(operation: Operation) -> OperationOutcome:
+def gone(operation: Operation) -> OperationOutcome:
+    """The outcome of what was to be changed and is not there."""
     return OperationOutcome(
         operation.id,
         "deferred",

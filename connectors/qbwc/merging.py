@@ -1,4 +1,4 @@
-"""Modifies in a session: each is held against the object as QuickBooks shows it now, right before it is sent."""
+"""Modifies and voids in a session: each is held against the object as QuickBooks shows it now, right before it is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from connectors.qbwc import merge, ready
+from connectors.qbwc import merge, probe, ready, voiding
 from connectors.qbwc.context import Context
 from connectors.qbwc.merge import Later, Ready
 from connectors.qbwc.probe import Found
@@ -14,7 +14,7 @@ from connectors.qbwc.state import Flight, State, changed
 from engine.contract import Operation, OperationOutcome
 from engine.jsontext import plain
 from engine.qbxml.envelope import envelope
-from engine.qbxml.response import Answer
+from engine.qbxml.response import Answer, Response
 
 STALE = "3200"
 # Each object comes with all its lines.
@@ -27,10 +27,20 @@ _TROUBLE = "change_trouble"
 _WAITS = "change_waits"
 
 
+def _queries(operation: Operation, prefix: str) -> tuple[bytes, ...]:
+    return voiding.queries(operation, prefix) if operation.request == probe.VOID else merge.queries(operation, prefix)
+
+
+def _decide(operation: Operation, response: Response | None) -> Ready | OperationOutcome | Later:
+    if operation.request == probe.VOID:
+        return voiding.decide(operation, response)
+    return merge.decide(operation, response)
+
+
 def ask(state: State, prefix: str, operations: Sequence[Operation]) -> tuple[State, bytes]:
     """Ask for the objects that the modifies among the next operations would change."""
     asked = ready.to_merge(state, operations)[: 1 if state.merging.alone else _MOST]
-    requests = [query for n, op in enumerate(asked) for query in merge.queries(op, f"{prefix}.{n}")]
+    requests = [query for n, op in enumerate(asked) for query in _queries(op, f"{prefix}.{n}")]
     flight = Flight("merge", prefix, asks=tuple({"merge": operation.id} for operation in asked))
     return changed(state, flight=flight), envelope(requests, version=state.version, on_error="continueOnError")
 
@@ -48,9 +58,10 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
         if operation.id not in asked:
             continue
         response = answer.by_request_id(asked[operation.id])
-        found = merge.decide(operation, response)
+        found = _decide(operation, response)
         if isinstance(found, Ready):
-            ctx.desk.unsent.amend(ctx.company, operation.id, found.body)
+            if found.body != operation.body:
+                ctx.desk.unsent.amend(ctx.company, operation.id, found.body)
             merged.append(operation.id)
             clean += [operation.id] if found.clean else []
         elif isinstance(found, Later):
@@ -105,15 +116,21 @@ def _leave(ctx: Context, state: State, unseen: Sequence[tuple[Operation, str]], 
 def look_again(
     asked: Sequence[Operation], found: Mapping[str, Found], answer: Answer, names: Mapping[str, Sequence[str]]
 ) -> Mapping[str, Found]:
-    """Modifies in doubt that have run, as far as what is there now shows: it says what they were to write, or a part."""
+    """Modifies in doubt that have run, as far as what is there now shows: it says what they were to write, or a part.
+
+    Of a void, what is there says as well that it has not run: no version speaks for one, so that it looks changed.
+    """
     done: dict[str, Found] = {}
     for operation in asked:
         if found[operation.id].kind != "changed":
             continue
         response = answer.by_request_id(names[operation.id][0])
-        now = merge.decide(operation, response)
+        now = _decide(operation, response)
         if isinstance(now, OperationOutcome) and now.outcome == "posted":
             done[operation.id] = Found("hit", now.receipt)
+        elif operation.request == probe.VOID:
+            if isinstance(now, Ready):
+                done[operation.id] = Found("none", {})
         elif (receipt := merge.has_run(operation, response)) is not None:
             done[operation.id] = Found("hit", receipt)
     return done

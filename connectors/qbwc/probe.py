@@ -20,6 +20,7 @@ from engine.qbxml.response import Answer, Response, text_at
 
 # The workstation's clock stamps what it saves, in a local time without a zone: a day for the zone, a day for the clock.
 CLOCK_MARGIN = timedelta(days=2)
+VOID = "TxnVoid"
 _WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
 _ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
 _TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
@@ -32,12 +33,15 @@ _LINES = frozenset({
 })  # fmt: skip
 # What of a line a person may code anew, and the rows of an answer that show what a request's lines have made.
 _CODING = ("AccountRef", "ClassRef", "CustomerRef")
-_ROWS: Mapping[str, tuple[str, ...]] = {
+ROWS: Mapping[str, tuple[str, ...]] = {
     "ExpenseLineRet": ("ExpenseLineAdd", "ExpenseLineMod"),
     "DepositLineRet": ("DepositLineAdd",),
     "JournalDebitLine": ("JournalDebitLine",),
     "JournalCreditLine": ("JournalCreditLine",),
 }
+# What money leaves or comes to, and how an answer shows which bills a payment pays.
+_DRAWN_ON = ("BankAccountRef", "CreditCardAccountRef", "AccountRef", "DepositToAccountRef")
+APPLIED = "AppliedToTxnRet"
 # The rows that a kind has.
 LINED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Bill", "VendorCredit", "CreditCardCharge", "CreditCardCredit", "Check"), ("ExpenseLineRet",)),
@@ -85,6 +89,11 @@ class Marks:
     total: Decimal | None = None
 
 
+def reads_first(request: str) -> bool:
+    """Whether a request changes an object that is there, and so is held against it before it is sent."""
+    return request == VOID or request.endswith("Mod")
+
+
 def marks_of(operation: Operation) -> Marks:
     """Read the frozen body."""
     return _marks(operation.request, operation.body)
@@ -94,7 +103,10 @@ def marks_of(operation: Operation) -> Marks:
 def _marks(request: str, frozen: bytes) -> Marks:
     """The same; a body is judged in several calls of a session, and its bytes never change."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    body = _inner(etree.fromstring(frozen, parser))
+    root = etree.fromstring(frozen, parser)
+    if request == VOID:
+        return Marks((root.findtext("TxnVoidType") or "").strip(), txn_id=(root.findtext("TxnID") or "").strip())
+    body = _inner(root)
     texts = {str(child.tag): (child.text or "").strip() for child in body if not len(child)}
     return Marks(
         kind=request.removesuffix("Add").removesuffix("Mod"),
@@ -375,6 +387,9 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
 
     Paying a bill changes its EditSequence and nothing that is compared here.
     """
+    if written.request == VOID:
+        total = total_there(data)
+        return (f"amount {abs(total):.2f} there, 0.00 here",) if total else ()
     body = written.whole or written.body
     marks = marks_of(replace(written, body=body))
     if marks.kind == "Vendor":
@@ -395,7 +410,39 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
     if not _same_entity(marks, data):
         theirs = next((text for name in _ENTITY if (text := text_at(data, name, "FullName"))), "")
         found.append(f"party {_shown(theirs)} there, {_shown(marks.entity[1] or marks.entity[0])} here")
+    found += _paid_otherwise(body, data)
     return (*found, *_recoded(body, data, sum_told=any(text.startswith("amount ") for text in found)))
+
+
+def _paid_otherwise(body: bytes, data: Json) -> Iterator[str]:
+    """In what a payment is drawn on another account, or pays other bills, where QuickBooks shows them.
+
+    The vendor credits that it used are not shown with it.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    inner = _inner(etree.fromstring(body, parser))
+    for name in _DRAWN_ON:
+        ours, theirs = inner.find(name), data.get(name)
+        if ours is None or not isinstance(theirs, Mapping):
+            continue
+        pairs = [
+            ((ours.findtext(part) or "").strip(), text_at(theirs, part).strip()) for part in ("ListID", "FullName")
+        ]
+        told = next(((mine, other) for mine, other in pairs if mine and other), None)
+        if told is not None and told[0].casefold() != told[1].casefold():
+            yield f"account {_shown(pairs[1][1])} there, {_shown(pairs[1][0] or 'another one')} here"
+    applied = inner.findall("AppliedToTxnAdd")
+    if not applied or APPLIED not in data:
+        return
+    rows = rows_of(data[APPLIED])
+    there = {text_at(row, "TxnID"): _amount(text_at(row, "Amount")) for row in rows}
+    here = {each.findtext("TxnID") or "": _amount(each.findtext("PaymentAmount") or "") for each in applied}
+    # What a credit alone has paid may be shown with no money, or not at all.
+    if {key: value for key, value in there.items() if value} == {key: value for key, value in here.items() if value}:
+        return
+    numbers = {text_at(row, "TxnID"): text_at(row, "RefNumber") for row in rows}
+    sides = (", ".join(f"{numbers.get(key) or key} {value}" for key, value in side.items()) for side in (there, here))
+    yield "bills {} there, {} here".format(*map(_shown, sides))
 
 
 def _recoded(body: bytes, data: Json, *, sum_told: bool) -> Iterator[str]:
@@ -406,10 +453,10 @@ def _recoded(body: bytes, data: Json, *, sum_told: bool) -> Iterator[str]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     inner = _inner(etree.fromstring(body, parser))
     ours, theirs = [], []
-    for shown, tags in _ROWS.items():
+    for shown, tags in ROWS.items():
         if shown not in data:
             continue
-        rest = _rows(data[shown])
+        rest = rows_of(data[shown])
         for line in (child for child in inner if str(child.tag) in tags):
             same = next((row for row in rest if _is_coded_as(line, row)), None)
             if same is None:
@@ -434,7 +481,8 @@ def _is_on_same_account(line: etree._Element, row: Json) -> bool:
     return True
 
 
-def _rows(value: object) -> list[Json]:
+def rows_of(value: object) -> list[Json]:
+    """The rows of a part of an answer, which is a list, one row, or nothing."""
     return [row for row in (value if isinstance(value, list) else [value]) if isinstance(row, Mapping)]
 
 

@@ -64,8 +64,8 @@ def _next(ctx: Context, state: State, wanted: int) -> tuple[Operation, ...]:
 
 
 def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """The modifies among them that were not held against QuickBooks' present object in this session."""
-    return tuple(op for op in operations if op.request.endswith("Mod") and op.id not in state.merging.merged)
+    """Those among them that must be, and were not, held against QuickBooks' present object in this session."""
+    return tuple(op for op in operations if probe.reads_first(op.request) and op.id not in state.merging.merged)
 
 
 def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) -> State:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from connectors.qbwc.probe import Found, for_a_person
+from connectors.qbwc.probe import Found, for_a_person, reads_first
 from connectors.qbwc.state import Recovery
 from connectors.qbwc.status import Rule, list_named, rule_for, set_meaning
 from engine.contract import MessageSet, Operation, OperationOutcome
@@ -114,7 +114,7 @@ def read(operation: Operation, response: Response | None) -> Reading:
     """What one answer says of one operation."""
     if response is None:
         return "find_out"
-    rule = rule_for(response.code, response.message)
+    rule = rule_for(response.code, response.message, operation.request)
     receipt = dict(receipt_of(response))
     has_id = bool(receipt.get("TxnID") or receipt.get("ListID"))
     if rule.action == "posted" or (rule.action == "find_out" and response.code < 1000):
@@ -128,7 +128,7 @@ def read(operation: Operation, response: Response | None) -> Reading:
         return _mapped(operation, response, rule)
     if rule.action == "stale":
         # QuickBooks compares the version first, so it certainly did not run. Nothing but a modify carries one.
-        return _outcome(operation, response, rule, "retry" if operation.request.endswith("Mod") else "held")
+        return _outcome(operation, response, rule, "retry" if reads_first(operation.request) else "held")
     return _outcome(operation, response, rule, rule.action)
 
 

@@ -84,6 +84,11 @@ LISTS = (
     ListSpec("Terms", "payment terms", (*_COMMON, FieldSpec("kind", "text", "StandardTerms or DateDrivenTerms"))),
 )
 
+# QBXML's TxnVoidType, as far as we post it; a transfer cannot be voided so.
+VOIDABLE = (
+    "Bill", "BillPaymentCheck", "VendorCredit", "CreditCardCharge", "CreditCardCredit", "JournalEntry", "Check", "Deposit",
+)  # fmt: skip
+
 REQUESTS = (
     RequestSpec("VendorAdd", "add a vendor"),
     RequestSpec("VendorMod", "change a vendor"),
@@ -97,6 +102,7 @@ REQUESTS = (
     RequestSpec("CheckAdd", "write a check"),
     RequestSpec("DepositAdd", "make a deposit"),
     RequestSpec("TransferAdd", "transfer between balance sheet accounts"),
+    RequestSpec("TxnVoid", "void a transaction that was posted from here", undoes=VOIDABLE),
 )
 
 SPEC = ConnectorSpec(

@@ -16,7 +16,7 @@ Action = Literal["posted", "retry", "deferred", "mapped", "failed", "held", "loo
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: codes `first` to `last`, and only answers whose text matches `text` when there is one."""
+    """One row: codes `first` to `last`, and only answers whose text matches `text`, or to `request`, when there is one."""
 
     first: int
     last: int
@@ -25,12 +25,20 @@ class Rule:
     text: str = ""
     waits_for: tuple[str, ...] = ()
     retry_after_s: float = 0.0
+    request: str = ""
 
 
 def _on(
-    code: int, action: Action, hint: str, *, text: str = "", waits_for: tuple[str, ...] = (), after_s: float = 0.0
+    code: int,
+    action: Action,
+    hint: str,
+    *,
+    text: str = "",
+    waits_for: tuple[str, ...] = (),
+    after_s: float = 0.0,
+    request: str = "",
 ) -> Rule:
-    return Rule(code, code, action, hint, text, waits_for, after_s)
+    return Rule(code, code, action, hint, text, waits_for, after_s, request)
 
 
 _LOCKED = r"lock|modified by another user|in use|being used|another user"
@@ -43,6 +51,10 @@ _REOPEN = (
     "the date is never changed silently"
 )
 _FEATURE = "switch the feature on in QuickBooks (Edit > Preferences), or change the flow's settings"
+_VOID = "TxnVoid"
+_ALREADY = r"already\b.*\bvoid|\bis void"
+_BY_HAND = "QuickBooks does not void it; void it there by hand, then run `flowctl retry ID`"
+_LOOK_AGAIN = "it is read again: gone, voided by a person, or edited, it is not voided; else it is tried again"
 _TEMPLATE = "the request is wrong, not the record: report it with this record's QBXML"
 
 # FACTS section 6 (Intuit's QBD-errorcodes page, public messages). First match wins, so a row with a text comes first.
@@ -56,6 +68,10 @@ RULES: tuple[Rule, ...] = (
     _on(1010, "retry", "QuickBooks is not available right now", after_s=60.0),
     _on(1030, "failed", "this QuickBooks does not know the request; a newer version or another edition does"),
     _on(1060, "held", _TEMPLATE),
+    # A void changes what it is sent for, whatever QuickBooks then says of it: so what is there decides.
+    _on(3120, "stale", _LOOK_AGAIN, request=_VOID, after_s=30.0),
+    Rule(3000, 3199, "stale", _LOOK_AGAIN, text=_ALREADY, retry_after_s=30.0, request=_VOID),
+    Rule(3000, 3161, "failed", _BY_HAND, request=_VOID),
     _on(3000, "mapped", _REFRESH, text=r"Account|Vendor|Class|Customer|Employee|Terms"),
     Rule(3000, 3099, "failed", _VALUE),
     _on(3100, "look_up", "the name is taken in QuickBooks"),
@@ -65,13 +81,16 @@ RULES: tuple[Rule, ...] = (
     Rule(3150, 3161, "failed", _VALUE),
     _on(3170, "retry", _BUSY, text=_LOCKED, after_s=30.0),
     _on(3170, "deferred", _REOPEN, text=_CLOSED, waits_for=("period",)),
+    _on(3170, "failed", _BY_HAND, request=_VOID),
     _on(3170, "failed", _VALUE),
     _on(3171, "deferred", _REOPEN, waits_for=("period",)),
     _on(3175, "retry", _BUSY, after_s=30.0),
     _on(3176, "retry", _BUSY, after_s=30.0),
     _on(3180, "retry", _BUSY, text=_LOCKED, after_s=30.0),
+    _on(3180, "failed", _BY_HAND, request=_VOID),
     _on(3180, "failed", _VALUE),
     _on(3200, "stale", "it was changed in QuickBooks meanwhile; it is read and merged again"),
+    _on(3210, "failed", _BY_HAND, request=_VOID),
     _on(3210, "failed", _VALUE),
     # stopOnError: an earlier request of the set failed, and this one was not run.
     _on(3231, "retry", "an earlier request of the same message set was refused"),
@@ -105,9 +124,11 @@ _LISTS: tuple[tuple[str, str], ...] = (
 _NAMED = re.compile(r"reference to QuickBooks (?P<list>[A-Za-z ]+?)(?= \"| in the |\.|$)", re.IGNORECASE)
 
 
-def rule_for(code: int, message: str) -> Rule:
+def rule_for(code: int, message: str, request: str = "") -> Rule:
     """The row that says what a status means for a write."""
     for rule in RULES:
+        if rule.request and rule.request != request:
+            continue
         if rule.first <= code <= rule.last and (not rule.text or re.search(rule.text, message, re.IGNORECASE)):
             return rule
     return _UNKNOWN
@@ -231,7 +252,8 @@ def statuses() -> tuple[StatusSpec, ...]:
     from engine.spec import StatusSpec
 
     def codes(rule: Rule) -> str:
-        return str(rule.first) if rule.first == rule.last else f"{rule.first} to {rule.last}"
+        found = str(rule.first) if rule.first == rule.last else f"{rule.first} to {rule.last}"
+        return f"{found}, of {rule.request}" if rule.request else found
 
     return tuple(StatusSpec(codes(rule), rule.text, _ACTIONS[rule.action], rule.hint) for rule in RULES)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.qbwc import probe
+from connectors.qbwc import probe, voiding
 from connectors.qbwc.context import Context
 from connectors.qbwc.state import Flight, State, Survey
 from engine.clock import from_iso, iso
@@ -298,7 +298,8 @@ def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json], *, whole: bool
         if holding is None:
             guid = plain_guid(text_at(data, "ExternalGUID"))
             by, memo = probe.looked_for_by(data), text_at(data, "Memo").strip()
-            others.append(Sighting(kind, target_id, sequence, guid, data, *by, probe.total_there(data), memo=memo))
+            shown = {**data, "voided": "true"} if voiding.is_void(data) else data
+            others.append(Sighting(kind, target_id, sequence, guid, shown, *by, probe.total_there(data), memo=memo))
             continue
         if not whole and kind in probe.LINED and holding.written is not None:
             # Whether its lines are still as we wrote them is seen by its id alone; what nobody has touched is as it was.

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # Jinja takes 40 ms to import; a flow without templates does 
 ENGINE_VARIABLES = frozenset({"guid", "request_id"})
 # What the template of a change knows beside that: the object it changes, and its version when it was written.
 CHANGE_VARIABLES = ENGINE_VARIABLES | {"target_id", "edit_sequence"}
+# The template of an undo knows nothing of the map: the source record may lack by then what was mapped.
+UNDO_VARIABLES = CHANGE_VARIABLES | {"kind"}
 
 Context = Literal["settings", "source", "mapped", "receipt", "define"]
 
@@ -48,12 +50,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A request that a stream writes, the first time or as a change: its path, and what the engine gives its template."""
+    """A request that a stream writes, the first time or as a change: its path, and what the engine gives its template.
+
+    `undoes` is the kind of object that it undoes, empty for what is rendered from the map.
+    """
 
     steps: Steps
     request: str
     template: str | None
     given: frozenset[str] = ENGINE_VARIABLES
+    undoes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +202,15 @@ def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:
 
 
 def documents(stream: Stream, env: Env) -> Iterator[Document]:
-    """Every request that a stream writes: each variant's own, then its change."""
+    """Every request that a stream writes: each variant's own, then its change, then its undo."""
     for steps, variant in variants(stream, env):
         yield Document(steps, variant.request, variant.template)
         if variant.change is not None:
             change = variant.change
             yield Document((*steps, "change"), change.request, change.template, CHANGE_VARIABLES)
+        if variant.undo is not None:
+            undo, kind = variant.undo, variant.request.removesuffix("Add")
+            yield Document((*steps, "undo"), undo.request, undo.template, UNDO_VARIABLES, kind)
 
 
 def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Context]]:
@@ -228,6 +237,8 @@ def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Contex
     for steps, variant in variants(stream, env):
         if variant.when is not None:
             yield (*steps[2:], "when"), variant.when, "mapped"
+        if variant.undo is not None:
+            yield (*steps[2:], "undo", "when"), variant.undo.when, "source"
     if stream.provide is not None:
         yield ("provide", "key"), stream.provide.key, "source"
     if stream.mark_synced is not None:

@@ -74,7 +74,7 @@ def find_facts() -> str:
     from engine.flowfile import read_flow
     from engine.lints.env import documents
     from engine.lints.expressions import mapped_type, source_type
-    from engine.lints.rendering import rendering_problems
+    from engine.lints.rendering import given_to, rendering_problems
     from engine.render import Templates
     from engine.validate import environment
 
@@ -87,8 +87,9 @@ def find_facts() -> str:
         for stream in env.flow.streams:
             mapped = mapped_type(stream, source_type(stream, env), scope)
             for written in documents(stream, env):
-                if written.template and not rendering_problems(written.request, written.template, mapped, templates):
-                    proofs.add(proof(written.request, written.template, mapped))
+                given = given_to(written, mapped)
+                if written.template and not rendering_problems(written.request, written.template, given, templates):
+                    proofs.add(proof(written.request, written.template, given))
     variables = {name: sorted(templates.get(name).variables) for name in templates.names()}
     facts = {"templates": templates_digest(), "variables": variables, "proofs": sorted(proofs)}
     return json.dumps(facts, indent=1)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from engine.diagnostics import Diagnostic
 from engine.errors import RenderError
-from engine.lints.env import Env, documents
+from engine.lints.env import Document, Env, documents
 from engine.lints.expressions import mapped_type, source_type
 from engine.lints.facts import proof
-from engine.mapping.types import ResultType
+from engine.mapping.types import ResultType, object_type
 from engine.model import Flow
 
 if TYPE_CHECKING:
@@ -59,11 +59,19 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         mapped = mapped_type(stream, source_type(stream, env), scope)
         for document in written:
             assert document.template is not None
-            if env.facts.proofs and proof(document.request, document.template, mapped) in env.facts.proofs:
+            given = given_to(document, mapped)
+            if env.facts.proofs and proof(document.request, document.template, given) in env.facts.proofs:
                 continue
-            for found in rendering_problems(document.request, document.template, mapped, env.templates()):
+            for found in rendering_problems(document.request, document.template, given, env.templates()):
                 at = ("streams", stream.name, "map", found.name) if found.name else (*document.steps, "template")
                 yield env.problem(ID, at, found.message, found.hint)
+
+
+def given_to(document: Document, mapped: ResultType) -> ResultType:
+    """What a template is given beside the engine's own values."""
+    if not document.undoes:
+        return mapped
+    return object_type([("kind", ResultType("text", nullable=False, choices=(document.undoes,)))])
 
 
 @dataclass(frozen=True, slots=True)

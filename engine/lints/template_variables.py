@@ -25,13 +25,15 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for written in documents(stream, env) if names else ():
             if written.template is None:
                 continue
-            given = written.given.union(names)
-            for name in sorted(_variables(written.template, env) - given):
-                message = f"the template uses `{name}`, and `map` does not give it"
+            given = written.given if written.undoes else written.given.union(names)
+            source = "an undo" if written.undoes else "`map`"
+            for name in sorted(variables_of(written.template, env) - given):
+                message = f"the template uses `{name}`, and {source} does not give it"
                 yield env.problem(ID, (*written.steps, "template"), message, suggestion(name, given))
 
 
-def _variables(template: str, env: Env) -> frozenset[str]:
+def variables_of(template: str, env: Env) -> frozenset[str]:
+    """The values that a template uses; none of one that cannot be read."""
     if template in env.facts.variables:
         return env.facts.variables[template]
     try:

@@ -242,6 +242,8 @@ class _Comparison:
                 self._found(base, "noted", text, do)
             else:
                 self._found(base, "accepted", text, _ACCEPTED)
+        elif item.voided and not (item.changed or journal.total or (books is not None and books.total)):
+            self._found(base, "noted", "it was voided in QuickBooks, as the source says", "nothing: it holds no money")
         if not item.changed or item.record["state"] == "vanished":
             return
         if agreed and edited:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine import pipeline, registry
+from engine import pipeline, registry, undo
 from engine.clock import SystemIds
 from engine.errors import ExpressionError, RenderError
 from engine.evidence import Countable, Figures
@@ -45,6 +45,11 @@ class Ours:
     changed: bool = False
     change: Row | None = None
     unclear: str = ""
+
+    @property
+    def voided(self) -> bool:
+        """Whether it was posted and then voided because the source said so."""
+        return records.is_voided(self.record)
 
 
 def countable(tx: Tx, company: str) -> Countable | None:
@@ -107,8 +112,15 @@ class Written:
         return found
 
 
+def nothing(figures: Figures) -> Figures:
+    """The same object once it is voided."""
+    return replace(figures, total=Decimal(0), accounts=())
+
+
 def _over(base: Figures, change: Figures) -> Figures:
-    """What a modify makes of an object: what it does not tell stays."""
+    """What a modify makes of an object: what it does not tell stays; a void leaves nothing of its money."""
+    if change.voids:
+        return nothing(base)
     told = bool(change.accounts or change.total)
     return replace(
         base,
@@ -138,6 +150,8 @@ class Sources:
         if program is None or found is None:
             return _own(record, kind), f"the flow `{record['flow']}` is not here to say what it would write"
         desk = self._desk(program)
+        if undo.says_undone(desk.resolver, desk.settings, found, data):
+            return nothing(self._told(found, desk, record, data, kind)), ""
         try:
             return self._rendered(found, desk, record, data), ""
         except (ExpressionError, RenderError) as error:
@@ -224,6 +238,8 @@ def _ours(row: Row, change: Row | None, written: Written, sources: Sources, read
     else:
         # It was found there: what was written is not known here, so it counts as what would be written of it.
         newest, unclear = sources.now(row, sources.payload(row), row["kind"])
+        if records.is_voided(row):
+            newest = nothing(newest)
     source, changed = newest, bool(row["newest"] or row["drifted"])
     if row["newest"]:
         source, unclear = sources.now(row, json.loads(row["newest"]), row["kind"])

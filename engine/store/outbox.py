@@ -140,6 +140,11 @@ def whole(row: Row) -> bytes:
     return bytes(row["body"]) if kept is None else str(kept).encode()
 
 
+def undoes(row: Row) -> bool:
+    """Whether an operation undoes what another has written."""
+    return bool(json.loads(row["follow_up"]).get("undo"))
+
+
 def base_of(tx: Tx, row: Row) -> bytes:
     """The bytes that wrote the object of a modify last; empty when they are not known."""
     base = tx.one("operation_get", {"id": row["base_id"]}) if row["base_id"] else None

@@ -219,6 +219,12 @@ def was_posted(record: Row) -> bool:
     return record["receipt"] is not None
 
 
+def is_voided(record: Row) -> bool:
+    """Whether what was posted of the record was undone: its object is in the target and holds no money."""
+    # As a key it stands in the JSON text just so, and a record is asked for this wherever another refers to it.
+    return '"voided":' in (record["receipt"] or "")
+
+
 def is_change(record: Row) -> bool:
     """Whether the row is a change of a record that was posted before: its phase is that record's with a number, `post+1`."""
     return "+" in record["phase"]
@@ -268,6 +274,11 @@ def rewritten(tx: Tx, record: Row, at: str, written: Written) -> None:
             "at": at,
         },
     )
+
+
+def explain(tx: Tx, record: Row, reasons: Sequence[Reason]) -> None:
+    """Say beside the state of a record what there is to know of it."""
+    tx.run("record_reasons", {"id": record["id"], "reasons": dump_reasons(reasons)})
 
 
 def wake(tx: Tx, company: str, at: str, actor: str, wait_key: str, *, prefix: bool = False) -> int:

@@ -88,6 +88,7 @@ TARGET = ConnectorSpec(
         RequestSpec("BillMod", "change a bill"),
         RequestSpec("VendorAdd", "add a vendor"),
         RequestSpec("VendorMod", "change a vendor"),
+        RequestSpec("TxnVoid", "void a transaction", undoes=("Bill",)),
         RequestSpec("NotePost", "leave a note", documents="json"),
     ),
     lists=(

@@ -205,6 +205,8 @@ class Behaviour:
     unrun_requests: Literal["omit", "3231"] = "omit"
     # ASSUMED: paying a bill moves the bill's own EditSequence and TimeModified.
     payment_touches_bill: bool = True
+    # ASSUMED: voiding what is void already changes nothing; it may also be refused.
+    void_again: Literal["harmless", "refused"] = "harmless"
     # ASSUMED: a character outside Windows-1252 is stored as a question mark.
     outside_cp1252: Literal["replace", "keep"] = "replace"
     # ASSUMED: an inactive vendor or account can still be used by a request.

@@ -137,19 +137,40 @@ def void_txn(context: Context, kind: str, txn_id: str) -> Txn:
     company = context.company
     txn = existing_txn(context, txn_id, kind)
     check_open_period(company, txn.date, TXNS[kind].label)
-    memo = f"VOID: {txn.values.get('Memo', '')}".rstrip()
+    if txn.void and company.behaviour.void_again == "refused":
+        said = f"There was an error when voiding a {TXNS[kind].label}.  QuickBooks error message: "
+        raise Refused(3180, f"{said}The transaction is already void.")
+    if txn.void:
+        return txn
+    return put_void(company, txn)
+
+
+def put_void(company: CompanyFile, txn: Txn) -> Txn:
+    """A transaction loses its amounts, whoever voids it; what it had paid or used is open again."""
+    # A journal entry has no memo of its own.
+    on_lines = txn.kind == "JournalEntry"
+    _touch_bills(company, txn)
     voided = replace(
         txn,
         void=True,
         amount=ZERO,
-        values={**txn.values, "Memo": memo},
-        lines=tuple(replace(line, amount=ZERO) for line in txn.lines),
+        values=txn.values if on_lines else {**txn.values, "Memo": _void_memo(txn.values)},
+        lines=tuple(
+            replace(
+                line, amount=ZERO, values={**line.values, "Memo": _void_memo(line.values)} if on_lines else line.values
+            )
+            for line in txn.lines
+        ),
         applied=(),
         modified_at=company.clock.now(),
         edit_sequence=company.next_edit(txn.edit_sequence),
     )
     company.put_txn(voided)
     return voided
+
+
+def _void_memo(values: Mapping[str, str]) -> str:
+    return f"VOID: {values.get('Memo', '')}".rstrip()
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ UPDATE records SET payload = :payload, mapped_sha256 = :mapped_sha256,
     operation_id = :operation_id, receipt = :receipt, newest = :newest, drifted = 0, updated_at = :at
 WHERE id = :id;
 
+-- name: record_reasons
+UPDATE records SET reasons = :reasons WHERE id = :id;
+
 -- name: record_forget_seen
 UPDATE records SET payload_sha256 = '' WHERE id = :id;
 
@@ -77,6 +80,10 @@ ORDER BY id LIMIT :limit;
 -- name: records_listing
 SELECT * FROM records WHERE company = :company AND (:state = '' OR state = :state) AND (:flow = '' OR flow = :flow)
 ORDER BY id LIMIT :limit;
+
+-- name: records_differing
+SELECT * FROM records WHERE company = :company AND flow = :flow AND state IN ('posted', 'closed') AND drifted = 1
+  AND newest IS NOT NULL AND phase NOT LIKE '%+%' ORDER BY id;
 
 -- name: records_unseen
 SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run

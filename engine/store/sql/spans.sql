@@ -35,7 +35,7 @@ SELECT figures FROM span_figures WHERE span = :span ORDER BY target_id;
 DELETE FROM span_figures WHERE span = :span;
 
 -- name: compared_records
-SELECT r.id, r.flow, r.stream, r.source_id, r.phase, r.state, r.newest, r.drifted, r.amount, r.currency, r.party,
+SELECT r.id, r.flow, r.stream, r.source_id, r.phase, r.state, r.newest, r.drifted, r.receipt, r.amount, r.currency, r.party,
        r.reference, r.dated_on, h.target_id, h.kind, h.differences, h.accepted, h.seq,
        o.id AS operation, o.request, o.body, o.follow_up, o.base_id, s.settled_at
 FROM holdings h JOIN records r ON r.id = h.record_id

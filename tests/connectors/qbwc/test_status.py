@@ -63,8 +63,8 @@ def test_a_code_has_its_action(code: int, message: str, action: str) -> None:
 
 
 def test_every_row_can_be_reached() -> None:
-    texts = ("", LOCKED, "in a closed period", "Account")
-    reached = {rule_for(code, text) for code in range(10_000) for text in texts}
+    texts = ("", LOCKED, "in a closed period", "Account", "it is already void")
+    reached = {rule_for(code, text, name) for code in range(10_000) for text in texts for name in ("", "TxnVoid")}
     assert set(RULES) <= reached
 
 
