@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recovery, survey
 from connectors.qbwc.auth import TICKET_LENGTH
@@ -25,6 +26,7 @@ from engine.qbxml.response import Answer, parse_response, text_at
 # Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
+_MISSED = "unanswered"
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -391,14 +393,33 @@ def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, a
     found = _found(ctx, asked, answer, names)
     found = {**found, **merging.look_again(asked, found, answer, names)}
     # One QuickBooks does one thing after the other; only that of another computer can still be at work on the set.
-    verdict = recovery.after_probe(unsettled, known, found, ctx.clock.now(), elsewhere=not state.sole_user)
+    missed_at = _missed_at(ctx, unsettled)
+    verdict = recovery.after_probe(
+        unsettled, known, found, ctx.clock.now(), elsewhere=not state.sole_user, missed_at=missed_at
+    )
     if isinstance(verdict, recovery.NotNow):
         return _unusable(ctx, state, flight, verdict.reason)
     if isinstance(verdict, recovery.Running):
+        if missed_at is None:
+            ctx.desk.sessions.remember(ctx.company, _MISSED, {**_sending(unsettled), "at": iso(ctx.clock.now())})
         return changed(state, recovery=None, ended=True, error=verdict.reason)
     if isinstance(verdict, Recovery):
         return changed(state, recovery=verdict)
     return commit(ctx, state, unsettled, verdict.outcomes, f"{known.answer}\n{text}" if known.answer else text)
+
+
+def _missed_at(ctx: Context, unsettled: MessageSet) -> datetime | None:
+    """When an earlier session did not find all of what was sent; None when none has looked, or our clock went back."""
+    known = dict(ctx.desk.sessions.recall(ctx.company, _MISSED) or {})
+    at = known.pop("at", "")
+    if known != _sending(unsettled):
+        return None
+    return missed if (missed := from_iso(str(at))) <= ctx.clock.now() else None
+
+
+def _sending(unsettled: MessageSet) -> dict[str, str | int]:
+    """What tells one sending of a set from another."""
+    return {"set": unsettled.id, "attempts": unsettled.attempts}
 
 
 def _found(

@@ -139,6 +139,7 @@ def after_probe(
     now: datetime,
     *,
     elsewhere: bool = False,
+    missed_at: datetime | None = None,
 ) -> Settled | Recovery | Running | NotNow:
     """Read the look-ups of the operations in `recovery.ask`.
 
@@ -148,6 +149,7 @@ def after_probe(
         found: what each look-up brought, by operation.
         now: our time, as that of `message_set.sent_at`.
         elsewhere: another computer may have the file open, and may still be working on what it was given.
+        missed_at: our time when an earlier session looked for what was sent last and did not find all of it.
     """
     late = next((item for item in found.values() if item.kind == "later"), None)
     if late:
@@ -157,11 +159,11 @@ def after_probe(
     # Nothing of the set is there and no answer to it exists: the same bytes under the same id, which QuickBooks replays
     # rather than runs if it knows better. When part of it is there, sending all of it again could double that part.
     if recovery.whole and not recovery.frozen and len(missing) == len(operations):
-        if elsewhere and _may_run(message_set, now):
+        if elsewhere and _may_run(message_set, now, missed_at):
             return Running(
                 f"QuickBooks does not have what it was given ({len(operations)} records), but another computer that has "
-                "the company file open may still be working on it. It is not sent again before half an hour has "
-                "passed, or the file is open in single-user mode; the next update asks again."
+                "the company file open may still be working on it. It is not sent again before it has been missing for "
+                "half an hour, or the file is open in single-user mode; the next update asks again."
             )
         if message_set.attempts < MOST_ATTEMPTS:
             return replace(recovery, stage="resend")
@@ -169,7 +171,7 @@ def after_probe(
         return Settled(tuple(_held(op, "no_answer", text) for op in message_set.operations))
     # A part is there. What is not may come any moment on a slow machine, and must not be sent under another id by then.
     unsaid = recovery.ask if recovery.whole else recovery.silent
-    if not recovery.frozen and any(key in unsaid for key in missing) and _may_run(message_set, now):
+    if not recovery.frozen and any(key in unsaid for key in missing) and _may_run(message_set, now, missed_at):
         return Running(
             f"QuickBooks has a part of what it was given ({len(operations)} records) and may be working on the rest. "
             "Nothing is sent until it has finished; the next update asks again."
@@ -179,9 +181,15 @@ def after_probe(
     return Settled((*decided, *concluded))
 
 
-def _may_run(message_set: MessageSet, now: datetime) -> bool:
-    # A clock that was set back by more than that says nothing.
-    return message_set.sent_at is not None and abs(now - message_set.sent_at) < STILL_RUNNING
+def _may_run(message_set: MessageSet, now: datetime, missed_at: datetime | None) -> bool:
+    """Whether QuickBooks may not be through with a set.
+
+    The clock may have been set since it was sent, by any amount and in either direction. So one look alone decides
+    nothing: half an hour has passed since the sending, and since an earlier session missed it as well.
+    """
+    if message_set.sent_at is None:
+        return False
+    return missed_at is None or any(abs(now - at) < STILL_RUNNING for at in (message_set.sent_at, missed_at))
 
 
 def refused_whole(message_set: MessageSet, message: str) -> Settled | Recovery:

@@ -153,8 +153,10 @@ def _unclaimed(scene: Scene, row: Row, made: Made) -> bool:
     # What the source was told is not due any more; what it was not told was closed there by other means.
     told = [told.reference for told in scene.source.told() if told.id == row["source_id"]]
     if scene.known(made.id) is not None:
-        # The copy has the operation as one that waits; it was taken back when the source turned out to be told.
-        return row["state"] == "skipped" and made.id in told
+        # The copy has the operation as one that waits, and nothing says that it was sent since. It was taken back when the
+        # source turned out to be told, or not to want it any more. What this life of ours has sent, it must know.
+        unsent = not scene.witness.sent[scene.witness.maker[made.id]]
+        return row["state"] == "skipped" and (made.id in told or (unsent and not _is_due(scene, row)))
     if row["state"] in ("deferred", "failed"):
         return True
     return row["state"] == "skipped" and (made.id in told or not _is_due(scene, row))

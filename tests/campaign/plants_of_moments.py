@@ -26,7 +26,7 @@ def what_was_sent_before_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
 @plant
 def rest_of_a_set_is_sent_at_once(patch: pytest.MonkeyPatch) -> None:
     """When a part of a set is found, the rest is sent again while QuickBooks may still be at work on it."""
-    patch.setattr(recovery, "_may_run", lambda _message_set, _now: False)
+    patch.setattr(recovery, "_may_run", lambda _message_set, _now, _missed_at: False)
 
 
 @plant

@@ -56,7 +56,8 @@ DELETE FROM sightings WHERE company = :company;
 
 -- name: facts_forget
 DELETE FROM facts WHERE company = :company
-  AND (name LIKE 'scan:%' OR name IN ('check', 'look', 'missed', 'back', 'pace', 'closing_date', 'survey_trouble'));
+  AND (name LIKE 'scan:%' OR name IN ('check', 'look', 'missed', 'back', 'pace', 'closing_date', 'survey_trouble',
+               'unanswered'));
 
 -- name: holdings_newest
 SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORDER BY seq DESC LIMIT :limit;

@@ -262,10 +262,13 @@ def test_the_rest_of_a_set_that_is_there_in_part_is_waited_for(recovery: Recover
         "QuickBooks has a part of what it was given (2 records) and may be working on the rest. Nothing is sent until it "
         "has finished; the next update asks again."
     )
-    assert after_probe(sent, recovery, found, START + timedelta(seconds=1799)) == Running(text)
-    # Our clock was wrong when it was sent, or is wrong now: by how much nobody knows.
-    for now in (START + timedelta(seconds=1800), START - timedelta(hours=1)):
-        verdict = after_probe(sent, recovery, found, now)
+    half = timedelta(minutes=30)
+    assert after_probe(sent, recovery, found, START + timedelta(seconds=1799), missed_at=START - half) == Running(text)
+    # Our clock was wrong when it was sent, or is wrong now: by how much nobody knows. So one look decides nothing.
+    for now in (START + half, START - timedelta(hours=1), START + timedelta(hours=3)):
+        assert after_probe(sent, recovery, found, now) == Running(text)
+        assert after_probe(sent, recovery, found, now, missed_at=now - timedelta(seconds=1799)) == Running(text)
+        verdict = after_probe(sent, recovery, found, now, missed_at=now - half)
         assert isinstance(verdict, Settled)
         assert [outcome.outcome for outcome in verdict.outcomes] == ["posted", "retry"]
 
@@ -275,14 +278,16 @@ def test_what_another_computer_may_still_be_working_on_is_not_sent_again(kept: M
     ids = tuple(operation.id for operation in kept.operations)
     recovery, found = Recovery(kept.id, "probe", ask=ids), dict.fromkeys(ids, NONE)
     sent = replace(kept, sent_at=START)
-    soon, later = START + timedelta(seconds=1799), START + timedelta(seconds=1800)
+    soon, later, long_ago = START + timedelta(seconds=1799), START + timedelta(seconds=1800), START - timedelta(days=1)
     text = (
         f"QuickBooks does not have what it was given ({len(ids)} records), but another computer that has the company file "
-        "open may still be working on it. It is not sent again before half an hour has passed, or the file is open in "
-        "single-user mode; the next update asks again."
+        "open may still be working on it. It is not sent again before it has been missing for half an hour, or the file is "
+        "open in single-user mode; the next update asks again."
     )
-    assert after_probe(sent, recovery, found, soon, elsewhere=True) == Running(text)
-    assert after_probe(sent, recovery, found, later, elsewhere=True) == replace(recovery, stage="resend")
+    assert after_probe(sent, recovery, found, soon, elsewhere=True, missed_at=long_ago) == Running(text)
+    assert after_probe(sent, recovery, found, later, elsewhere=True) == Running(text)
+    again = after_probe(sent, recovery, found, later, elsewhere=True, missed_at=long_ago)
+    assert again == replace(recovery, stage="resend")
     assert after_probe(sent, recovery, found, soon) == replace(recovery, stage="resend")
 
 
