@@ -32,4 +32,4 @@ def test_golden_case(folder: Path) -> None:
 
 if __name__ == "__main__":
     for case in CASES:
-        print(check(case, program(), update=True))  # noqa: T201  # a person reads what was rewritten
+        print(check(case, program(), update=True))  # a person reads what was rewritten
