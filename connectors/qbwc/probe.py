@@ -42,11 +42,12 @@ ROWS: Mapping[str, tuple[str, ...]] = {
 # What money leaves or comes to, and how an answer shows which bills a payment pays.
 _DRAWN_ON = ("BankAccountRef", "CreditCardAccountRef", "AccountRef", "DepositToAccountRef")
 APPLIED = "AppliedToTxnRet"
-# The rows that a kind has.
+# What a kind shows of how its money is spread, beside its head.
 LINED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Bill", "VendorCredit", "CreditCardCharge", "CreditCardCredit", "Check"), ("ExpenseLineRet",)),
     "Deposit": ("DepositLineRet",),
     "JournalEntry": ("JournalDebitLine", "JournalCreditLine"),
+    "BillPaymentCheck": ("AppliedToTxnRet", "BankAccountRef"),
 }
 # FACTS sections 5 and 6: 1 is an empty answer; 500 says that one of the named objects does not exist.
 READABLE = frozenset({0, 1, 500})
@@ -434,15 +435,27 @@ def _paid_otherwise(body: bytes, data: Json) -> Iterator[str]:
     applied = inner.findall("AppliedToTxnAdd")
     if not applied or APPLIED not in data:
         return
-    rows = rows_of(data[APPLIED])
-    there = {text_at(row, "TxnID"): _amount(text_at(row, "Amount")) for row in rows}
-    here = {each.findtext("TxnID") or "": _amount(each.findtext("PaymentAmount") or "") for each in applied}
-    # What a credit alone has paid may be shown with no money, or not at all.
-    if {key: value for key, value in there.items() if value} == {key: value for key, value in here.items() if value}:
+    rows = {text_at(row, "TxnID"): row for row in rows_of(data[APPLIED])}
+    there = {key: _amount(text_at(row, "Amount")) or Decimal(0) for key, row in rows.items()}
+    here = {each.findtext("TxnID") or "": _applied(each) for each in applied}
+    if all(there.get(key, Decimal(0)) in here.get(key, (Decimal(0),)) for key in {**there, **here}):
         return
-    numbers = {text_at(row, "TxnID"): text_at(row, "RefNumber") for row in rows}
-    sides = (", ".join(f"{numbers.get(key) or key} {value}" for key, value in side.items()) for side in (there, here))
-    yield "bills {} there, {} here".format(*map(_shown, sides))
+    numbers = {key: text_at(row, "RefNumber") or key for key, row in rows.items()}
+    theirs = ", ".join(f"{numbers[key]} {amount:.2f}" for key, amount in there.items())
+    mine = ", ".join(f"{numbers.get(key, key)} {amounts[0]:.2f}" for key, amounts in here.items())
+    yield f"bills {_shown(theirs)} there, {_shown(mine)} here"
+
+
+def _applied(element: etree._Element) -> tuple[Decimal, ...]:
+    """What a payment pays of a bill: the money, and as it may be shown with the credits that it used.
+
+    ASSUMED: AppliedToTxnRet gives the money alone; no source says it.
+    """
+    money = _amount(element.findtext("PaymentAmount") or "") or Decimal(0)
+    credit = sum(
+        (_amount(each.findtext("AppliedAmount") or "") or Decimal(0) for each in element.findall("SetCredit")), money
+    )
+    return (money, credit) if credit != money else (money,)
 
 
 def _recoded(body: bytes, data: Json, *, sum_told: bool) -> Iterator[str]:

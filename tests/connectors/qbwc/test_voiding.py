@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,16 +14,18 @@ from typing import Any
 import pytest
 
 from connectors.qbwc import figures, probe, survey, voiding
+from connectors.qbwc.merge import Ready
 from connectors.qbwc.simulator import user_deletes, user_edits
 from connectors.qbwc.simulator.company import close_books, restore, user_recodes
 from connectors.qbwc.simulator.model import Txn
 from connectors.qbwc.simulator.txns import put_void
 from engine import worklist
-from engine.contract import Json
+from engine.contract import Json, Operation, OperationOutcome
 from engine.evidence import Figures
 from engine.follow import Hand
 from engine.lookups import Resolver
 from engine.program import compile_flow
+from engine.qbxml.response import Response, parse_response
 from engine.store import holdings as kept
 from engine.store import journal, records
 from engine.store.base import Row
@@ -77,7 +80,9 @@ def payment(source_id: str = "p-1", amount: str = "100.00", status: str = "PAID"
 
 
 class Books(Rig):
-    """A company file that our flow has posted a bill and its payment into."""
+    """A company file that our flow has posted a bill and its payment into; `netted` is one that used a credit."""
+
+    netted: Json
 
     def read(self, *payments: Json) -> None:
         """The source lists these payments, and they are read."""
@@ -576,6 +581,128 @@ def test_a_paid_bill_waits_for_its_payment_to_be_voided(books: Books) -> None:
     assert (the_bill.void, books.check.void) == (True, True)
     assert books.record("b-1", "bills")["amount"] == "0.00"
     assert books.bench.alerts() == []
+
+
+# --- a check that uses credits, credits, and journal entries
+
+
+CREDITS = TEXT.replace(
+    "amount: money(amount), credits: `[]`}",
+    "amount: money(amount), credits: credits[].{txn_id: txn_id, amount: money(amount)}}",
+)
+
+
+@contextmanager
+def with_credit(amount: str = "70.00", used: str = "30.00") -> Iterator[Books]:
+    """A bill of 100.00 that a check paid, partly with a vendor credit that somebody entered by hand."""
+    with kit.bench(CREDITS, lists=False) as bench:
+        books = Books(bench)
+        books.prepare(bill_of())
+        books.settle(2)
+        books.posts(
+            "<VendorCreditAddRq><VendorCreditAdd><VendorRef><FullName>Acme Supply</FullName></VendorRef>"
+            "<ExpenseLineAdd><AccountRef><FullName>Travel</FullName></AccountRef><Amount>30.00</Amount>"
+            "</ExpenseLineAdd></VendorCreditAdd></VendorCreditAddRq>"
+        )
+        (credit,) = books.company.txns("VendorCredit")
+        paid = {"id": "b-1", "amount": amount, "credits": [{"txn_id": credit.txn_id, "amount": used}]}
+        books.netted = {**payment(amount=amount), "bills": [paid]}
+        books.read(books.netted)
+        books.settle(3)
+        assert (books.record()["state"], books.bench.alerts()) == ("closed", [])
+        yield books
+
+
+def owed(books: Books) -> tuple[str, str]:
+    """What is open of the bill, and what is left of the credit."""
+    (the_bill,), (credit,) = books.company.txns("Bill"), books.company.txns("VendorCredit")
+    return str(books.company.open_amount(the_bill)), str(books.company.open_amount(credit))
+
+
+@pytest.mark.parametrize(("amount", "used"), [("70.00", "30.00"), ("0.00", "30.00")])
+def test_a_void_frees_the_credits_too(amount: str, used: str) -> None:
+    with with_credit(amount, used) as books:
+        assert owed(books)[1] == "0.00"
+        books.read({**books.netted, "status": "VOID"})
+        books.settle(2)
+        assert (books.check.void, owed(books)) == (True, ("100.00", "30.00"))
+        assert (records.is_voided(books.record()), books.bench.alerts()) == (True, [])
+
+
+def test_a_check_with_a_credit_is_not_taken_for_edited() -> None:
+    with with_credit() as books:
+        books.settle(4)
+        assert books.bench.alerts() == []
+        redrawn(books)
+        books.settle(2)
+        (told,) = books.alerts()
+        assert "account `Savings` there, `another one` here" in told
+
+
+def test_another_sum_for_a_bill_is_seen(books: Books) -> None:
+    repaid(books)
+    books.settle(2)
+    (told,) = books.alerts()
+    assert "amount 60.00 there, 100.00 here; bills `N-b-1 60.00` there, `N-b-1 100.00` here" in told
+
+
+JOURNAL = (
+    b'<JournalEntryAddRq requestID="x"><JournalEntryAdd><TxnDate>2026-03-01</TxnDate><JournalDebitLine><AccountRef>'
+    b"<FullName>Travel</FullName></AccountRef><Amount>12.00</Amount><Memo>m</Memo></JournalDebitLine><JournalCreditLine>"
+    b"<AccountRef><FullName>Checking</FullName></AccountRef><Amount>12.00</Amount></JournalCreditLine></JournalEntryAdd>"
+    b"</JournalEntryAddRq>"
+)
+CREDIT = (
+    b'<VendorCreditAddRq requestID="x"><VendorCreditAdd><VendorRef><FullName>Acme Supply</FullName></VendorRef>'
+    b"<TxnDate>2026-03-01</TxnDate><ExpenseLineAdd><AccountRef><FullName>Travel</FullName></AccountRef>"
+    b"<Amount>12.00</Amount></ExpenseLineAdd></VendorCreditAdd></VendorCreditAddRq>"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "total", "accounts"),
+    [
+        ("JournalEntry", JOURNAL, "12.00", (("Travel", "12.00"), ("Checking", "-12.00"))),
+        ("VendorCredit", CREDIT, "-12.00", (("Travel", "-12.00"),)),
+    ],
+)
+def test_journal_entries_and_credits_are_voided_and_counted(
+    books: Books, kind: str, body: bytes, total: str, accounts: Any
+) -> None:
+    found = figures.figures(f"{kind}Add", body)
+    assert (str(found.total), tuple((name, str(amount)) for name, amount in found.accounts)) == (total, accounts)
+    books.posts(body.decode())
+    (txn,) = books.company.txns(kind)
+
+    def there() -> Response:
+        (query,) = voiding.queries(operation, "m.0")
+        document = (
+            f'<?xml version="1.0"?><?qbxml version="13.0"?><QBXML><QBXMLMsgsRq onError="stopOnError">{query.decode()}'
+        )
+        answer = books.quickbooks.process(f"{document}</QBXMLMsgsRq></QBXML>")
+        return parse_response(answer).responses[0]
+
+    void = f'<TxnVoidRq requestID="v"><TxnVoidType>{kind}</TxnVoidType><TxnID>{txn.txn_id}</TxnID></TxnVoidRq>'.encode()
+    at = books.bench.world.clock.now()
+    operation = Operation("v", "TxnVoid", void, "", "", at, target_id=txn.txn_id, base=body, whole=void)
+    assert isinstance(voiding.decide(operation, there()), Ready)
+    books.posts(void.decode())
+    done = voiding.decide(operation, there())
+    assert isinstance(done, OperationOutcome)
+    assert (done.outcome, done.code, done.receipt["TxnID"]) == ("posted", "voided_there", txn.txn_id)
+    (data,) = there().objects
+    assert probe.differences(operation, data) == ()
+    (shown_there,) = figures.read(kind, there(), 500).figures
+    assert (shown_there.total, shown_there.accounts) == (0, ())
+    user_edits(books.company, txn.txn_id, reference="X")
+    first = replace(
+        txn, amount=Decimal("13.00"), lines=(replace(txn.lines[0], amount=Decimal("13.00")), *txn.lines[1:])
+    )
+    books.company.put_txn(first)
+    edited = voiding.decide(operation, there())
+    assert isinstance(edited, OperationOutcome)
+    assert edited.code == "edited_there"
+    assert probe.differences(operation, there().objects[0]) == ("amount 13.00 there, 0.00 here",)
 
 
 # --- what the parts say
