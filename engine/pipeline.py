@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.clock import Ids
 from engine.errors import ExpressionError, RenderError
+from engine.jsonbody import body_of
 from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
@@ -61,6 +62,8 @@ class NotReady:
 
 
 Prepared = Frozen | Parked | Adopted | NotReady
+# A record of a stream that only compares, when there is nothing to report.
+_AGREES = Parked("skipped", (Reason("agrees", "both sides agree"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +258,8 @@ def _map(
         if failing >= 0:
             say = stream.check_says[failing]
             return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
+        if not stream.variants:
+            return Parked("deferred", tuple(context.missing)) if context.missing else _AGREES
         way = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
         if context.missing:
             return Parked("deferred", tuple(context.missing))
@@ -293,7 +298,8 @@ def _freeze(desk: Desk, draft: _Draft) -> Frozen | Parked:
     try:
         if draft.error is not None:
             raise draft.error
-        body = desk.freeze(draft.variant.request, draft.text) if draft.variant.template else mapped.encode()
+        way = draft.variant
+        body = desk.freeze(way.request, draft.text) if way.template else body_of(way.request, way.fields, draft.mapped)
     except RenderError as error:
         return _unwritable(draft, error)
     digest = sha256(mapped.encode()).hexdigest()

@@ -62,7 +62,10 @@ class MarkSpec:
 
 @dataclass(frozen=True, slots=True)
 class RequestSpec:
-    """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map."""
+    """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map.
+
+    With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives.
+    """
 
     name: str
     help: str
@@ -81,7 +84,11 @@ class ListSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorSpec:
-    """Everything there is to know of a connector without opening it."""
+    """Everything there is to know of a connector without opening it.
+
+    `settle_s` is for targets that are called: how long after a write whose answer was lost the object may still appear.
+    Nothing is written a second time before. A whole-number setting of the same name overrides it for a connection.
+    """
 
     name: str
     title: str
@@ -94,6 +101,7 @@ class ConnectorSpec:
     webhooks: tuple[str, ...] = ()
     delivery: Delivery = "push"
     limits: tuple[str, ...] = field(default=())
+    settle_s: int = 60
 
     def stream(self, name: str) -> StreamSpec | None:
         """The stream called `name`."""
