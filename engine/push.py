@@ -247,7 +247,10 @@ class _Sender:
         if times < MOST_WRITES:
             return True
         message = f"it was written {times} times without an answer, and was not found there"
-        hint = "look in the target: run `flowctl retry ID --there ID-THERE` when it is there, else `--not-there`"
+        hint = (
+            "look in the target; when it is there, run `flowctl retry ID --there ID-THERE`, "
+            "else `flowctl retry ID --not-there`"
+        )
         self._settle(row, OperationOutcome(row["id"], "held", code="unanswered", message=message, hint=hint))
         return False
 
@@ -276,6 +279,7 @@ class _Sender:
         elif isinstance(error, Rejected):
             hint = error.hint or "correct the record in the source, then run `flowctl retry ID`"
             self._settle(row, OperationOutcome(row["id"], "failed", {}, error.code or "rejected", str(error), hint))
+            return
         else:
             outcome = OperationOutcome(
                 row["id"], "retry", message=str(error), hint=error.hint or "", retry_after_s=_wait_s(error)

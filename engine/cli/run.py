@@ -192,7 +192,9 @@ def _print(world: World, report: RunReport, form: str) -> None:
         from engine import registry
         from engine.store import companies, outbox, work
 
-        made = [(row["connection"], registry.find(row["connector"])) for row in companies.connections(tx, report.company)]
+        made = [
+            (row["connection"], registry.find(row["connector"])) for row in companies.connections(tx, report.company)
+        ]
         polled = [name for name, found in made if found is not None and found.spec.delivery == "pull"]
         waiting = sum(outbox.backlog(tx, report.company, world.at(), name) for name in polled)
         for alert in work.alerts(tx, report.company):
