@@ -24,6 +24,7 @@ _CODE_GROUPS = (
     ("F01", "Structure"),
     ("F02", "Structure, and names that must exist"),
     ("F03", "What connectors and templates offer"),
+    ("F04", "What streams read, compare and write"),
     ("F05", "Warnings: parts that nothing uses"),
     ("F06", "Documents"),
     ("E1", "Expressions"),
