@@ -272,11 +272,20 @@ def _map(
             return _Draft(way.change, desk.ids.base62(22), guid, mapped, "{}", there)
         follow_up = way.follow_up
         if stream.stream.provide is not None and stream.provide_key is not None:
-            provided = {"lookup": stream.stream.provide.lookup, "key": str(stream.provide_key(data, context))}
-            follow_up = plain({**json.loads(follow_up), "provide": provided})
+            follow_up = plain({**json.loads(follow_up), "provide": _provided(stream, desk, data, context)})
     except ExpressionError as error:
         return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
     return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up)
+
+
+def _provided(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], context: RecordContext) -> Mapping[str, str]:
+    """Which lookup learns the object, under which key; of a target that is called, in which list."""
+    assert stream.stream.provide is not None
+    assert stream.provide_key is not None
+    name = stream.stream.provide.lookup
+    found = {"lookup": name, "key": str(stream.provide_key(data, context))}
+    lookup = desk.program.flow.lookup(name)
+    return found if lookup is None or stream.is_polled else {**found, "list": lookup.list}
 
 
 def _render(draft: _Draft) -> None:

@@ -357,7 +357,7 @@ class _Sender:
 
     @property
     def _fact(self) -> str:
-        return f"push:{self.flow}/{self.connection}"
+        return f"push:{self.connection}/{self.flow}"
 
     @property
     def _subject(self) -> str:

@@ -17,7 +17,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import Ambiguous, Rejected, RunError
 from engine.program import compile_flow
 from engine.registry import registered
-from engine.spec import ConnectorSpec, FieldSpec, RequestSpec
+from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec
 from engine.store import companies
 from engine.store.base import Store, Tx
 from engine.testing import memory_world
@@ -67,6 +67,7 @@ CLOUD = ConnectorSpec(
         FieldSpec("base_url", "text", "where it is"),
         FieldSpec("settle_s", "integer", "how long a lost write may take to show"),
     ),
+    lists=(ListSpec("vendors", "vendors"),),
     requests=(
         RequestSpec(
             "VendorCreate",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine import push, worklist
+from engine.connecting import connect
 from engine.contract import Receipt
 from engine.errors import (
     AuthExpired,
@@ -124,6 +125,47 @@ def test_what_waits_for_a_written_record_follows_in_the_same_run() -> None:
         assert bench.cloud.calls == ["find Grün & Söhne", "write Grün & Söhne", "find N-b-1", "write N-b-1"]
         assert bench.cloud.objects["c-2"]["vendor"] == "c-1"
         assert bench.states() == {"b-1": "closed"}
+
+
+PROVIDING = """
+flow: shop_to_cloud
+version: 1
+connections:
+  shop: {connector: shop}
+  cloud: {connector: cloud}
+lookups:
+  vendor: {target: cloud.vendors, match: [mapped]}
+streams:
+  vendors:
+    trigger: {every: 6h}
+    fetch: {from: shop, stream: vendors}
+    key: id
+    about: {party: name}
+    map: {name: name}
+    write: {to: cloud, request: VendorCreate}
+    provide: {lookup: vendor, key: id}
+  bills:
+    after: [vendors]
+    trigger: {every: 1h}
+    fetch: {from: shop, stream: bills, with: {ready: true}}
+    key: id
+    map: {vendor: "lookup('vendor', vendor.id, vendor.name).list_id", number: number, amount: money(amount)}
+    write: {to: cloud, request: BillCreate}
+"""
+
+
+def test_what_was_created_answers_later_lookups() -> None:
+    with cloud_bench(PROVIDING) as bench:
+        bench.shop.listed["vendors"] = [kit.vendor("v-1", "Acme"), kit.vendor("v-2", "ACME"), kit.vendor("v-3", "Acme")]
+        bench.shop.listed["bills"] = [bill("b-1"), bill("b-2", vendor={"id": "v-3", "name": "Acme"})]
+        assert run(bench).errors == ()
+        assert bench.states("vendors") == {"v-1": "closed", "v-2": "closed", "v-3": "closed"}
+        assert bench.states() == {"b-1": "closed", "b-2": "closed"}
+        # Two of the source that have one name are one there.
+        assert bench.titles() == ["ACME", "Acme", "N-b-1", "N-b-2"]
+        assert [item["vendor"] for item in bench.cloud.objects.values() if "number" in item] == ["c-1", "c-1"]
+        with bench.outbox.transaction() as desk:
+            assert desk.books.due(COMPANY) == ()
 
 
 def test_what_is_there_already_is_taken_over(bench: CloudBench) -> None:
@@ -376,6 +418,17 @@ def test_credentials_that_are_refused_are_told_and_no_record_suffers(
     bench.cloud.faults.clear()
     assert errors(bench) == []
     assert (bench.states(), bench.alerts()) == ({"b-1": "closed"}, [])
+
+
+def test_a_connection_that_is_made_anew_is_tried_at_once(bench: CloudBench) -> None:
+    bench.cloud.faults[0] = AuthRefused("the key was refused")
+    run(bench)
+    nothing_due(bench)
+    ticking = Service(bench.world, {NAME: bench.program})
+    assert ticking.tick() == []
+    connect(bench.world, COMPANY, "cloud", "cloud", {}, {})
+    (report,) = ticking.tick()
+    assert (report.pushed, bench.states(), bench.alerts()) == (1, {"b-1": "closed"}, [])
 
 
 def test_a_connection_that_was_never_made_is_told(bench: CloudBench) -> None:

@@ -5,6 +5,9 @@ WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiti
   AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
 ORDER BY o.seq LIMIT 1;
 
+-- name: push_resume
+DELETE FROM facts WHERE company = :company AND substr(name, 1, length(:connection) + 6) = 'push:' || :connection || '/';
+
 -- name: pushed_put
 INSERT INTO pushed (company, connection, target_id, record_id) VALUES (:company, :connection, :target_id, :record_id)
 ON CONFLICT (company, connection, target_id, record_id) DO NOTHING;
