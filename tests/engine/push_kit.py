@@ -17,9 +17,10 @@ from engine.diagnostics import Diagnostic
 from engine.errors import Ambiguous, Rejected, RunError
 from engine.program import compile_flow
 from engine.registry import registered
+from engine.runner import RunReport
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec
 from engine.store import companies
-from engine.store.base import Store, Tx
+from engine.store.base import Row, Store, Tx
 from engine.testing import memory_world
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, Bench
@@ -260,6 +261,17 @@ def dying(bench: CloudBench, at: int, *, after: bool) -> DyingStore:
     store = DyingStore(bench.world.store, at, after)
     bench.world = replace(bench.world, store=store)
     return store
+
+
+def run(bench: CloudBench) -> RunReport:
+    return bench.runner.run(bench.program, COMPANY)
+
+
+def operation(bench: CloudBench, source_id: str = "b-1") -> Row:
+    with bench.world.store.read() as tx:
+        found = tx.one("operation_get", {"id": bench.record(source_id)["operation_id"]})
+    assert found is not None
+    return found
 
 
 # --- a simulator of the same, for golden cases -----------------------------------------------------------------------

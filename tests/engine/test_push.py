@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -25,19 +23,15 @@ from engine.errors import (
 )
 from engine.follow import Hand
 from engine.holders import take_name
-from engine.runner import Runner, RunReport
+from engine.runner import Runner
 from engine.service import Service
 from engine.store import companies, journal, outbox, records, work
-from engine.store.base import Row
 from engine.store.sqlite import SqliteStore
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, bill
-from tests.engine.push_kit import FLOW, NAME, VENDORS, CloudBench, Crash, cloud_bench, dying
+from tests.engine.push_kit import FLOW, NAME, VENDORS, CloudBench, cloud_bench, operation, run
 
 HAND = Hand(COMPANY, AT, "test")
-FAULTS: tuple[Any, ...] = (
-    "before", "after", "late", Transient("502"), RateLimited("slow", retry_after_s=30), AuthExpired("out"), BadAnswer("?"),
-)  # fmt: skip
 
 
 @pytest.fixture
@@ -45,10 +39,6 @@ def bench() -> Iterator[CloudBench]:
     with cloud_bench() as made:
         made.shop.listed["bills"] = [bill()]
         yield made
-
-
-def run(bench: CloudBench) -> RunReport:
-    return bench.runner.run(bench.program, COMPANY)
 
 
 def errors(bench: CloudBench) -> list[str]:
@@ -65,13 +55,6 @@ def lines(bench: CloudBench, source_id: str = "b-1") -> list[tuple[str, str, str
         for line in found
         if (detail := json.loads(line["detail"])) is not None
     ]
-
-
-def operation(bench: CloudBench, source_id: str = "b-1") -> Row:
-    with bench.world.store.read() as tx:
-        found = tx.one("operation_get", {"id": bench.record(source_id)["operation_id"]})
-    assert found is not None
-    return found
 
 
 def nothing_due(bench: CloudBench) -> None:
@@ -603,116 +586,3 @@ def test_a_tick_writes_so_many_at_once_and_comes_again(bench: CloudBench, monkey
     counts = [sum(report.pushed for report in ticking.tick()) for _ in range(4)]
     assert counts == [2, 2, 1, 0]
     assert len(bench.cloud.objects) == 6
-
-
-# --- dying -------------------------------------------------------------------------------------------------------------
-
-
-def recovered(bench: CloudBench, *, lost: bool = False) -> None:
-    """The process is started again until nothing moves."""
-    for _ in range(4):
-        report = run(bench)
-        assert lost or report.errors == ()
-        bench.passed(400)
-    assert bench.titles() == ["Grün & Söhne", "N-b-1", "N-b-2"]
-    assert bench.states() == {"b-1": "closed", "b-2": "closed"}
-    told = [mark.id for call in bench.shop.calls for mark in call.posted]
-    assert sorted(set(told)) == ["b-1", "b-2"]
-    assert len({call.idempotency_key for call in bench.shop.calls}) <= 2
-    with bench.world.store.read() as tx:
-        assert journal.verify(tx, COMPANY) is None
-        assert [row["event"] for row in journal.lines(tx, COMPANY)].count("posted") == 3
-
-
-def two_bills(bench: CloudBench) -> None:
-    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
-
-
-def transactions() -> int:
-    with cloud_bench() as bench:
-        two_bills(bench)
-        store = dying(bench, 10_000, after=False)
-        run(bench)
-        return store.count
-
-
-@pytest.mark.parametrize("lost", [False, True])
-@pytest.mark.parametrize("after", [False, True])
-def test_a_process_that_dies_at_any_transaction_writes_each_once(*, after: bool, lost: bool) -> None:
-    count = transactions()
-    assert count > 20
-    for at in range(count):
-        with cloud_bench() as bench:
-            two_bills(bench)
-            if lost:
-                bench.cloud.faults[1] = "after"
-            whole = bench.world
-            dying(bench, at, after=after)
-            with pytest.raises(Crash):
-                run(bench)
-                pytest.fail(f"transaction {at} was never reached")
-            bench.world = whole
-            recovered(bench, lost=lost)
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("fault", [None, "before", "after", "late"])
-def test_a_process_that_dies_at_any_call_writes_each_once(when: str, fault: Any) -> None:
-    for at in range(4):
-        with cloud_bench() as bench:
-            two_bills(bench)
-            if fault:
-                bench.cloud.faults[1] = fault
-            bench.cloud.dies = (at, when)
-            with suppress(Crash):
-                bench.runner.run(bench.program, COMPANY)
-            bench.cloud.dies = None
-            recovered(bench, lost=bool(fault))
-
-
-def test_a_crash_is_no_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the search before each write, the tests above do find a second object."""
-    monkeypatch.setattr("tests.engine.push_kit.Cloud.find", lambda *_: None)
-    with cloud_bench() as bench:
-        two_bills(bench)
-        bench.cloud.dies = (1, "after")
-        with pytest.raises(Crash):
-            bench.runner.run(bench.program, COMPANY)
-        bench.cloud.dies = None
-        for _ in range(3):
-            bench.passed(400)
-            run(bench)
-        assert len(bench.titles()) > 3
-
-
-@pytest.mark.parametrize("first", range(0, 120, 20))
-def test_whatever_happens_each_is_written_once(first: int) -> None:
-    """Faults and deaths from a seed, at calls and at transactions, and people who add things by hand."""
-    for seed in range(first, first + 20):
-        chance = Random(seed)
-        with cloud_bench() as bench:
-            bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(1, 5)]
-            for _ in range(12):
-                calls = len(bench.cloud.calls)
-                for number in range(calls, calls + 12):
-                    if chance.random() < 0.4:
-                        bench.cloud.faults[number] = chance.choice(FAULTS)
-                whole = bench.world
-                if chance.random() < 0.5:
-                    dying(bench, chance.randrange(25), after=chance.random() < 0.5)
-                elif chance.random() < 0.5:
-                    bench.cloud.dies = (calls + chance.randrange(8), chance.choice(["before", "after"]))
-                with suppress(Crash):
-                    bench.runner.run(bench.program, COMPANY)
-                bench.world, bench.cloud.dies = whole, None
-                bench.passed(chance.choice([1, 20, 40, 90, 4000]))
-            bench.cloud.faults.clear()
-            for _ in range(6):
-                run(bench)
-                bench.passed(7300)
-            assert bench.titles() == ["Grün & Söhne", *(f"N-b-{n}" for n in range(1, 5))], seed
-            assert set(bench.states().values()) <= {"closed", "unknown"}, seed
-            held = [name for name, state in bench.states().items() if state == "unknown"]
-            assert all(operation(bench, name)["state"] == "held" for name in held), seed
-            with bench.world.store.read() as tx:
-                assert journal.verify(tx, COMPANY) is None
