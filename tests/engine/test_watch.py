@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from engine import worklist
+from engine.cli.status import _state as kind
 from engine.contract import ListObject
 from engine.follow import Hand
-from engine.overview import overview
+from engine.overview import StateLine, overview
 from engine.store import journal, lists
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, Bench
@@ -164,6 +165,15 @@ def test_it_is_no_work_that_was_not_done(bench: Bench) -> None:
         ("accounts", "skipped", 1, True),
         ("posted", "intended", 2, False),
     ]
+
+
+def test_it_is_not_missing_from_the_books(bench: Bench) -> None:
+    bench.run()
+    with bench.world.store.read() as tx:
+        rows = tx.rows("compared_unposted", {"company": COMPANY, "first_on": "2026-01-01", "last_on": "2026-12-31"})
+    assert rows == []  # what is compared has an amount and no date, and would be counted otherwise
+    assert kind(StateLine(kit.FLOW, "accounts", "deferred", 1, watched=True)) == "compared, deferred"
+    assert kind(StateLine(kit.FLOW, "bills", "deferred", 1)) == "deferred"
 
 
 def test_a_stream_that_begins_to_write_posts_what_it_compared(bench: Bench) -> None:
