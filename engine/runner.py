@@ -332,11 +332,9 @@ class Runner:
                         work.resolve_alert(tx, company, "failed", where, self.world.at())
             for stream in group:
                 self._recheck(program, company, number, stream, counts[stream.stream.name], sources)
-        except NotYet:
-            # Nothing was listed, so nothing is missing.
-            pass
         except FlowctlError as caught:
-            error = caught
+            # What cannot say yet what it holds has listed nothing, and so nothing is missing there.
+            error = None if isinstance(caught, NotYet) else caught
         if error is not None:
             with self.world.store.write() as tx:
                 self._trouble(tx, company, subject, error)

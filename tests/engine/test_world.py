@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine import holders
 from engine.clock import SystemClock, SystemIds
 from engine.contract import Tools
 from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
+from engine.holders import drop_name, take_name
 from engine.listsource import ListSource
 from engine.store import companies, work
 from engine.world import StoreTokens, World
@@ -166,12 +166,12 @@ def test_a_lock_whose_process_lives_is_not_broken(
     assert set(asked) == {4242}
 
 
-def test_a_lock_that_another_thread_holds_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    holder = f"{socket.gethostname()}:{os.getpid()}:x"
-    monkeypatch.setattr(holders, "_LIVE", {holder})
+def test_a_lock_that_another_thread_holds_is_waited_for(bench: Bench) -> None:
+    holder = take_name(bench.world.ids)
     hold(bench.world, holder, 5)
     with StoreTokens(bench.world, COMPANY, "shop").lock():
         assert bench.world.clock.monotonic() >= 5
+    drop_name(holder)
 
 
 def test_a_lock_that_could_not_be_given_back_is_broken_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
