@@ -220,7 +220,7 @@ def _insert(
     (number,) = records.insert(batch.tx, records.next_change(record, before), batch.run, hand.at, hand.actor, [new])
     batch.counts[new.state] += 1
     if isinstance(prepared, Frozen):
-        outbox.add(batch.tx, hand.company, hand.at, [new_operation(stream.stream.write.connection, number, prepared)])
+        outbox.add(batch.tx, hand.company, hand.at, [new_operation(stream.stream.target, number, prepared)])
     elif isinstance(prepared, Parked):
         row = batch.tx.one("record_get", {"id": number})
         assert row is not None
@@ -238,7 +238,7 @@ def _advance(batch: Batch, stream: StreamProgram, change: Row, prepared: Frozen 
             change, "intended", "intended", (), prepared.mapped_sha256, prepared.operation_id, detail=_detail(prepared)
         )
         move(batch, step)
-        connection = stream.stream.write.connection
+        connection = stream.stream.target
         outbox.add(batch.tx, hand.company, hand.at, [new_operation(connection, change["id"], prepared)])
         follow.quiet(batch.tx, hand, change)
         batch.counts["intended"] += 1

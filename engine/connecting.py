@@ -88,6 +88,7 @@ def connect(
                 companies.put_secret(tx, world.vault, company, connection, name, secret, at)
         # A token of the credentials before these must not outlive them.
         companies.drop_secret(tx, company, connection, companies.TOKEN_FIELD)
+        tx.run("push_resume", {"company": company, "connection": connection})
         if login is not None:
             companies.put_login(tx, login, at)
         detail = {

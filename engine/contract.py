@@ -179,14 +179,24 @@ class Receipt:
 
 @runtime_checkable
 class Target(Protocol):
-    """An open connection to write to, for connectors that are called (`delivery == "push"`)."""
+    """An open connection to write to, for connectors that are called (`delivery == "push"`).
+
+    Both methods raise only errors of `engine.errors.RunError`, and neither retries or sleeps. `find` is asked before
+    every write, the first one included; a receipt has the object's id under `id`, and its name, if any, under `name`.
+    """
 
     def write(self, operation: Operation) -> Receipt:
-        """Write once; raises `Ambiguous` when the outcome is not known."""
+        """Write once, the operation's body as it is.
+
+        Raises:
+            Ambiguous: when the outcome is not known. Whatever else is raised says that nothing was written; a
+                `BadAnswer` is taken for an unknown outcome all the same.
+            Rejected: when this can never be written; its text is shown to people.
+        """
         ...
 
     def find(self, operation: Operation) -> Receipt | None:
-        """Look for an earlier write of the same operation, by its immutable marker."""
+        """Look for an earlier write of the same operation, by its immutable marker, or by what is unique there."""
         ...
 
 

@@ -14,7 +14,7 @@ from engine.connecting import connect
 from engine.contract import Called, Json, Sandbox, Simulated, Visitor
 from engine.errors import Bug
 from engine.model import Flow
-from engine.program import FlowProgram
+from engine.program import FlowProgram, written_only
 from engine.store import journal, lists
 from engine.store.base import Tx
 from engine.world import World
@@ -133,8 +133,9 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
         say("Running everything a second time:")
         stage.settle()
         second = _counts(world, program)
-        sources = [s for name, s in stage.sandboxes.items() if isinstance(s, Called)]
-        targets = [s for name, s in stage.sandboxes.items() if isinstance(s, Visitor)]
+        written = written_only(program.flow)
+        sources = [s for name, s in stage.sandboxes.items() if isinstance(s, Called) and name not in written]
+        targets = [s for name, s in stage.sandboxes.items() if isinstance(s, Visitor) or name in written]
         with world.store.read() as tx:
             journal_total = _journal_total(tx, program.flow.name)
         return FlowResult(
@@ -236,7 +237,8 @@ def _counts(world: World, program: FlowProgram) -> dict[str, int]:
     with world.store.read() as tx:
         states: dict[str, int] = {}
         for row in tx.rows("record_counts", {"company": COMPANY, "flow": flow}):
-            states[row["state"]] = states.get(row["state"], 0) + row["count"]
+            if not row["watched"]:
+                states[row["state"]] = states.get(row["state"], 0) + row["count"]
         marks = tx.rows("marks_count", {"company": COMPANY, "flow": flow})
     return {
         "read": sum(states.values()),

@@ -361,12 +361,22 @@ class _Books:
         if first:
             self.base.worked(company)
         if last:
+            self._read_anew(company, name)
             gone = lists.finish(self.base.tx, company, name, hand.at)
             woken = records.wake(self.base.tx, company, hand.at, hand.actor, f"list:{name}")
             if not self.due(company):
                 work.resolve_alert(self.base.tx, company, "session", "list_failed", hand.at)
             detail = {"list": name, "gone": gone, "woken": woken}
             journal.append(self.base.tx, company, hand.at, hand.actor, [journal.Entry("list_read", detail=detail)])
+
+    def _read_anew(self, company: str, name: str) -> None:
+        """Streams that read this list and found none so far need not wait for their time."""
+        if lists.loaded(self.base.tx, company, name):
+            return
+        for program in self.base.flows(company):
+            for stream in program.flow.streams:
+                if (stream.fetch.connection in self.base.polled(company)) and stream.fetch.stream == name:
+                    work.sooner(self.base.tx, company, program.flow.name, stream.name, self.base.at)
 
     def get(self, company: str, name: str, full_name: str) -> ListObject | None:
         return lists.named(self.base.tx, company, name, full_name)

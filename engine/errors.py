@@ -14,6 +14,7 @@
     │   ├── AuthRefused         credentials or permissions need a person
     │   ├── Ambiguous           a write whose outcome is not known: find out before anything else
     │   ├── Rejected            the other side refused for good: dead letter
+    │   ├── NotYet              a source that cannot say yet what it holds: nothing is missing there
     │   └── BadAnswer           the other side said something we cannot trust
     ├── ExpressionError         an expression met a value it cannot work with
     ├── RenderError             a template could not produce its document
@@ -128,6 +129,10 @@ class Rejected(RunError):
     def __init__(self, message: str | None = None, *, code: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+
+class NotYet(RunError):
+    """The source cannot say yet what it holds."""
 
 
 class BadAnswer(RunError):

@@ -135,6 +135,7 @@ class _Builder:
 
     def _stream(self, name: ScalarNode, node: MapNode) -> model.Stream:
         phase = node.get("phase")
+        write = _needed(self._part(node, "write", self._write)) if node.get("write") is not None else None
         return model.Stream(
             name=name.text,
             after=_texts(node, "after"),
@@ -143,12 +144,12 @@ class _Builder:
             fetch=_needed(self._part(node, "fetch", self._fetch)),
             select=self._select(node.get("select")),
             key=self._expr(node, "key"),
-            phase=phase.text if isinstance(phase, ScalarNode) else "post",
+            phase=phase.text if isinstance(phase, ScalarNode) and write else "post" if write else model.WATCH,
             about=self._part(node, "about", self._about) or model.About(),
             adopt=model.Adopt(self._expr(node, "adopt")) if self._optional(node, "adopt") else None,
             map=self._expressions(node, "map"),
             check=self._items(node.get("check"), self._check),
-            write=_needed(self._part(node, "write", self._write)),
+            write=write,
             provide=self._part(node, "provide", self._provide),
             mark_synced=self._part(node, "mark_synced", self._mark),
             location=self._at(name),

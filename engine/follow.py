@@ -100,6 +100,18 @@ def settle(
     report(tx, hand, record, state, (reason,), json.loads(operation["follow_up"]))
 
 
+def is_push(operation: Row) -> bool:
+    """Whether the operation's target is called, and not polled by its agent."""
+    return bool(json.loads(operation["follow_up"]).get("push"))
+
+
+def receipt_for(operation: Row, target_id: str) -> dict[str, str]:
+    """The receipt of an object that a person names: a list object has a ListID, everything else of QuickBooks a TxnID."""
+    if is_push(operation):
+        return {"id": target_id}
+    return {"ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID": target_id}
+
+
 def _posted(
     tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome, detail: Mapping[str, Any]
 ) -> None:
@@ -112,7 +124,11 @@ def _posted(
         record, "posted", "posted", receipt=receipt, detail={**detail, "receipt": receipt, "amount": record["amount"]}
     )
     records.move(tx, hand.company, hand.at, hand.actor, [moved])
-    holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
+    if is_push(operation):
+        pushed = {"company": hand.company, "connection": operation["connection"], "record_id": record["id"]}
+        tx.run("pushed_put", {**pushed, "target_id": receipt.get("id", "")})
+    else:
+        holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
     after_posting(tx, hand, record, operation["request"], json.loads(operation["follow_up"]), receipt)
 
 
@@ -126,9 +142,9 @@ def after_posting(
     """
     provide = follow_up.get("provide")
     if provide:
-        found = ListObject(
-            receipt.get("ListID", ""), receipt.get("FullName") or receipt.get("Name") or record["party"] or ""
-        )
+        names = (receipt.get(name) for name in ("FullName", "Name", "name"))
+        full_name = next((name for name in names if name), record["party"] or "")
+        found = ListObject(receipt.get("ListID") or receipt.get("id", ""), full_name)
         link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
         lists.add(tx, hand.company, str(provide.get("list") or _list_of(request)), found)
     mark = follow_up.get("mark")
@@ -301,7 +317,7 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
     QuickBooks keeps 41 characters of a name and only Windows-1252 letters, so two names can come to one there.
     """
     provide = json.loads(operation["follow_up"]).get("provide")
-    list_id = outcome.receipt.get("ListID", "")
+    list_id = outcome.receipt.get("ListID") or outcome.receipt.get("id", "")
     if not provide or not list_id:
         return None
     lookup, key = str(provide["lookup"]), str(provide["key"])
@@ -323,7 +339,8 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
 
 def _counted(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome | None:
     """When the object that was found is another record's: one payment there must not stand for two here."""
-    message = other_record_of(tx, operation, holdings.target_of(outcome.receipt))
+    target_id = outcome.receipt.get("id", "") if is_push(operation) else holdings.target_of(outcome.receipt)
+    message = other_record_of(tx, operation, target_id)
     if not message:
         return None
     hint = (
@@ -338,10 +355,15 @@ def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
 
     A modify means the object of its own record, and several people of the source may be one in a list of the target.
     """
-    if operation["target_id"] or json.loads(operation["follow_up"]).get("provide"):
+    if operation["target_id"] or json.loads(operation["follow_up"]).get("provide") or not target_id:
         return ""
-    for row in holdings.of_ids(tx, operation["company"], [target_id] if target_id else []):
-        if row["state"] == "there" and row["record_id"] != operation["record_id"]:
+    if is_push(operation):
+        scope = {name: operation[name] for name in ("company", "connection", "record_id")}
+        rows = tx.rows("pushed_other", {**scope, "target_id": target_id})
+    else:
+        rows = [row for row in holdings.of_ids(tx, operation["company"], [target_id]) if row["state"] == "there"]
+    for row in rows:
+        if row["record_id"] != operation["record_id"]:
             other = tx.one("record_get", {"id": row["record_id"]})
             assert other is not None
             place = f"{other['flow']}/{other['stream']}/{other['reference'] or other['source_id']}"

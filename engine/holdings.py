@@ -228,7 +228,7 @@ class Held:
         scope = {"company": company, "kind": kind}
         guid = plain_guid(operation.guid)
         rows = self.tx.rows("sightings_marked_as", {**scope, "guid": guid}) if guid else []
-        if (reference or dated_on or memo) and not _declared_absent(self.tx, operation.id):
+        if (reference or dated_on or memo) and not declared_absent(self.tx, operation.id):
             like, value = ("sightings_numbered", reference) if reference else ("sightings_dated", dated_on)
             rows += self.tx.rows(like, {**scope, "value": value}) if value else []
             rows += (
@@ -500,7 +500,7 @@ def _forget_undone(tx: Tx, row: Row, differences: tuple[str, ...]) -> None:
     kept.accept(tx, row, replace(passed, differences=still) if still else None)
 
 
-def _declared_absent(tx: Tx, operation_id: str) -> bool:
+def declared_absent(tx: Tx, operation_id: str) -> bool:
     """Whether a person has looked for the operation's record and has not found it."""
     operation = tx.one("operation_get", {"id": operation_id})
     if operation is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from engine import changes, follow, pipeline
+from engine import changes, follow, pipeline, watch
 from engine.batch import (
     OPEN,
     Batch,
@@ -46,6 +46,7 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
     known = records.known(batch.tx, place, list(intakes))
     new: list[tuple[Intake, Json]] = []
     seen: list[tuple[int, int]] = []
+    again: list[tuple[Row, Json]] = []
     posted: list[str] = []
     for source_id, (intake, data) in intakes.items():
         row = known.get(source_id)
@@ -53,6 +54,8 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
             new.append((intake, data))
         elif row["payload_sha256"] == intake.payload_sha256:
             seen.append((batch.run, row["id"]))
+            if watch.is_watched(stream):
+                again.append((row, data))
             if row["state"] in ("posted", "closed"):
                 posted.append(source_id)
         else:
@@ -61,6 +64,8 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
         batch.tx.many("records_seen", seen)
     if posted:
         records.changes_seen(batch.tx, place, posted, batch.run)
+    for row, found in watch.news(stream, batch.desk, again) if again else ():
+        _advance(batch, stream, as_pending(batch, row), found)
     prepared = pipeline.prepare_all(stream, batch.desk, [(intake.source_id, data) for intake, data in new])
     _insert(batch, stream, place, [(*item, result) for item, result in zip(new, prepared, strict=True)])
 
@@ -153,7 +158,7 @@ def _insert(
     """Add new records in the state they reached, their operations, and what follows from those that are parked."""
     new = [_new_record(intake, prepared) for intake, _, prepared in fresh]
     ids = records.insert(batch.tx, place, batch.run, batch.hand.at, batch.hand.actor, new)
-    connection = stream.stream.write.connection
+    connection = stream.stream.target
     outbox.add(
         batch.tx,
         batch.hand.company,
@@ -199,7 +204,7 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
         detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
         moved = Move(row, "intended", "intended", (), prepared.mapped_sha256, prepared.operation_id, detail=detail)
         move(batch, moved)
-        connection = stream.stream.write.connection
+        connection = stream.stream.target
         outbox.add(batch.tx, batch.hand.company, batch.hand.at, [new_operation(connection, row["id"], prepared)])
         follow.quiet(batch.tx, batch.hand, row)
         batch.counts["intended"] += 1

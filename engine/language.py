@@ -168,7 +168,13 @@ FETCH = Object(
     "`fetch`",
     (
         Key("from", NAME, "The connection to read from.", "ramp", required=True),
-        Key("stream", IDENTIFIER, "The connector's stream.", "bills", required=True),
+        Key(
+            "stream",
+            IDENTIFIER,
+            "The connector's stream; of the Web Connector, a list that it keeps: Vendor.",
+            "bills",
+            required=True,
+        ),
         Key("with", MapOf(FILTER, Scalar(), 0), "Filters that the source applies.", "{sync_ready: true}"),
         Key(
             "sweep",
@@ -313,7 +319,7 @@ STREAM = Object(
         Key("trigger", TRIGGER, "What starts a read.", "{every: 1h, webhook: [bills.approved]}"),
         Key("fetch", FETCH, "What is read.", "{from: ramp, stream: bills}", required=True),
         Key("key", EXPRESSION, "What identifies a record for ever.", "id", required=True),
-        Key("phase", NAME, "Names the step when one record is written in several.", "payment", default="post"),
+        Key("phase", NAME, "Names the step when one record is written in several; `post` when not given.", "payment"),
         Key("about", ABOUT, "What a person sees of a record before it is mapped.", "{party: vendor.name}"),
         Key(
             "select",
@@ -327,9 +333,9 @@ STREAM = Object(
         Key(
             "write",
             WRITE,
-            "Where and how it is written.",
+            "Where and how it is written. Without it the stream only compares: a record whose lookups and checks hold is "
+            "left alone, any other is reported.",
             "{to: books, request: BillAdd, template: bill_add.xml.j2}",
-            required=True,
         ),
         Key("provide", PROVIDE, "A later lookup that the written object answers.", "{lookup: vendor, key: id}"),
         Key(

@@ -119,7 +119,7 @@ class Resolver:
 
     def _title(self, stream: str) -> str:
         """What people call the target of a stream."""
-        name = next((s.write.connection for s in self.flow.streams if s.name == stream), "the target")
+        name = next((s.target for s in self.flow.streams if s.name == stream and s.target), "the target")
         return self.titles.get(name, name).partition(" (")[0]
 
     def _decide(self, row: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ from typing import Literal
 from engine.diagnostics import Location
 
 Scalar = str | int | bool | None
+# The phase of a record that is compared and never written.
+WATCH = "watch"
 SettingType = Literal["text", "boolean", "integer", "choice"]
 MatchRule = Literal["mapped", "list_id", "number", "exact_name"]
 
@@ -184,7 +186,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One kind of record and its way through the engine."""
+    """One kind of record and its way through the engine. One without `write` is only compared; its phase is `WATCH`."""
 
     name: str
     after: tuple[str, ...]
@@ -198,10 +200,20 @@ class Stream:
     adopt: Adopt | None
     map: tuple[tuple[str, Expr], ...]
     check: tuple[Check, ...]
-    write: Write
+    write: Write | None
     provide: Provide | None
     mark_synced: MarkSynced | None
     location: Location
+
+    @property
+    def target(self) -> str:
+        """The connection it writes to; empty when it only compares."""
+        return self.write.connection if self.write else ""
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The ways in which it writes; none when it only compares."""
+        return self.write.variants if self.write else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,14 @@ _HERE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class StateLine:
-    """The records of one stream in one state."""
+    """The records of one stream in one state; those that are `watched` are compared only, and no work."""
 
     flow: str
     stream: str
     state: str
     records: int
     money: Mapping[str, Decimal] = field(default_factory=dict)
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,12 @@ class Overview:
     unsent: int = 0
 
     def count(self, *states: str) -> int:
-        """Records in these states."""
-        return sum(line.records for line in self.states if line.state in states)
+        """Records in these states, without those that are only compared."""
+        return sum(line.records for line in self.states if line.state in states and not line.watched)
 
     def money(self, *states: str) -> Mapping[str, Decimal]:
-        """Money in these states, by currency."""
-        lines = [line for line in self.states if line.state in states]
+        """Money in these states, by currency, without records that are only compared."""
+        lines = [line for line in self.states if line.state in states and not line.watched]
         return worklist.sums((currency, amount) for line in lines for currency, amount in line.money.items())
 
 
@@ -164,6 +165,7 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
                 "state": line.state,
                 "records": line.records,
                 "money": texts(line.money),
+                **({"watched": True} if line.watched else {}),
             }
             for line in found.states
         ],
@@ -218,9 +220,9 @@ def texts(sums: Mapping[str, Decimal]) -> dict[str, str]:
 
 def _states(tx: Tx, company: str, flow: str) -> tuple[StateLine, ...]:
     scope = {"company": company, "flow": flow}
-    amounts: dict[tuple[str, str, str], list[tuple[str, Decimal | None]]] = {}
+    amounts: dict[tuple[str, str, str, int], list[tuple[str, Decimal | None]]] = {}
     for row in tx.rows("record_amounts", scope):
-        place = (row["flow"], row["stream"], row["state"])
+        place = (row["flow"], row["stream"], row["state"], row["watched"])
         amounts.setdefault(place, []).append((row["currency"] or "", Decimal(row["amount"])))
     lines = [
         StateLine(
@@ -228,7 +230,8 @@ def _states(tx: Tx, company: str, flow: str) -> tuple[StateLine, ...]:
             row["stream"],
             row["state"],
             row["count"],
-            worklist.sums(amounts.get((row["flow"], row["stream"], row["state"]), ())),
+            worklist.sums(amounts.get((row["flow"], row["stream"], row["state"], row["watched"]), ())),
+            bool(row["watched"]),
         )
         for row in tx.rows("record_counts", scope)
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.clock import Ids
 from engine.errors import ExpressionError, RenderError
+from engine.jsonbody import body_of
 from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
@@ -62,6 +63,8 @@ class NotReady:
 
 
 Prepared = Frozen | Parked | Adopted | NotReady
+# A record of a stream that only compares, when there is nothing to report.
+_AGREES = Parked("skipped", (Reason("agrees", "both sides agree"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +274,9 @@ def _map(
         if failing >= 0:
             say = stream.check_says[failing]
             return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
-        way = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
-        if context.missing:
-            return Parked("deferred", tuple(context.missing))
-        if way is None:
-            return Parked("failed", (Reason("no_variant", "no way of writing fits this record"),))
+        way = _way(stream, mapped, context)
+        if isinstance(way, Parked):
+            return way
         guid = guid_of(desk.company, desk.program.flow.name, stream.stream.name, source_id, stream.stream.phase)
         if there is not None:
             if way.change is None or there.request not in way.requests:
@@ -285,11 +286,30 @@ def _map(
             return Parked("skipped", (Reason("undone", "the source has voided it already"),))
         follow_up = way.follow_up
         if stream.stream.provide is not None and stream.provide_key is not None:
-            provided = {"lookup": stream.stream.provide.lookup, "key": str(stream.provide_key(data, context))}
-            follow_up = plain({**json.loads(follow_up), "provide": provided})
+            follow_up = plain({**json.loads(follow_up), "provide": _provided(stream, desk, data, context)})
     except ExpressionError as error:
         return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
     return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up)
+
+
+def _way(stream: StreamProgram, mapped: Mapping[str, Any], context: RecordContext) -> VariantProgram | Parked:
+    """The first way of writing that fits; a stream that only compares has none, and what it compares agrees."""
+    way = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
+    if context.missing:
+        return Parked("deferred", tuple(context.missing))
+    if not stream.variants:
+        return _AGREES
+    return way or Parked("failed", (Reason("no_variant", "no way of writing fits this record"),))
+
+
+def _provided(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], context: RecordContext) -> Mapping[str, str]:
+    """Which lookup learns the object, under which key; of a target that is called, in which list."""
+    assert stream.stream.provide is not None
+    assert stream.provide_key is not None
+    name = stream.stream.provide.lookup
+    found = {"lookup": name, "key": str(stream.provide_key(data, context))}
+    lookup = desk.program.flow.lookup(name)
+    return found if lookup is None or stream.is_polled else {**found, "list": lookup.list}
 
 
 def _render(draft: _Draft) -> None:
@@ -311,7 +331,8 @@ def _freeze(desk: Desk, draft: _Draft) -> Frozen | Parked:
     try:
         if draft.error is not None:
             raise draft.error
-        body = desk.freeze(draft.variant.request, draft.text) if draft.variant.template else mapped.encode()
+        way = draft.variant
+        body = desk.freeze(way.request, draft.text) if way.template else body_of(way.request, way.fields, draft.mapped)
     except RenderError as error:
         return _unwritable(draft, error)
     digest = sha256(mapped.encode()).hexdigest()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine import registry
 from engine.jsontext import plain
 from engine.mapping import (
     ConditionsProgram,
@@ -19,6 +20,7 @@ from engine.mapping import (
 )
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.render import Template, Templates
+from engine.spec import ConnectorSpec, FieldSpec
 
 ABOUT = ("amount", "currency", "party", "reference", "date")
 
@@ -29,6 +31,7 @@ class ChangeProgram:
 
     request: str
     template: Template | None
+    fields: tuple[FieldSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,16 @@ class UndoProgram:
     when: Program
     request: str
     template: Template | None
+    fields: tuple[FieldSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VariantProgram:
-    """One way of writing. `follow_up` is kept with each operation: how the source is told, and whether it can be changed."""
+    """One way of writing. `fields` are those of a request that is written as JSON.
+
+    `follow_up` is kept with each operation: how the source is told, whether it can be changed, and whether the target is
+    called.
+    """
 
     when: Program | None
     request: str
@@ -50,6 +58,7 @@ class VariantProgram:
     follow_up: str
     change: ChangeProgram | None = None
     undo: UndoProgram | None = None
+    fields: tuple[FieldSpec, ...] = ()
 
     @property
     def requests(self) -> tuple[str, ...]:
@@ -61,7 +70,8 @@ class VariantProgram:
 class StreamProgram:
     """One stream, compiled. `lists` are the target's lists that must be known before a record can be prepared.
 
-    `still` are the conditions among `select` that a change of what is posted must meet as well.
+    `is_polled` says that what it writes waits until the target's agent fetches it. `still` are the conditions among
+    `select` that a change of what is posted must meet as well.
     """
 
     stream: Stream
@@ -80,6 +90,7 @@ class StreamProgram:
     variants: tuple[VariantProgram, ...]
     provide_key: Program | None
     lists: tuple[str, ...]
+    is_polled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,11 @@ class FlowProgram:
         """The stream called `name`."""
         return next(s for s in self.streams if s.stream.name == name)
 
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The connections that are written to by calling them."""
+        return tuple(dict.fromkeys(s.stream.target for s in self.streams if s.stream.target and not s.is_polled))
+
 
 def scope_of(flow: Flow) -> Scope:
     """The names that the flow's expressions may use."""
@@ -114,6 +130,7 @@ def scope_of(flow: Flow) -> Scope:
 def compile_flow(flow: Flow) -> FlowProgram:
     """Compile a flow that `validate` accepts."""
     scope = scope_of(flow)
+    specs = _specs(flow)
     folder = Path(flow.path).parent / "templates"
     templates = Templates([folder] if folder.is_dir() else [])
 
@@ -126,16 +143,38 @@ def compile_flow(flow: Flow) -> FlowProgram:
     def template(name: str | None) -> Template | None:
         return templates.get(name) if name else None
 
+    def fields(stream: Stream, request: str) -> tuple[FieldSpec, ...]:
+        spec = specs.get(stream.target)
+        found = spec.request(request) if spec else None
+        return found.fields if found else ()
+
     def variant_program(stream: Stream, variant: Variant) -> VariantProgram:
-        change = variant.change and ChangeProgram(variant.change.request, template(variant.change.template))
+        made = variant.change
+        change = made and ChangeProgram(made.request, template(made.template), fields(stream, made.request))
         told = follow_up_of(stream)
         undo = variant.undo and UndoProgram(
-            compiled(variant.undo.when), variant.undo.request, template(variant.undo.template)
+            compiled(variant.undo.when),
+            variant.undo.request,
+            template(variant.undo.template),
+            fields(stream, variant.undo.request),
         )
         # What can be undone is changed as well: what the source says meanwhile is looked at once it is posted.
-        follow_up = plain({**told, "change": True} if change or undo else told)
-        made = template(variant.template)
-        return VariantProgram(optional(variant.when), variant.request, made, follow_up, change or None, undo or None)
+        if change or undo:
+            told["change"] = True
+        if not polled(stream):
+            told["push"] = True
+        return VariantProgram(
+            optional(variant.when),
+            variant.request,
+            template(variant.template),
+            plain(told),
+            change or None,
+            undo or None,
+            fields(stream, variant.request),
+        )
+
+    def polled(stream: Stream) -> bool:
+        return bool(stream.target) and (stream.target not in specs or specs[stream.target].delivery == "pull")
 
     def stream_program(stream: Stream) -> StreamProgram:
         still = [item for item in stream.select if not item.first]
@@ -154,9 +193,10 @@ def compile_flow(flow: Flow) -> FlowProgram:
             compile_map(stream.map, scope),
             compile_conditions([item.expect for item in stream.check], scope),
             tuple(item.say for item in stream.check),
-            tuple(variant_program(stream, variant) for variant in stream.write.variants),
+            tuple(variant_program(stream, variant) for variant in stream.variants),
             compiled(stream.provide.key) if stream.provide else None,
-            tuple(dict.fromkeys(lookup.list for lookup in _lookups_used(flow, stream))),
+            tuple(dict.fromkeys(_lists_of(flow, stream, specs))),
+            polled(stream),
         )
 
     return FlowProgram(
@@ -186,6 +226,13 @@ def in_order(flow: Flow) -> Iterator[Stream]:
         yield ready
 
 
+def written_only(flow: Flow) -> frozenset[str]:
+    """The connections that are written to and never read or told: what they hold is what was posted."""
+    read = {stream.fetch.connection for stream in flow.streams}
+    told = {stream.mark_synced.connection for stream in flow.streams if stream.mark_synced}
+    return frozenset(stream.target for stream in flow.streams if stream.target) - read - told
+
+
 def meaning(flow: Flow, name: str) -> tuple[str, ...]:
     """The streams whose records may hold the id of a posted record of the stream `name`, by reference or by lookup."""
     provides = next((s.provide.lookup for s in flow.streams if s.name == name and s.provide), "")
@@ -196,6 +243,26 @@ def meaning(flow: Flow, name: str) -> tuple[str, ...]:
         for stream in flow.streams
         if any(sign in text for text in (*defined, *(expr.text for _, expr in stream.map)) for sign in signs)
     )
+
+
+def _specs(flow: Flow) -> Mapping[str, ConnectorSpec]:
+    """What the flow's connections are, as far as their connectors are installed."""
+    found = {connection.name: registry.find(connection.connector) for connection in flow.connections}
+    return {name: connector.spec for name, connector in found.items() if connector is not None}
+
+
+def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) -> Iterator[str]:
+    """The lists that must have been read before a record can be prepared, that it is read from among them.
+
+    Those of a target that is called are never read: its lookups know what people mapped and what was created.
+    """
+    fetch = stream.fetch
+    source = specs.get(fetch.connection)
+    if source is not None and source.delivery == "pull" and source.list(fetch.stream) is not None:
+        yield fetch.stream
+    for lookup in _lookups_used(flow, stream):
+        if lookup.connection not in specs or specs[lookup.connection].delivery == "pull":
+            yield lookup.list
 
 
 def _lookups_used(flow: Flow, stream: Stream) -> Iterator[Lookup]:

@@ -24,7 +24,7 @@ _CODE_GROUPS = (
     ("F01", "Structure"),
     ("F02", "Structure, and names that must exist"),
     ("F03", "What connectors and templates offer"),
-    ("F04", "What connectors and templates offer"),
+    ("F04", "What streams read, compare and write"),
     ("F05", "Warnings: parts that nothing uses"),
     ("F06", "Documents"),
     ("E1", "Expressions"),
@@ -275,8 +275,14 @@ def _connector(spec: ConnectorSpec) -> Iterator[str]:
         yield _table(
             ("request", "meaning", "written as"), [(f"`{r.name}`", r.help, r.documents) for r in spec.requests]
         )
+    for request in spec.requests:
+        if request.fields:
+            yield f"#### {spec.name}: {request.name}"
+            yield _table(("field", "type", "meaning", "values", "needed"), list(_request_fields(request.fields)))
     if spec.lists:
         yield f"### Lists of {spec.name}"
+        if spec.delivery == "pull":
+            yield "Each can be read like a stream of its name, by `list_id`."
         yield _table(
             ("list", "meaning", "fields"),
             [(f"`{entry.name}`", entry.help, _ticked(f.name for f in entry.fields)) for entry in spec.lists],
@@ -303,6 +309,19 @@ def _fields(fields: Iterable[FieldSpec], before: str = "") -> Iterator[tuple[str
         kind = f"list of {field.of}" if field.type == "list" else field.type
         yield f"`{path}`", kind, field.help, _ticked(field.choices)
         yield from _fields(field.fields, f"{path}[]." if field.type == "list" else f"{path}.")
+
+
+def _request_fields(fields: Iterable[FieldSpec], before: str = "") -> Iterator[tuple[str, str, str, str, str]]:
+    needed = {path: "yes" if field.required else "" for path, field in _paths(fields, before)}
+    for path, kind, meaning, values in _fields(fields, before):
+        yield path, kind, meaning, values, needed[path]
+
+
+def _paths(fields: Iterable[FieldSpec], before: str) -> Iterator[tuple[str, FieldSpec]]:
+    for field in fields:
+        path = f"{before}{field.name}"
+        yield f"`{path}`", field
+        yield from _paths(field.fields, f"{path}[]." if field.type == "list" else f"{path}.")
 
 
 # --- functions -------------------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from engine import intake, pipeline
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
-from engine.errors import AuthRefused, BadAnswer, FlowctlError, Rejected, RunError, StoreError
+from engine.errors import AuthRefused, BadAnswer, FlowctlError, NotYet, Rejected, RunError, StoreError
 from engine.follow import Hand, close
 from engine.lookups import Resolver
 from engine.model import Fetch
 from engine.program import FlowProgram, StreamProgram
+from engine.push import PushReport, push
 from engine.qbxml import freeze_request
 from engine.retry import Backoff, later_s
 from engine.store import companies, lists, marks, work
@@ -53,6 +54,8 @@ class RunReport:
     streams: tuple[StreamReport, ...]
     marked: int = 0
     mark_errors: tuple[FlowctlError, ...] = ()
+    pushed: int = 0
+    push_errors: tuple[FlowctlError, ...] = ()
 
     def count(self, name: str) -> int:
         """A count over all streams."""
@@ -61,7 +64,7 @@ class RunReport:
     @property
     def errors(self) -> tuple[FlowctlError, ...]:
         """Everything that kept the run from finishing its work."""
-        return tuple(s.error for s in self.streams if s.error) + self.mark_errors
+        return tuple(s.error for s in self.streams if s.error) + self.push_errors + self.mark_errors
 
 
 class DryRun(Exception):
@@ -83,6 +86,8 @@ class Runner:
     world: World
     backoff: Backoff = field(default_factory=Backoff)
     notice: Notice = _unnoticed
+    # How many operations one look at a target that is called may write.
+    push_limit: int = 1_000_000
 
     def run(
         self,
@@ -104,9 +109,9 @@ class Runner:
         try:
             with self._sources(company) as sources:
                 reports += self._read_all(program, company, number, streams, progress, sources)
-                self.prepare(program, company, number)
+                sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
-            report = RunReport(flow, company, tuple(reports), marked, tuple(errors))
+            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), sent.posted, sent.errors)
             outcome = "failed" if report.errors else "done"
         finally:
             counts = {s.stream: dict(s.counts) for s in reports}
@@ -125,7 +130,7 @@ class Runner:
         """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
         with self._sources(company) as sources:
-            pages = {s.stream.name: [p for p, _ in self._pages(s, None, sources)] for s in wanted}
+            pages = {s.stream.name: self._listed(s, sources) for s in wanted}
         report: RunReport | None = None
         try:
             with self.world.store.write() as tx:
@@ -168,11 +173,27 @@ class Runner:
                     break
         return prepared
 
+    def push(self, program: FlowProgram, company: str, run: int = 0, *, eager: bool = True) -> PushReport:
+        """Prepare what waits for nothing and write what is for targets that are called, until neither makes more work."""
+        found, left = PushReport(), self.push_limit
+        while True:
+            self.prepare(program, company, run)
+            if not program.called:
+                return found
+            # What is in doubt was asked for by now.
+            again = push(self.world, program, company, limit=left, eager=eager and found == PushReport())
+            found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more)
+            left -= again.posted
+            if not again.posted or again.more:
+                return found
+
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
-        """The same inside a caller's transaction, bounded, for a call that must answer soon."""
+        """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
         prepared = 0
         resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
+            if not stream.is_polled:
+                continue
             batch = self.batch(tx, program, company, 0, resolver)
             intake.prepare_pending(batch, stream, limit)
             prepared += batch.counts["intended"]
@@ -326,7 +347,8 @@ class Runner:
                     swept_at = kept.swept_at if kept else began
                     work.put_checkpoint(tx, company, flow, identity, work.Checkpoint(watermark, names, swept_at))
         except FlowctlError as caught:
-            error = caught
+            # What cannot say yet what it holds has listed nothing, and so nothing is missing there.
+            error = None if isinstance(caught, NotYet) else caught
         if error is not None:
             with self.world.store.write() as tx:
                 self._trouble(tx, company, subject, error)
@@ -362,6 +384,13 @@ class Runner:
                 attempt = self._wait(fetch.connection, error, attempt)
             else:
                 return
+
+    def _listed(self, stream: StreamProgram, sources: Sources) -> list[Page]:
+        """Every page at once; none of a source that cannot say yet."""
+        try:
+            return [page for page, _ in self._pages(stream, None, sources)]
+        except NotYet:
+            return []
 
     def _wait(self, connection: str, error: RunError, attempt: int) -> int:
         """Wait as long as the fault asks for, and say so; returns the number of the next attempt, or raises the fault."""

@@ -25,6 +25,8 @@ TICK_S = 1.0
 CLAIM_S = 300.0
 # A store that was busy or full is soon free again, and nobody but ourselves is asked.
 STORE_WAIT_S = 10.0
+# No company waits for more than so many writes of another to a target that is called.
+PUSH_AT_ONCE = 100
 # A session makes work with every answer: what the sources were told meanwhile is one line at most this often.
 TOLD_EVERY_S = 30.0
 
@@ -115,7 +117,7 @@ class Service:
         self._looked_back = True
 
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
-        flow, runner = program.flow, Runner(self.world)
+        flow, runner = program.flow, Runner(self.world, push_limit=PUSH_AT_ONCE)
         claimed = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
         with self.world.store.write() as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
@@ -127,13 +129,18 @@ class Service:
             self._plan(program, report, due, claimed)
             _log(report)
             return [report]
-        runner.prepare(program, company)
-        marked, errors = runner.tell(program, company)
-        if marked or errors:
+        sent = runner.push(program, company, eager=False)
+        if sent.more:
+            self.poke()
+        marked, refused = runner.tell(program, company)
+        errors = [*sent.errors, *refused]
+        if sent.posted:
+            logger().info("written", company=company, flow=flow.name, posted=sent.posted)
+        if marked or errors or sent.posted:
             told = self._told.setdefault((company, flow.name), _Told(0, float("-inf")))
             told.marked += marked
             _troubles(logger().bind(company=company, flow=flow.name), errors)
-            return [RunReport(flow.name, company, (), marked, tuple(errors))]
+            return [RunReport(flow.name, company, (), marked, tuple(refused), sent.posted, sent.errors)]
         return []
 
     @property

@@ -65,6 +65,7 @@ class RequestSpec:
     """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map.
 
     `undoes` names the kinds of objects that it undoes, as a flow's `undo` wants it; empty for what makes or changes one.
+    With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives.
     """
 
     name: str
@@ -85,7 +86,11 @@ class ListSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorSpec:
-    """Everything there is to know of a connector without opening it."""
+    """Everything there is to know of a connector without opening it.
+
+    `settle_s` is for targets that are called: how long after a write whose answer was lost the object may still appear.
+    Nothing is written a second time before. A whole-number setting of the same name overrides it for a connection.
+    """
 
     name: str
     title: str
@@ -98,6 +103,7 @@ class ConnectorSpec:
     webhooks: tuple[str, ...] = ()
     delivery: Delivery = "push"
     limits: tuple[str, ...] = field(default=())
+    settle_s: int = 60
 
     def stream(self, name: str) -> StreamSpec | None:
         """The stream called `name`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -304,7 +303,7 @@ def _undoing(flow: Flow, name: str) -> frozenset[str]:
     return frozenset(
         stream.name
         for stream in flow.streams
-        for way in stream.write.variants
+        for way in stream.variants
         if way.undo is not None and asks.search(way.undo.when.text)
     )
 
@@ -320,7 +319,7 @@ def _asking(flow: Flow, name: str) -> re.Pattern[str]:
 
 _WHY = {
     "pending": "it waits for nothing; the next run prepares it",
-    "intended": "it is prepared, and the Web Connector sends it next",
+    "intended": "it is prepared, and is sent next",
     "sent": "it is under way; a second one would be posted twice",
     "unknown": "it was sent and its outcome is not known; a second one could be posted twice",
     "unsent": "QuickBooks may hold it already; nothing was sent",
@@ -386,7 +385,11 @@ def _refusal(tx: Tx, row: Row) -> str:
 def held(tx: Tx, rows: Sequence[Row], *, unsent: bool = False) -> list[Row]:
     """Those about which a person can say whether they are in the target; with `unsent`, held before they were sent."""
     found = [(row, outbox.held(tx, row["id"])) for row in rows if row["state"] == "unknown"]
-    return [row for row, held in found if held is not None and not (unsent and held["message_set_id"])]
+    return [
+        row
+        for row, held in found
+        if held is not None and not (unsent and (held["message_set_id"] or follow.is_push(held)))
+    ]
 
 
 class NotHeld(FlowctlError):
@@ -434,12 +437,10 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     )
     journal.append(tx, hand.company, hand.at, hand.actor, [entry])
     if target_id is not None:
-        # A list object is known by its ListID, everything else by its TxnID.
-        name = "ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID"
-        receipt = {name: target_id}
+        receipt = follow.receipt_for(operation, target_id)
         outcome = OperationOutcome(operation["id"], "posted", receipt, message="a person found it there")
         follow.settle(tx, hand, operation, outcome)
-        if not operation["target_id"]:
+        if not operation["target_id"] and not follow.is_push(operation):
             # What the person means need not look like what was prepared, and is not held against it.
             kept.keep(tx, hand.company, hand.at, full, kept.kind_of(operation["request"]), receipt)
         return

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
-from engine.contract import Binding, Connector, Json, Source, Tools
+from engine.contract import Binding, Connector, Json, Source, Target, Tools
 from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, ended, take_name
 from engine.limits import StoreLimits
+from engine.listsource import ListSource
 from engine.store import companies, work
-from engine.store.base import Store
+from engine.store.base import Store, Tx
 from engine.vault import Vault
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import httpx
 
 _TOKEN_LEASE_S = 120.0
@@ -69,10 +72,20 @@ class World:
         return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, self.transports.get(connection)))
 
     def source(self, company: str, connection: str) -> Source:
-        """Open a connection to read from."""
+        """Open a connection to read from; of one that is polled, the lists that the store has of it."""
+        connector, _ = self.bound(company, connection)
+        if connector.spec.delivery == "pull":
+            return ListSource(self.store, company, connector.spec)
         opened = self.open(company, connection)
         if not isinstance(opened, Source):
             raise Bug(f"{company}/{connection}: this connector cannot be read from")
+        return opened
+
+    def target(self, company: str, connection: str) -> Target:
+        """Open a connection to write to."""
+        opened = self.open(company, connection)
+        if not isinstance(opened, Target):
+            raise Bug(f"{company}/{connection}: this connector cannot be written to")
         return opened
 
 
@@ -119,11 +132,17 @@ class StoreTokens:
 
     def _taken(self, name: str, holder: str) -> bool:
         with self.world.store.write() as tx:
-            if work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None:
-                return True
-            other = work.lease_holder(tx, name)
-            if other is None or not ended(other):
-                return False
-            # Whoever held it can give it back no more: waiting for the end of the lease would help nobody.
-            work.release_lease(tx, name, other)
-            return work.take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
+            return take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
+
+
+def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:
+    """Take a lease, also from a process that has died over it; its fencing number, or None while another holds it."""
+    fence = work.take_lease(tx, name, holder, now, seconds)
+    if fence is not None:
+        return fence
+    other = work.lease_holder(tx, name)
+    if other is None or not ended(other):
+        return None
+    # Whoever held it can give it back no more: waiting for the end of the lease would help nobody.
+    work.release_lease(tx, name, other)
+    return work.take_lease(tx, name, holder, now, seconds)

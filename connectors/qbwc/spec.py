@@ -77,7 +77,11 @@ LISTS = (
             *_data("AccountType"),
         ),
     ),
-    ListSpec("Vendor", "vendors", (*_COMMON, _CURRENCY, *_data("CompanyName", "NameOnCheck", "AccountNumber"))),
+    ListSpec(
+        "Vendor",
+        "vendors",
+        (*_COMMON, _CURRENCY, *_data("CompanyName", "NameOnCheck", "AccountNumber", "Phone", "Email")),
+    ),
     ListSpec("Class", "classes", _COMMON),
     ListSpec("Customer", "customers and jobs", (*_COMMON, _CURRENCY, *_data("CompanyName", "JobStatus"))),
     ListSpec("Employee", "employees", _COMMON),

@@ -189,9 +189,14 @@ def _print(world: World, report: RunReport, form: str) -> None:
     _complain(report)
     told = [str(error) for error in report.errors]
     with world.store.read() as tx:
-        from engine.store import outbox, work
+        from engine import registry
+        from engine.store import companies, outbox, work
 
-        waiting = outbox.backlog(tx, report.company, world.at())
+        made = [
+            (row["connection"], registry.find(row["connector"])) for row in companies.connections(tx, report.company)
+        ]
+        polled = [name for name, found in made if found is not None and found.spec.delivery == "pull"]
+        waiting = sum(outbox.backlog(tx, report.company, world.at(), name) for name in polled)
         for alert in work.alerts(tx, report.company):
             if any(alert["message"].endswith(text) for text in told):
                 continue
@@ -218,6 +223,8 @@ def _summary(report: RunReport) -> str:
     counts = [f"{report.count(key)} {word}" for key, word in names.items()]
     if report.count("pending"):
         counts.append(f"{report.count('pending')} wait for the first look at the target's lists")
+    if report.pushed:
+        counts.append(f"{report.pushed} written")
     return f"{report.flow}: {', '.join(counts)}, {report.marked} marked synced"
 
 
@@ -227,5 +234,6 @@ def _as_json(report: RunReport) -> dict[str, object]:
         "company": report.company,
         "streams": {s.stream: dict(s.counts) for s in report.streams},
         "marked": report.marked,
+        "written": report.pushed,
         "errors": [str(error) for error in report.errors],
     }

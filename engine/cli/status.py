@@ -11,7 +11,7 @@ from engine.cli import common, office
 
 if TYPE_CHECKING:
     from engine.clock import Clock
-    from engine.overview import Overview
+    from engine.overview import Overview, StateLine
 
 
 @click.command()
@@ -46,7 +46,7 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo(f"POSTING IS HALTED: {common.clean(found.halted)}")
     if found.states:
         click.echo("")
-        rows = [(s.flow, s.stream, s.state, s.records, office.money(s.money)) for s in found.states]
+        rows = [(s.flow, s.stream, _state(s), s.records, office.money(s.money)) for s in found.states]
         common.table(rows, ["flow", "stream", "state", "records", "money"])
     if found.unsent:
         # Their state is `unknown`, which otherwise says that something was sent.
@@ -78,6 +78,11 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo(f"  {alert['kind']}: {common.clean(alert['message'])}{seen}")
         if alert["hint"]:
             click.echo(f"    do: {common.clean(alert['hint'])}")
+
+
+def _state(line: StateLine) -> str:
+    """The state of a stream's records; those that are only compared are no work that was left."""
+    return f"compared, {line.state}" if line.watched else line.state
 
 
 def _agent(found: Overview, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from lxml import etree
 
 from engine.contract import Called, Directed, Sandbox, Visitor
 from engine.golden.stage import COMPANY, Stage
+from engine.program import written_only
 from engine.qbxml.check import check_request, known_requests
 from engine.store import journal, work
 from engine.store.base import Row, Tx
@@ -100,7 +101,7 @@ def _outcome(tx: Tx, stage: Stage) -> Iterator[str]:
     for name, sandbox in stage.sandboxes.items():
         if isinstance(sandbox, Directed):
             yield from _part(f"in {name}", sandbox.contents())
-    yield from _part("totals", _totals(tx, stage.sandboxes))
+    yield from _part("totals", _totals(tx, stage.sandboxes, written_only(stage.program.flow)))
 
 
 def _part(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
@@ -144,9 +145,12 @@ def _worklist(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{lookup} `{value}`: {count} waiting"
 
 
-def _totals(tx: Tx, sandboxes: Mapping[str, Sandbox]) -> Iterator[str]:
-    source = sum((s.total() for s in sandboxes.values() if isinstance(s, Called)), Decimal(0))
-    target = sum((s.total() for s in sandboxes.values() if isinstance(s, Visitor)), Decimal(0))
+def _totals(tx: Tx, sandboxes: Mapping[str, Sandbox], written: Collection[str]) -> Iterator[str]:
+    """What each side adds up to; `written` are called connections that are targets and nothing else."""
+    is_target = {name: isinstance(sandbox, Visitor) or name in written for name, sandbox in sandboxes.items()}
+    called = {name: sandbox for name, sandbox in sandboxes.items() if isinstance(sandbox, Called | Visitor)}
+    source = sum((s.total() for name, s in called.items() if not is_target[name]), Decimal(0))
+    target = sum((s.total() for name, s in called.items() if is_target[name]), Decimal(0))
     for name, amount in (("source", source), ("journal", _posted(tx)), ("target", target)):
         yield f"{name} {amount:.2f}"
 

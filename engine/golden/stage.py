@@ -91,7 +91,8 @@ class Stage:
             self._tell()
         elif step.name == "cycle":
             self._run()
-            self._session()
+            if any(isinstance(sandbox, Visitor) for sandbox in self.sandboxes.values()):
+                self._session()
             self._tell()
         elif step.name == "clock":
             self.clock.advance(str(step.value))

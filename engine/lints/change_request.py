@@ -26,7 +26,7 @@ ID = "F039"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Hold the request of each change against the one that it follows: what BillAdd has made, BillMod changes."""
     for stream in flow.streams:
-        spec = env.specs.get(stream.write.connection)
+        spec = env.specs.get(stream.target)
         for steps, variant in variants(stream, env) if spec else ():
             change = variant.change
             if spec is None or change is None or spec.request(change.request) is None:

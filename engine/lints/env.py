@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.diagnostics import Diagnostic, Level, Location
 from engine.lints.facts import Facts
+from engine.listsource import stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec
@@ -149,11 +150,11 @@ class Env:
     def stream_spec(self, stream: Stream) -> StreamSpec | None:
         """What the source says of the records a stream reads."""
         spec = self.specs.get(stream.fetch.connection)
-        return spec.stream(stream.fetch.stream) if spec else None
+        return stream_of(spec, stream.fetch.stream) if spec else None
 
     def request_spec(self, stream: Stream, request: str) -> RequestSpec | None:
         """What the target says of a request."""
-        spec = self.specs.get(stream.write.connection)
+        spec = self.specs.get(stream.target)
         return spec.request(request) if spec else None
 
     def list_spec(self, lookup: Lookup) -> ListSpec | None:
@@ -197,7 +198,7 @@ def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:
     """The ways a stream writes, each with its path."""
     base: Steps = ("streams", stream.name, "write")
     many = env.has((*base, "one_of"))
-    for index, variant in enumerate(stream.write.variants):
+    for index, variant in enumerate(stream.variants):
         yield ((*base, "one_of", index) if many else base), variant
 
 

@@ -21,17 +21,17 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare `provide.lookup` with the declared lookups and with where the stream writes."""
     known = env.declared("lookups")
     for stream in flow.streams:
-        if stream.provide is None:
+        if stream.provide is None or stream.write is None:
             continue
         steps = ("streams", stream.name, "provide", "lookup")
         name = stream.provide.lookup
         lookup = flow.lookup(name)
         if name not in known:
             yield env.problem(ID, steps, f"there is no lookup `{name}`", suggestion(name, known))
-        elif lookup is not None and lookup.connection != stream.write.connection and _declared(flow, lookup, stream):
-            message = f"`{name}` searches `{lookup.connection}`, and this stream writes to `{stream.write.connection}`"
+        elif lookup is not None and lookup.connection != stream.target and _declared(flow, lookup, stream):
+            message = f"`{name}` searches `{lookup.connection}`, and this stream writes to `{stream.target}`"
             yield env.problem(ID, steps, message, "provide for a lookup of the connection that is written to")
 
 
 def _declared(flow: Flow, lookup: Lookup, stream: Stream) -> bool:
-    return flow.connection(lookup.connection) is not None and flow.connection(stream.write.connection) is not None
+    return flow.connection(lookup.connection) is not None and flow.connection(stream.target) is not None

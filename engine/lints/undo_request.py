@@ -45,7 +45,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
 
 
 def _request(stream: Stream, variant: Variant, undo: Undo, where: Steps, env: Env) -> Iterator[Diagnostic]:
-    spec, target = env.request_spec(stream, undo.request), env.specs.get(stream.write.connection)
+    spec, target = env.request_spec(stream, undo.request), env.specs.get(stream.target)
     kind = variant.request.removesuffix("Add")
     if spec is None or target is None or (kind != variant.request and kind in spec.undoes):
         return  # another rule has said what is unknown

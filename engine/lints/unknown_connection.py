@@ -31,6 +31,7 @@ def _uses(flow: Flow) -> Iterator[tuple[Steps, str]]:
         yield ("lookups", lookup.name, "target"), lookup.connection
     for stream in flow.streams:
         yield ("streams", stream.name, "fetch", "from"), stream.fetch.connection
-        yield ("streams", stream.name, "write", "to"), stream.write.connection
+        if stream.write is not None:
+            yield ("streams", stream.name, "write", "to"), stream.write.connection
         if stream.mark_synced is not None:
             yield ("streams", stream.name, "mark_synced", "in"), stream.mark_synced.connection

@@ -20,7 +20,7 @@ ID = "F031"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare each `request` with those of the connector."""
     for stream in flow.streams:
-        spec = env.specs.get(stream.write.connection)
+        spec = env.specs.get(stream.target)
         for written in documents(stream, env) if spec else ():
             if spec is not None and spec.request(written.request) is None:
                 message = f"`{spec.name}` has no request `{written.request}`"

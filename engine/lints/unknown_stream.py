@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
 from engine.lints.env import Env
+from engine.listsource import stream_of, streams_of
 from engine.model import Flow
 
 ID = "F023"
@@ -21,7 +22,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare `fetch.stream` with the connector's streams."""
     for stream in flow.streams:
         spec = env.specs.get(stream.fetch.connection)
-        if spec is not None and spec.stream(stream.fetch.stream) is None:
+        if spec is not None and stream_of(spec, stream.fetch.stream) is None:
             steps = ("streams", stream.name, "fetch", "stream")
             message = f"`{spec.name}` has no stream `{stream.fetch.stream}`"
-            yield env.problem(ID, steps, message, suggestion(stream.fetch.stream, [s.name for s in spec.streams]))
+            yield env.problem(ID, steps, message, suggestion(stream.fetch.stream, streams_of(spec)))

@@ -22,8 +22,8 @@ ID = "F037"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Only the last variant may come without a condition."""
     for stream in flow.streams:
-        open_at = next((i for i, v in enumerate(stream.write.variants) if v.when is None), None)
-        if open_at is not None and open_at < len(stream.write.variants) - 1:
+        open_at = next((i for i, v in enumerate(stream.variants) if v.when is None), None)
+        if open_at is not None and open_at < len(stream.variants) - 1:
             steps = ("streams", stream.name, "write", "one_of", open_at + 1)
             message = "this variant is never taken: the one before it has no `when`"
             yield env.problem(ID, steps, message, "put the variant without `when` last")

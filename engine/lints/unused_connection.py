@@ -21,7 +21,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the connections with what is read, written, told and searched."""
     used = {lookup.connection for lookup in flow.lookups}
     for stream in flow.streams:
-        used |= {stream.fetch.connection, stream.write.connection}
+        used |= {stream.fetch.connection, stream.target}
         if stream.mark_synced:
             used.add(stream.mark_synced.connection)
     for connection in flow.connections if env.complete else ():

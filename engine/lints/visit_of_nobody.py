@@ -19,8 +19,8 @@ ID = "F041"
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """`trigger.visit` needs a stream of the flow that reads from, or writes to, a connector that is polled."""
-    used = {name for stream in flow.streams for name in (stream.fetch.connection, stream.write.connection)}
-    if any(name not in env.specs or env.specs[name].delivery == "pull" for name in used):
+    used = {name for stream in flow.streams for name in (stream.fetch.connection, stream.target)}
+    if any(name and (name not in env.specs or env.specs[name].delivery == "pull") for name in used):
         return
     for stream in flow.streams:
         if stream.trigger.visit_s is not None:

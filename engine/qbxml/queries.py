@@ -17,7 +17,10 @@ Active = Literal["All", "ActiveOnly", "InactiveOnly"]
 _KEPT = ("ListID", "EditSequence", "Name", "FullName", "IsActive")
 LIST_FIELDS: dict[str, tuple[str, ...]] = {
     "Account": (*_KEPT, "AccountType", "SpecialAccountType", "AccountNumber", "Desc", "CurrencyRef"),
-    "Vendor": (*_KEPT, "CompanyName", "NameOnCheck", "AccountNumber", "TermsRef", "CurrencyRef", "ExternalGUID"),
+    "Vendor": (
+        *_KEPT,
+        *("CompanyName", "NameOnCheck", "AccountNumber", "Phone", "Email", "TermsRef", "CurrencyRef", "ExternalGUID"),
+    ),
     "Class": _KEPT,
     "Customer": (*_KEPT, "CompanyName", "CurrencyRef", "JobStatus"),
     "Employee": _KEPT,

@@ -24,8 +24,8 @@ def kinds_of(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> tuple
     written = {row["kind"] for row in tx.rows("compared_kinds", {"company": company})}
     for program in programs.values():
         if set(made).issuperset(c.name for c in program.flow.connections):
-            writes = (stream.stream.write for stream in program.streams)
-            written.update(v.request.removesuffix("Add") for w in writes if w.connection in polled for v in w.variants)
+            streams = (compiled.stream for compiled in program.streams if compiled.stream.target in polled)
+            written.update(variant.request.removesuffix("Add") for stream in streams for variant in stream.variants)
     return tuple(sorted(written & TXN_KINDS))
 
 

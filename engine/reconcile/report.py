@@ -142,14 +142,20 @@ def report(tx: Tx, company: str, programs: Mapping[str, FlowProgram], span: int 
     connector = sides.countable(tx, company)
     if row is None or row["state"] != "done" or connector is None:
         return known
-    return _Comparison(tx, known, spans.span_of(row), row).run(sides.ours(
+    elsewhere = frozenset(
+        (program.flow.name, stream.stream.name)
+        for program in programs.values()
+        for stream in program.streams
+        if not stream.is_polled
+    )
+    return _Comparison(tx, known, spans.span_of(row), row, elsewhere=elsewhere).run(sides.ours(
         tx, company, programs, connector, spans.begun_at(tx, company, row)
     ))  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Comparison:
-    """The span under comparison, and what was found so far."""
+    """The span under comparison, and what was found so far. What the streams `elsewhere` write is not for these books."""
 
     tx: Tx
     known: Report
@@ -163,6 +169,7 @@ class _Comparison:
     since: int = 0
     prints: dict[str, str] = field(default_factory=dict)
     shown: dict[int, Accepted] = field(default_factory=dict)
+    elsewhere: frozenset[tuple[str, str]] = frozenset()
 
     def __post_init__(self) -> None:
         self.names = Names(self.tx, self.known.company)
@@ -383,6 +390,8 @@ class _Comparison:
         scope = {"company": self.known.company, "first_on": str(self.span.first_on), "last_on": str(self.span.last_on)}
         found: dict[tuple[str, str, str], list[tuple[str, Decimal | None]]] = {}
         for row in self.tx.rows("compared_unposted", scope):
+            if (row["flow"], row["stream"]) in self.elsewhere:
+                continue
             amount = Decimal(row["amount"]) if row["amount"] is not None else None
             found.setdefault((row["flow"], row["stream"], row["state"]), []).append((row["currency"] or "", amount))
         return tuple(Unposted(*place, len(rows), worklist.sums(rows)) for place, rows in sorted(found.items()))

@@ -142,6 +142,12 @@ def objects(tx: Tx, company: str, name: str) -> list[ListObject]:
     return [_object(row) for row in tx.rows("list_objects_of", {"company": company, "list": name})]
 
 
+def after(tx: Tx, company: str, name: str, list_id: str, limit: int) -> list[ListObject]:
+    """The objects whose ids come after this one, in the order of their ids."""
+    scope = {"company": company, "list": name, "after": list_id, "limit": limit}
+    return [_object(row) for row in tx.rows("list_objects_after", scope)]
+
+
 def named(tx: Tx, company: str, name: str, full_name: str) -> ListObject | None:
     """The object of that name, an active one before an inactive one."""
     row = tx.one("list_object_named", {"company": company, "list": name, "folded": full_name.casefold()})

@@ -22,7 +22,8 @@ MOVES: Mapping[str, frozenset[str]] = {
     "deferred": frozenset({"pending", "skipped", "failed", "posted"}),
     "skipped": frozenset({"pending", "posted"}),
     "failed": frozenset({"pending", "skipped", "posted"}),
-    "intended": frozenset({"sent", "posted", "failed", "deferred", "pending", "skipped", "unknown"}),
+    # One that could not even be looked for in its target stays where it is, and is counted as tried.
+    "intended": frozenset({"sent", "posted", "failed", "deferred", "pending", "skipped", "unknown", "intended"}),
     "sent": frozenset({"posted", "failed", "deferred", "unknown", "intended"}),
     "unknown": frozenset({"posted", "failed", "deferred", "sent", "intended"}),
     "posted": frozenset({"closed", "vanished"}),

@@ -90,6 +90,18 @@ TARGET = ConnectorSpec(
         RequestSpec("VendorMod", "change a vendor"),
         RequestSpec("TxnVoid", "void a transaction", undoes=("Bill",)),
         RequestSpec("NotePost", "leave a note", documents="json"),
+        RequestSpec(
+            "NotePut",
+            "leave a note",
+            documents="json",
+            fields=(
+                FieldSpec("title", "text", "what it is about", required=True),
+                FieldSpec("amount", "money", "amount", required=True),
+                FieldSpec("due", "date", "when it is due"),
+                FieldSpec("paid", "boolean", "whether it is paid"),
+                FieldSpec("parts", "list", "its parts", fields=(FieldSpec("sum", "money", "amount", required=True),)),
+            ),
+        ),
     ),
     lists=(
         ListSpec("Vendor", "vendors", _OBJECT),

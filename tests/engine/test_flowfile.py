@@ -43,7 +43,7 @@ def test_shipped_flow_loads() -> None:
     assert problems == []
     assert flow is not None
     assert [stream.name for stream in flow.streams] == ["vendors", "bills", "bill_payments", "transactions"]
-    assert [len(stream.write.variants) for stream in flow.streams] == [1, 1, 1, 3]
+    assert [len(stream.variants) for stream in flow.streams] == [1, 1, 1, 3]
     assert [stream.phase for stream in flow.streams] == ["post", "post", "payment", "post"]
     assert [stream.trigger.every_s for stream in flow.streams] == [21600, 3600, None, 3600]
     assert flow.source == SHIPPED.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from engine import refdocs, registry
 from engine.cli.main import COMMANDS
 from engine.codes import codes
 from engine.mapping import FUNCTIONS
+from tests.engine.push_kit import CLOUD
 from tests.reference import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
@@ -63,3 +64,9 @@ def test_a_table_escapes_bars_and_drops_empty_columns() -> None:
     found = refdocs._table(("name", "nothing", "text"), [("a", "", "x | y"), ("b", "", "z")])
     assert found == "| name | text |\n| --- | --- |\n| a | x \\| y |\n| b | z |"
     assert refdocs._table(("name",), []) == ""
+
+
+def test_the_fields_of_a_request_that_is_json_are_listed() -> None:
+    parts = list(refdocs._connector(CLOUD))
+    table = parts[parts.index("#### cloud: VendorCreate") + 1]
+    assert table.splitlines()[2:] == ["| `name` | text | its name | yes |", "| `email` | text | its address |  |"]

@@ -331,7 +331,7 @@ def test_no_other_change_can_be_left_out(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill("b-1", "80.00")]
     bench.run("bills")
     refused = leave_out(bench, change(bench)).refused
-    assert [text for _, text in refused] == ["it is prepared, and the Web Connector sends it next"]
+    assert [text for _, text in refused] == ["it is prepared, and is sent next"]
 
 
 # --- another company file

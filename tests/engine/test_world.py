@@ -16,6 +16,7 @@ from engine.clock import SystemClock, SystemIds
 from engine.contract import Tools
 from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, take_name
+from engine.listsource import ListSource
 from engine.store import companies, work
 from engine.world import StoreTokens, World
 from tests.engine import kit
@@ -85,11 +86,19 @@ def test_a_required_setting_that_was_not_given(bench: Bench) -> None:
     assert str(caught.value) == "acme/shop: not given: `api_key`"
 
 
-def test_a_target_cannot_be_read_from(bench: Bench) -> None:
-    assert bench.world.open(COMPANY, "ledger") is None
+def test_what_only_answers_cannot_be_read_from_or_written_to(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(bench.connector), "open", lambda *_: None)
     with pytest.raises(Bug) as caught:
-        bench.world.source(COMPANY, "ledger")
-    assert str(caught.value) == "acme/ledger: this connector cannot be read from"
+        bench.world.source(COMPANY, "shop")
+    assert str(caught.value) == "acme/shop: this connector cannot be read from"
+    with pytest.raises(Bug) as caught:
+        bench.world.target(COMPANY, "shop")
+    assert str(caught.value) == "acme/shop: this connector cannot be written to"
+
+
+def test_the_lists_of_a_polled_target_are_read_without_opening_it(bench: Bench) -> None:
+    assert bench.world.open(COMPANY, "ledger") is None
+    assert isinstance(bench.world.source(COMPANY, "ledger"), ListSource)
 
 
 # --- tokens

@@ -60,6 +60,9 @@ DELETE FROM list_objects WHERE company = :company AND list = :list AND loading <
 -- name: list_objects_of
 SELECT * FROM list_objects WHERE company = :company AND list = :list ORDER BY folded;
 
+-- name: list_objects_after
+SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id > :after ORDER BY list_id LIMIT :limit;
+
 -- name: list_object_named
 SELECT * FROM list_objects WHERE company = :company AND list = :list AND folded = :folded ORDER BY active DESC, list_id;
 

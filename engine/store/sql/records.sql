@@ -1,5 +1,5 @@
 -- name: records_known
-SELECT id, source_id, state, payload_sha256, mapped_sha256, drifted FROM records
+SELECT id, source_id, state, payload_sha256, mapped_sha256, drifted, reasons FROM records
 WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
   AND source_id IN (SELECT value FROM json_each(:source_ids));
 
@@ -98,14 +98,15 @@ WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.sta
   AND (:text = '' OR r.payload LIKE '%' || :text || '%' ESCAPE '!') ORDER BY r.id;
 
 -- name: record_counts
-SELECT flow, stream, state, COUNT(*) AS count FROM records WHERE company = :company AND (:flow = '' OR flow = :flow)
-GROUP BY flow, stream, state ORDER BY flow, stream, state;
+SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watched, COUNT(*) AS count FROM records
+WHERE company = :company AND (:flow = '' OR flow = :flow)
+GROUP BY flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END ORDER BY flow, stream, state;
 
 -- name: pending_exists
 SELECT 1 AS found FROM records WHERE company = :company AND state = 'pending' LIMIT 1;
 
 -- name: record_amounts
-SELECT flow, stream, state, amount, currency FROM records
+SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watched, amount, currency FROM records
 WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL AND phase NOT LIKE '%+%';
 
 -- name: wait_add

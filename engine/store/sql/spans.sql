@@ -55,7 +55,8 @@ WHERE company = :company AND phase LIKE '%+%' ORDER BY id;
 
 -- name: compared_unposted
 SELECT flow, stream, state, amount, currency FROM records
-WHERE company = :company AND phase NOT LIKE '%+%' AND state IN ('pending', 'intended', 'sent', 'unknown', 'deferred', 'failed')
+WHERE company = :company AND phase NOT LIKE '%+%' AND phase <> 'watch'
+  AND state IN ('pending', 'intended', 'sent', 'unknown', 'deferred', 'failed')
   AND ((dated_on >= :first_on AND dated_on <= :last_on) OR (dated_on IS NULL AND amount IS NOT NULL)) ORDER BY id;
 
 -- name: compared_places

@@ -26,7 +26,7 @@ ALLOWED = {
     ("failed", "pending"), ("failed", "skipped"),
     ("pending", "posted"), ("deferred", "posted"), ("skipped", "posted"), ("failed", "posted"),
     ("intended", "sent"), ("intended", "posted"), ("intended", "failed"), ("intended", "deferred"),
-    ("intended", "pending"), ("intended", "skipped"), ("intended", "unknown"),
+    ("intended", "pending"), ("intended", "skipped"), ("intended", "unknown"), ("intended", "intended"),
     ("sent", "posted"), ("sent", "failed"), ("sent", "deferred"), ("sent", "unknown"), ("sent", "intended"),
     ("unknown", "posted"), ("unknown", "failed"), ("unknown", "deferred"), ("unknown", "sent"), ("unknown", "intended"),
     ("posted", "closed"), ("posted", "vanished"),

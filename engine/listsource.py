@@ -1,0 +1,99 @@
+"""A list of a polled target as a source: its objects as the store has them, without any call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from engine.contract import Json, ListObject, MarkCall, Page
+from engine.errors import Bug, NotYet
+from engine.spec import ConnectorSpec, FieldSpec, ListSpec, StreamSpec
+from engine.store import lists
+from engine.store.base import Store
+
+_PAGE = 500
+# What every object of a list has, whatever its connector says of it.
+_COMMON = (
+    FieldSpec("list_id", "id", "its id in the target", required=True),
+    FieldSpec("full_name", "text", "full name, levels separated by a colon", required=True),
+    FieldSpec("active", "boolean", "false for one made inactive", required=True),
+    FieldSpec("number", "text", "its number, where there is one"),
+    FieldSpec("edit_sequence", "text", "its version"),
+    FieldSpec("currency", "text", "ISO 4217 code, where the target tells one"),
+)
+
+
+def stream_of(spec: ConnectorSpec, name: str) -> StreamSpec | None:
+    """What a flow may read from a connector under this name: a stream, or a list of a polled connector."""
+    found = spec.stream(name)
+    listed = spec.list(name) if spec.delivery == "pull" else None
+    return stream_spec(listed) if found is None and listed is not None else found
+
+
+def streams_of(spec: ConnectorSpec) -> tuple[str, ...]:
+    """The names that `stream_of` knows."""
+    listed = tuple(entry.name for entry in spec.lists) if spec.delivery == "pull" else ()
+    return (*(stream.name for stream in spec.streams), *listed)
+
+
+def stream_spec(listed: ListSpec) -> StreamSpec:
+    """A list as a stream: every read lists all objects, inactive ones included, by `list_id`."""
+    common = {field.name for field in _COMMON}
+    return StreamSpec(
+        listed.name, listed.help, "list_id", (*_COMMON, *(field for field in listed.fields if field.name not in common))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListSource:
+    """The cached lists of one company, read as streams. A list that was never read raises `NotYet`."""
+
+    store: Store
+    company: str
+    spec: ConnectorSpec
+
+    def read(
+        self, stream: str, _filters: Mapping[str, str | int | bool | None], checkpoint: str | None
+    ) -> Iterator[Page]:
+        """All objects in the order of their ids; the checkpoint is the last id that was handed out."""
+        while True:
+            with self.store.read() as tx:
+                self._known(lists.loaded(tx, self.company, stream), stream)
+                found = lists.after(tx, self.company, stream, checkpoint or "", _PAGE)
+            if not found:
+                return
+            checkpoint = found[-1].list_id
+            yield Page([self._record(stream, item) for item in found], checkpoint)
+
+    def get(self, stream: str, record_id: str) -> Json | None:
+        """One object as the store has it, or None when the list no longer does."""
+        with self.store.read() as tx:
+            self._known(lists.loaded(tx, self.company, stream), stream)
+            found = lists.by_id(tx, self.company, stream, record_id)
+        return None if found is None else self._record(stream, found)
+
+    def mark(self, call: MarkCall) -> None:
+        """A list is told nothing.
+
+        Raises:
+            Bug: always; `validate` refuses such a flow.
+        """
+        raise Bug(f"{self.company}: a list of {self.spec.name} cannot be told of {call.kind}")
+
+    def _known(self, loaded: bool, stream: str) -> None:
+        if not loaded:
+            raise NotYet(
+                f"the {stream} list of {self.spec.title} was never read", hint="it is read in the next session"
+            )
+
+    def _record(self, stream: str, item: ListObject) -> Json:
+        own: dict[str, object] = {
+            "list_id": item.list_id,
+            "full_name": item.full_name,
+            "active": item.active,
+            "number": item.number or None,
+            "edit_sequence": item.edit_sequence or None,
+        }
+        listed = self.spec.list(stream)
+        named = (field.name for field in stream_spec(listed).fields) if listed is not None else ()
+        return {name: own[name] if name in own else item.data.get(name) for name in named}

@@ -1,0 +1,17 @@
+-- name: push_next
+SELECT o.*, r.state AS record_state FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.state = :state
+  AND o.seq > :after AND r.flow = :flow
+  AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
+ORDER BY o.seq LIMIT 1;
+
+-- name: push_resume
+DELETE FROM facts WHERE company = :company AND substr(name, 1, length(:connection) + 6) = 'push:' || :connection || '/';
+
+-- name: pushed_put
+INSERT INTO pushed (company, connection, target_id, record_id) VALUES (:company, :connection, :target_id, :record_id)
+ON CONFLICT (company, connection, target_id, record_id) DO NOTHING;
+
+-- name: pushed_other
+SELECT record_id FROM pushed WHERE company = :company AND connection = :connection AND target_id = :target_id
+  AND record_id <> :record_id ORDER BY record_id LIMIT 1;
