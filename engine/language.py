@@ -91,6 +91,8 @@ class Key:
 Type = Text | Choice | Integer | Scalar | ListOf | MapOf | Object
 
 NAME = Text("name", NAME_PATTERN, "use lower-case letters, digits and _, beginning with a letter", name=True)
+# What a template calls it, or what a vendor's JSON calls it.
+MAPPED = Text("name", "[a-z][A-Za-z0-9_]*", "use letters, digits and _, beginning with a small letter", name=True)
 EXPRESSION = Text("expression")
 DURATION = Text("duration", "[1-9][0-9]{0,4}[smhd]", "write a number and s, m, h or d: 30m, 6h, 1d")
 EVENT = Text("webhook event", r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", "write it as the vendor does: bills.approved")
@@ -328,7 +330,7 @@ STREAM = Object(
             "[{only: is_active, say: the vendor is not active}]",
         ),
         Key("adopt", EXPRESSION, "The target's object, when it is already there.", "find('vendor', id, name)"),
-        Key("map", MapOf(NAME, EXPRESSION), "The record as the target wants it.", "{name: name}", required=True),
+        Key("map", MapOf(MAPPED, EXPRESSION), "The record as the target wants it.", "{name: name}", required=True),
         Key("check", ListOf(CHECK), "What must hold before it is written.", '[{expect: "amount > `0`", say: zero}]'),
         Key(
             "write",

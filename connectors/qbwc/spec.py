@@ -80,7 +80,17 @@ LISTS = (
     ListSpec(
         "Vendor",
         "vendors",
-        (*_COMMON, _CURRENCY, *_data("CompanyName", "NameOnCheck", "AccountNumber", "Phone", "Email")),
+        (
+            *_COMMON,
+            _CURRENCY,
+            *_data("CompanyName", "NameOnCheck", "AccountNumber", "Phone", "Email"),
+            FieldSpec(
+                "VendorAddress",
+                "object",
+                "postal address as QuickBooks gives it; the country is free text",
+                fields=_data("Addr1", "Addr2", "Addr3", "City", "State", "PostalCode", "Country"),
+            ),
+        ),
     ),
     ListSpec("Class", "classes", _COMMON),
     ListSpec("Customer", "customers and jobs", (*_COMMON, _CURRENCY, *_data("CompanyName", "JobStatus"))),

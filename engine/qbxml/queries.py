@@ -19,7 +19,8 @@ LIST_FIELDS: dict[str, tuple[str, ...]] = {
     "Account": (*_KEPT, "AccountType", "SpecialAccountType", "AccountNumber", "Desc", "CurrencyRef"),
     "Vendor": (
         *_KEPT,
-        *("CompanyName", "NameOnCheck", "AccountNumber", "Phone", "Email", "TermsRef", "CurrencyRef", "ExternalGUID"),
+        *("CompanyName", "VendorAddress", "Phone", "Email", "NameOnCheck", "AccountNumber", "TermsRef", "CurrencyRef"),
+        "ExternalGUID",
     ),
     "Class": _KEPT,
     "Customer": (*_KEPT, "CompanyName", "CurrencyRef", "JobStatus"),
