@@ -57,8 +57,8 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it makes or changes something."""
-        return self.name.endswith(("AddRq", "ModRq"))
+        """Whether it makes, changes or voids something."""
+        return self.name.endswith(("AddRq", "ModRq", "VoidRq"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +219,7 @@ class Witness:
             self.broke(7, f"{new} went out with other bytes than before")
         for request in known.writes:
             self._operation(tx, document, request)
-            if request.name.endswith("ModRq"):
-                _current(self, request, session)
-            else:
-                _scanned(self, request, session)
+            _looked_at(self, request, session)
         _rolled_back(self, tx, new)
         if facts.recall(tx, self.machine.company, "halt") is not None:
             self.broke(12, f"{new} went out while nothing may be written")
@@ -324,6 +321,16 @@ def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:
             witness.broke(9, f"oldMessageSetID {old} is {row['state'] if row else 'not known'}")
 
 
+def _looked_at(witness: Witness, request: Request, session: Session) -> None:
+    """Nothing is written before the books were looked at for it."""
+    if request.name.endswith("ModRq"):
+        _current(witness, request, session)
+    elif request.name.endswith("VoidRq"):
+        _was_read(witness, request, session)
+    else:
+        _scanned(witness, request, session)
+
+
 def _scanned(witness: Witness, request: Request, session: Session) -> None:
     """Nothing new before its kind was looked through."""
     kind = request.name.removesuffix("AddRq")
@@ -351,6 +358,13 @@ def _current(witness: Witness, request: Request, session: Session) -> None:
     if target is None or version is None or version[1] != read_now:
         said = version[1] if version else "none"
         witness.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {read_now} was read")
+
+
+def _was_read(witness: Witness, request: Request, session: Session) -> None:
+    """Nothing voided but what was read in this session: a void names no version that the books could refuse."""
+    target = _NAMED.search(request.text)
+    if target is None or target[1] not in session.versions:
+        witness.broke(22, f"{request.name} {request.id} went out, and nobody had read its object in this session")
 
 
 def _decided(witness: Witness, tx: Tx, operation: Row) -> None:
