@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from engine import changes, follow, pipeline, undo
+from engine import changes, follow, pipeline
 from engine.batch import (
     OPEN,
     Batch,
@@ -26,6 +26,7 @@ from engine.program import StreamProgram, follow_up_of
 from engine.store import journal, outbox, records, work
 from engine.store.base import Row
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
+from engine.undo import says_undone
 
 
 def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
@@ -100,9 +101,7 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
 def _undone_since(batch: Batch, stream: StreamProgram, row: Row) -> bool:
     """Whether the source has undone what was posted of a record, before that was gone from the target."""
     desk = batch.desk
-    return row["newest"] is not None and undo.says_undone(
-        desk.resolver, desk.settings, stream, json.loads(row["newest"])
-    )
+    return row["newest"] is not None and says_undone(desk.resolver, desk.settings, stream, json.loads(row["newest"]))
 
 
 def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) -> None:

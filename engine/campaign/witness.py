@@ -219,7 +219,10 @@ class Witness:
             self.broke(7, f"{new} went out with other bytes than before")
         for request in known.writes:
             self._operation(tx, document, request)
-            _looked_at(self, request, session)
+            if request.name.endswith("ModRq"):
+                _current(self, request, session)
+            else:
+                _scanned(self, request, session)
         _rolled_back(self, tx, new)
         if facts.recall(tx, self.machine.company, "halt") is not None:
             self.broke(12, f"{new} went out while nothing may be written")
@@ -321,18 +324,11 @@ def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:
             witness.broke(9, f"oldMessageSetID {old} is {row['state'] if row else 'not known'}")
 
 
-def _looked_at(witness: Witness, request: Request, session: Session) -> None:
-    """Nothing is written before the books were looked at for it."""
-    if request.name.endswith("ModRq"):
-        _current(witness, request, session)
-    elif request.name.endswith("VoidRq"):
-        _was_read(witness, request, session)
-    else:
-        _scanned(witness, request, session)
-
-
 def _scanned(witness: Witness, request: Request, session: Session) -> None:
-    """Nothing new before its kind was looked through."""
+    """Nothing new before its kind was looked through, nothing voided before it was read."""
+    if request.name.endswith("VoidRq"):
+        _was_read(witness, request, session)
+        return
     kind = request.name.removesuffix("AddRq")
     if kind not in session.scanned:
         witness.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
