@@ -241,7 +241,7 @@ def test_a_missing_value_is_an_error_that_names_it(template: str) -> None:
 
 def side(account: str, amount: str, memo: str = "", **more: Any) -> dict[str, Any]:
     bare = {"account": found(account), "amount": Decimal(amount), "memo": memo, "entity": None, "class": None}
-    return {**bare, "billable": None, **more}
+    return {**bare, "vendor": None, "customer": None, "billable": None, **more}
 
 
 OTHER = record(
@@ -251,7 +251,7 @@ OTHER = record(
         {"txn_id": "1A-3", "amount": Decimal("0.00"), "credits": []},
     ],
     debits=[side("Travel", "12.50", "taxi", **{"class": found("Ops")})],
-    credits=[side("Accounts Payable", "12.50", entity=found("Ana", "8-5"))],
+    credits=[side("Accounts Payable", "12.50", entity=found("Ana", "8-5"), vendor=found("Ana", "8-5"))],
 )
 EXACT_OTHERS = {
     "vendor_credit_add": f"<VendorCreditAddRq {HEAD}<VendorCreditAdd><VendorRef><ListID>8-1</ListID></VendorRef>"
