@@ -26,6 +26,7 @@ from engine.program import StreamProgram, follow_up_of
 from engine.store import journal, outbox, records, work
 from engine.store.base import Row
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
+from engine.undo import says_undone
 
 
 def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
@@ -86,8 +87,9 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
         if not rows:
             return done
         first = [row for row in rows if not records.is_change(row)]
-        # One that is to be posted again may have been changed in the source while it was posted.
-        first = [current(batch, stream, row) if row["drifted"] or row["newest"] else row for row in first]
+        first = [
+            current(batch, stream, row) if row["drifted"] or _undone_since(batch, stream, row) else row for row in first
+        ]
         items = [(row["source_id"], json.loads(row["payload"])) for row in first]
         chosen = {row["source_id"] for row in first if records.was_posted(row)}
         made = pipeline.prepare_all(stream, batch.desk, items, chosen=chosen)
@@ -99,6 +101,12 @@ def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: in
         done += len(rows)
         after = rows[-1]["id"]
     return done
+
+
+def _undone_since(batch: Batch, stream: StreamProgram, row: Row) -> bool:
+    """Whether the source has undone what was posted of a record, before that was gone from the target."""
+    desk = batch.desk
+    return row["newest"] is not None and says_undone(desk.resolver, desk.settings, stream, json.loads(row["newest"]))
 
 
 def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) -> None:

@@ -75,6 +75,7 @@ class Overview:
     """Everything `flowctl status` and the panel's first page show.
 
     `unsent` counts those of the `unknown` records that were held before they were sent: the target may have them already.
+    `voided` counts those of the posted and closed ones whose object is voided in the target.
     """
 
     company: str
@@ -91,6 +92,7 @@ class Overview:
     strangers: work.Refusals | None = None
     halted: str = ""
     unsent: int = 0
+    voided: int = 0
 
     def count(self, *states: str) -> int:
         """Records in these states, without those that are only compared."""
@@ -112,6 +114,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
     unsettled = tx.one("set_unsettled", {"company": company})
     waiting = tx.rows("operations_backlog_of", {"company": company})
     told = tx.rows("marks_count", {"company": company, "flow": flow})
+    voided = tx.one("records_voided", {"company": company, "flow": flow})
     return Overview(
         company,
         row["title"],
@@ -129,6 +132,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         work.refusals(tx, "", clock.now()),
         holdings.halted(tx, company) or "",
         len(worklist.held(tx, worklist.parked(tx, company, "unknown", flow), unsent=True)),
+        int(voided["count"]) if voided else 0,
     )
 
 
@@ -193,6 +197,7 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
         "refused": _refusals(found.refused),
         "refused_unknown": _refusals(found.strangers),
         "held_unsent": found.unsent,
+        "voided": found.voided,
         "backlog": found.backlog,
         "untold": found.untold,
         "in_doubt": None

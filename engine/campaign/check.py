@@ -14,7 +14,7 @@ from engine.contract import Json
 from engine.evidence import plain_guid
 from engine.follow import QUIET
 from engine.rigs import BooksRig, Made, SourceRig, Told, Wanted
-from engine.store import journal, records, work
+from engine.store import journal, outbox, records, work
 from engine.store.base import Row, Tx
 
 _DONE = frozenset({"posted", "closed", "vanished"})
@@ -313,7 +313,7 @@ def standing_still(tx: Tx, company: str, kind: str, before: str) -> list[tuple[i
         operation = tx.one("operation_get", {"id": row["operation_id"] or ""})
         if operation is None or operation["state"] != "waiting" or operation["created_at"] >= before:
             continue
-        if operation["request"] in (f"{kind}Add", f"{kind}Mod"):
+        if operation["request"] in (f"{kind}Add", f"{kind}Mod") or _undoes(operation, kind):
             waits = True
         elif operation["not_before"] <= before and not in_doubt:
             text = f"{_name(row)} ({operation['request']}) is {row['state']} while only {kind} cannot be asked for"
@@ -322,6 +322,11 @@ def standing_still(tx: Tx, company: str, kind: str, before: str) -> list[tuple[i
     if waits and kind not in told and not any(f"{code}:" in told for code in (1000, 3260)):
         found.append((1, f"{kind} cannot be asked for, records wait for it, and nobody hears of it"))
     return found
+
+
+def _undoes(operation: Row, kind: str) -> bool:
+    """Whether an operation voids an object of a kind, which is read before."""
+    return outbox.undoes(operation) and json.loads(operation["mapped"]).get("kind") == kind
 
 
 def _held(scene: Scene, row: Row) -> bool:

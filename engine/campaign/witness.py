@@ -57,8 +57,8 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it makes or changes something."""
-        return self.name.endswith(("AddRq", "ModRq"))
+        """Whether it makes, changes or voids something."""
+        return self.name.endswith(("AddRq", "ModRq", "VoidRq"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +327,10 @@ def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:
 
 
 def _scanned(witness: Witness, request: Request, session: Session) -> None:
-    """Nothing new before its kind was looked through."""
+    """Nothing new before its kind was looked through, nothing voided before it was read."""
+    if request.name.endswith("VoidRq"):
+        _was_read(witness, request, session)
+        return
     kind = request.name.removesuffix("AddRq")
     if kind not in session.scanned:
         witness.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
@@ -358,6 +361,13 @@ def _current(witness: Witness, request: Request, session: Session, *, again: boo
     if version is None or version[1] not in allowed:
         said, newest = version[1] if version else "none", read_now[-1] if read_now else None
         witness.broke(22, f"{request.name} {request.id} went out with EditSequence {said}, and {newest} was read")
+
+
+def _was_read(witness: Witness, request: Request, session: Session) -> None:
+    """Nothing voided but what was read in this session: a void names no version that the books could refuse."""
+    target = _NAMED.search(request.text)
+    if target is None or target[1] not in session.versions:
+        witness.broke(22, f"{request.name} {request.id} went out, and nobody had read its object in this session")
 
 
 def _decided(witness: Witness, tx: Tx, operation: Row) -> None:

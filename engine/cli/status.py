@@ -53,6 +53,10 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo(
             f"unknown, held: {office.counted(found.unsent, 'record')}, QuickBooks may hold it already; nothing was sent"
         )
+    if found.voided:
+        click.echo(
+            f"posted and closed, voided: {office.counted(found.voided, 'record')}, as the source says; they hold no money"
+        )
     click.echo("")
     for run in found.runs:
         ended = f"{run.outcome} {age(clock, run.ended_at)} ago" if run.ended_at else "is running, or was cut off"

@@ -29,6 +29,13 @@ TEMPLATES = {
     "credit_card_credit_add": "CreditCardCreditAdd",
     "card_journal_entry_add": "JournalEntryAdd",
 }
+# Those of flows whose records are mapped otherwise.
+OTHERS = {
+    "vendor_credit_add": "VendorCreditAdd",
+    "bills_payment_check_add": "BillPaymentCheckAdd",
+    "expense_journal_entry_add": "JournalEntryAdd",
+    "txn_void": "TxnVoid",
+}
 ATTACK = "</Memo><Amount>1.00</Amount><Memo>"
 
 
@@ -89,7 +96,7 @@ def rendered(template: str, values: dict[str, Any]) -> str:
 
 
 def frozen(template: str, values: dict[str, Any]) -> str:
-    return freeze_request(TEMPLATES[template], rendered(template, values)).decode()
+    return freeze_request({**TEMPLATES, **OTHERS}[template], rendered(template, values)).decode()
 
 
 HEAD = 'requestID="0123456789ABCDEFGHIJKL">'
@@ -135,7 +142,7 @@ EXACT = {
 
 def test_every_shipped_template_is_covered() -> None:
     folder = Path(__file__).resolve().parents[2] / "qbxml_templates"
-    assert sorted(TEMPLATES) == sorted(path.name.removesuffix(".xml.j2") for path in folder.glob("*.j2"))
+    assert sorted([*TEMPLATES, *OTHERS]) == sorted(path.name.removesuffix(".xml.j2") for path in folder.glob("*.j2"))
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
@@ -227,6 +234,67 @@ def test_a_missing_value_is_an_error_that_names_it(template: str) -> None:
     with pytest.raises(RenderError) as caught:
         rendered(template, values)
     assert f"`{needed}`" in str(caught.value)
+
+
+# --- the others -------------------------------------------------------------------------------------------------------
+
+
+def side(account: str, amount: str, memo: str = "", **more: Any) -> dict[str, Any]:
+    bare = {"account": found(account), "amount": Decimal(amount), "memo": memo, "entity": None, "class": None}
+    return {**bare, "vendor": None, "customer": None, "billable": None, **more}
+
+
+OTHER = record(
+    kind="BillPaymentCheck",
+    bills=[
+        {"txn_id": "1A-2", "amount": Decimal("12.50"), "credits": [{"txn_id": "1A-9", "amount": Decimal("7.5")}]},
+        {"txn_id": "1A-3", "amount": Decimal("0.00"), "credits": []},
+    ],
+    debits=[side("Travel", "12.50", "taxi", **{"class": found("Ops")})],
+    credits=[side("Accounts Payable", "12.50", entity=found("Ana", "8-5"), vendor=found("Ana", "8-5"))],
+)
+EXACT_OTHERS = {
+    "vendor_credit_add": f"<VendorCreditAddRq {HEAD}<VendorCreditAdd><VendorRef><ListID>8-1</ListID></VendorRef>"
+    "<APAccountRef><FullName>Accounts Payable</FullName></APAccountRef><TxnDate>2026-08-05</TxnDate>"
+    f"<RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>{GUID}{EXPENSES}</VendorCreditAdd></VendorCreditAddRq>",
+    "bills_payment_check_add": f"<BillPaymentCheckAddRq {HEAD}<BillPaymentCheckAdd><PayeeEntityRef><ListID>8-1</ListID>"
+    "</PayeeEntityRef><APAccountRef><FullName>Accounts Payable</FullName></APAccountRef><TxnDate>2026-08-05</TxnDate>"
+    "<BankAccountRef><FullName>Checking</FullName></BankAccountRef><RefNumber>INV-1</RefNumber><Memo>Ramp 1</Memo>"
+    f"{GUID}<AppliedToTxnAdd><TxnID>1A-2</TxnID><PaymentAmount>12.50</PaymentAmount><SetCredit>"
+    "<CreditTxnID>1A-9</CreditTxnID><AppliedAmount>7.50</AppliedAmount></SetCredit></AppliedToTxnAdd><AppliedToTxnAdd>"
+    "<TxnID>1A-3</TxnID><PaymentAmount>0.00</PaymentAmount></AppliedToTxnAdd></BillPaymentCheckAdd></BillPaymentCheckAddRq>",
+    "expense_journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate>"
+    f"<RefNumber>INV-1</RefNumber>{GUID}<JournalDebitLine><AccountRef><FullName>Travel</FullName></AccountRef>"
+    "<Amount>12.50</Amount><Memo>taxi</Memo><ClassRef><FullName>Ops</FullName></ClassRef></JournalDebitLine>"
+    "<JournalCreditLine><AccountRef><FullName>Accounts Payable</FullName></AccountRef><Amount>12.50</Amount>"
+    "<EntityRef><ListID>8-5</ListID></EntityRef></JournalCreditLine></JournalEntryAdd></JournalEntryAddRq>",
+    "txn_void": f"<TxnVoidRq {HEAD}<TxnVoidType>BillPaymentCheck</TxnVoidType><TxnID>1A-7</TxnID></TxnVoidRq>",
+}
+
+
+@pytest.mark.parametrize("template", sorted(OTHERS))
+def test_the_others_become_exactly_this_request(template: str) -> None:
+    assert frozen(template, OTHER) == EXACT_OTHERS[template]
+
+
+@pytest.mark.parametrize("template", sorted(set(OTHERS) - {"txn_void"}))
+def test_markup_in_the_others_stays_a_value(template: str) -> None:
+    debits = [{**OTHER["debits"][0], "memo": ATTACK}]
+    root = etree.fromstring(frozen(template, {**OTHER, "memo": ATTACK, "debits": debits}))
+    assert ATTACK in [element.text for element in root.iter("Memo")]
+    assert "1.00" not in [element.text for element in root.iter("Amount")]
+
+
+@pytest.mark.parametrize(("template", "needed"), [("txn_void", "kind"), ("txn_void", "target_id")])
+def test_a_void_names_its_object(template: str, needed: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        rendered(template, {name: value for name, value in OTHER.items() if name != needed})
+    assert f"`{needed}`" in str(caught.value)
+
+
+def test_only_what_can_be_voided_is_frozen() -> None:
+    with pytest.raises(InvalidRequest):
+        frozen("txn_void", {**OTHER, "kind": "Transfer"})
 
 
 @given(memo=st.text(max_size=300), number=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=11))

@@ -166,7 +166,9 @@ def test_the_record_says_that_it_is_voided(code: str, by: str) -> None:
             refused = worklist.retry(tx, HAND, [record], "").refused
         assert refused[0][1].startswith("it is posted, and the source knows (the source has voided it, and ")
         with made.world.store.read() as tx:
-            states = overview(tx, COMPANY, made.world.clock).states
+            found = overview(tx, COMPANY, made.world.clock)
+            states = found.states
+            assert found.voided == 1
         assert [dict(found.money) for found in states if found.state == "closed"] == [{"EUR": Decimal("0.00")}]
 
 

@@ -65,7 +65,7 @@ _ACCOUNTS = (
 )
 _MOST_REQUESTS = 120
 _SENT = re.compile(rb"<sendRequestXMLResult>(.*?)</sendRequestXMLResult>", re.DOTALL)
-_WRITES = re.compile(r"<\w+(?:Add|Mod)Rq ")
+_WRITES = re.compile(r"<\w+(?:Add|Mod|Void)Rq ")
 _LOCKS = ("Bill", "Vendor", "BillPaymentCheck", "CreditCardCharge")
 
 

@@ -81,6 +81,10 @@ ORDER BY id LIMIT :limit;
 SELECT * FROM records WHERE company = :company AND (:state = '' OR state = :state) AND (:flow = '' OR flow = :flow)
 ORDER BY id LIMIT :limit;
 
+-- name: records_voided
+SELECT COUNT(*) AS count FROM records WHERE company = :company AND (:flow = '' OR flow = :flow)
+  AND state IN ('posted', 'closed') AND receipt LIKE '%"voided":%' AND phase NOT LIKE '%+%';
+
 -- name: records_differing
 SELECT * FROM records WHERE company = :company AND flow = :flow AND state IN ('posted', 'closed') AND drifted = 1
   AND newest IS NOT NULL AND phase NOT LIKE '%+%' ORDER BY id;
