@@ -32,6 +32,7 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
     """Make every record of the page durable, and prepare the new ones."""
     place = _place(batch, stream)
     intakes: dict[str, tuple[Intake, Json]] = {}
+    twice: dict[str, None] = {}
     for data in page:
         try:
             intake = pipeline.take_in(stream, batch.desk, data)
@@ -41,6 +42,8 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
         before = intakes.get(intake.source_id)
         if before is not None and before[0].payload_sha256 != intake.payload_sha256:
             _ambiguous(batch, stream, intake)
+        elif before is not None:
+            twice[intake.source_id] = None
         intakes[intake.source_id] = (intake, data)
     batch.counts["read"] += len(page)
     known = records.known(batch.tx, place, list(intakes))
@@ -63,6 +66,8 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
         records.changes_seen(batch.tx, place, posted, batch.run)
     prepared = pipeline.prepare_all(stream, batch.desk, [(intake.source_id, data) for intake, data in new])
     _insert(batch, stream, place, [(*item, result) for item, result in zip(new, prepared, strict=True)])
+    if twice:
+        _seen_twice(batch, place, list(twice))
 
 
 def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: int = 500) -> int:
@@ -298,6 +303,17 @@ def _ambiguous(batch: Batch, stream: StreamProgram, intake: Intake) -> None:
         "look at both in the source; `key` in the flow must be an id that no two records share",
     )
     work.raise_alert(batch.tx, batch.hand.company, alert, batch.hand.at)
+
+
+def _seen_twice(batch: Batch, place: Place, source_ids: Sequence[str]) -> None:
+    """The source listed these records more than once, in the same words: once was enough, and the journal says so."""
+    known = records.known(batch.tx, place, source_ids)
+    entries = [
+        journal.Entry("seen_twice", place.flow, place.stream, known[source_id]["id"], source_id)
+        for source_id in source_ids
+    ]
+    journal.append(batch.tx, batch.hand.company, batch.hand.at, batch.hand.actor, entries)
+    batch.counts["seen_twice"] += len(entries)
 
 
 def _link_adopted(batch: Batch, stream: StreamProgram, row: Row, data: Json, adopted: Adopted) -> None:

@@ -19,10 +19,11 @@ from connectors.expensify.simulator import (
     seed_business,
     transport,
 )
-from connectors.expensify.simulator.amounts import Counts, told
+from connectors.expensify.simulator.amounts import Counts, total_told
 from connectors.expensify.simulator.script import Books, Story, act, contents, tell
+from connectors.expensify.simulator.wire import FORM, PATH, ApiError, parse_job
 from engine.clock import Clock
-from engine.contract import Json
+from engine.contract import HttpCall, Json
 from engine.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ExpensifySandbox:
         self.simulator.world.settle()
         story = self._story()
         by_policy = {story.id_of("policy", name): counts for name, counts in self.counts.items() if name}
-        return told(self.simulator.world, by_policy, self.counts.get("", "owed"))
+        return total_told(self.simulator.world, by_policy, self.counts.get("", "owed"))
 
     def save(self) -> str:
         """Seed and account cannot be told apart from a fresh one; an Expensify sandbox starts anew each time."""
@@ -72,6 +73,14 @@ class ExpensifySandbox:
     def transport(self) -> httpx.BaseTransport:
         """The endpoint without a socket."""
         return transport(self.simulator)
+
+    def told(self, body: bytes) -> Json | None:
+        """The job of a form post that marks reports, without its credentials; None for one that only reads."""
+        try:
+            job = parse_job(HttpCall("POST", PATH, "", {"content-type": FORM}, body))
+        except ApiError:
+            return None
+        return {name: part for name, part in job.body.items() if name != "credentials"} if job.kind == "mark" else None
 
     def act(self, action: str, value: Any) -> None:
         """Something happens in Expensify, as a step of a golden case says; see `simulator.script`."""
@@ -110,9 +119,9 @@ def make(seed: int, clock: Clock, options: Json) -> ExpensifySandbox:
     return ExpensifySandbox(simulator, counts=_counts(options.get("counts", "owed")))
 
 
-def _counts(given: object) -> Mapping[str, Counts]:
+def _counts(given: Any) -> Mapping[str, Counts]:
     """What counts, by the name of a policy; for all others under the empty name."""
-    named = given if isinstance(given, dict) else {"": given}
+    named: dict[str, Counts] = given if isinstance(given, dict) else {"": given}
     for value in named.values():
         if value not in get_args(Counts):
             raise UnknownName("kind of `counts`", str(value), get_args(Counts))

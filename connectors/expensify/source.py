@@ -43,13 +43,16 @@ class ExpensifySource:
         wanted = self._policies(stream, filters)
         if stream == "reports":
             found = all_reports(self._client, self._settings, wanted, self._clock.now().date())
-            yield from _pages(self._report(report) for report in found)
+            yield from _pages("reportID", (self._report(report) for report in found))
             return
         chosen = self._chosen(wanted)
         if stream == "policies":
-            yield from _pages(iter(chosen))
+            yield from _pages("id", iter(chosen))
             return
-        yield from _pages(self._parts(stream, chosen))
+        if stream == "people":
+            yield from _pages("id", records.people(self._parts("employees", chosen)))
+            return
+        yield from _pages("id", self._parts(stream, chosen))
 
     def get(self, stream: str, record_id: str) -> Json | None:
         """One record as it is now, or None when Expensify no longer has it.
@@ -130,14 +133,15 @@ class ExpensifySource:
                 yield from make(each, part)
 
 
-def _pages(found: Iterator[Record]) -> Iterator[Page]:
-    """Pages of a bounded length, at least one, none with a checkpoint."""
+def _pages(key: str, found: Iterator[Record]) -> Iterator[Page]:
+    """Pages of a bounded length, at least one, none with a checkpoint.
+
+    Records of one key that follow each other stay together, so that whoever reads a page sees that one came twice.
+    """
     page: list[Record] = []
-    empty = True
     for record in found:
-        page.append(record)
-        if len(page) == _PAGE:
+        if len(page) >= _PAGE and record[key] != page[-1][key]:
             yield Page(page)
-            page, empty = [], False
-    if page or empty:
-        yield Page(page)
+            page = []
+        page.append(record)
+    yield Page(page)

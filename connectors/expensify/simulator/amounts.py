@@ -39,7 +39,7 @@ def amount_of(report: Report, counts: Counts) -> Decimal:
     return from_minor(spent(report) if counts == "spent" or back == 0 else back, report.currency)
 
 
-def told(world: World, by_policy: Mapping[str, Counts], otherwise: Counts) -> Decimal:
+def total_told(world: World, by_policy: Mapping[str, Counts], otherwise: Counts) -> Decimal:
     """The sum of the reports that a job has marked as exported. `by_policy` says what counts, by a policy's id."""
     reports = (world.reports[report_id] for report_id in world.told if report_id in world.reports)
     amounts = (amount_of(report, by_policy.get(report.policy_id, otherwise)) for report in reports)
