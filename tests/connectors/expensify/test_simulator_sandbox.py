@@ -110,7 +110,10 @@ def test_what_a_case_gives() -> None:
     [("owed", "50.00", "100.00"), ("spent", "158.00", "100.00"), ({"jp": "spent"}, "50.00", "100.00"), ({"us": "spent"}, "158.00", "100.00")],
 )  # fmt: skip
 def test_its_total_is_of_what_a_job_has_marked(counts: Any, march: str, all_card: str) -> None:
-    reports = {**GIVEN["reports"], "card": {"policy": "us", "expenses": [{"amount": "100.00", "card": "4111XXXXXXXX1111"}]}}
+    reports = {
+        **GIVEN["reports"],
+        "card": {"policy": "us", "expenses": [{"amount": "100.00", "card": "4111XXXXXXXX1111"}]},
+    }
     sandbox = given(**{**GIVEN, "reports": reports, "counts": counts})
     world = sandbox.simulator.world
     for name in ("march", "card"):
