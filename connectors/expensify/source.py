@@ -71,6 +71,21 @@ class ExpensifySource:
         """Mark the reports as exported; returning means that none of them shows as not exported. Safe to repeat."""
         mark(self._client, call, self._settings.export_label)
 
+    def tried(self) -> str:
+        """How many policies there are to read; one job.
+
+        Raises:
+            AuthRefused: when Expensify does not take the credentials.
+            Rejected: when a policy of the setting `policies` is not among those they may administer.
+        """
+        chosen = self._chosen(self._settings.policies)
+        if not chosen:
+            raise Rejected(
+                f"{self._client.where}: the credentials may administer no policy",
+                hint="make their account an admin of the policies whose reports are to be posted",
+            )
+        return "1 policy can be read" if len(chosen) == 1 else f"{len(chosen)} policies can be read"
+
     def close(self) -> None:
         """Close open connections."""
         self._client.close()
