@@ -196,6 +196,29 @@ def batches() -> list[Result]:
     ]
 
 
+def expensify() -> list[Result]:
+    """A thousand Expensify reports read, posted and marked on a virtual clock, and the calls that took."""
+    from benchmarks.expensify import LIMITS, simulate
+
+    done = simulate(1000)
+    assert (done.posted, done.marked, done.refused) == (1000, 1000, 0), done
+    name, calls = "1,000 Expensify reports", done.all_calls
+    least_s = 60.0 * calls / LIMITS[60.0]
+    found = [
+        Result(f"{name}, read and marked", done.seconds, "virtual s", "20 calls a minute", done.seconds / least_s),
+        Result(f"{name}, reading", done.read_s, "virtual s", "all of it", done.read_s / done.seconds),
+        Result(f"{name}, all calls", calls, "calls", "one a report", calls / 1000),
+    ]
+    for kind, count in sorted(done.calls.items()):
+        found.append(Result(f"{name}, calls of the kind {kind}", count, "calls", "all calls", count / calls))
+    for window_s, most in LIMITS.items():
+        highest = done.highest[window_s]
+        found.append(
+            Result(f"{name}, most in any {window_s:.0f} s", highest, "calls", f"the limit of {most}", highest / most)
+        )
+    return found
+
+
 def recovery() -> list[Result]:
     """From the start of a server that was killed with a write under way to its first durable answer."""
     from benchmarks.recovery import measure
@@ -259,6 +282,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "cold_start": cold_start,
     "commit": commit,
     "batches": batches,
+    "expensify": expensify,
     "recovery": recovery,
     "soap": soap,
 }

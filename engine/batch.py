@@ -10,6 +10,7 @@ from typing import Any
 
 from engine import pipeline
 from engine.contract import Json
+from engine.differences import Difference, differences, told
 from engine.errors import Bug, ExpressionError
 from engine.follow import Hand
 from engine.jsontext import plain
@@ -21,6 +22,8 @@ from engine.store.records import Move, Reason
 
 # What may still change without anybody having been told.
 OPEN = frozenset({"pending", "deferred", "failed", "skipped"})
+# Names of fields in one line of the journal.
+MOST_FIELDS = 20
 
 
 @dataclass(slots=True)
@@ -94,23 +97,44 @@ def drifted(
     """The source is not what was sent, and nothing makes the target agree by itself: never a second Add.
 
     `kept` is what the source says now, as it is remembered. With `alert`, a person is told what differs: `news` is what
-    happened and what to do, where that is more than a change.
+    happened and what to do, where that is more than a change. The journal names the fields alone.
     """
     hand, state = batch.hand, row["state"]
     batch.tx.run("record_drift", {**kept, "at": hand.at})
     flow, name = row["flow"], row["stream"]
-    detail = {"payload": kept["payload_sha256"], "was": row["payload_sha256"], "state": state}
+    differs = _differs(batch, row, json.loads(kept["payload"]))
+    detail = {
+        "payload": kept["payload_sha256"],
+        "was": row["payload_sha256"],
+        "state": state,
+        "fields": [each.field for each in differs[:MOST_FIELDS]],
+    }
     entry = journal.Entry("drifted", flow, name, row["id"], row["source_id"], state, state, detail)
     journal.append(batch.tx, hand.company, hand.at, hand.actor, [entry])
     batch.counts["drifted"] += 1
     if alert:
         text = f"{flow}/{name}/{reference or row['source_id']}"
         what, do = news or (
-            f"the source record changed after it was {state}",
+            f"the source record changed after it was {state}{': ' if differs else ''}{told(differs)}",
             "compare both sides and correct the posted entry by hand",
         )
-        told = work.Alert("drifted", f"{flow}/{name}/{row['source_id']}", f"{text}: {what}", do)
-        work.raise_alert(batch.tx, hand.company, told, hand.at)
+        alarm = work.Alert("drifted", f"{flow}/{name}/{row['source_id']}", f"{text}: {what}", do)
+        work.raise_alert(batch.tx, hand.company, alarm, hand.at)
+
+
+def _differs(batch: Batch, row: Row, data: Json) -> list[Difference]:
+    """What would be written otherwise than it was; when it would be written as before, what the source says otherwise."""
+    operation = batch.tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    stream = next((s for s in batch.desk.program.streams if s.stream.name == row["stream"]), None)
+    found = _mapped(batch, stream, data) if stream is not None else None
+    if operation is not None and found is not None:
+        written = json.loads(operation["mapped"])
+        now = json.loads(plain(found[0]))
+        # What a newer version of the flow maps beside it was not written then.
+        differs = list(differences(written, {name: now.get(name) for name in written}))
+        if differs:
+            return differs
+    return list(differences(json.loads(row["payload"]), data))
 
 
 def settled_drift(batch: Batch, row: Row) -> None:

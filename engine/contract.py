@@ -514,6 +514,15 @@ class Scoped(Protocol):
         ...
 
 
+@runtime_checkable
+class Tried(Protocol):
+    """An open connection whose vendor grants no scopes, but can be asked something cheap."""
+
+    def tried(self) -> str:
+        """What a call has shown, now that the vendor took the credentials: a few words, as `2 policies can be read`."""
+        ...
+
+
 # --- simulators: product, not test scaffolding ------------------------------------------------------------------------
 
 

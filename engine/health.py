@@ -15,7 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from engine import holdings, registry
 from engine.clock import Clock, from_iso
-from engine.contract import Agent, Binding, Connector, Scoped, Source
+from engine.contract import Agent, Binding, Connector, Scoped, Source, Tried
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
 from engine.store import companies, journal, work
@@ -283,8 +283,12 @@ def _called(world: World, company: str, connection: str, connector: Connector, b
         opened = world.open(company, connection)
         with closing(opened if isinstance(opened, _Closable) else _Nothing()):
             granted = opened.granted() if isinstance(opened, Scoped) else None
+            shown = opened.tried() if isinstance(opened, Tried) else ""
     except FlowctlError as error:
         yield Finding("FAIL", subject, str(error), error.hint or "check the credentials and the network")
+        return
+    if shown:
+        yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {shown}")
         return
     if granted is None:
         offers = "can be read from" if isinstance(opened, Source) else "is open"

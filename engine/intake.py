@@ -32,17 +32,7 @@ from engine.undo import says_undone
 def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
     """Make every record of the page durable, and prepare the new ones."""
     place = _place(batch, stream)
-    intakes: dict[str, tuple[Intake, Json]] = {}
-    for data in page:
-        try:
-            intake = pipeline.take_in(stream, batch.desk, data)
-        except ExpressionError as error:
-            _unreadable(batch, stream, error)
-            continue
-        before = intakes.get(intake.source_id)
-        if before is not None and before[0].payload_sha256 != intake.payload_sha256:
-            _ambiguous(batch, stream, intake)
-        intakes[intake.source_id] = (intake, data)
+    intakes, twice = _taken_in(batch, stream, page)
     batch.counts["read"] += len(page)
     known = records.known(batch.tx, place, list(intakes))
     new: list[tuple[Intake, Json]] = []
@@ -69,6 +59,29 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
         _advance(batch, stream, as_pending(batch, row), found)
     prepared = pipeline.prepare_all(stream, batch.desk, [(intake.source_id, data) for intake, data in new])
     _insert(batch, stream, place, [(*item, result) for item, result in zip(new, prepared, strict=True)])
+    if twice:
+        _seen_twice(batch, place, twice)
+
+
+def _taken_in(
+    batch: Batch, stream: StreamProgram, page: Sequence[Json]
+) -> tuple[dict[str, tuple[Intake, Json]], list[str]]:
+    """The records of a page by their key, and the keys that stand there more than once with the same data."""
+    intakes: dict[str, tuple[Intake, Json]] = {}
+    twice: dict[str, None] = {}
+    for data in page:
+        try:
+            intake = pipeline.take_in(stream, batch.desk, data)
+        except ExpressionError as error:
+            _unreadable(batch, stream, error)
+            continue
+        before = intakes.get(intake.source_id)
+        if before is not None and before[0].payload_sha256 != intake.payload_sha256:
+            _ambiguous(batch, stream, intake)
+        elif before is not None:
+            twice[intake.source_id] = None
+        intakes[intake.source_id] = (intake, data)
+    return intakes, list(twice)
 
 
 def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: int = 500) -> int:
@@ -312,6 +325,17 @@ def _ambiguous(batch: Batch, stream: StreamProgram, intake: Intake) -> None:
         "look at both in the source; `key` in the flow must be an id that no two records share",
     )
     work.raise_alert(batch.tx, batch.hand.company, alert, batch.hand.at)
+
+
+def _seen_twice(batch: Batch, place: Place, source_ids: Sequence[str]) -> None:
+    """The source listed these records more than once, in the same words: once was enough, and the journal says so."""
+    known = records.known(batch.tx, place, source_ids)
+    entries = [
+        journal.Entry("seen_twice", place.flow, place.stream, known[source_id]["id"], source_id)
+        for source_id in source_ids
+    ]
+    journal.append(batch.tx, batch.hand.company, batch.hand.at, batch.hand.actor, entries)
+    batch.counts["seen_twice"] += len(entries)
 
 
 def _link_adopted(batch: Batch, stream: StreamProgram, row: Row, data: Json, adopted: Adopted) -> None:

@@ -41,12 +41,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One mark that the source took: what for, with which reference."""
+    """One mark that the source took: what for, with which reference; None when marks of this source carry none."""
 
     stream: str
     phase: str
     id: str
-    reference: str
+    reference: str | None
 
 
 # The key of a call that tells the source something, and what it tells: what was posted, and what was not and why.

@@ -86,9 +86,12 @@ def policy_list() -> Job:
     return {"type": "get", "inputSettings": {"type": "policyList", "adminOnly": True}}
 
 
-def policy(ids: Sequence[str], part: str) -> Job:
-    """A job that reads one part of some policies: `categories`, `tags` or `employees`."""
-    return {"type": "get", "inputSettings": {"type": "policy", "fields": [part], "policyIDList": list(ids)}}
+PARTS = ("categories", "tags", "employees")
+
+
+def policy(ids: Sequence[str]) -> Job:
+    """A job that reads the categories, tags and members of some policies: calls are few, so it asks for all at once."""
+    return {"type": "get", "inputSettings": {"type": "policy", "fields": list(PARTS), "policyIDList": list(ids)}}
 
 
 def form(credentials: Credentials, job: Job) -> str:

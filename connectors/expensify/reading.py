@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -29,17 +29,18 @@ class Found:
 
 
 def all_reports(client: ExpensifyClient, settings: Settings, policies: tuple[str, ...], today: date) -> Iterator[Found]:
-    """First the reports that are not marked, then those approved lately that are; no report twice.
+    """First the reports that are not marked, then those approved lately that are.
+
+    Windows overlap, so that most of what is listed again is left out here. What one file lists twice is handed on twice,
+    one after the other: the engine skips it, and says so.
 
     A report that was approved lately may have been submitted before the window of the first export. Whether it is marked
     is then asked for; taking it for marked because the first export lacks it would lose it.
     """
     base = Selection(FINAL_STATES, policy_ids=policies)
     seen: set[str] = set()
-    for raw in _submitted(client, replace(base, unmarked=settings.export_label), settings, today):
-        if raw["reportID"] not in seen:
-            seen.add(raw["reportID"])
-            yield Found(raw, exported=False)
+    for reports in _submitted(client, replace(base, unmarked=settings.export_label), settings, today):
+        yield from (Found(raw, exported=False) for raw in _news(reports, seen))
     # Whether the day itself counts is told in two ways, and days begin elsewhere at other hours.
     since = replace(base, approved_after=today - timedelta(days=settings.recheck_days) - _DAY)
     lately = [raw for raw in _growing(client, since, settings.export_limit) if raw["reportID"] not in seen]
@@ -49,10 +50,17 @@ def all_reports(client: ExpensifyClient, settings: Settings, policies: tuple[str
         raw["reportID"]
         for raw in _growing(client, replace(since, unmarked=settings.export_label), settings.export_limit)
     }
-    for raw in lately:
+    yield from (Found(raw, exported=raw["reportID"] not in unmarked) for raw in _news(lately, seen))
+
+
+def _news(reports: Sequence[Raw], seen: set[str]) -> list[Raw]:
+    """The reports of one file that no file before it had, those of one id together; `seen` knows them from now on."""
+    by_id: dict[str, list[Raw]] = {}
+    for raw in reports:
         if raw["reportID"] not in seen:
-            seen.add(raw["reportID"])
-            yield Found(raw, exported=raw["reportID"] not in unmarked)
+            by_id.setdefault(raw["reportID"], []).append(raw)
+    seen.update(by_id)
+    return [raw for found in by_id.values() for raw in found]
 
 
 def one_report(client: ExpensifyClient, settings: Settings, report_id: str) -> Found | None:
@@ -77,8 +85,10 @@ def _only(client: ExpensifyClient, selection: Selection, report_id: str) -> Raw 
     return found
 
 
-def _submitted(client: ExpensifyClient, selection: Selection, settings: Settings, today: date) -> Iterator[Raw]:
-    """Reports by the day they were submitted or created; the window ends tomorrow, which has begun elsewhere."""
+def _submitted(
+    client: ExpensifyClient, selection: Selection, settings: Settings, today: date
+) -> Iterator[Sequence[Raw]]:
+    """Files of reports by the day they were submitted or created; the window ends tomorrow, which has begun elsewhere."""
     end = today + _DAY
     start = max(today - timedelta(days=settings.lookback_days), end - _LONGEST)
     windows = [(start, end)]
@@ -86,11 +96,11 @@ def _submitted(client: ExpensifyClient, selection: Selection, settings: Settings
         start, end = windows.pop()
         window, limit = replace(selection, start=start, end=end), settings.export_limit
         if end - start <= _DAY:
-            yield from _growing(client, window, limit)
+            yield _growing(client, window, limit)
             continue
         reports = _below(client, window, limit)
         if reports is not None:
-            yield from reports
+            yield reports
             continue
         # The halves share their day: nobody says whether the first or the last day of a window belongs to it.
         middle = start + (end - start) // 2

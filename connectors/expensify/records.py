@@ -7,7 +7,7 @@ be trusted is a text that `money()` refuses, so that one damaged report fails al
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from connectors.expensify.amounts import currency, given, major, unreadable
@@ -153,6 +153,23 @@ def employees(policy: Record, info: Raw) -> Iterator[Record]:
                     for name in ("firstName", "lastName", "role", "submitsTo", "forwardsTo")
                 },
             }
+
+
+def people(members: Iterable[Record]) -> Iterator[Record]:
+    """Records of the stream `people` from those of `employees`."""
+    by_email: dict[str, list[Record]] = {}
+    for member in members:
+        by_email.setdefault(member["email"], []).append(member)
+    for email, found in by_email.items():
+        yield {
+            "id": email,
+            "email": email,
+            **{
+                name: next((member[name] for member in found if member[name]), None)
+                for name in ("userID", "payrollID", "firstName", "lastName")
+            },
+            "policies": [{name: member[name] for name in ("policyID", "policyName", "role")} for member in found],
+        }
 
 
 def _head(policy: Record, key: str) -> Record:

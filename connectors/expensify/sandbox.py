@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from connectors.expensify.simulator import (
     Category,
@@ -19,9 +19,12 @@ from connectors.expensify.simulator import (
     seed_business,
     transport,
 )
+from connectors.expensify.simulator.amounts import Counts, total_told
 from connectors.expensify.simulator.script import Books, Story, act, contents, tell
+from connectors.expensify.simulator.wire import FORM, PATH, ApiError, parse_job
 from engine.clock import Clock
-from engine.contract import Json
+from engine.contract import HttpCall, Json
+from engine.errors import UnknownName
 
 if TYPE_CHECKING:
     import httpx
@@ -35,6 +38,8 @@ class ExpensifySandbox:
     simulator: ExpensifySimulator
     chart: Books = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    # What a report counts in the total; by a policy's name in the case where that differs.
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -47,8 +52,15 @@ class ExpensifySandbox:
         return settings, {"partner_user_secret": options.partner_user_secret}
 
     def total(self) -> Decimal:
-        """The sum of all reports that are marked as exported."""
-        return sum(self.simulator.totals().exported.values(), Decimal(0))
+        """The sum of all reports that a job has marked as exported: what their employees are owed.
+
+        One that owes nothing counts as what was spent; with `counts: spent` every report does, as it is in the books when
+        it is posted as a journal entry. `counts: {us: spent}` says so of one policy.
+        """
+        self.simulator.world.settle()
+        story = self._story()
+        by_policy = {story.id_of("policy", name): counts for name, counts in self.counts.items() if name}
+        return total_told(self.simulator.world, by_policy, self.counts.get("", "owed"))
 
     def save(self) -> str:
         """Seed and account cannot be told apart from a fresh one; an Expensify sandbox starts anew each time."""
@@ -61,6 +73,14 @@ class ExpensifySandbox:
     def transport(self) -> httpx.BaseTransport:
         """The endpoint without a socket."""
         return transport(self.simulator)
+
+    def told(self, body: bytes) -> Json | None:
+        """The job of a form post that marks reports, without its credentials; None for one that only reads."""
+        try:
+            job = parse_job(HttpCall("POST", PATH, "", {"content-type": FORM}, body))
+        except ApiError:
+            return None
+        return {name: part for name, part in job.body.items() if name != "credentials"} if job.kind == "mark" else None
 
     def act(self, action: str, value: Any) -> None:
         """Something happens in Expensify, as a step of a golden case says; see `simulator.script`."""
@@ -83,8 +103,9 @@ def make(seed: int, clock: Clock, options: Json) -> ExpensifySandbox:
     """An account as a golden case gives it, or of so many reports (`bills`) and people (`vendors`), coded to `chart`."""
     chart: Books = options.get("chart", {})
     if "given" in options:
-        made = ExpensifySandbox(ExpensifySimulator(seed, clock), chart)
-        tell(Story(made.simulator, chart, made.names), options["given"])
+        given = dict(options["given"])
+        made = ExpensifySandbox(ExpensifySimulator(seed, clock), chart, counts=_counts(given.pop("counts", "owed")))
+        tell(Story(made.simulator, chart, made.names), given)
         return made
     # Files are ready at once: 20 calls a minute are few for somebody who watches.
     simulator = ExpensifySimulator(seed, clock, options=Options(ready_after_polls=0))
@@ -95,7 +116,16 @@ def make(seed: int, clock: Clock, options: Json) -> ExpensifySandbox:
         chart=coded(chart, options.get("gaps", ())),
         mix=Mix(**options.get("mix", {})),
     )
-    return ExpensifySandbox(simulator)
+    return ExpensifySandbox(simulator, counts=_counts(options.get("counts", "owed")))
+
+
+def _counts(given: Any) -> Mapping[str, Counts]:
+    """What counts, by the name of a policy; for all others under the empty name."""
+    named: dict[str, Counts] = given if isinstance(given, dict) else {"": given}
+    for value in named.values():
+        if value not in get_args(Counts):
+            raise UnknownName("kind of `counts`", str(value), get_args(Counts))
+    return named
 
 
 def coded(chart: Books, gaps: Sequence[Mapping[str, Any]] = ()) -> Chart:

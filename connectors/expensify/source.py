@@ -37,19 +37,24 @@ class ExpensifySource:
         self._client = ExpensifyClient(binding, settings, tools)
         self._settings = settings
         self._clock = tools.clock
+        self._policy_list: Raw | None = None
+        self._policy_info: dict[str, object] = {}
 
     def read(self, stream: str, filters: Filters, checkpoint: str | None) -> Iterator[Page]:  # noqa: ARG002
         """All matching records, page by page. There is no checkpoint: every read lists all, and begins at the start."""
         wanted = self._policies(stream, filters)
         if stream == "reports":
             found = all_reports(self._client, self._settings, wanted, self._clock.now().date())
-            yield from _pages(self._report(report) for report in found)
+            yield from _pages("reportID", (self._report(report) for report in found))
             return
         chosen = self._chosen(wanted)
         if stream == "policies":
-            yield from _pages(iter(chosen))
+            yield from _pages("id", iter(chosen))
             return
-        yield from _pages(self._parts(stream, chosen))
+        if stream == "people":
+            yield from _pages("id", records.people(self._parts("employees", chosen)))
+            return
+        yield from _pages("id", self._parts(stream, chosen))
 
     def get(self, stream: str, record_id: str) -> Json | None:
         """One record as it is now, or None when Expensify no longer has it.
@@ -67,6 +72,21 @@ class ExpensifySource:
     def mark(self, call: MarkCall) -> None:
         """Mark the reports as exported; returning means that none of them shows as not exported. Safe to repeat."""
         mark(self._client, call, self._settings.export_label)
+
+    def tried(self) -> str:
+        """How many policies there are to read; one job.
+
+        Raises:
+            AuthRefused: when Expensify does not take the credentials.
+            Rejected: when a policy of the setting `policies` is not among those they may administer.
+        """
+        chosen = self._chosen(self._settings.policies)
+        if not chosen:
+            raise Rejected(
+                f"{self._client.where}: the credentials may administer no policy",
+                hint="make their account an admin of the policies whose reports are to be posted",
+            )
+        return "1 policy can be read" if len(chosen) == 1 else f"{len(chosen)} policies can be read"
 
     def close(self) -> None:
         """Close open connections."""
@@ -111,33 +131,39 @@ class ExpensifySource:
         return [listed[policy_id] for policy_id in wanted] if wanted else list(listed.values())
 
     def _listed(self) -> Raw:
-        answer = self._client.get(policy_list())
-        if not isinstance(answer.get("policyList"), list):
-            raise BadAnswer(f"{self._client.where}: an answer without its `policyList`")
-        return answer
+        """The policies, asked for once: a source is open for one run, and 20 calls a minute are few."""
+        if self._policy_list is None:
+            answer = self._client.get(policy_list())
+            if not isinstance(answer.get("policyList"), list):
+                raise BadAnswer(f"{self._client.where}: an answer without its `policyList`")
+            self._policy_list = answer
+        return self._policy_list
 
     def _parts(self, stream: str, chosen: list[Record]) -> Iterator[Record]:
         make = _PARTS[stream]
         for start in range(0, len(chosen), _POLICIES_A_CALL):
             some = chosen[start : start + _POLICIES_A_CALL]
-            answer = self._client.get(policy([p["id"] for p in some], stream))
-            info = answer.get("policyInfo")
+            unknown = [p["id"] for p in some if p["id"] not in self._policy_info]
+            info = self._client.get(policy(unknown)).get("policyInfo") if unknown else {}
+            if isinstance(info, dict):
+                self._policy_info.update({key: info[key] for key in unknown if key in info})
             for each in some:
-                part = info.get(each["id"]) if isinstance(info, dict) else None
+                part = self._policy_info.get(each["id"])
                 # A policy that is left out would look like one whose lists are empty.
                 if not isinstance(part, dict) or not isinstance(part.get(stream, []), list):
                     raise BadAnswer(f"{self._client.where}: an answer without the {stream} of policy {each['id']}")
                 yield from make(each, part)
 
 
-def _pages(found: Iterator[Record]) -> Iterator[Page]:
-    """Pages of a bounded length, at least one, none with a checkpoint."""
+def _pages(key: str, found: Iterator[Record]) -> Iterator[Page]:
+    """Pages of a bounded length, at least one, none with a checkpoint.
+
+    Records of one key that follow each other stay together, so that whoever reads a page sees that one came twice.
+    """
     page: list[Record] = []
-    empty = True
     for record in found:
-        page.append(record)
-        if len(page) == _PAGE:
+        if len(page) >= _PAGE and record[key] != page[-1][key]:
             yield Page(page)
-            page, empty = [], False
-    if page or empty:
-        yield Page(page)
+            page = []
+        page.append(record)
+    yield Page(page)

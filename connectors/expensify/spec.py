@@ -143,6 +143,16 @@ EMPLOYEE = (
     _f("forwardsTo", "text", "E-mail address of who gets what the employee approves"),
 )
 
+PERSON = (
+    _f("id", "id", "E-mail address"),
+    *(part for part in EMPLOYEE if part.name in ("email", "userID", "payrollID", "firstName", "lastName")),
+    _list(
+        "policies",
+        "The policies that the person is a member of",
+        *(part for part in EMPLOYEE if part.name in ("policyID", "policyName", "role")),
+    ),
+)
+
 _POLICY_FILTER = _f("policy_id", "id", "Only this policy; the setting `policies` is the default")
 
 STREAMS = (
@@ -160,6 +170,13 @@ STREAMS = (
     StreamSpec("categories", "Categories of each policy", "id", CATEGORY, (_POLICY_FILTER,)),
     StreamSpec("tags", "Tags of each policy, of all levels", "id", TAG, (_POLICY_FILTER,)),
     StreamSpec("employees", "Members of each policy", "id", EMPLOYEE, (_POLICY_FILTER,)),
+    StreamSpec(
+        "people",
+        "Members of policies, each once: an id or a name is that of the first policy which gives it",
+        "id",
+        PERSON,
+        (_POLICY_FILTER,),
+    ),
 )
 
 SETTINGS = (

@@ -151,7 +151,7 @@ def _unclaimed(scene: Scene, row: Row, made: Made) -> bool:
         # A name in a list owes nobody anything, and the next record that needs it finds it by its name.
         return True
     # What the source was told is not due any more; what it was not told was closed there by other means.
-    told = [told.reference for told in scene.source.told() if told.id == row["source_id"]]
+    told = [told.reference or made.id for told in scene.source.told() if told.id == row["source_id"]]
     if scene.known(made.id) is not None:
         # The copy has the operation as one that waits, and nothing says that it was sent since. It was taken back when the
         # source turned out to be told, or not to want it any more. What this life of ours has sent, it must know.
@@ -382,7 +382,12 @@ def _standing(scene: Scene, verdict: Verdict, wanted: Wanted, row: Row | None) -
 
 
 def _reference(scene: Scene, told: Told) -> None:
-    """The source has the id of the record's object, or of an earlier one of the same record that is gone."""
+    """The source has the id of the record's object, or of an earlier one of the same record that is gone.
+
+    Where marks carry no reference, there is nothing to compare: that the record is posted is looked at by its standing.
+    """
+    if told.reference is None:
+        return
     row = scene.witness.record(scene.tx, told.stream, told.phase, told.id)
     receipt: Json = json.loads(row["receipt"] or "{}") if row is not None else {}
     if receipt.get("TxnID") == told.reference:

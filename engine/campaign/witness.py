@@ -304,7 +304,7 @@ class Witness:
         receipt = json.loads(row["receipt"] or "{}") if row is not None else {}
         if state not in ("posted", "closed", "vanished"):
             self.broke(14, f"{item.stream}/{item.id} was told to be posted while it is {state}")
-        elif receipt.get("TxnID") != item.reference:
+        elif item.reference is not None and receipt.get("TxnID") != item.reference:
             self.broke(14, f"{item.stream}/{item.id} was told under {item.reference}, not {receipt.get('TxnID')}")
 
     def record(self, tx: Tx, stream: str, phase: str, source_id: str) -> Row | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
@@ -202,7 +202,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
     clock, seen = FakeClock(case.clock), Seen()
     sandboxes = _sandboxes(case, program, clock)
     transports: dict[str, httpx.BaseTransport] = {
-        name: Recording(sandbox.transport(), name, seen.told)
+        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Tells) else None)
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
@@ -251,25 +251,41 @@ def _connect(world: World, name: str, connector: str, sandbox: Sandbox) -> None:
             companies.put_login(tx, Login(COMPANY, str(settings["user"]), hashed), world.at())
 
 
-class Recording(httpx.BaseTransport):
-    """Passes calls on and keeps the JSON bodies of those that change something."""
+@runtime_checkable
+class Tells(Protocol):
+    """A simulated vendor whose calls only it can read, since they are no JSON or carry credentials."""
 
-    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]]) -> None:
+    def told(self, body: bytes) -> Json | None:
+        """What a call tells the vendor, without credentials; None when it tells nothing."""
+        ...
+
+
+class Recording(httpx.BaseTransport):
+    """Passes calls on and keeps the bodies of those that change something: JSON, or what the vendor itself reads in them."""
+
+    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Tells | None) -> None:
         self._inner = inner
         self._name = name
         self._told = told
+        self._reads = reads
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one call; one that gets no answer is kept too."""
         entry: dict[str, Any] | None = None
-        if request.method != "GET" and request.headers.get("content-type", "").startswith("application/json"):
-            body = json.loads(request.read(), parse_float=Decimal)
+        if (body := self._body(request)) is not None:
             entry = {"to": self._name, "call": f"{request.method} {request.url.path}", "body": body, "status": None}
             self._told.append(entry)
         response = self._inner.handle_request(request)
         if entry is not None:
             entry["status"] = response.status_code
         return response
+
+    def _body(self, request: httpx.Request) -> Any:
+        if self._reads is not None:
+            return self._reads.told(request.read())
+        if request.method == "GET" or not request.headers.get("content-type", "").startswith("application/json"):
+            return None
+        return json.loads(request.read(), parse_float=Decimal)
 
     def close(self) -> None:
         """Close what is below."""

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from connectors.expensify.simulator.rig import _DEEDS as EXPENSIFY_DEEDS
+from connectors.expensify.simulator.rig import _FAULTS as EXPENSIFY_FAULTS
+from connectors.expensify.simulator.rig import ExpensifyRig
 from connectors.qbwc.simulator import FAULTS as BOOKS_FAULTS
 from connectors.qbwc.simulator.rig import _OWN
 from connectors.ramp.simulator.rig import _DEEDS, _FAULTS, _ON_THE_WAY
@@ -17,9 +21,11 @@ from engine.campaign.publish import HEADING, NoResult, publish
 from engine.campaign.run import campaign, report
 from engine.campaign.setting import STAGE_FAULTS
 from engine.errors import UnknownName
+from engine.rigs import Told
 
 FLOW = flow_program("ramp_to_quickbooks")
 SLICE = 1500
+SLICE_OF_EXPENSIFY = 300
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:
@@ -42,6 +48,40 @@ def test_a_slice_of_the_campaign_is_clean() -> None:
         "switch_file_unseen"
     }
     assert expected - set(summary.faults) == set()
+
+
+def test_a_slice_of_expensifys_campaign_is_clean() -> None:
+    summary = campaign(Plan(flow_program("expensify_to_quickbooks")), range(1, SLICE_OF_EXPENSIFY + 1), jobs=2)
+    found = summary.as_json()
+    assert {name: found[name] for name in ("schedules", "lost", "duplicated", "wrong_file", "cents_off", "stuck")} == {
+        "schedules": SLICE_OF_EXPENSIFY,
+        "lost": 0,
+        "duplicated": 0,
+        "wrong_file": 0,
+        "cents_off": 0,
+        "stuck": 0,
+    }
+    assert (found["failing_seeds"], found["invariants_broken"]) == ([], {})
+    assert sum(summary.faults.values()) > 5 * SLICE_OF_EXPENSIFY
+    assert summary.counts["posted"] > 3 * SLICE_OF_EXPENSIFY
+    # Everything that can go wrong at Expensify did; of what is common to all flows the slice above speaks.
+    assert {*EXPENSIFY_DEEDS, *EXPENSIFY_FAULTS} - set(summary.faults) == set()
+
+
+def test_a_mark_without_a_reference_is_not_held_against_one() -> None:
+    """And one with a reference still is: the same schedule, with a source that says what it was told."""
+    plan = Plan(flow_program("expensify_to_quickbooks"), focus=frozenset({"nothing"}))
+    assert play(plan, 1).failed is False
+    told = ExpensifyRig.told
+
+    def claims(rig: ExpensifyRig) -> list[Told]:
+        return [replace(item, reference="1-1") for item in told(rig)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExpensifyRig, "told", claims)
+        result = play(plan, 1)
+    assert {number for number, _ in result.broken} == {14}
+    assert all("the source has 1-1 for reports/" in text for _, text in result.broken)
 
 
 def test_a_seed_repeats_exactly() -> None:

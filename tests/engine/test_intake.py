@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.contract import ListObject, OperationOutcome
-from engine.store import journal, lists
+from engine.store import journal, lists, work
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, VENDORS, Bench, bill, count, vendor
 
@@ -427,3 +427,47 @@ def test_what_waits_for_a_record_that_is_gone_looks_again(bench: Bench) -> None:
         _, reason = asking.receipt("bills", "b-1")
     assert reason is not None
     assert (reason.code, reason.message) == ("left_out", "bills/N-b-1 was not posted from here")
+
+
+# --- records that are listed twice
+
+
+def journal_of(bench: Bench, event: str) -> list[dict[str, Any]]:
+    with bench.world.store.read() as tx:
+        return [
+            dict(line) for line in journal.lines(tx, COMPANY) if (line["event"], line["stream"]) == (event, "bills")
+        ]
+
+
+def test_what_is_listed_twice_in_one_read_is_journalled_once_and_posted_once(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill(), bill(), bill()]
+    assert bench.run()["bills"] == {"read": 3, "intended": 1, "seen_twice": 1}
+    assert bench.journal("b-1") == ["read", "seen_twice"]
+    assert [line["source_id"] for line in journal_of(bench, "seen_twice")] == ["b-1"]
+    assert [a for a in bench.alerts() if a[0] == "ambiguous"] == []
+    # In the next read it is news again that the source does so; that it is listed again at all is not.
+    assert bench.run()["bills"] == {"read": 3, "seen_twice": 1}
+    bench.shop.listed["bills"] = [bill()]
+    assert bench.run()["bills"] == {"read": 1}
+    assert len(journal_of(bench, "seen_twice")) == 2
+
+
+# --- what differs
+
+
+def test_a_person_is_told_what_would_be_written_otherwise_and_the_journal_names_the_fields(bench: Bench) -> None:
+    reach(bench, "closed")
+    change(bench, amount="80.00", lines=[{"account": "Rent", "amount": "80.00", "memo": "m"}])
+    with bench.world.store.read() as tx:
+        (alert,) = [row for row in work.alerts(tx, COMPANY) if row["kind"] == "drifted"]
+    told = alert["message"].partition(" after it was closed: ")[2]
+    assert told == "amount: 100.00 -> 80.00; lines[0].amount: 100.00 -> 80.00"
+    (line,) = journal_of(bench, "drifted")
+    assert json.loads(line["detail"])["fields"] == ["amount", "lines[0].amount"]
+
+
+def test_of_what_cannot_be_written_any_more_the_source_says_what_differs(bench: Bench) -> None:
+    reach(bench, "closed")
+    change(bench, lines=[{"account": "Rent", "amount": "unreadable: no currency"}])
+    (line,) = journal_of(bench, "drifted")
+    assert json.loads(line["detail"])["fields"] == ["lines[0].amount", "lines[0].code", "lines[0].memo"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from connectors import _simulated
 from connectors.expensify.sandbox import ExpensifySandbox, coded
 from connectors.expensify.simulator import build
+from connectors.expensify.simulator.amounts import Counts, amount_of
 from connectors.expensify.simulator.core import ExpensifySimulator
 from connectors.expensify.simulator.faults import Fault, FaultName, FaultPlan
 from connectors.expensify.simulator.records import (
@@ -32,7 +33,6 @@ from connectors.expensify.simulator.seed import Chart, email_of
 from connectors.expensify.simulator.wire import ApiError, Job, parse_job
 from engine.clock import Clock
 from engine.contract import HttpCall, HttpReply, Json
-from engine.money import from_minor
 from engine.rigs import Hears, Posts, Standing, Told, Wanted
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ _MOST_REPORTS = 5
 class ExpensifyRig:
     """The account, and what every report of it was ever shown as.
 
-    A mark of Expensify's carries no reference, so `Told.reference` is always empty, and one report is told at most once,
+    A mark of Expensify's carries no reference, so `Told.reference` is always None, and one report is told at most once,
     whatever number of jobs marked it. Its key is made of the ids and the label: the job has none of its own.
     """
 
@@ -105,9 +105,10 @@ class ExpensifyRig:
         return done
 
     def calm(self) -> None:
-        """No more faults, and files are ready soon."""
+        """No more faults, and what a job promises is done at once."""
         self.total += self.simulator.faults.counts
         self.simulator.faults = FaultPlan(0)
+        self.simulator.world.options = replace(self.simulator.world.options, marks_after_s=0.0)
         self.deeds = {}
 
     def deliver(self, posts: Posts) -> list[str]:  # noqa: ARG002 - the rig's own protocol
@@ -117,12 +118,11 @@ class ExpensifyRig:
     def look(self) -> None:
         """Note the amounts that are there now."""
         for report in self.simulator.world.reports.values():
-            back = sum(expense.counts for expense in report.expenses if expense.reimbursable)
-            amounts = {abs(report.total), abs(from_minor(back, report.currency))}
+            amounts = {abs(amount_of(report, counts)) for counts in get_args(Counts)}
             self.shown.setdefault(report.id, set()).update(amounts - {Decimal(0)})
 
     def wanted(self) -> Sequence[Wanted]:
-        """Every report; its amounts are its totals, and what of them goes back to the employee."""
+        """Every report; its amounts are what it comes to as a bill and as a journal entry."""
         world = self.simulator.world
         world.settle()
         return [
@@ -135,7 +135,7 @@ class ExpensifyRig:
         world = self.simulator.world
         world.settle()
         marked = dict.fromkeys(mark.report_id for mark in world.marks if mark.by == "job")
-        return [Told("reports", "post", report_id, "") for report_id in marked]
+        return [Told("reports", "post", report_id, None) for report_id in marked]
 
     def counts(self) -> Mapping[str, int]:
         """How often each fault happened."""
@@ -223,7 +223,7 @@ def _heard(call: HttpCall) -> tuple[str, list[Told], list[str]] | None:
         return None
     ids = sorted(str(listed).split(","))
     key = hashlib.sha256("\n".join((str(job.body["onFinish"]), *ids)).encode()).hexdigest()[:32]
-    return key, [Told("reports", "post", report_id, "") for report_id in ids], []
+    return key, [Told("reports", "post", report_id, None) for report_id in ids], []
 
 
 # --- deeds ---

@@ -52,6 +52,8 @@ class World:
     marks: list[Mark] = field(default_factory=list)
     # Labels of each report, with who set them.
     labels: defaultdict[str, dict[str, By]] = field(default_factory=lambda: defaultdict(dict))
+    # Reports that a job has marked, also those that somebody had marked before.
+    told: dict[str, None] = field(default_factory=dict)
     # Marks that a job has promised, with the clock's reading at which they happen.
     coming: list[tuple[float, str, str]] = field(default_factory=list)
     # Every total that a file ever showed of a report, in major units.
@@ -74,6 +76,8 @@ class World:
 
     def mark(self, report_id: str, label: str, by: By) -> None:
         """Mark a report as exported; a label that it has already stays as it is."""
+        if by == "job":
+            self.told[report_id] = None
         if label not in self.labels[report_id]:
             self.labels[report_id][label] = by
             self.marks.append(Mark(report_id, label, by, self.now))

@@ -71,7 +71,7 @@ def test_a_mark_is_heard_before_it_is_acted_on_and_told_once() -> None:
         assert mark(rig, report_id, heard).status_code == 200
         rig.simulator.clock.sleep(30)
         rig.told()
-    told = [Told("reports", "post", report_id, "")]
+    told = [Told("reports", "post", report_id, None)]
     assert [(item[1], item[2], item[3]) for item in heard] == [(told, [], set()), (told, [], {report_id})]
     assert heard[0][0] == heard[1][0]
     assert list(rig.told()) == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -100,7 +101,45 @@ def test_what_a_case_gives() -> None:
         ("Class", ["West"]), ("Customer", ["Acme:Kitchen"]),
     ]  # fmt: skip
     assert policy.members == ("admin@example.com", "ana@x.y", "bo.1@example.com")
-    assert sandbox.total() == Decimal(1200)
+    assert sandbox.total() == 0  # somebody else has marked the one that is
+
+
+@pytest.mark.parametrize(
+    ("counts", "march", "all_card"),
+    # 12.50 twice and 25.00 are owed; -3.00 of Gifts is on the other side of a journal entry, and so is the card's 105.00.
+    [("owed", "50.00", "100.00"), ("spent", "158.00", "100.00"), ({"jp": "spent"}, "50.00", "100.00"), ({"us": "spent"}, "158.00", "100.00")],
+)  # fmt: skip
+def test_its_total_is_of_what_a_job_has_marked(counts: Any, march: str, all_card: str) -> None:
+    reports = {
+        **GIVEN["reports"],
+        "card": {"policy": "us", "expenses": [{"amount": "100.00", "card": "4111XXXXXXXX1111"}]},
+    }
+    sandbox = given(**{**GIVEN, "reports": reports, "counts": counts})
+    world = sandbox.simulator.world
+    for name in ("march", "card"):
+        world.mark(sandbox.names[f"report:{name}"], "flowctl", "job")
+    assert sandbox.total() == Decimal(march) + Decimal(all_card)
+    world.mark(sandbox.names["report:yen"], "flowctl", "job")
+    assert sandbox.total() == Decimal(march) + Decimal(all_card) + 1200
+
+
+def test_what_counts_is_a_known_word() -> None:
+    with pytest.raises(UnknownName, match="there is no kind of `counts` `total`"):
+        given(counts="total")
+
+
+def test_what_a_call_tells_is_read_without_its_credentials() -> None:
+    sandbox = given()
+    job = {
+        "type": "file",
+        "credentials": {"partnerUserID": "a", "partnerUserSecret": "b"},
+        "inputSettings": {"filters": {"reportIDList": "R1"}},
+        "onFinish": [{"actionName": "markAsExported", "label": "flowctl"}],
+    }
+    body = urlencode({"requestJobDescription": json.dumps(job), "template": "..."}).encode()
+    assert sandbox.told(body) == {name: part for name, part in job.items() if name != "credentials"}
+    reads = urlencode({"requestJobDescription": json.dumps({**job, "onFinish": []})}).encode()
+    assert [sandbox.told(body) for body in (reads, b"", b"\xff")] == [None, None, None]
 
 
 def test_ids_belong_to_names() -> None:

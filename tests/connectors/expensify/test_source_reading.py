@@ -85,6 +85,17 @@ def test_a_report_on_the_day_that_halves_share_comes_once() -> None:
     assert sorted(found) == [(r["reportID"], False) for r in (*many, *more)]
 
 
+def test_what_one_file_lists_twice_comes_twice_on_one_page() -> None:
+    many = [report(n) for n in range(100)]
+    vendor = FakeExpensify(*many, many[99], many[3])
+    pages = [[r["reportID"] for r in page.records] for page in vendor.source().read("reports", {}, None)]
+    listed = [r["reportID"] for r in many]
+    assert pages == [[*listed[:4], listed[3], *listed[4:99]], [listed[99], listed[99]]]
+    vendor = FakeExpensify(*many, many[99])
+    pages = [[r["reportID"] for r in page.records] for page in vendor.source().read("reports", {}, None)]
+    assert pages == [[*listed, listed[99]]]
+
+
 @pytest.mark.parametrize("inclusive", ["startDate", "endDate", "both"])
 def test_halves_lose_nothing_whichever_end_of_a_window_counts(inclusive: str) -> None:
     reports = [report(n, f"2026-11-{1 + n % 20:02d}") for n in range(200)]

@@ -10,6 +10,7 @@ from connectors.expensify import records
 from connectors.expensify.amounts import major
 from connectors.expensify.settings import AmountUnit
 from connectors.expensify.spec import SPEC
+from engine.contract import Tried
 from engine.errors import BadAnswer, ExpressionError, Rejected
 from engine.money import parse_money
 from engine.spec import FieldSpec
@@ -289,6 +290,32 @@ class TestLists:
             {"id": "A:ann@example.com", **blank, "email": "ann@example.com", "userID": "17", "payrollID": "P-9", "role": "admin", "submitsTo": "boss@example.com", "forwardsTo": None},
             {"id": "A:bob@example.com", **blank, "email": "bob@example.com", "userID": "18", "payrollID": "P-8", "firstName": "Bob", "lastName": "Berg", "role": None, "submitsTo": None, "forwardsTo": "x@example.com"},
         ]  # fmt: skip
+
+    def test_people_of_several_policies_come_once(self) -> None:
+        in_a = [{"email": "ann@example.com", "role": "admin"}, {"email": "bob@example.com", "userID": "Bob Berg"}]
+        in_b = [
+            {"email": "ann@example.com", "role": "user", "userID": "17", "firstName": "Ann"},
+            {"email": "cy@example.com"},
+        ]
+        names = {"userID": None, "payrollID": None, "firstName": None, "lastName": None}
+        a, b = {"policyID": "A", "policyName": "Acme"}, {"policyID": "B", "policyName": "Bergwerk"}
+        assert self.read("people", {"A": {"employees": in_a}, "B": {"employees": in_b}}) == [
+            {"id": "ann@example.com", "email": "ann@example.com", **names, "userID": "17", "firstName": "Ann", "policies": [{**a, "role": "admin"}, {**b, "role": "user"}]},
+            {"id": "bob@example.com", "email": "bob@example.com", **names, "userID": "Bob Berg", "policies": [{**a, "role": None}]},
+            {"id": "cy@example.com", "email": "cy@example.com", **names, "policies": [{**b, "role": None}]},
+        ]  # fmt: skip
+
+    def test_credentials_are_tried_with_the_list_of_policies(self) -> None:
+        vendor = FakeExpensify()
+        vendor.lists = {"policyList": self.POLICIES}
+        assert isinstance(vendor.source(), Tried)
+        assert vendor.source().tried() == "2 policies can be read"
+        assert vendor.source(policies="B").tried() == "1 policy can be read"
+        with pytest.raises(Rejected, match="may not administer the policy C"):
+            vendor.source(policies="B,C").tried()
+        vendor.lists = {"policyList": []}
+        with pytest.raises(Rejected, match="may administer no policy"):
+            vendor.source().tried()
 
     def test_one_of_a_list_is_found_by_its_id(self) -> None:
         vendor = FakeExpensify()
