@@ -322,6 +322,24 @@ def test_a_gap_between_two_calls_begins_the_look_around_anew() -> None:
     assert is_survey(kit.send())
 
 
+@pytest.mark.parametrize(("seconds", "again"), [(30, False), (31, True)])
+def test_an_answer_that_took_long_begins_the_look_around_anew(seconds: int, again: bool) -> None:
+    kit = with_two()
+    kit.start()
+    kit.clock.sleep(seconds)
+    kit.receive(posted(memory_bill(1).id))
+    assert is_survey(kit.send()) is again
+
+
+def test_a_look_around_that_takes_long_counts() -> None:
+    kit = with_two()
+    kit.login()
+    document = kit.send(hello())
+    kit.clock.sleep(240)
+    kit.receive(quiet(document))
+    assert "<BillAddRq" in kit.send()
+
+
 def test_an_answer_to_something_else_begins_the_look_around_anew() -> None:
     kit = with_two()
     kit.start()
