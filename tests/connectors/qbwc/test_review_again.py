@@ -89,6 +89,20 @@ def test_a_number_and_a_date_that_a_person_has_changed_do_not_hide_what_an_earli
         assert "QuickBooks already has bill HAND-1" in alert
 
 
+def test_what_an_earlier_life_wrote_and_the_source_has_changed_since_is_told_in_the_same_session() -> None:
+    with rig() as made:
+        before = made.image()
+        made.prepare(bill("b-1", amount="100.00"))
+        made.session()
+        had = made.count("Bill")
+        made.restore(before)
+        made.prepare(bill("b-1", amount="120.00"))
+        made.session()
+        assert (made.count("Bill"), made.bench.states()["b-1"]) == (had, "posted")
+        (alert,) = made.alerts()
+        assert "amount 100.00 there, 120.00 here" in alert
+
+
 def test_a_backup_from_inside_a_session_that_goes_on_posts_nothing_twice() -> None:
     with rig() as made:
         made.prepare(bill(), bill("b-2"))
