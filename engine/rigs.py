@@ -68,8 +68,8 @@ class Watch(Protocol):
         """
         ...
 
-    def ran(self, document: str, place: str, made: Sequence[Made]) -> None:
-        """The books ran a document, and these objects are new."""
+    def ran(self, document: str, place: str, made: Sequence[Made], answer: str) -> None:
+        """The books ran a document, and these objects are new; `answer` is empty when none came of it."""
         ...
 
     def answered(self, document: str, response: str, session: int) -> None:

@@ -212,9 +212,17 @@ def _transaction(marks: Marks, hits: Sequence[Json]) -> Found:
 
 
 def _worn(hits: Sequence[Json], marks: Marks) -> Found:
-    """After a lost answer: where QuickBooks shows no marker, a person may have changed both the number and the memo."""
+    """After a lost answer: where QuickBooks shows no marker, a person may have changed the memo and more than that."""
     bare = replace(marks, ref_number="")
-    return _looking_alike(marks, [data for data in hits if _is_alike(bare, data)])
+    return _looking_alike(marks, [data for data in hits if _is_alike(bare, data) or _may_be_left(marks, data)])
+
+
+def _may_be_left(marks: Marks, data: Json) -> bool:
+    """Whether the number or the amount still agrees, and one thing more: too much for chance while the one is in doubt."""
+    if marks.guid and plain_guid(text_at(data, "ExternalGUID")):
+        return False
+    same = _compared(marks, data)
+    return sum(same.values()) > 1 and (same.get("number", False) or same.get("total", False))
 
 
 def _looking_alike(marks: Marks, alike: Sequence[Json]) -> Found:
@@ -230,7 +238,9 @@ def _looking_alike(marks: Marks, alike: Sequence[Json]) -> Found:
         named.append(f"{len(there) - _MOST_NAMED} more")
     *others, last = named
     listed = f"{', '.join(others)} and {last}" if others else last
-    differs = " ".join(filter(None, (ours.beside(there, "date"), ours.beside(there, "total"))))
+    is_other = any(_same_party(marks, data) is False for data in alike)
+    party = f"for {ours.party or 'another name'}" if is_other else ""
+    differs = " ".join(filter(None, (ours.beside(there, "date"), ours.beside(there, "total"), party)))
     number = ours.beside(there, "number")
     differs = f"{number} and is {differs}" if number and differs else number or (f"is {differs}" if differs else "")
     beside = f"the one to be posted {differs}" if differs else "the one to be posted agrees with it"
@@ -311,7 +321,7 @@ def _is_ours(marks: Marks, data: Json) -> bool:
     if guid and marks.guid:
         return guid == marks.guid
     # ASSUMED: QuickBooks may take ExternalGUID and not give it back for every type (RELIABILITY section 2: not known).
-    return bool(marks.memo) and text_at(data, "Memo").strip() == marks.memo and _agrees(marks, data)
+    return bool(marks.memo) and text_at(data, "Memo").strip() == marks.memo and all(_compared(marks, data).values())
 
 
 def _is_alike(marks: Marks, data: Json) -> bool:
@@ -321,28 +331,33 @@ def _is_alike(marks: Marks, data: Json) -> bool:
     if marks.memo and text_at(data, "Memo").strip() == marks.memo:
         # The memo names the source record; whatever else differs, a person may have changed it since.
         return True
-    if marks.ref_number:
-        return text_at(data, "RefNumber").strip() == marks.ref_number and _same_entity(marks, data)
-    return _agrees(marks, data)
+    same = _compared(marks, data)
+    if "number" in same:
+        # The same number, day and amount under another name: a person may have corrected the name.
+        return same["number"] and (same.get("party", True) or (same.get("date", False) and same.get("total", False)))
+    return all(same.values())
 
 
-def _agrees(marks: Marks, data: Json) -> bool:
-    """Date, number, name and amount say the same, as far as both sides tell them."""
-    pairs = ((marks.ref_number, text_at(data, "RefNumber").strip()), (marks.date, text_at(data, "TxnDate").strip()))
-    if any(mine and mine != theirs for mine, theirs in pairs):
-        return False
-    total = total_there(data)
-    same_total = marks.total is None or total is None or abs(marks.total) == abs(total)
-    return same_total and _same_entity(marks, data)
+def _compared(marks: Marks, data: Json) -> Mapping[str, bool]:
+    """Whether number, date, total and party are the same, each as far as both sides tell it."""
+    total, party = total_there(data), _same_party(marks, data)
+    same: dict[str, bool | None] = {
+        "number": text_at(data, "RefNumber").strip() == marks.ref_number if marks.ref_number else None,
+        "date": text_at(data, "TxnDate").strip() == marks.date if marks.date else None,
+        "total": abs(marks.total) == abs(total) if marks.total is not None and total is not None else None,
+        "party": party,
+    }
+    return {name: agrees for name, agrees in same.items() if agrees is not None}
 
 
-def _same_entity(marks: Marks, data: Json) -> bool:
+def _same_party(marks: Marks, data: Json) -> bool | None:
+    """Whether it is for the same party; None where both sides do not tell."""
     list_id, full_name = marks.entity
     for name in _ENTITY:
         their_id, their_name = text_at(data, name, "ListID"), text_at(data, name, "FullName")
         if (list_id and their_id) or (full_name and their_name):
             return list_id == their_id if list_id and their_id else full_name.casefold() == their_name.casefold()
-    return True
+    return None
 
 
 def _vendor(marks: Marks, hits: Sequence[Json]) -> Found:
@@ -408,7 +423,7 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
     total = total_there(data)
     if marks.total is not None and total is not None and abs(marks.total) != abs(total):
         found.append(f"amount {abs(total):.2f} there, {abs(marks.total):.2f} here")
-    if not _same_entity(marks, data):
+    if _same_party(marks, data) is False:
         theirs = next((text for name in _ENTITY if (text := text_at(data, name, "FullName"))), "")
         found.append(f"party {_shown(theirs)} there, {_shown(marks.entity[1] or marks.entity[0])} here")
     found += _paid_otherwise(body, data)

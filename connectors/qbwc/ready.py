@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from connectors.qbwc import pace, probe, survey
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
 from connectors.qbwc.state import State
 from engine.contract import Desk, Operation, OperationOutcome
+from engine.evidence import Seen, Sighting
 from engine.jsontext import plain
 
 # Every time more records are prepared takes a while, and what is prepared may be of a kind that must wait as well.
@@ -19,6 +20,14 @@ _MOST_REFILLS = 8
 _MOST_CONCLUDED = 100
 _FOUND = "found in QuickBooks; it was written before"
 _ADOPTED = "the vendor existed in QuickBooks and is used"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What becomes of an operation that is not sent, and the object that it was found as."""
+
+    outcome: OperationOutcome
+    there: Sighting | None = None
 
 
 def has_operations(desk: Desk, company: str) -> bool:
@@ -79,15 +88,14 @@ def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) 
         unsure: dict[str, str] = {}
         for operation in operations:
             # One after the other: what one of them was settled with is kept as a holding and speaks for no other.
-            outcome = None if operation.id in state.judged else _known(ctx, state, operation)
-            if isinstance(outcome, Mapping):
-                unsure.update(outcome)
+            known = None if operation.id in state.judged else _known(ctx, state, operation)
+            if isinstance(known, Mapping):
+                unsure.update(known)
                 continue
-            if outcome is None:
+            if known is None:
                 continue
-            answer = plain({"found": outcome.message, "receipt": dict(outcome.receipt)})
-            ctx.desk.unsent.conclude(ctx.company, outcome, answer.encode())
-            done[outcome.outcome] += 1
+            _conclude(ctx, operation, known)
+            done[known.outcome.outcome] += 1
         if unsure:
             # They are asked for before anything is written, and then it is seen what they say.
             state = survey.look_closer(state, unsure)
@@ -107,7 +115,24 @@ def count(state: State, done: Mapping[str, int]) -> State:
     return replace(state, counts=counts, done=state.done + sum(done.values()))
 
 
-def _known(ctx: Context, state: State, operation: Operation) -> OperationOutcome | Mapping[str, str] | None:
+def _conclude(ctx: Context, operation: Operation, known: _Known) -> None:
+    """Settle an operation without sending it; in what the object is not as the source says is told at once."""
+    outcome = known.outcome
+    answer = plain({"found": outcome.message, "receipt": dict(outcome.receipt)})
+    ctx.desk.unsent.conclude(ctx.company, outcome, answer.encode())
+    if known.there is None:
+        return
+    held = ctx.desk.holdings.of(ctx.company, (known.there.target_id,))
+    if any(holding.written is not None and holding.written.id == operation.id for holding in held):
+        data = known.there.data
+        # No version: its lines were not looked at.
+        seen = Seen(
+            known.there.target_id, "", probe.differences(operation, data), known.there.total, known.there.dated_on
+        )
+        ctx.desk.holdings.seen(ctx.company, (seen,))
+
+
+def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping[str, str] | None:
     """The outcome of an operation that an earlier life of ours, or a person, has written already.
 
     A mapping of ids and kinds when it depends on what was last seen before this session.
@@ -127,9 +152,13 @@ def _known(ctx: Context, state: State, operation: Operation) -> OperationOutcome
         return unsure
     if found.kind == "hit":
         ours = marks.kind != "Vendor" or found.receipt.get("ListID") in {i.target_id for i in sighted if i.guid}
-        return OperationOutcome(operation.id, "posted", found.receipt, message=_FOUND if ours else _ADOPTED)
+        outcome = OperationOutcome(operation.id, "posted", found.receipt, message=_FOUND if ours else _ADOPTED)
+        target_id = found.receipt.get("TxnID") or found.receipt.get("ListID")
+        return _Known(outcome, next((item for item in sighted if item.target_id == target_id), None))
     if found.kind == "none" or marks.kind == "Vendor":
         # QuickBooks itself refuses a name that is taken.
         return None
     message = f"{found.message}; nothing was sent"
-    return OperationOutcome(operation.id, "held", code=found.kind, message=message, hint=probe.for_a_person(found))
+    return _Known(
+        OperationOutcome(operation.id, "held", code=found.kind, message=message, hint=probe.for_a_person(found))
+    )

@@ -120,6 +120,8 @@ class Witness:
     asked: dict[str, bool] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     calls: dict[str, str] = field(default_factory=dict)
+    # The objects that QuickBooks named in this session when it was asked for the answer that it had kept.
+    remembered: set[str] = field(default_factory=set)
     # The objects that people and backups took away from the books.
     taken_away: Callable[[], Collection[str]] = frozenset
     # Acknowledged webhooks, and how often our disk had been restored by then: a restore forgets them.
@@ -171,8 +173,10 @@ class Witness:
         if writes:
             self._write(tx, document, known, self.sessions[session])
 
-    def ran(self, document: str, place: str, made: Sequence[Made]) -> None:
+    def ran(self, document: str, place: str, made: Sequence[Made], answer: str) -> None:
         """The books ran a document."""
+        if answer and not read(document).requests:
+            self.remembered.update(_NAMED.findall(answer))
         if place != "home":
             self.astray += made
         if not made:

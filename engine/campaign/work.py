@@ -75,6 +75,7 @@ class Work:
         before, gone, restores = self._vanished(), self.books.removed(), self.machine.restores
         posted = self.posted() if restores else {}
         sent = Counter(self.witness.sent)
+        self.witness.remembered.clear()
         self._visit()
         if restores and restores == self.machine.restores:
             self._taken_for_posted(posted, gone, sent)
@@ -100,11 +101,12 @@ class Work:
     def _taken_for_posted(self, before: Mapping[int, str], gone: Collection[str], sent: Mapping[str, int]) -> None:
         """What was gone before a session began is no object that a record may be found posted as.
 
-        But QuickBooks may say so itself, when it answers what is sent again from its memory.
+        But QuickBooks may say so itself, from its memory: when it answers what is sent again, or is asked for the answer
+        that it has kept. Then a person has deleted what was posted, and the next look at the books finds that out.
         """
         for number, target in self.posted().items():
             maker = self.witness.maker.get(target, "")
-            if self.witness.sent[maker] > sent.get(maker, 0):
+            if self.witness.sent[maker] > sent.get(maker, 0) or target in self.witness.remembered:
                 continue
             if target in gone and before.get(number) != target and not self.books.has(target):
                 self.witness.broke(2, f"record {number} is said to be posted as {target}, which was gone before")

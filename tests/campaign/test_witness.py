@@ -64,6 +64,17 @@ def test_what_a_backup_puts_back_is_known_until_something_else_is_set() -> None:
     assert not rig.rolled_back(bill.txn_id)
 
 
+def test_what_quickbooks_has_kept_is_known_to_be_from_its_memory() -> None:
+    witness = stage_of(Plan(flow_program("ramp_to_quickbooks"), focus=frozenset({"nothing"})), 1).witness
+    head = '<?xml version="1.0"?><?qbxml version="13.0"?><QBXML>'
+    kept = f"{head}<QBXMLMsgsRs><BillAddRs><BillRet><TxnID>1A-1</TxnID></BillRet></BillAddRs></QBXMLMsgsRs></QBXML>"
+    ids = 'newMessageSetID="S" oldMessageSetID="S" onError="stopOnError"'
+    witness.ran(f'{head}<QBXMLMsgsRq onError="stopOnError"><BillQueryRq/></QBXMLMsgsRq></QBXML>', "home", (), kept)
+    assert witness.remembered == set()
+    witness.ran(f"{head}<QBXMLMsgsRq {ids}></QBXMLMsgsRq></QBXML>", "home", (), kept)
+    assert witness.remembered == {"1A-1"}
+
+
 @pytest.mark.parametrize(
     ("version", "again", "broken"),
     [

@@ -232,15 +232,17 @@ class _Connector(WebConnector):
         slow = self._slow(processor, request)
         rig.running.append(_ids(company.books))
         standing = rig.faults.standing(company.books) if company is rig.sandbox.company else {}
+        answered = ("", "", "")
         try:
-            return super()._process(processor, request)
+            answered = super()._process(processor, request)
+            return answered
         finally:
             before = rig.running.pop()
             made = [rig.note(company, key) for key in company.books.txns if key not in before]
             made += [rig.note(company, key) for key in company.books.lists if key not in before]
             for outer in rig.running:
                 outer |= {item.id for item in made}
-            self.watch.ran(request, rig.place(company), made)
+            self.watch.ran(request, rig.place(company), made, answered[0])
             _compare(rig, standing)
             if _is_lost(rig, request) or (slow and rig.chance.random() < 0.7):
                 raise Abandoned

@@ -386,6 +386,10 @@ def looked(*rets: str, second: str = "", code: int = 0) -> Found:
         # A person may have changed both, and nothing of ours is left to see.
         ((ret(guid="", memo="typed by hand", ref="INV-9"),), "alike"),
         ((ret(guid="", memo="typed by hand", ref="INV-9", amount="11.00"),), "none"),
+        ((ret(guid="", memo="typed by hand", name="Other"),), "alike"),
+        ((ret(guid="", memo="typed by hand", name="Other", amount="11.00"),), "alike"),
+        ((ret(guid="", memo="typed by hand", name="Other", ref="INV-9"),), "alike"),
+        ((ret(guid="", memo="typed by hand", name="Other", ref="INV-9", amount="11.00"),), "none"),
         ((ret(guid=""), ret(guid="", txn="2")), "twice"),
         ((ret(), ret(guid="", memo="typed by hand", txn="2")), "hit"),
     ],

@@ -89,6 +89,20 @@ def test_a_number_and_a_date_that_a_person_has_changed_do_not_hide_what_an_earli
         assert "QuickBooks already has bill HAND-1" in alert
 
 
+def test_what_an_earlier_life_wrote_and_the_source_has_changed_since_is_told_in_the_same_session() -> None:
+    with rig() as made:
+        before = made.image()
+        made.prepare(bill("b-1", amount="100.00"))
+        made.session()
+        had = made.count("Bill")
+        made.restore(before)
+        made.prepare(bill("b-1", amount="120.00"))
+        made.session()
+        assert (made.count("Bill"), made.bench.states()["b-1"]) == (had, "posted")
+        (alert,) = made.alerts()
+        assert "amount 100.00 there, 120.00 here" in alert
+
+
 def test_a_backup_from_inside_a_session_that_goes_on_posts_nothing_twice() -> None:
     with rig() as made:
         made.prepare(bill(), bill("b-2"))
@@ -320,6 +334,24 @@ def test_a_gap_between_two_calls_begins_the_look_around_anew() -> None:
     kit.receive(posted(memory_bill(1).id))
     kit.clock.sleep(31)
     assert is_survey(kit.send())
+
+
+@pytest.mark.parametrize(("seconds", "again"), [(30, False), (31, True)])
+def test_an_answer_that_took_long_begins_the_look_around_anew(seconds: int, again: bool) -> None:
+    kit = with_two()
+    kit.start()
+    kit.clock.sleep(seconds)
+    kit.receive(posted(memory_bill(1).id))
+    assert is_survey(kit.send()) is again
+
+
+def test_a_look_around_that_takes_long_counts() -> None:
+    kit = with_two()
+    kit.login()
+    document = kit.send(hello())
+    kit.clock.sleep(240)
+    kit.receive(quiet(document))
+    assert "<BillAddRq" in kit.send()
 
 
 def test_an_answer_to_something_else_begins_the_look_around_anew() -> None:

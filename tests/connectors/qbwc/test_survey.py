@@ -262,6 +262,11 @@ def held_for(inner: str) -> tuple[str, str]:
             {"AmountDue": "99.00"},
             "bill INV-1 of Acme Supply dated 2026-11-20 over 99.00; the one to be posted is over 10.00",
         ),
+        # Under another name it is alike when everything else agrees.
+        (
+            {"party": "Harbor Office Park"},
+            "bill INV-1 of Harbor Office Park dated 2026-11-20 over 10.00; the one to be posted is for Acme Supply",
+        ),
     ],
 )
 def test_what_is_there_is_said_in_a_bookkeepers_words(changed: dict[str, str], text: str) -> None:
