@@ -25,7 +25,7 @@ class NoResult(UsageError):
 
 
 def publish(file: Path, page: Path = PAGE) -> str:
-    """Rewrite the section of the page that tells the last result; returns the section.
+    """Rewrite the section of the page that tells the last result of the same flow; returns the section.
 
     Raises:
         NoResult: when the file does not end with the line of a campaign.
@@ -35,21 +35,25 @@ def publish(file: Path, page: Path = PAGE) -> str:
         text = section(found, commit())
     except (ValueError, LookupError, TypeError, OSError) as error:
         raise NoResult(file) from error
-    before, heading, _ = page.read_text(encoding="utf-8").partition(HEADING)
-    if not heading:
-        before = before.rstrip() + "\n\n"
-    page.write_text(before + text, encoding="utf-8")
+    before, *sections = page.read_text(encoding="utf-8").split(f"{HEADING}: ")
+    kept = {each.partition("\n")[0]: f"{HEADING}: {each.rstrip()}\n" for each in sections}
+    kept[_flow(found)] = text
+    page.write_text("\n".join([before.rstrip() + "\n", *(kept[name] for name in sorted(kept))]), encoding="utf-8")
     return text
+
+
+def _flow(found: dict[str, Any]) -> str:
+    return str(found.get("flow", "ramp_to_quickbooks"))
 
 
 def section(found: dict[str, Any], commit_name: str) -> str:
     """The section as Markdown."""
     schedules, first = int(found["schedules"]), int(found["first_seed"])
     at = f" at commit `{commit_name}`" if commit_name else ""
-    asked = f"make campaign SCHEDULES={schedules} SEED={first}"
+    asked = f"make campaign FLOW={_flow(found)} SCHEDULES={schedules} SEED={first}"
     came_to = f"{schedules:,} schedules, {found['faults']:,} faults, {found['seconds']:,} seconds."
     lines = [
-        HEADING,
+        f"{HEADING}: {_flow(found)}",
         "",
         f"`{asked}`, seeds {first} to {first + schedules - 1}{at}: {came_to}",
         "",

@@ -23,6 +23,7 @@ class Summary:
     """Sums over all schedules so far."""
 
     first_seed: int = 0
+    flow: str = ""
     schedules: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -56,6 +57,7 @@ class Summary:
     def as_json(self) -> dict[str, object]:
         """The last line of a campaign."""
         return {
+            "flow": self.flow,
             "schedules": self.schedules,
             "faults": sum(self.faults.values()),
             **{name: self.counts[name] for name in ("lost", "duplicated", "wrong_file", "cents_off", "stuck")},
@@ -78,7 +80,7 @@ def campaign(plan: Plan, seeds: range, jobs: int, shows: TextIO | None = None, m
     `shows` is a terminal for a progress bar.
     """
     plan = replace(plan, keeps=False)
-    summary, started = Summary(seeds.start), time.monotonic()
+    summary, started = Summary(seeds.start, plan.program.flow.name), time.monotonic()
     results: Iterable[list[Result]] = _alone(plan, seeds) if jobs <= 1 else _shared(plan, seeds, jobs)
     for batch in results:
         if summary.seconds > most_s:

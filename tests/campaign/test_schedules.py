@@ -105,14 +105,24 @@ def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_result_is_published_in_its_section_alone(tmp_path: Path) -> None:
     page, output = tmp_path / "page.md", tmp_path / "output.txt"
-    page.write_text(f"# Page\n\nwords\n\n{HEADING}\n\nold\n", encoding="utf-8")
+    other = f"{HEADING}: ramp_to_quickbooks\n\nkept\n"
+    page.write_text(f"# Page\n\nwords\n\n{HEADING}: bill_to_quickbooks\n\nold\n\n{other}", encoding="utf-8")
     counts = dict.fromkeys(("lost", "duplicated", "wrong_file", "cents_off", "stuck", "unclaimed", "parked"), 0)
     counts |= {"schedules": 1200, "first_seed": 7, "faults": 15000, "posted": 9000, "changed": 30, "failing": 0}
-    found = {**counts, "seconds": 61.5, "faults_by_name": {"race": 2}, "failing_seeds": [], "invariants_broken": {}}
+    found = {
+        **counts,
+        "flow": "bill_to_quickbooks",
+        "seconds": 61.5,
+        "faults_by_name": {"race": 2},
+        "failing_seeds": [],
+        "invariants_broken": {},
+    }
     output.write_text("noise\n" + json.dumps(found) + "\n", encoding="utf-8")
     text = publish(output, page)
-    assert page.read_text(encoding="utf-8") == f"# Page\n\nwords\n\n{text}"
-    assert "`make campaign SCHEDULES=1200 SEED=7`, seeds 7 to 1206" in text
+    assert text.startswith(
+        f"{HEADING}: bill_to_quickbooks\n\n`make campaign FLOW=bill_to_quickbooks SCHEDULES=1200 SEED=7`"
+    )
+    assert page.read_text(encoding="utf-8") == f"# Page\n\nwords\n\n{text}\n{other}"
     assert "| `posted` | 9,000 |" in text
     assert "No schedule failed, and no invariant was broken." in text
     found |= {"failing": 1, "failing_seeds": [9], "invariants_broken": {"12": 1}}

@@ -87,7 +87,10 @@ def test_nobody_to_ask(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("rampp",), "error: there is no connection `rampp`\n  hint: did you mean `ramp`? known: bill, books, expensify, ramp\n"),
+        (
+            ("rampp",),
+            "error: there is no connection `rampp`\n  hint: did you mean `ramp`? known: bill, books, expensify, ramp\n",
+        ),
         (
             ("mailbox",),
             (
@@ -95,7 +98,10 @@ def test_nobody_to_ask(cli: Cli) -> None:
                 "  hint: name its connector: flowctl connect mailbox CONNECTOR\n"
             ),
         ),
-        (("ramp", "rmap"), "error: there is no connector `rmap`\n  hint: did you mean `ramp`? known: bill, expensify, qbwc, ramp\n"),
+        (
+            ("ramp", "rmap"),
+            "error: there is no connector `rmap`\n  hint: did you mean `ramp`? known: bill, expensify, qbwc, ramp\n",
+        ),
         (("Ramp",), "error: `Ramp` cannot be the name of a connection\n  hint: use lower case a-z, 0-9, `_`\n"),
         (
             ("ramp", "--set", "page_size=many"),

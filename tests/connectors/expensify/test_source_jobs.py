@@ -91,7 +91,11 @@ def test_lists_are_read_from_policies_that_may_be_administered() -> None:
         {
             "type": "get",
             "credentials": CREDENTIALS,
-            "inputSettings": {"type": "policy", "fields": ["categories", "tags", "employees"], "policyIDList": [f"P{n}" for n in range(20)]},
+            "inputSettings": {
+                "type": "policy",
+                "fields": ["categories", "tags", "employees"],
+                "policyIDList": [f"P{n}" for n in range(20)],
+            },
         },
         {
             "type": "get",
