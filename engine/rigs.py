@@ -178,6 +178,15 @@ class SourceRig(Protocol):
 
 
 @runtime_checkable
+class Sets(Protocol):
+    """A source that wants what it says only of a flow that is set in a certain way."""
+
+    def settings(self) -> Mapping[str, str | int | bool]:
+        """Settings of the flow, by name."""
+        ...
+
+
+@runtime_checkable
 class Rigged(Protocol):
     """A connector whose simulator can be put through a campaign."""
 

@@ -19,7 +19,7 @@ from engine.connecting import connect
 from engine.contract import Login, Served, Visitor
 from engine.errors import Bug
 from engine.program import FlowProgram
-from engine.rigs import BooksRig, Rigged, SourceRig
+from engine.rigs import BooksRig, Rigged, Sets, SourceRig
 from engine.store import companies, facts
 from engine.store.sqlite import SqliteStore
 from engine.testing import FakeClock, memory_world
@@ -267,6 +267,8 @@ def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: Sourc
             if setting.options and chance.random() < 0.3:
                 value = chance.choice(setting.options)
                 companies.put_setting(tx, machine.company, program.flow.name, setting.name, value)
+        for name, given in (source.settings() if isinstance(source, Sets) else {}).items():
+            companies.put_setting(tx, machine.company, program.flow.name, name, given)
     machine.chaos.is_off = False
 
 

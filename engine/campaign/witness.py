@@ -278,7 +278,7 @@ class Witness:
 
     def acknowledged(self, connection: str, body: bytes, changed: int) -> None:
         """We answered a webhook with 200: its event must be on disk, and must have had its effect once."""
-        name = str(json.loads(body).get("id", ""))
+        name = _event_name(body)
         scope = {"company": self.machine.company, "connection": connection, "event_id": name}
         if self.machine.tx.one("webhook_get", scope) is None:
             self.broke(16, f"the webhook {name} was acknowledged and is not on disk")
@@ -395,3 +395,11 @@ def _shown(document: Document) -> str:
     said = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in names.items())
     ids = ", ".join(request.id for request in document.requests)
     return f"{said or 'status'} ({ids}) new={document.new} old={document.old}" if document.new or document.old else said
+
+
+def _event_name(body: bytes) -> str:
+    """The id that the sender gave an event: at the top, or under `metadata`; the whole may stand in a text of JSON."""
+    event = json.loads(body)
+    event = json.loads(event) if isinstance(event, str) else event
+    about = event.get("metadata", {})
+    return str(event.get("id") or about.get("eventId", ""))

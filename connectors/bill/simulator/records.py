@@ -218,6 +218,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What the flow is set to post, so that both sides' sums can be compared."""
+
+    approvals: frozenset[str] = frozenset({"APPROVED"})
+    # Payments that were made outside BILL and only recorded there.
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The credentials, the limits, and a switch for everything that no source proves.
 

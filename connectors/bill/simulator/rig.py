@@ -16,7 +16,7 @@ from connectors.bill.simulator import build, webhooks
 from connectors.bill.simulator.core import BillSimulator
 from connectors.bill.simulator.faults import Fault, FaultName, FaultPlan
 from connectors.bill.simulator.ledger import is_due_bill, is_due_credit, is_due_payment
-from connectors.bill.simulator.records import LIVE, Bill, Coding, Delivery, Line, Options, Payment, Subscription
+from connectors.bill.simulator.records import LIVE, Bill, Coding, Counted, Delivery, Line, Options, Payment, Subscription
 from connectors.bill.simulator.seed import seed_lists
 from connectors.bill.simulator.serve import transport
 from engine.clock import Clock
@@ -138,13 +138,17 @@ class BillRig:
         """Every vendor, bill, vendor credit and payment; BILL is never told anything, so nothing is ever `told`."""
         world = self._simulator.world
         found = [Wanted("vendors", "post", key, "off", frozenset()) for key in world.vendors]
-        found += [self._wanted("bills", bill.id, is_due=is_due_bill(bill)) for bill in world.bills.values()]
+        found += [self._wanted("bills", bill.id, is_due=is_due_bill(world, bill)) for bill in world.bills.values()]
         found += [self._wanted("vendor_credits", c.id, is_due=is_due_credit(c)) for c in world.credits.values()]
         found += [
             self._wanted("payments", payment.id, is_due=is_due_payment(world, payment))
             for payment in world.payments.values()
         ]
         return found
+
+    def settings(self) -> Mapping[str, str | int | bool]:
+        """How the flow is set for this organization."""
+        return {"outside_payments": self._simulator.world.counted.outside}
 
     def told(self) -> Sequence[Told]:
         """Nothing: BILL has no way to be told what was posted."""
@@ -219,7 +223,8 @@ class BillRig:
 
     def is_open(self, bill: Bill) -> bool:
         """Whether a bill is approved, kept, and not covered by anything."""
-        return is_due_bill(bill) and not self._simulator.world.parts_of(bill.id)
+        world = self._simulator.world
+        return is_due_bill(world, bill) and not world.parts_of(bill.id)
 
     def payment(self, fits: Callable[[Payment], bool]) -> Payment | None:
         """Some payment that fits."""
@@ -425,6 +430,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> BillRig:
     rig = BillRig(BillSandbox(simulator), chance, deeds, is_plain=plain)
     if plain:
         rig.deeds = {name: rate for name, rate in deeds.items() if name not in _LOSES}
+    simulator.world.counted = Counted(outside=chance.random() < 0.5)
     _subscribe(simulator)
     rig.hooks = _drawn(chance, _ON_THE_WAY, without, focus)
     _spread(simulator, rig)

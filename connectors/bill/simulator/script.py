@@ -18,7 +18,7 @@ from engine.contract import Json
 from engine.errors import UnknownName
 from engine.money import format_money, parse_money
 
-_PARTS = ("vendors", "bills", "credits", "payments", "options")
+_PARTS = ("vendors", "bills", "credits", "payments", "options", "counted")
 _CODING: Mapping[str, tuple[ListName, str]] = {
     "account": ("chart-of-accounts", "account"),
     "class": ("accounting-classes", "tag"),
@@ -71,10 +71,16 @@ class Story:
 
 
 def tell(story: Story, given: Json) -> None:
-    """Add vendors, bills, credits and payments, and throw switches."""
+    """Add vendors, bills, credits and payments, throw switches, and say what the flow is set to post (`counted`)."""
     _known("bill", given, _PARTS)
     if "options" in given:
         story.world.options = options_of(given["options"], story.world.options)
+    if "counted" in given:
+        _known("counted", given["counted"], ("approvals", "outside"))
+        counted = {**given["counted"]}
+        if "approvals" in counted:
+            counted["approvals"] = frozenset(counted["approvals"])
+        story.world.counted = replace(story.world.counted, **counted)
     makers: Mapping[str, Callable[[Story, str, Json], None]] = {
         "vendors": _vendor,
         "bills": _bill,
