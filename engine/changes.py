@@ -43,10 +43,10 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
     if records.is_voided(record):
         _source_of_voided(batch, stream, record, change, (kept, intake.reference, data))
     elif _is_same(batch, stream, record, data):
-        if undo.possible(batch.tx, stream, record) and not pipeline.selected(stream, batch.desk, data, posted=True):
+        if why := pipeline.unwanted(stream, batch.desk, data):
             # Nothing that is written changed, and yet the source does not want it there.
             take_back(batch, change, _TAKEN_BACK)
-            drifted(batch, record, kept, intake.reference)
+            drifted(batch, record, kept, intake.reference, news=_unwanted(why))
             return
         batch.tx.run("record_same", kept)
         if record["drifted"]:
@@ -84,7 +84,8 @@ def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
         _advance(batch, stream, change, prepared)
         return
     take_back(batch, change, *prepared.reasons)
-    drifted(batch, record, {**_as_read(record), "payload": change["payload"]}, change["reference"])
+    kept = {**_as_read(record), "payload": change["payload"]}
+    drifted(batch, record, kept, change["reference"], news=_news(prepared))
 
 
 def take_back(batch: Batch, change: Row | None, *reasons: Reason) -> None:
@@ -126,6 +127,18 @@ def _source_of_voided(
     drifted(batch, record, kept, reference, news=_NOT_VOID)
 
 
+def _unwanted(why: str) -> tuple[str, str]:
+    """What a person is told of a posted record that the flow would not take any more."""
+    return (
+        f"{why}, and it is posted already: it stays as it is",
+        "when it is not to be in the target, take it out there by hand; else correct it in the source",
+    )
+
+
+def _news(parked: Parked) -> tuple[str, str] | None:
+    return next((_unwanted(reason.message) for reason in parked.reasons if reason.code == "not_selected"), None)
+
+
 def _is_same(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> bool:
     """Whether what is posted is what the source wants."""
     return undo.due(batch.tx, batch.desk, stream, record, data) is None and same(batch, stream, record, data)
@@ -147,7 +160,7 @@ def _differs(
     prepared = _prepared(batch, stream, record, data)
     if isinstance(prepared, Parked) and prepared.state == "skipped":
         take_back(batch, change, *prepared.reasons)
-        drifted(batch, record, kept, intake.reference)
+        drifted(batch, record, kept, intake.reference, news=_news(prepared))
         return
     if record["drifted"]:
         settled_drift(batch, record)

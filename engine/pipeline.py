@@ -15,7 +15,7 @@ from engine.jsonbody import body_of
 from engine.jsontext import canonical, plain
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
-from engine.money import parse_money
+from engine.money import format_money, parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
 from engine.store import companies
 from engine.store.records import Intake, Reason
@@ -366,6 +366,15 @@ def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], *, post
         return False
 
 
+def unwanted(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str:
+    """What keeps a record that is posted from being taken still, as the flow says it; empty when nothing does."""
+    try:
+        failing = stream.still(data, RecordContext(desk.resolver, desk.settings, data))
+    except ExpressionError as error:
+        return str(error)
+    return stream.still_says[failing] if failing >= 0 else ""
+
+
 def map_digest(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | None:
     """The digest of what the record would be mapped to now, or None when it cannot be mapped."""
     context = RecordContext(desk.resolver, desk.settings, data)
@@ -409,9 +418,17 @@ def _one(each: MapProgram, data: object, context: RecordContext) -> Iterator[tup
 
 
 def _amount(text: str | None) -> str | None:
+    """With two places as people write it, also where the source writes 120.5; more where a currency has more."""
     if text is None:
         return None
     try:
-        return str(parse_money(text))
+        amount = parse_money(text)
     except ExpressionError:
         return None
+    shown = str(amount)
+    if shown[-3:-2] == ".":
+        return shown
+    try:
+        return format_money(amount)
+    except ExpressionError:
+        return shown

@@ -151,9 +151,13 @@ class Service:
     def _plan(self, program: FlowProgram, report: RunReport, due: tuple[str, ...], claimed: str) -> None:
         """When each stream is next read: its interval, spread by a tenth so that companies do not march in step.
 
-        Sooner when a passing fault kept it from being read. A webhook that came meanwhile has the last word.
+        Sooner when a passing fault kept it from being read, but not before the source said that it may be asked again. A webhook that came meanwhile has the last word.
         """
-        passing = {s.stream: CLAIM_S for s in report.streams if isinstance(s.error, Transient)}
+        passing = {
+            s.stream: max(CLAIM_S, s.error.retry_after_s or 0.0)
+            for s in report.streams
+            if isinstance(s.error, Transient)
+        }
         passing |= {s.stream: STORE_WAIT_S for s in report.streams if isinstance(s.error, StoreError)}
         with self.world.store.write() as tx:
             for name in due:

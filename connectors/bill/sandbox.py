@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from connectors._http import parse_json
 from connectors.bill.simulator import BillSimulator, Mix, app, seed_organization, totals, transport
 from connectors.bill.simulator.script import Story, act, contents, options_of, tell
 from connectors.bill.simulator.seed import seed_lists
@@ -56,6 +57,11 @@ class BillSandbox:
     def transport(self) -> httpx.BaseTransport:
         """The API without a socket."""
         return transport(self.simulator)
+
+    def told(self, body: bytes) -> Json | None:
+        """What a call tells BILL; nothing when it only asks, or signs in."""
+        given = parse_json(body) if body else None
+        return given if isinstance(given, dict) and "devKey" not in given else None
 
     def act(self, action: str, value: Any) -> None:
         """Something happens in BILL, as a step of a golden case says."""

@@ -375,6 +375,12 @@ def _standing(scene: Scene, verdict: Verdict, wanted: Wanted, row: Row | None) -
         verdict.lost += 1
         verdict.says(f"{name} was told to be posted, and is {state} here")
     amount = Decimal(row["amount"]) if row is not None and row["amount"] is not None and state in _DONE else None
+    if row is not None and records.is_voided(row):
+        if wanted.standing == "due":
+            verdict.lost += 1
+            verdict.says(f"{name} is due in the source, and voided here")
+        # What is voided is worth nothing, whatever the source showed before.
+        amount = amount or None
     if amount is not None and wanted.amounts and abs(amount) not in wanted.amounts:
         off = min(abs(abs(amount) - known) for known in wanted.amounts)
         verdict.cents_off += int(off * 100)

@@ -35,6 +35,12 @@ def test_the_other_side_s_own_wait_is_kept() -> None:
     assert Backoff().wait_s(4, RateLimited(retry_after_s=1), 1.0) == 8.0
 
 
+def test_what_would_take_long_is_left_to_a_later_run() -> None:
+    assert Backoff().wait_s(1, RateLimited(retry_after_s=120), 0.0) == 120
+    assert Backoff().wait_s(1, RateLimited(retry_after_s=120.5), 0.0) is None
+    assert Backoff(patience_s=3600).wait_s(1, RateLimited(retry_after_s=3600), 0.0) == 3600
+
+
 @given(attempts=st.integers(0, 5000), fraction=st.floats(0, 1))
 def test_later_is_never_sooner_than_half_and_never_over_the_cap(attempts: int, fraction: float) -> None:
     wait = later_s(attempts, fraction)

@@ -13,7 +13,7 @@ import pytest
 from engine import service
 from engine.clock import from_iso
 from engine.contract import Event
-from engine.errors import BadAnswer, FlowctlError, StoreBusy, StoreDamaged, Transient
+from engine.errors import BadAnswer, FlowctlError, RateLimited, StoreBusy, StoreDamaged, Transient
 from engine.runner import Runner
 from engine.server import Server
 from engine.service import Service
@@ -288,6 +288,16 @@ def test_a_passing_fault_is_tried_again_soon(bench: Bench) -> None:
     bench.shop.faults = [Transient("503")] * 10
     service_of(bench).tick()
     assert max(waits(bench).values()) <= service.CLAIM_S * 1.05
+
+
+def test_a_source_that_asks_for_a_long_pause_gets_it(bench: Bench) -> None:
+    """And the worker has other work meanwhile: it is not slept through."""
+    before = bench.world.clock.now()
+    bench.shop.faults = [RateLimited("429", retry_after_s=900)] * 10
+    service_of(bench).tick()
+    assert (bench.world.clock.now() - before).total_seconds() < 1
+    assert 850 <= max(waits(bench).values()) <= 950
+
 
 
 def test_a_busy_store_is_tried_again_sooner(bench: Bench) -> None:

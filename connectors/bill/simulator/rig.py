@@ -39,8 +39,8 @@ _NAMES = (
 # What people do in BILL, each with its usual rate between two runs.
 _DEEDS: Mapping[str, float] = {
     "pay": 0.3, "pay_several": 0.2, "pay_part": 0.1, "pay_net": 0.15, "edit_amount": 0.25, "edit_memo": 0.25,
-    "edit_coding": 0.15, "archive": 0.06, "restore": 0.1, "late_bill": 0.25, "late_credit": 0.1, "approve": 0.3, "void": 0.08,
-    "fail": 0.04, "clear": 0.3, "vendor_off": 0.05, "edit_vendor": 0.05, "twin_bill": 0.05, "sessions_end": 0.1,
+    "edit_coding": 0.15, "archive": 0.06, "restore": 0.1, "late_bill": 0.25, "late_credit": 0.1, "approve": 0.3, "void": 0.2,
+    "fail": 0.08, "clear": 0.3, "vendor_off": 0.05, "edit_vendor": 0.05, "twin_bill": 0.05, "sessions_end": 0.1,
 }  # fmt: skip
 # What happens to webhooks on their way, each with its usual rate for a delivery.
 _ON_THE_WAY: Mapping[str, float] = {

@@ -111,12 +111,12 @@ def act(story: Story, action: str, value: Any) -> None:
 
 
 def contents(story: Story) -> list[str]:
-    """Bills, credits and payments as BILL's pages show them."""
+    """Vendors, bills, credits and payments as BILL's pages show them."""
     from connectors.bill.simulator import bills, credits  # noqa: A004 - BILL's own word
 
     world = story.world
     names = {id_: key.partition(":")[2] for key, id_ in story.ids.items()}
-    lines = []
+    lines = [f"vendor {names.get(v.id, v.name)}{' | archived' if v.archived else ''}" for v in world.vendors.values()]
     for bill in world.bills.values():
         shown = bills.show(world, bill)
         archived = " | archived" if bill.archived else ""

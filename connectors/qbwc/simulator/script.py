@@ -198,6 +198,14 @@ def _rename(company: CompanyFile, _script: Script, value: Json) -> None:
     company.put_list(replace(item, name=name.rpartition(":")[2], full_name=name, edit_sequence=edit))
 
 
+def _renumber(company: CompanyFile, _script: Script, value: Json) -> None:
+    """An account gets another number."""
+    _known("renumber", value, ("account", "to"))
+    item = _item(company, {"list": "Account", "name": value["account"]})
+    edit = company.next_edit(item.edit_sequence)
+    company.put_list(replace(item, values={**item.values, "AccountNumber": value["to"]}, edit_sequence=edit))
+
+
 def _fault(_company: CompanyFile, script: Script, value: Any) -> None:
     named = value if isinstance(value, dict) else {"name": value}
     _known("a fault", named, ("name", "at", "number"))
@@ -242,6 +250,7 @@ _ACTIONS: Mapping[str, Callable[[CompanyFile, Script, Any], None]] = {
     "delete_item": lambda company, _script, value: _ignore(company.delete(_item(company, value).list_id)),
     "deactivate": _deactivate,
     "rename": _rename,
+    "renumber": _renumber,
     "close_books": lambda company, _script, value: close_books(company, date.fromisoformat(value) if value else None),
     "lock": lambda company, _script, value: company.locks.update({value["of"]: int(value["code"])}),
     "unlock": lambda company, _script, value: _ignore(company.locks.pop(value)),
