@@ -380,6 +380,22 @@ def test_a_condition_of_the_first_write_is_not_one_of_a_change() -> None:
         assert reasons(of(bench)) == [("not_selected", "the bill is a draft")]
 
 
+@pytest.mark.parametrize("flow", [WITH_CHANGE, YAML])
+def test_a_posted_record_that_would_not_be_taken_any_more_is_reported(flow: str) -> None:
+    """Also where nothing that is written has changed, and where nothing could change it."""
+    with kit.bench(flow) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        post(bench, "closed")
+        change(bench, status="draft")
+        assert bench.record("b-1")["drifted"]
+        with bench.world.store.read() as tx:
+            (alert,) = work.alerts(tx, COMPANY)
+        message = f"{FLOW}/bills/N-b-1: the bill is a draft, and it is posted already: it stays as it is"
+        assert (alert["kind"], alert["message"]) == ("drifted", message)
+        change(bench, status="open")
+        assert (bench.record("b-1")["drifted"], bench.alerts()) == (0, [])
+
+
 # --- the source changes while a change is under way
 
 

@@ -150,6 +150,8 @@ def test_a_mix_is_chosen() -> None:
 def test_a_script_makes_what_it_says() -> None:
     made = told()
     assert made.contents() == [
+        "vendor acme",
+        "vendor zoe",
         "bill one | A-1 | 100.00 | APPROVED | PAID",
         "bill two | A-2 | 50.00 | APPROVED | PAID",
         "bill waiting | INV-1002 | 9.99 | ASSIGNED | UNPAID",
@@ -178,6 +180,24 @@ def test_only_money_that_left_and_stayed_away_counts(single_status: str, paid: i
     assert made.total() == 100 + 50 - 40 + paid
 
 
+def test_what_the_flow_is_set_to_post_is_counted() -> None:
+    made = told()
+    made.act("add_bill", {"more": {"vendor": "acme", "approval": "UNASSIGNED", "lines": [{"amount": "7", "account": "Rent"}]}})
+    made.act("pay", {"third": {"bills": {"more": "7"}, "online": False}})
+    before = made.total()
+    made.act("add", {"counted": {"approvals": ["APPROVED", "UNASSIGNED"]}})
+    assert made.total() - before == 7
+    made.act("add", {"counted": {"outside": True}})
+    assert made.total() - before == 14
+
+
+def test_what_tells_bill_something_is_shown_without_credentials() -> None:
+    made = told()
+    assert made.told(b"") is None
+    assert made.told(b'{"devKey": "k", "username": "u", "password": "p"}') is None
+    assert made.told(b'{"name": "New", "address": {"country": "US"}}') == {"name": "New", "address": {"country": "US"}}
+
+
 def test_names_always_mean_the_same_ids() -> None:
     assert told().names == told(payments={}).names | {"payment:both": told().names["payment:both"]}
     assert all(len(value) == 20 for value in told().names.values())
@@ -203,6 +223,9 @@ def test_what_people_do() -> None:
     ):
         made.act(action, value)
     assert made.contents() == [
+        "vendor acme",
+        "vendor zoe",
+        "vendor new | archived",
         "bill one | A-1 | 100.00 | APPROVED | UNPAID",
         "bill two | A-2 | 60.00 | APPROVED | PARTIALLY_PAID",
         "bill waiting | INV-1002 | 9.99 | APPROVED | UNPAID",
@@ -214,7 +237,7 @@ def test_what_people_do() -> None:
     ]
     made.act("restore_bill", "three")
     made.act("approve_bill", {"bill": "three", "approval": "DENIED"})
-    assert made.contents()[3] == "bill three | INV-1003 | 5.00 | DENIED | UNPAID"
+    assert made.contents()[6] == "bill three | INV-1003 | 5.00 | DENIED | UNPAID"
 
 
 def test_what_befalls_it() -> None:
