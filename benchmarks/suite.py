@@ -219,6 +219,29 @@ def expensify() -> list[Result]:
     return found
 
 
+def bill() -> list[Result]:
+    """Ten thousand BILL bills read, posted and closed on a virtual clock, and the calls that took."""
+    from benchmarks.bill import AN_HOUR, AT_ONCE, simulate
+
+    done = simulate(10_000)
+    assert done.closed["bills"] == 10_000, done
+    assert done.at_once <= AT_ONCE, done
+    assert done.busiest <= AN_HOUR, done
+    name, calls = "10,000 BILL bills", done.all_calls
+    found = [
+        Result(f"{name}, first reading", done.read_s, "virtual s", "an hour", done.read_s / 3600),
+        Result(f"{name} read, posted and closed", calls, "calls", "one a bill", calls / 10_000),
+    ]
+    for kind, count in sorted(done.calls.items()):
+        found.append(Result(f"{name}, {kind}", count, "calls", "all calls", count / calls))
+    return [
+        *found,
+        Result(f"{name}, most at once", done.at_once, "calls", f"the limit of {AT_ONCE}", done.at_once / AT_ONCE),
+        Result(f"{name}, busiest hour", done.busiest, "calls", f"the limit of {AN_HOUR:,}", done.busiest / AN_HOUR),
+        Result(f"{name}, an hour without news", done.quiet, "calls", f"the limit of {AN_HOUR:,}", done.quiet / AN_HOUR),
+    ]
+
+
 def recovery() -> list[Result]:
     """From the start of a server that was killed with a write under way to its first durable answer."""
     from benchmarks.recovery import measure
@@ -283,6 +306,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "commit": commit,
     "batches": batches,
     "expensify": expensify,
+    "bill": bill,
     "recovery": recovery,
     "soap": soap,
 }

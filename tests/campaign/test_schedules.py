@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.bill.simulator.rig import _DEEDS as BILL_DEEDS
+from connectors.bill.simulator.rig import _FAULTS as BILL_FAULTS
+from connectors.bill.simulator.rig import _ON_THE_WAY as BILL_ON_THE_WAY
 from connectors.expensify.simulator.rig import _DEEDS as EXPENSIFY_DEEDS
 from connectors.expensify.simulator.rig import _FAULTS as EXPENSIFY_FAULTS
 from connectors.expensify.simulator.rig import ExpensifyRig
@@ -26,6 +29,7 @@ from engine.rigs import Told
 FLOW = flow_program("ramp_to_quickbooks")
 SLICE = 1500
 SLICE_OF_EXPENSIFY = 300
+SLICE_OF_BILL = 250
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:
@@ -131,6 +135,24 @@ def test_a_result_is_published_in_its_section_alone(tmp_path: Path) -> None:
     output.write_text("nothing\n", encoding="utf-8")
     with pytest.raises(NoResult, match="the last line is not what a campaign prints"):
         publish(output, page)
+
+
+def test_a_slice_of_the_campaign_of_bill_is_clean() -> None:
+    summary = campaign(Plan(flow_program("bill_to_quickbooks")), range(1, SLICE_OF_BILL + 1), jobs=2)
+    found = summary.as_json()
+    assert {name: found[name] for name in ("schedules", "lost", "duplicated", "wrong_file", "cents_off", "stuck")} == {
+        "schedules": SLICE_OF_BILL,
+        "lost": 0,
+        "duplicated": 0,
+        "wrong_file": 0,
+        "cents_off": 0,
+        "stuck": 0,
+    }
+    assert (found["failing_seeds"], found["invariants_broken"]) == ([], {})
+    assert summary.counts["posted"] > 3 * SLICE_OF_BILL
+    assert summary.counts["changed"] > SLICE_OF_BILL // 30
+    # Everything that can go wrong at BILL did; what can go wrong besides is looked for with the other flow.
+    assert {*BILL_DEEDS, *BILL_FAULTS, *BILL_ON_THE_WAY} - set(summary.faults) == set()
 
 
 def test_verbose_prints_the_timeline(capsys: pytest.CaptureFixture[str]) -> None:
