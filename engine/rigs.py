@@ -187,6 +187,19 @@ class Sets(Protocol):
 
 
 @runtime_checkable
+class Written(Protocol):
+    """A source that is written to as well."""
+
+    def keeps(self, object_id: str) -> bool:
+        """Whether an object is there, whoever made it."""
+        ...
+
+    def doubled(self) -> Sequence[str]:
+        """What calls of ours made although it was there, a sentence each."""
+        ...
+
+
+@runtime_checkable
 class Rigged(Protocol):
     """A connector whose simulator can be put through a campaign."""
 

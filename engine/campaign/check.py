@@ -13,7 +13,7 @@ from engine.campaign.witness import Witness
 from engine.contract import Json
 from engine.evidence import plain_guid
 from engine.follow import QUIET
-from engine.rigs import BooksRig, Made, SourceRig, Told, Wanted
+from engine.rigs import BooksRig, Made, SourceRig, Told, Wanted, Written
 from engine.store import journal, outbox, records, work
 from engine.store.base import Row, Tx
 
@@ -57,6 +57,8 @@ class Scene:
     # Of the open alerts.
     subjects: frozenset[str] = frozenset()
     alerts: frozenset[tuple[str, str]] = frozenset()
+    # Of the streams that write to the source.
+    back: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, tx: Tx, company: str, books: BooksRig, source: SourceRig, witness: Witness) -> Scene:
@@ -66,6 +68,9 @@ class Scene:
         scene.rows = list(listed)
         scene.alerts = frozenset((alert["kind"], alert["subject"]) for alert in work.alerts(tx, company))
         scene.subjects = frozenset(subject for _, subject in scene.alerts)
+        machine = witness.machine
+        streams = machine.program.flow.streams
+        scene.back = frozenset(s.name for s in streams if s.write and s.target == machine.source_connection)
         return scene
 
     @property
@@ -90,6 +95,10 @@ def check(scene: Scene) -> Verdict:
     verdict.wrong_file += len(elsewhere)
     for made in elsewhere.values():
         verdict.says(f"{made.kind} {made.id} is in another company file")
+    doubled = scene.source.doubled() if isinstance(scene.source, Written) else ()
+    verdict.duplicated += len(doubled)
+    for said in doubled:
+        verdict.says(said)
     for said in scene.books.overwritten():
         scene.witness.broke(22, said)
     _source(scene, verdict)
@@ -128,7 +137,10 @@ def _record(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> N
     if state in _DONE:
         verdict.posted += not _is_change(row)
         verdict.changed += _is_change(row)
-        _posted(scene, verdict, row, mine)
+        if row["stream"] in scene.back:
+            _written_back(scene, verdict, row)
+        else:
+            _posted(scene, verdict, row, mine)
     elif mine and not (state == "unknown" and _held(scene, row)):
         if _unclaimed(scene, row, mine[0]):
             verdict.unclaimed += 1
@@ -141,6 +153,13 @@ def _record(scene: Scene, verdict: Verdict, row: Row, mine: Sequence[Made]) -> N
         verdict.says(f"{name} is {state}: {problem}")
     if state in ("deferred", "failed", "unknown", "vanished"):
         verdict.parked += 1
+
+
+def _written_back(scene: Scene, verdict: Verdict, row: Row) -> None:
+    target = str(json.loads(row["receipt"] or "{}").get("id") or "")
+    if not isinstance(scene.source, Written) or not scene.source.keeps(target):
+        verdict.lost += 1
+        verdict.says(f"{_name(row)} is {row['state']}, and `{target}` is not in the source")
 
 
 def _unclaimed(scene: Scene, row: Row, made: Made) -> bool:

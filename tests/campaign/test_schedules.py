@@ -155,6 +155,15 @@ def test_a_slice_of_the_campaign_of_bill_is_clean() -> None:
     assert {*BILL_DEEDS, *BILL_FAULTS, *BILL_ON_THE_WAY} - set(summary.faults) == set()
 
 
+def test_a_vendor_that_is_made_twice_in_bill_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes to BILL without a look before: the rig says so, and without that bug the same seed is clean."""
+    plan = Plan(flow_program("bill_to_quickbooks"))
+    with monkeypatch.context() as planted:
+        planted.setattr("connectors.bill.source.find_vendor", lambda *_: None)
+        seed = next(seed for seed in range(1, 400) if play(plan, seed).verdict.duplicated)
+    assert not play(plan, seed).failed
+
+
 def test_verbose_prints_the_timeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--schedules", "1", "--seed", "3", "-v"]) == 0
     lines = capsys.readouterr().out.splitlines()

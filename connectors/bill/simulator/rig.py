@@ -73,6 +73,10 @@ class BillRig:
     hooks: dict[str, float] = field(default_factory=dict)
     # Whether every bill can be posted at once, and nobody pays one.
     is_plain: bool = False
+    # Whether the flow creates in BILL the vendors that it lacks; which were there before; which were ever archived.
+    is_written: bool = False
+    begun: frozenset[str] = frozenset()
+    was_off: set[str] = field(default_factory=set)
     # Every webhook that was ever sent, to be sent once more.
     posted: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
 
@@ -148,7 +152,18 @@ class BillRig:
 
     def settings(self) -> Mapping[str, str | int | bool]:
         """How the flow is set for this organization."""
-        return {"outside_payments": self._simulator.world.counted.outside}
+        return {"outside_payments": self._simulator.world.counted.outside, "vendors_to_bill": self.is_written}
+
+    def keeps(self, object_id: str) -> bool:
+        """Whether there is such a vendor."""
+        return object_id in self._simulator.world.vendors
+
+    def doubled(self) -> Sequence[str]:
+        """Vendors of ours whose name another one has as well; one that was archived meanwhile may have been missed."""
+        vendors = [v for v in self._simulator.world.vendors.values() if v.id not in self.was_off]
+        times = Counter(vendor.name for vendor in vendors)
+        ours = {vendor.name for vendor in vendors if vendor.id not in self.begun}
+        return [f"BILL has the vendor {name} {times[name]} times" for name in sorted(ours) if times[name] > 1]
 
     def told(self) -> Sequence[Told]:
         """Nothing: BILL has no way to be told what was posted."""
@@ -374,6 +389,7 @@ def _clear(rig: BillRig) -> str:
 def _vendor_off(rig: BillRig) -> str:
     vendors = rig.sandbox.simulator.world.vendors
     chosen = rig.chance.choice(list(vendors.values()))
+    rig.was_off.add(chosen.id)
     return build.edit_vendor(rig.sandbox.simulator.world, chosen.id, archived=not chosen.archived).id
 
 
@@ -441,6 +457,8 @@ def make_rig(seed: int, clock: Clock, options: Json) -> BillRig:
     for begin in () if plain else (_late_credit, _pay_net, _pay_several, _pay_one):
         if chance.random() < 0.4:
             begin(rig)
+    rig.begun = frozenset(simulator.world.vendors)
+    rig.is_written = chance.random() < 0.3
     rig.look()
     return rig
 
