@@ -134,12 +134,12 @@ def _business(bills: int, clock: Clock, books: QuickBooksSandbox) -> BillSandbox
     """Bills that are all approved and kept, four in ten paid; every call takes a moment."""
     mix = {"unapproved": 0.0, "archived": 0.0}
     options = {"latency_s": LATENCY_S}
-    made = make_bill(
-        1, clock, {"bills": bills, "vendors": 200, "chart": books.chart(), "mix": mix, "options": options}
-    )
+    made = make_bill(1, clock, {"bills": bills, "vendors": 200, "chart": books.chart(), "mix": mix, "options": options})
     with made.simulator.changing() as world:
         for vendor in world.vendors.values():
             # One without a Latin letter waits for a person to map it, and here nobody is.
             plain = vendor.name.encode("latin-1", "ignore").decode("latin-1").strip()
-            world.vendors[vendor.id] = replace(vendor, name=plain if len(plain) > 2 else f"Tokyo Office {plain}".strip())
+            world.vendors[vendor.id] = replace(
+                vendor, name=plain if len(plain) > 2 else f"Tokyo Office {plain}".strip()
+            )
     return made

@@ -23,6 +23,7 @@ DEFAULT_INTERVAL_S = 3600
 TICK_S = 1.0
 # A stream that is being read is not due for this long; when its process dies, it is read again after that.
 CLAIM_S = 300.0
+_LEAST_SPREAD = 0.95
 # A store that was busy or full is soon free again, and nobody but ourselves is asked.
 STORE_WAIT_S = 10.0
 # No company waits for more than so many writes of another to a target that is called.
@@ -151,10 +152,11 @@ class Service:
     def _plan(self, program: FlowProgram, report: RunReport, due: tuple[str, ...], claimed: str) -> None:
         """When each stream is next read: its interval, spread by a tenth so that companies do not march in step.
 
-        Sooner when a passing fault kept it from being read, but not before the source said that it may be asked again. A webhook that came meanwhile has the last word.
+        Sooner when a passing fault kept it from being read, though no sooner than the source has asked for. A webhook that
+        came meanwhile has the last word.
         """
         passing = {
-            s.stream: max(CLAIM_S, s.error.retry_after_s or 0.0)
+            s.stream: max(CLAIM_S, (s.error.retry_after_s or 0.0) / _LEAST_SPREAD)
             for s in report.streams
             if isinstance(s.error, Transient)
         }
@@ -162,7 +164,7 @@ class Service:
         with self.world.store.write() as tx:
             for name in due:
                 every = _every_s(program, name)
-                wait = min(every, passing.get(name, every)) * (0.95 + self.world.ids.fraction() / 10)
+                wait = min(every, passing.get(name, every)) * (_LEAST_SPREAD + self.world.ids.fraction() / 10)
                 next_at = iso(self.world.clock.now() + timedelta(seconds=wait))
                 work.planned(tx, report.company, program.flow.name, name, claimed, next_at)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from connectors.bill.simulator.records import FAILED, Bill, Payment, VendorCredit
 from connectors.bill.simulator.world import World
 
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums in major units: bills that are approved, payments that were made in money, vendor credits."""

@@ -16,7 +16,17 @@ from connectors.bill.simulator import build, webhooks
 from connectors.bill.simulator.core import BillSimulator
 from connectors.bill.simulator.faults import Fault, FaultName, FaultPlan
 from connectors.bill.simulator.ledger import is_due_bill, is_due_credit, is_due_payment
-from connectors.bill.simulator.records import LIVE, Bill, Coding, Counted, Delivery, Line, Options, Payment, Subscription
+from connectors.bill.simulator.records import (
+    LIVE,
+    Bill,
+    Coding,
+    Counted,
+    Delivery,
+    Line,
+    Options,
+    Payment,
+    Subscription,
+)
 from connectors.bill.simulator.seed import seed_lists
 from connectors.bill.simulator.serve import transport
 from engine.clock import Clock
@@ -199,14 +209,6 @@ class BillRig:
 
     # --- making and finding ---
 
-    def lines(self) -> tuple[Line, ...]:
-        """One to three lines."""
-        return tuple(Line(self.cents(1, 100_000), self.coding()) for _ in range(self.chance.choice((1, 1, 2, 3))))
-
-    def cents(self, low: int, high: int) -> Decimal:
-        """An amount, its bounds in hundredths."""
-        return Decimal(self.chance.randrange(low, high)).scaleb(-2)
-
     def coding(self) -> Coding:
         """An account of the books, or sometimes one that they do not have; now and then a class."""
         lists = self._simulator.world.lists
@@ -223,7 +225,7 @@ class BillRig:
         waits = chance.random() < 0.2 and not self.is_plain
         return build.add_bill(
             world,
-            self.lines(),
+            _lines(self),
             vendor_id=vendor.id,
             invoiced_on=issued,
             due_on=issued + timedelta(days=30),
@@ -241,9 +243,20 @@ class BillRig:
         world = self._simulator.world
         return is_due_bill(world, bill) and not world.parts_of(bill.id)
 
-    def payment(self, fits: Callable[[Payment], bool]) -> Payment | None:
-        """Some payment that fits."""
-        return _some(self.chance, [payment for payment in self._simulator.world.payments.values() if fits(payment)])
+
+def _lines(rig: BillRig) -> tuple[Line, ...]:
+    """One to three lines."""
+    return tuple(Line(_cents(rig, 1, 100_000), rig.coding()) for _ in range(rig.chance.choice((1, 1, 2, 3))))
+
+
+def _cents(rig: BillRig, low: int, high: int) -> Decimal:
+    """An amount, its bounds in hundredths."""
+    return Decimal(rig.chance.randrange(low, high)).scaleb(-2)
+
+
+def _payment(rig: BillRig, fits: Callable[[Payment], bool]) -> Payment | None:
+    """Some payment that fits."""
+    return _some(rig.chance, [payment for payment in rig.sandbox.simulator.world.payments.values() if fits(payment)])
 
 
 def _some(chance: random.Random, found: Sequence[Item]) -> Item | None:
@@ -313,7 +326,7 @@ def _edit(rig: BillRig, fits: Callable[[Bill], bool], change: Callable[[Bill], M
 def _edit_amount(rig: BillRig) -> str:
     # A bill that something covers is not edited any more.
     world = rig.sandbox.simulator.world
-    return _edit(rig, lambda b: not b.archived and not world.parts_of(b.id), lambda _: {"lines": rig.lines()})
+    return _edit(rig, lambda b: not b.archived and not world.parts_of(b.id), lambda _: {"lines": _lines(rig)})
 
 
 def _edit_coding(rig: BillRig) -> str:
@@ -359,7 +372,7 @@ def _late_credit(rig: BillRig) -> str:
     bill = rig.bill(lambda b: not b.archived)
     if bill is None or len(world.credits) >= _MOST_CREDITS:
         return ""
-    return build.add_credit(world, bill.vendor_id, [Line(rig.cents(1, 20_000), rig.coding(), "Returned goods")]).id
+    return build.add_credit(world, bill.vendor_id, [Line(_cents(rig, 1, 20_000), rig.coding(), "Returned goods")]).id
 
 
 def _approve(rig: BillRig) -> str:
@@ -368,13 +381,13 @@ def _approve(rig: BillRig) -> str:
 
 
 def _void(rig: BillRig) -> str:
-    payment = rig.payment(lambda p: p.status in LIVE)
+    payment = _payment(rig, lambda p: p.status in LIVE)
     return build.set_payment(rig.sandbox.simulator.world, payment.id, "VOID").id if payment else ""
 
 
 def _fail(rig: BillRig) -> str:
     """The bank sends the money back, even after the payment had cleared."""
-    payment = rig.payment(lambda p: p.status == "PAID" and p.is_online)
+    payment = _payment(rig, lambda p: p.status == "PAID" and p.is_online)
     if payment is None:
         return ""
     failed = "DISBURSEMENT_FAILED_ACTION_NEEDED"
@@ -382,7 +395,7 @@ def _fail(rig: BillRig) -> str:
 
 
 def _clear(rig: BillRig) -> str:
-    payment = rig.payment(lambda p: p.status == "SCHEDULED")
+    payment = _payment(rig, lambda p: p.status == "SCHEDULED")
     return build.set_payment(rig.sandbox.simulator.world, payment.id, "PAID", "CLEARED").id if payment else ""
 
 

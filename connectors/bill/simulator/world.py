@@ -76,7 +76,7 @@ class World:
     answered: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     outage: bool = False
-    counted: Counted = Counted()
+    counted: Counted = field(default_factory=Counted)
     paid_by: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     used_by: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 

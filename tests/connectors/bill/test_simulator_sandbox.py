@@ -182,7 +182,10 @@ def test_only_money_that_left_and_stayed_away_counts(single_status: str, paid: i
 
 def test_what_the_flow_is_set_to_post_is_counted() -> None:
     made = told()
-    made.act("add_bill", {"more": {"vendor": "acme", "approval": "UNASSIGNED", "lines": [{"amount": "7", "account": "Rent"}]}})
+    made.act(
+        "add_bill",
+        {"more": {"vendor": "acme", "approval": "UNASSIGNED", "lines": [{"amount": "7", "account": "Rent"}]}},
+    )
     made.act("pay", {"third": {"bills": {"more": "7"}, "online": False}})
     before = made.total()
     made.act("add", {"counted": {"approvals": ["APPROVED", "UNASSIGNED"]}})
