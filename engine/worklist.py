@@ -13,7 +13,8 @@ from engine import follow, holdings, money
 from engine.contract import ListObject, OperationOutcome
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
-from engine.model import Flow, Lookup
+from engine.mapping import settings_of
+from engine.model import Expr, Flow, Lookup
 from engine.store import companies, journal, lists, marks, outbox, records, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
@@ -293,26 +294,23 @@ def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, 
 
 def _says(flow: Flow, name: str) -> set[tuple[str, str]]:
     """Streams and texts of the conditions that depend on a setting."""
-    asks = _asking(flow, name)
-    return {(stream.name, item.say) for stream in flow.streams for item in stream.select if asks.search(item.only.text)}
+    return {
+        (stream.name, item.say) for stream in flow.streams for item in stream.select if _asks(flow, item.only, name)
+    }
 
 
 def _undoing(flow: Flow, name: str) -> frozenset[str]:
     """Streams in which it depends on a setting whether what was posted is undone."""
-    asks = _asking(flow, name)
     return frozenset(
         stream.name
         for stream in flow.streams
         for way in stream.variants
-        if way.undo is not None and asks.search(way.undo.when.text)
+        if way.undo is not None and _asks(flow, way.undo.when, name)
     )
 
 
-def _asking(flow: Flow, name: str) -> re.Pattern[str]:
-    """What an expression has in it that asks for a setting, by itself or through a definition."""
-    asks = re.compile(rf"setting\(\s*'{re.escape(name)}'\s*[,)]")
-    defined = [key for key, expr in flow.define if asks.search(expr.text)]
-    return re.compile(f"{asks.pattern}|\\b({'|'.join(map(re.escape, defined))})\\(") if defined else asks
+def _asks(flow: Flow, expr: Expr, name: str) -> bool:
+    return name in settings_of(expr, dict(flow.define))
 
 
 # --- trying again ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Expressions: JMESPath with exact numbers and our functions, checked when a flow is read and compiled to Python."""
 
-from engine.mapping.analysis import analyse, analyse_map
+from engine.mapping.analysis import analyse, analyse_map, settings_of
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import CODES, check_defines, check_expression
 from engine.mapping.compiler import (
@@ -35,4 +35,5 @@ __all__ = [
     "compile_map",
     "object_type",
     "record_type",
+    "settings_of",
 ]

@@ -67,7 +67,7 @@ def analyse(
     what `root()` gives, the data itself unless told. Problems that `check_expression` reports are not repeated here.
     """
     if check_expression(expr, scope) or any(
-        check_expression(scope.define[name], scope) for name in _called(expr, scope)
+        check_expression(scope.define[name], scope) for name in _called(expr, scope.define)
     ):
         return ANY, []
     current = _type_of(data)
@@ -76,19 +76,36 @@ def analyse(
     return _infer(parse(expr.text), current, state), reporter.found
 
 
-def _called(expr: Expr, scope: Scope) -> set[str]:
+def settings_of(expr: Expr, define: Mapping[str, Expr]) -> frozenset[str]:
+    """The settings that an expression asks for, by itself or through definitions, however many lie between."""
+    asked = set()
+    for each in (expr, *(define[name] for name in _called(expr, define))):
+        for node in _nodes(each):
+            is_call = node.kind == "function_expression" and node.value == "setting"
+            first = node.children[0] if is_call and node.children else None
+            if first is not None and first.kind == "literal":
+                asked.add(str(first.value))
+    return frozenset(asked)
+
+
+def _called(expr: Expr, define: Mapping[str, Expr]) -> set[str]:
     """The defines that an expression calls, and those that they call."""
     called: set[str] = set()
     pending = [expr]
     while pending:
-        try:
-            nodes = list(walk(parse(pending.pop().text)))
-        except BadSyntax:
-            continue  # check_expression reports it
-        names = {str(n.value) for n in nodes if n.kind == "function_expression"} & scope.define.keys() - called
+        nodes = _nodes(pending.pop())
+        names = {str(n.value) for n in nodes if n.kind == "function_expression"} & define.keys() - called
         called |= names
-        pending += [scope.define[name] for name in names]
+        pending += [define[name] for name in names]
     return called
+
+
+def _nodes(expr: Expr) -> list[Node]:
+    """Every part of an expression; none of one that cannot be read, which `check_expression` reports."""
+    try:
+        return list(walk(parse(expr.text)))
+    except BadSyntax:
+        return []
 
 
 def analyse_map(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import follow
+from engine import follow, worklist
 from engine.contract import ListObject, MessageSet, OperationOutcome
 from engine.follow import Hand
 from engine.store import journal, lists, records
@@ -335,3 +335,20 @@ def test_a_mapping_takes_back_what_was_prepared_without_it(bench: Bench) -> None
         row = lists.Mapping(FLOW, "vendor", "v-1", "Grün & Söhne", "V-1")
         follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row)
     assert set(bench.states().values()) == {"sent"}
+
+
+@pytest.mark.parametrize("by", ["setting('card_payments')", "inner(@)", "outer(@)", "outermost(@)"])
+def test_a_setting_wakes_what_a_condition_left_out_however_it_asks_for_it(by: str) -> None:
+    text = kit.YAML.replace(
+        "lookups:",
+        "define:\n  outermost: outer(@)\n  outer: inner(@)\n  inner: setting('card_payments')\nlookups:",
+        1,
+    ).replace("only: \"status != 'draft'\", say: the bill is a draft", f'only: "{by}", say: left out')
+    with kit.bench(text) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        bench.run("bills")
+        assert bench.states() == {"b-1": "skipped"}
+        with bench.world.store.write() as tx:
+            assert worklist.put_setting(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, "card_payments", True) == 1
+        bench.run("bills")
+        assert bench.states() == {"b-1": "intended"}

@@ -20,6 +20,7 @@ from engine.mapping import (
     check_expression,
     object_type,
     record_type,
+    settings_of,
 )
 from engine.model import Expr
 from engine.spec import FieldSpec
@@ -303,3 +304,16 @@ def test_what_the_checks_report_is_not_reported_twice() -> None:
 def test_every_code_of_the_table_has_an_example_in_this_file() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     assert sorted(CODES) == sorted(set(re.findall(r"E1[0-9]{2}", text)))
+
+
+def test_the_settings_of_an_expression_are_those_of_its_definitions_too() -> None:
+    define = {
+        "inner": expr("setting('create') && other(@)"),
+        "outer": expr("[inner(@), setting('days')]"),
+        "other": expr("setting('home_currency', code)"),
+        "broken": expr("setting('create'"),
+    }
+    assert [
+        sorted(settings_of(expr(text), define))
+        for text in ("outer(lines[0])", "other(@)", "a == 'setting'", "lines[?setting( 'days' ) > n]", "broken(@)", "(")
+    ] == [["create", "days", "home_currency"], ["home_currency"], [], ["days"], [], []]

@@ -551,6 +551,25 @@ def test_the_setting_decides(books: Books) -> None:
     is_undone(books)
 
 
+def test_the_setting_decides_through_definitions_too() -> None:
+    text = TEXT.replace(
+        "lookups:", "define:\n  voids: chosen(@) == 'void'\n  chosen: setting('voided_payments')\nlookups:", 1
+    ).replace("when: setting('voided_payments') == 'void' && status", "when: voids(@) && status")
+    with kit.bench(text, lists=False) as bench:
+        books = Books(bench)
+        books.prepare(bill_of())
+        books.read(payment())
+        books.settle(3)
+        for value, is_void in (("report", False), ("void", True)):
+            with bench.world.store.write() as tx:
+                worklist.put_setting(tx, HAND, bench.program.flow, "voided_payments", value)
+            if value == "report":
+                books.voided()
+            books.settle(2)
+            assert books.check.void is is_void
+        is_undone(books)
+
+
 def test_a_payment_that_is_voided_before_it_was_posted_is_not_posted(books: Books) -> None:
     books.read(payment(status="VOID"), payment("p-9", status="VOID"))
     assert (books.record("p-9")["state"]) == "skipped"
