@@ -119,12 +119,24 @@ def _source_of_voided(
     """News of a record whose object is voided: nothing more is done to it, and it is never posted a second time."""
     kept, reference, data = news
     take_back(batch, change, _VOIDED)
-    if isinstance(undo.due(batch.tx, batch.desk, stream, record, data), UndoProgram):
+    still = undo.still(batch.tx, batch.desk, stream, record, data)
+    if still is True:
         batch.tx.run("record_same", kept)
         if record["drifted"]:
             settled_drift(batch, record)
         return
-    drifted(batch, record, kept, reference, news=_NOT_VOID)
+    drifted(batch, record, kept, reference, news=_untold(still) if isinstance(still, Parked) else _NOT_VOID)
+
+
+def _untold(parked: Parked) -> tuple[str, str]:
+    """What a person is told when the source says something of a voided record that the flow cannot read."""
+    why = "; ".join(reason.message for reason in parked.reasons)
+    return (
+        f"it is voided in the target, and whether the source still says so cannot be told: {why}; nothing is done",
+        next(
+            (reason.hint for reason in parked.reasons if reason.hint), "look at it in the source, and correct the flow"
+        ),
+    )
 
 
 def _unwanted(why: str) -> tuple[str, str]:

@@ -17,8 +17,9 @@ from engine.mapping import (
     compile_conditions,
     compile_expression,
     compile_map,
+    settings_of,
 )
-from engine.model import Expr, Flow, Lookup, Stream, Variant
+from engine.model import Expr, Flow, Lookup, Scalar, Stream, Variant
 from engine.render import Template, Templates
 from engine.spec import ConnectorSpec, FieldSpec
 
@@ -36,12 +37,16 @@ class ChangeProgram:
 
 @dataclass(frozen=True, slots=True)
 class UndoProgram:
-    """When what one way of writing has made is undone, and how; `when` is over the source record."""
+    """When what one way of writing has made is undone, and how; `when` is over the source record.
+
+    `asks` are the settings on which it depends, each with every value that it may have as far as the flow tells them.
+    """
 
     when: Program
     request: str
     template: Template | None
     fields: tuple[FieldSpec, ...] = ()
+    asks: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,16 @@ def scope_of(flow: Flow) -> Scope:
     )
 
 
+def _values(flow: Flow, expr: Expr) -> dict[str, tuple[Scalar, ...]]:
+    """The settings that an expression asks for, and what each may be set to; of a text or number, its default alone."""
+    asked = settings_of(expr, dict(flow.define))
+    return {
+        each.name: (False, True) if each.type == "boolean" else each.options or (each.default,)
+        for each in flow.settings
+        if each.name in asked
+    }
+
+
 def compile_flow(flow: Flow) -> FlowProgram:
     """Compile a flow that `validate` accepts."""
     scope = scope_of(flow)
@@ -157,6 +172,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             variant.undo.request,
             template(variant.undo.template),
             fields(stream, variant.undo.request),
+            _values(flow, variant.undo.when),
         )
         # What can be undone is changed as well: what the source says meanwhile is looked at once it is posted.
         if change or undo:

@@ -5,7 +5,9 @@ What was undone stays posted or closed: the object is in the target, its amounts
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from engine import pipeline
 from engine.contract import Json
@@ -13,7 +15,7 @@ from engine.errors import ExpressionError
 from engine.lookups import Resolver
 from engine.pipeline import Desk, Parked
 from engine.program import StreamProgram, UndoProgram
-from engine.store import outbox
+from engine.store import companies, outbox
 from engine.store.base import Row, Tx
 from engine.store.records import Reason
 
@@ -26,12 +28,33 @@ def due(tx: Tx, desk: Desk, stream: StreamProgram, record: Row, data: Json) -> U
     Parked when it cannot be told.
     """
     for undo in _ways(tx, stream, record):
-        try:
-            if _holds(desk.resolver, desk.settings, undo, data):
-                return undo
-        except ExpressionError as error:
-            return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
+        means = _means(desk.resolver, desk.settings, undo, data)
+        if means is not False:
+            return undo if means is True else means
     return None
+
+
+def still(tx: Tx, desk: Desk, stream: StreamProgram, record: Row, data: Json) -> bool | Parked:
+    """Whether the source of a voided record still says, with `data`, that it is void; parked when that cannot be told.
+
+    What it said when it was voided meant so as the settings were then, which is not kept. Where they are others now, the
+    two are held together as the settings may have been. What never meant it, as far as is known, has not changed.
+    """
+    said = json.loads(record["payload"])
+    now: bool | Parked = True
+    for undo in _ways(tx, stream, record):
+        if _means(desk.resolver, desk.settings, undo, data) is True:
+            return True
+        for settings in (desk.settings, *_as_they_may_have_been(desk.settings, undo)):
+            if _means(desk.resolver, settings, undo, said) is not True:
+                continue
+            means = _means(desk.resolver, settings, undo, data)
+            if means is True:
+                return True
+            now = now if isinstance(now, Parked) else means
+            if settings is desk.settings:
+                break
+    return now
 
 
 def possible(tx: Tx, stream: StreamProgram, record: Row) -> bool:
@@ -51,6 +74,21 @@ def says_undone(resolver: Resolver, settings: Settings, stream: StreamProgram, d
         return any(way.undo is not None and _holds(resolver, settings, way.undo, data) for way in stream.variants)
     except ExpressionError:
         return False
+
+
+def _as_they_may_have_been(settings: Settings, undo: UndoProgram) -> Iterator[Settings]:
+    """The settings with every value that those which the condition asks for may have had."""
+    others = {key: value for key, value in settings.items() if companies.setting_of(key)[0] not in undo.asks}
+    for values in product(*undo.asks.values()) if undo.asks else ():
+        yield {**others, **dict(zip(undo.asks, values, strict=True))}
+
+
+def _means(resolver: Resolver, settings: Settings, undo: UndoProgram, data: Json) -> bool | Parked:
+    """Whether the source would have it undone; parked when it cannot be told."""
+    try:
+        return _holds(resolver, settings, undo, data)
+    except ExpressionError as error:
+        return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
 
 
 def _holds(resolver: Resolver, settings: Settings, undo: UndoProgram, data: Json) -> bool:

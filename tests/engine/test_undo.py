@@ -21,7 +21,7 @@ from engine.pipeline import guid_of
 from engine.reconcile.sides import nothing
 from engine.registry import registered
 from engine.spec import RequestSpec
-from engine.store import holdings, marks, records
+from engine.store import holdings, marks, records, work
 from tests.engine.kit import ACCOUNTS, AT, COMPANY, FLOW, LEDGER, YAML, Bench, bench, bill
 from tests.engine.test_changes import change, costs, of, operation, post, reasons, send, settle
 from tests.engine.test_reconcile import Counting, answered, only, shown, sums
@@ -125,6 +125,24 @@ def test_a_condition_that_cannot_be_told_is_for_a_person() -> None:
         assert of(made)["state"] == "failed"
         assert [code for code, _ in reasons(of(made))] == ["expression"]
         assert [kind for kind, _, _ in made.alerts()] == ["failed"]
+
+
+def test_what_cannot_be_told_of_a_voided_record_is_not_said_to_be_wanted_again() -> None:
+    with undoing(BOTH.replace("status == 'void'", "money(code) > `1`")) as made:
+        change(made, code="2")
+        settle(made, send(made))
+        assert (records.is_voided(made.record("b-1")), made.alerts()) == (True, [])
+        change(made, code="x")
+        with made.world.store.read() as tx:
+            (told,) = [row["message"] for row in work.alerts(tx, COMPANY)]
+        assert told == (
+            f"{FLOW}/bills/N-b-1: it is voided in the target, and whether the source still says so cannot be told: "
+            "`money(code) > `1``: money(): `x` is not an amount; nothing is done"
+        )
+        change(made, code="3")
+        assert made.alerts() == []
+        change(made, code="1")
+        assert made.alerts() == [("drifted", f"{FLOW}/bills/b-1", 1)]
 
 
 def test_what_the_source_has_undone_is_not_posted_first() -> None:

@@ -537,6 +537,34 @@ def test_a_backup_from_before_the_void_is_reported(books: Books) -> None:
     assert "amount 100.00 there, 0.00 here" in told
 
 
+def test_a_voided_record_is_said_to_be_wanted_again_only_by_its_source(books: Books) -> None:
+    def choose(value: str | None) -> None:
+        with books.bench.world.store.write() as tx:
+            worklist.put_setting(tx, HAND, books.bench.program.flow, "voided_payments", value)
+
+    books.voided()
+    books.settle(2)
+    choose("report")
+    books.read({**payment(status="VOID"), "touched": "2026-03-09"})
+    books.settle(2)
+    assert (books.alerts(), books.record()["drifted"]) == ([], 0)
+    wanted = (
+        f"{FLOW}/payments/p-1: the source no longer says that it is void, and what was posted is voided in the target; "
+        "it is not posted again"
+    )
+    books.read(payment())
+    assert books.alerts() == [wanted]
+    # The setting is no news of the source, whichever way it goes.
+    for value in ("void", "report", None):
+        choose(value)
+        books.settle(1)
+        assert books.alerts() == [wanted]
+    choose("report")
+    books.voided()
+    assert (books.alerts(), books.record()["drifted"]) == ([], 0)
+    assert (len(set(books.voids())), books.check.void) == (1, True)
+
+
 def test_the_setting_decides(books: Books) -> None:
     flow = books.bench.program.flow
     with books.bench.world.store.write() as tx:
