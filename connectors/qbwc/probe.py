@@ -164,7 +164,9 @@ def questions(
 def _by_name(marks: Marks, request_id: str) -> bytes:
     """Ask for a vendor, or for what a modify names by its id."""
     if marks.txn_id:
-        return txn_query(marks.kind, TxnFilter(txn_ids=(marks.txn_id,)), request_id=request_id, lines=True)
+        # Of a void, which has no version, what is found decides whether it may be sent again: what pays it counts too.
+        which, links = TxnFilter(txn_ids=(marks.txn_id,)), not marks.edit_sequence
+        return txn_query(marks.kind, which, request_id=request_id, lines=True, links=links)
     if marks.list_id:
         # Its name may be what the modify changes.
         return list_query("Vendor", request_id=request_id, list_ids=(marks.list_id,), only=())

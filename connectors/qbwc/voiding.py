@@ -19,12 +19,15 @@ from engine.qbxml.response import Response, text_at
 
 PAID_THERE = "paid_there"
 _VOID_MEMO = "VOID:"
+# What else is voided cannot be paid or used.
+_PAYABLE = frozenset({"Bill", "VendorCredit"})
+_ORDERS = frozenset({"PurchaseOrder", "ItemReceipt"})
 
 
 def queries(operation: Operation, prefix: str) -> tuple[bytes, ...]:
-    """The request that shows the object as it is now, with its lines, named `prefix`."""
+    """The request that shows the object as it is now, with its lines and what pays or uses it, named `prefix`."""
     which = TxnFilter(txn_ids=(operation.target_id,))
-    return (txn_query(probe.marks_of(operation).kind, which, request_id=prefix, lines=True),)
+    return (txn_query(probe.marks_of(operation).kind, which, request_id=prefix, lines=True, links=True),)
 
 
 def decide(operation: Operation, response: Response | None) -> Ready | OperationOutcome | Later:
@@ -40,7 +43,8 @@ def decide(operation: Operation, response: Response | None) -> Ready | Operation
     found = edits(operation, data)
     if found:
         return _edited(operation, found)
-    return _paid(operation) if _is_paid(data) else Ready(operation.body, clean=True)
+    paid = probe.marks_of(operation).kind in _PAYABLE and _is_paid(data)
+    return Ready(operation.body, clean=True) if paid is False else _paid(operation, known=paid is True)
 
 
 def is_void(data: Json) -> bool:
@@ -65,14 +69,33 @@ def edits(operation: Operation, data: Json) -> tuple[str, ...]:
     return probe.differences(replace(operation, request=request, body=operation.base, whole=b""), shown)
 
 
-def _is_paid(data: Json) -> bool:
-    """Whether a bill was paid, or a credit used, in part or whole; newer QuickBooks says what is left of it."""
-    whole = text_at(data, "AmountDue") or text_at(data, "CreditAmount")
-    left = text_at(data, "OpenAmount")
+def _is_paid(data: Json) -> bool | None:
+    """Whether a bill was paid, or a credit used, in part or whole; None when QuickBooks does not tell.
+
+    Newer versions say what is left of it. Of others, what it is linked with shows a part as well, while `IsPaid`, which a
+    credit does not have, is about the whole.
+    """
+    whole = _money(text_at(data, "AmountDue") or text_at(data, "CreditAmount"))
+    left = _money(text_at(data, "OpenAmount"))
+    if whole is not None and left is not None:
+        return whole != left
+    if any(_pays(link) for link in probe.rows_of(data.get("LinkedTxn"))):
+        return True
+    # A bill of nothing counts as paid at once.
+    return {"true": whole != 0, "false": False}.get(text_at(data, "IsPaid").strip().casefold())
+
+
+def _pays(link: Json) -> bool:
+    """Whether a link is a payment or a use; with its purchase orders a bill is linked by quantities."""
+    by_amount = text_at(link, "LinkType") != "QUANTYPE" and text_at(link, "TxnType") not in _ORDERS
+    return by_amount and _money(text_at(link, "Amount")) != 0
+
+
+def _money(text: str) -> Decimal | None:
     try:
-        return bool(whole and left) and Decimal(whole) != Decimal(left)
+        return Decimal(text) if text.strip() else None
     except InvalidOperation:
-        return False
+        return None
 
 
 def _edited(operation: Operation, edits: Sequence[str]) -> OperationOutcome:
@@ -86,13 +109,18 @@ def _edited(operation: Operation, edits: Sequence[str]) -> OperationOutcome:
     )
 
 
-def _paid(operation: Operation) -> OperationOutcome:
+def _paid(operation: Operation, *, known: bool) -> OperationOutcome:
+    told = "in QuickBooks it is paid or used in part or whole"
+    untold = "QuickBooks does not tell whether it is paid or used there"
+    first = (
+        "void what pays or uses it; it" if known else "void it in QuickBooks by hand when nothing pays or uses it; it"
+    )
     return OperationOutcome(
         operation.id,
         "deferred",
         code=PAID_THERE,
-        message="the source has voided it, and in QuickBooks it is paid or used in part or whole",
-        hint="void what pays or uses it; it is tried again when flowctl has voided something, else run "
+        message=f"the source has voided it, and {told if known else untold}",
+        hint=f"{first} is tried again when flowctl has voided something, else run "
         "`flowctl retry ID`; when it is to stay as it is, run `flowctl reconcile --leave-out ID`",
         waits_for=("voided",),
     )

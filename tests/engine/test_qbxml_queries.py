@@ -13,6 +13,7 @@ from engine.qbxml.lint import lint
 from engine.qbxml.notation import load
 from engine.qbxml.queries import (
     ITERABLE_LISTS,
+    LINKED_KINDS,
     LIST_FIELDS,
     TXN_KINDS,
     TxnFilter,
@@ -121,6 +122,15 @@ def test_every_transaction_can_be_asked_for(kind: str) -> None:
         kind, TxnFilter(dates=(date(2026, 1, 1), date(2026, 1, 2)), max_returned=1), request_id="1", iterator="Start"
     )
     assert check_request(f"{kind}Query", made) == []
+
+
+@pytest.mark.parametrize("kind", sorted(TXN_KINDS))
+def test_links_are_asked_for_where_the_schema_has_them(kind: str) -> None:
+    made = txn_query(kind, TxnFilter(txn_ids=("1-2",)), request_id="1", lines=True, links=True)
+    assert check_request(f"{kind}Query", made) == []
+    asked = made.replace(b"</IncludeLineItems>", b"</IncludeLineItems><IncludeLinkedTxns>true</IncludeLinkedTxns>")
+    assert (kind in LINKED_KINDS) == (b"<IncludeLinkedTxns>true</IncludeLinkedTxns>" in made)
+    assert kind in LINKED_KINDS or kind == "Transfer" or check_request(f"{kind}Query", asked) != []
 
 
 def test_lists_with_iterators_are_those_of_the_schema() -> None:
