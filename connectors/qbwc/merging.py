@@ -72,7 +72,9 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
             ctx.desk.unsent.conclude(ctx.company, found, shown.encode())
             done[found.outcome] += 1
         seen.append(operation.id)
-    state = changed(state, merging=replace(state.merging, merged=tuple(merged), clean=tuple(clean)), troubles=0)
+    names, untouched = tuple(dict.fromkeys(merged)), tuple(dict.fromkeys(clean))
+    merging = replace(state.merging, merged=names, clean=untouched, turn=state.turn)
+    state = changed(state, merging=merging, troubles=0)
     return _leave(ctx, ready.count(state, done), unseen, seen)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from connectors.qbwc.probe import VOID
 from connectors.qbwc.state import Options
 from engine.contract import Json, Operation
 
@@ -67,14 +68,26 @@ def weight_of(operations: Sequence[Operation]) -> int:
 
 
 def take(pace: Pace, operations: Sequence[Operation]) -> int:
-    """How many of the next operations go together; one at least, however heavy. Two changes of one object never do."""
+    """How many of the next operations go together; one at least, however heavy.
+
+    A change never goes with what came before it and is about the same object, be it a change or a payment: it is held
+    against what QuickBooks has made of that. A void goes alone, because QuickBooks refuses none that is out of date.
+    """
     weight, size, targets = 0, 0, set[str]()
     for count, operation in enumerate(operations):
         weight += weight_of((operation,))
         size += len(operation.body)
         full = count >= pace.most or weight > pace.limit or size > MOST_BYTES
-        if count and (full or operation.target_id in targets):
+        if count and (full or VOID in (operation.request, operations[count - 1].request)):
+            return count
+        if operation.target_id in targets or _names(operations[:count], operation.target_id):
             return count
         if operation.target_id:
             targets.add(operation.target_id)
     return len(operations)
+
+
+def _names(operations: Sequence[Operation], target_id: str) -> bool:
+    """Whether any of them has this id as the text of an element."""
+    text = re.compile(rb">\s*" + re.escape(target_id.encode()) + rb"\s*<")
+    return bool(target_id) and any(text.search(operation.body) for operation in operations)

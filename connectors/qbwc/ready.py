@@ -73,8 +73,17 @@ def _next(ctx: Context, state: State, wanted: int) -> tuple[Operation, ...]:
 
 
 def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Those among them that must be, and were not, held against QuickBooks' present object in this session."""
-    return tuple(op for op in operations if probe.reads_first(op.request) and op.id not in state.merging.merged)
+    """Those among them that must be, and were not, held against QuickBooks' present object in this session.
+
+    A void carries no version, so that nothing may come between the look and the void.
+    """
+    at_once = state.merging.turn == state.turn
+    return tuple(
+        op
+        for op in operations
+        if probe.reads_first(op.request)
+        and (op.id not in state.merging.merged or (op.request == probe.VOID and not at_once))
+    )
 
 
 def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) -> State:

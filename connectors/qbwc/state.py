@@ -117,7 +117,7 @@ class Merging:
     """Modifies in this session: `merged` may be sent, `later` wait for the next, `stale` were out of date once.
 
     Of those that are merged, `clean` change an object that nobody else has touched. Each is asked for alone after
-    QuickBooks could not read a question about several (`alone`).
+    QuickBooks could not read a question about several (`alone`). `turn` is the last in which one was looked at.
     """
 
     merged: tuple[str, ...] = ()
@@ -125,6 +125,7 @@ class Merging:
     alone: bool = False
     later: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

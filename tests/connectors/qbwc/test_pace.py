@@ -8,6 +8,7 @@ import pytest
 
 from connectors.qbwc.pace import Pace, after, after_trouble, initial, remembered, take, weight_of
 from connectors.qbwc.state import Options
+from engine.contract import Operation
 from tests.connectors.qbwc.memory_outbox import bill, operation
 
 LINE = "<ExpenseLineAdd><Amount>1.00</Amount></ExpenseLineAdd>"
@@ -101,3 +102,23 @@ def test_a_document_stays_below_half_a_mebibyte() -> None:
 def test_two_changes_of_one_object_never_go_together() -> None:
     one, other = (replace(bill(number), request="BillMod", target_id=target) for number, target in ((1, "A"), (2, "B")))
     assert take(Pace(100), [one, other, replace(other, target_id="A")]) == 2
+
+
+def void(number: int, target: str) -> Operation:
+    return replace(bill(number), request="TxnVoid", target_id=target)
+
+
+def test_a_void_goes_alone() -> None:
+    one, other = void(1, "A"), void(2, "B")
+    assert take(Pace(100), [one, other]) == 1
+    assert take(Pace(100), [one, bill(3)]) == 1
+    assert take(Pace(100), [bill(3), bill(4), one, bill(5)]) == 2
+
+
+def test_a_change_never_goes_with_what_names_its_object_before_it() -> None:
+    paid = operation(1, "<AppliedToTxnAdd><TxnID>1A-7</TxnID></AppliedToTxnAdd>", "BillPaymentCheckAdd")
+    change = replace(bill(2), request="BillMod", target_id="1A-7")
+    assert take(Pace(100), [paid, change]) == 1
+    assert take(Pace(100), [paid, bill(3), change, bill(4)]) == 2
+    assert take(Pace(100), [change, paid, bill(3)]) == 3
+    assert take(Pace(100), [paid, replace(change, target_id="1A-8"), bill(3)]) == 3

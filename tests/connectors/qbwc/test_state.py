@@ -37,7 +37,7 @@ _FULL = State(
     paging=Paging("Account", "{2}"),
     lists_done=("Vendor", "Class"),
     survey=Survey(scanned=("Bill",), iterators={"Bill": "{3}"}, closer={"T1": "Bill"}, looked=("T2",)),
-    merging=Merging(merged=("e",), stale=("f", "g")),
+    merging=Merging(merged=("e",), stale=("f", "g"), turn=7),
     figuring=Figuring(7, told=("Bill",)),
     pace=8,
     judged=("h",),

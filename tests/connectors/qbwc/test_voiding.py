@@ -630,6 +630,88 @@ def test_a_paid_bill_waits_for_its_payment_to_be_voided(books: Books) -> None:
     assert books.bench.alerts() == []
 
 
+@contextmanager
+def payment_and_void() -> Iterator[Books]:
+    """A payment and the void of what it pays wait together, and would travel together."""
+    with kit.bench(TEXT, lists=False) as bench:
+        books = Books(bench)
+        books.prepare(bill_of())
+        books.settle(3)
+        books.quick()
+        books.read(payment())
+        books.prepare(bill_of(status="dead"))
+        books.sent.clear()
+        yield books
+
+
+def kinds_sent(books: Books) -> list[str]:
+    """The requests of each document that looks at a single object or writes, in order."""
+    names = r"<(BillPaymentCheckAdd|TxnVoid|BillMod|BillQuery)Rq"
+    found = [re.findall(names, document) for document in books.sent if "<TxnID>" in document]
+    return [" ".join(each) for each in found]
+
+
+def test_a_payment_and_the_void_of_its_bill_never_travel_together() -> None:
+    with payment_and_void() as books:
+        books.session()
+        # The void is held against the bill as it is once the payment was answered.
+        assert kinds_sent(books)[-2:] == ["BillPaymentCheckAdd", "BillQuery"]
+        assert books.voids() == []
+        books.settle(3)
+        (the_bill,) = books.company.txns("Bill")
+        assert (the_bill.void, books.check.void, books.record()["state"]) == (False, False, "closed")
+        change = books.change("b-1", "bills")
+        assert (change["state"], [code for code, _ in books.reasons(change)]) == ("deferred", ["paid_there"])
+        books.voided()
+        books.settle(3)
+        (the_bill,) = books.company.txns("Bill")
+        assert (the_bill.void, books.check.void, books.bench.alerts()) == (True, True, [])
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it ran", "after it ran"])
+def test_a_bill_is_not_voided_while_its_payment_is_in_doubt(*, after: bool) -> None:
+    with payment_and_void() as books:
+
+        def losing(kind: str, document: str) -> str | None:
+            if kind != "write":
+                return books.quickbooks.process(document)
+            if after:
+                books.quickbooks.process(document)
+            return None
+
+        books.hook = losing
+        books.session()
+        assert books.voids() == []
+        books.hook = lambda _, document: books.quickbooks.process(document)
+        books.settle(4)
+        (the_bill,) = books.company.txns("Bill")
+        assert (the_bill.void, books.check.void, books.voids()) == (False, False, [])
+
+
+def test_a_void_is_looked_at_anew_when_something_came_between(books: Books) -> None:
+    books.voided()
+    kinds: list[str] = []
+    late = [True]
+
+    def hook(kind: str, document: str) -> str:
+        kinds.append(kind)
+        if kind == "merge" and late:
+            late.clear()
+            # A list becomes due after the look, and a person is quicker than the void.
+            answer = books.quickbooks.process(document)
+            with books.bench.outbox.transaction() as desk:
+                desk.books.expire(COMPANY, ("Account",))
+            user_edits(books.company, books.check.txn_id, reference="1001")
+            return answer
+        return books.quickbooks.process(document)
+
+    books.hook = hook
+    books.session()
+    assert kinds[-3:] == ["merge", "list", "merge"]
+    assert (books.check.void, books.voids()) == (False, [])
+    assert [code for code, _ in books.reasons(books.change())] == ["edited_there"]
+
+
 def seen_as(books: Books, *left_out: str) -> None:
     """QuickBooks does not tell these of the bill."""
 
