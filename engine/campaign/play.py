@@ -185,6 +185,8 @@ class Stage:
         self.clock.advance("+1d2h" if self.counts["clock_jump"] or self.machine.chaos.counts["clock_set"] else "+1h30m")
         if "by_schedule" in self.setting.has:
             self.clock.advance("+6h30m")  # longer than any stream waits to be read
+        # A source may not count everything as a change: what it has not said is found when everything is listed again.
+        self.clock.sleep(max((s.fetch.sweep_s or 0 for s in self.machine.program.flow.streams), default=0))
         for process in self.machine.processes:
             process.clock.off = timedelta()
         self.machine.wrong.clear()
