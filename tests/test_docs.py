@@ -195,11 +195,15 @@ def test_no_page_is_unreachable() -> None:
 
 
 def test_the_demo_that_is_shown_agrees() -> None:
-    shown = next(block for _, block in _blocks(ROOT / "README.md") if block.startswith("Simulated "))
-    totals = dict(re.findall(r"^(source|journal|target) total +([0-9,.]+)$", shown, re.MULTILINE))
-    assert set(totals) == {"source", "journal", "target"}
-    assert len(set(totals.values())) == 1
-    assert shown.endswith("agree to the cent; the second run posted 0\n")
+    shown = next(block for _, block in _blocks(ROOT / "README.md") if block.startswith("Flow "))
+    flows = sorted(path.stem for path in (ROOT / "flows").glob("*.yaml"))
+    parts = re.split(rf"^({'|'.join(flows)})\n", shown, flags=re.MULTILINE)[1:]
+    assert parts[::2] == flows
+    for part in parts[1::2]:
+        totals = dict(re.findall(r"^  (source|journal|target) total +([0-9,.]+)$", part, re.MULTILINE))
+        assert set(totals) == {"source", "journal", "target"}
+        assert len(set(totals.values())) == 1
+        assert part.endswith("  agree to the cent; the second run posted 0\n")
 
 
 def test_every_dependency_is_explained() -> None:
