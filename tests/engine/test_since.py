@@ -14,6 +14,7 @@ from engine.connecting import connect
 from engine.contract import Json, Page
 from engine.desk import StoreOutbox
 from engine.errors import BadAnswer, Rejected, Transient
+from engine.holders import drop_name, take_name
 from engine.program import compile_flow
 from engine.reading import READING_S
 from engine.runner import RunReport
@@ -564,6 +565,23 @@ def test_a_visit_wakes_the_worker_when_the_last_read_is_too_old(visited: Bench) 
     service._wake.clear()
     visit(outbox)
     assert (service._wake.is_set(), service.tick()) == (False, [])
+
+
+def test_a_visit_does_not_make_due_what_is_being_read(visited: Bench) -> None:
+    service, outbox = worker(visited)
+    service.tick()
+    visited.shop.reads.clear()
+    visited.world.clock.sleep(300)
+    holder = take_name(visited.world.ids)
+    with visited.world.store.write() as tx:
+        work.take_lease(tx, f"read:{COMPANY}/{FLOW}/{IDENTITY}", holder, visited.world.clock.now(), READING_S)
+    visit(outbox)
+    assert (service._wake.is_set(), service.tick(), visited.shop.reads) == (False, [], [])
+    # Whoever was reading it is gone.
+    drop_name(holder)
+    visit(outbox)
+    assert len(service.tick()) == 1
+    assert [read[0] for read in visited.shop.reads] == ["bills"]
 
 
 def test_the_interval_stays_behind_the_visits(visited: Bench) -> None:
