@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -176,15 +176,27 @@ class Runner:
             return report
 
     def prepare(
-        self, program: FlowProgram, company: str, run: int = 0, *, limit: int = 1_000_000, chunk: int = 500
+        self,
+        program: FlowProgram,
+        company: str,
+        run: int = 0,
+        *,
+        limit: int = 1_000_000,
+        chunk: int = 500,
+        only: Collection[str] | None = None,
     ) -> int:
-        """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations."""
+        """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations.
+
+        With `only`, those of these streams.
+        """
         prepared = 0
         with self._reading() as tx:
             if tx.one("pending_exists", {"company": company}) is None:
                 return 0
             resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
+            if only is not None and stream.stream.name not in only:
+                continue
             left = limit
             while left > 0:
                 with self.world.store.write() as tx:
@@ -209,6 +221,20 @@ class Runner:
             left -= again.posted
             if not again.posted or again.more:
                 return found
+
+    def _prepare_before(self, program: FlowProgram, company: str, run: int, group: Sequence[StreamProgram]) -> None:
+        """Prepare what waits in the streams that these come after: what becomes of it is what these ask for.
+
+        A list that was read since makes it ready. Read first, a stream would find that nothing is linked yet, and create
+        anew what is there.
+        """
+        wanted = {name for stream in group for name in stream.stream.after}
+        for stream in reversed(program.streams):
+            if stream.stream.name in wanted:
+                wanted.update(stream.stream.after)
+        wanted -= {stream.stream.name for stream in group}
+        if wanted:
+            self.prepare(program, company, run, only=wanted)
 
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
@@ -324,6 +350,7 @@ class Runner:
                 # records for that, and say so to the source.
                 yield from (StreamReport(s.stream.name, {}, stopped) for s in group)
                 continue
+            self._prepare_before(program, company, number, group)
             found = self._read(program, company, number, group, progress, sources)
             stopped = next((report.error for report in found if isinstance(report.error, StoreError)), None)
             yield from found

@@ -14,7 +14,7 @@ from connectors._http import Api
 from engine import limits, push, worklist
 from engine.clock import iso
 from engine.connecting import connect
-from engine.contract import Receipt
+from engine.contract import ListObject, Receipt
 from engine.errors import (
     Ambiguous,
     AuthExpired,
@@ -721,3 +721,52 @@ def test_a_tick_writes_so_many_at_once_and_comes_again(bench: CloudBench, monkey
     counts = [sum(report.pushed for report in ticking.tick()) for _ in range(4)]
     assert counts == [2, 2, 1, 0]
     assert len(bench.cloud.objects) == 6
+
+
+# --- what the source has is not created there ----------------------------------------------------------------------------
+
+BOTH = """
+flow: shop_to_cloud
+version: 1
+connections:
+  shop: {connector: shop}
+  books: {connector: ledger}
+  cloud: {connector: cloud}
+lookups:
+  vendor: {target: books.Vendor, match: [mapped, exact_name]}
+streams:
+  vendors:
+    trigger: {every: 1h}
+    fetch: {from: shop, stream: vendors}
+    key: id
+    about: {party: name}
+    adopt: find('vendor', id, name)
+    map: {name: "limit(name, `41`)", company: "limit(name, `41`)", country: country}
+    write: {to: books, request: VendorAdd, template: vendor_add.xml.j2}
+    provide: {lookup: vendor, key: id}
+  theirs:
+    after: [vendors]
+    trigger: {every: 1h}
+    fetch: {from: books, stream: Vendor}
+    key: list_id
+    about: {party: full_name}
+    select:
+      - {only: active, say: inactive}
+      - {only: "!linked('vendor', list_id)", say: the shop has the vendor, for: first}
+    map: {name: full_name}
+    write: {to: cloud, request: VendorCreate}
+"""
+
+
+def test_what_the_source_has_is_not_created_there_once_more() -> None:
+    """The cloud and the shop may be one: what was read first of the shop, and waits, is linked before a list is read."""
+    with cloud_bench(BOTH, lists=False) as bench:
+        bench.shop.listed["vendors"] = [kit.vendor("v-1", "ACME Supply")]
+        run(bench)
+        assert bench.states("vendors") == {"v-1": "pending"}
+        bench.read_lists((ListObject("V-1", "Acme Supply"), ListObject("V-2", "Bolts")))
+        # Reading the list made one stream due, and the worker wakes before anything else has prepared what waits.
+        with kit.logging():
+            Service(bench.world, {NAME: bench.program}).tick()
+        assert bench.states("vendors") == {"v-1": "skipped"}
+        assert bench.titles() == ["Bolts"]
