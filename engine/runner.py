@@ -222,19 +222,19 @@ class Runner:
             if not again.posted or again.more:
                 return found
 
-    def _prepare_before(self, program: FlowProgram, company: str, run: int, group: Sequence[StreamProgram]) -> None:
+    def _prepare_before(self, job: _Job) -> None:
         """Prepare what waits in the streams that these come after: what becomes of it is what these ask for.
 
         A list that was read since makes it ready. Read first, a stream would find that nothing is linked yet, and create
         anew what is there.
         """
-        wanted = {name for stream in group for name in stream.stream.after}
-        for stream in reversed(program.streams):
+        wanted = {name for stream in job.group for name in stream.stream.after}
+        for stream in reversed(job.program.streams):
             if stream.stream.name in wanted:
                 wanted.update(stream.stream.after)
-        wanted -= {stream.stream.name for stream in group}
+        wanted -= {stream.stream.name for stream in job.group}
         if wanted:
-            self.prepare(program, company, run, only=wanted)
+            self.prepare(job.program, job.company, job.number, only=wanted)
 
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
@@ -350,7 +350,6 @@ class Runner:
                 # records for that, and say so to the source.
                 yield from (StreamReport(s.stream.name, {}, stopped) for s in group)
                 continue
-            self._prepare_before(program, company, number, group)
             found = self._read(program, company, number, group, progress, sources)
             stopped = next((report.error for report in found if isinstance(report.error, StoreError)), None)
             yield from found
@@ -383,6 +382,7 @@ class Runner:
         """Take in what streams that are read together find, and remember how far that went."""
         company, flow, group, counts = job.company, job.program.flow.name, job.group, job.counts
         resolver: Resolver | None = None
+        self._prepare_before(job)
         kept, began = self._resume(company, flow, group), self.world.at()
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):

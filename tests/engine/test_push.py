@@ -558,7 +558,6 @@ def test_an_alert_of_a_connection_ends_when_nothing_is_left_to_be_written(bench:
     run(bench)
     assert [alert[0] for alert in bench.alerts()] == ["connection"]
     bench.shop.listed["bills"] = []
-    bench.shop.singles["b-1"] = None
     run(bench)
     run(bench)
     assert bench.states() == {"b-1": "skipped"}
@@ -641,6 +640,7 @@ def test_a_lease_outlasts_all_the_waits_of_a_write() -> None:
     sign_in_s = TOKEN_LEASE_S + limits.PATIENCE_S + call_s
     assert 2 * (sign_in_s + call_s) + TOKEN_LEASE_S < LEASE_S
     (total_s,) = (field.default for field in fields(Api) if field.name == "total_timeout_s")
+    assert isinstance(total_s, float)
     assert total_s < limits.PLACE_S
 
 
