@@ -19,6 +19,7 @@ from engine.holdings import Held
 from engine.jsontext import own, plain
 from engine.log import logger
 from engine.program import FlowProgram
+from engine.reading import is_read
 from engine.reconcile import Spans
 from engine.runner import Runner
 from engine.store import companies, facts, journal, lists, outbox, records, work
@@ -148,7 +149,13 @@ class _Sessions:
         base = self.base
         polled = set(base.polled(company))
         for flow in (program.flow for program in base.flows(company)):
-            longest_s = {s.name: s.trigger.visit_s for s in flow.streams if s.trigger.visit_s is not None}
+            # What is being read would only be read twice; the next visit asks for it again.
+            longest_s = {
+                s.name: s.trigger.visit_s
+                for s in flow.streams
+                if s.trigger.visit_s is not None
+                and not is_read(base.world, base.tx, company, flow.name, s.fetch.identity)
+            }
             concerned = longest_s and any(connection.name in polled for connection in flow.connections)
             if concerned and work.visited(base.tx, company, flow.name, longest_s, base.world.clock.now()):
                 base.touched.add(company)

@@ -9,7 +9,8 @@
     │   └── StoreTooNew         a store that a newer flowctl has changed
     ├── RunError                what a run met; the runner decides by class
     │   ├── Transient           try again later, perhaps after `retry_after_s`
-    │   │   └── RateLimited
+    │   │   ├── RateLimited
+    │   │   └── BeingRead       another process reads the same: its records come with that
     │   ├── AuthExpired         refresh the token once, then try again
     │   ├── AuthRefused         credentials or permissions need a person
     │   ├── Ambiguous           a write whose outcome is not known: find out before anything else
@@ -109,6 +110,12 @@ class Transient(RunError):
 
 class RateLimited(Transient):
     """The other side asked us to slow down."""
+
+
+class BeingRead(Transient):
+    """Another process is reading this, or has read it meanwhile; nothing older is kept."""
+
+    hint = "what it reads is taken in; it is read again by itself"
 
 
 class AuthExpired(RunError):

@@ -1,19 +1,33 @@
-"""Names for what a process holds in the store, so that another can tell when it has died over it."""
+"""Names for what a process holds in the store, so that another can tell when it has died over it.
+
+A name is `host:process:machine:life:random`. A process number means something only within one life of one machine and
+one name space of process numbers: two containers may have one host name, and both be process 1 there. So the name says
+all three, and a process is said to have ended only by one that shares them.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
+import uuid
+from functools import cache
+from pathlib import Path
 
 from engine.clock import Ids
 
 # Names that somebody in this process holds or waits with; a full store may keep a thing from being given back.
 _LIVE: set[str] = set()
+# A process may have the number of one that died before it.
+_LIFE = secrets.token_hex(8)
+_PARTS = 5
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAME_SPACE = Path("/proc/self/ns/pid")
 
 
 def take_name(ids: Ids) -> str:
     """A name for one holder of this process; `drop_name` when it holds no more."""
-    name = f"{socket.gethostname()}:{os.getpid()}:{ids.base62(8)}"
+    name = f"{socket.gethostname()}:{os.getpid()}:{machine()}:{_LIFE}:{ids.base62(8)}"
     _LIVE.add(name)
     return name
 
@@ -24,17 +38,40 @@ def drop_name(name: str) -> None:
 
 
 def ended(name: str) -> bool:
-    """Whether the holder was a process of this machine that is no longer there, or one of ours that has finished."""
-    host, _, rest = name.partition(":")
-    pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdigit():
+    """Whether the holder was surely a process of this machine that is gone, or one of ours that has finished.
+
+    Of a name that an older version made, `host:process:random`, nothing is known for sure: what it holds ends by itself.
+    """
+    parts = name.split(":")
+    if len(parts) != _PARTS:
+        return False
+    host, pid, where, life, _ = parts
+    if (host, where) != (socket.gethostname(), machine()) or not pid.isdecimal() or not pid.isascii():
         return False
     if int(pid) == os.getpid():
-        return name not in _LIVE
+        return life != _LIFE or name not in _LIVE
+    return _is_gone(int(pid))
+
+
+@cache
+def machine() -> str:
+    """What tells process numbers of here from those of elsewhere: the boot and the name space, or the network card.
+
+    Where there are no name spaces, there are no containers that share a card with their host.
+    """
     try:
-        os.kill(int(pid), 0)
+        return f"{_BOOT.read_text(encoding='ascii').strip()}-{_NAME_SPACE.stat().st_ino}"
+    except (OSError, ValueError):
+        return f"{uuid.getnode():012x}"
+
+
+def _is_gone(pid: int) -> bool:
+    if os.name == "nt":  # a signal that asks nothing is not known there
+        return False
+    try:
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return False
     return False

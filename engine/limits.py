@@ -16,7 +16,7 @@ from engine.store.base import Store, Tx
 # A call that waits longer than this gives its worker back.
 PATIENCE_S = 60.0
 # Longer than any call may take (connectors give up after 300 s): a place held longer is held by nobody.
-_PLACE_S = 330.0
+PLACE_S = 330.0
 # The clocks of two machines may differ, and one clock may be set back a little.
 _SKEW_S = 60.0
 _POLL_S = 0.1
@@ -77,7 +77,7 @@ class StoreLimits:
             if wait_s <= 0:
                 calls = {rate: _with_one_more(calls[rate], rate, now) for rate in rates}
                 if at_once:
-                    held[holder] = now + _PLACE_S
+                    held[holder] = now + PLACE_S
             after = {_key(rate): counted for rate, counted in calls.items()}
             # Also when it has to wait: times of a clock that was ahead were brought back, and must run out from now on.
             if wait_s <= 0 or any(_latest(after[key]) < _latest(before.get(key, [])) for key in after):
@@ -145,5 +145,5 @@ def _with_one_more(calls: _Calls, rate: Rate, now: float) -> _Calls:
 
 def _held(under_way: Mapping[str, float], now: float) -> dict[str, float]:
     """The places that somebody still holds; one far ahead was taken by a clock that was ahead."""
-    latest = now + _PLACE_S + _SKEW_S
+    latest = now + PLACE_S + _SKEW_S
     return {name: until for name, until in under_way.items() if now < until <= latest and not ended(name)}

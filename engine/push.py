@@ -28,21 +28,30 @@ from engine.errors import (
     Rejected,
     RunError,
     StaleLease,
+    StoreError,
     Transient,
-    UsageError,
 )
 from engine.follow import Hand
 from engine.holders import drop_name, take_name
+from engine.limits import PATIENCE_S, PLACE_S
 from engine.program import FlowProgram
 from engine.retry import later_s
 from engine.store import facts, journal, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move
-from engine.world import World, take_lease
+from engine.world import TOKEN_LEASE_S, World, take_lease
 
 ACTOR = "flowctl"
-# Longer than any call may take; it is prolonged before every write.
-LEASE_S = 300.0
+# One call to the vendor: a wait for its place, and then the call itself, which ends before the place does.
+_CALL_S = PATIENCE_S + PLACE_S
+# Signing in: a wait for the token's lock, a wait for the limit of sign-ins, and a call.
+_SIGN_IN_S = TOKEN_LEASE_S + PATIENCE_S + _CALL_S
+# A write at its slowest: signed in, refused, signed in anew, done; then the token's lock once more, to say it is in use.
+WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_LEASE_S
+# So much time may pass between taking the lease and beginning to write: the store may be slow to commit.
+_BEGIN_S = 60.0
+# Longer than any write may take; it is prolonged before every one. Who dies on this machine does not keep it.
+LEASE_S = _BEGIN_S + WRITE_S
 # How long an operation waits after a passing fault; longer each time.
 RETRY_S = 30.0
 # So many passing faults in a row are the connection's, and not those of single records.
@@ -100,8 +109,16 @@ class _Sender:
     def run(self) -> None:
         """Send what is due. What goes wrong is kept in `errors`."""
         with self.world.store.read() as tx:
-            if self._waits(tx) or not (self._next(tx, "sent", 0) or self._next(tx, "waiting", 0)):
+            if self._waits(tx):
                 return
+            is_due = self._next(tx, "sent", 0) is not None or self._next(tx, "waiting", 0) is not None
+            is_over = not is_due and self._is_troubled(tx) and tx.one("push_any", self._scope) is None
+        if is_over:
+            # Nobody waits for the connection any more; whether it works is seen at the next write.
+            with self.world.store.write() as tx:
+                self._works(tx)
+        if not is_due:
+            return
         self._holder = take_name(self.world.ids)
         try:
             with self.world.store.write() as tx:
@@ -110,8 +127,11 @@ class _Sender:
             self._send_all()
         except StaleLease as error:
             self.errors.append(error)
-        except (RunError, UsageError) as error:
-            self._leave_alone(error)
+        except (StoreError, Bug):
+            raise
+        except FlowctlError as error:
+            # Whatever keeps this connection from being opened or used, the sources are told all the same.
+            self._leave_alone(error, asking=True)
         finally:
             drop_name(self._holder)
             with self.world.store.write() as tx:
@@ -146,16 +166,18 @@ class _Sender:
         in_doubt = row["state"] == "sent"
         operation = replace(outbox.operation_of(row), sent_before=in_doubt)
         if in_doubt and row["record_state"] == "sent":
-            self._doubt(row, "no answer was kept")
+            # Whoever wrote it has ended, for we hold the lease; what it sent last may show from now on.
+            row = {**row, "not_before": self._doubt(row, "no answer was kept")}
         try:
             found = target.find(operation)
             receipt = None if found is None else _ids(found)
         except (RateLimited, AuthExpired, AuthRefused) as error:
-            self._leave_alone(error)
+            self._leave_alone(error, asking=True)
             return
         except RunError as error:
             self._not_asked(row, error)
             return
+        self._answers()
         if receipt is not None and not self._is_another(row, receipt):
             self._settle(row, OperationOutcome(row["id"], "posted", receipt), {"found": True})
         elif not in_doubt or self._may_write_again(row):
@@ -164,9 +186,14 @@ class _Sender:
     def _write(self, target: Target, row: Row, operation: Operation) -> None:
         if sha256(operation.body).hexdigest() != row["sha256"]:
             raise Bug(f"operation {row['id']} does not have the bytes it was frozen with")
+        began_s = self.world.clock.monotonic()
         if not self._sent(row):
             return
         row = {**row, "state": "sent"}
+        if self.world.clock.monotonic() - began_s > _BEGIN_S:
+            # The write could outlast the lease, so it is not begun.
+            self._put_back(row)
+            raise StaleLease(f"{self.company}/{self.connection}: the store took too long; nothing was written")
         try:
             receipt = _ids(target.write(operation))
         except (RateLimited, AuthExpired, AuthRefused) as error:
@@ -214,14 +241,23 @@ class _Sender:
             record = tx.one("record_get", {"id": row["record_id"]})
         self.posted += record is not None and record["state"] in ("posted", "closed")
 
-    def _doubt(self, row: Row, why: str) -> None:
-        """No answer will come: it is looked for until it is found, or may be written again."""
+    def _doubt(self, row: Row, why: str) -> str:
+        """No answer will come: it is looked for until it is found, or may be written again; returns when that is.
+
+        Settling counts from now, when nothing is under way any more, and not from when the write began.
+        """
+        not_before = self._after(self._settle_s)
         with self.world.store.write() as tx:
+            now = tx.one("operation_get", {"id": row["id"]})
+            if now is None or now["state"] != "sent":
+                return not_before
+            outbox.put(tx, row["id"], "sent", not_before=not_before)
             record = tx.one("records_of_operation", {"operation_id": row["id"]})
             if record is not None and record["state"] == "sent":
                 detail = {"operation": row["id"], "why": why}
                 reasons = records.load_reasons(record)
                 self._move(tx, Move(record, "unknown", "in_doubt", reasons, detail=detail))
+        return not_before
 
     def _put_back(self, row: Row) -> None:
         """It was certainly not written, for no fault of its own."""
@@ -285,18 +321,21 @@ class _Sender:
                 row["id"], "retry", message=str(error), hint=error.hint or "", retry_after_s=_wait_s(error)
             )
             self._settle(row, outcome)
-        self._fault(error)
+        self._fault(error, asking=True)
 
-    def _fault(self, error: RunError) -> None:
+    def _fault(self, error: RunError, *, asking: bool = False) -> None:
         """Count a fault that may be the connection's."""
         self._faults += 1
         if self._faults >= TOGETHER:
-            self._leave_alone(error)
+            self._leave_alone(error, asking=asking)
         else:
             self.errors.append(error)
 
-    def _leave_alone(self, error: FlowctlError) -> None:
-        """Send nothing over this connection for a while, longer each time; a person is told what keeps it from working."""
+    def _leave_alone(self, error: FlowctlError, *, asking: bool = False) -> None:
+        """Send nothing over this connection for a while, longer each time; a person is told what keeps it from working.
+
+        With `asking`, it was not even written: an answer to a question is then enough to see that this is over.
+        """
         self._stopped = True
         if error not in self.errors:
             self.errors.append(error)
@@ -306,7 +345,7 @@ class _Sender:
             wait_s = later_s(failures - 1, self.world.ids.fraction())
             asked_s = error.retry_after_s if isinstance(error, Transient) else None
             until = self._after(min(max(wait_s, asked_s or 0.0), _LONGEST.total_seconds()))
-            kept = {"until": until, "failures": failures, "limited": limited}
+            kept = {"until": until, "failures": failures, "limited": limited, "asking": asking}
             facts.remember(tx, self.company, self.world.at(), self._fact, kept)
             if limited and failures < _OFTEN:
                 return
@@ -316,8 +355,20 @@ class _Sender:
             alert = work.Alert("connection", self._subject, f"{self.flow}/{self.connection}: {error}", hint)
             work.raise_alert(tx, self.company, alert, self.world.at())
 
+    def _answers(self) -> None:
+        """The target has answered a question: that is over which kept it from being asked, and nothing else."""
+        with self.world.store.read() as tx:
+            kept = facts.recall(tx, self.company, self._fact)
+        if kept is not None and kept.get("asking"):
+            with self.world.store.write() as tx:
+                self._works(tx)
+
+    def _is_troubled(self, tx: Tx) -> bool:
+        """Whether something kept the connection from working when it was used last."""
+        return facts.recall(tx, self.company, self._fact) is not None
+
     def _works(self, tx: Tx) -> None:
-        """The target has answered a write: what kept the connection from working is over."""
+        """What kept the connection from working is over: a write was answered, or nothing is left to be written."""
         self._faults = 0
         if facts.recall(tx, self.company, self._fact) is not None:
             facts.forget(tx, self.company, self._fact)
@@ -335,9 +386,8 @@ class _Sender:
 
     def _next(self, tx: Tx, state: str, after: int) -> Row | None:
         now = self.world.clock.now()
-        scope = {"company": self.company, "flow": self.flow, "connection": self.connection, "state": state}
-        scope |= {"at": iso(now), "latest": iso(now + _LONGEST)}
-        return tx.one("push_next", {**scope, "after": after, "eager": int(self.eager)})
+        when = {"at": iso(now), "latest": iso(now + _LONGEST), "eager": int(self.eager)}
+        return tx.one("push_next", {**self._scope, **when, "state": state, "after": after})
 
     def _move(self, tx: Tx, step: Move) -> None:
         records.move(tx, self.company, self.world.at(), ACTOR, [step])
@@ -350,6 +400,10 @@ class _Sender:
 
     def _after(self, seconds: float) -> str:
         return iso(self.world.clock.now() + timedelta(seconds=seconds))
+
+    @property
+    def _scope(self) -> dict[str, object]:
+        return {"company": self.company, "flow": self.flow, "connection": self.connection}
 
     @property
     def _lease_name(self) -> str:

@@ -18,7 +18,7 @@ class Backoff:
     attempts: int = 5
     base_s: float = 1.0
     cap_s: float = 30.0
-    patience_s: float = 120.0
+    patience_s: float = 60.0
 
     def wait_s(self, attempt: int, error: RunError, fraction: float) -> float | None:
         """Seconds to wait before attempt number `attempt` + 1 (counted from 1), or None to give up."""

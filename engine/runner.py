@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,13 +13,14 @@ from engine import intake, pipeline
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
-from engine.errors import AuthRefused, BadAnswer, FlowctlError, NotYet, Rejected, RunError, StoreError
+from engine.errors import AuthRefused, BadAnswer, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
 from engine.follow import Hand, close
 from engine.lookups import Resolver
-from engine.model import Fetch
+from engine.model import Fetch, Stream
 from engine.program import FlowProgram, StreamProgram
 from engine.push import PushReport, push
 from engine.qbxml import freeze_request
+from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
@@ -65,6 +66,28 @@ class RunReport:
     def errors(self) -> tuple[FlowctlError, ...]:
         """Everything that kept the run from finishing its work."""
         return tuple(s.error for s in self.streams if s.error) + self.push_errors + self.mark_errors
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Streams that are read together in one run, and what they have come to so far."""
+
+    program: FlowProgram
+    company: str
+    number: int
+    group: Sequence[StreamProgram]
+    counts: Mapping[str, Counter[str]]
+    sources: Sources
+
+    @property
+    def lead(self) -> Stream:
+        """The stream whose fetch stands for all."""
+        return self.group[0].stream
+
+    @property
+    def subject(self) -> tuple[str, str, str]:
+        """What an alert of this read is about."""
+        return self.program.flow.name, self.lead.fetch.connection, self.lead.fetch.stream
 
 
 class DryRun(Exception):
@@ -153,15 +176,27 @@ class Runner:
             return report
 
     def prepare(
-        self, program: FlowProgram, company: str, run: int = 0, *, limit: int = 1_000_000, chunk: int = 500
+        self,
+        program: FlowProgram,
+        company: str,
+        run: int = 0,
+        *,
+        limit: int = 1_000_000,
+        chunk: int = 500,
+        only: Collection[str] | None = None,
     ) -> int:
-        """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations."""
+        """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations.
+
+        With `only`, those of these streams.
+        """
         prepared = 0
         with self._reading() as tx:
             if tx.one("pending_exists", {"company": company}) is None:
                 return 0
             resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
+            if only is not None and stream.stream.name not in only:
+                continue
             left = limit
             while left > 0:
                 with self.world.store.write() as tx:
@@ -186,6 +221,20 @@ class Runner:
             left -= again.posted
             if not again.posted or again.more:
                 return found
+
+    def _prepare_before(self, job: _Job) -> None:
+        """Prepare what waits in the streams that these come after: what becomes of it is what these ask for.
+
+        A list that was read since makes it ready. Read first, a stream would find that nothing is linked yet, and create
+        anew what is there.
+        """
+        wanted = {name for stream in job.group for name in stream.stream.after}
+        for stream in reversed(job.program.streams):
+            if stream.stream.name in wanted:
+                wanted.update(stream.stream.after)
+        wanted -= {stream.stream.name for stream in job.group}
+        if wanted:
+            self.prepare(job.program, job.company, job.number, only=wanted)
 
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
@@ -314,45 +363,53 @@ class Runner:
         progress: Progress,
         sources: Sources,
     ) -> list[StreamReport]:
-        counts = {s.stream.name: Counter[str]() for s in group}
+        job = _Job(program, company, number, group, {s.stream.name: Counter[str]() for s in group}, sources)
         error: FlowctlError | None = None
-        lead = group[0]
-        flow, identity = program.flow.name, lead.stream.fetch.identity
-        subject = (flow, lead.stream.fetch.connection, lead.stream.fetch.stream)
-        resolver: Resolver | None = None
         try:
-            kept, began = self._resume(company, flow, group), self.world.at()
-            watermark = kept.watermark if kept else None
-            for page, checkpoint in self._pages(lead, watermark, sources):
-                with self.world.store.write() as tx:
-                    resolver = resolver or self.resolver(tx, program, company)
-                    for stream in group:
-                        batch = self.batch(tx, program, company, number, resolver)
-                        intake.take_page(batch, stream, page.records)
-                        counts[stream.stream.name].update(batch.counts)
-                progress(lead.stream.name, counts[lead.stream.name]["read"])
-                watermark = checkpoint
-            with self.world.store.write() as tx:
-                work.resolve_alert(tx, company, "connection", "/".join(subject), self.world.at())
-                for stream in group if kept is None else ():
-                    if not counts[stream.stream.name]["unreadable"]:
-                        where = f"{flow}/{stream.stream.name}"
-                        work.resolve_alert(tx, company, "failed", where, self.world.at())
-            # What is absent from a list of changes has not changed, and nothing more is to be said of it.
-            for stream in group if kept is None else ():
-                self._recheck(program, company, number, stream, counts[stream.stream.name], sources)
-            if watermark is not None and _sweep_s(group) is not None:
-                names = frozenset(stream.stream.name for stream in group)
-                with self.world.store.write() as tx:
-                    swept_at = kept.swept_at if kept else began
-                    work.put_checkpoint(tx, company, flow, identity, work.Checkpoint(watermark, names, swept_at))
+            with reading(self.world, company, program.flow.name, job.lead.fetch.identity) as held:
+                self._take(job, held, progress)
+        except (NotYet, BeingRead) as caught:
+            # What cannot say yet what it holds has listed nothing, and so nothing is missing there. What another process
+            # is reading is no trouble.
+            error = caught if isinstance(caught, BeingRead) else None
         except FlowctlError as caught:
-            # What cannot say yet what it holds has listed nothing, and so nothing is missing there.
-            error = None if isinstance(caught, NotYet) else caught
-        if error is not None:
+            error = caught
             with self.world.store.write() as tx:
-                self._trouble(tx, company, subject, error)
-        return [StreamReport(s.stream.name, counts[s.stream.name], error) for s in group]
+                self._trouble(tx, company, job.subject, error)
+        return [StreamReport(s.stream.name, job.counts[s.stream.name], error) for s in group]
+
+    def _take(self, job: _Job, held: Reading, progress: Progress) -> None:
+        """Take in what streams that are read together find, and remember how far that went."""
+        company, flow, group, counts = job.company, job.program.flow.name, job.group, job.counts
+        resolver: Resolver | None = None
+        self._prepare_before(job)
+        kept, began = self._resume(company, flow, group), self.world.at()
+        watermark = kept.watermark if kept else None
+        for page, checkpoint in self._pages(group[0], watermark, job.sources):
+            with self.world.store.write() as tx:
+                held.hold(tx)
+                resolver = resolver or self.resolver(tx, job.program, company)
+                for stream in group:
+                    batch = self.batch(tx, job.program, company, job.number, resolver)
+                    intake.take_page(batch, stream, page.records)
+                    counts[stream.stream.name].update(batch.counts)
+            progress(job.lead.name, counts[job.lead.name]["read"])
+            watermark = checkpoint
+        with self.world.store.write() as tx:
+            work.resolve_alert(tx, company, "connection", "/".join(job.subject), self.world.at())
+            for stream in group if kept is None else ():
+                if not counts[stream.stream.name]["unreadable"]:
+                    work.resolve_alert(tx, company, "failed", f"{flow}/{stream.stream.name}", self.world.at())
+        # What is absent from a list of changes has not changed, and nothing more is to be said of it.
+        for stream in group if kept is None else ():
+            self._recheck(job, held, stream)
+        if watermark is not None and _sweep_s(group) is not None:
+            names = frozenset(stream.stream.name for stream in group)
+            with self.world.store.write() as tx:
+                held.hold(tx)
+                swept_at = kept.swept_at if kept else began
+                value = work.Checkpoint(watermark, names, swept_at)
+                work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
 
     def _resume(self, company: str, flow: str, group: Sequence[StreamProgram]) -> work.Checkpoint | None:
         """Where to ask for changes from; None when everything is to be listed, to see what is there no more."""
@@ -401,25 +458,17 @@ class Runner:
         self.world.clock.sleep(wait)
         return attempt + 1
 
-    def _recheck(
-        self,
-        program: FlowProgram,
-        company: str,
-        number: int,
-        stream: StreamProgram,
-        counts: Counter[str],
-        sources: Sources,
-    ) -> None:
+    def _recheck(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Read one by one what is still open here and was not in the complete listing: it was changed or closed there."""
-        scope = {"company": company, "flow": program.flow.name, "stream": stream.stream.name, "run": number}
-        fetch, after = stream.stream.fetch, 0
+        name, fetch, after = stream.stream.name, stream.stream.fetch, 0
+        scope = {"company": job.company, "flow": job.program.flow.name, "stream": name, "run": job.number}
         bad: RunError | None = None
         while True:
             with self.world.store.read() as tx:
                 rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
             if not rows:
                 break
-            source = sources(fetch.connection)
+            source = job.sources(fetch.connection)
             for row in rows:
                 try:
                     data = self._get(source, fetch, row["source_id"])
@@ -427,9 +476,10 @@ class Runner:
                     bad = bad or error
                     continue
                 with self.world.store.write() as tx:
-                    batch = self.batch(tx, program, company, number)
+                    held.hold(tx)
+                    batch = self.batch(tx, job.program, job.company, job.number)
                     intake.recheck(batch, stream, row, data)
-                    counts.update(batch.counts)
+                    job.counts[name].update(batch.counts)
             after = rows[-1]["id"]
         if bad is not None:
             raise bad

@@ -23,6 +23,8 @@ DEFAULT_INTERVAL_S = 3600
 TICK_S = 1.0
 # A stream that is being read is not due for this long; when its process dies, it is read again after that.
 CLAIM_S = 300.0
+# No source is believed that asks for a longer wait.
+MOST_ASKED_S = 7200.0
 _LEAST_SPREAD = 0.95
 # A store that was busy or full is soon free again, and nobody but ourselves is asked.
 STORE_WAIT_S = 10.0
@@ -155,16 +157,15 @@ class Service:
         Sooner when a passing fault kept it from being read, though no sooner than the source has asked for. A webhook that
         came meanwhile has the last word.
         """
-        passing = {
-            s.stream: max(CLAIM_S, (s.error.retry_after_s or 0.0) / _LEAST_SPREAD)
-            for s in report.streams
-            if isinstance(s.error, Transient)
-        }
+        passing = {s.stream: CLAIM_S for s in report.streams if isinstance(s.error, Transient)}
         passing |= {s.stream: STORE_WAIT_S for s in report.streams if isinstance(s.error, StoreError)}
+        asked = {s.stream: s.error.retry_after_s or 0.0 for s in report.streams if isinstance(s.error, Transient)}
         with self.world.store.write() as tx:
             for name in due:
                 every = _every_s(program, name)
-                wait = min(every, passing.get(name, every)) * (_LEAST_SPREAD + self.world.ids.fraction() / 10)
+                least = min(asked.get(name, 0.0), MOST_ASKED_S) / _LEAST_SPREAD
+                wait = max(least, min(every, passing.get(name, every)))
+                wait *= _LEAST_SPREAD + self.world.ids.fraction() / 10
                 next_at = iso(self.world.clock.now() + timedelta(seconds=wait))
                 work.planned(tx, report.company, program.flow.name, name, claimed, next_at)
 
@@ -196,8 +197,8 @@ def _every_s(program: FlowProgram, name: str) -> float:
 
 
 def _longest(program: FlowProgram) -> timedelta:
-    """Longer than any stream is put off: the longest interval with its spread, or a claim."""
-    return timedelta(seconds=max(CLAIM_S, *(1.1 * _every_s(program, s.name) for s in program.flow.streams)))
+    """Longer than any stream is put off: the longest interval or wait that a source may ask for, with its spread."""
+    return timedelta(seconds=max(1.2 * MOST_ASKED_S, *(1.1 * _every_s(program, s.name) for s in program.flow.streams)))
 
 
 def _log(report: RunReport) -> None:

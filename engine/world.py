@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-_TOKEN_LEASE_S = 120.0
+# How long the right to ask for a token is held, and waited for.
+TOKEN_LEASE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class StoreTokens:
         with self._lock:
             holder = take_name(self.world.ids)
             try:
-                give_up = self.world.clock.monotonic() + _TOKEN_LEASE_S
+                give_up = self.world.clock.monotonic() + TOKEN_LEASE_S
                 while not self._taken(name, holder):
                     if self.world.clock.monotonic() > give_up:
                         raise StoreBusy(f"{self.company}/{self.connection}: another process is asking for a token")
@@ -132,7 +133,7 @@ class StoreTokens:
 
     def _taken(self, name: str, holder: str) -> bool:
         with self.world.store.write() as tx:
-            return take_lease(tx, name, holder, self.world.clock.now(), _TOKEN_LEASE_S) is not None
+            return take_lease(tx, name, holder, self.world.clock.now(), TOKEN_LEASE_S) is not None
 
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -209,13 +210,18 @@ def _print(world: World, report: RunReport, form: str) -> None:
 
 
 def _complain(report: RunReport) -> None:
-    """Each error once, even when several streams met it."""
+    """Each error once, even when several streams met it; and when it may go on, where the other side has said so."""
+    from engine.errors import Transient
+
     for text, error in {str(error): error for error in report.errors}.items():
         place = re.match(r"[a-z0-9_-]+/[a-z0-9_]+: ", text)
         prefix = place[0] if place else f"{report.company}/{report.flow}: "
         click.echo(f"error: {common.clean(prefix + _worded(error))}", err=True)
         if error.hint:
             click.echo(f"  hint: {common.clean(error.hint)}", err=True)
+        if isinstance(error, Transient) and error.retry_after_s:
+            minutes = math.ceil(error.retry_after_s / 60)
+            click.echo(f"  it may go on in {office.counted(minutes, 'minute')}", err=True)
 
 
 def _summary(report: RunReport) -> str:

@@ -16,6 +16,9 @@ from typing import IO
 import pytest
 
 from engine import clock, log
+from engine.cli.run import _complain
+from engine.errors import RateLimited
+from engine.runner import RunReport, StreamReport
 from engine.service import Service
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, Shelf, shelf
@@ -109,6 +112,15 @@ def test_waiting_for_a_source_that_is_down_is_said(cli: Cli, monkeypatch: pytest
     dry = cli("run", FLOW, "--dry-run")
     assert dry.status == 1
     assert dry.err.count("trying again in") == 4
+
+
+@pytest.mark.parametrize(("asked_s", "told"), [(61.0, "2 minutes"), (3000.0, "50 minutes"), (45.0, "1 minute")])
+def test_when_a_source_may_be_asked_again_is_said(
+    capsys: pytest.CaptureFixture[str], asked_s: float, told: str
+) -> None:
+    error = RateLimited("main/bill: GET /bills: too many requests", retry_after_s=asked_s)
+    _complain(RunReport(FLOW, "main", (StreamReport("bills", {}, error), StreamReport("payments", {}, error))))
+    assert capsys.readouterr().err == (f"error: main/bill: GET /bills: too many requests\n  it may go on in {told}\n")
 
 
 # --- a dry run

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from engine import push, worklist
+from connectors._http import Api
+from engine import limits, push, worklist
+from engine.clock import iso
 from engine.connecting import connect
-from engine.contract import Receipt
+from engine.contract import ListObject, Receipt
 from engine.errors import (
+    Ambiguous,
     AuthExpired,
     AuthRefused,
     BadAnswer,
@@ -23,13 +27,15 @@ from engine.errors import (
 )
 from engine.follow import Hand
 from engine.holders import take_name
+from engine.push import LEASE_S, WRITE_S
 from engine.runner import Runner
 from engine.service import Service
 from engine.store import companies, journal, outbox, records, work
 from engine.store.sqlite import SqliteStore
+from engine.world import TOKEN_LEASE_S
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, bill
-from tests.engine.push_kit import FLOW, NAME, VENDORS, CloudBench, cloud_bench, operation, run
+from tests.engine.push_kit import FLOW, NAME, VENDORS, CloudBench, Crash, cloud_bench, operation, run
 
 HAND = Hand(COMPANY, AT, "test")
 
@@ -63,7 +69,7 @@ def nothing_due(bench: CloudBench) -> None:
     with bench.world.store.write() as tx:
         work.due_streams(tx, COMPANY, NAME, names, AT)
         for name in names:
-            work.schedule(tx, COMPANY, NAME, name, "9")
+            work.schedule(tx, COMPANY, NAME, name, iso(bench.world.clock.now() + timedelta(hours=1)))
 
 
 # --- the straight way -------------------------------------------------------------------------------------------------
@@ -531,6 +537,54 @@ def test_a_polled_operation_is_never_written_to_a_called_target() -> None:
         assert [op.request for op in made.operations] == ["NotePost"]
 
 
+# --- what keeps a connection from working, and its end -----------------------------------------------------------------
+
+
+def test_a_secret_that_does_not_open_keeps_nothing_else(bench: CloudBench) -> None:
+    with bench.world.store.write() as tx:
+        companies.put_secret(tx, bench.world.vault, COMPANY, "cloud", "key", "x", AT)
+        scope = {"company": COMPANY, "connection": "cloud", "field": "key"}
+        tx.run("credential_put", {**scope, "key_id": "k", "sealed": b"broken", "at": AT})
+    bench.shop.listed["bills"] = [bill(), bill("b-2", amount="0.00")]
+    report = run(bench)
+    assert [type(error).__name__ for error in report.push_errors] == ["SealBroken"]
+    assert [mark.id for call in bench.shop.calls for mark in call.failed] == ["b-2"]
+    assert bench.states()["b-1"] == "intended"
+    assert ("connection", f"{NAME}/cloud/write") in [alert[:2] for alert in bench.alerts()]
+
+
+def test_an_alert_of_a_connection_ends_when_nothing_is_left_to_be_written(bench: CloudBench) -> None:
+    bench.cloud.faults = {0: AuthRefused("no")}
+    run(bench)
+    assert [alert[0] for alert in bench.alerts()] == ["connection"]
+    bench.shop.listed["bills"] = []
+    run(bench)
+    run(bench)
+    assert bench.states() == {"b-1": "skipped"}
+    assert bench.alerts() == []
+
+
+def test_an_alert_that_nothing_could_be_asked_ends_when_something_was(bench: CloudBench) -> None:
+    bench.cloud.faults = {1: "before", 2: AuthRefused("no")}
+    run(bench)
+    run(bench)
+    subjects = [alert[:2] for alert in bench.alerts()]
+    assert ("connection", f"{NAME}/cloud/write") in subjects
+    run(bench)
+    assert bench.states() == {"b-1": "unknown"}
+    assert ("connection", f"{NAME}/cloud/write") not in [alert[:2] for alert in bench.alerts()]
+
+
+def test_an_alert_that_nothing_may_be_written_outlasts_what_was_asked(bench: CloudBench) -> None:
+    bench.cloud.faults = {1: AuthRefused("no"), 3: Ambiguous("no answer came")}
+    run(bench)
+    told = [alert for alert in bench.alerts() if alert[0] == "connection"]
+    run(bench)
+    assert bench.cloud.calls[2:] == ["find N-b-1", "write N-b-1"]
+    assert [alert for alert in bench.alerts() if alert[0] == "connection"] == told
+    assert told
+
+
 # --- one process at a time --------------------------------------------------------------------------------------------
 
 
@@ -550,7 +604,7 @@ def test_who_has_lost_the_lease_writes_nothing(bench: CloudBench, monkeypatch: p
     other = take_name(bench.world.ids)
 
     def slow(cloud: Any, operation: Any) -> Receipt | None:
-        bench.passed(301)
+        bench.passed(LEASE_S + 1)
         with bench.world.store.write() as tx:
             work.take_lease(tx, f"push:{COMPANY}/cloud", other, bench.world.clock.now(), 300)
         return found(cloud, operation)
@@ -561,6 +615,87 @@ def test_who_has_lost_the_lease_writes_nothing(bench: CloudBench, monkeypatch: p
     assert bench.states() == {"b-1": "intended"}
 
 
+@pytest.mark.parametrize("seconds", [301, WRITE_S])
+def test_a_call_that_waits_before_it_is_sent_is_not_written_twice(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """The waits for the token's lock, for the limits and for the answer add up to more than any of them."""
+    wrote, slow = type(bench.cloud).write, [True]
+
+    def write(cloud: Any, operation: Any) -> Receipt:
+        if slow:
+            slow.clear()
+            bench.passed(seconds)
+            assert push.push(bench.world, bench.program, COMPANY) == push.PushReport()  # another process
+        return wrote(cloud, operation)
+
+    monkeypatch.setattr(type(bench.cloud), "write", write)
+    run(bench)
+    assert bench.titles().count("N-b-1") == 1
+    assert bench.states() == {"b-1": "closed"}
+
+
+def test_a_lease_outlasts_all_the_waits_of_a_write() -> None:
+    call_s = limits.PATIENCE_S + limits.PLACE_S
+    sign_in_s = TOKEN_LEASE_S + limits.PATIENCE_S + call_s
+    assert 2 * (sign_in_s + call_s) + TOKEN_LEASE_S < LEASE_S
+    (total_s,) = (field.default for field in fields(Api) if field.name == "total_timeout_s")
+    assert isinstance(total_s, float)
+    assert total_s < limits.PLACE_S
+
+
+def test_settling_counts_from_the_end_of_the_call(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrote, slow = type(bench.cloud).write, [True]
+
+    def write(cloud: Any, operation: Any) -> Receipt:
+        if slow:
+            slow.clear()
+            bench.passed(400)
+            raise Ambiguous("no answer came")
+        return wrote(cloud, operation)
+
+    monkeypatch.setattr(type(bench.cloud), "write", write)
+    run(bench)
+    bench.passed(59)
+    run(bench)
+    assert bench.states() == {"b-1": "unknown"}
+    bench.passed(2)
+    run(bench)
+    assert bench.states() == {"b-1": "closed"}
+
+
+def test_settling_counts_from_when_a_dead_process_is_known_to_be_dead(bench: CloudBench) -> None:
+    """It may have sent it as its last deed, long after it had said that it would."""
+    bench.cloud.dies = (1, "before")
+    with pytest.raises(Crash):
+        run(bench)
+    bench.cloud.dies = None
+    bench.passed(400)
+    for seconds, calls in ((0, ["find"]), (59, ["find"]), (2, ["find", "write"])):
+        bench.passed(seconds)
+        before = len(bench.cloud.calls)
+        run(bench)
+        assert [call.split()[0] for call in bench.cloud.calls[before:]] == calls
+    assert bench.titles().count("N-b-1") == 1
+
+
+def test_a_write_that_a_slow_store_held_up_is_not_begun(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, slow = outbox.put, [True]
+
+    def held_up(tx: Any, operation: str, state: str, **more: Any) -> None:
+        put(tx, operation, state, **more)
+        if slow and state == "sent":
+            slow.clear()
+            bench.passed(61)
+
+    monkeypatch.setattr(outbox, "put", held_up)
+    assert errors(bench) == [f"{COMPANY}/cloud: the store took too long; nothing was written"]
+    assert bench.cloud.calls == ["find N-b-1"]
+    assert bench.states() == {"b-1": "intended"}
+    run(bench)
+    assert bench.states() == {"b-1": "closed"}
+
+
 def test_an_answer_that_comes_after_another_process_found_out_changes_nothing(
     bench: CloudBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -568,7 +703,7 @@ def test_an_answer_that_comes_after_another_process_found_out_changes_nothing(
 
     def slow(cloud: Any, operation: Any) -> Receipt:
         receipt = wrote(cloud, operation)
-        bench.passed(400)
+        bench.passed(LEASE_S + 1)
         assert Runner(bench.world).push(bench.program, COMPANY).posted == 1
         return receipt
 
@@ -586,3 +721,52 @@ def test_a_tick_writes_so_many_at_once_and_comes_again(bench: CloudBench, monkey
     counts = [sum(report.pushed for report in ticking.tick()) for _ in range(4)]
     assert counts == [2, 2, 1, 0]
     assert len(bench.cloud.objects) == 6
+
+
+# --- what the source has is not created there ----------------------------------------------------------------------------
+
+BOTH = """
+flow: shop_to_cloud
+version: 1
+connections:
+  shop: {connector: shop}
+  books: {connector: ledger}
+  cloud: {connector: cloud}
+lookups:
+  vendor: {target: books.Vendor, match: [mapped, exact_name]}
+streams:
+  vendors:
+    trigger: {every: 1h}
+    fetch: {from: shop, stream: vendors}
+    key: id
+    about: {party: name}
+    adopt: find('vendor', id, name)
+    map: {name: "limit(name, `41`)", company: "limit(name, `41`)", country: country}
+    write: {to: books, request: VendorAdd, template: vendor_add.xml.j2}
+    provide: {lookup: vendor, key: id}
+  theirs:
+    after: [vendors]
+    trigger: {every: 1h}
+    fetch: {from: books, stream: Vendor}
+    key: list_id
+    about: {party: full_name}
+    select:
+      - {only: active, say: inactive}
+      - {only: "!linked('vendor', list_id)", say: the shop has the vendor, for: first}
+    map: {name: full_name}
+    write: {to: cloud, request: VendorCreate}
+"""
+
+
+def test_what_the_source_has_is_not_created_there_once_more() -> None:
+    """The cloud and the shop may be one: what was read first of the shop, and waits, is linked before a list is read."""
+    with cloud_bench(BOTH, lists=False) as bench:
+        bench.shop.listed["vendors"] = [kit.vendor("v-1", "ACME Supply")]
+        run(bench)
+        assert bench.states("vendors") == {"v-1": "pending"}
+        bench.read_lists((ListObject("V-1", "Acme Supply"), ListObject("V-2", "Bolts")))
+        # Reading the list made one stream due, and the worker wakes before anything else has prepared what waits.
+        with kit.logging():
+            Service(bench.world, {NAME: bench.program}).tick()
+        assert bench.states("vendors") == {"v-1": "skipped"}
+        assert bench.titles() == ["Bolts"]

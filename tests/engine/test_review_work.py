@@ -125,7 +125,7 @@ def test_what_a_session_complained_of_is_over_when_the_file_takes_part(bench: Be
 
 
 def test_a_run_that_breaks_off_is_not_running_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> int:
+    def broken(*_: object, **__: object) -> int:
         raise Transient("gone")
 
     monkeypatch.setattr(Runner, "prepare", broken)

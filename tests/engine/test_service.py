@@ -299,6 +299,19 @@ def test_a_source_that_asks_for_a_long_pause_gets_it(bench: Bench) -> None:
     assert 900 <= max(waits(bench).values()) <= 1000
 
 
+@pytest.mark.parametrize(("asked_s", "least_s"), [(1500, 1500), (7200, 7200), (86400, 7200)])
+def test_a_pause_longer_than_the_interval_is_kept_as_well(asked_s: float, least_s: float) -> None:
+    with kit.bench(YAML.replace("{every: 1h, webhook: [bill.ready, bill.paid]}", "{every: 10m}")) as bench:
+        bench.shop.faults = [None, RateLimited("budget", retry_after_s=asked_s)] * 4
+        ticking = service_of(bench)
+        ticking.tick()
+        reads(bench)
+        assert least_s <= waits(bench)["bills"] <= least_s * 1.11
+        bench.world.clock.sleep(least_s - 1)
+        ticking.tick()
+        assert reads(bench) == []
+
+
 def test_a_busy_store_is_tried_again_sooner(bench: Bench) -> None:
     bench.shop.faults = [StoreBusy("locked")]
     service_of(bench).tick()

@@ -14,7 +14,10 @@ from engine.connecting import connect
 from engine.contract import Json, Page
 from engine.desk import StoreOutbox
 from engine.errors import BadAnswer, Rejected, Transient
+from engine.holders import drop_name, take_name
 from engine.program import compile_flow
+from engine.reading import READING_S
+from engine.runner import RunReport
 from engine.service import Service
 from engine.store import companies, journal, work
 from engine.store.base import Tx
@@ -413,6 +416,117 @@ def _at_least(memo: str, found: str | None) -> bool:
     return found is not None and int(found.split()[1]) >= int(memo.split()[1])
 
 
+# --- two processes
+
+
+@dataclass(slots=True)
+class Held(Shop):
+    """A shop whose read is another's."""
+
+    reading: Callable[[str, Mapping[str, str | int | bool | None], str | None], Iterator[Page]] = field(
+        default=lambda *_: iter(())
+    )
+
+    def read(
+        self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
+    ) -> Iterator[Page]:
+        return self.reading(stream, filters, checkpoint)
+
+
+def held_up(bench: Bench, meanwhile: Callable[[], None], *, fails: bool = False) -> RunReport:
+    """A run that is held up between reading a page and keeping it, while `meanwhile` happens."""
+    shop = bench.connector.shop
+
+    def read(stream: str, filters: Mapping[str, str | int | bool | None], mark: str | None) -> Iterator[Page]:
+        stale = [dict(record) for record in bench.shop.listed["bills"]]
+        bench.connector.shop = shop
+        meanwhile()
+        yield Page(stale, "since 2026")
+        if fails:
+            raise Rejected("and then it fails")
+
+    bench.connector.shop = Held(reading=read)
+    return bench.runner.run(bench.program, COMPANY, streams=["bills"])
+
+
+OVERTAKEN = f"{COMPANY}/shop: another process has read bills meanwhile; this read ends"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_page_that_was_read_before_never_replaces_what_was_read_after(bench: Bench, fails: bool) -> None:
+    put(bench, "b-1", amount="100.00")
+    bench.run("bills")
+    passes(bench, 60)
+
+    def meanwhile() -> None:
+        passes(bench, 60)
+        put(bench, "b-1", amount="90.00", lines=[{"account": "Rent", "code": "6100", "amount": "90.00"}])
+        bench.runner.run(bench.program, COMPANY, streams=["bills"])  # this one leaves it alone
+        passes(bench, HOUR)
+        put(bench, "b-2")
+        bench.run("bills")
+
+    report = held_up(bench, meanwhile, fails=fails)
+    assert {str(error) for error in report.errors} == {OVERTAKEN}
+    assert bench.record("b-1")["amount"] == "90.00"
+    mark = kept(bench)
+    assert mark is not None
+    assert mark.watermark != "since 2026"
+    for _ in range(3):
+        passes(bench, HOUR)
+        put(bench, "b-2")
+        bench.run("bills")
+    assert bench.record("b-1")["amount"] == "90.00"
+    assert bench.alerts() == []
+
+
+def test_a_single_record_that_was_read_before_never_replaces_what_was_read_after(bench: Bench) -> None:
+    put(bench, "b-1", "b-2", vendor=NOBODY)
+    bench.run("bills")
+    passes(bench, 7 * HOUR)
+    remove(bench, "b-1")
+    got, stale = Changing.get, [True]
+
+    def get(shop: Changing, stream: str, record_id: str) -> Json | None:
+        found = got(shop, stream, record_id)
+        if stale:
+            stale.clear()
+            passes(bench, HOUR)
+            put(bench, "b-1", memo="there again")
+            bench.run("bills")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Changing, "get", get)
+        report = bench.runner.run(bench.program, COMPANY, streams=["bills"])
+    assert stale == []
+    assert {str(error) for error in report.errors} == {OVERTAKEN}
+    assert bench.states() == {"b-1": "intended", "b-2": "deferred"}
+
+
+def test_what_another_process_is_reading_is_left_to_it(bench: Bench) -> None:
+    put(bench, "b-1")
+    found: list[RunReport] = []
+    report = held_up(bench, lambda: found.append(bench.runner.run(bench.program, COMPANY, streams=["bills"])))
+    assert report.errors == ()
+    (other,) = found
+    told = [(stream.stream, dict(stream.counts), str(stream.error)) for stream in other.streams]
+    text = f"{COMPANY}/shop: another process is reading bills"
+    assert told == [("bills", {}, text), ("payments", {}, text)]
+    assert bench.alerts() == []
+    assert bench.run("bills")["bills"]["read"] == 1
+
+
+def test_what_a_process_of_another_machine_was_reading_is_read_again_later(bench: Bench) -> None:
+    put(bench, "b-1")
+    name = f"read:{COMPANY}/{FLOW}/{IDENTITY}"
+    with bench.world.store.write() as tx:
+        work.take_lease(tx, name, "elsewhere:1:x", bench.world.clock.now(), READING_S)
+    assert len(bench.runner.run(bench.program, COMPANY, streams=["bills"]).errors) == 2
+    passes(bench, READING_S + 1)
+    assert bench.run("bills")["bills"]["read"] == 1
+
+
 # --- visits
 
 VISITED = YAML.replace("trigger: {every: 1h, webhook: [bill.ready, bill.paid]}", "trigger: {every: 1h, visit: 5m}")
@@ -451,6 +565,23 @@ def test_a_visit_wakes_the_worker_when_the_last_read_is_too_old(visited: Bench) 
     service._wake.clear()
     visit(outbox)
     assert (service._wake.is_set(), service.tick()) == (False, [])
+
+
+def test_a_visit_does_not_make_due_what_is_being_read(visited: Bench) -> None:
+    service, outbox = worker(visited)
+    service.tick()
+    visited.shop.reads.clear()
+    visited.world.clock.sleep(300)
+    holder = take_name(visited.world.ids)
+    with visited.world.store.write() as tx:
+        work.take_lease(tx, f"read:{COMPANY}/{FLOW}/{IDENTITY}", holder, visited.world.clock.now(), READING_S)
+    visit(outbox)
+    assert (service._wake.is_set(), service.tick(), visited.shop.reads) == (False, [], [])
+    # Whoever was reading it is gone.
+    drop_name(holder)
+    visit(outbox)
+    assert len(service.tick()) == 1
+    assert [read[0] for read in visited.shop.reads] == ["bills"]
 
 
 def test_the_interval_stays_behind_the_visits(visited: Bench) -> None:

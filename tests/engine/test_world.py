@@ -15,7 +15,7 @@ import pytest
 from engine.clock import SystemClock, SystemIds
 from engine.contract import Tools
 from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
-from engine.holders import drop_name, take_name
+from engine.holders import drop_name, machine, take_name
 from engine.listsource import ListSource
 from engine.store import companies, work
 from engine.world import StoreTokens, World
@@ -142,7 +142,7 @@ def test_a_lock_that_is_prolonged_for_ever_is_given_up(bench: Bench) -> None:
 def test_a_lock_whose_process_was_killed_is_broken_at_once(bench: Bench) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait(20)
-    hold(bench.world, f"{socket.gethostname()}:{ended.pid}:x", 500)
+    hold(bench.world, f"{socket.gethostname()}:{ended.pid}:{machine()}:another:x", 500)
     with StoreTokens(bench.world, COMPANY, "shop").lock():
         assert bench.world.clock.monotonic() == 0
 
@@ -160,7 +160,7 @@ def test_a_lock_whose_process_lives_is_not_broken(
             raise answer
 
     monkeypatch.setattr(os, "kill", kill)
-    hold(bench.world, f"{socket.gethostname()}:4242:x", 5)
+    hold(bench.world, f"{socket.gethostname()}:4242:{machine()}:another:x", 5)
     with StoreTokens(bench.world, COMPANY, "shop").lock():
         assert bench.world.clock.monotonic() >= 5
     assert set(asked) == {4242}
@@ -185,7 +185,7 @@ def test_a_lock_that_could_not_be_given_back_is_broken_at_once(bench: Bench, mon
         assert bench.world.clock.monotonic() == 0
 
 
-@pytest.mark.parametrize("holder", [f"{socket.gethostname()}:?:x", "odd"])
+@pytest.mark.parametrize("holder", [f"{socket.gethostname()}:?:{machine()}:another:x", "odd"])
 def test_a_lock_of_an_odd_name_is_waited_for(bench: Bench, holder: str) -> None:
     hold(bench.world, holder, 5)
     with StoreTokens(bench.world, COMPANY, "shop").lock():

@@ -5,6 +5,10 @@ WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiti
   AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
 ORDER BY o.seq LIMIT 1;
 
+-- name: push_any
+SELECT o.id FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND r.flow = :flow LIMIT 1;
+
 -- name: push_resume
 DELETE FROM facts WHERE company = :company AND substr(name, 1, length(:connection) + 6) = 'push:' || :connection || '/';
 
