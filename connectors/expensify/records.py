@@ -57,7 +57,7 @@ def _expense(raw: Raw, report_currency: str | None, unit: AmountUnit) -> Record:
     return {
         "transactionID": _text(raw.get("transactionID")),
         "merchant": _text(raw.get("modifiedMerchant")) or _text(raw.get("merchant")),
-        "amount": _in_report_currency(raw, paid, report_currency, unit),
+        "amount": _amount(raw, paid, report_currency, unit),
         "currency": report_currency,
         "originalAmount": major(paid, paid_in, unit),
         "originalCurrency": paid_in,
@@ -82,8 +82,11 @@ def _expense(raw: Raw, report_currency: str | None, unit: AmountUnit) -> Record:
     }
 
 
-def _in_report_currency(raw: Raw, paid: object, code: str | None, unit: AmountUnit) -> str | None:
+def _amount(raw: Raw, paid: object, code: str | None, unit: AmountUnit) -> str | None:
     """The converted amount where Expensify gives one, else the amount as paid when it is in the report's currency."""
+    if _boolean(raw.get("reimbursable")) is None:
+        # Whoever sums up what employees are owed would count it as paid by the company.
+        return unreadable("reimbursable is unknown")
     if given(raw.get("convertedAmount")):
         return major(raw.get("convertedAmount"), code, unit)
     if given(paid) and currency(raw.get("currency")) != code:

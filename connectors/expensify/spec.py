@@ -48,7 +48,11 @@ EXPENSE = (
         _f("glCode", "text", "General ledger code of the tag"),
     ),
     _f("comment", "text", "What the employee wrote of the expense"),
-    _f("reimbursable", "boolean", "True when the employee is to get the money back"),
+    _f(
+        "reimbursable",
+        "boolean",
+        "True when the employee is to get the money back; null, with an `amount` that cannot be read, when unknown",
+    ),
     _f("billable", "boolean", "True when a customer is to be billed for it"),
     _f("companyCard", "boolean", "True when it came from a bank feed or a card"),
     _f("created", "date", "Day of the expense, as corrected when someone corrected it"),

@@ -17,9 +17,9 @@ What a golden case gives (everything but a report's expenses has a default; name
 Without `policies` there is one called `main`, without `employees` one called `ana`. `tags` of a policy is `flat` or
 `levels`. An expense has `amount` in major units of `currency` (the policy's unless given; any other needs `converted`),
 `modified` and `converted` amounts, `category`, `tags` (one for each level; `tag` for a single one), `on`, `merchant`,
-`comment`, `reimbursable`, `billable`, `card` (a company card's number), `mcc`, `receipt`, `tax` and `times`. A category
-or tag is a name, with the code of the account, class or customer of that name, or `{name, code}`; what a policy lacks
-is added to it. `download` and `options` set `records.Options`; `counts` says what the sandbox's total is of: `owed` to the
+`comment`, `reimbursable` (null when Expensify does not say it), `billable`, `card` (a company card's number), `mcc`,
+`receipt`, `tax` and `times`. A category or tag is a name, with the code of the account, class or customer of that name,
+or `{name, code}`; what a policy lacks is added to it. `download` and `options` set `records.Options`; `counts` says what the sandbox's total is of: `owed` to the
 employees unless told otherwise, `spent` for a flow that posts journal entries, or `{us: spent}` for one policy alone.
 
 Actions: `add` (more of the same), `add_report`, `edit_report`, `submit`, `approve`, `reopen`, `reapprove` (`{report, ...}`

@@ -354,8 +354,10 @@ def _check_currency(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
 
 
 def _entry_currencies(company: CompanyFile, draft: Draft, home_id: str) -> set[str]:
-    """Currencies that the lines of a journal entry ask for: any line may use an account of the home currency, but what
-    somebody owes or is owed is in the currency of the entry."""
+    """Currencies that the lines of a journal entry ask for.
+
+    Any line may use an account of the home currency, but what somebody owes or is owed is in the entry's currency.
+    """
     found: set[str] = set()
     for line in draft.lines:
         account, entity = (company.books.lists.get(line.refs.get(name, "")) for name in ("AccountRef", "EntityRef"))

@@ -145,8 +145,22 @@ def test_what_nobody_set_is_null_in_every_form(blank: object) -> None:
             **dict.fromkeys(("reimbursable", "billable", "companyCard"), False),
         }
         if zero
-        else {}
+        else {"amount": "unreadable: reimbursable is unknown"}
     )
+
+
+@pytest.mark.parametrize("flag", [None, "", " ", "maybe", "2", 7, ["true"]])
+def test_an_amount_of_which_nobody_knows_who_is_owed_it_cannot_be_read(flag: object) -> None:
+    only = one(amount="1050", reimbursable=flag)
+    assert (only["reimbursable"], only["amount"], only["originalAmount"]) == (
+        None,
+        "unreadable: reimbursable is unknown",
+        "10.50",
+    )
+    assert one(amount="1050", convertedAmount="900", reimbursable=flag)["amount"] == only["amount"]
+    assert [one(amount="1050", reimbursable=known)["amount"] for known in ("true", "false", True, "No")] == [
+        "10.50"
+    ] * 4
 
 
 @pytest.mark.parametrize(
