@@ -19,8 +19,9 @@ Without `policies` there is one called `main`, without `employees` one called `a
 `modified` and `converted` amounts, `category`, `tags` (one for each level; `tag` for a single one), `on`, `merchant`,
 `comment`, `reimbursable` (null when Expensify does not say it), `billable`, `card` (a company card's number), `mcc`,
 `receipt`, `tax` and `times`. A category or tag is a name, with the code of the account, class or customer of that name,
-or `{name, code}`; what a policy lacks is added to it. `download` and `options` set `records.Options`; `counts` says what the sandbox's total is of: `owed` to the
-employees unless told otherwise, `spent` for a flow that posts journal entries, or `{us: spent}` for one policy alone.
+or `{name, code}`; what a policy lacks is added to it. `download` and `options` set `records.Options`; `counts` says what
+the sandbox's total is of: `owed` to the employees unless told otherwise, `spent` for a flow that posts journal entries,
+or `{us: spent}` for one policy alone.
 
 Actions: `add` (more of the same), `add_report`, `edit_report`, `submit`, `approve`, `reopen`, `reapprove` (`{report, ...}`
 with what is changed), `reimburse`, `close`, `delete_report`, `label` (`{reports, label}` by hand), `add_category`,
