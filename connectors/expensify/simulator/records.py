@@ -74,11 +74,12 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of a policy, or of one of its levels."""
+    """A tag of a policy, or of one of its levels; `below` is the path of the tag that it depends on, if it does."""
 
     name: str
     gl_code: str = ""
     enabled: bool = True
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)
