@@ -17,6 +17,8 @@ from connectors.expensify.spec import SPEC
 Record = dict[str, Any]
 Raw = Mapping[str, Any]
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# One path as a regular expression: whatever has a meaning there is escaped.
+_PARENT = re.compile(r"\^((?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])+)\$")
 _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
 
@@ -57,7 +59,7 @@ def _expense(raw: Raw, report_currency: str | None, unit: AmountUnit) -> Record:
     return {
         "transactionID": _text(raw.get("transactionID")),
         "merchant": _text(raw.get("modifiedMerchant")) or _text(raw.get("merchant")),
-        "amount": _in_report_currency(raw, paid, report_currency, unit),
+        "amount": _amount(raw, paid, report_currency, unit),
         "currency": report_currency,
         "originalAmount": major(paid, paid_in, unit),
         "originalCurrency": paid_in,
@@ -65,10 +67,7 @@ def _expense(raw: Raw, report_currency: str | None, unit: AmountUnit) -> Record:
         "categoryGlCode": _text(raw.get("categoryGlCode")),
         "tag": _text(raw.get("tag")),
         "tagGlCode": _text(raw.get("tagGlCode")),
-        "tags": [
-            {"level": _level(tag.get("level")), "name": _text(tag.get("name")), "glCode": _text(tag.get("glCode"))}
-            for tag in _objects(raw.get("ntags"))
-        ],
+        "tags": _expense_tags(_objects(raw.get("ntags"))),
         "comment": _text(raw.get("comment")),
         "reimbursable": _boolean(raw.get("reimbursable")),
         "billable": _boolean(raw.get("billable")),
@@ -82,13 +81,35 @@ def _expense(raw: Raw, report_currency: str | None, unit: AmountUnit) -> Record:
     }
 
 
-def _in_report_currency(raw: Raw, paid: object, code: str | None, unit: AmountUnit) -> str | None:
+def _amount(raw: Raw, paid: object, code: str | None, unit: AmountUnit) -> str | None:
     """The converted amount where Expensify gives one, else the amount as paid when it is in the report's currency."""
+    if _boolean(raw.get("reimbursable")) is None:
+        # Whoever sums up what employees are owed would count it as paid by the company.
+        return unreadable("reimbursable is unknown")
     if given(raw.get("convertedAmount")):
         return major(raw.get("convertedAmount"), code, unit)
     if given(paid) and currency(raw.get("currency")) != code:
         return unreadable("paid in another currency, and Expensify gives no converted amount")
     return major(paid, code, unit)
+
+
+def _expense_tags(entries: list[Raw]) -> list[Record]:
+    found = [(_level(entry.get("level")), _text(entry.get("name")), entry) for entry in entries]
+    names = {level: name for level, name, _ in found}
+    return [
+        {
+            "level": level,
+            "name": name,
+            "path": name and _path([names.get(above) or "" for above in range(1, level or 1)], name),
+            "glCode": _text(entry.get("glCode")),
+        }
+        for level, name, entry in found
+    ]
+
+
+def _path(above: list[str], name: str) -> str:
+    """The tag below those of the levels above it. A colon in one of those is marked, so that `A:B` is not `A` and `B`."""
+    return ":".join([*(each.replace(":", "\\:") for each in above), name])
 
 
 def _either(raw: Raw, first: str, second: str) -> object:
@@ -129,14 +150,27 @@ def tags(policy: Record, info: Raw) -> Iterator[Record]:
 def _tags(policy: Record, level: int, level_name: str | None, entries: list[Raw]) -> Iterator[Record]:
     for entry in entries:
         if name := _text(entry.get("name")):
+            above = _above(entry)
+            path = name if level == 1 else above and f"{above}:{name}"
             yield {
-                **_head(policy, f"{level}:{name}"),
+                **_head(policy, f"{level}:{path or name}"),
                 "level": level,
                 "levelName": level_name,
                 "name": name,
+                "path": path,
                 "enabled": _boolean(entry.get("enabled")),
                 "glCode": _text(entry.get("glCode")),
             }
+
+
+def _above(entry: Raw) -> str | None:
+    """The path of the tag that a tag depends on, when Expensify tells it.
+
+    ASSUMED: as in the vendor's own app, `rules.parentTagsFilter` is a regular expression of that one path.
+    """
+    rules = entry.get("rules")
+    told = _PARENT.fullmatch(str(rules.get("parentTagsFilter"))) if isinstance(rules, dict) else None
+    return re.sub(r"\\(.)", r"\1", told[1]) if told else None
 
 
 def employees(policy: Record, info: Raw) -> Iterator[Record]:

@@ -25,6 +25,7 @@ def _object(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
     return FieldSpec(name, "object", help_, fields=fields)
 
 
+_PATH = "The tag with those of the levels above it, as `West:Phase 1`: below another tag it can mean something else"
 EXPENSE = (
     _f("transactionID", "id", "Expensify's id of the expense, 19 digits"),
     _f("merchant", "text", "Merchant, as corrected when someone corrected it"),
@@ -45,10 +46,15 @@ EXPENSE = (
         "Tags of a policy with several levels, in the order of the levels",
         _f("level", "integer", "Level, from 1"),
         _f("name", "text", "Tag of this level"),
+        _f("path", "text", _PATH),
         _f("glCode", "text", "General ledger code of the tag"),
     ),
     _f("comment", "text", "What the employee wrote of the expense"),
-    _f("reimbursable", "boolean", "True when the employee is to get the money back"),
+    _f(
+        "reimbursable",
+        "boolean",
+        "True when the employee is to get the money back; null, with an `amount` that cannot be read, when unknown",
+    ),
     _f("billable", "boolean", "True when a customer is to be billed for it"),
     _f("companyCard", "boolean", "True when it came from a bank feed or a card"),
     _f("created", "date", "Day of the expense, as corrected when someone corrected it"),
@@ -119,12 +125,13 @@ CATEGORY = (
 )
 
 TAG = (
-    _f("id", "id", "Policy, level and name: `<policyID>:<level>:<name>`"),
+    _f("id", "id", "Policy, level and path, or name where the path is null: `<policyID>:<level>:<path>`"),
     _POLICY_ID,
     _POLICY_NAME,
     _f("level", "integer", "Level, from 1; a policy with one kind of tag has level 1 alone"),
     _f("levelName", "text", "Name of the level; null where the policy has but one kind of tag"),
     _f("name", "text", "Tag"),
+    _f("path", "text", f"{_PATH}; null where Expensify does not say what is above it"),
     _ENABLED,
     _GL_CODE,
 )

@@ -41,7 +41,9 @@ def add_tag(world: World, policy_id: str, level: str, tag: Tag) -> None:
     if level not in {item.name for item in policy.levels}:
         policy = world.change_policy(policy_id, levels=(*policy.levels, TagLevel(level)))
     levels = tuple(
-        TagLevel(item.name, (*(t for t in item.tags if t.name != tag.name), tag)) if item.name == level else item
+        TagLevel(item.name, (*(t for t in item.tags if (t.name, t.below) != (tag.name, tag.below)), tag))
+        if item.name == level
+        else item
         for item in policy.levels
     )
     world.change_policy(policy_id, levels=levels)

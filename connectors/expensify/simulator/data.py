@@ -134,8 +134,8 @@ def _shown(options: Options, minor: int | None, currency: str) -> int | None:
     return minor * scale if places <= 2 else minor // scale
 
 
-def _flag(options: Options, value: bool) -> bool | str:
-    if options.flags == "boolean":
+def _flag(options: Options, value: bool | None) -> bool | str | None:
+    if value is None or options.flags == "boolean":
         return value
     return "true" if value else "false"
 

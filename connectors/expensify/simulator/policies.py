@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -114,7 +115,16 @@ def _tags(policy: Policy) -> list[JsonObject]:
 
 
 def _flat(tags: Iterable[Tag]) -> list[JsonObject]:
-    return [{"glCode": tag.gl_code, "name": tag.name, "enabled": tag.enabled} for tag in tags]
+    """ASSUMED: a tag that depends on another says so as in the vendor's own app, where it is listed for each of them."""
+    return [
+        {
+            "glCode": tag.gl_code,
+            "name": tag.name,
+            "enabled": tag.enabled,
+            **({"rules": {"parentTagsFilter": f"^{re.escape(tag.below)}$"}} if tag.below else {}),
+        }
+        for tag in tags
+    ]
 
 
 def _employee(item: Employee) -> JsonObject:

@@ -74,11 +74,12 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of a policy, or of one of its levels."""
+    """A tag of a policy, or of one of its levels; `below` is the path of the tag that it depends on, if it does."""
 
     name: str
     gl_code: str = ""
     enabled: bool = True
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ class Expense:
     """One expense. Amounts count minor units; positive is what the company pays, negative a refund.
 
     `minor` is in `currency`; `modified_minor` is what a person changed it to, if one did; `converted` is in the
-    report's currency, and there whenever `currency` is another. `bank` and `card` tell a company card.
+    report's currency, and there whenever `currency` is another. `bank` and `card` tell a company card. `reimbursable` is None
+    for an expense of which Expensify does not say it.
     """
 
     id: str
@@ -136,7 +138,7 @@ class Expense:
     modified_minor: int | None = None
     modified_merchant: str | None = None
     modified_created: date | None = None
-    reimbursable: bool = True
+    reimbursable: bool | None = True
     billable: bool = False
     bank: str = ""
     card: str = ""

@@ -17,10 +17,11 @@ What a golden case gives (everything but a report's expenses has a default; name
 Without `policies` there is one called `main`, without `employees` one called `ana`. `tags` of a policy is `flat` or
 `levels`. An expense has `amount` in major units of `currency` (the policy's unless given; any other needs `converted`),
 `modified` and `converted` amounts, `category`, `tags` (one for each level; `tag` for a single one), `on`, `merchant`,
-`comment`, `reimbursable`, `billable`, `card` (a company card's number), `mcc`, `receipt`, `tax` and `times`. A category
-or tag is a name, with the code of the account, class or customer of that name, or `{name, code}`; what a policy lacks
-is added to it. `download` and `options` set `records.Options`; `counts` says what the sandbox's total is of: `owed` to the
-employees unless told otherwise, `spent` for a flow that posts journal entries, or `{us: spent}` for one policy alone.
+`comment`, `reimbursable` (null when Expensify does not say it), `billable`, `card` (a company card's number), `mcc`,
+`receipt`, `tax` and `times`. A category or tag is a name, with the code of the account, class or customer of that name,
+or `{name, code}`, of a tag with `below` for the path of the tag it depends on; what a policy lacks is added to it.
+`download` and `options` set `records.Options`; `counts` says what the sandbox's total is of: `owed` to the employees
+unless told otherwise, `spent` for a flow that posts journal entries, or `{us: spent}` for one policy alone.
 
 Actions: `add` (more of the same), `add_report`, `edit_report`, `submit`, `approve`, `reopen`, `reapprove` (`{report, ...}`
 with what is changed), `reimburse`, `close`, `delete_report`, `label` (`{reports, label}` by hand), `add_category`,
@@ -227,7 +228,7 @@ def _coded_tag(story: Story, policy: Policy, levels: Sequence[TagLevel], level: 
     where = levels[min(level, len(levels) - 1)].name
     tag = _tag(story, item)
     known = next((entry for entry in story.world.policies[policy.id].levels if entry.name == where), None)
-    if known is None or tag not in known.tags:
+    if known is None or not any(one == tag or (one.name == tag.name and one.below) for one in known.tags):
         build.add_tag(story.world, policy.id, where, tag)
     return tag
 
@@ -240,7 +241,7 @@ def _category(story: Story, value: Any) -> Category:
 
 def _tag(story: Story, value: Any) -> Tag:
     if isinstance(value, dict):
-        return Tag(str(value["name"]), str(value.get("code", "")), value.get("enabled", True))
+        return Tag(str(value["name"]), str(value.get("code", "")), value.get("enabled", True), value.get("below", ""))
     return Tag(str(value), _code(story, "classes", str(value)) or _code(story, "customers", str(value)))
 
 

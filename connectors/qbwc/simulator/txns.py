@@ -336,12 +336,14 @@ def _check_journal(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
 
 
 def _check_currency(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
-    """The vendor, the account that is owed from or paid from, and every balance-sheet line must share one currency."""
+    """The vendor and the account that is owed from or paid from share one currency, as do a journal entry and its lines."""
     home = company.named("Currency", company.preferences.home_currency)
     home_id = home.list_id if home else ""
     names = [name for name in (spec.party, "APAccountRef", spec.account) if name and name in draft.refs]
     objects = [company.books.lists[draft.refs[name]] for name in names]
     found = {o.refs.get("CurrencyRef", home_id) for o in objects if o.kind in ("Vendor", "Account")}
+    if spec.kind == "JournalEntry":
+        found = {draft.refs.get("CurrencyRef", home_id), *_entry_currencies(company, draft, home_id)}
     if len(found) > 1:
         said = "QuickBooks error message: The currency of the name and of the account must be the same."
         raise Refused(
@@ -349,6 +351,20 @@ def _check_currency(company: CompanyFile, spec: TxnKind, draft: Draft) -> None:
         )
     if spec.currency_of and found:
         draft.refs.setdefault("CurrencyRef", found.pop())
+
+
+def _entry_currencies(company: CompanyFile, draft: Draft, home_id: str) -> set[str]:
+    """Currencies that the lines of a journal entry ask for.
+
+    Any line may use an account of the home currency, but what somebody owes or is owed is in the entry's currency.
+    """
+    found: set[str] = set()
+    for line in draft.lines:
+        account, entity = (company.books.lists.get(line.refs.get(name, "")) for name in ("AccountRef", "EntityRef"))
+        is_owed = _type(account) in ("AccountsPayable", "AccountsReceivable")
+        asked = {o.refs.get("CurrencyRef", home_id) for o in (account, entity if is_owed else None) if o is not None}
+        found |= asked if is_owed else asked - {home_id}
+    return found
 
 
 def _check_payment(company: CompanyFile, draft: Draft, own_id: str) -> None:

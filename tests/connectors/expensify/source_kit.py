@@ -69,7 +69,13 @@ def binding(secrets: Mapping[str, str] = SECRETS, /, **settings: str | int | boo
 
 def expense(**fields: object) -> Raw:
     """An expense as our template writes it."""
-    blank: Raw = {**dict.fromkeys(_EXPENSE), "ntags": [], "companyCard": "false", "receiptUrl": None}
+    blank: Raw = {
+        **dict.fromkeys(_EXPENSE),
+        "ntags": [],
+        "companyCard": "false",
+        "reimbursable": "true",
+        "receiptUrl": None,
+    }
     return {**blank, "transactionID": "4056343049275634494", "amount": "1050", "currency": "USD", **fields}
 
 

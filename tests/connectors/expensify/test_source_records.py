@@ -106,8 +106,8 @@ def test_a_whole_report() -> None:
                 "tag": "West:Ann",
                 "tagGlCode": "W",
                 "tags": [
-                    {"level": 1, "name": "West", "glCode": "W"},
-                    {"level": 2, "name": "Ann", "glCode": None},
+                    {"level": 1, "name": "West", "path": "West", "glCode": "W"},
+                    {"level": 2, "name": "Ann", "path": "West:Ann", "glCode": None},
                 ],
                 "comment": "lunch",
                 "reimbursable": True,
@@ -145,8 +145,34 @@ def test_what_nobody_set_is_null_in_every_form(blank: object) -> None:
             **dict.fromkeys(("reimbursable", "billable", "companyCard"), False),
         }
         if zero
-        else {}
+        else {"amount": "unreadable: reimbursable is unknown"}
     )
+
+
+def test_a_tag_has_those_of_the_levels_above_it() -> None:
+    def paths(*named: tuple[int, str | None]) -> list[str | None]:
+        tags = [{"level": str(level), "name": name, "glCode": "1"} for level, name in named]
+        return [tag["path"] for tag in one(ntags=tags)["tags"]]
+
+    assert paths((1, "A"), (2, "Phase 1")) == ["A", "A:Phase 1"]
+    assert paths((1, "B"), (2, "Phase 1"), (3, "X")) == ["B", "B:Phase 1", "B:Phase 1:X"]
+    assert paths((2, "Phase 1"), (1, None)) == [":Phase 1", None]
+    # What is below `A:B` is not what is below `A`.
+    assert [paths((1, "A:B"), (2, "C"))[1], paths((1, "A"), (2, "B:C"))[1]] == [r"A\:B:C", "A:B:C"]
+
+
+@pytest.mark.parametrize("flag", [None, "", " ", "maybe", "2", 7, ["true"]])
+def test_an_amount_of_which_nobody_knows_who_is_owed_it_cannot_be_read(flag: object) -> None:
+    only = one(amount="1050", reimbursable=flag)
+    assert (only["reimbursable"], only["amount"], only["originalAmount"]) == (
+        None,
+        "unreadable: reimbursable is unknown",
+        "10.50",
+    )
+    assert one(amount="1050", convertedAmount="900", reimbursable=flag)["amount"] == only["amount"]
+    assert [one(amount="1050", reimbursable=known)["amount"] for known in ("true", "false", True, "No")] == [
+        "10.50"
+    ] * 4
 
 
 @pytest.mark.parametrize(
@@ -222,7 +248,10 @@ def test_booleans_come_in_several_forms(given: object, read: bool | None) -> Non
 
 def test_damaged_lists_hold_what_can_be_read() -> None:
     raw = report(1, expenses=[expense(ntags="x"), None, "y", expense(ntags=[None, {"level": "x", "name": 7}])])
-    assert [e["tags"] for e in made(raw)["expenses"]] == [[], [{"level": None, "name": "7", "glCode": None}]]
+    assert [e["tags"] for e in made(raw)["expenses"]] == [
+        [],
+        [{"level": None, "name": "7", "path": "7", "glCode": None}],
+    ]
     assert made(report(1, expenses=None))["expenses"] == []
 
 
@@ -273,11 +302,30 @@ class TestLists:
         ]
         a, b = {"policyID": "A", "policyName": "Acme"}, {"policyID": "B", "policyName": "Bergwerk"}
         assert self.read("tags", {"A": {"tags": flat}, "B": {"tags": levels}}) == [
-            {"id": "A:1:West", **a, "level": 1, "levelName": None, "name": "West", "enabled": True, "glCode": None},
-            {"id": "A:1:West:Ann", **a, "level": 1, "levelName": None, "name": "West:Ann", "enabled": False, "glCode": "E"},
-            {"id": "B:1:North", **b, "level": 1, "levelName": "Region", "name": "North", "enabled": True, "glCode": "N"},
-            {"id": "B:3:North", **b, "level": 3, "levelName": "Job", "name": "North", "enabled": True, "glCode": None},
+            {"id": "A:1:West", **a, "level": 1, "levelName": None, "name": "West", "path": "West", "enabled": True, "glCode": None},
+            {"id": "A:1:West:Ann", **a, "level": 1, "levelName": None, "name": "West:Ann", "path": "West:Ann", "enabled": False, "glCode": "E"},
+            {"id": "B:1:North", **b, "level": 1, "levelName": "Region", "name": "North", "path": "North", "enabled": True, "glCode": "N"},
+            {"id": "B:3:North", **b, "level": 3, "levelName": "Job", "name": "North", "path": None, "enabled": True, "glCode": None},
         ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("rule", "path"),
+        [
+            ("^West$", "West:Phase 1"),
+            (r"^North\ West\.$", "North West.:Phase 1"),
+            ("^West:Ann$", "West:Ann:Phase 1"),
+            (r"^A\\:B$", r"A\:B:Phase 1"),
+            *((odd, None) for odd in ("West", "^West|East$", "^W.st$", r"^W\dst$", "^$", "", None, 7)),
+        ],
+    )
+    def test_a_tag_that_depends_on_another_has_the_path_of_both(self, rule: object, path: str | None) -> None:
+        jobs = [{"name": "Phase 1", "enabled": True, "rules": {"parentTagsFilter": rule}}]
+        found = self.read(
+            "tags", {"A": {"tags": [{"name": "Job", "tags": []}, {"name": "Job", "tags": jobs}]}, "B": {}}
+        )
+        assert [(tag["id"], tag["path"], tag["name"]) for tag in found] == [
+            (f"A:2:{path or 'Phase 1'}", path, "Phase 1")
+        ]
 
     def test_employees(self) -> None:
         people = [

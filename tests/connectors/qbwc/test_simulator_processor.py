@@ -229,6 +229,30 @@ def test_currencies_must_agree() -> None:
     assert response.findtext("BillRet/CurrencyRef/FullName") == "Euro"
 
 
+def test_a_journal_entry_is_of_the_home_currency_unless_it_says_otherwise() -> None:
+    company = seed_company(7, preferences=Preferences(multi_currency=True))
+    euro = "<CurrencyRef><FullName>Euro</FullName></CurrencyRef>"
+    payable = f"<AccountAddRq><AccountAdd><Name>AP Euro</Name><AccountType>AccountsPayable</AccountType>{euro}</AccountAdd></AccountAddRq>"
+    vendor = f"<VendorAddRq><VendorAdd><Name>Paris</Name>{euro}</VendorAdd></VendorAddRq>"
+    ask(company, payable, vendor)
+
+    def entry(account: str, owed_to: str, head: str = "") -> str:
+        return (
+            f"<JournalEntryAddRq><JournalEntryAdd>{head}"
+            "<JournalDebitLine><AccountRef><FullName>Travel</FullName></AccountRef><Amount>1.00</Amount></JournalDebitLine>"
+            f"<JournalCreditLine><AccountRef><FullName>{account}</FullName></AccountRef><Amount>1.00</Amount>"
+            f"<EntityRef><FullName>{owed_to}</FullName></EntityRef></JournalCreditLine></JournalEntryAdd></JournalEntryAddRq>"
+        )
+
+    assert [
+        status(company, entry("AP Euro", "Paris"))[0],
+        status(company, entry("Accounts Payable", "Paris"))[0],
+        status(company, entry("AP Euro", "Acme Supply", euro))[0],
+        status(company, entry("AP Euro", "Paris", euro))[0],
+        status(company, entry("Accounts Payable", "Acme Supply"))[0],
+    ] == ["3210", "3210", "3210", "0", "0"]
+
+
 # --- the whole document -----------------------------------------------------------------------------------------------
 
 
