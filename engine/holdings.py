@@ -446,13 +446,29 @@ def _tell_twice(tx: Tx, hand: Hand, record: Row) -> None:
 
 
 def _compared(tx: Tx, row: Row, item: Seen) -> Seen:
-    """What was found again without the operation that wrote it can be held against its record only."""
-    known = kept.differences(row)
-    if row["operation_id"] or not known:
+    """What was found again or named by a person, without the operation that wrote it, is held against its record only."""
+    if row["operation_id"]:
         return item
     if item.total is None and not item.dated_on:
-        return replace(item, differences=known)
+        return replace(item, differences=kept.differences(row))
     return replace(item, differences=reclaim.differing(_record(tx, row["record_id"]), item.total, item.dated_on))
+
+
+def claim(tx: Tx, hand: Hand, record: Row, kind: str, receipt: Mapping[str, str]) -> None:
+    """A person says that an object is there for a record. It need not look like what was prepared; but what is known to
+    be of another amount or date is told, for the source is told that the record is posted."""
+    scope = {"company": hand.company, "target_id": kept.target_of(receipt)}
+    shown = tx.one("sighting_get", scope)
+    kept.keep(tx, hand.company, hand.at, record, kind, receipt)
+    if shown is None:
+        return
+    total = Decimal(shown["total"]) if shown["total"] is not None else None
+    differences = reclaim.differing(record, total, shown["dated_on"])
+    for row in kept.of_record(tx, record["id"]) if differences else ():
+        if row["target_id"] == scope["target_id"]:
+            seen = Seen(row["target_id"], row["edit_sequence"], differences, total, shown["dated_on"])
+            kept.put(tx, row, row["looked_at"], "there", seen)
+            _tell_edited(tx, hand, row, differences, "is there as a person said, and not as the source says")
 
 
 def _tell_other(tx: Tx, hand: Hand, record: Row) -> None:
@@ -472,7 +488,9 @@ def _edited(tx: Tx, hand: Hand, row: Row, differences: tuple[str, ...]) -> None:
     if not new:
         work.resolve_alert(tx, hand.company, "edited", follow.subject_of(record), hand.at)
         return
-    _tell_edited(tx, hand, row, new, "was changed in {title} after it was posted")
+    is_ours = bool(row["operation_id"])
+    what = "was changed in {title} after it was posted" if is_ours else "is in {title}, and not as the source says"
+    _tell_edited(tx, hand, row, new, what)
 
 
 def _tell_edited(tx: Tx, hand: Hand, row: Row, new: tuple[str, ...], what: str) -> None:

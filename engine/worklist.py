@@ -439,8 +439,9 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
         outcome = OperationOutcome(operation["id"], "posted", receipt, message="a person found it there")
         follow.settle(tx, hand, operation, outcome)
         if not operation["target_id"] and not follow.is_push(operation):
-            # What the person means need not look like what was prepared, and is not held against it.
-            kept.keep(tx, hand.company, hand.at, full, kept.kind_of(operation["request"]), receipt)
+            posted = tx.one("record_get", {"id": row["id"]})
+            assert posted is not None
+            holdings.claim(tx, hand, posted, kept.kind_of(operation["request"]), receipt)
         return
     outbox.put(tx, operation["id"], "cancelled")
     absent = Reason("absent", "a person found that it is not in the target")

@@ -85,6 +85,9 @@ SET kind = excluded.kind, edit_sequence = excluded.edit_sequence, data = exclude
     record_id = CASE WHEN sightings.guid = excluded.guid THEN sightings.record_id ELSE excluded.record_id END,
     guid = excluded.guid;
 
+-- name: sighting_get
+SELECT * FROM sightings WHERE company = :company AND target_id = :target_id;
+
 -- name: sighting_drop
 DELETE FROM sightings WHERE company = :company AND target_id = :target_id;
 
