@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -196,6 +197,29 @@ def test_what_a_person_names_is_held_without_an_operation(bench: Bench) -> None:
         worklist.declare(tx, hand(bench), bench.record("b-1"), "T-OTHER", "")
     with bench.outbox.transaction() as desk:
         assert desk.holdings.of(COMPANY, ["T-OTHER"]) == (Holding("T-OTHER", "Bill", 1),)
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_what_a_person_names_is_told_when_its_amount_is_another(bench: Bench, is_seen: bool) -> None:
+    """At once where it was seen before, else when it is looked at."""
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    made = bench.send()
+    assert made is not None
+    bench.settle(made, OperationOutcome(made.operations[0].id, "held", message="perhaps"))
+    amount = Decimal(bench.record("b-1")["amount"])
+    with bench.world.store.write() as tx:
+        if is_seen:
+            kept.see(tx, COMPANY, bench.world.at(), [Sighting("Bill", "T-OTHER", "5", "", {}, total=amount + 1)])
+        worklist.declare(tx, hand(bench), bench.record("b-1"), "T-OTHER", "")
+    assert len(alerts(bench, "edited")) == int(is_seen)
+    with bench.outbox.transaction() as desk:
+        desk.holdings.seen(COMPANY, [Seen("T-OTHER", "5", (), amount + 1)])
+    ((message, _),) = alerts(bench, "edited")
+    assert f"amount {amount + 1:.2f} there, {amount:.2f} here; flowctl leaves it as it is" in message
+    with bench.outbox.transaction() as desk:
+        desk.holdings.seen(COMPANY, [Seen("T-OTHER", "6", (), amount)])
+    assert alerts(bench, "edited") == []
 
 
 # --- looking
