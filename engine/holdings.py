@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 from engine import follow, money, reclaim, registry
 from engine.clock import from_iso, iso
@@ -454,18 +455,20 @@ def _compared(tx: Tx, row: Row, item: Seen) -> Seen:
     return replace(item, differences=reclaim.differing(_record(tx, row["record_id"]), item.total, item.dated_on))
 
 
-def claim(tx: Tx, hand: Hand, record: Row, kind: str, receipt: Mapping[str, str]) -> None:
-    """A person says that an object is there for a record. It need not look like what was prepared; but what is known to
-    be of another amount or date is told, for the source is told that the record is posted."""
-    scope = {"company": hand.company, "target_id": kept.target_of(receipt)}
-    shown = tx.one("sighting_get", scope)
+def claim(
+    tx: Tx, hand: Hand, record: Row, kind: str, receipt: Mapping[str, str], shown: Mapping[str, Any] | None
+) -> None:
+    """A person says that an object is there for a record. It need not look like what was prepared; but what was `shown`
+    with another amount or date is told, for the source is told that the record is posted.
+    """
+    target_id = kept.target_of(receipt)
     kept.keep(tx, hand.company, hand.at, record, kind, receipt)
     if shown is None:
         return
     total = Decimal(shown["total"]) if shown["total"] is not None else None
     differences = reclaim.differing(record, total, shown["dated_on"])
     for row in kept.of_record(tx, record["id"]) if differences else ():
-        if row["target_id"] == scope["target_id"]:
+        if row["target_id"] == target_id:
             seen = Seen(row["target_id"], row["edit_sequence"], differences, total, shown["dated_on"])
             kept.put(tx, row, row["looked_at"], "there", seen)
             _tell_edited(tx, hand, row, differences, "is there as a person said, and not as the source says")

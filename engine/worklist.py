@@ -437,11 +437,12 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     if target_id is not None:
         receipt = follow.receipt_for(operation, target_id)
         outcome = OperationOutcome(operation["id"], "posted", receipt, message="a person found it there")
+        shown = tx.one("sighting_get", {"company": hand.company, "target_id": target_id})
         follow.settle(tx, hand, operation, outcome)
         if not operation["target_id"] and not follow.is_push(operation):
             posted = tx.one("record_get", {"id": row["id"]})
             assert posted is not None
-            holdings.claim(tx, hand, posted, kept.kind_of(operation["request"]), receipt)
+            holdings.claim(tx, hand, posted, kept.kind_of(operation["request"]), receipt, shown)
         return
     outbox.put(tx, operation["id"], "cancelled")
     absent = Reason("absent", "a person found that it is not in the target")
