@@ -11,10 +11,11 @@ from typing import Any
 from engine import registry
 from engine.clock import Clock
 from engine.connecting import connect
-from engine.contract import Called, Json, Sandbox, Simulated, Visitor
+from engine.contract import Json
 from engine.errors import Bug
 from engine.model import Flow
 from engine.program import FlowProgram, written_only
+from engine.simulated import Called, Sandbox, Simulated, Visitor
 from engine.store import journal, lists
 from engine.store.base import Tx
 from engine.world import World

@@ -458,8 +458,10 @@ def _compared(tx: Tx, row: Row, item: Seen) -> Seen:
 def claim(
     tx: Tx, hand: Hand, record: Row, kind: str, receipt: Mapping[str, str], shown: Mapping[str, Any] | None
 ) -> None:
-    """A person says that an object is there for a record. It need not look like what was prepared; but what was `shown`
-    with another amount or date is told, for the source is told that the record is posted.
+    """Keep what a person says is there for a record.
+
+    It need not look like what was prepared. But what was `shown` with another amount or date is told, for the source is
+    told that the record is posted.
     """
     target_id = kept.target_of(receipt)
     kept.keep(tx, hand.company, hand.at, record, kind, receipt)

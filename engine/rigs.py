@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock
-from engine.contract import Handler, Json, Sandbox
+from engine.contract import Handler, Json
+from engine.simulated import Sandbox
 
 if TYPE_CHECKING:
     import httpx

@@ -16,10 +16,11 @@ from engine.campaign.crash import FAULTS, Chaos, Machine
 from engine.campaign.disk import Disk
 from engine.campaign.witness import Witness
 from engine.connecting import connect
-from engine.contract import Login, Served, Visitor
+from engine.contract import Login, Served
 from engine.errors import Bug
 from engine.program import FlowProgram
 from engine.rigs import BooksRig, Rigged, Sets, SourceRig
+from engine.simulated import Visitor
 from engine.store import companies, facts
 from engine.store.sqlite import SqliteStore
 from engine.testing import FakeClock, memory_world

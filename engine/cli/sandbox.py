@@ -18,7 +18,8 @@ from engine.cli import common, office
 from engine.errors import Bug, UsageError
 
 if TYPE_CHECKING:
-    from engine.contract import Json, Sandbox, Simulated, Visitor
+    from engine.contract import Json
+    from engine.simulated import Sandbox, Simulated, Visitor
 
 MAX_FILE = 1 << 30
 # Something that books do not have, so that the worklist has a line to show.
@@ -107,7 +108,7 @@ def command() -> None:
 def simulated() -> dict[str, str]:
     """Names of sandboxes and the connectors behind them."""
     from engine import registry
-    from engine.contract import Simulated
+    from engine.simulated import Simulated
 
     found = {name: name for name in registry.names() if isinstance(registry.find(name), Simulated)}
     for role, connectors in office.roles().items():
@@ -163,8 +164,8 @@ def serve(name: str, connector: str, **given: Unpack[ServeOptions]) -> int:
     import uvicorn
 
     from engine.clock import SystemClock
-    from engine.contract import Called
     from engine.serving import bind
+    from engine.simulated import Called
 
     clock = SystemClock()
     options: Json = {
@@ -220,7 +221,7 @@ def visit(name: str, connector: str, **given: Unpack[VisitOptions]) -> int:
 
     Example: flowctl sandbox NAME --user acme --qwc acme-books.qwc --company-file acme.json --sessions 2
     """
-    from engine.contract import Visitor
+    from engine.simulated import Visitor
 
     url, wait_s = _address(given["server"], connector), _seconds(given["every"])
     password = _password(name, given["password_file"])
@@ -260,7 +261,7 @@ def _one(sandbox: Visitor, url: str, user: str, password: str, form: str) -> int
 
 def _find(connector: str) -> Simulated:
     from engine import registry
-    from engine.contract import Simulated
+    from engine.simulated import Simulated
 
     found: object = registry.find(connector)
     if not isinstance(found, Simulated):
@@ -271,7 +272,7 @@ def _find(connector: str) -> Simulated:
 def _chart(seed: int, company_file: Path | None) -> Json:
     """The lists of the simulated company file that the vendor's business is coded to."""
     from engine import registry
-    from engine.contract import Visitor
+    from engine.simulated import Visitor
 
     for name in sorted(set(simulated().values())):
         connector = registry.find(name)
@@ -322,7 +323,7 @@ def _can_save(path: Path) -> None:
 
 
 def _save(sandbox: Sandbox | Visitor, path: Path) -> None:
-    from engine.contract import Sandbox
+    from engine.simulated import Sandbox
 
     if isinstance(sandbox, Sandbox):
         office.write_bytes(path, sandbox.save().encode())
@@ -374,7 +375,7 @@ def _invite(name: str, connector: str, url: str, sandbox: object, form: str) -> 
 
     from engine import registry
     from engine.cli.connect import variable
-    from engine.contract import Sandbox
+    from engine.simulated import Sandbox
 
     found = registry.find(connector)
     if not isinstance(sandbox, Sandbox) or found is None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from lxml import etree
 
-from engine.contract import Called, Directed, Sandbox, Visitor
 from engine.golden.stage import COMPANY, Stage
 from engine.program import written_only
 from engine.qbxml.check import check_request, known_requests
+from engine.simulated import Called, Directed, Sandbox, Visitor
 from engine.store import journal, work
 from engine.store.base import Row, Tx
 from engine.store.records import load_reasons

@@ -13,13 +13,14 @@ import httpx
 
 from engine import registry, worklist
 from engine.connecting import connect
-from engine.contract import Called, Directed, Handler, Json, Login, Sandbox, Served, Simulated, Visitor
+from engine.contract import Handler, Json, Login, Served
 from engine.desk import StoreOutbox
 from engine.errors import Bug, FlowctlError, UsageError
 from engine.follow import Hand
 from engine.golden.case import Case, Step
 from engine.program import FlowProgram
 from engine.runner import Runner
+from engine.simulated import Called, Directed, Sandbox, Simulated, Visitor
 from engine.store import companies, lists
 from engine.store.base import Row, Tx
 from engine.testing import FakeClock, memory_world

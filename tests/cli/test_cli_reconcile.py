@@ -20,11 +20,12 @@ from engine import registry
 from engine.cli import common
 from engine.clock import SystemClock
 from engine.connecting import connect
-from engine.contract import Handler, Login, Served, Simulated
+from engine.contract import Handler, Login, Served
 from engine.desk import StoreOutbox
 from engine.passwords import hash_password
 from engine.program import FlowProgram
 from engine.runner import Runner
+from engine.simulated import Simulated
 from engine.store import companies, facts, work
 from engine.world import World
 from tests.cli.cli_kit import Cli, Ran

@@ -16,8 +16,8 @@ from engine import log, registry
 from engine.app import build
 from engine.cli import common
 from engine.clock import SystemClock
-from engine.contract import Called, Sandbox, Simulated, Visitor
 from engine.serving import running
+from engine.simulated import Called, Sandbox, Simulated, Visitor
 from tests.cli.cli_kit import Cli, Ran
 
 pytestmark = pytest.mark.acceptance

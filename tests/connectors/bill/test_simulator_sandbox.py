@@ -21,8 +21,8 @@ from connectors.bill.simulator.records import Delivery
 from connectors.bill.simulator.serve import http_sender
 from connectors.bill.simulator.world import LISTS
 from engine.clock import from_iso
-from engine.contract import Called, Directed, Sandbox
 from engine.errors import UnknownName
+from engine.simulated import Called, Directed, Sandbox
 from engine.testing import FakeClock
 from tests.connectors.bill.simulator_kit import Api, api, bill, simulator
 

@@ -13,8 +13,8 @@ import pytest
 from connectors.expensify.sandbox import ExpensifySandbox, make
 from connectors.expensify.simulator.data import report_model
 from connectors.expensify.simulator.wire import PATH
-from engine.contract import Called, Directed, Sandbox
 from engine.errors import UnknownName
+from engine.simulated import Called, Directed, Sandbox
 from tests.connectors.expensify.simulator_kit import StillClock
 
 CHART = {

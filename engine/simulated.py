@@ -1,0 +1,90 @@
+"""What a simulated vendor must satisfy: product, not test scaffolding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from engine.clock import Clock
+from engine.contract import Handler, Json
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@runtime_checkable
+class Sandbox(Protocol):
+    """A simulated vendor, built from its documented behaviour. It keeps its own books, independent of ours."""
+
+    def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
+        """Settings and secrets of a connection to this sandbox; `base_url` is where it, or our server, is reached."""
+        ...
+
+    def total(self) -> Decimal:
+        """The sum of all money this side believes to be synced."""
+        ...
+
+    def save(self) -> str:
+        """Its whole state as text, from which `sandbox(..., {"saved": text})` makes it again."""
+        ...
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A sandbox that is called: a vendor's API."""
+
+    def app(self) -> Any:
+        """An ASGI application of the vendor's API."""
+        ...
+
+    def transport(self) -> httpx.BaseTransport:
+        """The same without a socket."""
+        ...
+
+
+@runtime_checkable
+class Visitor(Protocol):
+    """A sandbox that calls us: the Web Connector beside a simulated company file."""
+
+    def visit(self, url: str, user: str, password: str) -> Json:
+        """One whole session over HTTP: `outcome`, `requests`, `errors`."""
+        ...
+
+    def visit_handler(self, handler: Handler, user: str, password: str) -> Json:
+        """The same, straight into a handler of this process."""
+        ...
+
+    def chart(self) -> Mapping[str, Sequence[Json]]:
+        """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`."""
+        ...
+
+
+@runtime_checkable
+class Directed(Protocol):
+    """A sandbox that golden cases direct; it is made with `{"given": {...}}`, what it holds at the start, as data.
+
+    A `Visitor` takes `answers` as well: texts that replace what it would say to a request, by names such as
+    `02-BillAddRs`. Its visits add `transcript`, a line a call, and `documents`, those that are more than reading lists.
+    """
+
+    def act(self, action: str, value: Any) -> None:
+        """Something happens there: a person's edit, a payment, a fault; the sandbox knows its own actions."""
+        ...
+
+    def contents(self) -> list[str]:
+        """What it holds, for a person to read."""
+        ...
+
+    def unused(self) -> list[str]:
+        """What was planned and never happened."""
+        ...
+
+
+@runtime_checkable
+class Simulated(Protocol):
+    """A connector that brings a simulator of its vendor."""
+
+    def sandbox(self, seed: int, clock: Clock, options: Json) -> Sandbox:
+        """A fresh simulated vendor, the same for the same seed and options; `chart` lines a source up with its target."""
+        ...
