@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL_S = 3600
 TICK_S = 1.0
-# A stream that is being read is not due for this long; when its process dies, it is read again after that.
-CLAIM_S = 300.0
+CLAIM_S = work.CLAIM_S
 # No source is believed that asks for a longer wait.
 MOST_ASKED_S = 7200.0
 _LEAST_SPREAD = 0.95

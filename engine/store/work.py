@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.clock import iso
+from engine.clock import from_iso, iso
 from engine.contract import Event
 from engine.store.base import Row, Tx, take_number
 
@@ -22,6 +22,8 @@ class Alert:
     hint: str = ""
 
 
+# A stream that is being read is not due for this long; when its process dies, it is read again after that.
+CLAIM_S = 300.0
 # The subject of the alert that counts refused sign-ins; its kind is `session`.
 SIGN_IN = "sign_in_refused"
 # A user name that nobody has belongs to no company, so no good sign-in ends its alert: it is over after this long.
@@ -186,17 +188,30 @@ def reading(tx: Tx, company: str, flow: str, streams: Iterable[str], at: str) ->
 
 
 def visited(tx: Tx, company: str, flow: str, longest_s: Mapping[str, int], now: datetime) -> bool:
-    """Make those streams due that were last read longer ago than this; whether there are any."""
-    read_at = {row["stream"]: row["read_at"] for row in tx.rows("schedule_of", {"company": company, "flow": flow})}
+    """Make those streams due that were last read longer ago than this; whether there are any.
+
+    One that was claimed is being read, or will be by the same run, and is left alone: it is due soon in any case.
+    """
+    rows = {row["stream"]: row for row in tx.rows("schedule_of", {"company": company, "flow": flow})}
+    read_at = {name: str(row["read_at"]) for name, row in rows.items()}
+    claimed = {name for name, row in rows.items() if _is_claimed(row, now)}
     # A time ahead of the clock is of a clock that was ahead.
     late = [
         stream
         for stream, seconds in longest_s.items()
-        if not iso(now - timedelta(seconds=seconds)) < read_at.get(stream, "") <= iso(now)
+        if stream not in claimed and not iso(now - timedelta(seconds=seconds)) < read_at.get(stream, "") <= iso(now)
     ]
     for stream in late:
         sooner(tx, company, flow, stream, iso(now))
     return bool(late)
+
+
+def _is_claimed(row: Row, now: datetime) -> bool:
+    """Whether a stream is put off for no longer than a claim, counted from when its read began."""
+    if not row["read_at"]:
+        return False
+    until = from_iso(row["read_at"]) + timedelta(seconds=CLAIM_S)
+    return iso(now) < str(row["next_at"]) <= iso(until)
 
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:

@@ -6,10 +6,12 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from engine.clock import iso
 from engine.connecting import connect
 from engine.contract import Json, Page
 from engine.desk import StoreOutbox
@@ -582,6 +584,19 @@ def test_a_visit_does_not_make_due_what_is_being_read(visited: Bench) -> None:
     visit(outbox)
     assert len(service.tick()) == 1
     assert [read[0] for read in visited.shop.reads] == ["bills"]
+
+
+@pytest.mark.parametrize(("seconds", "due"), [(290, ()), (301, ("bills",))])
+def test_a_visit_does_not_make_due_what_is_claimed(visited: Bench, seconds: float, due: tuple[str, ...]) -> None:
+    """Also before its turn has come in the run that claimed it; a claim that nobody kept ends by itself."""
+    now = visited.world.clock.now()
+    with visited.world.store.write() as tx:
+        work.due_streams(tx, COMPANY, FLOW, ("bills",), iso(now))
+        work.schedule(tx, COMPANY, FLOW, "bills", iso(now + timedelta(seconds=work.CLAIM_S)))
+        work.reading(tx, COMPANY, FLOW, ["bills"], iso(now))
+        later = now + timedelta(seconds=seconds)
+        work.visited(tx, COMPANY, FLOW, {"bills": 60}, later)
+        assert work.due_streams(tx, COMPANY, FLOW, ("bills",), iso(later)) == due
 
 
 def test_the_interval_stays_behind_the_visits(visited: Bench) -> None:
