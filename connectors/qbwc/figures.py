@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
-from connectors.qbwc.probe import VOID
+from connectors.qbwc.written import VOID
 from engine.contract import Json
 from engine.evidence import Figures, Span, plain_guid
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, txn_query

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from connectors.qbwc import merge, probe, ready, voiding
+from connectors.qbwc import merge, ready, voiding, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.merge import Later, Ready
 from connectors.qbwc.probe import Found
@@ -28,11 +28,11 @@ _WAITS = "change_waits"
 
 
 def _queries(operation: Operation, prefix: str) -> tuple[bytes, ...]:
-    return voiding.queries(operation, prefix) if operation.request == probe.VOID else merge.queries(operation, prefix)
+    return voiding.queries(operation, prefix) if operation.request == written.VOID else merge.queries(operation, prefix)
 
 
 def _decide(operation: Operation, response: Response | None) -> Ready | OperationOutcome | Later:
-    if operation.request == probe.VOID:
+    if operation.request == written.VOID:
         return voiding.decide(operation, response)
     return merge.decide(operation, response)
 
@@ -130,7 +130,7 @@ def look_again(
         now = _decide(operation, response)
         if isinstance(now, OperationOutcome) and now.outcome == "posted":
             done[operation.id] = Found("hit", now.receipt)
-        elif operation.request == probe.VOID:
+        elif operation.request == written.VOID:
             if isinstance(now, Ready):
                 done[operation.id] = Found("none", {})
         elif (receipt := merge.has_run(operation, response)) is not None:

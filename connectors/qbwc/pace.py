@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from connectors.qbwc.probe import VOID
 from connectors.qbwc.state import Options
+from connectors.qbwc.written import VOID
 from engine.contract import Json, Operation
 
 # The Web Connector gives up on an answer after about a minute (FACTS section 1), so a set is planned for a quarter of it.

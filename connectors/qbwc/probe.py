@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from decimal import Decimal
 from typing import Literal
 
 from lxml import etree
 
+from connectors.qbwc.written import ENTITY, TOTALS, VOID, Marks, amount_of, inner, marks_of
 from engine.contract import Json, Operation
 from engine.errors import Bug
 from engine.evidence import plain_guid
@@ -20,17 +20,10 @@ from engine.qbxml.response import Answer, Response, text_at
 
 # The workstation's clock stamps what it saves, in a local time without a zone: a day for the zone, a day for the clock.
 CLOCK_MARGIN = timedelta(days=2)
-VOID = "TxnVoid"
 _WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
-_ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
-_TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
 # Of those that look alike a text names no more than these.
 _MOST_NAMED = 3
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_LINES = frozenset({
-    "ExpenseLineAdd", "ExpenseLineMod", "ItemLineAdd", "ItemLineMod", "AppliedToTxnAdd", "DepositLineAdd",
-    "JournalDebitLine",
-})  # fmt: skip
 # What of a line a person may code anew, and the rows of an answer that show what a request's lines have made.
 _CODING = ("AccountRef", "ClassRef", "CustomerRef")
 ROWS: Mapping[str, tuple[str, ...]] = {
@@ -54,7 +47,7 @@ READABLE = frozenset({0, 1, 500})
 # What of a transaction tells whether it is ours, and as we wrote it.
 # ASSUMED: IncludeRetElement takes names that this kind of object does not have.
 KEPT = (
-    "TxnID", "EditSequence", "TxnNumber", "ExternalGUID", "RefNumber", "TxnDate", "Memo", *_ENTITY, *_TOTALS,
+    "TxnID", "EditSequence", "TxnNumber", "ExternalGUID", "RefNumber", "TxnDate", "Memo", *ENTITY, *TOTALS,
 )  # fmt: skip
 
 
@@ -71,57 +64,6 @@ class Found:
     receipt: Mapping[str, str]
     message: str = ""
     ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What an operation's frozen body says of the object it makes: enough to know it again."""
-
-    kind: str
-    name: str = ""
-    txn_id: str = ""
-    list_id: str = ""
-    edit_sequence: str = ""
-    guid: str = ""
-    ref_number: str = ""
-    date: str = ""
-    memo: str = ""
-    entity: tuple[str, str] = ("", "")
-    total: Decimal | None = None
-
-
-def reads_first(request: str) -> bool:
-    """Whether a request changes an object that is there, and so is held against it before it is sent."""
-    return request == VOID or request.endswith("Mod")
-
-
-def marks_of(operation: Operation) -> Marks:
-    """Read the frozen body."""
-    return _marks(operation.request, operation.body)
-
-
-@lru_cache(maxsize=128)
-def _marks(request: str, frozen: bytes) -> Marks:
-    """The same; a body is judged in several calls of a session, and its bytes never change."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    root = etree.fromstring(frozen, parser)
-    if request == VOID:
-        return Marks((root.findtext("TxnVoidType") or "").strip(), txn_id=(root.findtext("TxnID") or "").strip())
-    body = _inner(root)
-    texts = {str(child.tag): (child.text or "").strip() for child in body if not len(child)}
-    return Marks(
-        kind=request.removesuffix("Add").removesuffix("Mod"),
-        name=texts.get("Name", ""),
-        txn_id=texts.get("TxnID", "") if request.endswith("Mod") else "",
-        list_id=texts.get("ListID", "") if request.endswith("Mod") else "",
-        edit_sequence=texts.get("EditSequence", ""),
-        guid=plain_guid(texts.get("ExternalGUID", "")),
-        ref_number=texts.get("RefNumber", ""),
-        date=texts.get("TxnDate", ""),
-        memo=texts.get("Memo", ""),
-        entity=_entity_of(body),
-        total=_total_of(body),
-    )
 
 
 def questions(
@@ -280,7 +222,7 @@ class _Told:
 
 
 def _told(data: Json) -> _Told:
-    party = next((text for name in _ENTITY if (text := text_at(data, name, "FullName").strip())), "")
+    party = next((text for name in ENTITY if (text := text_at(data, name, "FullName").strip())), "")
     total = total_there(data)
     date = text_at(data, "TxnDate").strip()[:10]
     return _Told(text_at(data, "RefNumber").strip(), party, date, abs(total) if total is not None else None)
@@ -355,7 +297,7 @@ def _compared(marks: Marks, data: Json) -> Mapping[str, bool]:
 def _same_party(marks: Marks, data: Json) -> bool | None:
     """Whether it is for the same party; None where both sides do not tell."""
     list_id, full_name = marks.entity
-    for name in _ENTITY:
+    for name in ENTITY:
         their_id, their_name = text_at(data, name, "ListID"), text_at(data, name, "FullName")
         if (list_id and their_id) or (full_name and their_name):
             return list_id == their_id if list_id and their_id else full_name.casefold() == their_name.casefold()
@@ -426,7 +368,7 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
     if marks.total is not None and total is not None and abs(marks.total) != abs(total):
         found.append(f"amount {abs(total):.2f} there, {abs(marks.total):.2f} here")
     if _same_party(marks, data) is False:
-        theirs = next((text for name in _ENTITY if (text := text_at(data, name, "FullName"))), "")
+        theirs = next((text for name in ENTITY if (text := text_at(data, name, "FullName"))), "")
         found.append(f"party {_shown(theirs)} there, {_shown(marks.entity[1] or marks.entity[0])} here")
     found += _paid_otherwise(body, data)
     return (*found, *_recoded(body, data, sum_told=any(text.startswith("amount ") for text in found)))
@@ -438,9 +380,9 @@ def _paid_otherwise(body: bytes, data: Json) -> Iterator[str]:
     The vendor credits that it used are not shown with it.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    inner = _inner(etree.fromstring(body, parser))
+    root = inner(etree.fromstring(body, parser))
     for name in _DRAWN_ON:
-        ours, theirs = inner.find(name), data.get(name)
+        ours, theirs = root.find(name), data.get(name)
         if ours is None or not isinstance(theirs, Mapping):
             continue
         pairs = [
@@ -449,11 +391,11 @@ def _paid_otherwise(body: bytes, data: Json) -> Iterator[str]:
         told = next(((mine, other) for mine, other in pairs if mine and other), None)
         if told is not None and told[0].casefold() != told[1].casefold():
             yield f"account {_shown(pairs[1][1])} there, {_shown(pairs[1][0] or 'another one')} here"
-    applied = inner.findall("AppliedToTxnAdd")
+    applied = root.findall("AppliedToTxnAdd")
     if not applied or APPLIED not in data:
         return
     rows = {text_at(row, "TxnID"): row for row in rows_of(data[APPLIED])}
-    there = {key: _amount(text_at(row, "Amount")) or Decimal(0) for key, row in rows.items()}
+    there = {key: amount_of(text_at(row, "Amount")) or Decimal(0) for key, row in rows.items()}
     here = {each.findtext("TxnID") or "": _applied(each) for each in applied}
     if all(there.get(key, Decimal(0)) in here.get(key, (Decimal(0),)) for key in {**there, **here}):
         return
@@ -468,9 +410,9 @@ def _applied(element: etree._Element) -> tuple[Decimal, ...]:
 
     ASSUMED: AppliedToTxnRet gives the money alone; no source says it.
     """
-    money = _amount(element.findtext("PaymentAmount") or "") or Decimal(0)
+    money = amount_of(element.findtext("PaymentAmount") or "") or Decimal(0)
     credit = sum(
-        (_amount(each.findtext("AppliedAmount") or "") or Decimal(0) for each in element.findall("SetCredit")), money
+        (amount_of(each.findtext("AppliedAmount") or "") or Decimal(0) for each in element.findall("SetCredit")), money
     )
     return (money, credit) if credit != money else (money,)
 
@@ -481,13 +423,13 @@ def _recoded(body: bytes, data: Json, *, sum_told: bool) -> Iterator[str]:
     Their order is QuickBooks' own. When the amount of the whole was told, another amount on the same account is no news.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    inner = _inner(etree.fromstring(body, parser))
+    root = inner(etree.fromstring(body, parser))
     ours, theirs = [], []
     for shown, tags in ROWS.items():
         if shown not in data:
             continue
         rest = rows_of(data[shown])
-        for line in (child for child in inner if str(child.tag) in tags):
+        for line in (child for child in root if str(child.tag) in tags):
             same = next((row for row in rest if _is_coded_as(line, row)), None)
             if same is None:
                 ours.append(line)
@@ -518,7 +460,7 @@ def rows_of(value: object) -> list[Json]:
 
 def _is_coded_as(line: etree._Element, row: Json) -> bool:
     """Whether a line that we wrote and one that QuickBooks shows say the same, as far as ours says it."""
-    amount, theirs = _amount(line.findtext("Amount") or ""), _amount(text_at(row, "Amount"))
+    amount, theirs = amount_of(line.findtext("Amount") or ""), amount_of(text_at(row, "Amount"))
     if amount is not None and theirs is not None and amount != theirs:
         return False
     for name in _CODING:
@@ -549,47 +491,13 @@ def _shown(text: str) -> str:
 # --- reading bodies and answers ------------------------------------------------------------------------------------
 
 
-def _inner(request: etree._Element) -> etree._Element:
-    """`<BillAdd>` inside `<BillAddRq>`; a body may also be the inner element alone."""
-    return request[0] if str(request.tag).endswith("Rq") and len(request) else request
-
-
-def _entity_of(body: etree._Element) -> tuple[str, str]:
-    for name in _ENTITY:
-        reference = body.find(name)
-        if reference is not None:
-            return (reference.findtext("ListID") or "").strip(), (reference.findtext("FullName") or "").strip()
-    return "", ""
-
-
-def _total_of(body: etree._Element) -> Decimal | None:
-    """The amount of the whole, when the body tells it: its own, or the sum of its lines."""
-    own = _amount(body.findtext("Amount") or "")
-    if own is not None:
-        return own
-    texts = [line.findtext("Amount") or line.findtext("PaymentAmount") or "" for line in _lines(body)]
-    amounts = [_amount(text) for text in texts]
-    return sum((a for a in amounts if a is not None), Decimal(0)) if amounts and None not in amounts else None
-
-
 def total_there(data: Json) -> Decimal | None:
     """The amount of a found object; a journal entry has none of its own, and is told with its lines or not at all."""
     debits = data.get("JournalDebitLine")
     if debits is not None:
-        amounts = [_amount(text_at(line, "Amount")) for line in (debits if isinstance(debits, list) else [debits])]
+        amounts = [amount_of(text_at(line, "Amount")) for line in (debits if isinstance(debits, list) else [debits])]
         return sum((amount for amount in amounts if amount is not None), Decimal(0))
-    return next((amount for name in _TOTALS if (amount := _amount(text_at(data, name))) is not None), None)
-
-
-def _lines(body: etree._Element) -> Iterator[etree._Element]:
-    return (child for child in body if str(child.tag) in _LINES)
-
-
-def _amount(text: str) -> Decimal | None:
-    try:
-        return Decimal(text) if text.strip() else None
-    except InvalidOperation:
-        return None
+    return next((amount for name in TOTALS if (amount := amount_of(text_at(data, name))) is not None), None)
 
 
 def id_of(data: Json) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connectors.qbwc import pace, probe, survey
+from connectors.qbwc import pace, probe, survey, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
 from connectors.qbwc.state import State
@@ -81,8 +81,8 @@ def to_merge(state: State, operations: Sequence[Operation]) -> tuple[Operation, 
     return tuple(
         op
         for op in operations
-        if probe.reads_first(op.request)
-        and (op.id not in state.merging.merged or (op.request == probe.VOID and not at_once))
+        if written.reads_first(op.request)
+        and (op.id not in state.merging.merged or (op.request == written.VOID and not at_once))
     )
 
 
@@ -148,7 +148,7 @@ def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping
     """
     if not operation.request.endswith("Add"):
         return None
-    marks = probe.marks_of(operation)
+    marks = written.marks_of(operation)
     reference = marks.ref_number or marks.name.casefold()
     sighted = ctx.desk.holdings.candidates(
         ctx.company, operation, reference=reference, dated_on=marks.date, memo=marks.memo

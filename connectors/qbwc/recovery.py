@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from connectors.qbwc.probe import Found, for_a_person, reads_first
+from connectors.qbwc.probe import Found, for_a_person
 from connectors.qbwc.state import Recovery
 from connectors.qbwc.status import Rule, list_named, rule_for, set_meaning
+from connectors.qbwc.written import reads_first
 from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.qbxml.books import receipt_of
 from engine.qbxml.response import Answer, Response

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
-from connectors.qbwc import merge, probe
+from connectors.qbwc import merge, probe, written
 from connectors.qbwc.merge import Later, Ready
 from engine.contract import VOIDED_THERE, Json, Operation, OperationOutcome
 from engine.qbxml.queries import TxnFilter, txn_query
@@ -27,7 +27,7 @@ _ORDERS = frozenset({"PurchaseOrder", "ItemReceipt"})
 def queries(operation: Operation, prefix: str) -> tuple[bytes, ...]:
     """The request that shows the object as it is now, with its lines and what pays or uses it, named `prefix`."""
     which = TxnFilter(txn_ids=(operation.target_id,))
-    return (txn_query(probe.marks_of(operation).kind, which, request_id=prefix, lines=True, links=True),)
+    return (txn_query(written.marks_of(operation).kind, which, request_id=prefix, lines=True, links=True),)
 
 
 def decide(operation: Operation, response: Response | None) -> Ready | OperationOutcome | Later:
@@ -43,7 +43,7 @@ def decide(operation: Operation, response: Response | None) -> Ready | Operation
     found = edits(operation, data)
     if found:
         return _edited(operation, found)
-    paid = probe.marks_of(operation).kind in _PAYABLE and _is_paid(data)
+    paid = written.marks_of(operation).kind in _PAYABLE and _is_paid(data)
     return Ready(operation.body, clean=True) if paid is False else _paid(operation, known=paid is True)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from connectors.qbwc import figures, probe, survey, voiding
+from connectors.qbwc import figures, probe, survey, voiding, written
 from connectors.qbwc.merge import Ready
 from connectors.qbwc.simulator import user_deletes, user_edits
 from connectors.qbwc.simulator.company import close_books, restore, user_recodes
@@ -957,9 +957,9 @@ def test_nothing_is_looked_through_for_a_void() -> None:
 def test_flows_without_undo_compile_as_ever() -> None:
     program = compile_flow(kit.flow())
     assert [way.undo for stream in program.streams for way in stream.variants] == [None] * 4
-    assert probe.reads_first("TxnVoid")
-    assert probe.reads_first("BillMod")
-    assert not probe.reads_first("BillAdd")
+    assert written.reads_first("TxnVoid")
+    assert written.reads_first("BillMod")
+    assert not written.reads_first("BillAdd")
 
 
 def test_the_holding_keeps_the_void(books: Books) -> None:
