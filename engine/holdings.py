@@ -448,11 +448,12 @@ def _tell_twice(tx: Tx, hand: Hand, record: Row) -> None:
 
 def _compared(tx: Tx, row: Row, item: Seen) -> Seen:
     """What was found again or named by a person, without the operation that wrote it, is held against its record only."""
-    if row["operation_id"]:
+    record = _record(tx, row["record_id"])
+    if row["operation_id"] or records.is_voided(record):
         return item
     if item.total is None and not item.dated_on:
         return replace(item, differences=kept.differences(row))
-    return replace(item, differences=reclaim.differing(_record(tx, row["record_id"]), item.total, item.dated_on))
+    return replace(item, differences=reclaim.differing(record, item.total, item.dated_on))
 
 
 def claim(
