@@ -178,10 +178,11 @@ def _state(kind: str, vis_state: int) -> Callable[[Story, Any], object]:
     """Delete, archive or restore an object by its name."""
 
     def change(story: Story, name: Any) -> object:
+        world = story.world
         edits: Mapping[str, Callable[..., object]] = {
-            "bill": story.world.edit_bill,
-            "expense": story.world.edit_expense,
-            "vendor": story.world.edit_vendor,
+            "bill": world.edit_bill,
+            "expense": world.edit_expense,
+            "vendor": world.edit_vendor,
         }
         return edits[kind](story.id_of(kind, name), vis_state=vis_state)
 
