@@ -19,11 +19,10 @@ Handler = Callable[[World, Request], HttpReply]
 # --- how objects show -------------------------------------------------------------------------------------------------
 
 
-def show_vendor(world: World, vendor: Vendor) -> JsonObject:
-    """A bill vendor."""
+def show_vendor(world: World, vendor: Vendor, *, balance: bool = True) -> JsonObject:
+    """A bill vendor; inside a bill it has no balance, as in the sample (bill_list_response.json)."""
     time = utc if world.options.vendor_times == "utc" else eastern
-    open_bills = [bill for bill in world.bills.values() if bill.vendor_id == vendor.id and not bill.vis_state]
-    owed = sum((bill.total - bill.paid for bill in open_bills), Decimal(0))
+    owed = _owed(world, vendor) if balance else Decimal(0)
     blank = ("website", "street", "street2", "city", "province", "country", "postal_code", "note")
     return {
         "vendorid": vendor.id,
@@ -44,6 +43,11 @@ def show_vendor(world: World, vendor: Vendor) -> JsonObject:
         "updated_at": time(vendor.updated),
         "vis_state": vendor.vis_state,
     }
+
+
+def _owed(world: World, vendor: Vendor) -> Decimal:
+    bills = [bill for bill in world.bills.values() if bill.vendor_id == vendor.id and not bill.vis_state]
+    return sum((bill.total - bill.paid for bill in bills), Decimal(0))
 
 
 def show_bill(world: World, bill: Bill) -> JsonObject:
@@ -84,7 +88,9 @@ def show_bill(world: World, bill: Bill) -> JsonObject:
             for payment in bill.payments
         ],
         "lines": [_show_line(world, line, place, code) for place, line in enumerate(bill.lines, 1)],
-        "vendor": show_vendor(world, world.vendors[bill.vendor_id]) if bill.vendor_id in world.vendors else None,
+        "vendor": show_vendor(world, world.vendors[bill.vendor_id], balance=False)
+        if bill.vendor_id in world.vendors
+        else None,
     }
 
 

@@ -348,7 +348,6 @@ def _options(chance: random.Random) -> Options:
         errors=chance.choice(("old", "new")),
         lists_deleted=chance.random() < 0.5,
         newest_first=chance.random() < 0.5,
-        hidden=chance.choice((0, 0, 3)),
         vendor_times=chance.choice(("utc", "eastern")),
         text_ids=chance.random() < 0.3,
         page_most=chance.choice((100, 2)),

@@ -146,7 +146,10 @@ def test_what_the_plan_lacks_is_no_empty_list(stream: str, option: str, said: st
     place_of = PLACES[stream][0]
     expected = said.replace("; fields object", "")
     assert str(caught.value) == f"{WHERE}/{place.world.account_id}/{place_of}: 200: {expected}"
-    assert caught.value.hint == "give the FreshBooks user the role for it, or the account a plan that has it; then run it again"
+    assert (
+        caught.value.hint
+        == "give the FreshBooks user the role for it, or the account a plan that has it; then run it again"
+    )
 
 
 def test_rows_that_are_counted_and_never_shown() -> None:
@@ -213,7 +216,7 @@ def test_answers_that_are_no_success(status: int, body: Any, error: type[RunErro
 
 
 def test_the_fault_of_permission_for_a_while() -> None:
-    place = Place(Fault("error_200", at=(0,)))
+    place = Place(Fault("error_200", at=(0,), path="/bills"))
     with pytest.raises(AuthRefused, match="200: not permitted"):
         read(place, "bills")
 
@@ -353,7 +356,7 @@ def test_a_record_that_cannot_be_read_whole_says_so(broken: dict[str, Any], said
 
 def test_filters_are_applied_here() -> None:
     place = Place(lists_deleted=True)
-    one = place.bill(vendor_id=1) if False else place.bill()
+    one = place.bill()
     other = str(place.world.add_bill(place.world.add_vendor("Other").id, [Line(Decimal(1))], currency="CAD").id)
     gone = place.bill()
     place.world.edit_bill(int(gone), vis_state=1)
@@ -398,8 +401,8 @@ def test_the_account_is_found(where: Any) -> None:
 def test_several_accounts_need_a_choice() -> None:
     place = Place()
     businesses = [{"business": {"account_id": name}} for name in ("aaa", "bbb", "aaa")]
-    place.before = (
-        lambda r: reply(200, {"response": {"business_memberships": businesses}}) if r.url.path.endswith("/me") else None
+    place.before = lambda r: (
+        reply(200, {"response": {"business_memberships": businesses}}) if r.url.path.endswith("/me") else None
     )
     with pytest.raises(Rejected) as caught:
         read(place)

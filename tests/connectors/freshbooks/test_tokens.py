@@ -42,7 +42,15 @@ def test_the_code_is_exchanged_once_and_what_it_gave_is_kept() -> None:
     assert place.simulator.tally.kinds["POST token"] == 1
     saved = place.tokens.load()
     assert saved is not None
-    assert sorted(saved) == ["access_token", "asked_at", "codes", "expires_at", "issued_at", "issued_for", "refresh_token"]
+    assert sorted(saved) == [
+        "access_token",
+        "asked_at",
+        "codes",
+        "expires_at",
+        "issued_at",
+        "issued_for",
+        "refresh_token",
+    ]
     form = parse_qs(place.requests[0].content.decode())
     assert {key: len(value) for key, value in form.items()} == dict.fromkeys(
         ("client_id", "client_secret", "code", "grant_type", "redirect_uri"), 1

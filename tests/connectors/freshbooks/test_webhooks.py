@@ -57,9 +57,11 @@ def test_any_flipped_bit_is_refused_unless_the_form_says_the_same() -> None:
         except ForgedWebhook:
             continue
         # `%C3` and `%c3` are one character: what was signed is the form's content.
-        assert parse_qsl(bytes(flipped).decode(), keep_blank_values=True) == parse_qsl(body.decode(), keep_blank_values=True)
+        assert parse_qsl(bytes(flipped).decode(), keep_blank_values=True) == parse_qsl(
+            body.decode(), keep_blank_values=True
+        )
         same += 1
-    assert same == 3
+    assert same == 2
 
 
 def test_ids_are_all_that_is_read_and_no_delivery_is_taken_for_a_repetition() -> None:
