@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,16 @@ from tests.reference import reference
 
 BODY = b"name=bill.update&object_id=77&account_id=abc&business_id=1&identity_id=2&user_id=3"
 URL = "https://sync.example.com/webhooks/acme/freshbooks"
+
+
+def taker(posted: list[Delivery]) -> Callable[[Delivery], int]:
+    """An endpoint that keeps what it is sent."""
+
+    def take(delivery: Delivery) -> int:
+        posted.append(delivery)
+        return 200
+
+    return take
 
 
 def bound(verifiers: str = "old-verifier new-verifier") -> Binding:
@@ -130,14 +141,14 @@ def test_the_whole_handshake() -> None:
         made = connection.subscribe(URL)
         assert [callback.event for callback in made] == list(PARENTS)
         assert [callback.verified for callback in made] == [False] * 4
-        place.simulator.deliver(lambda delivery: posted.append(delivery) or 200)
+        place.simulator.deliver(taker(posted))
         found = [verification(delivery.body) for delivery in posted]
         confirmed = [connection.confirm(one.callback_id, one.verifier) for one in found if one]
         assert [callback.verified for callback in confirmed] == [True] * 4
         verifiers = " ".join(one.verifier for one in found if one)
         bill = place.bill()
         posted.clear()
-        place.simulator.deliver(lambda delivery: posted.append(delivery) or 200)
+        place.simulator.deliver(taker(posted))
         events = [CONNECTOR.verify(bound(verifiers), dict(one.headers), one.body) for one in posted]
         assert [(e.type, e.object_id) for e in events if isinstance(e, Event)][-1] == ("bill.create", bill)
         assert connection.subscribe(URL) == tuple(replace(callback, verified=True) for callback in made)
@@ -161,9 +172,9 @@ def test_the_verifier_is_sent_again() -> None:
     with opened(place) as connection:
         (made,) = connection.subscribe(URL, ["bill.create"])
         assert connection.resend(made.id) == made
-    posted: list[bytes] = []
-    place.simulator.deliver(lambda delivery: posted.append(delivery.body) or 200)
-    assert [verification(body) for body in posted] == [Verification(made.id, VERIFIER)] * 2
+    posted: list[Delivery] = []
+    place.simulator.deliver(taker(posted))
+    assert [verification(delivery.body) for delivery in posted] == [Verification(made.id, VERIFIER)] * 2
 
 
 @pytest.mark.parametrize(
