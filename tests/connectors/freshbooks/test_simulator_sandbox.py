@@ -14,9 +14,10 @@ from connectors.freshbooks.sandbox import make
 from connectors.freshbooks.simulator.rig import _DEEDS, _DOINGS, FreshBooksRig, make_rig
 from connectors.freshbooks.simulator.script import _ACTIONS
 from engine.clock import SystemIds
-from engine.contract import Binding, Called, Directed, Sandbox, Source, Tools, Webhooks
+from engine.contract import Binding, Source, Tools, Webhooks
 from engine.errors import ForgedWebhook, UnknownName
 from engine.rigs import SourceRig
+from engine.simulated import Called, Directed, Sandbox
 from engine.testing import FakeClock
 from tests.connectors.http_kit import MemoryTokens, NotedLimits
 
