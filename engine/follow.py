@@ -314,7 +314,7 @@ def _bounded(hand: Hand, operation: Row, record: Row, outcome: OperationOutcome)
 def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome | None:
     """When the object that was found under the name stands for another source record: nobody may be paid in its place.
 
-    QuickBooks keeps 41 characters of a name and only Windows-1252 letters, so two names can come to one there.
+    Two records may have one name, and QuickBooks keeps 41 characters of a name and only Windows-1252 letters.
     """
     provide = json.loads(operation["follow_up"]).get("provide")
     list_id = outcome.receipt.get("ListID") or outcome.receipt.get("id", "")
@@ -325,7 +325,7 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
     party = str(record["party"] or "")
     # Put in order here: told to do so, SQLite would walk through all rows of the lookup, in the order of their keys.
     for other in sorted(tx.rows("mappings_to", scope), key=lambda row: str(row["source_key"])):
-        if other["origin"] != "person" and other["label"].casefold() != party.casefold():
+        if other["origin"] != "person":
             return OperationOutcome(
                 operation["id"],
                 "deferred",

@@ -20,10 +20,11 @@ _ON_ITS_WAY = frozenset({"pending", "intended", "sent", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a lookup came to: an object, or the reason why there is none."""
+    """What a lookup came to: an object, and whether a mapping means it, or the reason why there is none."""
 
     object: Mapping[str, Any] | None
     reason: Reason | None = None
+    mapped: bool = False
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class Resolver:
     _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
     _lists: dict[str, bool] = field(default_factory=dict)
     _unresolved: dict[str, frozenset[str]] = field(default_factory=dict)
+    # By lookup and ListID, the key that adopted the object in this transaction, whose mapping is written at its end.
+    _adopted: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def list_loaded(self, name: str) -> bool:
         """Whether the list was ever read."""
@@ -81,8 +84,49 @@ class Resolver:
             self._lists.clear()
             self._unresolved.clear()
             self._revision = revision
+        self._adopted.clear()
         self.tx = tx
         return self
+
+    def adopt(self, name: str, key: str, found: Mapping[str, Any]) -> Reason | None:
+        """Take an object for a key that no mapping names; a reason when a run has taken it for another key already.
+
+        Two records of one name are not known to be one: nobody may be paid in the place of the other.
+        """
+        list_id, full_name = str(found.get("list_id", "")), str(found.get("full_name", ""))
+        scope = {
+            "company": self.company, "flow": self.flow.name, "lookup": name, "list_id": list_id, "source_key": key,
+        }  # fmt: skip
+        # Put in order here: told to do so, SQLite would walk through all rows of the lookup, in the order of their keys.
+        others = sorted(
+            str(row["source_key"]) for row in self.tx.rows("mappings_to", scope) if row["origin"] != "person"
+        )
+        other = others[0] if others else self._adopted.setdefault((name, list_id), key)
+        return None if other == key else self._taken(name, key, other, full_name)
+
+    def disputed(self, name: str, key: object) -> Reason | None:
+        """Why an object of the right name is not what a key means: its own record waits for a person to say so."""
+        for stream in self.flow.streams:
+            if stream.provide and stream.provide.lookup == name:
+                for row in self._rows_of(stream.name, _text(key)):
+                    codes = {reason.code for reason in records.load_reasons(row)} if row["state"] == "deferred" else ()
+                    if "name_taken" in codes:
+                        shown = row["party"] or _text(key)
+                        waits = (f"mapping:{name}:{_text(key)}",)
+                        message = f"the {name} `{shown}` ({_text(key)}) waits for a person: another one has its name"
+                        return Reason("not_posted", message, "it waits until that is decided", waits)
+        return None
+
+    def _taken(self, name: str, key: str, other: str, full_name: str) -> Reason:
+        where = "" if self.company == "main" else f" --company {shlex.quote(self.company)}"
+        command = f"flowctl map set {self.flow.name} {name} {shlex.quote(key)}"
+        return Reason(
+            "name_taken",
+            f"`{full_name}` stands for {other} already, and {key} has the same name",
+            f"when both are the same, run `{command} {shlex.quote(full_name)}{where}`; "
+            f"else add it there under another name, then run `{command} 'NAME THERE'{where}`",
+            (f"mapping:{name}:{key}",),
+        )
 
     def receipt(self, stream: str, key: object) -> tuple[Mapping[str, str] | None, Reason | None]:
         """The receipt of another stream's record, or why there is none yet."""
@@ -137,7 +181,7 @@ class Resolver:
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
-                return Found(_view(found))
+                return Found(_view(found), mapped=rule == "mapped")
         return Found(None, self._missing(lookup, key, label))
 
     def _match(self, rule: str, lookup: Lookup, key: str, label: str, number: str) -> ListObject | None:

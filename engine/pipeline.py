@@ -85,22 +85,27 @@ class RecordContext:
     settings: Mapping[str, str | int | bool | None]
     root: object = None
     missing: list[Reason] = field(default_factory=list)
+    # The ListIDs of what `find` found by a mapping.
+    mapped: set[str] = field(default_factory=set)
 
     def lookup(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
         """A required object; a gap is noted."""
-        return self._noted(self.resolver.resolve(name, key, label, number))
+        return self._noted(name, key, self.resolver.resolve(name, key, label, number))
 
     def lookup_if(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
         """An object that is required only when the source gives a value."""
         if not (key or label):
             return None
-        return self._noted(self.resolver.resolve(name, key, label, number))
+        return self._noted(name, key, self.resolver.resolve(name, key, label, number))
 
     def find(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
         """An object if there is one."""
         if not (key or label or number):
             return None
-        return self.resolver.resolve(name, key, label, number).object
+        found = self.resolver.resolve(name, key, label, number)
+        if found.mapped and found.object is not None:
+            self.mapped.add(str(found.object["list_id"]))
+        return found.object
 
     def setting(self, name: str, scope: str | None = None) -> str | int | bool | None:
         """A setting of this company, for a scope or in general."""
@@ -119,10 +124,12 @@ class RecordContext:
             self._note(reason)
         return receipt
 
-    def _noted(self, found: Found) -> Mapping[str, Any] | None:
-        if found.reason is not None:
-            self._note(found.reason)
-        return found.object
+    def _noted(self, name: str, key: str | None, found: Found) -> Mapping[str, Any] | None:
+        disputed = self.resolver.disputed(name, key) if key and found.object is not None and not found.mapped else None
+        reason = found.reason or disputed
+        if reason is not None:
+            self._note(reason)
+        return None if disputed is not None else found.object
 
     def _note(self, reason: Reason) -> None:
         if reason not in self.missing:
@@ -266,7 +273,7 @@ def _map(
         if stream.adopt is not None and there is None:
             found = stream.adopt(data, context)
             if isinstance(found, Mapping) and found:
-                return Adopted(found)
+                return _adopt(stream, data, context, found)
         mapped = stream.map(data, context)
         if context.missing:
             return Parked("deferred", tuple(context.missing))
@@ -290,6 +297,17 @@ def _map(
     except ExpressionError as error:
         return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
     return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up)
+
+
+def _adopt(
+    stream: StreamProgram, data: Mapping[str, Any], context: RecordContext, found: Mapping[str, Any]
+) -> Adopted | Parked:
+    """The object is the record's, unless a run has found out by name alone that it is another one's."""
+    provide = stream.stream.provide
+    if provide is None or stream.provide_key is None or str(found.get("list_id", "")) in context.mapped:
+        return Adopted(found)
+    taken = context.resolver.adopt(provide.lookup, str(stream.provide_key(data, context)), found)
+    return Adopted(found) if taken is None else Parked("deferred", (taken,))
 
 
 def _way(stream: StreamProgram, mapped: Mapping[str, Any], context: RecordContext) -> VariantProgram | Parked:

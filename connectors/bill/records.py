@@ -25,7 +25,9 @@ _MOST_DIGITS = 60
 _PLAIN = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # What the connector adds: nothing of that name is taken from BILL.
-ADDED = frozenset({"chartOfAccount", "accountingClass", "department", "location"})
+ADDED = frozenset(
+    {"chartOfAccount", "accountingClass", "department", "location", "fullName", "currency", "creditsIncluded"}
+)
 
 
 def unreadable(reason: str) -> str:

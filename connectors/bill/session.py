@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from connectors._http import Call, Classifier, HttpClient
-from connectors.bill.errors import for_login, says_error
+from connectors.bill.errors import HINT_LOGIN, for_login, says_error
 from connectors.bill.settings import Settings
 from connectors.bill.spec import API
 from engine.clock import from_iso, iso
 from engine.contract import Rate, Tools
-from engine.errors import BadAnswer
+from engine.errors import AuthRefused, BadAnswer
 
 LOGIN = f"{API}/login"
 # BILL allows a developer key 200 logins an hour (FACTS.md, Auth); other programs may share the key.
@@ -22,6 +22,8 @@ LOGINS = Rate(180, 3600.0)
 _IDLE = timedelta(minutes=34)
 # How often the other processes are told that a session is in use: that writes to the store, so not at every call.
 _TOLD_EVERY = timedelta(minutes=5)
+# Credentials that BILL refuses are not sent at every visit: a user who signs in wrongly again and again gets locked.
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=1)
 _SESSION = re.compile(r"[!-~]{1,4096}")  # anything else could break out of the header
 SESSION_HEADER = "sessionId"
 
@@ -36,6 +38,21 @@ class _Session:
     def alive(self, now: datetime) -> bool:
         """Whether it may still be good. A time ahead of the clock was written by a clock that was ahead."""
         return self.used_at - _IDLE < now < self.used_at + _IDLE
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """How often, when last, and in which words BILL did not take the credentials that are given now."""
+
+    at: datetime
+    times: int
+    says: str
+    hint: str
+
+    def until(self) -> datetime:
+        """When they may be sent again; longer after each refusal."""
+        pause: timedelta = min(_FIRST_PAUSE * (1 << min(self.times - 1, 10)), _LONGEST_PAUSE)
+        return self.at + pause
 
 
 class SessionKeeper:
@@ -85,7 +102,7 @@ class SessionKeeper:
                 # Another process may have signed in while this one waited.
                 session = self._usable(useless)
                 if session is None:
-                    session = self._login()
+                    session = self._sign_in()
                     self._save(session)
         self._held = session
         self._told_at = session.used_at
@@ -111,6 +128,39 @@ class SessionKeeper:
         self._tools.tokens.save(
             {"session_id": session.id, "used_at": iso(session.used_at), "issued_for": self._settings.owner()}
         )
+
+    def _sign_in(self) -> _Session:
+        """Sign in, but not with credentials that BILL has just refused; the lock is held.
+
+        Raises:
+            AuthRefused: when BILL does not accept the credentials, or did not a while ago.
+        """
+        before, now = self._refusal(), self._tools.clock.now()
+        # A time ahead of the clock was written by a clock that was ahead.
+        if before is not None and before.at <= now < before.until():
+            raise AuthRefused(
+                f"{before.says}; the same credentials are not sent again before {before.until():%Y-%m-%d %H:%M} UTC",
+                hint=before.hint,
+            )
+        try:
+            return self._login()
+        except AuthRefused as error:
+            told = {"says": str(error), "hint": error.hint or HINT_LOGIN}
+            times = before.times + 1 if before is not None else 1
+            refused = {"refused": self._settings.credentials(), "refused_at": iso(now), "times": times, **told}
+            self._tools.tokens.save(refused)
+            raise
+
+    def _refusal(self) -> _Refusal | None:
+        """The saved refusal of these very credentials."""
+        saved = self._tools.tokens.load()
+        if saved is None or saved.get("refused") != self._settings.credentials():
+            return None
+        try:
+            at, times = from_iso(saved["refused_at"]), max(int(saved["times"]), 1)
+            return _Refusal(at, times, str(saved["says"]), str(saved["hint"]))
+        except (KeyError, TypeError, ValueError):  # written by another version: ask BILL
+            return None
 
     def _login(self) -> _Session:
         """Sign in.

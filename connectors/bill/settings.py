@@ -41,6 +41,10 @@ class Settings:
         """Equal only for the same user, key, organization and host; it holds no secret."""
         return _digest(self.base_url, self.organization_id, self.username, self.dev_key)
 
+    def credentials(self) -> str:
+        """Equal only for the same owner and password; it is kept nowhere but in the encrypted store."""
+        return _digest(self.owner(), self.password)
+
     def calls_name(self) -> str:
         """The name under which all processes count the organization's calls."""
         return f"bill:{_digest(self.organization_id)[:16]}"

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 from connectors.bill.client import BillClient
+from connectors.bill.credits import tell
 from connectors.bill.filters import Filters, keeper
-from connectors.bill.names import CODED, Names
+from connectors.bill.names import Names
 from connectors.bill.progress import resume
 from connectors.bill.records import Record, normalise
 from connectors.bill.settings import Settings
@@ -32,7 +33,7 @@ class BillConnection:
         self._client = BillClient(binding, settings, tools)
         self._settings = settings
         self._clock = tools.clock
-        self._names = Names(self._all)
+        self._names = Names(self._all, self._one)
 
     def read(self, stream: str, filters: Filters, checkpoint: str | None) -> Iterator[Page]:
         """All matching records, page by page.
@@ -99,11 +100,20 @@ class BillConnection:
         for page in self._client.pages(PATHS[stream], {"sort": _SORT}):
             yield from (normalise(stream, row) for row in page.rows)
 
+    def _one(self, stream: str, record_id: str) -> Record | None:
+        """A record that another one names; None when BILL does not have it, or cannot have given such an id."""
+        try:
+            reply = self._client.find(PATHS[stream], record_id)
+        except Rejected:
+            return None
+        return normalise(stream, reply.body) if reply is not None else None
+
     def _records(self, stream: str, rows: Sequence[Record], keep: _Keep) -> list[Record]:
         records = [record for row in rows if keep(record := normalise(stream, row))]
-        if stream in CODED:
-            for record in records:
-                self._names.add_to(record)
+        for record in records:
+            self._names.add_to(stream, record)
+            if stream == "payments":
+                tell(record, lambda bill_id: self._one("bills", bill_id))
         return records
 
     def _question(self, stream: str, asked: str) -> str:

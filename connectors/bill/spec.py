@@ -86,6 +86,7 @@ _CREATED = _f("createdTime", "datetime", "When it was created in BILL")
 _UPDATED = _f("updatedTime", "datetime", "When it was last changed in BILL")
 _ARCHIVED = _f("archived", "boolean", "True when a person archived it, which is how BILL deletes")
 _TIMES = (_CREATED, _UPDATED)
+_CURRENCY = _f("currency", "text", "Currency of the vendor, which BILL does not repeat here; null when it says none")
 
 
 def _named(name: str, what: str, *more: FieldSpec) -> FieldSpec:
@@ -94,7 +95,8 @@ def _named(name: str, what: str, *more: FieldSpec) -> FieldSpec:
         name,
         f"The {what} with that id; null when none is chosen, or when BILL's list does not have it",
         _f("id", "id", f"BILL's id of the {what}"),
-        _f("name", "text", f"Name of the {what}"),
+        _f("name", "text", f"Full name, `Above:Below`; null when what is above the {what} is not known"),
+        _f("shortName", "text", f"Name of the {what} alone"),
         *more,
     )
 
@@ -166,6 +168,7 @@ BILL = (
     _f("dueAmount", "money", "What is still owed"),
     _f("creditAmount", "money", "What vendor credits cover"),
     _f("scheduledAmount", "money", "What is scheduled to be paid"),
+    _CURRENCY,
     _f("exchangeRate", "decimal", "Rate between the bill's currency and the organization's; null for a domestic bill"),
     _f("description", "text", "Description of the bill"),
     _f("dueDate", "date", "Due date"),
@@ -212,13 +215,18 @@ PAYMENT = (
         "The bills that this payment pays; one entry made from `billId` and `amount` where BILL sends no list",
         _f("id", "id", "BILL's id of this part of the payment; null in an entry made from `billId`"),
         _f("billId", "id", "BILL's id of the bill"),
-        _f("amount", "money", "What is paid of the bill, without the credits"),
+        _f("amount", "money", "What is paid of the bill; `creditsIncluded` says whether with the credits"),
         _list(
             "vendorCredits",
             "Vendor credits that cover more of the bill",
             _f("id", "id", "BILL's id of the vendor credit"),
             _f("amount", "money", "What it covers"),
         ),
+    ),
+    _f(
+        "creditsIncluded",
+        "boolean",
+        "Whether the amounts in `billPayments` hold what the credits cover; null when nothing tells",
     ),
     _f("description", "text", "Description of the payment"),
     _f("processDate", "date", "Day the payment is made"),
@@ -233,6 +241,7 @@ PAYMENT = (
         "money",
         "What is paid in all; a text that `money()` refuses when the payment cannot be read whole",
     ),
+    _CURRENCY,
     _f("exchangeRate", "decimal", "Rate between the payment's currency and the organization's"),
     _f("transactionNumber", "text", "BILL's number of the transaction"),
     _f("confirmationNumber", "text", "Number that people see"),
@@ -289,6 +298,7 @@ VENDOR_CREDIT = (
         "money",
         "Total of the credit, positive; a text that `money()` refuses when the credit cannot be read whole",
     ),
+    _CURRENCY,
     _f("appliedAmount", "money", "What is used already"),
     _f("status", "text", "How much of it is used: NOT_APPLIED, PARTIALLY_APPLIED, FULLY_APPLIED, IN_PROCESS"),
     _list(
@@ -314,7 +324,8 @@ def _listed(what: str, *more: FieldSpec) -> tuple[FieldSpec, ...]:
     return (
         _f("id", "id", f"BILL's id of the {what}"),
         _ARCHIVED,
-        _f("name", "text", f"Name of the {what}"),
+        _f("name", "text", f"Name of the {what} alone"),
+        _f("fullName", "text", f"Full name, `Above:Below`; null when what is above the {what} is not known"),
         _f("description", "text", f"Description of the {what}"),
         _f("parentId", "id", f"BILL's id of the {what} above it"),
         *more,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from connectors._http import Call, url_problem
@@ -23,7 +23,10 @@ _VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A webhook subscription as created; BILL shows the secret, its security key, only this once."""
+    """A webhook subscription as created; BILL shows the secret, its security key, only this once.
+
+    `status` is `enabled`, `disabled`, or `not listed` where BILL does not list what it says it has made.
+    """
 
     id: str
     status: str
@@ -34,7 +37,8 @@ def subscribe(client: BillClient, settings: Settings, url: str, events: Sequence
     """Create a subscription.
 
     BILL answers the same key with the same answer for a day (FACTS.md, Webhooks), and the key depends on nothing but what
-    is asked for: after a lost answer, asking again creates no second one and shows the same secret.
+    is asked for: after a lost answer, asking again creates no second one and shows the same secret. A subscription that
+    was deleted since then is answered too; the list shows that it is not there, and another key makes a new one.
 
     Raises:
         Rejected: for an unknown event, an address BILL would not call, or when the organization has too many.
@@ -46,15 +50,25 @@ def subscribe(client: BillClient, settings: Settings, url: str, events: Sequence
             raise Rejected(f"{client.where}: there is no event `{event}`", hint=suggestion(event, EVENTS))
     if not url.startswith("https://") or len(url) > 2000 or url_problem(url, frozenset({_host(url)})):
         raise Rejected(f"{client.where}: BILL calls only plain https:// addresses", hint="give the public address")
-    _room(client, url)
+    _room(client, url, _all(client))
     body = {
         "name": _NAME,
         "status": {"enabled": True},
         "events": [{"type": event, "version": _VERSION} for event in wanted],
         "notificationUrl": url,
     }
-    headers = {"X-Idempotent-Key": _key(settings.owner(), url, *wanted)}
-    reply = client.send(Call("POST", PATH, headers=headers, json=body))
+    asked = (settings.owner(), url, *wanted)
+    made = _create(client, _key(*asked), body)
+    if made.id in _ids(_all(client)):
+        return made
+    # The salt is the one that is gone: asked again, also after a lost answer, the same second one is found.
+    made = _create(client, _key(*asked, made.id), body)
+    # The list may lag behind; the key is shown only now, and must not be lost.
+    return made if made.id in _ids(_all(client)) else replace(made, status="not listed")
+
+
+def _create(client: BillClient, key: str, body: Mapping[str, object]) -> Subscription:
+    reply = client.send(Call("POST", PATH, headers={"X-Idempotent-Key": key}, json=dict(body)))
     made = reply.body if isinstance(reply.body, dict) else {}
     made_id, secret = made.get("id"), made.get("securityKey")
     if not isinstance(made_id, str) or not made_id or not isinstance(secret, str) or not secret:
@@ -64,16 +78,26 @@ def subscribe(client: BillClient, settings: Settings, url: str, events: Sequence
     return Subscription(made_id, "disabled" if enabled is False else "enabled", secret)
 
 
-def _room(client: BillClient, url: str) -> None:
-    """Refuse when there is no room for another subscription; one that calls the same address may be ours."""
-    addresses: list[object] = []
+def _all(client: BillClient) -> list[object]:
+    """The subscriptions of the organization, as BILL lists them."""
+    found: list[object] = []
     following: str | None = None
     for _ in range(MOST):  # pages; whoever has more than so many has more than the limit
         query = {"page": following} if following else None
         rows, following = _listed(client.send(Call("GET", PATH, params=query)))
-        addresses += [row.get("notificationUrl") if isinstance(row, dict) else None for row in rows]
+        found += rows
         if following is None:
             break
+    return found
+
+
+def _ids(rows: Sequence[object]) -> set[str]:
+    return {str(row.get("id")) for row in rows if isinstance(row, dict)}
+
+
+def _room(client: BillClient, url: str, rows: Sequence[object]) -> None:
+    """Refuse when there is no room for another subscription; one that calls the same address may be ours."""
+    addresses = [row.get("notificationUrl") if isinstance(row, dict) else None for row in rows]
     if len(addresses) >= MOST and url not in addresses:
         raise Rejected(
             f"{client.where}: the organization has {len(addresses)} webhook subscriptions, and BILL allows {MOST}",

@@ -33,18 +33,25 @@ def create_vendor(client: BillClient, operation: Operation) -> Receipt:
 
 
 def find_vendor(client: BillClient, operation: Operation) -> Receipt | None:
-    """The vendor of that very name that is not archived, or None.
+    """The vendor of that very name, or None.
 
     BILL keeps no key of ours with a vendor, so its name is all there is to know it by. Of several, the one that was
     created after the operation was is meant.
 
     Raises:
-        Ambiguous: when several fit.
+        Ambiguous: when several fit, or when the only one is archived: who archived it did not want it used.
     """
     name = _name(client, operation)
     found: list[dict[str, Any]] = []
     for page in client.pages(PATHS["vendors"], {"sort": "createdTime:asc", **_by_name(name)}):
-        found += [row for row in page.rows if _trimmed(row.get("name")) == name and row.get("archived") is not True]
+        found += [row for row in page.rows if _trimmed(row.get("name")) == name]
+    archived, found = found, [row for row in found if row.get("archived") is not True]
+    if archived and not found:
+        raise Rejected(
+            f"{client.where}: BILL has the vendor, and it is archived there",
+            hint="restore it in BILL, or make the vendor inactive in QuickBooks",
+            code="archived",
+        )
     if len(found) > 1:
         since = operation.created_at - _SKEW
         found = [row for row in found if (made := moment(row.get("createdTime"))) is not None and made >= since]

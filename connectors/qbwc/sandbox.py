@@ -76,7 +76,12 @@ class QuickBooksSandbox:
 
         def of(kind: str) -> list[Json]:
             return [
-                {"external_id": i.list_id, "name": i.full_name, "code": i.values.get("AccountNumber", "")}
+                {
+                    "external_id": i.list_id,
+                    "name": i.full_name,
+                    "code": i.values.get("AccountNumber", ""),
+                    "type": i.values.get("AccountType", ""),
+                }
                 for i in items
                 if i.kind == kind and (kind != "Account" or i.values.get("AccountType") in _CODABLE)
             ]

@@ -29,7 +29,7 @@ from engine.rigs import Told
 FLOW = flow_program("ramp_to_quickbooks")
 SLICE = 1500
 SLICE_OF_EXPENSIFY = 300
-SLICE_OF_BILL = 250
+SLICE_OF_BILL = 400
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:

@@ -28,7 +28,7 @@ from connectors.bill.simulator.world import World
 # The `singleStatus` that a payment begins with, by its status; also where it goes when only the status is said.
 _SINGLE: Mapping[PaymentStatus, str] = {
     "APPROVING": "SCHEDULED", "SCHEDULED": "SCHEDULED", "PAID": "CLEARED", "VOID": "VOIDED", "CANCELLED": "CANCELED",
-    "ARCHIVED": "CANCELED",
+    "ARCHIVED": "CLEARED",
 }  # fmt: skip
 # The `status` that belongs to a `singleStatus`. ASSUMED: a payment whose disbursement failed is still PAID.
 _STATUS: Mapping[str, PaymentStatus] = {
@@ -43,6 +43,27 @@ def add_entry(world: World, kind: ListName, name: str, number: str = "", **field
     made = replace(Entry(world.new_id(kind, name), name, now, now, number), **fields)
     world.lists[kind][made.id] = made
     return made
+
+
+def add_path(world: World, kind: ListName, path: str, number: str = "", **fields: Any) -> Entry:
+    """A new entry under what its name says is above it, `Above:Below`, as lists that came from QuickBooks are."""
+    above, _, name = path.rpartition(":")
+    parent = (entry_of(world, kind, above) or add_path(world, kind, above)).id if above else None
+    now = world.now
+    made = replace(Entry(world.new_id(kind, path), name, now, now, number, parent_id=parent), **fields)
+    world.lists[kind][made.id] = made
+    return made
+
+
+def entry_of(world: World, kind: ListName, path: str) -> Entry | None:
+    """The entry of that full name."""
+    return next((entry for entry in world.lists[kind].values() if path_of(world, kind, entry) == path), None)
+
+
+def path_of(world: World, kind: ListName, entry: Entry) -> str:
+    """The names from the topmost entry down to this one."""
+    parent = world.lists[kind].get(entry.parent_id or "")
+    return f"{path_of(world, kind, parent)}:{entry.name}" if parent else entry.name
 
 
 def add_vendor(world: World, name: str, **fields: Any) -> Vendor:
@@ -186,7 +207,8 @@ def set_payment(
     A payment that is voided or cancelled pays nothing: its bills are due again, and its credits are free.
     """
     before = world.payments[payment_id]
-    single = single_status or _SINGLE[status or before.status]
+    # A payment that is archived says nothing new beside it.
+    single = single_status or (before.single_status if status == "ARCHIVED" else _SINGLE[status or before.status])
     status = status or _STATUS.get(single, "PAID")
     voided = world.now if status == "VOID" else before.voided_at
     made = replace(before, status=status, single_status=single, updated=world.now, voided_at=voided)

@@ -31,7 +31,7 @@ _DELIVERED = frozenset({"SENT", "DELIVERED", "CLEARED"})
 
 def _show_part(world: World, part: BillPayment) -> JsonObject:
     used = [{"id": use.credit_id, "amount": use.amount} for use in part.credits]
-    amount = part.cash + part.credit if world.options.part_amounts == "gross" else part.cash
+    amount = part.cash if world.options.part_amounts == "net" else part.cash + part.credit
     return present({"id": part.id, "billId": part.bill_id, "amount": amount, "vendorCredits": used})
 
 
@@ -54,6 +54,7 @@ def show(world: World, payment: Payment) -> JsonObject:
     options, is_lone = world.options, len(payment.parts) == 1
     rate, vendor = payment.exchange_rate, world.vendors.get(payment.vendor_id)
     status = "DONE" if payment.status == "PAID" else "HOLD" if payment.single_status in FAILED else "SCHEDULED"
+    credited = sum((part.credit for part in payment.parts), Decimal(0)) if options.part_amounts == "all_gross" else 0
     voids: list[JsonObject] = []
     if payment.voided_at is not None:
         moment = text_time(options, payment.voided_at)
@@ -81,7 +82,7 @@ def show(world: World, payment: Payment) -> JsonObject:
             "description": payment.description,
             "processDate": payment.processed_on.isoformat(),
             "fundingAccount": {"type": "BANK_ACCOUNT", "id": world.bank_id} if payment.is_online else None,
-            "amount": payment.cash,
+            "amount": payment.cash + credited,
             "fundingAmount": payment.cash if rate is None else round(payment.cash * rate, 2),
             "exchangeRate": rate,
             "transactionNumber": payment.transaction_number,

@@ -289,8 +289,9 @@ class Options:
 
     # The two spellings of a bill that is paid in part; neither is established.
     partial: Literal["PARTIALLY_PAID", "PARTIAL"] = "PARTIALLY_PAID"
-    # ASSUMED: the amount of a bill payment is the money alone, or what the bill is covered by, credits included.
-    part_amounts: Literal["net", "gross"] = "net"
+    # ASSUMED: the amount of a bill payment is the money alone, or what the bill is covered by, credits included; with
+    # `all_gross`, the payment's own amount is so as well.
+    part_amounts: Literal["net", "gross", "all_gross"] = "net"
     # ASSUMED: a payment of one bill has its list of bills too; an older shape has `billId` alone,
     # unless there are credits, which it could not show.
     lone_bill_id: bool = False

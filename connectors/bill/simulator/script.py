@@ -183,7 +183,7 @@ def _lines(story: Story, given: Sequence[Json]) -> tuple[Line, ...]:
 
 
 def _coding(story: Story, given: Json) -> Coding:
-    """What a line is coded to: names of BILL's lists, or `{name, code}` of something that only BILL has."""
+    """What a line is coded to: full names of BILL's lists, or `{name, code, parent}` of something that only BILL has."""
     found = {}
     for key, (kind, ours) in _CODING.items():
         if key in given:
@@ -192,15 +192,18 @@ def _coding(story: Story, given: Json) -> Coding:
 
 
 def _entry(story: Story, kind: ListName, value: Any) -> str:
-    entries = story.world.lists[kind]
-    name, code = (str(value["name"]), str(value.get("code", ""))) if isinstance(value, dict) else (str(value), "")
-    for entry in entries.values():
-        if entry.name == name:
-            return entry.id
+    given = value if isinstance(value, dict) else {"name": value}
+    _known("coding", given, ("name", "code", "parent", "type"))
+    name = f"{given['parent']}:{given['name']}" if "parent" in given else str(given["name"])
+    found = build.entry_of(story.world, kind, name)
+    if found is not None:
+        return found.id
     # Departments and locations are BILL's own; accounts and classes are the books' unless a case says otherwise.
     if isinstance(value, dict) or kind in ("departments", "locations"):
-        return build.add_entry(story.world, kind, name, code).id
-    raise UnknownName(kind, name, tuple(entry.name for entry in entries.values()))
+        more = {"type": given["type"]} if "type" in given else {}
+        return build.add_path(story.world, kind, name, str(given.get("code", "")), **more).id
+    entries = story.world.lists[kind].values()
+    raise UnknownName(kind, name, tuple(build.path_of(story.world, kind, entry) for entry in entries))
 
 
 def _credit(story: Story, name: str, given: Json) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -194,11 +195,22 @@ class _Maker:
         self.pay({bill.id: bill.amount - amount}, {bill.id: {used.id: amount}})
 
 
+def _snake(kind: str) -> str:
+    """`CostOfGoodsSold` as BILL writes it."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).upper()
+
+
 def seed_lists(world: World, chart: Chart, gaps: Sequence[Mapping[str, Any]] = ()) -> None:
     """BILL's lists as the books have them, with accounts that the books lack; a small chart when there are no books."""
     for plural, kind in FROM_BOOKS.items():
         for item in chart.get(plural, ()):
-            build.add_entry(world, kind, str(item["name"]), str(item.get("code") or ""))
+            name = str(item["name"])
+            typed: dict[str, Any] = {"type": _snake(str(item["type"]))} if item.get("type") else {}
+            known = build.entry_of(world, kind, name)
+            if known is None:
+                build.add_path(world, kind, name, str(item.get("code") or ""), **typed)
+            else:  # made for what is below it
+                world.lists[kind][known.id] = replace(known, number=str(item.get("code") or ""), **typed)
     for gap in gaps:
         build.add_entry(world, "chart-of-accounts", str(gap["name"]))
     if not world.lists["chart-of-accounts"]:

@@ -51,7 +51,6 @@ def bill(number: int, amount: object = 105.5, **fields: object) -> Row:
     return {
         "id": f"00n{number:017d}",
         "archived": False,
-        "vendorId": "00900000000000000001",
         "vendorName": "Amélie & Söhne",
         "amount": amount,
         "dueDate": "2026-12-01",

@@ -392,7 +392,7 @@ def test_a_fault_in_mid_read_keeps_what_came_and_can_be_resumed(
 
 
 MIXED = [
-    bill(1, archived=True),
+    bill(1, vendorId="v1", archived=True),
     bill(2, vendorId="v2", paymentStatus="PAID"),
     bill(3, vendorId="v2"),
     {"id": "bare"},

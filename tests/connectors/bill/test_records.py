@@ -18,6 +18,7 @@ from engine.errors import AuthRefused, ExpressionError
 from engine.money import parse_money
 from engine.spec import FieldSpec
 from tests.connectors.bill.bill_kit import FakeBill, Row, bill, error, errors, named
+from tests.connectors.http_kit import reply
 from tests.reference import reference
 
 
@@ -91,6 +92,7 @@ def test_a_bill_as_bill_sends_it() -> None:
         "dueAmount": "228.99",
         "creditAmount": "100",
         "scheduledAmount": "0",
+        "currency": None,
         "exchangeRate": "778.1613460942638",
         "description": "Dec Bill",
         "dueDate": "2025-12-31",
@@ -333,10 +335,10 @@ LISTS: dict[str, list[Row]] = {
 }
 CODED = {"chartOfAccountId": "0ca01", "accountingClassId": "cls01", "departmentId": "0de01", "locationId": "loc01"}
 OFFICE = {
-    "chartOfAccount": {"id": "0ca01", "name": "Office", "number": "6100"},
-    "accountingClass": {"id": "cls01", "name": "Austin"},
-    "department": {"id": "0de01", "name": "Sales"},
-    "location": {"id": "loc01", "name": "Main Street"},
+    "chartOfAccount": {"id": "0ca01", "name": "Office", "shortName": "Office", "number": "6100"},
+    "accountingClass": {"id": "cls01", "name": "Austin", "shortName": "Austin"},
+    "department": {"id": "0de01", "name": "Sales", "shortName": "Sales"},
+    "location": {"id": "loc01", "name": "Main Street", "shortName": "Main Street"},
 }
 
 
@@ -370,9 +372,114 @@ def test_an_account_without_number_and_an_archived_one_have_a_name() -> None:
         bills=[bill(1, billLineItems=[line(chartOfAccountId="0ca02"), line(chartOfAccountId="0ca03")])], **LISTS
     )
     assert [coding["chartOfAccount"] for coding in codings(fake)] == [
-        {"id": "0ca02", "name": "Travel", "number": None},
-        {"id": "0ca03", "name": "Bank", "number": None},
+        {"id": "0ca02", "name": "Travel", "shortName": "Travel", "number": None},
+        {"id": "0ca03", "name": "Bank", "shortName": "Bank", "number": None},
     ]
+
+
+PARENTS = [
+    named("0ca10", "Travel"),
+    named("0ca11", "Air", parentId="0ca10"),
+    named("0ca12", "Fees", parentId="0ca11"),
+    named("0ca13", "Travel:Rail", parentId="0ca10"),
+    named("0ca14", "Round", parentId="0ca15"),
+    named("0ca15", "About", parentId="0ca14"),
+    named("0ca16", "Self", parentId="0ca16"),
+    named("0ca17", "Orphan", parentId="0ca99"),
+    named("0ca18", "", parentId="0ca10"),
+]
+PATHS_OF = {
+    "0ca10": "Travel",
+    "0ca11": "Travel:Air",
+    "0ca12": "Travel:Air:Fees",
+    "0ca13": "Travel:Rail",
+    "0ca14": None,
+    "0ca15": None,
+    "0ca16": None,
+    "0ca17": None,
+    "0ca18": None,
+}
+
+
+def test_a_name_is_the_whole_path_and_none_where_the_path_is_not_known() -> None:
+    lines = [line(chartOfAccountId=account) for account in PATHS_OF]
+    fake = FakeBill(bills=[bill(1, billLineItems=lines)], chart_of_accounts=PARENTS)
+    named_there = {coding["chartOfAccountId"]: coding["chartOfAccount"]["name"] for coding in codings(fake)}
+    assert named_there == PATHS_OF
+
+
+@pytest.mark.parametrize("stream", ["chart_of_accounts", "classes", "departments", "locations"])
+def test_a_list_has_the_path_beside_the_name(stream: str) -> None:
+    fake = FakeBill(100, **{stream: PARENTS})
+    (page,) = fake.open().read(stream, {}, None)
+    assert {record["id"]: record["fullName"] for record in page.records} == PATHS_OF
+    assert [record["name"] for record in page.records] == [row["name"] for row in PARENTS]
+
+
+def test_what_was_made_after_its_list_was_read_is_asked_for_alone_and_once() -> None:
+    late = named("cls02", "Late", parentId="cls01")
+    fake = FakeBill(bills=[bill(n, billLineItems=[line(accountingClassId="cls02")]) for n in (1, 2)], **LISTS)
+    fake.before = lambda r: reply(200, late) if r.url.path.endswith("/cls02") else None
+    late_found = {"id": "cls02", "name": "Austin:Late", "shortName": "Late"}
+    assert [coding["accountingClass"] for coding in codings(fake)] == [late_found, late_found]
+    assert [call for call in fake.calls() if "classifications" in call] == [
+        "GET /connect/v3/classifications/accounting-classes",
+        "GET /connect/v3/classifications/accounting-classes/cls02",
+    ]
+
+
+def test_an_id_that_bill_cannot_have_given_has_no_name_and_stops_nothing() -> None:
+    fake = FakeBill(bills=[bill(1, billLineItems=[line(accountingClassId="../x")])], **LISTS)
+    assert [coding["accountingClass"] for coding in codings(fake)] == [None]
+
+
+@pytest.mark.parametrize("stream", ["bills", "vendor_credits", "payments"])
+def test_the_currency_is_the_vendor_s_and_vendors_are_read_once(stream: str) -> None:
+    vendors = [named("v1", "One", billCurrency="CAD"), named("v2", "Two")]
+    rows = [{"id": f"x{n}", "vendorId": given} for n, given in enumerate(["v1", "v2", "v1", "v9", "v9", None])]
+    fake = FakeBill(100, vendors=vendors, **{stream: rows})
+    (page,) = fake.open().read(stream, {}, None)
+    assert [record["currency"] for record in page.records] == ["CAD", None, "CAD", None, None, None]
+    called = [call for call in fake.calls() if "/vendors" in call]
+    assert called == ["GET /connect/v3/vendors", "GET /connect/v3/vendors/v9"]
+
+
+# --- credits in payments ----------------------------------------------------------------------------------------------
+
+CREDIT = {"id": "vcr01", "amount": 20}
+
+
+def part(amount: object, credit: Row | None = CREDIT, bill_id: str = "00n01") -> Row:
+    return {"id": "blp01", "billId": bill_id, "amount": amount, "vendorCredits": [credit] if credit else []}
+
+
+@pytest.mark.parametrize(
+    ("total", "parts", "due", "included"),
+    [
+        (80, [part(80, None)], None, False),
+        (80, [part(100)], None, True),
+        # The sums fit both: what is still owed of the bill of 200 tells.
+        (80, [part(80)], 100, False),
+        (100, [part(100)], 100, True),
+        (80, [part(80), part(50, None, "00n02")], None, None),
+        (130, [part(80), part(50, None, "00n02")], 100, False),
+        # Another payment covers the bill too, or the bill is not told.
+        (80, [part(80)], 0, None),
+        (80, [part(80)], None, None),
+        (80, [part(80, bill_id="00n09")], 100, None),
+        (160, [part(80), part(80, bill_id="00n02")], 100, None),
+        # Nothing adds up, or cannot be read.
+        (81, [part(80)], 100, None),
+        (80, [part("x")], 100, None),
+    ],
+)
+def test_whether_amounts_hold_the_credits_is_told_by_sums_and_bills(
+    total: object, parts: list[Row], due: int | None, included: bool | None
+) -> None:
+    payment = {"id": "stp01", "amount": total, "billPayments": parts}
+    bills = [bill(1, 200) | {"id": "00n01", "dueAmount": due}, bill(2, 200) | {"id": "00n02", "dueAmount": 120}]
+    (page,) = FakeBill(bills=bills, payments=[payment]).open().read("payments", {}, None)
+    assert page.records[0]["creditsIncluded"] is included
 
 
 def test_lists_are_read_once_and_only_when_an_id_needs_them() -> None:
@@ -388,6 +495,8 @@ def test_lists_are_read_once_and_only_when_an_id_needs_them() -> None:
         # Two pages of accounts, one of classes.
         "GET /connect/v3/classifications/chart-of-accounts",
         "GET /connect/v3/classifications/chart-of-accounts",
+        "GET /connect/v3/classifications/chart-of-accounts/0ca99",
+        "GET /connect/v3/classifications/chart-of-accounts/0ca98",
         "GET /connect/v3/classifications/accounting-classes",
     ]
 
@@ -469,6 +578,8 @@ def test_every_field_we_describe_is_in_a_documented_body(stream: str) -> None:
         "vendor_credits": ("vendorCreditLineItems.classifications.",),
     }
     expected = {path + name for path in coding.get(stream, ()) for name in added}
+    beside = {"chart_of_accounts": {"fullName"}, "payments": {"currency", "creditsIncluded"}, "vendors": set[str]()}
+    expected |= beside.get(stream, {"currency"})
     if stream == "bills":
         # Lines have these, the bill itself has not.
         expected |= {f"classifications.{name}" for name in ("employeeId", "jobId", "customerId")}

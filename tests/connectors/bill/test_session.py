@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import httpx
@@ -254,7 +255,59 @@ def test_a_refused_login_is_said_in_words_and_tried_once(code: str, text: str, s
     expected = f"acme/bill: POST /connect/v3/login: {status} (trace trace-1): {text}"
     assert said(caught) == f"{expected} ({code})"
     assert caught.value.hint
-    assert (len(fake.logins), fake.tokens.saved) == (1, [])
+    assert (len(fake.logins), [set(token) for token in fake.tokens.saved]) == (1, [REFUSED])
+    kept = json.dumps(fake.tokens.saved)
+    assert "canary" not in kept
+
+
+REFUSED = {"refused", "refused_at", "times", "says", "hint"}
+
+
+def refused_at(fake: FakeBill, minutes: Sequence[int], secrets: Mapping[str, str] = SECRETS) -> list[str]:
+    """What is said at these minutes, each after the one before; every time by another process."""
+    told = []
+    for pause in minutes:
+        fake.clock.sleep(60.0 * pause)
+        with pytest.raises(AuthRefused) as caught:
+            list(fake.open(secrets).read("bills", {}, None))
+        told.append(said(caught))
+    return told
+
+
+def test_refused_credentials_are_not_sent_again_before_a_pause_that_grows() -> None:
+    fake = FakeBill(bills=BILLS)
+    fake.at_login = lambda _: errors(401, error("BDC_1101", "canary"))
+    text = "acme/bill: POST /connect/v3/login: 401 (trace trace-1): the user name or the password is wrong (BDC_1101)"
+    wait = "; the same credentials are not sent again before 2026-11-21 "
+    assert refused_at(fake, [0, 0, 4]) == [text, f"{text}{wait}09:05 UTC", f"{text}{wait}09:05 UTC"]
+    assert len(fake.logins) == 1
+    assert refused_at(fake, [1, 9]) == [text, f"{text}{wait}09:15 UTC"]
+    assert refused_at(fake, [1, 19, 1, 39, 1, 59, 1, 59]) == [
+        text, f"{text}{wait}09:35 UTC", text, f"{text}{wait}10:15 UTC", text, f"{text}{wait}11:15 UTC",
+        text, f"{text}{wait}12:15 UTC",
+    ]  # fmt: skip
+    assert len(fake.logins) == 6
+
+
+def test_other_credentials_are_sent_at_once_and_a_login_that_goes_well_ends_the_pause() -> None:
+    fake = FakeBill(bills=BILLS)
+    fake.at_login = lambda _: errors(401, error("BDC_1101", "canary"))
+    refused_at(fake, [0])
+    fake.at_login = lambda _: None
+    assert ids(list(fake.open({**SECRETS, "password": "other-canary"}).read("bills", {}, None))) == ALL
+    assert len(fake.logins) == 2
+    assert set(fake.tokens.saved[-1]) == {"session_id", "used_at", "issued_for"}
+
+
+def test_a_refusal_from_a_clock_that_was_ahead_or_of_another_version_counts_for_nothing() -> None:
+    fake = FakeBill(bills=BILLS)
+    fake.at_login = lambda _: errors(401, error("BDC_1101", "canary"))
+    refused_at(fake, [0])
+    (kept,) = fake.tokens.saved
+    for odd in ({"refused_at": "2026-11-21T10:00:00.000000Z"}, {"refused_at": 7}, {"times": "x"}, {"times": None}):
+        fake.tokens.saved.append({**kept, **odd})
+        refused_at(fake, [0])
+    assert len(fake.logins) == 5
 
 
 LOGIN_ANSWERS: list[tuple[Callable[[], httpx.Response], type[RunError], str]] = [
@@ -297,7 +350,7 @@ def test_other_answers_to_a_login(answer: Callable[[], httpx.Response], kind: ty
         list(fake.open().read("bills", {}, None))
     assert type(caught.value) is kind
     assert said(caught) == f"acme/bill: POST /connect/v3/login: {text}"
-    assert fake.tokens.saved == []
+    assert [set(token) for token in fake.tokens.saved] == ([REFUSED] if kind is AuthRefused else [])
 
 
 def test_a_lost_answer_to_a_login_is_no_doubt_about_a_write() -> None:

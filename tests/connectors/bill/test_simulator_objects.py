@@ -305,8 +305,8 @@ def test_a_payment_need_not_touch_its_bills() -> None:
     assert (after["paymentStatus"], after["updatedTime"]) == ("PAID", before["updatedTime"])
 
 
-@pytest.mark.parametrize(("amounts", "part"), [("net", 70), ("gross", 100)])
-def test_one_payment_of_two_bills_with_a_credit(amounts: str, part: int) -> None:
+@pytest.mark.parametrize(("amounts", "part", "total"), [("net", 70, 120), ("gross", 100, 120), ("all_gross", 100, 150)])
+def test_one_payment_of_two_bills_with_a_credit(amounts: str, part: int, total: int) -> None:
     client = api(part_amounts=amounts)
     world = client.simulator.world
     one, two = bill(client.simulator, "100"), bill(client.simulator, "50")
@@ -316,7 +316,7 @@ def test_one_payment_of_two_bills_with_a_credit(amounts: str, part: int) -> None
     )
     shown = client.get(f"/payments/{made.id}")
     assert "billId" not in shown
-    assert shown["amount"] == 120
+    assert shown["amount"] == total
     assert [(row["billId"], row["amount"], row.get("vendorCredits")) for row in shown["billPayments"]] == [
         (one, part, [{"id": credit.id, "amount": 30}]),
         (two, 50, None),

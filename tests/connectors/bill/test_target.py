@@ -121,7 +121,6 @@ def test_another_request_is_never_sent() -> None:
     [
         ([], None),
         ([vendor(1, "Müller & Söhne")], None),
-        ([vendor(1, archived=True)], None),
         ([vendor(1, "MÜLLER & SÖHNE, GMBH")], None),
         ([vendor(1, "Other"), vendor(2), vendor(3, archived=True)], "00900000000000000002"),
         ([vendor(1, " Müller & Söhne, GmbH ")], "00900000000000000001"),
@@ -134,6 +133,17 @@ def test_an_earlier_write_is_found_by_its_exact_name(vendors: list[dict[str, obj
     assert receipt == (None if found is None else Receipt({"id": found, "name": "Müller & Söhne, GmbH"}))
     params = dict(fake.script.requests[1].url.params)
     assert params == {"max": "100", "sort": "createdTime:asc", "filters": 'name:eq:"Müller & Söhne, GmbH"'}
+
+
+def test_a_vendor_that_is_archived_in_bill_is_not_created_there_again() -> None:
+    fake = FakeBill(vendors=[vendor(1, archived=True), vendor(2, "Other")])
+    with pytest.raises(Rejected) as caught:
+        fake.open().find(operation())
+    assert (str(caught.value), caught.value.hint, caught.value.code) == (
+        "acme/bill: BILL has the vendor, and it is archived there",
+        "restore it in BILL, or make the vendor inactive in QuickBooks",
+        "archived",
+    )
 
 
 def test_several_vendors_of_that_name_are_no_answer() -> None:

@@ -16,6 +16,7 @@ from connectors.bill.webhooks import MAX_BODY, sign
 from engine.contract import Event, Handshake
 from engine.errors import BadAnswer, ForgedWebhook, Rejected, RunError, SettingMissing, Transient
 from tests.connectors.bill.bill_kit import FakeBill, Row, binding, error, errors
+from tests.connectors.bill.test_simulator_connector import business, connect
 from tests.connectors.http_kit import everything_said, reply
 from tests.reference import reference
 
@@ -192,8 +193,9 @@ def test_a_subscription_is_created_and_its_secret_shown_once() -> None:
     made = fake.open().subscribe(URL, ["bill.updated", "bill.created", "bill.updated"])
     assert (made.id, made.status, made.secret) == ("sub-1", "enabled", "key-canary")
     assert "canary" not in repr(made)
-    assert fake.calls() == ["GET /connect-events/v3/subscriptions", "POST /connect-events/v3/subscriptions"]
-    request = fake.script.requests[-1]
+    listed, created = "GET /connect-events/v3/subscriptions", "POST /connect-events/v3/subscriptions"
+    assert fake.calls() == [listed, created, listed]
+    request = fake.script.requests[-2]
     assert json.loads(request.content) == {
         "name": "flowctl",
         "status": {"enabled": True},
@@ -257,7 +259,7 @@ def test_the_tenth_subscription_may_be_ours_whose_answer_was_lost() -> None:
     fake = FakeBill()
     fake.subscriptions = [*full(9), {"id": "sub-ours", "notificationUrl": URL}]
     fake.open().subscribe(URL)
-    assert len(fake.calls()) == 2
+    assert [call for call in fake.calls() if call.startswith("POST")] == ["POST /connect-events/v3/subscriptions"]
 
 
 @pytest.mark.parametrize(
@@ -317,8 +319,35 @@ def test_a_subscription_without_its_secret_is_no_answer(body: object) -> None:
 def test_a_subscription_that_bill_switched_off_is_said() -> None:
     fake = FakeBill()
     made = {"id": "s", "securityKey": "k", "status": {"enabled": False}}
+    fake.subscriptions = [made]
     fake.before = lambda r: reply(200, made) if r.method == "POST" else None
     assert fake.open().subscribe(URL).status == "disabled"
+
+
+def posted_keys(fake: FakeBill) -> list[str]:
+    posts = [request for request in fake.script.requests if request.method == "POST"]
+    return [request.headers["x-idempotent-key"] for request in posts if "events" in request.url.path]
+
+
+def test_a_subscription_that_was_deleted_is_not_given_out_again() -> None:
+    """BILL answers one key with one answer for a day, also once what it made is deleted."""
+    made = business()
+    source = connect(made)
+    first = source.subscribe(URL)
+    del made.simulator.world.subscriptions[first.id]
+    second = source.subscribe(URL)
+    assert second.id in made.simulator.world.subscriptions
+    assert second.status == "enabled"
+    assert source.subscribe(URL) == second  # nothing more is made, and the secret is not lost
+    assert list(made.simulator.world.subscriptions) == [second.id]
+
+
+def test_a_subscription_that_is_never_listed_is_asked_for_twice_and_given_out_as_it_is() -> None:
+    fake = FakeBill()
+    made = {"id": "s", "securityKey": "k", "status": {"enabled": True}}
+    fake.before = lambda r: reply(200, made) if r.method == "POST" else None
+    given_out = fake.open().subscribe(URL)
+    assert (given_out.status, len(set(posted_keys(fake)))) == ("not listed", 2)
 
 
 @pytest.mark.parametrize(
