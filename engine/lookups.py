@@ -105,14 +105,20 @@ class Resolver:
         return None if other == key else self._taken(name, key, other, full_name)
 
     def disputed(self, name: str, key: object) -> Reason | None:
-        """Why an object of the right name is not what a key means: its own record waits for a person to say so."""
+        """Why an object of the right name is not what a key means: its own record is being created, or waits for a person.
+
+        Another record of the same name may have made the object a moment ago.
+        """
+        waits = (f"mapping:{name}:{_text(key)}",)
         for stream in self.flow.streams:
             if stream.provide and stream.provide.lookup == name:
                 for row in self._rows_of(stream.name, _text(key)):
+                    if row["state"] in _ON_ITS_WAY - {"pending"}:
+                        shown = row["party"] or _text(key)
+                        return Reason("not_posted", f"the {name} `{shown}` is being created", "", waits)
                     codes = {reason.code for reason in records.load_reasons(row)} if row["state"] == "deferred" else ()
                     if "name_taken" in codes:
                         shown = row["party"] or _text(key)
-                        waits = (f"mapping:{name}:{_text(key)}",)
                         message = f"the {name} `{shown}` ({_text(key)}) waits for a person: another one has its name"
                         return Reason("not_posted", message, "it waits until that is decided", waits)
         return None
