@@ -15,7 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from engine import holdings, registry
 from engine.clock import Clock, from_iso
-from engine.contract import Agent, Binding, Connector, Scoped, Source, Tried
+from engine.contract import Agent, Binding, Connector, Scoped, Tried
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
 from engine.store import companies, journal, work
@@ -291,8 +291,8 @@ def _called(world: World, company: str, connection: str, connector: Connector, b
         yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {shown}")
         return
     if granted is None:
-        offers = "can be read from" if isinstance(opened, Source) else "is open"
-        yield Finding("ok", subject, f"{connector.spec.title}: {offers}")
+        hint = "the connector has nothing to try them with: the first `flowctl run` shows whether they are right"
+        yield Finding("warn", subject, f"{connector.spec.title}: settings are complete; credentials not tried", hint)
         return
     lacking = sorted(_asked(connector, binding) - granted)
     yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {_scopes(len(granted))} granted")
