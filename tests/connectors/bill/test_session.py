@@ -463,7 +463,7 @@ def test_nothing_secret_shows_in_what_is_open() -> None:
 
 
 def test_to_try_the_credentials_is_to_sign_in_anew_and_read_one_vendor() -> None:
-    fake = FakeBill(rows_a_page=1, vendors=[named(f"009{n:017d}", "Acme") for n in range(2)])
+    fake = FakeBill(1, vendors=[named(f"009{n:017d}", "Acme") for n in range(2)])
     list(fake.open().read("vendors", {}, None))
     fake.script.requests.clear()
     source = fake.open()
