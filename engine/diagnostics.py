@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -42,6 +43,11 @@ class Diagnostic:
         prefix = f"{self.location}: {self.level}[{self.code}]: "
         first = f"{prefix}{self.where}: {self.message}" if self.where else prefix + self.message
         return f"{first}\n  hint: {self.hint}" if self.hint else first
+
+
+def of_company(company: str) -> str:
+    """What a command that a person is told to run needs to name a company: nothing for `main`, which is the default."""
+    return "" if company == "main" else f" --company {shlex.quote(company)}"
 
 
 def suggestion(given: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
-from engine.diagnostics import Location
+from engine.diagnostics import Location, of_company
 from engine.jsontext import plain
 from engine.mapping import Program, Scope, compile_expression
 from engine.model import Expr, Flow
@@ -288,7 +288,7 @@ def _begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
 
 def _retry(hand: Hand, record: Row, options: str = "", command: str = "retry") -> str:
     """The command that tries the record again, or says what became of it."""
-    where = "" if hand.company == "main" else f" --company {shlex.quote(hand.company)}"
+    where = of_company(hand.company)
     return f"`flowctl {command} {shlex.quote(record['source_id'])}{options}{where}`"
 
 
@@ -332,7 +332,7 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
                 code="name_taken",
                 message=f"`{party}` and `{other['label']}` have the same name there: `{other['full_name']}`",
                 hint="add it there under another name, then "
-                f"run `flowctl map set {record['flow']} {lookup} '{key}' 'NAME THERE'`",
+                f"run `flowctl map set {record['flow']} {lookup} '{key}' 'NAME THERE'{of_company(hand.company)}`",
             )
     return None
 

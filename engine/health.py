@@ -15,7 +15,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from engine import holdings, registry
 from engine.clock import Clock, from_iso
-from engine.contract import Agent, Binding, Connector, Scoped, Source, Tried
+from engine.contract import Agent, Binding, Connector, Scoped, Tried
+from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
 from engine.store import companies, journal, work
@@ -180,7 +181,7 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
     if paused is not None and paused["paused"]:
         yield Finding("warn", f"company {company}", "is paused", "nothing is read or sent until it goes on")
     if not rows:
-        hint = f"run `flowctl connect NAME --company {company}`"
+        hint = f"run `flowctl connect NAME{of_company(company)}`"
         yield Finding("warn", f"company {company}", "has no connections", hint)
     for row in rows:
         yield from connection_of(world, company, row["connection"], offline=offline)
@@ -189,7 +190,7 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
 
 def _books(tx: Tx, company: str) -> Iterator[Finding]:
     """Whether posting is halted, and what was posted and is gone from the target."""
-    where = "" if company == "main" else f" --company {company}"
+    where = of_company(company)
     halted = holdings.halted(tx, company)
     gone = tx.rows("records_vanished", {"company": company})
     hint = f"`flowctl reconcile{where}` lists them; decide with --post-again or --leave-out"
@@ -201,7 +202,7 @@ def _books(tx: Tx, company: str) -> Iterator[Finding]:
 
 
 def _failed_runs(tx: Tx, company: str, clock: Clock) -> Iterator[Finding]:
-    where = "" if company == "main" else f" --company {company}"
+    where = of_company(company)
     for row in tx.rows("runs_newest", {"company": company}):
         if row["outcome"] == "failed":
             message = f"the last run failed {age(clock, row['ended_at'] or row['started_at'])} ago"
@@ -258,7 +259,7 @@ def _agent(world: World, company: str, connection: str, connector: Connector, bi
     else:
         yield Finding("ok", subject, f"bound to the company file `{bound.get('company_name', '')}`")
     if refusals is not None:
-        where = "" if company == "main" else f" --company {company}"
+        where = of_company(company)
         hint = (
             "type the password again in the Web Connector; when it is lost, "
             f"`flowctl qwc --new-password{where}` makes another"
@@ -291,8 +292,8 @@ def _called(world: World, company: str, connection: str, connector: Connector, b
         yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {shown}")
         return
     if granted is None:
-        offers = "can be read from" if isinstance(opened, Source) else "is open"
-        yield Finding("ok", subject, f"{connector.spec.title}: {offers}")
+        hint = "the connector has nothing to try them with: the first `flowctl run` shows whether they are right"
+        yield Finding("warn", subject, f"{connector.spec.title}: settings are complete; credentials not tried", hint)
         return
     lacking = sorted(_asked(connector, binding) - granted)
     yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {_scopes(len(granted))} granted")

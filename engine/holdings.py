@@ -15,6 +15,7 @@ from typing import Any
 from engine import follow, money, reclaim, registry
 from engine.clock import from_iso, iso
 from engine.contract import Operation
+from engine.diagnostics import of_company
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.follow import Hand
 from engine.program import FlowProgram, meaning
@@ -245,7 +246,7 @@ class Held:
         why = halted(self.tx, company)
         if why is None:
             return None
-        where = _company(company)
+        where = of_company(company)
         return (
             f"{why}. What to do: when the newer company file still exists, open it and run the Web Connector again; else "
             "ask whoever looks after flowctl to decide about these records: "
@@ -304,7 +305,7 @@ def _gone(tx: Tx, hand: Hand, row: Row, program: FlowProgram | None) -> bool:
 
 def _vanish(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
     message = f"the {_thing(record, row)} is no longer in {_title(tx, record)}"
-    where = _company(hand.company)
+    where = of_company(hand.company)
     number = record["source_id"]
     hint = (
         f"post it again with `flowctl reconcile --post-again {number}{where}`, "
@@ -366,7 +367,7 @@ def _restored(tx: Tx, company: str) -> work.Alert:
         f"{count} records that were posted are no longer in {title}{f' ({sums})' if sums else ''}, which looks as if "
         "an older backup of the company file was restored; nothing more is written until it is decided what becomes of them"
     )
-    where = _company(company)
+    where = of_company(company)
     hint = (
         f"when the backup is to stay, post them again with `flowctl reconcile --post-again all{where}`; leave out what is "
         f"not to be posted with `flowctl reconcile --leave-out ID{where}`; when the newer file is opened again, "
@@ -510,7 +511,7 @@ def _tell_edited(tx: Tx, hand: Hand, row: Row, new: tuple[str, ...], what: str) 
     message = (
         f"{_where(record)}: the {_name(row)} {what.format(title=title)}: {'; '.join(new)}; flowctl leaves it as it is"
     )
-    command = f"`flowctl reconcile --accept {shlex.quote(record['source_id'])}{_company(hand.company)}`"
+    command = f"`flowctl reconcile --accept {shlex.quote(record['source_id'])}{of_company(hand.company)}`"
     hint = f"when that is right, accept it with {command}; else correct it in {title}"
     work.raise_alert(tx, hand.company, work.Alert("edited", follow.subject_of(record), message, hint), hand.at)
 
@@ -572,7 +573,3 @@ def _title(tx: Tx, record: Row) -> str:
     made = {row["connection"]: row["connector"] for row in companies.connections(tx, operation["company"])}
     connector = registry.find(made.get(operation["connection"], ""))
     return connector.spec.title.partition(" (")[0] if connector is not None else str(operation["connection"])
-
-
-def _company(company: str) -> str:
-    return "" if company == "main" else f" --company {company}"

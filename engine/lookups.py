@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.contract import ListObject
+from engine.diagnostics import of_company
 from engine.model import Flow, Lookup
 from engine.store import lists, records
 from engine.store.base import Tx
@@ -174,7 +175,7 @@ class Resolver:
 
     def _decide(self, row: Mapping[str, Any]) -> str:
         """What to run about a record whose object was deleted in the target."""
-        where = "" if self.company == "main" else f" --company {shlex.quote(self.company)}"
+        where = of_company(self.company)
         name = shlex.quote(row["source_id"])
         return (
             f"run `flowctl reconcile --post-again {name}{where}` to post it again, "
@@ -223,7 +224,7 @@ class Resolver:
                     if row["state"] in _ON_ITS_WAY:
                         return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
         title = self.titles.get(lookup.connection, lookup.connection)
-        command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'`"
+        command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'{of_company(self.company)}`"
         found = lists.by_id(self.tx, self.company, lookup.list, key) if key else None
         found = found or (lists.named(self.tx, self.company, lookup.list, label) if label else None)
         if found is not None and not found.active:

@@ -66,11 +66,19 @@ _OFTEN = 5
 
 @dataclass(frozen=True, slots=True)
 class PushReport:
-    """What one pass over the called targets of a flow came to; `more` says that it ended at its limit."""
+    """What one pass over the called targets of a flow came to; `more` says that it ended at its limit.
+
+    `states` are the records that were tried, by id: a refused one is `failed`, one that may be there or not `unknown`.
+    """
 
     posted: int = 0
     errors: tuple[FlowctlError, ...] = ()
     more: bool = False
+    states: Mapping[int, str] = field(default_factory=dict)
+
+    def left(self, state: str) -> int:
+        """How many records were left in a state."""
+        return list(self.states.values()).count(state)
 
 
 def push(world: World, program: FlowProgram, company: str, *, limit: int = 1_000_000, eager: bool = True) -> PushReport:
@@ -80,13 +88,15 @@ def push(world: World, program: FlowProgram, company: str, *, limit: int = 1_000
     time has come. A connection at which another process is sending is left to that one.
     """
     posted, errors, more = 0, [], False
+    states: dict[int, str] = {}
     for connection in program.called:
         sender = _Sender(world, program.flow.name, company, connection, limit, eager)
         sender.run()
         posted += sender.posted
         errors += sender.errors
         more = more or sender.left <= 0
-    return PushReport(posted, tuple(errors), more)
+        states |= sender.states
+    return PushReport(posted, tuple(errors), more, states)
 
 
 @dataclass(slots=True)
@@ -101,6 +111,7 @@ class _Sender:
     eager: bool
     posted: int = 0
     errors: list[FlowctlError] = field(default_factory=list)
+    states: dict[int, str] = field(default_factory=dict)
     _holder: str = ""
     _settle_s: int = 60
     _faults: int = 0
@@ -164,6 +175,8 @@ class _Sender:
     def _one(self, target: Target, row: Row) -> None:
         """Look for it there; when it is not there, write it."""
         in_doubt = row["state"] == "sent"
+        if in_doubt:
+            self.states[row["record_id"]] = "unknown"
         operation = replace(outbox.operation_of(row), sent_before=in_doubt)
         if in_doubt and row["record_state"] == "sent":
             # Whoever wrote it has ended, for we hold the lease; what it sent last may show from now on.
@@ -239,7 +252,9 @@ class _Sender:
             if outcome.outcome in ("posted", "failed"):
                 self._works(tx)
             record = tx.one("record_get", {"id": row["record_id"]})
-        self.posted += record is not None and record["state"] in ("posted", "closed")
+        if record is not None:
+            self.states[row["record_id"]] = record["state"]
+            self.posted += record["state"] in ("posted", "closed")
 
     def _doubt(self, row: Row, why: str) -> str:
         """No answer will come: it is looked for until it is found, or may be written again; returns when that is.
@@ -251,6 +266,7 @@ class _Sender:
             now = tx.one("operation_get", {"id": row["id"]})
             if now is None or now["state"] != "sent":
                 return not_before
+            self.states[row["record_id"]] = "unknown"
             outbox.put(tx, row["id"], "sent", not_before=not_before)
             record = tx.one("records_of_operation", {"operation_id": row["id"]})
             if record is not None and record["state"] == "sent":
@@ -265,6 +281,7 @@ class _Sender:
             record = tx.one("records_of_operation", {"operation_id": row["id"]})
             assert record is not None
             outbox.put(tx, row["id"], "waiting")
+            self.states[row["record_id"]] = "intended"
             self._move(tx, Move(record, "intended", "retry", detail={"operation": row["id"]}))
 
     def _may_write_again(self, row: Row) -> bool:

@@ -57,6 +57,8 @@ class RunReport:
     mark_errors: tuple[FlowctlError, ...] = ()
     pushed: int = 0
     push_errors: tuple[FlowctlError, ...] = ()
+    refused: int = 0
+    unknown: int = 0
 
     def count(self, name: str) -> int:
         """A count over all streams."""
@@ -134,7 +136,8 @@ class Runner:
                 reports += self._read_all(program, company, number, streams, progress, sources)
                 sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
-            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), sent.posted, sent.errors)
+            written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
+            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written)
             outcome = "failed" if report.errors else "done"
         finally:
             counts = {s.stream: dict(s.counts) for s in reports}
@@ -217,7 +220,8 @@ class Runner:
                 return found
             # What is in doubt was asked for by now.
             again = push(self.world, program, company, limit=left, eager=eager and found == PushReport())
-            found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more)
+            states = {**found.states, **again.states}
+            found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more, states)
             left -= again.posted
             if not again.posted or again.more:
                 return found

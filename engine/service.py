@@ -138,11 +138,12 @@ class Service:
         errors = [*sent.errors, *refused]
         if sent.posted:
             logger().info("written", company=company, flow=flow.name, posted=sent.posted)
-        if marked or errors or sent.posted:
+        if marked or errors or sent.posted or sent.left("failed"):
             told = self._told.setdefault((company, flow.name), _Told(0, float("-inf")))
             told.marked += marked
             _troubles(logger().bind(company=company, flow=flow.name), errors)
-            return [RunReport(flow.name, company, (), marked, tuple(refused), sent.posted, sent.errors)]
+            written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
+            return [RunReport(flow.name, company, (), marked, tuple(refused), *written)]
         return []
 
     @property

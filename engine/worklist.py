@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from engine import follow, holdings, money
 from engine.contract import ListObject, OperationOutcome
+from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
 from engine.mapping import settings_of
@@ -157,12 +158,12 @@ def _gap(company: str, flow: str, group: _Group) -> Gap:
     rows = tuple(group.rows.values())
     if group.lookup and reason.code == "unmapped":
         words = ["flowctl", "map", "set", flow, group.lookup, group.key]
-        where = "" if company == "main" else f" --company {shlex.quote(company)}"
+        where = of_company(company)
         fix = f"{shlex.join(words)} 'NAME THERE'{where}"
         return Gap(flow, reason.code, reason.message, fix, group.lookup, group.key, group.label, rows)
     if _follows(reason):
         return Gap(flow, reason.code, "another record must be posted first", _FOLLOWS, records=rows)
-    return Gap(flow, reason.code, reason.message, reason.hint or "flowctl retry --state deferred", records=rows)
+    return Gap(flow, reason.code, reason.message, reason.hint or f"flowctl retry --state deferred{of_company(company)}", records=rows)
 
 
 def _follows(reason: Reason) -> bool:

@@ -98,6 +98,14 @@ class BillClient:
             if following is None:
                 return
 
+    def sign_in_anew(self) -> None:
+        """Try the credentials themselves, and not the session that they have given before.
+
+        Raises:
+            AuthRefused: when BILL does not take them.
+        """
+        self._sessions.anew()
+
     def close(self) -> None:
         """Close open connections."""
         self._http.close()

@@ -81,6 +81,13 @@ class SessionKeeper:
         """The headers with another session than the one that BILL has just refused."""
         return self._headers(self._obtain(refused[SESSION_HEADER]))
 
+    def anew(self) -> None:
+        """Sign in, whatever session is saved: a password that has become wrong shows only there."""
+        with self._tools.tokens.lock():
+            session = self._login()
+            self._save(session)
+        self._held, self._told_at = session, session.used_at
+
     def used(self) -> None:
         """A call went well, so the session lives on; other processes hear of it now and then."""
         assert self._held is not None, "a call has gone well, so there is a session"

@@ -92,6 +92,16 @@ class BillConnection:
         """Create a webhook subscription; without `events`, for all that this connector knows how to use."""
         return subscribe(self._client, self._settings, url, events)
 
+    def tried(self) -> str:
+        """Whose objects can be read: a new login, and a page of one vendor.
+
+        Raises:
+            AuthRefused: when BILL does not take the credentials, or their user may not read vendors.
+        """
+        self._client.sign_in_anew()
+        next(self._client.pages(PATHS["vendors"], {"max": "1"}))
+        return f"organization {self._settings.organization_id} can be read"
+
     def close(self) -> None:
         """Close open connections."""
         self._client.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from engine.cli import common, office
+from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def _table(title: str, lines: Sequence[Line]) -> None:
 
 
 def _vanished(found: Report) -> None:
-    where = "" if found.company == "main" else f" --company {shlex.quote(found.company)}"
+    where = of_company(found.company)
     click.echo(f"\ndeleted in QuickBooks, and waiting for a decision: {office.counted(len(found.vanished), 'record')}")
     for row in found.vanished:
         amount = f"{row['amount']} {row['currency'] or ''}".rstrip() if row["amount"] is not None else ""

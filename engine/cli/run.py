@@ -55,7 +55,7 @@ def command(
             return _dry(world, program, company, streams or None, form)
         report = _run(world, program, company, streams or None)
         _print(world, report, form)
-        return 1 if report.errors or report.count("failed") else 0
+        return 1 if report.errors or report.count("failed") or report.refused or report.unknown else 0
 
 
 def _run(world: World, program: FlowProgram, company: str, streams: tuple[str, ...] | None) -> RunReport:
@@ -229,8 +229,8 @@ def _summary(report: RunReport) -> str:
     counts = [f"{report.count(key)} {word}" for key, word in names.items()]
     if report.count("pending"):
         counts.append(f"{report.count('pending')} wait for the first look at the target's lists")
-    if report.pushed:
-        counts.append(f"{report.pushed} written")
+    if report.pushed or report.refused or report.unknown:
+        counts += [f"{report.pushed} written", f"{report.refused} refused", f"{report.unknown} unknown"]
     return f"{report.flow}: {', '.join(counts)}, {report.marked} marked synced"
 
 
@@ -241,5 +241,7 @@ def _as_json(report: RunReport) -> dict[str, object]:
         "streams": {s.stream: dict(s.counts) for s in report.streams},
         "marked": report.marked,
         "written": report.pushed,
+        "refused": report.refused,
+        "unknown": report.unknown,
         "errors": [str(error) for error in report.errors],
     }

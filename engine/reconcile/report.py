@@ -12,6 +12,7 @@ from typing import Literal
 from engine import holdings as looking
 from engine import pipeline, worklist
 from engine.clock import from_iso
+from engine.diagnostics import of_company
 from engine.evidence import Figures, Span, plain_guid
 from engine.jsontext import plain
 from engine.money import ZERO
@@ -284,7 +285,7 @@ class _Comparison:
         return f"{shlex.quote(item.record['source_id'])}{self._where()}"
 
     def _where(self) -> str:
-        return "" if self.known.company == "main" else f" --company {shlex.quote(self.known.company)}"
+        return of_company(self.known.company)
 
     def _missing(self, item: Ours) -> tuple[str, str]:
         where = self._where()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from engine.clock import from_iso, iso
 from engine.contract import Event
+from engine.diagnostics import of_company
 from engine.store.base import Row, Tx, take_number
 
 
@@ -110,7 +111,7 @@ def refuse_sign_in(tx: Tx, company: str, user: str, now: datetime) -> bool:
         resolve_alert(tx, company, "session", SIGN_IN, at)
     message = f"the Web Connector was refused as `{plain_user(user)}`"
     if company:
-        where = "" if company == "main" else f" --company {company}"
+        where = of_company(company)
         hint = (
             "type the password again in the Web Connector; when it is lost, "
             f"`flowctl qwc --new-password{where}` makes another"

@@ -127,6 +127,25 @@ def test_when_a_source_may_be_asked_again_is_said(
 
 
 @pytest.mark.acceptance
+@pytest.mark.parametrize(
+    ("refused", "unknown", "status", "written"),
+    [(0, 0, 0, "2 written, 0 refused, 0 unknown"), (1, 0, 1, "2 written, 1 refused, 0 unknown"),
+     (0, 3, 1, "2 written, 0 refused, 3 unknown")],
+)  # fmt: skip
+def test_what_a_called_target_refused_is_no_success(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, refused: int, unknown: int, status: int, written: str
+) -> None:
+    cli.ok("company", "add", "main")
+    report = RunReport(FLOW, "main", (), pushed=2, refused=refused, unknown=unknown)
+    monkeypatch.setattr("engine.cli.run._run", lambda *_: report)
+    ran = cli("run", FLOW)
+    counts = "0 read, 0 prepared, 0 deferred, 0 failed, 0 skipped"
+    assert (ran.status, ran.out) == (status, f"{FLOW}: {counts}, {written}, 0 marked synced\n")
+    ran = cli("run", FLOW, "--format", "json")
+    told = json.loads(ran.out)
+    assert (ran.status, told["written"], told["refused"], told["unknown"]) == (status, 2, refused, unknown)
+
+
 def test_a_dry_run_says_what_a_run_would_leave(cli: Cli) -> None:
     with connected(cli):
         first = cli.ok("run", FLOW, "--dry-run")

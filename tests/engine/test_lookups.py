@@ -199,7 +199,7 @@ def test_a_gap_says_what_to_do_and_what_would_fill_it(tx: Tx) -> None:
     assert resolver(tx).resolve("account", "k-1", "Office", "6300").reason == Reason(
         "unmapped",
         "the account `Office` is not in the Account list of Ledger",
-        "add it there, or run `flowctl map set shop_to_ledger account 'k-1' 'NAME THERE'`",
+        "add it there, or run `flowctl map set shop_to_ledger account 'k-1' 'NAME THERE' --company acme`",
         ("mapping:account:k-1", "mapping:account:Office", "list:Account"),
     )
 

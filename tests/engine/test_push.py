@@ -12,6 +12,7 @@ import pytest
 
 from connectors._http import Api
 from engine import limits, push, worklist
+from engine.cli.run import _summary
 from engine.clock import iso
 from engine.connecting import connect
 from engine.contract import ListObject, Receipt
@@ -309,6 +310,24 @@ def test_a_settled_doubt_is_not_asked_for_by_every_tick(bench: CloudBench) -> No
     (report,) = service.tick()
     assert report.pushed == 1
     assert bench.cloud.calls[2:] == ["find N-b-1", "write N-b-1"]
+
+
+def test_a_run_counts_what_was_refused_and_what_nobody_knows(bench: CloudBench) -> None:
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2"), bill("b-3")]
+    bench.cloud.faults.update({1: Rejected("the date is closed"), 3: Ambiguous("no answer came")})
+    report = run(bench)
+    assert (report.pushed, report.refused, report.unknown) == (1, 1, 1)
+    assert bench.states() == {"b-1": "failed", "b-2": "unknown", "b-3": "closed"}
+    assert _summary(report) == (
+        "shop_to_cloud: 5 read, 3 prepared, 0 deferred, 0 failed, 0 skipped, 1 written, 1 refused, 1 unknown, "
+        "1 marked synced"
+    )
+    # A refusal is told once; what is not known stays so until it is found, or written anew.
+    later = run(bench)
+    assert (later.pushed, later.refused, later.unknown) == (0, 0, 1)
+    bench.passed(3600)
+    last = run(bench)
+    assert (last.pushed, last.refused, last.unknown) == (1, 0, 0)
 
 
 # --- refusals and faults ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from connectors.bill.errors import until_full_hour_s
-from engine.contract import Rate
+from engine.contract import Rate, Tried
 from engine.errors import (
     Ambiguous,
     AuthRefused,
@@ -19,7 +19,7 @@ from engine.errors import (
     RunError,
     Transient,
 )
-from tests.connectors.bill.bill_kit import ORG, SECRETS, FakeBill, bill, binding, error, errors, ids, operation
+from tests.connectors.bill.bill_kit import ORG, SECRETS, FakeBill, bill, binding, error, errors, ids, named, operation
 from tests.connectors.http_kit import everything_said, reply
 
 BILLS = [bill(n) for n in range(1, 8)]
@@ -513,3 +513,51 @@ def test_nothing_secret_shows_in_what_is_open() -> None:
     shown = [repr(part) for part in (source, source._client, keeper, keeper._held, source._settings, binding())]
     assert "session-canary" not in "".join(shown)
     assert not [text for text in shown for secret in SECRETS.values() if secret in text]
+
+
+def test_to_try_the_credentials_is_to_sign_in_anew_and_read_one_vendor() -> None:
+    fake = FakeBill(1, vendors=[named(f"009{n:017d}", "Acme") for n in range(2)])
+    list(fake.open().read("vendors", {}, None))
+    fake.script.requests.clear()
+    source = fake.open()
+    assert isinstance(source, Tried)
+    assert source.tried() == f"organization {ORG} can be read"
+    login, page = fake.script.requests
+    assert (login.url.path, page.url.path) == ("/connect/v3/login", "/connect/v3/vendors")
+    assert (dict(page.url.params), page.headers["sessionId"]) == ({"max": "1"}, "session-canary-2")
+    list(fake.open().read("vendors", {}, None))
+    assert len(fake.logins) == 2
+
+
+def test_a_wrong_password_shows_when_it_is_tried_whatever_session_is_saved() -> None:
+    fake = FakeBill(bills=BILLS)
+    list(fake.open().read("bills", {}, None))
+    fake.at_login = lambda _: errors(401, error("BDC_1101"))
+    with pytest.raises(AuthRefused) as caught:
+        fake.open().tried()
+    assert said(caught) == (
+        "acme/bill: POST /connect/v3/login: 401 (trace trace-1): the user name or the password is wrong (BDC_1101)"
+    )
+    assert caught.value.hint == (
+        "check user name, password, organization, developer key and environment with `flowctl connect`"
+    )
+    assert ids(list(fake.open().read("bills", {}, None))) == ALL  # the session that was saved is still used
+
+
+def test_a_dead_host_shows_when_it_is_tried() -> None:
+    def dead(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("canary")
+
+    fake = FakeBill()
+    fake.at_login = dead
+    with pytest.raises(Transient) as caught:
+        fake.open().tried()
+    assert said(caught) == "acme/bill: POST /connect/v3/login: no connection (ConnectError)"
+
+
+def test_a_user_who_may_not_read_vendors_shows_when_it_is_tried() -> None:
+    fake = FakeBill()
+    fake.before = lambda _: errors(403, error(""))
+    with pytest.raises(AuthRefused) as caught:
+        fake.open().tried()
+    assert said(caught) == "acme/bill: GET /connect/v3/vendors: 403 (trace trace-1): not permitted"
