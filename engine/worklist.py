@@ -163,7 +163,13 @@ def _gap(company: str, flow: str, group: _Group) -> Gap:
         return Gap(flow, reason.code, reason.message, fix, group.lookup, group.key, group.label, rows)
     if _follows(reason):
         return Gap(flow, reason.code, "another record must be posted first", _FOLLOWS, records=rows)
-    return Gap(flow, reason.code, reason.message, reason.hint or f"flowctl retry --state deferred{of_company(company)}", records=rows)
+    return Gap(
+        flow,
+        reason.code,
+        reason.message,
+        reason.hint or f"flowctl retry --state deferred{of_company(company)}",
+        records=rows,
+    )
 
 
 def _follows(reason: Reason) -> bool:
