@@ -44,7 +44,7 @@ class BillClient:
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self.where = f"{binding.company}/{binding.connection}"
         self._page_size = settings.page_size
-        self._classify = classifier(tools)
+        self._classify = classifier(tools, lambda: (*binding.secrets.values(), self._sessions.secret()))
         shared = Shared(settings.calls_name(), (CALLS,), AT_ONCE)
         self._http = HttpClient(binding, tools, Api("BILL", settings.base_url, HOSTS, self._classify, shared=shared))
         self._sessions = SessionKeeper(self._http, tools, settings, self._classify)

@@ -1,13 +1,14 @@
 """What BILL's error answers mean: by the code in the body first, since the status of some is documented nowhere.
 
-Nothing that BILL words freely is repeated, since it may quote what was sent: the code, and names of fields, are enough.
+What BILL words freely is repeated only where it refuses a document that we have written, and then only when no secret is
+quoted in it: it may quote what was sent. Of everything else the code, and names of fields, are enough.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,9 @@ _HOUR_S = 3600
 # BILL's clock may be a little behind ours.
 _AFTER_THE_HOUR_S = 5
 _MOST_ENTRIES = 50
+# Answers to a write that say what is wrong with its document.
+_OF_THE_DOCUMENT = frozenset({400, 409, 422})
+_LONGEST_SAID = 200
 
 HINT_LOGIN = "check user name, password, organization, developer key and environment with `flowctl connect`"
 _HINT_ROLE = "give the BILL user a role that may do this, or connect as another user"
@@ -57,15 +61,19 @@ class Missing(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One error of an answer: its code (empty when there is none), whether it says `untrusted`, names of fields."""
+    """One error of an answer: its code (empty when there is none), whether it says `untrusted`, names of fields.
+
+    `said` is BILL's own text, in one line; it may quote what was sent.
+    """
 
     code: str
     untrusted: bool
     fields: tuple[str, ...]
+    said: str = field(repr=False)
 
 
-def classifier(tools: Tools) -> Classifier:
-    """A judge of error answers, with a clock for limits that end at the full hour."""
+def classifier(tools: Tools, secrets: Callable[[], Collection[str]]) -> Classifier:
+    """A judge of error answers, with a clock for limits that end at the full hour; `secrets` are those of the call."""
 
     def classify(failure: Failure) -> RunError:
         entries = _entries(failure.body)
@@ -76,7 +84,7 @@ def classifier(tools: Tools) -> Classifier:
         for code, (says, hint) in _REFUSALS.items():
             if code in by_code:
                 return AuthRefused(f"{failure.where}: {says} ({code})", hint=hint)
-        return _other(failure, entries)
+        return _other(failure, entries, secrets)
 
     return classify
 
@@ -150,7 +158,7 @@ def until_full_hour_s(now: datetime) -> float:
     return float(_HOUR_S - now.minute * 60 - now.second + _AFTER_THE_HOUR_S)
 
 
-def _other(failure: Failure, entries: Sequence[_Entry]) -> RunError:
+def _other(failure: Failure, entries: Sequence[_Entry], secrets: Callable[[], Collection[str]]) -> RunError:
     """An answer with a code that means nothing special, or with none: the status says what to do."""
     status = failure.status
     if failure.body is None and 400 <= status < 500 and status not in (401, 408, 425, 429):
@@ -175,7 +183,17 @@ def _other(failure: Failure, entries: Sequence[_Entry]) -> RunError:
     if fields:
         said.append(f"fields {', '.join(fields[:8])}")
     details = f" ({'; '.join(said)})" if said else ""
-    return Rejected(f"{failure.where}: refused{details}", code=code or str(status))
+    said_by_bill = _own_words(entries, secrets()) if failure.write and status in _OF_THE_DOCUMENT else ""
+    return Rejected(f"{failure.where}: refused{details}{said_by_bill}", code=code or str(status))
+
+
+def _own_words(entries: Sequence[_Entry], secrets: Collection[str]) -> str:
+    """What BILL says of the document that it refuses, to stand behind our own words; empty when it says nothing."""
+    texts = "; ".join(dict.fromkeys(entry.said for entry in entries if entry.said))
+    if any(_one_line(secret) in texts for secret in secrets if secret):
+        return ""
+    short = texts if len(texts) <= _LONGEST_SAID else f"{texts[: _LONGEST_SAID - 3].rstrip()}..."
+    return f": {short}" if short else ""
 
 
 def _entries(body: object) -> tuple[_Entry, ...]:
@@ -192,7 +210,15 @@ def _entry(entry: dict[str, Any]) -> _Entry:
     fields = tuple(name for name in names[:8] if isinstance(name, str) and _FIELD.fullmatch(name))
     message = entry.get("message")
     untrusted = isinstance(message, str) and "untrusted" in message[:2000].lower()
-    return _Entry(_code(entry.get("code")), untrusted, fields)
+    return _Entry(_code(entry.get("code")), untrusted, fields, _one_line(message))
+
+
+def _one_line(text: object) -> str:
+    """The vendor's text without what could break a line, a terminal or the quotes around our commands."""
+    if not isinstance(text, str):
+        return ""
+    shown = "".join(c if c.isprintable() else " " for c in text.replace("`", "'"))
+    return " ".join(shown.split())
 
 
 def _code(value: object) -> str:

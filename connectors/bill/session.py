@@ -88,6 +88,10 @@ class SessionKeeper:
             self._save(session)
         self._held, self._told_at = session, session.used_at
 
+    def secret(self) -> str:
+        """What must not be shown of the session in use; empty before there is one."""
+        return "" if self._held is None else self._held.id
+
     def used(self) -> None:
         """A call went well, so the session lives on; other processes hear of it now and then."""
         assert self._held is not None, "a call has gone well, so there is a session"

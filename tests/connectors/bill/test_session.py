@@ -495,7 +495,7 @@ def test_a_write_that_fails_on_the_server_is_in_doubt() -> None:
             "200 (trace trace-1): an error that came with a success; it may or may not have been done",
         ),
         (errors(200, error("BDC_2006")), Rejected, "200 (trace trace-1): refused (BDC_2006)"),
-        (errors(400, error("")), Rejected, "400 (trace trace-1): refused"),
+        (errors(400, error("", "no")), Rejected, "400 (trace trace-1): refused: no"),
     ):
         fake = FakeBill()
         fake.before = lambda _, answer=answer: answer  # type: ignore[misc]

@@ -7,7 +7,7 @@ import pytest
 
 from engine.contract import MarkCall, Receipt, Target
 from engine.errors import Ambiguous, Rejected, RunError
-from tests.connectors.bill.bill_kit import VENDOR_BODY, FakeBill, error, errors, named, operation
+from tests.connectors.bill.bill_kit import SECRETS, VENDOR_BODY, FakeBill, error, errors, named, operation
 from tests.connectors.http_kit import everything_said, reply
 
 
@@ -76,12 +76,48 @@ def test_an_answer_that_is_lost_or_no_answer_leaves_a_doubt(answer: object, text
 
 def test_a_refused_vendor_is_refused_for_good() -> None:
     fake = FakeBill()
-    fake.before = lambda _: errors(400, error("BDC_1234", params=[{"name": "billCurrency", "value": "canary"}]))
+    fake.before = lambda _: errors(
+        400, error("BDC_1234", message="", params=[{"name": "billCurrency", "value": "canary"}])
+    )
     with pytest.raises(Rejected) as caught:
         fake.open().write(operation())
     text = "acme/bill: POST /connect/v3/vendors: 400 (trace trace-1): refused (BDC_1234; fields billCurrency)"
     assert (str(caught.value), caught.value.code) == (text, "BDC_1234")
     assert "canary" not in everything_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        (400, "Invalid country code: ZZ", ": Invalid country code: ZZ"),
+        (409, "A vendor of `that` name\r\nexists\x1b[31m\u202e\x00", ": A vendor of 'that' name exists [31m"),
+        (422, "x" * 201, f": {'x' * 197}..."),
+        (422, "x" * 200, f": {'x' * 200}"),
+        (400, "", ""),
+        (400, 7, ""),
+        (400, {"canary": "canary"}, ""),
+        (410, "canary", ""),
+        *((400, f"Not valid: {secret} (header)", "") for secret in (*SECRETS.values(), "session-canary-1")),
+    ],
+)
+def test_what_bill_says_of_a_refused_document_is_told_and_no_secret(status: int, message: object, said: str) -> None:
+    fake = FakeBill()
+    fake.before = lambda _: errors(status, {**error(""), "message": message})
+    with pytest.raises(Rejected) as caught:
+        fake.open().write(operation())
+    assert str(caught.value) == f"acme/bill: POST /connect/v3/vendors: {status} (trace trace-1): refused{said}"
+    assert "canary" not in everything_said(caught.value)
+
+
+def test_what_bill_says_twice_is_told_once_and_nothing_of_a_question() -> None:
+    fake = FakeBill()
+    fake.before = lambda _: errors(400, error("BDC_1", "one"), error("BDC_2", "two"), error("BDC_3", "one"))
+    with pytest.raises(Rejected) as caught:
+        fake.open().write(operation())
+    assert str(caught.value).endswith(": refused (BDC_1): one; two")
+    with pytest.raises(Rejected) as asked:
+        fake.open().find(operation())
+    assert str(asked.value).endswith(": refused (BDC_1)")
 
 
 @pytest.mark.parametrize(
