@@ -75,7 +75,7 @@ def test_demo_of_less_than_nothing(cli: Cli, option: str) -> None:
 
 @pytest.mark.acceptance
 def test_demo_says_where_it_kept_the_store(cli: Cli) -> None:
-    ran = cli.ok("demo", "--bills", "1", "--transactions", "0", "--keep", "kept")
+    ran = cli.ok("demo", "ramp_to_quickbooks", "--bills", "1", "--transactions", "0", "--keep", "kept")
     assert ran.err == "the store is kept in kept; see `flowctl status --home kept --company demo`\n"
     assert cli.ok("status", "--home", "kept", "--company", "demo").out.startswith("demo\n")
 
@@ -83,7 +83,8 @@ def test_demo_says_where_it_kept_the_store(cli: Cli) -> None:
 def test_a_flow_that_is_not_there(cli: Cli) -> None:
     assert cli("run", "ramp_to_quickboks").text() == (
         "[2]\n--\nerror: there is no flow `ramp_to_quickboks`\n"
-        "  hint: did you mean `ramp_to_quickbooks`? known: ramp_to_quickbooks\n"
+        "  hint: did you mean `ramp_to_quickbooks`? known: bill_to_quickbooks, expensify_to_quickbooks, "
+        "ramp_to_quickbooks\n"
     )
 
 

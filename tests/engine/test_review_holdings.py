@@ -371,14 +371,15 @@ def test_what_is_in_a_released_file_is_not_looked_for_in_the_next(bench: Bench) 
     assert bench.alerts() == []
 
 
-def test_a_vendor_may_be_meant_by_two_records(bench: Bench) -> None:
+def test_one_vendor_is_not_meant_by_two_records_until_a_person_says_so(bench: Bench) -> None:
     bench.shop.listed["vendors"] = [vendor("v-8", "Twin Supply"), vendor("v-9", "Twin Supply")]
     bench.run("vendors")
     made = bench.send()
     assert made is not None
     receipt = {"ListID": "80-1", "FullName": "Twin Supply"}
     bench.settle(made, *[OperationOutcome(each.id, "posted", receipt) for each in made.operations])
-    assert bench.states("vendors") == {"v-8": "closed", "v-9": "closed"}
+    assert bench.states("vendors") == {"v-8": "closed", "v-9": "deferred"}
+    assert [reason.code for reason in records.load_reasons(bench.record("v-9", "vendors"))] == ["name_taken"]
 
 
 def test_sums_of_what_has_vanished_are_exact(bench: Bench) -> None:
