@@ -504,6 +504,34 @@ class Agent(Protocol):
         ...
 
 
+class Subscribed(Protocol):
+    """A webhook subscription as the vendor made it; the secret is shown only this once."""
+
+    @property
+    def id(self) -> str:
+        """The vendor's id of it."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Where it stands, in the vendor's words."""
+        ...
+
+    @property
+    def secret(self) -> str:
+        """What its calls will be signed with."""
+        ...
+
+
+@runtime_checkable
+class Subscribing(Protocol):
+    """An open connection that can ask its vendor for webhooks."""
+
+    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed:
+        """Create a subscription for an https address; without `events`, for all that the connector can use."""
+        ...
+
+
 @runtime_checkable
 class Scoped(Protocol):
     """An open connection whose vendor grants scopes; a setting called `scopes` says which were asked for."""
