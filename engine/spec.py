@@ -33,6 +33,21 @@ class FieldSpec:
         return next((f for f in self.fields if f.name == name), None)
 
 
+def a_field(name: str, type_: FieldType, help_: str, *choices: str) -> FieldSpec:
+    """A field with a plain value, perhaps one of some choices."""
+    return FieldSpec(name, type_, help_, choices=choices)
+
+
+def a_list(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
+    """A list of objects that have these fields."""
+    return FieldSpec(name, "list", help_, fields=fields, of="object")
+
+
+def an_object(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
+    """An object that has these fields."""
+    return FieldSpec(name, "object", help_, fields=fields)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
     """A kind of object a source offers.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from engine.spec import ConnectorSpec, FieldSpec, FieldType, RequestSpec, StreamSpec
+from engine.spec import ConnectorSpec, FieldSpec, RequestSpec, StreamSpec
+from engine.spec import a_field as _f
+from engine.spec import a_list as _list
+from engine.spec import an_object as _object
 
 PRODUCTION = "https://gateway.prod.bill.com"
 SANDBOX = "https://gateway.stage.bill.com"
@@ -68,18 +71,6 @@ ACCOUNT_KINDS = (
     "OTHER_INCOME",
     "UNSPECIFIED",
 )
-
-
-def _f(name: str, type_: FieldType, help_: str, *choices: str) -> FieldSpec:
-    return FieldSpec(name, type_, help_, choices=choices)
-
-
-def _list(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "list", help_, fields=fields, of="object")
-
-
-def _object(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "object", help_, fields=fields)
 
 
 _CREATED = _f("createdTime", "datetime", "When it was created in BILL")

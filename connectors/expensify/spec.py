@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from engine.spec import ConnectorSpec, FieldSpec, FieldType, MarkSpec, StreamSpec
+from engine.spec import ConnectorSpec, FieldSpec, MarkSpec, StreamSpec
+from engine.spec import a_field as _f
+from engine.spec import a_list as _list
+from engine.spec import an_object as _object
 
 ORIGIN = "https://integrations.expensify.com"
 PATH = "/Integration-Server/ExpensifyIntegrations"
@@ -11,18 +14,6 @@ MARK = "MARK_AS_EXPORTED"
 STATES = ("OPEN", "SUBMITTED", "APPROVED", "REIMBURSED", "ARCHIVED")
 # A report in one of these is through its approval.
 FINAL_STATES = STATES[2:]
-
-
-def _f(name: str, type_: FieldType, help_: str, *choices: str) -> FieldSpec:
-    return FieldSpec(name, type_, help_, choices=choices)
-
-
-def _list(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "list", help_, fields=fields, of="object")
-
-
-def _object(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "object", help_, fields=fields)
 
 
 _PATH = "The tag with those of the levels above it, as `West:Phase 1`: below another tag it can mean something else"

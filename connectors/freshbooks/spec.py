@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.spec import ConnectorSpec, FieldSpec, FieldType, StreamSpec
+from engine.spec import ConnectorSpec, FieldSpec, StreamSpec
+from engine.spec import a_field as _f
+from engine.spec import a_list as _list
 
 API = "https://api.freshbooks.com"
 AUTH = "https://auth.freshbooks.com"
@@ -27,14 +29,6 @@ EVENTS = tuple(f"{parent}.{verb}" for parent in PARENTS for verb in _VERBS)
 
 def _events(parent: str) -> tuple[str, ...]:
     return tuple(event for event in EVENTS if event.partition(".")[0] == parent)
-
-
-def _f(name: str, type_: FieldType, help_: str, *choices: str) -> FieldSpec:
-    return FieldSpec(name, type_, help_, choices=choices)
-
-
-def _list(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "list", help_, fields=fields, of="object")
 
 
 _MONEY = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from engine.spec import ConnectorSpec, FieldSpec, FieldType, MarkSpec, StreamSpec
+from engine.spec import ConnectorSpec, FieldSpec, MarkSpec, StreamSpec
+from engine.spec import a_field as _f
+from engine.spec import a_list as _list
+from engine.spec import an_object as _object
 
 PRODUCTION = "https://api.ramp.com"
 SANDBOX = "https://demo-api.ramp.com"
@@ -74,18 +77,6 @@ CODING_TYPES = (
     "TAX_CODE",
     "UNIT_OF_MEASURE",
 )
-
-
-def _f(name: str, type_: FieldType, help_: str, *choices: str) -> FieldSpec:
-    return FieldSpec(name, type_, help_, choices=choices)
-
-
-def _list(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "list", help_, fields=fields, of="object")
-
-
-def _object(name: str, help_: str, *fields: FieldSpec) -> FieldSpec:
-    return FieldSpec(name, "object", help_, fields=fields)
 
 
 _CODING = _list(
