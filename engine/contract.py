@@ -199,6 +199,36 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchTarget(Protocol):
+    """A called target some of whose requests carry several operations in one call, all or nothing (`RequestSpec.batch`).
+
+    What `Target` says of `find` and `write` holds here for all operations of a call.
+    """
+
+    def find_all(self, operations: Sequence[Operation]) -> Mapping[str, Receipt]:
+        """Those of the operations that are there already, by operation id: one look for all of them."""
+        ...
+
+    def write_all(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
+        """Write all in one call; a receipt each, in order.
+
+        Raises:
+            Ambiguous: when the outcome is not known, of any of them.
+            Rejected: when nothing was written because of one of them at least; the engine finds out which, by halves.
+        """
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """An open connection to a called target whose lists the engine keeps for lookups."""
+
+    def list_objects(self, name: str) -> Iterator[Sequence[ListObject]]:
+        """All objects of a list of the spec, page by page, inactive ones included."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A verified webhook: a hint that something changed. The source is read again before anything is done."""

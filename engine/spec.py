@@ -81,6 +81,8 @@ class RequestSpec:
 
     `undoes` names the kinds of objects that it undoes, as a flow's `undo` wants it; empty for what makes or changes one.
     With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives.
+    Of a target that is a `BatchTarget`, up to `batch` operations travel in one call, and only such whose bodies have the
+    same value under `batch_by`, where that is named.
     """
 
     name: str
@@ -88,15 +90,21 @@ class RequestSpec:
     documents: Literal["qbxml", "json"] = "qbxml"
     fields: tuple[FieldSpec, ...] = ()
     undoes: tuple[str, ...] = ()
+    batch: int = 1
+    batch_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ListSpec:
-    """A list a target owns, cached in the store for lookups. Every cached object offers `fields`."""
+    """A list a target owns, cached in the store for lookups. Every cached object offers `fields`.
+
+    A target that is called is asked for it anew (`Listing`) once what is kept is older than `refresh_s` seconds.
+    """
 
     name: str
     help: str
     fields: tuple[FieldSpec, ...] = ()
+    refresh_s: int = 3600
 
 
 @dataclass(frozen=True, slots=True)
