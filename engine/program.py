@@ -17,6 +17,7 @@ from engine.mapping import (
     compile_conditions,
     compile_expression,
     compile_map,
+    named_in,
     settings_of,
 )
 from engine.model import Expr, Flow, Lookup, Scalar, Stream, Variant
@@ -96,6 +97,8 @@ class StreamProgram:
     provide_key: Program | None
     lists: tuple[str, ...]
     is_polled: bool = True
+    # Whether it depends on what waits that a record is selected.
+    wants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(_lists_of(flow, stream, specs))),
             polled(stream),
+            any(named_in(item.only, scope.define, "wanted") for item in stream.select),
         )
 
     return FlowProgram(
@@ -284,6 +288,7 @@ def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) ->
 def _lookups_used(flow: Flow, stream: Stream) -> Iterator[Lookup]:
     """The lookups that the stream's expressions name; text search is enough, since a name stands there as a literal."""
     texts = [expr.text for _, expr in (*stream.map, *flow.define)] + [item.only.text for item in stream.select]
+    texts += [variant.when.text for variant in stream.variants if variant.when]
     if stream.adopt:
         texts.append(stream.adopt.found.text)
     for lookup in flow.lookups:

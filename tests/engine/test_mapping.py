@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +19,7 @@ from engine.mapping import FUNCTIONS, FunctionSpec, Scope, compile_expression, c
 from engine.model import Expr
 
 HERE = Location("flow.yaml", 7, 10)
+CHARGE = {"list_id": "t-1", "full_name": "Staples #0042", "amount": "10.50", "currency": "USD", "date": "2026-03-01"}
 ACME = {"list_id": "80000001-1", "full_name": "Acme", "currency": "USD"}
 
 
@@ -54,6 +55,22 @@ class World:
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
         return {"TxnID": "1A-1"} if key == "bill-1" else None
 
+    def candidates(self, name: str, amount: Decimal, currency: str, date: str, days: int) -> list[Mapping[str, object]]:
+        self.asked.append(("candidates", name, amount, currency, date, days))
+        return [CHARGE] if amount == Decimal("10.5") else []
+
+    def match(self, name: str, key: str, found: Sequence[Mapping[str, object]]) -> Mapping[str, object] | None:
+        self.asked.append(("match", name, key, tuple(found)))
+        return found[0] if found else None
+
+    def waited(self, name: str, date: str, days: int) -> bool:
+        self.asked.append(("waited", name, date, days))
+        return True
+
+    def wanted(self, name: str, key: str) -> bool:
+        self.asked.append(("wanted", name, key))
+        return key == "v-1"
+
 
 def expr(text: str) -> Expr:
     return Expr(text, HERE)
@@ -61,7 +78,7 @@ def expr(text: str) -> Expr:
 
 SCOPE = Scope(
     settings={"home_currency": "text", "create": "boolean"},
-    lookups=frozenset({"vendor"}),
+    lookups=frozenset({"vendor", "card"}),
     streams=frozenset({"bills"}),
     define={
         "gl": expr("(codes[?type == 'GL'] | [0]) || (root().codes[?type == 'GL'] | [0])"),
