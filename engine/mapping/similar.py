@@ -27,14 +27,20 @@ def similar(left: str | None, right: str | None) -> bool:
     """Whether two names are alike; a name that is not there is like no other.
 
     Case, accents, punctuation, company forms and store numbers do not count. Then the names are equal, or one has all
-    words of the other, or `difflib` finds them to agree for `ALIKE` of their letters.
+    words of the other, or `difflib` finds them to agree for `ALIKE` of their letters and their numbers are the same.
     """
     ours, theirs = sorted((words(left or ""), words(right or "")))
     if not (ours and theirs):
         return False
     if set(ours) <= set(theirs) or set(theirs) <= set(ours):
         return True
+    if _numbered(ours) != _numbered(theirs):
+        return False  # Studio 54 is not Studio 55, however few letters differ
     return SequenceMatcher(None, " ".join(ours), " ".join(theirs), autojunk=False).ratio() >= ALIKE
+
+
+def _numbered(name: list[str]) -> set[str]:
+    return {word for word in name if any(c.isdecimal() for c in word)}
 
 
 def words(name: str) -> list[str]:
