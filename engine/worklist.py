@@ -137,7 +137,10 @@ def _gap(company: str, flow: str, group: _Group) -> Gap:
         reason.code,
         reason.message,
         reason.hint or f"flowctl retry --state deferred{of_company(company)}",
-        records=rows,
+        group.lookup,
+        group.key,
+        group.label,
+        rows,
     )
 
 

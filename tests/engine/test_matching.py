@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from engine import mapfile, worklist
 from engine.contract import ListObject
 from engine.errors import Bug, Rejected, UsageError
+from engine.follow import Hand
 from engine.lookups import Resolver
 from engine.store import claims, lists, records
 from engine.store.claims import Claim
@@ -341,3 +343,42 @@ def test_a_match_is_named_by_its_id_or_is_none(bench: CloudBench) -> None:
     assert refused.value.hint == (
         "give the id that stands in brackets behind the candidate, or `none` when it is none of them"
     )
+
+
+def test_each_record_that_needs_a_choice_is_a_gap_of_its_own(bench: CloudBench) -> None:
+    listed(bench, "charges", charge("t-1"), charge("t-2"))
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+    bench.run()
+    with bench.world.store.read() as tx:
+        gaps = worklist.gaps(tx, COMPANY)
+    fits = "`Staples 2026-02-27 100.00 EUR (t-1)`; `Staples 2026-02-27 100.00 EUR (t-2)`"
+    assert [(gap.code, gap.lookup, gap.key, gap.message, gap.fix, len(gap.records)) for gap in gaps] == [
+        (
+            "ambiguous",
+            "card",
+            source_id,
+            f"2 objects of the charges list fit {source_id}: {fits}",
+            f"run `flowctl map set shop_to_cloud card {source_id} ID-OR-none --company acme`",
+            1,
+        )
+        for source_id in ("b-1", "b-2")
+    ]
+
+
+def test_choices_can_be_imported(bench: CloudBench) -> None:
+    listed(bench, "charges", charge("t-1"), charge("t-2"))
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2"), bill("b-3")]
+    bench.run()
+    data = b"lookup,key,label,full_name,list_id\ncard,b-1,,,t-2\ncard,b-2,,none,\ncard,b-3,,Staples,\n"
+    lines, problems = mapfile.read(data, "m.csv", "")
+    assert problems == []
+    flow = bench.program.flow
+    with bench.world.store.write() as tx:
+        changes, refused = mapfile.plan(tx, COMPANY, flow, lines, "m.csv")
+        assert [str(problem).partition("\n")[0] for problem in refused] == [
+            "m.csv:4:1: error[M006]: `Staples` is not in the charges list of cloud"
+        ]
+        assert mapfile.apply(tx, Hand(COMPANY, bench.world.at(), "ann"), flow, changes) == 2
+    bench.run()
+    assert bench.states() == {"b-1": "closed", "b-2": "deferred", "b-3": "deferred"}
+    assert bench.reasons("b-2") == [("waiting", "nothing fits yet; it is written otherwise from 2026-03-04")]
