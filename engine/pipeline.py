@@ -97,6 +97,8 @@ class RecordContext:
     # The stream that the record is of, where it may be matched.
     stream: StreamProgram | None = None
     claims: list[Claim] = field(default_factory=list)
+    # By lookup, the mappings that would say what was to be matched.
+    asked: dict[str, list[str]] = field(default_factory=dict)
     # What the record would be looked at again for, were it left out: the mappings that nobody waits for.
     unwanted: list[str] = field(default_factory=list)
 
@@ -142,6 +144,7 @@ class RecordContext:
 
     def match(self, name: str, key: str, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """The object that is meant; what is not certain is noted."""
+        self.asked.setdefault(name, []).append(f"mapping:{name}:{key}")
         matched = self.resolver.matcher.match(name, key, found, self._owner())
         if matched.reason is not None:
             self._note(matched.reason)
@@ -153,7 +156,8 @@ class RecordContext:
         """Whether the days are over; until then it is noted."""
         reason = self.resolver.matcher.waited(name, date, days, self._owner())
         if reason is not None:
-            self._note(reason)
+            # A person may know which one is meant before any that fits is there.
+            self._note(replace(reason, waits_for=(*reason.waits_for, *self.asked.get(name, ()))))
         return reason is None
 
     def wanted(self, name: str, key: str) -> bool:

@@ -303,7 +303,7 @@ def test_it_waits_and_is_then_written_otherwise(bench: CloudBench) -> None:
         "waiting",
         "nothing fits yet; it is written otherwise from 2026-03-04",
         "it is looked at again each time the charges list is read",
-        ("list:charges",),
+        ("list:charges", "mapping:card:b-1"),
     )
     assert bench.alerts() == []
     # A list that was read wakes it, changed or not; nothing else does, and nothing goes round in circles.
@@ -315,6 +315,14 @@ def test_it_waits_and_is_then_written_otherwise(bench: CloudBench) -> None:
     listed(bench, "charges")
     bench.run()
     assert written(bench) == ["N-b-1"]
+
+
+def test_a_person_may_choose_what_does_not_fit_while_it_waits(bench: CloudBench) -> None:
+    listed(bench, "charges", charge("t-1", amount="110.00"))
+    bench.run()
+    assert mapped(bench, "card", "b-1", "t-1") == 1
+    bench.run()
+    assert (written(bench), match_kit.claims(bench)) == (["N-b-1 t-1"], {"t-1": "b-1"})
 
 
 def test_what_comes_late_is_matched(bench: CloudBench) -> None:
