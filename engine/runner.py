@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import intake, pipeline
+from engine import flowswitch, intake, pipeline
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
@@ -122,10 +122,16 @@ class Runner:
         streams: Sequence[str] | None = None,
         progress: Progress = lambda _stream, _read: None,
     ) -> RunReport:
-        """Read the named streams (all when None), prepare what can be prepared, tell the source what was posted."""
+        """Read the named streams (all when None), prepare what can be prepared, tell the source what was posted.
+
+        Raises:
+            UsageError: when the flow is switched off for the company, or another one writes the same.
+        """
         flow = program.flow.name
         with self.world.store.write() as tx:
             companies.require(tx, company)
+            flowswitch.require_on(tx, company, program.flow)
+            flowswitch.claim(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
             number = work.begin_run(tx, company, flow, self.world.at())
             work.reading(tx, company, flow, _read_along(program, streams), self.world.at())
@@ -194,7 +200,9 @@ class Runner:
         """
         prepared = 0
         with self._reading() as tx:
-            if tx.one("pending_exists", {"company": company}) is None:
+            if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_on(
+                tx, company, program.flow
+            ):
                 return 0
             resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
@@ -243,6 +251,8 @@ class Runner:
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
         prepared = 0
+        if not flowswitch.is_on(tx, company, program.flow):
+            return 0
         resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
             if not stream.is_polled:

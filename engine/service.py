@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from engine import flowswitch
 from engine.clock import iso
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
@@ -89,12 +90,21 @@ class Service:
                 reports += self._one(company, program)
             except StoreDamaged:
                 raise
+            except flowswitch.RivalFlow as error:
+                self._rival(company, program.flow.name, error)
             except FlowctlError as error:
                 # What was claimed and could not be read for want of the store is due again at the next look.
                 self._looked_back = self._looked_back and not isinstance(error, StoreError)
                 logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
         self._log_told(TOLD_EVERY_S)
         return reports
+
+    def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow) -> None:
+        """A person has to say which of two flows it is to be."""
+        logger().error("not run", company=company, flow=flow, error=str(error), hint=error.hint)
+        with self.world.store.write() as tx:
+            alert = work.Alert("rival", flow, str(error), error.hint or "")
+            work.raise_alert(tx, company, alert, self.world.at())
 
     def _log_told(self, silence_s: float) -> None:
         """Log what the sources were told, at most one line a flow in so many seconds."""
@@ -124,6 +134,8 @@ class Service:
         with self.world.store.write() as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
             due = work.due_streams(tx, company, flow.name, names, at, iso(self.world.clock.now() + _longest(program)))
+            if not flowswitch.is_on(tx, company, flow):
+                due = ()  # what was prepared before is written and told all the same
             for name in due:
                 work.schedule(tx, company, flow.name, name, claimed)
         if due:

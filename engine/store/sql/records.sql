@@ -130,3 +130,7 @@ WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
 -- name: waits_like
 SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key LIKE :prefix AND r.state = 'deferred' ORDER BY r.id;
+
+-- name: records_untold
+SELECT COUNT(*) AS count FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
+  AND (state IN ('intended', 'sent', 'unknown', 'posted') OR (:tells = 0 AND state = 'closed'));
