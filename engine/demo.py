@@ -13,6 +13,7 @@ from engine.clock import Clock
 from engine.connecting import connect
 from engine.contract import Json
 from engine.errors import Bug
+from engine.listsource import is_called, kept_as
 from engine.model import Flow
 from engine.program import FlowProgram, written_only
 from engine.simulated import Called, Sandbox, Simulated, Visitor
@@ -212,7 +213,7 @@ def _fill_gaps(stage: _Stage) -> None:
     from engine.store.records import load_reasons
 
     flow = stage.program.flow
-    chart = stage.visitor.chart()
+    chart: Json = stage.visitor.chart()
     with stage.world.store.write() as tx:
         gaps: dict[tuple[str, str], int] = {}
         for row in tx.rows(
@@ -226,11 +227,22 @@ def _fill_gaps(stage: _Stage) -> None:
                         gaps[lookup, value] = gaps.get((lookup, value), 0) + 1
                         break
         for (lookup, value), count in gaps.items():
-            plural = {"account": "accounts", "class": "classes", "customer": "customers", "vendor": "vendors"}[lookup]
-            name = str(chart[plural][0]["name"])
+            name = _meaning(tx, flow, lookup, chart)
+            if not name:
+                continue
             stage.say(f"{count} wait for {lookup} `{value}`; a bookkeeper maps it to `{name}`")
             row_ = lists.Mapping(flow.name, lookup, value, name)
             map_value(tx, Hand(COMPANY, stage.world.at(), "bookkeeper"), flow, row_)
+
+
+def _meaning(tx: Tx, flow: Flow, lookup: str, chart: Json) -> str:
+    """The name of the first object there that a value can mean; empty when a called target's list has none."""
+    entry = flow.lookup(lookup)
+    if entry is not None and is_called(flow, entry.connection):
+        known = lists.objects(tx, COMPANY, kept_as(flow, entry))
+        return next((item.full_name for item in known if item.active), "")
+    plural = {"account": "accounts", "class": "classes", "customer": "customers", "vendor": "vendors"}[lookup]
+    return str(chart[plural][0]["name"])
 
 
 def _counts(world: World, program: FlowProgram) -> dict[str, int]:

@@ -15,6 +15,7 @@ from engine.clock import iso
 from engine.contract import Json, Page, Source
 from engine.errors import AuthRefused, BadAnswer, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
 from engine.follow import Hand, close
+from engine.listing import Lists, called_lists
 from engine.lookups import Resolver
 from engine.model import Fetch, Stream
 from engine.program import FlowProgram, StreamProgram
@@ -59,6 +60,7 @@ class RunReport:
     push_errors: tuple[FlowctlError, ...] = ()
     refused: int = 0
     unknown: int = 0
+    list_errors: tuple[FlowctlError, ...] = ()
 
     def count(self, name: str) -> int:
         """A count over all streams."""
@@ -67,7 +69,8 @@ class RunReport:
     @property
     def errors(self) -> tuple[FlowctlError, ...]:
         """Everything that kept the run from finishing its work."""
-        return tuple(s.error for s in self.streams if s.error) + self.push_errors + self.mark_errors
+        read = tuple(s.error for s in self.streams if s.error)
+        return self.list_errors + read + self.push_errors + self.mark_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ class Runner:
     notice: Notice = _unnoticed
     # How many operations one look at a target that is called may write.
     push_limit: int = 1_000_000
+    # A person has started it, and waits for what it comes to.
+    by_hand: bool = True
 
     def run(
         self,
@@ -138,12 +143,13 @@ class Runner:
         reports: list[StreamReport] = []
         outcome = "failed"
         try:
+            unread = self.read_lists(program, company)
             with self._sources(company) as sources:
                 reports += self._read_all(program, company, number, streams, progress, sources)
                 sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
             written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
-            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written)
+            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, unread)
             outcome = "failed" if report.errors else "done"
         finally:
             counts = {s.stream: dict(s.counts) for s in reports}
@@ -163,11 +169,14 @@ class Runner:
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
         with self._sources(company) as sources:
             pages = {s.stream.name: self._listed(s, sources) for s in wanted}
+        kept = Lists(self.world, company, program.flow.name, self._wait)
+        looks, unread = kept.look(called_lists(wanted))
         report: RunReport | None = None
         try:
             with self.world.store.write() as tx:
                 companies.require(tx, company)
                 number = work.begin_run(tx, company, program.flow.name, self.world.at())
+                kept.keep(tx, looks)
                 found = []
                 for stream in wanted:
                     batch = self.batch(tx, program, company, number)
@@ -177,7 +186,7 @@ class Runner:
                     del batch.counts["pending"]
                     intake.prepare_pending(batch, stream, 1_000_000)
                     found.append(StreamReport(stream.stream.name, batch.counts))
-                report = RunReport(program.flow.name, company, tuple(found))
+                report = RunReport(program.flow.name, company, tuple(found), list_errors=unread)
                 look(tx, report)
                 _undo()
         except DryRun:
@@ -218,6 +227,12 @@ class Runner:
                 if looked_at < chunk or batch.counts["pending"]:
                     break
         return prepared
+
+    def read_lists(self, program: FlowProgram, company: str, *, missing: bool = False) -> tuple[FlowctlError, ...]:
+        """Read the lists of called targets that are due, with `missing` those without which records cannot be prepared."""
+        wanted = called_lists(self._enabled(program, company)) if called_lists(program.streams) else ()
+        kept = Lists(self.world, company, program.flow.name, self._wait, self.by_hand)
+        return kept.refresh(wanted, missing=missing) if wanted else ()
 
     def push(self, program: FlowProgram, company: str, run: int = 0, *, eager: bool = True) -> PushReport:
         """Prepare what waits for nothing and write what is for targets that are called, until neither makes more work."""

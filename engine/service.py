@@ -129,7 +129,7 @@ class Service:
         self._looked_back = True
 
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
-        flow, runner = program.flow, Runner(self.world, push_limit=PUSH_AT_ONCE)
+        flow, runner = program.flow, Runner(self.world, push_limit=PUSH_AT_ONCE, by_hand=False)
         claimed = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
         with self.world.store.write() as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
@@ -143,11 +143,12 @@ class Service:
             self._plan(program, report, due, claimed)
             _log(report)
             return [report]
+        unread = runner.read_lists(program, company, missing=True)
         sent = runner.push(program, company, eager=False)
         if sent.more:
             self.poke()
         marked, refused = runner.tell(program, company)
-        errors = [*sent.errors, *refused]
+        errors = [*unread, *sent.errors, *refused]
         if sent.posted:
             logger().info("written", company=company, flow=flow.name, posted=sent.posted)
         if marked or errors or sent.posted or sent.left("failed"):
@@ -155,7 +156,7 @@ class Service:
             told.marked += marked
             _troubles(logger().bind(company=company, flow=flow.name), errors)
             written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
-            return [RunReport(flow.name, company, (), marked, tuple(refused), *written)]
+            return [RunReport(flow.name, company, (), marked, tuple(refused), *written, unread)]
         return []
 
     @property

@@ -14,6 +14,7 @@ from engine.contract import ListObject, OperationOutcome
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
+from engine.listsource import is_called, kept_as
 from engine.mapping import settings_of
 from engine.model import Expr, Flow, Lookup
 from engine.store import companies, journal, lists, marks, outbox, records, work
@@ -31,11 +32,16 @@ _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 class NoSuchTarget(UsageError):
     """The target has no such object."""
 
-    def __init__(self, lookup: Lookup, name: str, near: Sequence[str]) -> None:
+    def __init__(self, flow: Flow, lookup: Lookup, name: str, near: Sequence[str]) -> None:
         listed = " or ".join(f"`{other}`" for other in near)
+        hint = "give the full name as it stands there, or its ListID"
+        if is_called(flow, lookup.connection):
+            hint = (
+                "give the full name as it stands there, or its id; what was added there just now is known after a run"
+            )
         super().__init__(
             f"`{name}` is not in the {lookup.list} list of {lookup.connection}",
-            hint=f"did you mean {listed}?" if near else "give the full name as it stands there, or its ListID",
+            hint=f"did you mean {listed}?" if near else hint,
         )
 
 
@@ -189,17 +195,18 @@ def _mapping_of(reason: Reason) -> tuple[str, str, str]:
 # --- mappings --------------------------------------------------------------------------------------------------------
 
 
-def find_target(tx: Tx, company: str, lookup: Lookup, name: str) -> Target:
-    """The object that a person means by its full name or its ListID.
+def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> Target:
+    """The object that a person means by its full name or its id in the list, the ListID.
 
     Raises:
         NoSuchTarget, TargetInactive: when the list was read and does not have it as an active object.
     """
-    if not lists.loaded(tx, company, lookup.list):
+    kept = kept_as(flow, lookup)
+    if not lists.loaded(tx, company, kept):
         return Target(name, "", verified=False)
-    found = lists.named(tx, company, lookup.list, name) or lists.by_id(tx, company, lookup.list, name)
+    found = lists.named(tx, company, kept, name) or lists.by_id(tx, company, kept, name)
     if found is None:
-        raise NoSuchTarget(lookup, name, _near(name, lists.objects(tx, company, lookup.list)))
+        raise NoSuchTarget(flow, lookup, name, _near(name, lists.objects(tx, company, kept)))
     if not found.active:
         raise TargetInactive(lookup, found.full_name)
     return Target(found.full_name, found.list_id, verified=True)

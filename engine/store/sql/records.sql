@@ -123,6 +123,10 @@ DELETE FROM waits WHERE record_id = :record_id;
 SELECT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred' ORDER BY r.id;
 
+-- name: waits_any
+SELECT 1 FROM waits w JOIN records r ON r.id = w.record_id
+WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred' LIMIT 1;
+
 -- name: waits_reasons
 SELECT DISTINCT r.reasons FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
