@@ -23,6 +23,7 @@ from engine.push import PushReport, push
 from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
+from engine.runreport import RunReport, StreamReport
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -36,41 +37,6 @@ Progress = Callable[[str, int], None]
 Notice = Callable[[str, RunError, float], None]
 # The source of a connection, open until the run ends.
 Sources = Callable[[str], Source]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReport:
-    """What one run did with one stream, and the error that ended it early, if any."""
-
-    stream: str
-    counts: Mapping[str, int]
-    error: FlowctlError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What one run did."""
-
-    flow: str
-    company: str
-    streams: tuple[StreamReport, ...]
-    marked: int = 0
-    mark_errors: tuple[FlowctlError, ...] = ()
-    pushed: int = 0
-    push_errors: tuple[FlowctlError, ...] = ()
-    refused: int = 0
-    unknown: int = 0
-    list_errors: tuple[FlowctlError, ...] = ()
-
-    def count(self, name: str) -> int:
-        """A count over all streams."""
-        return sum(stream.counts.get(name, 0) for stream in self.streams)
-
-    @property
-    def errors(self) -> tuple[FlowctlError, ...]:
-        """Everything that kept the run from finishing its work."""
-        read = tuple(s.error for s in self.streams if s.error)
-        return self.list_errors + read + self.push_errors + self.mark_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from engine.clock import iso
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
 from engine.program import FlowProgram
-from engine.runner import Runner, RunReport
+from engine.runner import Runner
+from engine.runreport import RunReport
 from engine.store import companies, work
 from engine.world import World
 

@@ -15,7 +15,7 @@ from engine.cli import common, office
 if TYPE_CHECKING:
     from engine.errors import FlowctlError
     from engine.program import FlowProgram
-    from engine.runner import RunReport
+    from engine.runreport import RunReport
     from engine.store.base import Row, Tx
     from engine.world import World
 

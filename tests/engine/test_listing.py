@@ -14,7 +14,7 @@ from engine.errors import AuthRefused, BadAnswer, NotYet, RateLimited, Transient
 from engine.listing import ListUnread
 from engine.reading import reading
 from engine.registry import registered
-from engine.runner import RunReport
+from engine.runreport import RunReport
 from engine.service import Service
 from engine.store import facts, journal, lists
 from engine.store.base import Tx
@@ -369,7 +369,9 @@ def test_what_was_created_while_a_list_is_read_does_not_vanish(bench: ListBench)
 
 def test_two_flows_share_a_list(bench: ListBench) -> None:
     other = bench.other(
-        FLOW.replace("flow: shop_to_cloud", "flow: other").replace("number: number\n  ", "number: id\n  ")
+        FLOW.replace("flow: shop_to_cloud", "flow: other")
+        .replace("number: number\n  ", "number: id\n  ")
+        .replace("stream: bills}", "stream: bills, with: {ready: true}}")
     )
     bench.cloud.list_faults = [BadAnswer("no list")]
     bench.shop.listed["bills"] = [bill("b-1", "Nobody")]
