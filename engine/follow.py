@@ -144,7 +144,11 @@ def after_posting(
     if provide:
         names = (receipt.get(name) for name in ("FullName", "Name", "name"))
         full_name = next((name for name in names if name), record["party"] or "")
-        found = ListObject(receipt.get("ListID") or receipt.get("id", ""), full_name)
+        found = ListObject(receipt.get("ListID") or receipt.get("id", ""), full_name, number=receipt.get("number", ""))
+        if provide.get("list"):
+            # What else a called target says of it, as its list will once it is read again.
+            more = {name: text for name, text in receipt.items() if name not in ("id", "name", "number")}
+            found = replace(found, data=more)
         link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
         lists.add(tx, hand.company, str(provide.get("list") or _list_of(request)), found)
     mark = follow_up.get("mark")
@@ -384,6 +388,16 @@ def link(tx: Tx, hand: Hand, record: Row, lookup: str, key: str, found: ListObje
     row = lists.Mapping(record["flow"], lookup, key, found.full_name, found.list_id, record["party"] or "", origin)
     lists.put_mapping(tx, hand.company, row, hand.actor, hand.at)
     records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{lookup}:{key}")
+
+
+def list_read(tx: Tx, hand: Hand, name: str) -> None:
+    """The last page of a list came: what did not appear in it is gone, and the records that waited for it wake."""
+    from engine.store import journal
+
+    gone = lists.finish(tx, hand.company, name, hand.at)
+    woken = records.wake(tx, hand.company, hand.at, hand.actor, f"list:{name}")
+    entry = journal.Entry("list_read", detail={"list": name, "gone": gone, "woken": woken})
+    journal.append(tx, hand.company, hand.at, hand.actor, [entry])
 
 
 def report(

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.contract import ListObject
 from engine.diagnostics import of_company
+from engine.listsource import kept_as
 from engine.matching import Matcher, view
 from engine.model import Flow, Lookup
 from engine.store import lists, records
@@ -46,6 +47,15 @@ class Resolver:
     _unresolved: dict[str, frozenset[str]] = field(default_factory=dict)
     # By lookup and ListID, the key that adopted the object in this transaction, whose mapping is written at its end.
     _adopted: dict[tuple[str, str], str] = field(default_factory=dict)
+    # By lookup, the name under which the store keeps its list.
+    _kept: dict[str, str] = field(default_factory=dict)
+
+    def kept(self, lookup: Lookup) -> str:
+        """The name under which the store keeps the list behind a lookup."""
+        found = self._kept.get(lookup.name)
+        if found is None:
+            found = self._kept[lookup.name] = kept_as(self.flow, lookup)
+        return found
 
     def __post_init__(self) -> None:
         self.matcher = Matcher(self.tx, self.company, self.flow, self.today)
@@ -81,7 +91,7 @@ class Resolver:
         named = self._unresolved.get(name)
         if named is None:
             named = self._unresolved[name] = lists.unresolved(self.tx, self.company, self.flow.name, name)
-        found = lists.by_id(self.tx, self.company, lookup.list, list_id) if named else None
+        found = lists.by_id(self.tx, self.company, self.kept(lookup), list_id) if named else None
         return found is not None and not named.isdisjoint((found.full_name.casefold(), list_id.casefold()))
 
     def at(self, tx: Tx) -> Resolver:
@@ -204,11 +214,11 @@ class Resolver:
             return self._mapped(lookup, key) or (self._mapped(lookup, label) if label != key else None)
         found: ListObject | None = None
         if rule == "list_id" and key:
-            found = lists.by_id(self.tx, self.company, lookup.list, key)
+            found = lists.by_id(self.tx, self.company, self.kept(lookup), key)
         elif rule == "number" and number:
-            found = lists.numbered(self.tx, self.company, lookup.list, number)
+            found = lists.numbered(self.tx, self.company, self.kept(lookup), number)
         elif rule == "exact_name" and label:
-            found = lists.named(self.tx, self.company, lookup.list, label)
+            found = lists.named(self.tx, self.company, self.kept(lookup), label)
         return found if found is not None and found.active else None
 
     def _mapped(self, lookup: Lookup, key: str) -> ListObject | None:
@@ -219,13 +229,13 @@ class Resolver:
         if row is None:
             return None
         if row["list_id"]:
-            return lists.by_id(self.tx, self.company, lookup.list, row["list_id"])
-        return lists.named(self.tx, self.company, lookup.list, row["full_name"])
+            return lists.by_id(self.tx, self.company, self.kept(lookup), row["list_id"])
+        return lists.named(self.tx, self.company, self.kept(lookup), row["full_name"])
 
     def _missing(self, lookup: Lookup, key: str, label: str) -> Reason:
         shown = label or key
         keys = (f"mapping:{lookup.name}:{k}" for k in dict.fromkeys((key, label)) if k)
-        waits = (*keys, f"list:{lookup.list}")
+        waits = (*keys, f"list:{self.kept(lookup)}")
         for stream in self.flow.streams:
             if stream.provide and stream.provide.lookup == lookup.name:
                 for row in self._rows_of(stream.name, key):
@@ -233,8 +243,8 @@ class Resolver:
                         return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
         title = self.titles.get(lookup.connection, lookup.connection)
         command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'{of_company(self.company)}`"
-        found = lists.by_id(self.tx, self.company, lookup.list, key) if key else None
-        found = found or (lists.named(self.tx, self.company, lookup.list, label) if label else None)
+        found = lists.by_id(self.tx, self.company, self.kept(lookup), key) if key else None
+        found = found or (lists.named(self.tx, self.company, self.kept(lookup), label) if label else None)
         if found is not None and not found.active:
             message = f"the {lookup.name} `{found.full_name}` is inactive in the {lookup.list} list of {title}"
             return Reason("unmapped", message, f"make it active there, or {command}", waits)

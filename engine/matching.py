@@ -17,6 +17,7 @@ from typing import Any
 from engine.contract import ListObject
 from engine.diagnostics import of_company
 from engine.errors import ExpressionError
+from engine.listsource import kept_as
 from engine.model import Flow, Lookup
 from engine.money import parse_money
 from engine.store import claims, lists, records
@@ -65,6 +66,8 @@ class Matcher:
     today: str
     _indexes: dict[str, tuple[int | None, Index]] = field(default_factory=dict)
     _revisions: Mapping[str, int] = field(default_factory=dict)
+    # By lookup, the name under which the store keeps its list.
+    _kept: dict[str, str] = field(default_factory=dict)
     # By lookup and list id, who was matched with the object in this transaction; its claim is kept at the end.
     _taken: dict[tuple[str, str], Owner] = field(default_factory=dict)
 
@@ -76,7 +79,7 @@ class Matcher:
 
     def candidates(self, name: str, amount: Decimal, currency: str, day: str, days: int) -> list[Object]:
         """The active objects with this amount and currency and a date at most so many days away, the nearest first."""
-        listed = self._index(self._lookup(name).list).get((amount, currency.casefold()), [])
+        listed = self._index(self._kept_as(self._lookup(name))).get((amount, currency.casefold()), [])
         around = date.fromisoformat(day).toordinal()
         found: list[tuple[int, str, Object]] = []
         for there, list_id, item in listed[bisect_left(listed, (around - days, "")) :]:
@@ -128,7 +131,7 @@ class Matcher:
         listed = self._lookup(name).list
         message = f"nothing fits yet; it is written otherwise from {due}"
         hint = f"it is looked at again each time the {listed} list is read"
-        return Reason("waiting", message, hint, (f"list:{listed}",))
+        return Reason("waiting", message, hint, (f"list:{self._kept_as(self._lookup(name))}",))
 
     def wanted(self, name: str, key: str, owner: Owner) -> bool:
         """Whether another record waits for this mapping, or the flow has made it already."""
@@ -147,7 +150,7 @@ class Matcher:
         if not row["list_id"] and row["full_name"].casefold() == NO_MATCH:
             return Matched()
         list_id = str(row["list_id"] or row["full_name"])
-        found = lists.by_id(self.tx, self.company, lookup.list, list_id)
+        found = lists.by_id(self.tx, self.company, self._kept_as(lookup), list_id)
         if found is None or not found.active:
             message = f"`{list_id}` was chosen for it, and is no longer in the {lookup.list} list"
             return Matched(None, self._reason(lookup, key, message))
@@ -189,7 +192,16 @@ class Matcher:
     def _reason(self, lookup: Lookup, key: str, message: str) -> Reason:
         words = shlex.join(["flowctl", "map", "set", self.flow.name, lookup.name, key])
         hint = f"run `{words} ID-OR-none{of_company(self.company)}`"
-        return Reason("ambiguous", message, hint, (f"mapping:{lookup.name}:{key}", f"list:{lookup.list}"))
+        return Reason(
+            "ambiguous", message, hint, (f"mapping:{lookup.name}:{key}", f"list:{self._kept_as(lookup)}")
+        )
+
+    def _kept_as(self, lookup: Lookup) -> str:
+        """The name under which the store keeps the list."""
+        known = self._kept.get(lookup.name)
+        if known is None:
+            known = self._kept[lookup.name] = kept_as(self.flow, lookup)
+        return known
 
     def _lookup(self, name: str) -> Lookup:
         lookup = self.flow.lookup(name)

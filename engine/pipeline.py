@@ -14,6 +14,7 @@ from engine.clock import Ids
 from engine.errors import ExpressionError, RenderError
 from engine.jsonbody import body_of
 from engine.jsontext import canonical, plain
+from engine.listsource import kept_as
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
 from engine.matching import Owner
@@ -384,7 +385,7 @@ def _provided(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], contex
     name = stream.stream.provide.lookup
     found = {"lookup": name, "key": str(stream.provide_key(data, context))}
     lookup = desk.program.flow.lookup(name)
-    return found if lookup is None or stream.is_polled else {**found, "list": lookup.list}
+    return found if lookup is None or stream.is_polled else {**found, "list": kept_as(desk.program.flow, lookup)}
 
 
 def _render(draft: _Draft) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.contract import ListObject
 from engine.errors import UsageError
+from engine.listsource import is_called, kept_as
 from engine.mapping import named_in
 from engine.matching import NO_MATCH
 from engine.model import Expr, Flow, Lookup, Stream
@@ -18,11 +19,16 @@ from engine.store.base import Tx
 class NoSuchTarget(UsageError):
     """The target has no such object."""
 
-    def __init__(self, lookup: Lookup, name: str, near: Sequence[str]) -> None:
+    def __init__(self, flow: Flow, lookup: Lookup, name: str, near: Sequence[str]) -> None:
         listed = " or ".join(f"`{other}`" for other in near)
+        hint = "give the full name as it stands there, or its ListID"
+        if is_called(flow, lookup.connection):
+            hint = (
+                "give the full name as it stands there, or its id; what was added there just now is known after a run"
+            )
         super().__init__(
             f"`{name}` is not in the {lookup.list} list of {lookup.connection}",
-            hint=f"did you mean {listed}?" if near else "give the full name as it stands there, or its ListID",
+            hint=f"did you mean {listed}?" if near else hint,
         )
 
 
@@ -56,7 +62,7 @@ class Target:
 
 
 def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> Target:
-    """The object that a person means by its full name or its ListID.
+    """The object that a person means by its full name or its id in the list, the ListID.
 
     Where records are matched with the objects of the list, several have one name: there it is the id alone, or `none`.
 
@@ -66,14 +72,15 @@ def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> 
     matched = is_matched(flow, lookup)
     if matched and name.casefold() == NO_MATCH:
         return Target(NO_MATCH, "", verified=True)
-    if not lists.loaded(tx, company, lookup.list):
+    kept = kept_as(flow, lookup)
+    if not lists.loaded(tx, company, kept):
         return Target(name, "", verified=False)
-    found = None if matched else lists.named(tx, company, lookup.list, name)
-    found = found or lists.by_id(tx, company, lookup.list, name)
+    found = None if matched else lists.named(tx, company, kept, name)
+    found = found or lists.by_id(tx, company, kept, name)
     if found is None and matched:
         raise NoSuchMatch(lookup, name)
     if found is None:
-        raise NoSuchTarget(lookup, name, _near(name, lists.objects(tx, company, lookup.list)))
+        raise NoSuchTarget(flow, lookup, name, _near(name, lists.objects(tx, company, kept)))
     if not found.active:
         raise TargetInactive(lookup, found.full_name)
     return Target(found.full_name, found.list_id, verified=True)

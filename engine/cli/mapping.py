@@ -80,7 +80,9 @@ def show(flow: str, lookup: str | None, home: Path, company: str, form: str) -> 
 @common.home_option
 @common.company_option
 def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, company: str) -> int:
-    """Map KEY of the source to TARGET, by its full name or ListID; `none` where a match is none of the candidates.
+    """Map KEY of the source to TARGET, by its full name, or its id there (the ListID of QuickBooks).
+
+    Where records are matched with objects, it is the id of a candidate, or `none`.
 
     Example: flowctl map set ramp_to_quickbooks vendor 7e1f 'Acme Supplies'
     """

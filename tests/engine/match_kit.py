@@ -125,7 +125,8 @@ def bench(text: str) -> Iterator[CloudBench]:
 
 
 def listed(bench: CloudBench, name: str, *objects: ListObject) -> int:
-    """The list was read and holds these; returns how many records woke."""
+    """The list of the cloud was read and holds these; returns how many records woke."""
+    name = f"cloud.{name}"
     with bench.world.store.write() as tx:
         at = bench.world.at()
         lists.store_page(tx, COMPANY, name, objects, first=True)

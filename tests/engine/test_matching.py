@@ -90,11 +90,11 @@ def test_a_list_is_put_in_order_once_for_each_of_its_revisions(
         with bench.world.store.write() as tx:
             assert len(resolver.at(tx).matcher.candidates(*ask)) == 1
             lists.put_mapping(tx, COMPANY, lists.Mapping(NAME, "card", "x", "none"), "ann", AT)
-    assert read == ["charges"]
+    assert read == ["cloud.charges"]
     listed(bench, "charges", charge("t-1"), charge("t-2"))
     with bench.world.store.write() as tx:
         assert len(resolver.at(tx).matcher.candidates(*ask)) == 2
-    assert read == ["charges", "charges"]
+    assert read == ["cloud.charges", "cloud.charges"]
 
 
 # --- one fits
@@ -112,7 +112,7 @@ def test_the_only_one_that_fits_is_the_records_for_ever(bench: CloudBench) -> No
         "ambiguous",
         "one object of the charges list fits b-2: `Staples 2026-02-27 100.00 EUR (t-1)`, which bills/b-1 has",
         "run `flowctl map set shop_to_cloud card b-2 ID-OR-none --company acme`",
-        ("mapping:card:b-2", "list:charges"),
+        ("mapping:card:b-2", "list:cloud.charges"),
     )
     # Once it is written, it leaves the list; then the other one waits like any that has none.
     listed(bench, "charges")
@@ -235,7 +235,7 @@ def test_of_several_a_person_chooses_one(bench: CloudBench) -> None:
         "`Staples 2026-02-27 100.00 EUR (t-7)`; `Staples 2026-02-26 100.00 EUR (t-6)`; "
         "`Staples 2026-02-28 100.00 EUR (t-8)`; `Staples 2026-02-26 100.00 EUR (t-9)`; and 2 more",
         "run `flowctl map set shop_to_cloud card b-1 ID-OR-none --company acme`",
-        ("mapping:card:b-1", "list:charges"),
+        ("mapping:card:b-1", "list:cloud.charges"),
     )
     assert bench.alerts() == [("deferred", "shop_to_cloud/bills/b-1", 1)]
     assert mapped(bench, "card", "b-1", "t-8") == 1
@@ -303,7 +303,7 @@ def test_it_waits_and_is_then_written_otherwise(bench: CloudBench) -> None:
         "waiting",
         "nothing fits yet; it is written otherwise from 2026-03-04",
         "it is looked at again each time the charges list is read",
-        ("list:charges", "mapping:card:b-1"),
+        ("list:cloud.charges", "mapping:card:b-1"),
     )
     assert bench.alerts() == []
     # A list that was read wakes it, changed or not; nothing else does, and nothing goes round in circles.
