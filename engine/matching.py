@@ -192,9 +192,7 @@ class Matcher:
     def _reason(self, lookup: Lookup, key: str, message: str) -> Reason:
         words = shlex.join(["flowctl", "map", "set", self.flow.name, lookup.name, key])
         hint = f"run `{words} ID-OR-none{of_company(self.company)}`"
-        return Reason(
-            "ambiguous", message, hint, (f"mapping:{lookup.name}:{key}", f"list:{self._kept_as(lookup)}")
-        )
+        return Reason("ambiguous", message, hint, (f"mapping:{lookup.name}:{key}", f"list:{self._kept_as(lookup)}"))
 
     def _kept_as(self, lookup: Lookup) -> str:
         """The name under which the store keeps the list."""
