@@ -72,7 +72,9 @@ class Billing:
         """
         asked = read(self.client.where, operation)
         bill, remote_id = billbody.wanted(asked, self.settings.profile), asked.must("remote_id")
-        rows = self._ours(bill, remote_id, is_archived=False)
+        # Where bills cannot be asked for by number either, one list answers both questions.
+        near = self._near(bill, {}) if self.settings.profile == "2025-08" else None
+        rows = self._ours(bill, remote_id, {}, near)
         if len(rows) > 1:
             raise Ambiguous(
                 f"{asked.where}: Ramp has several bills with the remote id {remote_id}: {_named(rows)}",
@@ -81,13 +83,13 @@ class Billing:
         if rows:
             self._check_found(asked, bill, rows[0])
             return Receipt({"id": str(rows[0]["id"])})
-        if archived := self._ours(bill, remote_id, is_archived=True):
+        if archived := self._ours(bill, remote_id, {"is_archived": "true"}, None):
             raise Rejected(
                 f"{asked.where}: Ramp has the bill, and it is archived there: {_named(archived)}",
                 hint="leave it out, or enter it in Ramp by hand and run `flowctl retry ID --there ID-THERE`",
                 code="archived",
             )
-        return self._of_same_number(asked, bill, remote_id)
+        return self._of_same_number(asked, bill, remote_id, near)
 
     def create(self, operation: Operation) -> Receipt:
         """Enter the bill once.
@@ -207,14 +209,16 @@ class Billing:
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
-    def _ours(self, bill: billbody.Wanted, remote_id: str, *, is_archived: bool) -> list[Row]:
+    def _ours(
+        self, bill: billbody.Wanted, remote_id: str, params: Mapping[str, str], near: list[Row] | None
+    ) -> list[Row]:
         """The bills with our remote id: by the filter that there is since 2026, else among the vendor's of those days."""
-        archived = {"is_archived": "true"} if is_archived else {}
-        if self.settings.profile == "2026-08":
-            found = self._by_filter({**archived, "remote_id": remote_id}, remote_id)
+        if near is None and self.settings.profile == "2026-08":
+            found = self._by_filter({**params, "remote_id": remote_id}, remote_id)
             if found is not None:
                 return found
-        return [row for row in self._near(bill, archived) if row.get("remote_id") == remote_id]
+        rows = self._near(bill, params) if near is None else near
+        return [row for row in rows if row.get("remote_id") == remote_id]
 
     def _by_filter(self, params: Mapping[str, str], remote_id: str) -> list[Row] | None:
         """What the filter finds; None when Ramp does not know it: it then answers with everything there is."""
@@ -235,17 +239,18 @@ class Billing:
         asked = {**params, **window, "vendor_id": bill.vendor_id, "page_size": PAGE}
         return [row for page in self.client.pages(path, asked, _READ) for row in page.rows if _is_from(row, bill)]
 
-    def _of_same_number(self, asked: Asked, bill: billbody.Wanted, remote_id: str) -> Receipt | None:
+    def _of_same_number(
+        self, asked: Asked, bill: billbody.Wanted, remote_id: str, near: list[Row] | None
+    ) -> Receipt | None:
         """None when the vendor has no bill of this number; the draft that an earlier call made, which has no remote id.
 
         Raises:
             Rejected: when the vendor has a bill of this number that is not ours.
         """
-        if self.settings.profile == "2026-08":
+        rows = near
+        if rows is None:
             params = {"vendor_id": bill.vendor_id, "invoice_number": bill.number, "page_size": PAGE}
             rows = [r for page in self.client.pages(_BILLS, params, _READ) for r in page.rows if _is_from(r, bill)]
-        else:
-            rows = self._near(bill, {})
         same = [row for row in rows if _has_number(row, bill.number) and row.get("remote_id") != remote_id]
         if not same and billbody.is_draft(asked, self.settings):
             drafts = [row for row in self._near(bill, {}, _DRAFTS) if _has_number(row, bill.number)]

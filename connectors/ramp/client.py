@@ -75,10 +75,10 @@ class RampClient:
         needs = (scope,) if scope else ()
         headers = self._tokens.authorization(needs)
         try:
-            return self._http.send(replace(call, headers=headers), classifier)
+            return self._http.send(replace(call, headers={**call.headers, **headers}), classifier)
         except AuthExpired:
             headers = self._tokens.renew(headers, needs)
-            return self._http.send(replace(call, headers=headers), classifier)
+            return self._http.send(replace(call, headers={**call.headers, **headers}), classifier)
 
     def ready(self, scope: str) -> None:
         """Have a token with the scope at hand; an error says that nothing was sent that needs one."""
