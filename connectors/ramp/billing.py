@@ -98,6 +98,7 @@ class Billing:
             Ambiguous: when the answer is lost or names no bill: it may be there.
             AmountsDiffer: when Ramp's answer shows another amount.
         """
+        self.client.ready(BILLS_WRITE)
         asked = read(self.client.where, operation)
         bill, settings = billbody.wanted(asked, self.settings.profile), self.settings
         is_draft = billbody.is_draft(asked, settings)
