@@ -201,6 +201,9 @@ class Billing:
             call = Call("DELETE", f"{_BILLS}/{object_id(self.client.where, bill_id)}", write=True)
             self.client.send(call, BILLS_WRITE)
         except Rejected as error:
+            # A person may have been quicker, or have paid it meanwhile.
+            if (done := self.find_archived(operation)) is not None:
+                return done
             raise Rejected(
                 f"{error}: the bill {bill_id} is not archived",
                 code=error.code,

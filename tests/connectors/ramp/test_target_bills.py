@@ -503,6 +503,22 @@ def test_a_bill_is_archived_once(profile: Profile) -> None:
 
 
 @each
+def test_a_bill_that_a_person_archived_first_is_done(profile: Profile) -> None:
+    bench = Bench(profile)
+    made = bench.push(create(bench)).ids["id"]
+
+    def archive_first(request: Any, answer: Any) -> Any:
+        """Just after the last look, and before our call."""
+        if request.method == "GET" and bench.world.bills[made].archived_at is None:
+            bench.simulator.archive(made)
+        return answer
+
+    bench.change = archive_first
+    assert bench.ramp.write(operation("BillArchive", {}, made)) == Receipt({"id": made})
+    assert bench.writes() == ["POST /bills", f"DELETE /bills/{made}"]
+
+
+@each
 def test_a_paid_bill_is_not_archived(profile: Profile) -> None:
     bench = Bench(profile)
     made = bench.push(create(bench, paid={"on": "2026-11-03"})).ids["id"]
