@@ -17,8 +17,8 @@ from engine.errors import Rejected
 
 Pages = Iterator[Sequence[ListObject]]
 Reader = Callable[[RampClient, Settings], Pages]
-# `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+# `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
 _OPEN = ("SYNC_READY", "NOT_SYNC_READY")
 
 
