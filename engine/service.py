@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.clock import iso
+from engine.confirming import confirm_due
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
 from engine.program import FlowProgram
@@ -74,6 +75,7 @@ class Service:
         reports = []
         if not self._looked_back:
             self._look_back()
+        confirm_due(self.world)
         with self.world.store.read() as tx:
             pairs = [
                 (company, program)

@@ -11,9 +11,10 @@ from connectors.freshbooks.progress import resume
 from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import PLACES, SPEC
-from engine.contract import Binding, Json, MarkCall, Page, Tools
+from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
 from engine.errors import AuthRefused, BadAnswer, Rejected
+from engine.handshakes import Confirmed
 from engine.spec import StreamSpec
 
 
@@ -88,6 +89,11 @@ class FreshBooksConnection:
         """Exchange the code of FreshBooks' page; the tokens it gives are durable when this returns."""
         self._client.tokens.authorize(code)
 
+    @property
+    def subscribes_by_event(self) -> bool:
+        """A callback is for one event, or for all of one kind of object."""
+        return True
+
     def subscribe(self, url: str, events: Sequence[str] = ()) -> tuple[Callback, ...]:
         """Register a webhook callback for every event, where there is none yet; FreshBooks then sends each its verifier."""
         return subscribe(self._client, url, events)
@@ -95,6 +101,15 @@ class FreshBooksConnection:
     def confirm(self, callback_id: str, verifier: str) -> Callback:
         """Send a verifier back that FreshBooks posted; only then it is known to be FreshBooks' own, and may be kept."""
         return confirm(self._client, callback_id, verifier)
+
+    def confirm_webhook(self, handshake: Handshake) -> Confirmed:
+        """Confirm what FreshBooks posted to a new callback; its verifier then joins those that webhooks are checked with.
+
+        Raises:
+            Rejected: when FreshBooks does not take the verifier for its own.
+        """
+        made = confirm(self._client, handshake.subject, handshake.challenge)
+        return Confirmed(made.id, "webhook_verifiers", handshake.challenge)
 
     def resend(self, callback_id: str) -> Callback:
         """Have FreshBooks post a callback's verifier once more."""

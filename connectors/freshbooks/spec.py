@@ -21,10 +21,10 @@ PLACES = {
 }
 
 BILL_STATUSES = ("unpaid", "overdue", "partial", "paid")
-_VERBS = ("create", "update", "delete")
+VERBS = ("create", "update", "delete")
 # A callback for the name before the dot hears of all three (FACTS.md, Webhooks).
 PARENTS = ("bill", "bill_vendor", "category", "expense")
-EVENTS = tuple(f"{parent}.{verb}" for parent in PARENTS for verb in _VERBS)
+EVENTS = tuple(f"{parent}.{verb}" for parent in PARENTS for verb in VERBS)
 
 
 def _events(parent: str) -> tuple[str, ...]:
