@@ -78,14 +78,31 @@ class FreshBooksClient:
         """
         if not self._account:
             reply = self.send(Call("GET", ME))
-            found = _accounts(reply.body)
-            if len(found) != 1:
-                listed = f"{len(found)} accounts: {', '.join(found[:8])}" if found else "no account"
-                raise Rejected(
-                    f"{reply.where}: the FreshBooks user has {listed}", hint="set `account_id` of the connection"
-                )
-            self._account = found[0]
+            self._account = self._only(reply)
         return self._account
+
+    def business(self) -> tuple[str, str]:
+        """The account, and the name of its business, read anew; the name is empty where FreshBooks does not say it.
+
+        Raises:
+            Rejected: when the user does not have the account of the settings, or has several, or none.
+        """
+        reply = self.send(Call("GET", ME))
+        found = _accounts(reply.body)
+        account = self._settings.account_id or self._only(reply)
+        if found and account not in found:
+            raise Rejected(
+                f"{reply.where}: the FreshBooks user has no account `{account}`; he has {', '.join(found[:8])}",
+                hint=self._settings.choose_account,
+            )
+        return account, _business_name(reply.body, account)
+
+    def _only(self, reply: Reply) -> str:
+        found = _accounts(reply.body)
+        if len(found) != 1:
+            listed = f"{len(found)} accounts: {', '.join(found[:8])}" if found else "no account"
+            raise Rejected(f"{reply.where}: the FreshBooks user has {listed}", hint=self._settings.choose_account)
+        return found[0]
 
     def path(self, place: str, record_id: str | None = None, family: str = "accounting") -> str:
         """The path of a list, or of one object.
@@ -190,6 +207,19 @@ def _accounts(me: Mapping[str, Any]) -> list[str]:
         if named:
             return list(dict.fromkeys(named))
     return []
+
+
+def _business_name(me: Mapping[str, Any], account: str) -> str:
+    """The name of an account's business; of the only business, where its account is null."""
+    user = me.get("user")
+    me = user if isinstance(user, dict) else me
+    given = [item.get("business") for item in _dicts(me.get("business_memberships"))]
+    businesses = [business for business in given if isinstance(business, dict)]
+    named = [business for business in businesses if business.get("account_id") == account]
+    if not named and len(businesses) == 1 and businesses[0].get("account_id") is None:
+        named = businesses
+    name = named[0].get("name") if named else ""
+    return name[:200] if isinstance(name, str) else ""
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

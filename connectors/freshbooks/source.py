@@ -11,6 +11,7 @@ from connectors.freshbooks.progress import resume
 from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import PLACES, SPEC
+from engine.authorizing import Allowed
 from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
 from engine.errors import AuthRefused, BadAnswer, Rejected
@@ -88,6 +89,11 @@ class FreshBooksConnection:
     def authorize(self, code: str) -> None:
         """Exchange the code of FreshBooks' page; the tokens it gives are durable when this returns."""
         self._client.tokens.authorize(code)
+
+    def allowed(self) -> Allowed:
+        """Whose account it is, and the scopes that FreshBooks granted."""
+        account, name = self._client.business()
+        return Allowed(account, name, self._client.tokens.scopes())
 
     @property
     def subscribes_by_event(self) -> bool:

@@ -25,6 +25,7 @@ from engine.contract import HttpCall, HttpReply
 
 Handler = Callable[[World, Request], HttpReply]
 TOKEN = "/auth/oauth/token"  # noqa: S105 - a path
+AUTHORIZE = "/oauth/authorize"
 ME = "/auth/api/v1/users/me"
 _PATH = re.compile(r"/(accounting|events)/account/([^/]+)/([^/]+/[^/]+)(?:/([^/]+))?")
 _HTML = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
@@ -169,6 +170,9 @@ class FreshBooksSimulator:
         if (call.method, call.path) == ("POST", TOKEN):
             self.tally.kinds["POST token"] += 1
             return self.grants.exchange(call, refuse=fault == "refresh_refused")
+        if (call.method, call.path) == ("GET", AUTHORIZE):
+            self.tally.kinds["GET authorize"] += 1
+            return self.grants.page(call)
         if (call.method, call.path) == ("GET", ME):
             self.tally.kinds["GET users/me"] += 1
             self.grants.check(call, "auth")

@@ -19,6 +19,8 @@ class Options:
     redirect_uri: str = "https://localhost/freshbooks"
     token_seconds: int = 43_200
     code_minutes: int = 5
+    # What the owner does on the authorisation page.
+    owner_allows: bool = True
     # ASSUMED, and off: the old refresh token stays good until the new access token is used. Campaigns have nobody who
     # would allow the app again after a crash.
     spare_refresh: bool = False

@@ -409,7 +409,7 @@ def test_several_accounts_need_a_choice() -> None:
     assert str(caught.value) == (
         "acme/freshbooks: GET /auth/api/v1/users/me: 200: the FreshBooks user has 2 accounts: aaa, bbb"
     )
-    assert caught.value.hint == "set `account_id` of the connection"
+    assert caught.value.hint == "run `flowctl connect freshbooks --company acme --set account_id=ID` with one of them"
 
 
 def test_what_a_try_shows() -> None:
