@@ -36,8 +36,14 @@ class Options:
     page_default: int = 15
     page_most: int = 100
     errors: Literal["old", "new"] = "old"
-    # ASSUMED: whether lists show deleted rows; no source says.
+    # FreshBooks' lists leave deleted rows out (freshbooks.com/api/active_deleted).
     lists_deleted: bool = False
+    # ASSUMED for bills, documented in general: whether lists know `search[vis_state]`.
+    filters_by_state: bool = True
+    # ASSUMED: whether a deleted object is still shown when it is asked for by its id.
+    shows_deleted: bool = True
+    # A receipt is made at least so long.
+    receipt_bytes: int = 0
     # Official clients disagree on the zone of a bill vendor's times.
     vendor_times: Literal["utc", "eastern"] = "utc"
     # Some samples have ids of expenses as texts.
