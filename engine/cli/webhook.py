@@ -62,7 +62,7 @@ def command(connection: str, url: str, home: Path, company: str) -> int:
         )
     if confirms:
         office.say(
-            f"{connector.spec.title} first asks whether this address is ours; `flowctl serve` answers and confirms it"
+            f"{connector.spec.title} asks a new address first whether it is ours; `flowctl serve` answers and confirms it"
         )
     return 0
 

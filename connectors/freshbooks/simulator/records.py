@@ -178,6 +178,8 @@ class Expense:
     currency: str = "USD"
     status: int = 0
     has_receipt: bool = False
+    # Whether it was paid with a company's card, so that the card's side has it too; FreshBooks does not say so.
+    on_card: bool = False
     client_id: int = 0
     project_id: int = 0
     vis_state: int = ACTIVE
