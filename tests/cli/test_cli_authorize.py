@@ -19,7 +19,7 @@ from connectors.freshbooks.sandbox import FreshBooksSandbox
 from engine.cli import office
 from engine.clock import SystemClock
 from engine.serving import running
-from engine.store import companies, journal
+from engine.store import companies, journal, work
 from tests.cli.cli_kit import Cli, Ran, _Text
 
 PASTED = "https://localhost/freshbooks"
@@ -415,3 +415,76 @@ def lines_of(ran: Ran) -> list[str]:
         if number + 1 < len(lines) and lines[number + 1].startswith("      do: "):
             found.append(lines[number + 1])
     return found
+
+
+# --- a permission that is lost
+
+FLOW = """\
+flow: freshbooks_in
+version: 1
+describe: Bills of FreshBooks become credits of a card account.
+connections:
+  freshbooks: {connector: freshbooks}
+  books: {connector: qbwc}
+settings:
+  card_account: {type: text, default: Card, help: Credit card account}
+lookups:
+  account: {target: books.Account, match: [mapped, exact_name]}
+streams:
+  bills:
+    trigger: {every: 1h, webhook: [bill.create, bill.update, bill.delete, expense.create]}
+    fetch: {from: freshbooks, stream: bills}
+    key: id
+    about: {amount: money(total_amount.amount), currency: currency_code, party: vendor.vendor_name, date: date(issue_date)}
+    select:
+      - {only: vis_state == `0`, say: the bill is not active}
+    map:
+      card_account: lookup('account', 'setting:card_account', setting('card_account'))
+      payee: "`null`"
+      date: date(issue_date)
+      reference: limit(id, `11`)
+      memo: limit(join_nonempty(' ', ['FreshBooks', id]), `4095`)
+      amount: money(total_amount.amount)
+      lines: >-
+        lines[].{
+          account: lookup('account', categoryid, category),
+          class: `null`,
+          customer: `null`,
+          amount: money(amount.amount),
+          memo: limit(description, `4095`)}
+    write: {to: books, request: CreditCardCreditAdd, template: credit_card_credit_add.xml.j2}
+"""
+
+
+def with_flow(bench: Bench) -> None:
+    Path("flows").mkdir(exist_ok=True)
+    Path("flows/freshbooks_in.yaml").write_text(FLOW)
+    answer = bench.browse(url_in(bench.connect()))
+    bench.cli.ok("connect", "freshbooks", "--code-file", "-", stdin=answer.encode())
+    bench.cli.ok("connect", "books", "qbwc", "--set", "app_url=https://sync.example.com/qbwc")
+
+
+def test_a_lost_permission_is_an_alert_that_says_what_to_run(bench: Bench) -> None:
+    with_flow(bench)
+    assert bench.cli("run", "freshbooks_in").status == 0
+    bench.sandbox.simulator.grants.revoke()
+    assert bench.cli("run", "freshbooks_in").status == 1
+    with office.opened(bench.cli.home) as world, world.store.read() as tx:
+        alerts = [(row["kind"], row["message"], row["hint"]) for row in work.alerts(tx, "main")]
+    assert alerts == [
+        ("connection", (
+            "freshbooks_in/freshbooks: main/freshbooks: POST /auth/oauth/token: 401: the refresh token is refused: it was "
+            "withdrawn, or another program used it"
+        ), f"run `{NAMED}` and allow it on FreshBooks' page once more; nothing is lost, reading goes on where it stopped"),
+    ]  # fmt: skip
+    url = url_in(bench.cli.ok("connect", "freshbooks"))
+    bench.cli.ok("connect", "freshbooks", "--code-file", "-", stdin=bench.browse(url).encode())
+    assert bench.cli("run", "freshbooks_in").status == 0
+    with office.opened(bench.cli.home) as world, world.store.read() as tx:
+        assert work.alerts(tx, "main") == []
+
+
+def test_callbacks_are_for_the_events_that_flows_wait_for(bench: Bench) -> None:
+    with_flow(bench)
+    bench.cli.ok("webhook", "freshbooks", "--url", "https://sync.acme.example")
+    assert [made.event for made in bench.sandbox.simulator.world.callbacks.values()] == ["bill", "expense.create"]
