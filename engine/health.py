@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from engine import holdings, registry
+from engine import confirming, holdings, registry
 from engine.authorizing import Authorizes
 from engine.clock import Clock, from_iso
 from engine.contract import Agent, Binding, Connector, Scoped, Tried
@@ -239,12 +239,24 @@ def connection_of(world: World, company: str, connection: str, *, offline: bool 
         yield found
         if found.level == "FAIL":
             return
+    yield from _handshakes(world, company, connection)
     if connector.spec.delivery == "pull":
         yield from _agent(world, company, connection, connector, binding)
     elif offline:
         yield Finding("ok", subject, "settings are complete; not called (--offline)")
     else:
         yield from _called(world, company, connection, connector, binding)
+
+
+def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding]:
+    """Whether webhooks wait to be confirmed although a server was there to do it."""
+    with world.store.read() as tx:
+        waiting = confirming.waiting(tx, company, connection)
+    if waiting.count:
+        noun = "handshake of a webhook waits" if waiting.count == 1 else "handshakes of webhooks wait"
+        tried = f"tried {times(waiting.attempts)}" if waiting.attempts else "not tried yet"
+        hint = "`flowctl serve` confirms them, unless it was started with --no-schedule; its log says what fails"
+        yield Finding("warn", f"{company}/{connection}", f"{waiting.count} {noun} to be confirmed, {tried}", hint)
 
 
 def _permission(world: World, company: str, connection: str, connector: Authorizes, binding: Binding) -> Finding:

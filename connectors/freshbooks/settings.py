@@ -154,7 +154,8 @@ def _address_problems(binding: Binding) -> list[Diagnostic]:
 def _webhook_problems(binding: Binding) -> list[Diagnostic]:
     if verifiers(binding):
         return []
-    hint = "records are found at the next poll; register callbacks to hear of them at once"
+    how = f"flowctl webhook {binding.connection} --company {binding.company} --url ADDRESS"
+    hint = f"records are found at the next poll; `{how}` has FreshBooks say at once that there is something"
     return [_problem(binding, "webhook_verifiers", "is not given, so every webhook is refused", hint, "warning")]
 
 

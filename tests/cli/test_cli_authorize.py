@@ -16,6 +16,7 @@ import pytest
 
 from connectors.freshbooks import CONNECTOR
 from connectors.freshbooks.sandbox import FreshBooksSandbox
+from connectors.freshbooks.simulator import app
 from engine.cli import office
 from engine.clock import SystemClock
 from engine.serving import running
@@ -72,7 +73,7 @@ class Bench:
 @pytest.fixture
 def bench(cli: Cli) -> Iterator[Bench]:
     sandbox = CONNECTOR.sandbox(5, SystemClock(), {"bills": 2, "expenses": 1})
-    with running(sandbox.app()) as base:
+    with running(app(sandbox.simulator)) as base:
         yield Bench(cli, sandbox, base)
 
 
@@ -350,6 +351,15 @@ def test_a_changed_setting_asks_nobody_and_another_command_does(bench: Bench) ->
     assert first
     assert second
     assert first["access_token"] != second["access_token"]
+
+
+def test_a_code_that_is_given_as_a_secret_is_not_used_up_by_a_check(bench: Bench) -> None:
+    Path("code").write_text(bench.sandbox.simulator.grants.code())
+    ran = bench.connect("--secret-file", "authorization_code=code", "--check")
+    assert ran.out.splitlines()[0] == "main/freshbooks: connected with FreshBooks"
+    assert [line[:4] for line in ran.out.splitlines() if line.startswith(("ok", "FAIL"))] == ["ok  ", "ok  "]
+    assert bench.token() is not None
+    assert bench.sandbox.simulator.grants.exchanges == 1
 
 
 def test_another_app_takes_no_token_of_the_one_before(bench: Bench) -> None:

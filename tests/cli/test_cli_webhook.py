@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from connectors.freshbooks.simulator import app
 from connectors.freshbooks.simulator.records import Callback
 from engine.cli import office
 from engine.clock import SystemClock
@@ -53,7 +54,7 @@ def test_callbacks_for_the_events_of_flows_are_verified_by_the_server(cli: Cli) 
 
     sandbox = CONNECTOR.sandbox(1, SystemClock(), {"bills": 1})
     sandbox.simulator.world.options = replace(sandbox.simulator.world.options, verifier="")
-    with running(sandbox.app()) as address:
+    with running(app(sandbox.simulator)) as address:  # it delivers when the test says so
         settings, secrets = sandbox.binding(address)
         env = {
             f"FLOWCTL_SECRET_FRESHBOOKS_{name}".upper(): secret

@@ -17,6 +17,7 @@ from engine import confirming
 from engine.clock import SystemIds
 from engine.connecting import connect
 from engine.desk import StoreOutbox
+from engine.health import Finding, _handshakes
 from engine.server import Server
 from engine.service import Service
 from engine.store import companies, journal, work
@@ -230,6 +231,17 @@ def test_a_vendor_that_is_down_is_asked_again_for_a_day(office: Office) -> None:
     office.clock.sleep(30)
     office.service.tick()
     assert verified(office) == [("bill", True)]
+
+
+def test_the_doctor_says_that_one_waits(office: Office) -> None:
+    office.subscribe("freshbooks", "bill")
+    office.deliver("freshbooks")
+    hint = "`flowctl serve` confirms them, unless it was started with --no-schedule; its log says what fails"
+    assert list(_handshakes(office.world, "acme", "freshbooks")) == [
+        Finding("warn", "acme/freshbooks", "1 handshake of a webhook waits to be confirmed, not tried yet", hint)
+    ]
+    office.service.tick()
+    assert list(_handshakes(office.world, "acme", "freshbooks")) == []
 
 
 def test_who_is_down_for_a_day_is_given_up(office: Office) -> None:
