@@ -222,7 +222,7 @@ class Runner:
             again = push(self.world, program, company, limit=left, eager=eager and found == PushReport())
             states = {**found.states, **again.states}
             found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more, states)
-            left -= again.posted
+            left -= again.calls
             if not again.posted or again.more:
                 return found
 

@@ -96,6 +96,10 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :st
 -- name: records_of_operation
 SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id WHERE o.id = :operation_id AND r.operation_id = o.id;
 
+-- name: records_of_operations
+SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.id IN (SELECT value FROM json_each(:ids)) AND r.operation_id = o.id;
+
 -- name: records_intended_with
 SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id
 WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.state = 'waiting'
