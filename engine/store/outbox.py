@@ -151,6 +151,11 @@ def undoes(row: Row) -> bool:
     return bool(json.loads(row["follow_up"]).get("undo"))
 
 
+def undoes_gone(row: Row) -> bool:
+    """Whether an operation undoes what another has written because the source no longer has the record."""
+    return bool(json.loads(row["follow_up"]).get("gone"))
+
+
 def base_of(tx: Tx, row: Row) -> bytes:
     """The bytes that wrote the object of a modify last; empty when they are not known."""
     base = tx.one("operation_get", {"id": row["base_id"]}) if row["base_id"] else None
