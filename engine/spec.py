@@ -89,6 +89,7 @@ class RequestSpec:
     `undone` is what people call an object that it has undone, as in `it was archived there`.
     With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives. The
     body of an undo is empty.
+    What is in `fields` and not in those of the request that changes it is never changed: a person is told.
     Of a target that is a `BatchTarget`, up to `batch` operations travel in one call, and only such whose bodies have the
     same value under `batch_by`, where that is named.
     """
