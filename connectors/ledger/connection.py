@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.ledger import chart, entry
 from connectors.ledger.entry import VOID, Document
-from connectors.ledger.errors import NameTaken, NoSuchEntry
+from connectors.ledger.errors import NameTaken, NoSuchEntry, NotAnEntry
 from connectors.ledger.file import LedgerFile
 from connectors.ledger.forms import FORMS, Entry
 from connectors.ledger.index import Item, base_of
@@ -109,6 +109,8 @@ class LedgerConnection:
                 made["party"] = str(self._ledger.entry_at(file, item.begins)["party"])
         else:
             base = plain_guid(operation.guid)
+            if base_of(base) != base or not base:
+                raise NotAnEntry(document.request, "it has no marker")
             self._may_add(document)
         return {
             "entry_id": index.next_id(base),

@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from connectors.ledger.forms import Entry, Torn, Whole
 
 _NOTHING = Decimal(0)
+# So long is a marker: a GUID without braces.
+_MARKER = 36
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Index:
     def next_id(self, base: str) -> str:
         """The id of the next entry of a series: the marker for the first one, then with a number."""
         number = self.series.get(base, 0)
-        return f"{base}/{number + 1}" if number else base
+        return f"{base}-{number + 1}" if number else base
 
 
 def _name_of(item: Item) -> tuple[str, str, str]:
@@ -97,4 +99,4 @@ def _name_of(item: Item) -> tuple[str, str, str]:
 
 def base_of(entry_id: str) -> str:
     """The series that an entry belongs to: its marker."""
-    return entry_id.partition("/")[0]
+    return entry_id[:_MARKER]

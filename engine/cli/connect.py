@@ -66,6 +66,7 @@ class Given(TypedDict):
 
     connection: str | None
     connector: str | None
+    named: str | None
     home: Path
     company: str
     settings: tuple[str, ...]
@@ -81,6 +82,7 @@ class Given(TypedDict):
 @click.argument("connector", required=False)
 @common.home_option
 @common.company_option
+@click.option("--connector", "named", metavar="CONNECTOR", help="The same as the argument CONNECTOR.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting that is no secret (repeatable)."
 )
@@ -94,12 +96,16 @@ class Given(TypedDict):
 def command(**given: Unpack[Given]) -> int:
     """Give a connection of a company its settings and credentials; what was given before stays.
 
-    CONNECTOR is the one that the flows give this connection, unless you name another. A secret comes from a prompt,
-    from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
+    CONNECTOR is the one that the flows give this connection, unless you name one that stands for it. A secret comes from
+    a prompt, from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
 
     Example: flowctl connect ramp --set environment=sandbox --check
     """
     name = given["connection"]
+    if given["named"] is not None:
+        if given["connector"] not in (None, given["named"]):
+            raise click.UsageError("CONNECTOR and --connector name two connectors")
+        given["connector"] = given["named"]
     if given["listing"]:
         if name is not None or given["settings"] or given["secret_files"] or given["check"]:
             raise click.UsageError("--list shows all connections of a company, and takes nothing but --company")
@@ -158,12 +164,14 @@ def _near(name: str, known: Mapping[str, object]) -> bool:
 
 def _keep(world: World, connection: str, before: str | None, given: Given) -> int:
     """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
-    from engine.connecting import connect
+    from engine.connecting import connect, standing_for
     from engine.contract import Agent, Binding
     from engine.store import companies
 
     company = given["company"]
     connector = connector_of(connection, given["connector"], before)
+    if given["connector"] is not None:
+        standing_for(office.flows(), connection, connector)
     settings = _settings(connector, connection, given["settings"])
     with world.store.read() as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None

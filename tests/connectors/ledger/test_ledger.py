@@ -117,7 +117,7 @@ def test_a_change_takes_back_and_puts_anew(tmp_path: Path, form: str) -> None:
     assert books.write(change) == Receipt({"id": first, "TxnID": first, "EditSequence": "2"})
     assert books.find(change) == Receipt({"id": first, "TxnID": first, "EditSequence": "2"})
     _, changed = kit.entries(books)
-    assert [changed[name] for name in ("entry_id", "of", "total", "reverses")] == [f"{first}/2", first, "-19.99", 2]
+    assert [changed[name] for name in ("entry_id", "of", "total", "reverses")] == [f"{first}-2", first, "-19.99", 2]
     assert [(line["account"], line["amount"]) for line in changed["lines"]] == [
         ("Travel:Meals", "-20.10"),
         ("Software", "-99.90"),
@@ -154,8 +154,8 @@ def test_a_void_takes_back_all(tmp_path: Path, form: str) -> None:
     # What was voided is not the record's any more: posted anew, it is an object of its own.
     anew = replace(kit.bill(), id="op-anew")
     assert books.find(anew) is None
-    assert books.write(anew).ids["TxnID"] == f"{first}/3"
-    assert books.find(anew) == Receipt({"id": f"{first}/3", "TxnID": f"{first}/3", "EditSequence": "1"})
+    assert books.write(anew).ids["TxnID"] == f"{first}-3"
+    assert books.find(anew) == Receipt({"id": f"{first}-3", "TxnID": f"{first}-3", "EditSequence": "1"})
 
 
 def test_a_payment_needs_its_bill(tmp_path: Path, form: str) -> None:
