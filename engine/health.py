@@ -290,7 +290,8 @@ def _called(world: World, company: str, connection: str, connector: Connector, b
         yield Finding("FAIL", subject, str(error), error.hint or "check the credentials and the network")
         return
     if shown:
-        yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {shown}")
+        takes = "accepts the credentials" if any(f.secret for f in connector.spec.settings) else "can be used"
+        yield Finding("ok", subject, f"{connector.spec.title} {takes}; {shown}")
         return
     if granted is None:
         hint = "the connector has nothing to try them with: the first `flowctl run` shows whether they are right"

@@ -19,6 +19,22 @@ from connectors.ledger.index import Index
 # Others hold the lock for the time of one append; who waits for longer waits for something that hangs.
 LOCK_WAIT_S = 10.0
 _LOCK_STEP_S = 0.01
+# How many ledgers a process remembers after they were closed, and how much of a file's end tells that it is the same.
+_REMEMBERED = 16
+_END = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was known of a file when it was closed, and by what it is recognised."""
+
+    identity: tuple[int, int]
+    end: bytes
+    index: Index
+
+
+# By path: a hundred thousand entries take seconds to read, and a process opens its ledgers again and again.
+_known: dict[Path, _Known] = {}
 
 
 @dataclass(slots=True)
@@ -76,10 +92,17 @@ class LedgerFile:
         return next(self.form.read(file, offset)).entry
 
     def close(self) -> None:
-        """Give the file back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Give the file back; what is known of it is remembered."""
+        if self._file is None:
+            return
+        index, self.index = self.index, Index()
+        if index.ends:
+            _known.pop(self.path, None)
+            _known[self.path] = _Known(_identity(self._file), _end(self._file, index.ends), index)
+            while len(_known) > _REMEMBERED:
+                _known.pop(next(iter(_known)))
+        self._file.close()
+        self._file = None
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -89,7 +112,6 @@ class LedgerFile:
             if self._file is not None and _same(self._file, self.path):
                 return self._file
             self.close()
-            self.index = Index()
             if not create and not self.path.exists():
                 return None
             is_new = not self.path.exists()
@@ -98,6 +120,7 @@ class LedgerFile:
             self._file = io.FileIO(descriptor, "r+")
             if is_new:
                 _sync_folder(self.path.parent)
+            self._recall(self._file)
         except PermissionError as error:
             raise FileRefused(self.path, "it may not be opened") from error
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -105,6 +128,12 @@ class LedgerFile:
         except (OSError, ValueError) as error:
             raise FileRefused(self.path, getattr(error, "strerror", None) or "it cannot be opened") from error
         return self._file
+
+    def _recall(self, file: io.FileIO) -> None:
+        """Go on from what was known of this very file; whoever has it now has it alone."""
+        known = _known.pop(self.path, None)
+        is_same = known is not None and known.identity == _identity(file) and known.end == _end(file, known.index.ends)
+        self.index = known.index if known is not None and is_same else Index()
 
     def _lock(self, file: io.FileIO) -> None:
         """Wait for the lock by the machine's own clock: whoever holds it lives by that one."""
@@ -128,6 +157,7 @@ class LedgerFile:
         try:
             size = os.fstat(file.fileno()).st_size
             if size < self.index.ends:
+                # Somebody has cut it: whatever is there now is read from the start.
                 self.index = Index()
             if size == self.index.ends:
                 return
@@ -177,8 +207,17 @@ def _same(file: io.FileIO, path: Path) -> bool:
         there = path.stat()
     except FileNotFoundError:
         return False
+    return _identity(file) == (there.st_dev, there.st_ino)
+
+
+def _identity(file: io.FileIO) -> tuple[int, int]:
     ours = os.fstat(file.fileno())
-    return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+    return ours.st_dev, ours.st_ino
+
+
+def _end(file: io.FileIO, ends: int) -> bytes:
+    """What stands before an offset: a file that was exchanged for another has something else there."""
+    return os.pread(file.fileno(), min(ends, _END), max(0, ends - _END))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, form: str, monkeypatch: pyte
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(descriptor, data[:50], offset)
 
-    monkeypatch.setattr(ledger_file.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(FileNotThere, match=r"No space left on device; nothing was written$"):
         books.write(kit.bill("1"))
     assert books.settings.path.read_bytes() == before
@@ -131,7 +131,7 @@ def test_a_disk_that_fails_leaves_the_outcome_open(tmp_path: Path, monkeypatch: 
     def failing(_descriptor: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(ledger_file.os, "fsync", failing)
+    monkeypatch.setattr(os, "fsync", failing)
     with pytest.raises(OutcomeUnknown, match=r"Input/output error while an entry was being written$"):
         books.write(kit.bill("1"))
 
@@ -168,3 +168,24 @@ def test_a_ledger_is_its_owners(tmp_path: Path) -> None:
     books = kit.ledger(tmp_path)
     books.write(kit.bill())
     assert books.settings.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_known_of_a_file_is_not_believed_of_another(tmp_path: Path, form: str) -> None:
+    books = kit.ledger(tmp_path, form)
+    for number in range(3):
+        books.write(kit.bill(str(number)))
+    path, whole = books.settings.path, books.settings.path.read_bytes()
+    (tmp_path / "other").mkdir()
+    other = kit.ledger(tmp_path / "other", form)
+    for number in range(3, 7):
+        other.write(kit.bill(str(number)))
+    books.close()
+    # Opened again, it is as it was left; written over in place, it is read anew.
+    assert books.find(kit.bill("2")) is not None
+    books.close()
+    path.write_bytes(other.settings.path.read_bytes())
+    assert [books.find(kit.bill(name)) is not None for name in ("2", "3", "6")] == [False, True, True]
+    books.close()
+    path.write_bytes(whole)
+    assert [books.find(kit.bill(name)) is not None for name in ("2", "3", "6")] == [True, False, False]
