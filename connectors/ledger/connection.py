@@ -59,7 +59,8 @@ class LedgerConnection:
             if file is not None:
                 added = self._ledger.index.of_kind(self.settings.company, name)
                 found += [ListObject(item.id, item.name, edit_sequence=str(item.edits)) for item in added]
-        for start in range(0, len(found), _PAGE):
+        # An empty list is one empty page: it was read, and holds nothing.
+        for start in range(0, max(1, len(found)), _PAGE):
             yield found[start : start + _PAGE]
 
     def tried(self) -> str:

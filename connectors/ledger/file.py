@@ -186,9 +186,9 @@ class LedgerFile:
             return
         if not self.form.is_torn(tail, first=ends == 0):
             raise FileDamaged(self.path, ends, "what stands there is not the beginning of an entry")
-        with self.path.with_name(f"{self.path.name}.torn").open("ab") as kept:
+        beside = self.path.with_name(f"{self.path.name}.torn")
+        with io.FileIO(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a") as kept:
             kept.write(tail + b"\n")
-            kept.flush()
             os.fsync(kept.fileno())
         os.ftruncate(file.fileno(), ends)
         os.fsync(file.fileno())

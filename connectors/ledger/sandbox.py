@@ -64,7 +64,11 @@ class LedgerSandbox:
 
     def total(self) -> Decimal:
         """The sum of all entries in the file; credits count negative."""
-        return self._read().index.total
+        ledger = LedgerFile(self.path, FORMS[self.form])
+        with ledger.locked(create=False):
+            total = ledger.index.total
+        ledger.close()
+        return total
 
     def save(self) -> str:
         """Both files as text."""
@@ -106,13 +110,6 @@ class LedgerSandbox:
     def unused(self) -> list[str]:
         """Nothing is ever planned."""
         return []
-
-    def _read(self) -> LedgerFile:
-        ledger = LedgerFile(self.path, FORMS[self.form])
-        with ledger.locked(create=False):
-            pass
-        ledger.close()
-        return ledger
 
 
 def make(_seed: int, _clock: Clock, options: Json) -> LedgerSandbox:

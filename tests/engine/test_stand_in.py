@@ -52,7 +52,7 @@ class Stage:
         opened: LedgerConnection = self.world.open(company, "books")
         with self.world.store.write() as tx:
             for entry in LEDGER.spec.lists:
-                pages = list(opened.list_objects(entry.name)) or [[]]
+                pages = list(opened.list_objects(entry.name))
                 for number, page in enumerate(pages):
                     lists.store_page(tx, company, entry.name, page, first=number == 0)
                 lists.finish(tx, company, entry.name, self.world.at())
