@@ -95,10 +95,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A record that was posted, with the target's id for it."""
+    """A record that was posted, with the target's id for it.
+
+    `details` are the names and texts that the flow gives beside it (`MarkSpec.fields`).
+    """
 
     id: str
     reference: str
+    details: tuple[tuple[str, str], ...] = ()
+
+    def detail(self, name: str) -> str:
+        """One of the details; empty when the flow gave none."""
+        return dict(self.details).get(name, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +119,16 @@ class MarkedFailed:
 
 @dataclass(frozen=True, slots=True)
 class MarkCall:
-    """One call that tells the source; the key is derived from the content and made durable before the call is sent."""
+    """One call that tells the source; the key is derived from the content and made durable before the call is sent.
+
+    `request` names what a person of the source asked for, when the call answers that (`Event.request`).
+    """
 
     kind: str
     idempotency_key: str
     posted: tuple[Marked, ...] = ()
     failed: tuple[MarkedFailed, ...] = ()
+    request: str = ""
 
 
 @runtime_checkable
@@ -231,11 +243,17 @@ class Listing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A verified webhook: a hint that something changed. The source is read again before anything is done."""
+    """A verified webhook: a hint that something changed. The source is read again before anything is done.
+
+    `request` is not empty when a person of the source asks to have records posted now and waits for the answer: every
+    mark that answers it names it (`MarkCall.request`), and must come within `answer_s` seconds of the event.
+    """
 
     id: str
     type: str
     object_id: str | None
+    request: str = ""
+    answer_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

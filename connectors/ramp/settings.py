@@ -19,6 +19,10 @@ _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
+_SYNC_TYPE = re.compile(r"[A-Z][A-Z_]{1,60}_SYNC")
+CHUNK = 500
+# What Ramp takes in one call to /accounting/syncs (FACTS.md section 6).
+MOST_IDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Settings:
     provider_name: str | None
     confirm_marks: bool
     scopes: tuple[str, ...]
+    sync_chunk: int
+    cashback_sync_type: str
 
 
 def read_settings(binding: Binding) -> Settings:
@@ -59,6 +65,8 @@ def read_settings(binding: Binding) -> Settings:
         provider_name=str(_value(binding, "provider_name") or "").strip() or None,
         confirm_marks=_value(binding, "confirm_marks") is not False,
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
+        sync_chunk=int(_value(binding, "sync_chunk") or CHUNK),
+        cashback_sync_type=str(_value(binding, "cashback_sync_type")),
     )
 
 
@@ -86,9 +94,29 @@ def problems(binding: Binding) -> list[Diagnostic]:
     size = _value(binding, "page_size")
     if not isinstance(size, int) or isinstance(size, bool) or not 2 <= size <= 100:
         found.append(_problem(binding, "page_size", "must be a whole number from 2 to 100", "leave it out for 100"))
-    if not isinstance(_value(binding, "confirm_marks"), bool):
-        found.append(_problem(binding, "confirm_marks", "must be true or false", "leave it out for true"))
-    return found + _address_problems(binding) + _scope_problems(binding) + _webhook_problems(binding)
+    for name, default in (("confirm_marks", "true"), ("sync_button", "false")):
+        if not isinstance(_value(binding, name), bool):
+            found.append(_problem(binding, name, "must be true or false", f"leave it out for {default}"))
+    return (
+        found
+        + _sync_problems(binding)
+        + _address_problems(binding)
+        + _scope_problems(binding)
+        + _webhook_problems(binding)
+    )
+
+
+def _sync_problems(binding: Binding) -> list[Diagnostic]:
+    found = []
+    size = _value(binding, "sync_chunk")
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_IDS:
+        message = f"must be a whole number from 1 to {MOST_IDS}"
+        found.append(_problem(binding, "sync_chunk", message, f"leave it out for {CHUNK}"))
+    kind = str(_value(binding, "cashback_sync_type"))
+    if not _SYNC_TYPE.fullmatch(kind):
+        hint = f"leave it out for {_DEFAULTS['cashback_sync_type']}"
+        found.append(_problem(binding, "cashback_sync_type", f"`{kind[:40]}` is no sync type of Ramp's", hint))
+    return found
 
 
 def _address_problems(binding: Binding) -> list[Diagnostic]:
