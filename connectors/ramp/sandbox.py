@@ -8,8 +8,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.ramp.simulator import Account, Mix, Options, RampSimulator, Tags, app, seed_business, transport
-from connectors.ramp.simulator.script import Story, act, contents, tell
+from connectors.ramp.simulator import (
+    Account,
+    Mix,
+    Options,
+    Others,
+    RampSimulator,
+    Tags,
+    app,
+    seed_business,
+    seed_others,
+    transport,
+)
+from connectors.ramp.simulator.script import act, contents, tell
+from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
 from engine.contract import Json
 
@@ -35,9 +47,10 @@ class RampSandbox:
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
-        """What Ramp believes to be synced: bills, bill payments and card transactions."""
+        """What Ramp believes to be synced: bills, bill payments, card transactions and all else that it marks."""
         totals = self.simulator.totals()
-        kinds = (totals.bills, totals.bill_payments, totals.transactions)
+        others = (totals.reimbursements, totals.transfers, totals.cashbacks)
+        kinds = (totals.bills, totals.bill_payments, totals.transactions, *others)
         return sum((amount for sums in kinds for amount in sums.values()), Decimal(0))
 
     def save(self) -> str:
@@ -57,7 +70,7 @@ class RampSandbox:
         act(self._story(), action, value)
 
     def contents(self) -> list[str]:
-        """Bills and transactions with their sync status."""
+        """Bills, transactions and all else that is marked, with their sync status."""
         return contents(self._story())
 
     def unused(self) -> list[str]:
@@ -70,7 +83,11 @@ class RampSandbox:
 
 
 def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
-    """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`."""
+    """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`.
+
+    There are no `reimbursements`, `transfers` and `cashbacks` unless so many are asked for; `entity_accounts` names the
+    account of the chart that the main entity uses for each purpose.
+    """
     simulator = RampSimulator(
         seed,
         clock,
@@ -84,9 +101,12 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     def accounts(name: str) -> list[Account]:
         return [Account(item["external_id"], item["name"], item.get("code") or "") for item in chart.get(name, ())]
 
-    tags = Tags(classes=accounts("classes"), customers=accounts("customers"), vendors=accounts("vendors"))
+    story = Story(simulator, chart)
+    uses = [(usage, option(story, "accounts", value)) for usage, value in options.get("entity_accounts", {}).items()]
+    tags = Tags(accounts("classes"), accounts("customers"), accounts("vendors"), uses)
     # An account that the books do not have: one line somewhere will wait for a person's mapping.
     gaps = [Account(str(g["external_id"]), str(g["name"]), "") for g in options.get("gaps", ())]
+    mix = Mix(**options.get("mix", {}))
     coded = {"chart": accounts("accounts") + gaps} if chart else {}
     seed_business(
         simulator,
@@ -94,9 +114,11 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
         transactions=int(options.get("transactions", 30)),
         vendors=int(options.get("vendors", 8)),
         tags=tags,
-        mix=Mix(**options.get("mix", {})),
+        mix=mix,
         **coded,
     )
+    others = Others(*(int(options.get(name, 0)) for name in ("reimbursements", "transfers", "cashbacks")))
+    seed_others(simulator, others, tags=tags, mix=mix, **coded)
     return RampSandbox(simulator)
 
 

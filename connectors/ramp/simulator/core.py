@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors._simulated import ConnectionReset
-from connectors.ramp.simulator import bills, build, connections, directory, syncs, transactions, vendors, webhooks
+from connectors.ramp.simulator import (
+    bills,
+    build,
+    connections,
+    directory,
+    outflow,
+    syncs,
+    transactions,
+    vendorcoding,
+    vendors,
+    webhooks,
+)
 from connectors.ramp.simulator.auth import Tokens, expired, require
 from connectors.ramp.simulator.faults import AFTER_COMMIT, Fault, FaultPlan
 from connectors.ramp.simulator.ledger import Totals, totals
@@ -41,9 +52,17 @@ ROUTES = (
     Route("GET", "/bills", "bills:read", bills.list_bills),
     Route("GET", "/bills/{}", "bills:read", bills.get_bill),
     Route("GET", "/vendors", "vendors:read", vendors.list_vendors),
+    Route("GET", "/vendors/credits", "vendors:read", outflow.list_credits, since_2026=True),
+    Route("GET", "/vendors/credits/{}", "vendors:read", outflow.get_credit, since_2026=True),
     Route("GET", "/vendors/{}", "vendors:read", vendors.get_vendor),
     Route("GET", "/transactions", "transactions:read", transactions.list_transactions),
     Route("GET", "/transactions/{}", "transactions:read", transactions.get_transaction),
+    Route("GET", "/reimbursements", "reimbursements:read", outflow.list_reimbursements),
+    Route("GET", "/reimbursements/{}", "reimbursements:read", outflow.get_reimbursement),
+    Route("GET", "/transfers", "transfers:read", outflow.list_transfers),
+    Route("GET", "/transfers/{}", "transfers:read", outflow.get_transfer),
+    Route("GET", "/cashbacks", "cashbacks:read", outflow.list_cashbacks),
+    Route("GET", "/cashbacks/{}", "cashbacks:read", outflow.get_cashback),
     Route("GET", "/business", "business:read", directory.get_business),
     Route("GET", "/entities", "entities:read", directory.list_entities),
     Route("GET", "/entities/{}", "entities:read", directory.get_entity),
@@ -52,6 +71,10 @@ ROUTES = (
     Route("GET", "/users", "users:read", directory.list_users),
     Route("GET", "/users/{}", "users:read", directory.get_user),
     Route("POST", "/accounting/syncs", "accounting:write", syncs.post_sync),
+    Route("POST", "/accounting/codings", "accounting:write", vendorcoding.post_coding, since_2026=True),
+    Route("GET", "/accounting/vendors", "accounting:read", vendorcoding.list_accounting_vendors),
+    Route("POST", "/accounting/vendors", "accounting:write", vendorcoding.post_accounting_vendors),
+    Route("PATCH", "/accounting/vendors/{}", "accounting:write", vendorcoding.patch_accounting_vendor),
     Route("GET", "/accounting/all-connections", "accounting:read", connections.list_connections),
     Route("GET", "/accounting/connection", "accounting:read", connections.get_connection),
     Route("POST", "/accounting/connection", "accounting:write", connections.post_connection),
@@ -229,6 +252,11 @@ class RampSimulator:
         """Mark rows synced the way Ramp's Export button does: without notice."""
         with self._lock:
             syncs.export_button(self.world, object_ids)
+
+    def click_sync(self, table: syncs.ButtonKind = "transactions") -> str:
+        """Press the sync button; returns the id of the request."""
+        with self._lock:
+            return syncs.click_sync(self.world, table)
 
     def totals(self) -> Totals:
         """What Ramp believes to be in the books."""
