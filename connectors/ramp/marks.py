@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from connectors._http import Call
@@ -23,8 +23,8 @@ _DONE = {
 }
 _SYNCED = frozenset({"SYNCED"})
 _HINT = (
-    "look at the record in Ramp: it must be approved, ready to sync and not archived, and a payment follows its bill; "
-    "a direct accounting connection takes no marks from others"
+    "look at the record in Ramp: it must be approved, ready to sync and not archived, a payment follows its bill, "
+    "and a transaction may need an accounting vendor; a direct accounting connection takes no marks from others"
 )
 
 
@@ -67,7 +67,7 @@ def mark(client: RampClient, call: MarkCall, settings: Settings) -> None:
     errors: list[RunError] = []
     for batch in _batches(call, settings):
         try:
-            _send(client, batch, confirm=settings.confirm_marks)
+            _tell(client, batch, confirm=settings.confirm_marks)
         except (Rejected, Transient) as error:
             errors.append(error)
     if errors:
@@ -87,6 +87,16 @@ def _batches(call: MarkCall, settings: Settings) -> Iterator[_Batch]:
     for number, chunk in enumerate(chunks):
         key = call.idempotency_key if len(chunks) == 1 else f"{call.idempotency_key}{sized}-{number}"
         yield _Batch(call.kind, sync_type, key, call.request, chunk)
+
+
+def _tell(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
+    """Send a batch; what answers a press of the sync button too late is told like anything else."""
+    try:
+        _send(client, batch, confirm=confirm)
+    except Rejected:
+        if not batch.request:
+            raise
+        _send(client, replace(batch, request="", key=f"{batch.key}-late"), confirm=confirm)
 
 
 def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:

@@ -163,7 +163,8 @@ def test_a_refused_mark_says_which_and_what_to_do() -> None:
     )
     assert caught.value.code == "DEVELOPER_7098"
     assert caught.value.hint == (
-        "look at the record in Ramp: it must be approved, ready to sync and not archived, and a payment follows its bill; "
+        "look at the record in Ramp: it must be approved, ready to sync and not archived, a payment follows its bill, "
+        "and a transaction may need an accounting vendor; "
         "a direct accounting connection takes no marks from others"
     )
     assert "canary" not in everything_said(caught.value)
