@@ -292,11 +292,20 @@ def _map(
         if way.undo is not None and truthy(way.undo.when(data, context)):
             return Parked("skipped", (Reason("undone", "the source has voided it already"),))
         follow_up = way.follow_up
+        if stream.told is not None:
+            follow_up = _with_details(follow_up, stream.told(mapped, context))
         if stream.stream.provide is not None and stream.provide_key is not None:
             follow_up = plain({**json.loads(follow_up), "provide": _provided(stream, desk, data, context)})
     except ExpressionError as error:
         return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
     return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up)
+
+
+def _with_details(follow_up: str, details: Mapping[str, Any]) -> str:
+    """What follows, with what the source hears beside the reference: texts, none of them empty."""
+    told = json.loads(follow_up)
+    told["mark"]["details"] = {name: str(value) for name, value in details.items() if truthy(value)}
+    return plain(told)
 
 
 def _adopt(

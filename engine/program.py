@@ -76,7 +76,7 @@ class StreamProgram:
     """One stream, compiled. `lists` are the target's lists that must be known before a record can be prepared.
 
     `is_polled` says that what it writes waits until the target's agent fetches it. `still` are the conditions among
-    `select` that a change of what is posted must meet as well.
+    `select` that a change of what is posted must meet as well. `told` is what the source hears beside the reference.
     """
 
     stream: Stream
@@ -96,6 +96,7 @@ class StreamProgram:
     provide_key: Program | None
     lists: tuple[str, ...]
     is_polled: bool = True
+    told: MapProgram | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,9 @@ def compile_flow(flow: Flow) -> FlowProgram:
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(_lists_of(flow, stream, specs))),
             polled(stream),
+            compile_map(stream.mark_synced.details, scope)
+            if stream.mark_synced and stream.mark_synced.details
+            else None,
         )
 
     return FlowProgram(

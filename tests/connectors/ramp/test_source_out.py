@@ -370,7 +370,7 @@ def pressed(simulator: RampSimulator) -> tuple[str, Event]:
 
     def receive(delivery: Any) -> int:
         headers = {name.lower(): value for name, value in dict(delivery.headers).items()}
-        heard.append(CONNECTOR.verify(binding(SECRETS), headers, delivery.body))
+        heard.append(CONNECTOR.verify(binding(SECRETS, sync_button=True), headers, delivery.body))
         return 200
 
     simulator.deliver(receive)
@@ -409,10 +409,12 @@ def test_an_answer_that_comes_too_late_is_told_without_its_request() -> None:
     assert simulator.totals().failed == {"REIMBURSEMENT_SYNC": 9}
 
 
-def test_other_events_carry_no_request() -> None:
-    body = b'{"id": "e-1", "type": "transactions.cleared", "object": {"id": "t-1", "sync_request_id": "r-1"}}'
-    event = CONNECTOR.verify(binding(SECRETS), {"x-ramp-signature": sign("ramp_sec_here", body)}, body)
-    assert event == Event("e-1", "transactions.cleared", "t-1")
+@pytest.mark.parametrize(("kind", "button"), [("transactions.cleared", True), ("transactions.sync_requested", False)])
+def test_other_events_and_a_button_that_is_off_carry_no_request(kind: str, button: bool) -> None:
+    event = {"id": "e-1", "type": kind, "object": {"id": "t-1", "sync_request_id": "r-1"}}
+    body = json.dumps(event).encode()
+    headers = {"x-ramp-signature": sign("ramp_sec_here", body)}
+    assert CONNECTOR.verify(binding(SECRETS, sync_button=button), headers, body) == Event("e-1", kind, "t-1")
 
 
 def test_only_events_that_may_be_read_are_subscribed_to() -> None:
