@@ -25,7 +25,8 @@ def kind_of(reason: Reason) -> Kind:
     """Who can do something about a reason: the source's people (`fix`), time (`again`), or the integrator (`ask`)."""
     if reason.code in INTEGRATOR and not any(key.startswith("mapping:") for key in reason.waits_for):
         return "ask"
-    reads_again = bool(reason.waits_for) and all(key.startswith("list:") for key in reason.waits_for)
+    # Where a person is told what to do, waiting alone will not help.
+    reads_again = not reason.hint and bool(reason.waits_for) and all(k.startswith("list:") for k in reason.waits_for)
     return "again" if reason.code in PASSING or reads_again else "fix"
 
 
