@@ -214,9 +214,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(_lists_of(flow, stream, specs))),
             polled(stream),
-            compile_map(stream.mark_synced.details, scope)
-            if stream.mark_synced and stream.mark_synced.details
-            else None,
+            details_of(stream, scope),
         )
 
     return FlowProgram(
@@ -224,6 +222,12 @@ def compile_flow(flow: Flow) -> FlowProgram:
         tuple(stream_program(stream) for stream in in_order(flow)),
         {setting.name: setting.default for setting in flow.settings},
     )
+
+
+def details_of(stream: Stream, scope: Scope) -> MapProgram | None:
+    """What the source hears of a posted record beside the reference; None when nothing."""
+    mark = stream.mark_synced
+    return compile_map(mark.details, scope) if mark is not None and mark.details else None
 
 
 def follow_up_of(stream: Stream) -> dict[str, Any]:

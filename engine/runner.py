@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import asked, intake, pipeline
+from engine import asked, intake, pipeline, pulse
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
@@ -143,6 +143,7 @@ class Runner:
             counts = {s.stream: dict(s.counts) for s in reports}
             with self.world.store.write() as tx:
                 work.finish_run(tx, number, outcome, counts, self.world.at())
+                pulse.watch(tx, company, flow, self.world.at())
         return report
 
     def dry_run(

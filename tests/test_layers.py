@@ -21,7 +21,8 @@ LAYERS = {
     "engine.pipeline": 4, "engine.follow": 4, "engine.batch": 4, "engine.changes": 4, "engine.undo": 4, "engine.intake": 4, "engine.world": 4, "engine.runner": 4, "engine.desk": 4,
     "engine.listsource": 4, "engine.reading": 4, "engine.watch": 4, "engine.push": 4, "engine.holders": 1, "engine.limits": 3, "engine.holdings": 4, "engine.reclaim": 4, "engine.reconcile": 4, "engine.service": 4, "engine.connecting": 4,
     "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.demo": 5, "engine.testing": 5, "engine.golden": 5, "engine.campaign": 5,
-    "engine.worklist": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5,
+    "engine.asked": 4, "engine.failtext": 4, "engine.pulse": 4,
+    "engine.worklist": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5, "engine.buttons": 5,
     "engine.cli": 6, "engine.refdocs": 6,
     "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
 }  # fmt: skip

@@ -77,3 +77,7 @@ WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state NOT IN ('posted'
 
 -- name: marks_out_of_call
 UPDATE marks SET state = 'dropped', call_id = NULL WHERE id = ?;
+
+-- name: marks_failed_since
+SELECT COUNT(*) AS count FROM mark_calls c JOIN marks m ON m.call_id = c.id
+WHERE c.company = :company AND (:flow = '' OR c.flow = :flow) AND c.created_at > :since AND m.outcome = 'failed';
