@@ -115,7 +115,8 @@ def test_nobody_to_ask(cli: Cli) -> None:
             ("ramp", "--set", "enviroment=x"),
             (
                 "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: api_profile, base_url, "
-                "confirm_marks, entity_id, environment, page_size, provider_name, scopes\n"
+                "cashback_sync_type, confirm_marks, entity_id, environment, page_size, provider_name, scopes, "
+                "support_contact, sync_button, sync_chunk\n"
             ),
         ),
         (
