@@ -11,7 +11,7 @@ from engine.store.records import Reason
 # What nobody but the one who runs flowctl can put right: a fault of the flow, a template or flowctl itself.
 INTEGRATOR = frozenset({"bug", "expression", "render", "no_variant"})
 # What ends by itself, without anybody's doing.
-PASSING = frozenset({"retry", "not_posted"})
+PASSING = frozenset({"not_posted", "retry", "waiting"})
 MOST = 500
 _COMMAND = re.compile(r"run `flowctl (map|retry) ?[^`]*`")
 _DONE = {"map": "have it mapped in flowctl", "retry": "have it tried again in flowctl"}

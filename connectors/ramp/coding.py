@@ -12,16 +12,15 @@ from typing import Any
 
 from connectors._http import Call
 from connectors.ramp.client import API, RampClient
+from connectors.ramp.codings import CODING_KEYS, FIELD_KEY, OPTION_KEY
 from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
-from connectors.ramp.spec import MARK_SCOPE, READ_SCOPE, STREAM_SCOPES
+from connectors.ramp.spec import ACCOUNTING_READ, MARK_SCOPE, STREAM_SCOPES
 from engine.contract import Marked
 from engine.errors import Ambiguous, BadAnswer, Rejected, RunError, Transient
 
 CODINGS = f"{API}/accounting/codings"
 VENDORS = f"{API}/accounting/vendors"
-# CONFLICT: Ramp's guide says this; two programs of 2026 send `accounting_coding_selections` (FACTS.md section 5).
-SELECTIONS = "accounting_field_selections"
 _NEEDS = "requires_accounting_vendor_creation_to_sync"
 _RULE = "transaction_accounting_vendor_creation_on_sync_enabled"
 _HINT = "code the transaction to an accounting vendor in Ramp"
@@ -81,23 +80,20 @@ def ensure_vendor(client: RampClient, vendor_id: str, name: str) -> Option:
     return Option(ramp_id, field_id)
 
 
-def coding_body(transaction_id: str, options: Sequence[Option]) -> dict[str, Any]:
-    """The request that codes a transaction. ASSUMED: a selection names field and option by Ramp's ids."""
-    chosen = [{"field_id": option.field_id, "field_option_id": option.ramp_id} for option in options]
-    return {"object_type": "TRANSACTION", "object_id": transaction_id, SELECTIONS: chosen}
-
-
 def _code(client: RampClient, transaction_id: str, option: Option) -> None:
     """Code, and look: what counts is that Ramp does not ask for a vendor any more."""
+    chosen = [{FIELD_KEY: option.field_id, OPTION_KEY: option.ramp_id}]
     outcome: Rejected | None = None
-    try:
-        client.send(Call("POST", CODINGS, json=coding_body(transaction_id, [option]), write=True), MARK_SCOPE)
-    except Ambiguous:
-        pass
-    except Rejected as error:
-        outcome = error
-    if not _needs_vendor(client, transaction_id):
-        return
+    for key in CODING_KEYS:
+        body = {"object_type": "TRANSACTION", "object_id": transaction_id, key: chosen}
+        try:
+            client.send(Call("POST", CODINGS, json=body, write=True), MARK_SCOPE)
+        except Ambiguous:
+            outcome = None
+        except Rejected as error:
+            outcome = outcome or error
+        if not _needs_vendor(client, transaction_id):
+            return
     if outcome is not None:
         raise Rejected(f"{outcome}: coding of {transaction_id}", code=outcome.code, hint=_HINT) from outcome
     raise Transient(f"{client.where}: Ramp does not show the vendor of {transaction_id} yet", retry_after_s=5.0)
@@ -111,7 +107,7 @@ def _needs_vendor(client: RampClient, transaction_id: str) -> bool:
 
 def _find_vendor(client: RampClient, vendor_id: str) -> dict[str, Any] | None:
     # Ramp answers a filter it does not know with the whole list (FACTS.md section 3): every row is looked at.
-    for page in client.pages(VENDORS, {"remote_id": vendor_id}, READ_SCOPE):
+    for page in client.pages(VENDORS, {"remote_id": vendor_id}, ACCOUNTING_READ):
         for row in page.rows:
             if row["id"] == vendor_id:
                 return row
@@ -125,9 +121,9 @@ def _rule_applies(client: RampClient, settings: Settings) -> bool:
     """
     if settings.profile == "2025-08":
         return False
-    if READ_SCOPE not in client.granted():
+    if ACCOUNTING_READ not in client.granted():
         return True
-    body = client.send(Call("GET", f"{API}/accounting/all-connections"), READ_SCOPE).json()
+    body = client.send(Call("GET", f"{API}/accounting/all-connections"), ACCOUNTING_READ).json()
     rows = body.get("connections") if isinstance(body, Mapping) else None
     active = next((r for r in rows or () if isinstance(r, Mapping) and r.get("is_active") is True), None)
     switches = active.get("settings") if active is not None else None

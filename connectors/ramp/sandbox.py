@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connectors.ramp.simulator import (
+    DEFAULT_CHART,
     Account,
     Mix,
     Options,
@@ -20,6 +21,8 @@ from connectors.ramp.simulator import (
     seed_others,
     transport,
 )
+from connectors.ramp.simulator.enrich import add_account
+from connectors.ramp.simulator.ledger import written
 from connectors.ramp.simulator.script import act, contents, tell
 from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
@@ -39,19 +42,30 @@ class RampSandbox:
     simulator: RampSimulator
     chart: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    # Without books beside it, Ramp is what is written to.
+    is_target: bool = False
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
         options = self.simulator.world.options
-        settings = {"base_url": base_url, "client_id": options.client_id, "api_profile": self.simulator.world.profile}
+        settings: dict[str, str | int | bool] = {
+            "base_url": base_url,
+            "client_id": options.client_id,
+            "api_profile": self.simulator.world.profile,
+        }
+        if self.is_target:
+            settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
-        """What Ramp believes to be synced: bills, bill payments, card transactions and all else that it marks."""
+        """What Ramp believes to be synced: bills, bill payments, card transactions and all else that it marks.
+
+        Where Ramp is only written to, that is nothing, and what was entered over the API counts instead.
+        """
         totals = self.simulator.totals()
         others = (totals.reimbursements, totals.transfers, totals.cashbacks)
         kinds = (totals.bills, totals.bill_payments, totals.transactions, *others)
-        return sum((amount for sums in kinds for amount in sums.values()), Decimal(0))
+        return sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
 
     def save(self) -> str:
         """Seed and business cannot be told apart from a fresh one; a Ramp sandbox starts anew each time."""
@@ -70,7 +84,7 @@ class RampSandbox:
         act(self._story(), action, value)
 
     def contents(self) -> list[str]:
-        """Bills, transactions and all else that is marked, with their sync status."""
+        """All that is marked, with its sync status, and what was entered over the API."""
         return contents(self._story())
 
     def unused(self) -> list[str]:
@@ -119,12 +133,15 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     )
     others = Others(*(int(options.get(name, 0)) for name in ("reimbursements", "transfers", "cashbacks")))
     seed_others(simulator, others, tags=tags, mix=mix, **coded)
-    return RampSandbox(simulator)
+    if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
+        for account in DEFAULT_CHART:
+            add_account(simulator.world, account)
+    return RampSandbox(simulator, is_target=not chart)
 
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
     """A business that holds what a golden case gives it."""
-    made = RampSandbox(simulator, chart)
+    made = RampSandbox(simulator, chart, is_target=not chart)
     tell(Story(simulator, chart, made.names), given)
     simulator.world.events.clear()
     return made

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.contract import Binding
 
 Profile = Literal["2025-08", "2026-08"]
+Unpaid = Literal["unspecified", "vendor_default", "draft"]
 _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
@@ -23,6 +24,7 @@ _SYNC_TYPE = re.compile(r"[A-Z][A-Z_]{1,60}_SYNC")
 CHUNK = 500
 # What Ramp takes in one call to /accounting/syncs (FACTS.md section 6).
 MOST_IDS = 5000
+_UNPAID: dict[str, Unpaid] = {"vendor_default": "vendor_default", "draft": "draft"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Settings:
     scopes: tuple[str, ...]
     sync_chunk: int
     cashback_sync_type: str
+    unpaid_bills: Unpaid = "unspecified"
+    vendor_owner: str | None = None
+    vendor_country: str | None = None
+    vendor_email: str | None = None
 
 
 def read_settings(binding: Binding) -> Settings:
@@ -62,11 +68,15 @@ def read_settings(binding: Binding) -> Settings:
         profile="2025-08" if _value(binding, "api_profile") == "2025-08" else "2026-08",
         page_size=int(_value(binding, "page_size") or 100),
         entity_id=str(_value(binding, "entity_id") or "") or None,
-        provider_name=str(_value(binding, "provider_name") or "").strip() or None,
+        provider_name=_text(binding, "provider_name"),
         confirm_marks=_value(binding, "confirm_marks") is not False,
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
         sync_chunk=int(_value(binding, "sync_chunk") or CHUNK),
         cashback_sync_type=str(_value(binding, "cashback_sync_type")),
+        unpaid_bills=_UNPAID.get(str(_value(binding, "unpaid_bills")), "unspecified"),
+        vendor_owner=_text(binding, "vendor_owner"),
+        vendor_country=(_text(binding, "vendor_country") or "").upper() or None,
+        vendor_email=_text(binding, "vendor_email"),
     )
 
 
@@ -100,6 +110,7 @@ def problems(binding: Binding) -> list[Diagnostic]:
     return (
         found
         + _sync_problems(binding)
+        + _writing_problems(binding)
         + _address_problems(binding)
         + _scope_problems(binding)
         + _webhook_problems(binding)
@@ -116,6 +127,23 @@ def _sync_problems(binding: Binding) -> list[Diagnostic]:
     if not _SYNC_TYPE.fullmatch(kind):
         hint = f"leave it out for {_DEFAULTS['cashback_sync_type']}"
         found.append(_problem(binding, "cashback_sync_type", f"`{kind[:40]}` is no sync type of Ramp's", hint))
+    return found
+
+
+def _writing_problems(binding: Binding) -> list[Diagnostic]:
+    """What is wrong with the settings for vendors and bills."""
+    found = []
+    unpaid = str(_value(binding, "unpaid_bills"))
+    if unpaid in _UNPAID and _value(binding, "api_profile") == "2025-08":
+        message = f"`{unpaid}` is not in profile 2025-08"
+        found.append(_problem(binding, "unpaid_bills", message, "leave it out, or set `api_profile` to 2026-08"))
+    country = _text(binding, "vendor_country")
+    if country is not None and not re.fullmatch(r"[A-Za-z]{2}", country):
+        found.append(_problem(binding, "vendor_country", "must be two letters", "write US for the United States"))
+    settle = _value(binding, "settle_s")
+    if not isinstance(settle, int) or isinstance(settle, bool) or not 0 <= settle <= 3600:
+        hint = "leave it out for the usual time"
+        found.append(_problem(binding, "settle_s", "must be a whole number from 0 to 3600", hint))
     return found
 
 
@@ -164,6 +192,10 @@ def _secret(binding: Binding, name: str) -> str:
 
 def _value(binding: Binding, name: str) -> str | int | bool | None:
     return binding.settings.get(name, _DEFAULTS[name])
+
+
+def _text(binding: Binding, name: str) -> str | None:
+    return str(_value(binding, name) or "").strip() or None
 
 
 def _base_url(binding: Binding) -> str:

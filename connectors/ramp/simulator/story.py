@@ -74,7 +74,12 @@ def option(story: Story, plural: str, value: Any) -> Account:
     for item in story.chart.get(plural, ()):
         if item["name"] == value:
             return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
-    raise UnknownName(plural, str(value), tuple(str(item["name"]) for item in story.chart.get(plural, ())))
+    own = story.simulator.world.accounts.values() if plural == "accounts" else ()
+    for found in own:
+        if found.account.name == value:
+            return found.account
+    names = [str(item["name"]) for item in story.chart.get(plural, ())] + [item.account.name for item in own]
+    raise UnknownName(plural, str(value), tuple(names))
 
 
 def known(where: str, given: Json, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Accounting vendors and the coding of transactions: what Ramp may want before it takes a transaction as synced."""
+"""Accounting vendors, which Ramp may want on a transaction before it takes it as synced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.ramp.simulator.outrecords import AccountingVendor
-from connectors.ramp.simulator.records import Account, Selection
 from connectors.ramp.simulator.wire import (
     JsonObject,
     Request,
@@ -24,8 +23,6 @@ from connectors.ramp.simulator.world import World
 from engine.contract import HttpReply
 
 MOST = 500
-# CONFLICT: the guide and two programs of 2026 name the list differently; either is taken (FACTS.md section 5).
-SELECTION_KEYS = ("accounting_field_selections", "accounting_coding_selections")
 
 
 def list_accounting_vendors(world: World, request: Request) -> HttpReply:
@@ -70,39 +67,6 @@ def patch_accounting_vendor(world: World, request: Request) -> HttpReply:
         changed["is_active"] = True
     world.accounting_vendors[found.external_id] = replace(found, **changed)
     return reply(200, show(world, world.accounting_vendors[found.external_id]))
-
-
-def post_coding(world: World, request: Request) -> HttpReply:
-    """POST /accounting/codings, since 2026 and beta: code one transaction.
-
-    ASSUMED: a selection holds `field_id` and `field_option_id`, both Ramp's, and replaces what the field was coded to
-    on the whole transaction; the answer is 201 with the ids that were given.
-    """
-    body = request.json()
-    if body.get("object_type") != "TRANSACTION":
-        raise invalid({"object_type": ["Must be one of: TRANSACTION."]})
-    found = world.transactions.get(check_uuid(body.get("object_id"), "object_id"))
-    if found is None:
-        raise not_found("Transaction")
-    key = next((name for name in SELECTION_KEYS if name in body), SELECTION_KEYS[0])
-    given = body.get(key)
-    if not isinstance(given, list) or not given:
-        raise invalid({key: ["Missing data for required field."]})
-    chosen = tuple(_selection(world, key, index, item) for index, item in enumerate(given))
-    kinds = {item.kind for item in chosen}
-    kept = tuple(item for item in found.selections if item.kind not in kinds)
-    world.change_transaction(found.id, selections=(*kept, *chosen))
-    world.emit("transactions.body_coding_updated", found.id)
-    return reply(201, {"object_type": "TRANSACTION", "object_id": found.id})
-
-
-def _selection(world: World, key: str, index: int, item: object) -> Selection:
-    fields = item if isinstance(item, Mapping) else {}
-    field_id, option_id = fields.get("field_id"), fields.get("field_option_id")
-    row = next((v for v in world.accounting_vendors.values() if v.id == option_id and v.is_active), None)
-    if field_id != world.names.fixed("field", "MERCHANT") or row is None:
-        raise invalid({f"{key}.{index}": ["Unknown or inactive option."]})
-    return Selection("MERCHANT", Account(row.external_id, row.name, row.code))
 
 
 def show(world: World, row: AccountingVendor) -> JsonObject:

@@ -14,11 +14,14 @@ from connectors.ramp.simulator.records import (
     Connection,
     Delivery,
     Department,
+    Draft,
     Entity,
     FailedMark,
+    GlAccount,
     Mark,
     Options,
     Profile,
+    Receipt,
     Selection,
     Subscription,
     Transaction,
@@ -70,6 +73,10 @@ class World:
     cashbacks: dict[str, Cashback] = field(default_factory=dict)
     vendor_credits: dict[str, VendorCredit] = field(default_factory=dict)
     accounting_vendors: dict[str, AccountingVendor] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    # By their id in the accounting system.
+    accounts: dict[str, GlAccount] = field(default_factory=dict)
     entities: dict[str, Entity] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)

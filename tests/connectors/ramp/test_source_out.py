@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from connectors.ramp import CONNECTOR
-from connectors.ramp.coding import CODINGS, SELECTIONS
+from connectors.ramp.coding import CODINGS
 from connectors.ramp.records import normaliser
 from connectors.ramp.settings import read_settings
 from connectors.ramp.simulator import Fault, Money, Options, Others, RampSimulator, outbuild, seed_others, transport
@@ -284,7 +284,10 @@ def told(*transaction_ids: str) -> MarkCall:
 
 
 def coded(simulator: RampSimulator) -> list[list[str]]:
-    return [[item.account.name for item in row.selections] for row in simulator.world.transactions.values()]
+    rows = simulator.world.transactions.values()
+    return [
+        [i.account.name for i in (*row.selections, *(s for line in row.lines for s in line.selections))] for row in rows
+    ]
 
 
 def test_a_vendor_is_uploaded_and_coded_once_before_the_sync() -> None:
@@ -350,12 +353,13 @@ def test_no_fault_at_any_step_codes_or_marks_twice(fault: FaultName, path: str, 
     assert [mark.object_id for mark in simulator.world.marks] == rows
 
 
-def test_the_key_of_the_selections_stands_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert SELECTIONS == "accounting_field_selections"
-    monkeypatch.setattr("connectors.ramp.coding.SELECTIONS", "accounting_coding_selections")
-    simulator, rows = wanting()
+@pytest.mark.parametrize("key", ["accounting_field_selections", "accounting_coding_selections"])
+@pytest.mark.parametrize("refused", [True, False])
+def test_whichever_name_ramp_has_for_the_selections_the_coding_arrives(key: str, refused: bool) -> None:
+    simulator, rows = wanting(coding_key=key, refuse_unknown_coding_key=refused)
     connect(simulator).mark(told(*rows))
     assert coded(simulator) == [["Blue Bottle"], ["Blue Bottle"]]
+    assert len(simulator.world.marks) == 2
 
 
 # --- the sync button
