@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
 from engine.diagnostics import Diagnostic
+from engine.documents import Documents
 from engine.evidence import Holdings, Reconciling, Unsent
 from engine.spec import ConnectorSpec
 
@@ -71,13 +72,17 @@ class Limits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a connector may use of the world. With `transport` set, no socket is opened."""
+    """What a connector may use of the world. With `transport` set, no socket is opened.
+
+    `documents` fetches from the other connections of the company what a write names, such as a receipt.
+    """
 
     clock: Clock
     ids: Ids
     tokens: Tokens
     limits: Limits
     transport: httpx.BaseTransport | None = None
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the target said of a write: its ids, as plain text (`TxnID` or `ListID`, `EditSequence`)."""
+    """What the target said of a write: its ids, as plain text (`TxnID` or `ListID`, `EditSequence`; `id` when called)."""
 
     ids: Mapping[str, str]
 
@@ -194,6 +199,9 @@ class Target(Protocol):
 
     Both methods raise only errors of `engine.errors.RunError`, and neither retries or sleeps. `find` is asked before
     every write, the first one included; a receipt has the object's id under `id`, and its name, if any, under `name`.
+
+    An operation with a `target_id` changes or undoes that object; the body of an undoing is `{}`. Writing one twice must do
+    no harm, for that is what becomes of a lost answer.
     """
 
     def write(self, operation: Operation) -> Receipt:
@@ -207,7 +215,13 @@ class Target(Protocol):
         ...
 
     def find(self, operation: Operation) -> Receipt | None:
-        """Look for an earlier write of the same operation, by its immutable marker, or by what is unique there."""
+        """Look for an earlier write of the same operation, by its immutable marker, or by what is unique there.
+
+        Of one with a `target_id`: a receipt when the object is already as the operation would make it, None when it is not.
+
+        Raises:
+            Rejected: when this can never be written.
+        """
         ...
 
 
@@ -219,7 +233,10 @@ class BatchTarget(Protocol):
     """
 
     def find_all(self, operations: Sequence[Operation]) -> Mapping[str, Receipt]:
-        """Those of the operations that are there already, by operation id: one look for all of them."""
+        """Those of the operations that are there already, by operation id: one look for all of them.
+
+        They may be tens of thousands, of one request and more than one call; none has a `target_id`.
+        """
         ...
 
     def write_all(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
@@ -258,10 +275,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A verification request; answer with `reply` as JSON."""
+    """A verification request; answer with `reply` as JSON.
 
-    challenge: str
-    reply: Json
+    With `confirm`, the vendor sends nothing before it was called back as well (`engine.handshakes.Confirms`). `subject` is
+    the vendor's id of what is verified, where the request says it.
+    """
+
+    challenge: str = field(repr=False)
+    reply: Json = field(repr=False)
+    subject: str = ""
+    confirm: bool = False
 
 
 class Connector(Protocol):
@@ -575,8 +598,8 @@ class Subscribed(Protocol):
 class Subscribing(Protocol):
     """An open connection that can ask its vendor for webhooks."""
 
-    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed:
-        """Create a subscription for an https address; without `events`, for all that the connector can use."""
+    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed | Sequence[Subscribed]:
+        """Create a subscription for an https address, or one an event; without `events`, for all that it can use."""
         ...
 
 

@@ -16,10 +16,12 @@ from connectors.ramp.outspec import PATHS
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
+from connectors.ramp.subscriptions import confirm
 from connectors.ramp.target import way_of, ways
-from engine.contract import Binding, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
+from engine.contract import Binding, Handshake, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
+from engine.handshakes import Confirmed
 
 # Ramp refuses smaller pages (FACTS.md section 3).
 _FEWEST = "2"
@@ -150,6 +152,10 @@ class RampSource:
         """The events whose objects the app may read: Ramp refuses a subscription for any other (FACTS.md section 2)."""
         granted = self._client.granted()
         return [event for event in events if f"{event.partition('.')[0]}:read" in granted]
+
+    def confirm_webhook(self, handshake: Handshake) -> Confirmed:
+        """Send a challenge back to Ramp for the subscription that it is of; see `subscriptions.confirm`."""
+        return confirm(self._client, handshake.challenge, self.verify_subscription)
 
     def close(self) -> None:
         """Close open connections."""
