@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from engine import confirming, holdings, registry
+from engine.abilities import Scoped, Tried
 from engine.authorizing import Authorizes
 from engine.binding import stands_in
 from engine.clock import Clock, from_iso
-from engine.contract import Agent, Binding, Connector, Scoped, Tried
+from engine.contract import Agent, Binding, Connector
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
