@@ -100,7 +100,7 @@ def test_nobody_to_ask(cli: Cli) -> None:
         ),
         (
             ("ramp", "rmap"),
-            "error: there is no connector `rmap`\n  hint: did you mean `ramp`? known: bill, expensify, freshbooks, qbwc, ramp\n",
+            "error: there is no connector `rmap`\n  hint: did you mean `ramp`? known: bill, expensify, freshbooks, ledger, qbwc, ramp\n",
         ),
         (("Ramp",), "error: `Ramp` cannot be the name of a connection\n  hint: use lower case a-z, 0-9, `_`\n"),
         (
