@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors._http import Call
+from connectors.ramp.accounting import RampAccounting
+from connectors.ramp.chart import ChartTarget
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.filters import keeper, query
 from connectors.ramp.marks import mark, object_id
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
-from engine.contract import Binding, Json, MarkCall, Page, Tools
+from engine.contract import Binding, Json, MarkCall, Operation, Page, Receipt, Tools
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 
@@ -36,6 +38,7 @@ class RampSource:
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self._client = RampClient(binding, settings, tools)
         self._settings = settings
+        self._chart = ChartTarget(self._client, settings)
 
     def read(
         self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
@@ -107,6 +110,18 @@ class RampSource:
         body = answer.json()
         if not isinstance(body, dict) or body.get("success") is not True:
             raise Rejected(f"{answer.where}: Ramp does not accept the challenge", hint="create the subscription again")
+
+    def find_all(self, operations: Sequence[Operation]) -> Mapping[str, Receipt]:
+        """Those of the chart operations that are there already; see `ChartTarget.find_all`."""
+        return self._chart.find_all(operations)
+
+    def write_all(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
+        """Write chart operations, new ones in one call; see `ChartTarget.write_all`."""
+        return self._chart.write_all(operations)
+
+    def accounting(self) -> RampAccounting:
+        """The seat of the accounting system in Ramp."""
+        return RampAccounting(self._client, self._settings)
 
     def close(self) -> None:
         """Close open connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.ramp.chartspec import ACCOUNTING_SETTINGS, CHART_LISTS, CHART_REQUESTS
 from connectors.ramp.fields import BILL, DEPARTMENT, ENTITY, TRANSACTION, USER, VENDOR
 from connectors.ramp.requests import LISTS, REQUESTS
 from engine.spec import ConnectorSpec, FieldSpec, MarkSpec, StreamSpec
@@ -176,6 +177,7 @@ SETTINGS = (
     FieldSpec(
         "provider_name", "text", "Name our accounting connection has in Ramp; coding of others is marked foreign"
     ),
+    *ACCOUNTING_SETTINGS,
     FieldSpec(
         "confirm_marks", "boolean", "Read every record again after marking it, to see that Ramp took it", default=True
     ),
@@ -201,8 +203,8 @@ SPEC = ConnectorSpec(
         ),
         MarkSpec("TRANSACTION_SYNC", "The card transaction is in the books", streams=("transactions",)),
     ),
-    requests=REQUESTS,
-    lists=LISTS,
+    requests=(*REQUESTS, *CHART_REQUESTS),
+    lists=(*LISTS, *CHART_LISTS),
     webhooks=EVENTS,
     limits=(
         "200 requests in any 10 seconds for one source address; at most 180 are sent",

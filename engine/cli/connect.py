@@ -72,6 +72,8 @@ class Given(TypedDict):
     secret_files: tuple[str, ...]
     ask: bool | None
     check: bool
+    accounting: bool
+    yes: bool
     listing: bool
     form: str
 
@@ -89,6 +91,8 @@ class Given(TypedDict):
 )
 @click.option("--ask/--no-ask", default=None, help="Ask for secrets that are not given [default: on a terminal].")
 @click.option("--check", is_flag=True, help="Try the credentials: reach, token, scopes.")
+@click.option("--accounting", is_flag=True, help="Open the vendor's accounting connection, or say who holds it.")
+@click.option("--yes", is_flag=True, help="With --accounting: upgrade a CSV connection, which is then no longer one.")
 @click.option("--list", "listing", is_flag=True, help="Show the company's connections, without secrets.")
 @common.format_option
 def command(**given: Unpack[Given]) -> int:
@@ -101,7 +105,7 @@ def command(**given: Unpack[Given]) -> int:
     """
     name = given["connection"]
     if given["listing"]:
-        if name is not None or given["settings"] or given["secret_files"] or given["check"]:
+        if name is not None or given["settings"] or given["secret_files"] or given["check"] or given["accounting"]:
             raise click.UsageError("--list shows all connections of a company, and takes nothing but --company")
         return _list(given)
     if name is None:
@@ -117,9 +121,16 @@ def command(**given: Unpack[Given]) -> int:
                 companies.require(tx, given["company"])
             known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
         touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
-        if not given["check"] or touched or name not in known:
-            return _keep(world, name, known.get(name), given)
-        return _check(world, given["company"], name, given["form"])
+        status = 0
+        if not (given["check"] or given["accounting"]) or touched or name not in known:
+            status = _keep(world, name, known.get(name), given)
+        elif given["check"]:
+            status = _check(world, given["company"], name, given["form"])
+        if given["accounting"] and status == 0:
+            from engine.cli.accounting import take
+
+            status = take(world, given["company"], name, given["form"], upgrade=given["yes"])
+        return status
 
 
 def variable(connection: str, name: str) -> str:

@@ -58,6 +58,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
     from engine import health
+    from engine.seats import seats_of
     from engine.store import companies
 
     try:
@@ -67,9 +68,12 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                 names = (company,) if company else companies.names(tx)
                 if company:
                     companies.require(tx, company)
-            flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in office.flows()]
+            files = office.flows()
+            flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in files]
             for name in names:
                 yield from health.company_of(world, name, offline=offline)
                 yield from health.roles_of(world, name, flows)
+                if not offline:
+                    yield from seats_of(world, name, files)
     except FlowctlError as error:
         yield health.Finding("FAIL", "store", str(error), error.hint or "")

@@ -13,6 +13,7 @@ from typing import Any
 from connectors._simulated import ConnectionReset
 from connectors.ramp.simulator import bills, build, connections, directory, syncs, transactions, vendors, webhooks
 from connectors.ramp.simulator.auth import Tokens, expired, require
+from connectors.ramp.simulator.chartroutes import CHART_ROUTES
 from connectors.ramp.simulator.faults import AFTER_COMMIT, Fault, FaultPlan
 from connectors.ramp.simulator.ledger import Totals, totals
 from connectors.ramp.simulator.records import Bill, Line, Money, Options, Profile, Transaction, Vendor
@@ -59,6 +60,14 @@ ROUTES = (
     Route("POST", "/accounting/connection/{}/reactivate", "accounting:write", connections.reactivate_connection),
     Route("GET", "/accounting/connection/{}", "accounting:read", connections.get_one_connection, since_2026=True),
     Route("PATCH", "/accounting/connection/{}", "accounting:write", connections.patch_connection, since_2026=True),
+    Route(
+        "POST",
+        "/accounting/connection/{}/ready-to-migrate",
+        "accounting:write",
+        connections.ready_to_migrate,
+        since_2026=True,
+    ),
+    *(Route(*entry) for entry in CHART_ROUTES),
     Route("POST", "/webhooks/mock-webhook-event", None, webhooks.mock_event),
     Route("POST", "/webhooks", None, webhooks.post_webhook),
     Route("GET", "/webhooks", None, webhooks.list_webhooks),

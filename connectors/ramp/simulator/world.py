@@ -23,6 +23,7 @@ from connectors.ramp.simulator.records import (
     User,
     Vendor,
 )
+from connectors.ramp.simulator.shelf import Shelves
 from engine.clock import Clock
 
 PREFIX = "/developer/v1"
@@ -66,6 +67,7 @@ class World:
     departments: dict[str, Department] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
+    chart: Shelves = field(default_factory=Shelves)
     marks: list[Mark] = field(default_factory=list)
     failed: list[FailedMark] = field(default_factory=list)
     exported: list[tuple[str, str]] = field(default_factory=list)
