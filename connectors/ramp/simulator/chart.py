@@ -330,7 +330,7 @@ def patch_field(world: World, request: Request) -> HttpReply:
     owner, shelf, entry = find(world, "fields", "Accounting field", request)
     if scope(world, body.get(_SCOPE), write=True).id != owner:
         raise not_found("Accounting field")
-    more = {**entry.more, **{name: body[name] for name in ("display_name", "is_splittable") if name in body}}
+    more = dict(entry.more) | {name: body[name] for name in ("display_name", "is_splittable") if name in body}
     changed = replace(entry, name=body.get("name", entry.name), more=more, updated_at=world.now)
     return reply(200, show_field(world, shelf.put(changed)))
 
