@@ -107,7 +107,8 @@ def _settled(found: Sequence[Outstanding], given: Given) -> bool:
     waiting = 0
     for entry in found:
         if entry.number is None:
-            click.echo(f"  {entry.kind}: could not be counted: {common.clean(entry.reason)}")
+            reason = entry.reason.removeprefix(f"{given['company']}/{given['connection']}: ")
+            click.echo(f"  {entry.kind}: could not be counted: {common.clean(reason)}")
         elif entry.number:
             waiting += entry.number
             click.echo(f"  {entry.kind}: {entry.number} ready to sync")
