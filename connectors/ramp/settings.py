@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from engine.contract import Binding
 
 Profile = Literal["2025-08", "2026-08"]
+Unpaid = Literal["unspecified", "vendor_default", "draft"]
 _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
+_UNPAID: dict[str, Unpaid] = {"vendor_default": "vendor_default", "draft": "draft"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Settings:
     accounting_connection_id: str | None = None
     # Switches of the accounting connection that were given; the others stay as they are in Ramp.
     flags: tuple[tuple[str, bool], ...] = ()
+    unpaid_bills: Unpaid = "unspecified"
+    vendor_owner: str | None = None
+    vendor_country: str | None = None
+    vendor_email: str | None = None
 
 
 def read_settings(binding: Binding) -> Settings:
@@ -62,11 +68,15 @@ def read_settings(binding: Binding) -> Settings:
         profile="2025-08" if _value(binding, "api_profile") == "2025-08" else "2026-08",
         page_size=int(_value(binding, "page_size") or 100),
         entity_id=str(_value(binding, "entity_id") or "") or None,
-        provider_name=str(_value(binding, "provider_name") or "").strip() or None,
+        provider_name=_text(binding, "provider_name"),
         confirm_marks=_value(binding, "confirm_marks") is not False,
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
         accounting_connection_id=str(_value(binding, "accounting_connection_id") or "") or None,
         flags=tuple((name, value) for name in FLAGS if isinstance(value := _value(binding, name), bool)),
+        unpaid_bills=_UNPAID.get(str(_value(binding, "unpaid_bills")), "unspecified"),
+        vendor_owner=_text(binding, "vendor_owner"),
+        vendor_country=(_text(binding, "vendor_country") or "").upper() or None,
+        vendor_email=_text(binding, "vendor_email"),
     )
 
 
@@ -99,6 +109,7 @@ def problems(binding: Binding) -> list[Diagnostic]:
     return (
         found
         + _accounting_problems(binding)
+        + _writing_problems(binding)
         + _address_problems(binding)
         + _scope_problems(binding)
         + _webhook_problems(binding)
@@ -122,6 +133,23 @@ def _accounting_problems(binding: Binding) -> list[Diagnostic]:
     if new and _value(binding, "api_profile") == "2025-08":
         hint = "set api_profile=2026-08 once Ramp offers it to the account"
         found.append(_problem(binding, new[0], "is not in the API profile 2025-08", hint))
+    return found
+
+
+def _writing_problems(binding: Binding) -> list[Diagnostic]:
+    """What is wrong with the settings for vendors and bills."""
+    found = []
+    unpaid = str(_value(binding, "unpaid_bills"))
+    if unpaid in _UNPAID and _value(binding, "api_profile") == "2025-08":
+        message = f"`{unpaid}` is not in profile 2025-08"
+        found.append(_problem(binding, "unpaid_bills", message, "leave it out, or set `api_profile` to 2026-08"))
+    country = _text(binding, "vendor_country")
+    if country is not None and not re.fullmatch(r"[A-Za-z]{2}", country):
+        found.append(_problem(binding, "vendor_country", "must be two letters", "write US for the United States"))
+    settle = _value(binding, "settle_s")
+    if not isinstance(settle, int) or isinstance(settle, bool) or not 0 <= settle <= 3600:
+        hint = "leave it out for the usual time"
+        found.append(_problem(binding, "settle_s", "must be a whole number from 0 to 3600", hint))
     return found
 
 
@@ -170,6 +198,10 @@ def _secret(binding: Binding, name: str) -> str:
 
 def _value(binding: Binding, name: str) -> str | int | bool | None:
     return binding.settings.get(name, _DEFAULTS[name])
+
+
+def _text(binding: Binding, name: str) -> str | None:
+    return str(_value(binding, name) or "").strip() or None
 
 
 def _base_url(binding: Binding) -> str:

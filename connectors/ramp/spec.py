@@ -20,7 +20,18 @@ STREAM_SCOPES = {
     "departments": "departments:read",
 }
 MARK_SCOPE = "accounting:write"
-SCOPES = ("accounting:read", MARK_SCOPE, *sorted(STREAM_SCOPES.values()))
+CODING_SCOPE = "accounting:write"
+ACCOUNTING_READ = "accounting:read"
+BILLS_WRITE = "bills:write"
+VENDORS_WRITE = "vendors:write"
+MEMOS_WRITE = "memos:write"
+RECEIPTS_WRITE = "receipts:write"
+WRITE_SCOPES = (BILLS_WRITE, MEMOS_WRITE, RECEIPTS_WRITE, VENDORS_WRITE)
+# Ramp drops those that the app may not have without a word, so an app that only reads works as before.
+SCOPES = (ACCOUNTING_READ, MARK_SCOPE, *sorted((*STREAM_SCOPES.values(), *WRITE_SCOPES)))
+
+# Ramp gives up after 60 seconds (FACTS.md section 3); what it was doing then may take as long again to show.
+SETTLE_S = 120
 
 # The events of the 2025-08 list; later profiles add the rest.
 EVENTS_2025 = (
@@ -173,7 +184,28 @@ SETTINGS = (
         choices=("2025-08", "2026-08"),
     ),
     FieldSpec("page_size", "integer", "Records a page, 2 to 100", default=100),
-    FieldSpec("entity_id", "id", "Read only this business entity's bills, transactions and users"),
+    FieldSpec(
+        "entity_id", "id", "Read only this business entity's bills, transactions and users, and enter bills for it"
+    ),
+    FieldSpec(
+        "unpaid_bills",
+        "text",
+        "How Ramp is to pay a bill that is not paid: nobody says so yet, in the way that is usual for the vendor, or a "
+        "draft that a person completes; the last two are not in profile 2025-08",
+        default="unspecified",
+        choices=("unspecified", "vendor_default", "draft"),
+    ),
+    FieldSpec(
+        "vendor_owner", "text", "Ramp user who owns the vendors we create: id or e-mail address; needed in 2025-08"
+    ),
+    FieldSpec("vendor_country", "text", "Two-letter country of vendors whose source gives none"),
+    FieldSpec("vendor_email", "text", "E-mail address of the contact of vendors whose source gives none"),
+    FieldSpec(
+        "settle_s",
+        "integer",
+        "Seconds that a write without an answer may take to show; nothing is written before",
+        default=SETTLE_S,
+    ),
     FieldSpec(
         "provider_name", "text", "Name our accounting connection has in Ramp; coding of others is marked foreign"
     ),
@@ -193,7 +225,7 @@ SPEC = ConnectorSpec(
     name="ramp",
     title="Ramp",
     help="Corporate cards and bill pay: reads vendors, bills, card transactions, entities, users and departments, "
-    "and tells Ramp what was posted",
+    "tells Ramp what was posted, and writes vendors, bills and coding",
     settings=SETTINGS,
     streams=STREAMS,
     marks=(
@@ -211,5 +243,7 @@ SPEC = ConnectorSpec(
         "a page holds 2 to 100 records",
         "a mark call holds at most 500 ids (Ramp takes 5,000)",
         "Ramp ends a request after 60 seconds",
+        "Ramp knows no idempotency key for bills and vendors: every write is preceded by a search",
     ),
+    settle_s=SETTLE_S,
 )

@@ -8,22 +8,26 @@ from typing import Any
 
 from connectors._simulated import Names
 from connectors.ramp.simulator.records import (
+    Account,
     Bill,
     Connection,
     Delivery,
     Department,
+    Draft,
     Entity,
     FailedMark,
+    GlAccount,
     Mark,
     Options,
     Profile,
+    Receipt,
     Selection,
     Subscription,
     Transaction,
     User,
     Vendor,
 )
-from connectors.ramp.simulator.shelf import Shelves
+from connectors.ramp.simulator.shelf import Entry, Shelf, Shelves
 from engine.clock import Clock
 
 PREFIX = "/developer/v1"
@@ -63,6 +67,8 @@ class World:
     bills: dict[str, Bill] = field(default_factory=dict)
     vendors: dict[str, Vendor] = field(default_factory=dict)
     transactions: dict[str, Transaction] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
     entities: dict[str, Entity] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
@@ -82,6 +88,16 @@ class World:
     def now(self) -> datetime:
         """The simulated time."""
         return self.clock.now()
+
+    @property
+    def accounts(self) -> dict[str, GlAccount]:
+        """GL accounts of the active connection, by their id in the accounting system."""
+        return {entry.external_id: gl_account(entry) for entry in self.gl_accounts().rows}
+
+    def gl_accounts(self) -> Shelf:
+        """The shelf of the active connection's GL accounts."""
+        active = self.connection()
+        return self.chart.of(active.id if active else "", "accounts")
 
     def connection(self) -> Connection | None:
         """The one active accounting connection."""
@@ -112,6 +128,12 @@ class World:
         found = self.transactions[transaction_id]
         self.transactions[transaction_id] = replace(found, **{"updated_at": self.now, **changes})
         return self.transactions[transaction_id]
+
+
+def gl_account(entry: Entry) -> GlAccount:
+    """An entry of the chart as what bills and transactions are coded to."""
+    account = Account(entry.external_id, entry.name, entry.code)
+    return GlAccount(entry.id, account, str(entry.more.get("classification")), entry.created_at, entry.is_active)
 
 
 def bill_ready(bill: Bill) -> bool:
