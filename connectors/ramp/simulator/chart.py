@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from connectors.ramp.simulator.coding import FIELDS
 from connectors.ramp.simulator.records import Connection
 from connectors.ramp.simulator.shelf import Entry, Shelf
 from connectors.ramp.simulator.wire import (
@@ -226,10 +227,18 @@ def _flaw(kind: Kind, entry: JsonObject) -> str:
     return ""
 
 
+def _shared_id(world: World, kind: str, name: str, key: str) -> str:
+    """Ramp's id that codings print for this entry; another one where that is taken, by another connection's."""
+    ramp_id = world.names.fixed(name, key) if name and key else ""
+    free = ramp_id and world.chart.holding(kind, ramp_id) is None
+    return ramp_id if free else world.names.uuid(f"chart:{kind}")
+
+
 def _made(world: World, kind: Kind, shelf: Shelf, item: JsonObject, field_id: str) -> Entry:
-    ramp_id = world.names.fixed(f"option:{kind.selection}", item["id"]) if kind.selection else ""
-    if not ramp_id or world.chart.holding(kind.name, ramp_id) is not None:
-        ramp_id = world.names.uuid(f"chart:{kind.name}")
+    selection = kind.selection
+    if field_id:
+        selection = next((name for name in FIELDS if world.names.fixed("field", name) == field_id), "")
+    ramp_id = _shared_id(world, kind.name, f"option:{selection}" if selection else "", item["id"])
     more = {key: value for key, value in item.items() if key == "classification"}
     if field_id:
         more["field_id"] = field_id
@@ -320,7 +329,10 @@ def post_field(world: World, request: Request) -> HttpReply:
             "is_splittable": body.get("is_splittable") is True,
             "is_required_for": body.get("is_required_for") or [],
         }
-        entry = Entry(world.names.uuid("field"), body["id"], body["name"], world.now, world.now, more=more)
+        ramp_id = _shared_id(
+            world, "fields", "field", next((k for k, (one, _) in FIELDS.items() if one == body["id"]), "")
+        )
+        entry = Entry(ramp_id, body["id"], body["name"], world.now, world.now, more=more)
     return reply(201, show_field(world, shelf.put(replace(entry, is_active=True))))
 
 
