@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,9 +11,10 @@ from connectors.ramp.chartkinds import ACCOUNT
 from connectors.ramp.chartspec import CHART_REQUEST_NAMES, CHART_REQUESTS, CLASSIFICATIONS
 from connectors.ramp.simulator import Fault
 from connectors.ramp.simulator import chart as simulated
+from connectors.ramp.simulator.faults import FaultName
 from connectors.ramp.simulator.records import Profile
 from engine.contract import BatchTarget, Operation, Target
-from engine.errors import Ambiguous, Rejected
+from engine.errors import Ambiguous, Rejected, RunError
 from tests.connectors.ramp.chart_kit import PROFILES, account, chart, ended, ids, op, option, vendor
 
 both = pytest.mark.parametrize("profile", PROFILES)
@@ -374,3 +375,35 @@ def test_an_entry_without_an_id_of_ours_is_left_alone() -> None:
 
     shelf.put(replace(shelf.rows[0], external_id=""))
     assert list(ramp.target().entries(ACCOUNT)) == []
+
+
+@both
+@pytest.mark.parametrize("name", get_args(FaultName))
+def test_every_fault_ends_with_the_chart_as_it_is_wanted(profile: Profile, name: FaultName) -> None:
+    """Passes as the engine makes them, a new one after each fault: nothing is lost, nothing is there twice."""
+    ramp = chart(profile, Fault(name, probability=0.3))
+    wanted = [
+        *(account(n, code=f"{n}") for n in range(13)),
+        *(option(n) for n in range(13)),
+        *(vendor(n, code="" if n % 2 else f"{n}") for n in range(13)),
+    ]
+    for turn in range(200):
+        target = ramp.target(page_size=5)
+        try:
+            for first in range(0, len(wanted), 13):
+                ended(target, wanted[first : first + 13])
+            break
+        except Rejected:
+            raise
+        except RunError:
+            ramp.simulator.clock.sleep(20.0 + turn)
+    else:
+        raise AssertionError("it does not end")
+    assert ramp.shown("accounts") == [(f"A-{n}", f"Account {n}", f"{n}", True, VISIBLE) for n in range(13)]
+    assert sorted(ramp.shown("vendors")) == sorted(
+        (f"V-{n}", f"Vendor {n}", "" if n % 2 else f"{n}", True, VISIBLE) for n in range(13)
+    )
+    active = ramp.simulator.world.connection()
+    assert active is not None
+    (made,) = ramp.simulator.world.chart.of(active.id, "fields").rows
+    assert len(ramp.shown("field-options", made.id)) == 13

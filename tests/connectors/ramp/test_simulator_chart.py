@@ -66,7 +66,7 @@ def test_from_one_to_five_hundred(profile: Profile) -> None:
 def test_deleted_is_out_of_use_and_comes_back(profile: Profile) -> None:
     api = Api(simulator(profile))
     one = f"/accounting/accounts/{put(api, 1)[0]['ramp_id']}"
-    body = {} if profile == "2026-08" else None
+    body: object = {} if profile == "2026-08" else None
     assert api.call("DELETE", one, body).status == 204
     assert [row["is_active"] for row in api.get("/accounting/accounts")["data"]] == [False]
     assert api.get("/accounting/accounts", is_active="true")["data"] == []
