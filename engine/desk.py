@@ -359,7 +359,7 @@ class _Books:
 
     def due(self, company: str) -> tuple[str, ...]:
         stale = iso(self.base.world.clock.now() - LIST_AGE)
-        wanted = dict.fromkeys(name for program in self.base.flows(company) for name in program.lists)
+        wanted = dict.fromkeys(name for program in self.base.flows(company) for name in program.polled_lists)
         return tuple(name for name in lists.due(self.base.tx, company, stale, wanted) if name in wanted)
 
     def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
@@ -369,12 +369,9 @@ class _Books:
             self.base.worked(company)
         if last:
             self._read_anew(company, name)
-            gone = lists.finish(self.base.tx, company, name, hand.at)
-            woken = records.wake(self.base.tx, company, hand.at, hand.actor, f"list:{name}")
+            follow.list_read(self.base.tx, hand, name)
             if not self.due(company):
                 work.resolve_alert(self.base.tx, company, "session", "list_failed", hand.at)
-            detail = {"list": name, "gone": gone, "woken": woken}
-            journal.append(self.base.tx, company, hand.at, hand.actor, [journal.Entry("list_read", detail=detail)])
 
     def _read_anew(self, company: str, name: str) -> None:
         """Streams that read this list and found none so far need not wait for their time."""

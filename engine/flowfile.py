@@ -94,6 +94,7 @@ class _Builder:
         """Build the flow as far as it is sound."""
         describe = document.get("describe")
         name = document.get("flow")
+        starts = document.get("starts")
         return Flow(
             name=name.text if isinstance(name, ScalarNode) else "",
             version=1,
@@ -105,6 +106,7 @@ class _Builder:
             define=self._expressions(document, "define"),
             streams=self._named(document, "streams", self._stream),
             source=self.source,
+            starts="by_hand" if isinstance(starts, ScalarNode) and starts.text == "by_hand" else "at_once",
         )
 
     # -- parts of a flow

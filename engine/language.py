@@ -352,6 +352,13 @@ FLOW = Object(
         Key("flow", NAME, "The name of the flow.", "ramp_to_quickbooks", required=True),
         Key("version", Integer(1, 1), "The version of the flow language.", "1", required=True),
         Key("describe", Text(), "One sentence for people.", "Approved Ramp bills post into QuickBooks Desktop."),
+        Key(
+            "starts",
+            Choice("start", ("at_once", "by_hand")),
+            "Whether it runs for every company that has its connections, or only once `flowctl company flow` switched it on.",
+            "by_hand",
+            default="at_once",
+        ),
         Key("connections", MapOf(NAME, CONNECTION), "The roles.", "{ramp: {connector: ramp}}", required=True),
         Key("settings", MapOf(NAME, SETTING, 0), "What each company may set.", "{home: {type: text, help: Home}}"),
         Key("lookups", MapOf(NAME, LOOKUP, 0), "Mapping tables.", "{vendor: {target: books.Vendor, match: [mapped]}}"),

@@ -1,12 +1,14 @@
-"""A list of a polled target as a source: its objects as the store has them, without any call."""
+"""The lists of targets: under which names the store keeps them, and those of a polled one as a source, without any call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from engine import registry
 from engine.contract import Json, ListObject, MarkCall, Page
 from engine.errors import Bug, NotYet
+from engine.model import Flow, Lookup
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, StreamSpec
 from engine.store import lists
 from engine.store.base import Store
@@ -21,6 +23,42 @@ _COMMON = (
     FieldSpec("edit_sequence", "text", "its version"),
     FieldSpec("currency", "text", "ISO 4217 code, where the target tells one"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CalledList:
+    """A list of a target that is called: the connection that is asked for it, and what its connector says of it."""
+
+    connection: str
+    spec: ListSpec
+
+    @property
+    def kept(self) -> str:
+        """The name under which the store keeps it: two connections of a company may have lists of one name."""
+        return f"{self.connection}.{self.spec.name}"
+
+
+def is_called(flow: Flow, connection: str) -> bool:
+    """Whether flowctl calls what is behind a connection; False for one that is polled, or whose connector is not there."""
+    named = flow.connection(connection)
+    connector = registry.find(named.connector) if named else None
+    return connector is not None and connector.spec.delivery == "push"
+
+
+def kept_as(flow: Flow, lookup: Lookup) -> str:
+    """The name under which the store keeps the list behind a lookup: `Vendor` of a polled target, else `ramp.vendors`."""
+    if is_called(flow, lookup.connection):
+        return CalledList(lookup.connection, ListSpec(lookup.list, "")).kept
+    return lookup.list
+
+
+def fields_of(spec: ConnectorSpec, listed: ListSpec) -> tuple[FieldSpec, ...]:
+    """What an expression may read of an object of a list; nothing when its connector does not say, so anything."""
+    if spec.delivery == "pull" or not listed.fields:
+        return listed.fields
+    named = {field.name for field in listed.fields}
+    common = [field for field in _COMMON if field.name in ("list_id", "full_name", "number")]
+    return (*(field for field in common if field.name not in named), *listed.fields)
 
 
 def stream_of(spec: ConnectorSpec, name: str) -> StreamSpec | None:

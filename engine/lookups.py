@@ -10,6 +10,8 @@ from typing import Any
 
 from engine.contract import ListObject
 from engine.diagnostics import of_company
+from engine.listsource import kept_as
+from engine.matching import Matcher, view
 from engine.model import Flow, Lookup
 from engine.store import lists, records
 from engine.store.base import Tx
@@ -36,12 +38,27 @@ class Resolver:
     company: str
     flow: Flow
     titles: Mapping[str, str]
+    # The date now in UTC; where it is not told, nobody has waited long enough.
+    today: str = ""
+    matcher: Matcher = field(init=False)
     _revision: lists.Revision = ()
     _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
     _lists: dict[str, bool] = field(default_factory=dict)
     _unresolved: dict[str, frozenset[str]] = field(default_factory=dict)
     # By lookup and ListID, the key that adopted the object in this transaction, whose mapping is written at its end.
     _adopted: dict[tuple[str, str], str] = field(default_factory=dict)
+    # By lookup, the name under which the store keeps its list.
+    _kept: dict[str, str] = field(default_factory=dict)
+
+    def kept(self, lookup: Lookup) -> str:
+        """The name under which the store keeps the list behind a lookup."""
+        found = self._kept.get(lookup.name)
+        if found is None:
+            found = self._kept[lookup.name] = kept_as(self.flow, lookup)
+        return found
+
+    def __post_init__(self) -> None:
+        self.matcher = Matcher(self.tx, self.company, self.flow, self.today)
 
     def list_loaded(self, name: str) -> bool:
         """Whether the list was ever read."""
@@ -74,7 +91,7 @@ class Resolver:
         named = self._unresolved.get(name)
         if named is None:
             named = self._unresolved[name] = lists.unresolved(self.tx, self.company, self.flow.name, name)
-        found = lists.by_id(self.tx, self.company, lookup.list, list_id) if named else None
+        found = lists.by_id(self.tx, self.company, self.kept(lookup), list_id) if named else None
         return found is not None and not named.isdisjoint((found.full_name.casefold(), list_id.casefold()))
 
     def at(self, tx: Tx) -> Resolver:
@@ -87,6 +104,7 @@ class Resolver:
             self._revision = revision
         self._adopted.clear()
         self.tx = tx
+        self.matcher.at(tx, revision)
         return self
 
     def adopt(self, name: str, key: str, found: Mapping[str, Any]) -> Reason | None:
@@ -188,7 +206,7 @@ class Resolver:
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
-                return Found(_view(found), mapped=rule == "mapped")
+                return Found(view(found), mapped=rule == "mapped")
         return Found(None, self._missing(lookup, key, label))
 
     def _match(self, rule: str, lookup: Lookup, key: str, label: str, number: str) -> ListObject | None:
@@ -196,11 +214,11 @@ class Resolver:
             return self._mapped(lookup, key) or (self._mapped(lookup, label) if label != key else None)
         found: ListObject | None = None
         if rule == "list_id" and key:
-            found = lists.by_id(self.tx, self.company, lookup.list, key)
+            found = lists.by_id(self.tx, self.company, self.kept(lookup), key)
         elif rule == "number" and number:
-            found = lists.numbered(self.tx, self.company, lookup.list, number)
+            found = lists.numbered(self.tx, self.company, self.kept(lookup), number)
         elif rule == "exact_name" and label:
-            found = lists.named(self.tx, self.company, lookup.list, label)
+            found = lists.named(self.tx, self.company, self.kept(lookup), label)
         return found if found is not None and found.active else None
 
     def _mapped(self, lookup: Lookup, key: str) -> ListObject | None:
@@ -211,27 +229,34 @@ class Resolver:
         if row is None:
             return None
         if row["list_id"]:
-            return lists.by_id(self.tx, self.company, lookup.list, row["list_id"])
-        return lists.named(self.tx, self.company, lookup.list, row["full_name"])
+            return lists.by_id(self.tx, self.company, self.kept(lookup), row["list_id"])
+        return lists.named(self.tx, self.company, self.kept(lookup), row["full_name"])
 
     def _missing(self, lookup: Lookup, key: str, label: str) -> Reason:
         shown = label or key
         keys = (f"mapping:{lookup.name}:{k}" for k in dict.fromkeys((key, label)) if k)
-        waits = (*keys, f"list:{lookup.list}")
+        waits = (*keys, f"list:{self.kept(lookup)}")
         for stream in self.flow.streams:
             if stream.provide and stream.provide.lookup == lookup.name:
                 for row in self._rows_of(stream.name, key):
-                    if row["state"] in _ON_ITS_WAY:
+                    if row["state"] in _ON_ITS_WAY or self._is_offered(row, lookup.name, key):
                         return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
         title = self.titles.get(lookup.connection, lookup.connection)
         command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'{of_company(self.company)}`"
-        found = lists.by_id(self.tx, self.company, lookup.list, key) if key else None
-        found = found or (lists.named(self.tx, self.company, lookup.list, label) if label else None)
+        found = lists.by_id(self.tx, self.company, self.kept(lookup), key) if key else None
+        found = found or (lists.named(self.tx, self.company, self.kept(lookup), label) if label else None)
         if found is not None and not found.active:
             message = f"the {lookup.name} `{found.full_name}` is inactive in the {lookup.list} list of {title}"
             return Reason("unmapped", message, f"make it active there, or {command}", waits)
         message = f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}"
         return Reason("unmapped", message, f"add it there, or {command}", waits)
+
+    def _is_offered(self, row: Mapping[str, Any], lookup: str, key: str) -> bool:
+        """Whether a record was left out only since nobody wanted it: who asks now does, and it is created."""
+        if row["state"] != "skipped":
+            return False
+        wanted = records.wanted_key(self.flow.name, lookup, key)
+        return any(wanted in reason.waits_for for reason in records.load_reasons(row))
 
     def _rows_of(self, stream: str, source_id: str) -> list[Mapping[str, Any]]:
         scope = {"company": self.company, "flow": self.flow.name, "stream": stream, "source_id": source_id}
@@ -240,8 +265,3 @@ class Resolver:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def _view(found: ListObject) -> Mapping[str, Any]:
-    """An object as expressions and templates see it."""
-    return {**found.data, "list_id": found.list_id, "full_name": found.full_name, "number": found.number}

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine import worklist
+from engine import targets, worklist
 from engine.diagnostics import Diagnostic, Location, suggestion
 from engine.errors import UsageError
 from engine.follow import Hand
+from engine.listsource import is_called
 from engine.model import Flow
 from engine.store import lists
 from engine.store.base import Tx
@@ -156,12 +157,13 @@ def plan(tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str) -> 
             changes.append(Change(line, "empty", None, was))
             continue
         try:
-            target = worklist.find_target(tx, company, lookup, line.list_id or line.full_name)
+            target = targets.find_target(tx, company, flow, lookup, line.list_id or line.full_name)
         except UsageError as error:
             problems.append(_problem(at, "M006", str(error), error.hint or ""))
             continue
         if line.list_id and line.full_name and target.verified and not _same(line.full_name, target.full_name):
-            text = f"the ListID `{line.list_id}` belongs to `{target.full_name}`, not to `{line.full_name}`"
+            id_ = "id" if is_called(flow, lookup.connection) else "ListID"
+            text = f"the {id_} `{line.list_id}` belongs to `{target.full_name}`, not to `{line.full_name}`"
             problems.append(_problem(at, "M007", text, "leave one of the two empty"))
             continue
         full_name = target.full_name if target.verified else line.full_name or line.list_id

@@ -13,6 +13,7 @@ Scalar = str | int | bool | None
 WATCH = "watch"
 SettingType = Literal["text", "boolean", "integer", "choice"]
 MatchRule = Literal["mapped", "list_id", "number", "exact_name"]
+Starts = Literal["at_once", "by_hand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One flow file."""
+    """One flow file. One that starts `by_hand` runs only for companies that a person has switched it on for."""
 
     name: str
     version: int
@@ -230,6 +231,7 @@ class Flow:
     define: tuple[tuple[str, Expr], ...]
     streams: tuple[Stream, ...]
     source: str = field(default="", repr=False)
+    starts: Starts = "at_once"
 
     def connection(self, name: str) -> Connection | None:
         """The connection called `name`."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine import registry
 from engine.jsontext import plain
+from engine.listsource import CalledList, is_called
 from engine.mapping import (
     ConditionsProgram,
     MapProgram,
@@ -17,6 +18,7 @@ from engine.mapping import (
     compile_conditions,
     compile_expression,
     compile_map,
+    named_in,
     settings_of,
 )
 from engine.model import Expr, Flow, Lookup, Scalar, Stream, Variant
@@ -73,7 +75,9 @@ class VariantProgram:
 
 @dataclass(frozen=True, slots=True)
 class StreamProgram:
-    """One stream, compiled. `lists` are the target's lists that must be known before a record can be prepared.
+    """One stream, compiled. `lists` are the targets' lists that must be known before a record can be prepared.
+
+    They have the names that the store knows them by; `called_lists` are those of them whose target is called.
 
     `is_polled` says that what it writes waits until the target's agent fetches it. `still` are the conditions among
     `select` that a change of what is posted must meet as well.
@@ -96,6 +100,9 @@ class StreamProgram:
     provide_key: Program | None
     lists: tuple[str, ...]
     is_polled: bool = True
+    called_lists: tuple[CalledList, ...] = ()
+    # Whether it depends on what waits that a record is selected.
+    wants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class FlowProgram:
     flow: Flow
     streams: tuple[StreamProgram, ...]
     settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
-    # All lists that any stream needs.
+    # All lists that any stream needs, as the store calls them.
     lists: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +122,12 @@ class FlowProgram:
     def stream(self, name: str) -> StreamProgram:
         """The stream called `name`."""
         return next(s for s in self.streams if s.stream.name == name)
+
+    @property
+    def polled_lists(self) -> tuple[str, ...]:
+        """Those of the lists that a target's agent reads."""
+        called = {each.kept for stream in self.streams for each in stream.called_lists}
+        return tuple(name for name in self.lists if name not in called)
 
     @property
     def called(self) -> tuple[str, ...]:
@@ -177,7 +190,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
         # What can be undone is changed as well: what the source says meanwhile is looked at once it is posted.
         if change or undo:
             told["change"] = True
-        if not polled(stream):
+        if not _is_polled(flow, stream):
             told["push"] = True
         return VariantProgram(
             optional(variant.when),
@@ -188,9 +201,6 @@ def compile_flow(flow: Flow) -> FlowProgram:
             undo or None,
             fields(stream, variant.request),
         )
-
-    def polled(stream: Stream) -> bool:
-        return bool(stream.target) and (stream.target not in specs or specs[stream.target].delivery == "pull")
 
     def stream_program(stream: Stream) -> StreamProgram:
         still = [item for item in stream.select if not item.first]
@@ -212,7 +222,9 @@ def compile_flow(flow: Flow) -> FlowProgram:
             tuple(variant_program(stream, variant) for variant in stream.variants),
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(_lists_of(flow, stream, specs))),
-            polled(stream),
+            _is_polled(flow, stream),
+            _called_lists(flow, stream, specs),
+            any(named_in(item.only, scope.define, "wanted") for item in stream.select),
         )
 
     return FlowProgram(
@@ -261,6 +273,11 @@ def meaning(flow: Flow, name: str) -> tuple[str, ...]:
     )
 
 
+def _is_polled(flow: Flow, stream: Stream) -> bool:
+    """Whether what a stream writes waits until an agent fetches it."""
+    return bool(stream.target) and not is_called(flow, stream.target)
+
+
 def _specs(flow: Flow) -> Mapping[str, ConnectorSpec]:
     """What the flow's connections are, as far as their connectors are installed."""
     found = {connection.name: registry.find(connection.connector) for connection in flow.connections}
@@ -268,22 +285,28 @@ def _specs(flow: Flow) -> Mapping[str, ConnectorSpec]:
 
 
 def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) -> Iterator[str]:
-    """The lists that must have been read before a record can be prepared, that it is read from among them.
-
-    Those of a target that is called are never read: its lookups know what people mapped and what was created.
-    """
+    """The lists that must have been read before a record can be prepared, that it is read from among them."""
     fetch = stream.fetch
     source = specs.get(fetch.connection)
     if source is not None and source.delivery == "pull" and source.list(fetch.stream) is not None:
         yield fetch.stream
     for lookup in _lookups_used(flow, stream):
-        if lookup.connection not in specs or specs[lookup.connection].delivery == "pull":
+        if not is_called(flow, lookup.connection):
             yield lookup.list
+    yield from (each.kept for each in _called_lists(flow, stream, specs))
+
+
+def _called_lists(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) -> tuple[CalledList, ...]:
+    """Those of them that a called target has."""
+    used = [lookup for lookup in _lookups_used(flow, stream) if is_called(flow, lookup.connection)]
+    found = {(each.connection, each.list): specs[each.connection].list(each.list) for each in used}
+    return tuple(CalledList(connection, spec) for (connection, _), spec in found.items() if spec is not None)
 
 
 def _lookups_used(flow: Flow, stream: Stream) -> Iterator[Lookup]:
     """The lookups that the stream's expressions name; text search is enough, since a name stands there as a literal."""
     texts = [expr.text for _, expr in (*stream.map, *flow.define)] + [item.only.text for item in stream.select]
+    texts += [variant.when.text for variant in stream.variants if variant.when]
     if stream.adopt:
         texts.append(stream.adopt.found.text)
     for lookup in flow.lookups:

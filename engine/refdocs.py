@@ -283,10 +283,15 @@ def _connector(spec: ConnectorSpec) -> Iterator[str]:
         yield f"### Lists of {spec.name}"
         if spec.delivery == "pull":
             yield "Each can be read like a stream of its name, by `list_id`."
-        yield _table(
-            ("list", "meaning", "fields"),
-            [(f"`{entry.name}`", entry.help, _ticked(f.name for f in entry.fields)) for entry in spec.lists],
-        )
+            columns: tuple[str, ...] = ("list", "meaning", "fields")
+        else:
+            yield "Each is kept for lookups, and is asked for anew before a run once it is older than said here."
+            columns = ("list", "meaning", "fields", "kept for")
+        rows = [
+            (f"`{e.name}`", e.help, _ticked(f.name for f in e.fields), f"{e.refresh_s // 60} min")[: len(columns)]
+            for e in spec.lists
+        ]
+        yield _table(columns, rows)
     if spec.limits:
         yield f"### Limits of {spec.name}"
         yield "\n".join(f"- {_sentence(limit)}" for limit in spec.limits)
@@ -330,7 +335,7 @@ def _paths(fields: Iterable[FieldSpec], before: str) -> Iterator[tuple[str, Fiel
 def functions_page() -> str:
     """Every function that an expression can call."""
     from engine.mapping import FUNCTIONS
-    from engine.mapping.functions import OWN
+    from engine.mapping.catalogue import OWN
 
     own = {spec.name for spec in OWN}
     intro = (

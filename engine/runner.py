@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import intake, pipeline
+from engine import flowswitch, intake, pipeline, preparing
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
 from engine.errors import AuthRefused, BadAnswer, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
 from engine.follow import Hand, close
+from engine.listing import Lists, called_lists
 from engine.lookups import Resolver
 from engine.model import Fetch, Stream
 from engine.program import FlowProgram, StreamProgram
@@ -22,6 +23,7 @@ from engine.push import PushReport, push
 from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
+from engine.runreport import RunReport, StreamReport
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -35,39 +37,6 @@ Progress = Callable[[str, int], None]
 Notice = Callable[[str, RunError, float], None]
 # The source of a connection, open until the run ends.
 Sources = Callable[[str], Source]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReport:
-    """What one run did with one stream, and the error that ended it early, if any."""
-
-    stream: str
-    counts: Mapping[str, int]
-    error: FlowctlError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What one run did."""
-
-    flow: str
-    company: str
-    streams: tuple[StreamReport, ...]
-    marked: int = 0
-    mark_errors: tuple[FlowctlError, ...] = ()
-    pushed: int = 0
-    push_errors: tuple[FlowctlError, ...] = ()
-    refused: int = 0
-    unknown: int = 0
-
-    def count(self, name: str) -> int:
-        """A count over all streams."""
-        return sum(stream.counts.get(name, 0) for stream in self.streams)
-
-    @property
-    def errors(self) -> tuple[FlowctlError, ...]:
-        """Everything that kept the run from finishing its work."""
-        return tuple(s.error for s in self.streams if s.error) + self.push_errors + self.mark_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +82,8 @@ class Runner:
     notice: Notice = _unnoticed
     # How many operations one look at a target that is called may write.
     push_limit: int = 1_000_000
+    # A person has started it, and waits for what it comes to.
+    by_hand: bool = True
 
     def run(
         self,
@@ -122,22 +93,29 @@ class Runner:
         streams: Sequence[str] | None = None,
         progress: Progress = lambda _stream, _read: None,
     ) -> RunReport:
-        """Read the named streams (all when None), prepare what can be prepared, tell the source what was posted."""
+        """Read the named streams (all when None), prepare what can be prepared, tell the source what was posted.
+
+        Raises:
+            UsageError: when the flow is switched off for the company, or another one writes the same.
+        """
         flow = program.flow.name
         with self.world.store.write() as tx:
             companies.require(tx, company)
+            flowswitch.require_on(tx, company, program.flow)
+            flowswitch.claim(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
             number = work.begin_run(tx, company, flow, self.world.at())
             work.reading(tx, company, flow, _read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
         outcome = "failed"
         try:
+            unread = self.read_lists(program, company)
             with self._sources(company) as sources:
                 reports += self._read_all(program, company, number, streams, progress, sources)
                 sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
             written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
-            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written)
+            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, unread)
             outcome = "failed" if report.errors else "done"
         finally:
             counts = {s.stream: dict(s.counts) for s in reports}
@@ -157,11 +135,14 @@ class Runner:
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
         with self._sources(company) as sources:
             pages = {s.stream.name: self._listed(s, sources) for s in wanted}
+        kept = Lists(self.world, company, program.flow.name, self._wait)
+        looks, unread = kept.look(called_lists(wanted))
         report: RunReport | None = None
         try:
             with self.world.store.write() as tx:
                 companies.require(tx, company)
                 number = work.begin_run(tx, company, program.flow.name, self.world.at())
+                kept.keep(tx, looks)
                 found = []
                 for stream in wanted:
                     batch = self.batch(tx, program, company, number)
@@ -171,7 +152,10 @@ class Runner:
                     del batch.counts["pending"]
                     intake.prepare_pending(batch, stream, 1_000_000)
                     found.append(StreamReport(stream.stream.name, batch.counts))
-                report = RunReport(program.flow.name, company, tuple(found))
+                for stream in wanted:
+                    if stream.wants:
+                        intake.prepare_pending(self.batch(tx, program, company, number), stream, 1_000_000)
+                report = RunReport(program.flow.name, company, tuple(found), list_errors=unread)
                 look(tx, report)
                 _undo()
         except DryRun:
@@ -192,24 +176,26 @@ class Runner:
 
         With `only`, those of these streams.
         """
-        prepared = 0
         with self._reading() as tx:
-            if tx.one("pending_exists", {"company": company}) is None:
+            if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_on(
+                tx, company, program.flow
+            ):
                 return 0
             resolver = self.resolver(tx, program, company)
-        for stream in self._enabled(program, company):
-            if only is not None and stream.stream.name not in only:
-                continue
-            left = limit
-            while left > 0:
-                with self.world.store.write() as tx:
-                    batch = self.batch(tx, program, company, run, resolver)
-                    looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
-                prepared += batch.counts["intended"]
-                left -= looked_at
-                if looked_at < chunk or batch.counts["pending"]:
-                    break
-        return prepared
+        streams = [s for s in self._enabled(program, company) if only is None or s.stream.name in only]
+        return preparing.prepare(
+            self.world.store,
+            streams,
+            lambda tx: self.batch(tx, program, company, run, resolver),
+            limit=limit,
+            chunk=chunk,
+        )
+
+    def read_lists(self, program: FlowProgram, company: str, *, missing: bool = False) -> tuple[FlowctlError, ...]:
+        """Read the lists of called targets that are due, with `missing` those without which records cannot be prepared."""
+        wanted = called_lists(self._enabled(program, company)) if called_lists(program.streams) else ()
+        kept = Lists(self.world, company, program.flow.name, self._wait, self.by_hand)
+        return kept.refresh(wanted, missing=missing) if wanted else ()
 
     def push(self, program: FlowProgram, company: str, run: int = 0, *, eager: bool = True) -> PushReport:
         """Prepare what waits for nothing and write what is for targets that are called, until neither makes more work."""
@@ -223,7 +209,9 @@ class Runner:
             states = {**found.states, **again.states}
             found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more, states)
             left -= again.posted
-            if not again.posted or again.more:
+            # Who waited for what was refused looks again, and says what is missing now.
+            settled = again.posted + again.left("failed") + again.left("deferred")
+            if not settled or again.more:
                 return found
 
     def _prepare_before(self, job: _Job) -> None:
@@ -243,6 +231,8 @@ class Runner:
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
         prepared = 0
+        if not flowswitch.is_on(tx, company, program.flow):
+            return 0
         resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
             if not stream.is_polled:
@@ -325,7 +315,7 @@ class Runner:
 
     def resolver(self, tx: Tx, program: FlowProgram, company: str) -> Resolver:
         """A fresh resolver."""
-        return Resolver(tx, company, program.flow, self._titles(program))
+        return Resolver(tx, company, program.flow, self._titles(program), self.world.at()[:10])
 
     def _read_all(
         self,

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from engine import flowswitch
 from engine.clock import iso
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
 from engine.program import FlowProgram
-from engine.runner import Runner, RunReport
+from engine.runner import Runner
+from engine.runreport import RunReport
 from engine.store import companies, work
 from engine.world import World
 
@@ -89,12 +91,21 @@ class Service:
                 reports += self._one(company, program)
             except StoreDamaged:
                 raise
+            except flowswitch.RivalFlow as error:
+                self._rival(company, program.flow.name, error)
             except FlowctlError as error:
                 # What was claimed and could not be read for want of the store is due again at the next look.
                 self._looked_back = self._looked_back and not isinstance(error, StoreError)
                 logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
         self._log_told(TOLD_EVERY_S)
         return reports
+
+    def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow) -> None:
+        """A person has to say which of two flows it is to be."""
+        logger().error("not run", company=company, flow=flow, error=str(error), hint=error.hint)
+        with self.world.store.write() as tx:
+            alert = work.Alert("rival", flow, str(error), error.hint or "")
+            work.raise_alert(tx, company, alert, self.world.at())
 
     def _log_told(self, silence_s: float) -> None:
         """Log what the sources were told, at most one line a flow in so many seconds."""
@@ -119,11 +130,13 @@ class Service:
         self._looked_back = True
 
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
-        flow, runner = program.flow, Runner(self.world, push_limit=PUSH_AT_ONCE)
+        flow, runner = program.flow, Runner(self.world, push_limit=PUSH_AT_ONCE, by_hand=False)
         claimed = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
         with self.world.store.write() as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
             due = work.due_streams(tx, company, flow.name, names, at, iso(self.world.clock.now() + _longest(program)))
+            if not flowswitch.is_on(tx, company, flow):
+                due = ()  # what was prepared before is written and told all the same
             for name in due:
                 work.schedule(tx, company, flow.name, name, claimed)
         if due:
@@ -131,11 +144,12 @@ class Service:
             self._plan(program, report, due, claimed)
             _log(report)
             return [report]
+        unread = runner.read_lists(program, company, missing=True)
         sent = runner.push(program, company, eager=False)
         if sent.more:
             self.poke()
         marked, refused = runner.tell(program, company)
-        errors = [*sent.errors, *refused]
+        errors = [*unread, *sent.errors, *refused]
         if sent.posted:
             logger().info("written", company=company, flow=flow.name, posted=sent.posted)
         if marked or errors or sent.posted or sent.left("failed"):
@@ -143,7 +157,7 @@ class Service:
             told.marked += marked
             _troubles(logger().bind(company=company, flow=flow.name), errors)
             written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
-            return [RunReport(flow.name, company, (), marked, tuple(refused), *written)]
+            return [RunReport(flow.name, company, (), marked, tuple(refused), *written, unread)]
         return []
 
     @property

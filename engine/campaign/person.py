@@ -12,6 +12,7 @@ from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
 from engine.evidence import plain_guid
 from engine.follow import QUIET, Hand
+from engine.listsource import kept_as
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig
@@ -57,7 +58,7 @@ class Person:
             lookup = flow.lookup(gap.lookup) if gap.lookup else None
             if lookup is None:
                 continue
-            known = [item for item in lists.objects(tx, self._company, lookup.list) if _usable(item)]
+            known = [item for item in lists.objects(tx, self._company, kept_as(flow, lookup)) if _usable(item)]
             if known and self.chance.random() < 0.9:
                 target = self.chance.choice(known)
                 row = lists.Mapping(flow.name, lookup.name, gap.key, target.full_name, target.list_id)

@@ -208,6 +208,47 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
     return 0
 
 
+@command.command("flow")
+@click.argument("flow", required=False)
+@click.argument("state", required=False, type=click.Choice(["on", "off"]))
+@common.home_option
+@common.company_option
+@common.format_option
+def flow_(flow: str | None, state: str | None, home: Path, company: str, form: str) -> int:
+    """Show which flows run for this company; switch one on or off.
+
+    A flow that is off reads and prepares nothing; what it had prepared is still written, and its source told. Two flows
+    that read the same and write it to the same place cannot both be on.
+
+    Example: flowctl company flow ramp_to_quickbooks off
+    """
+    from engine import flowswitch
+    from engine.store import companies
+
+    chosen = [office.flow(flow)] if flow else office.flows()
+    with office.opened(home) as world:
+        with world.store.read() as tx:
+            companies.require(tx, company)
+        if state is not None:
+            with world.store.write() as tx:
+                changed = flowswitch.switch(tx, office.hand(world, company), chosen[0], on=state == "on")
+            if not changed:
+                office.say(f"{company}/{chosen[0].name}: was {state} before")
+        with world.store.read() as tx:
+            made = {item["connection"] for item in companies.connections(tx, company)}
+            states = {item.name: flowswitch.is_on(tx, company, item) for item in chosen}
+            missing = {item.name: sorted({c.name for c in item.connections} - made) for item in chosen}
+    if form == "json":
+        common.echo_json([{"flow": name, "on": on, "missing": missing[name]} for name, on in states.items()])
+        return 0
+    rows = [
+        (name, "on" if on else "off", f"not connected: {', '.join(missing[name])}" if missing[name] else "")
+        for name, on in states.items()
+    ]
+    common.table(rows, ["flow", "", ""])
+    return 0
+
+
 @command.command()
 @common.home_option
 @common.company_option

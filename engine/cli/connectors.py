@@ -84,7 +84,8 @@ def _show(spec: ConnectorSpec) -> None:
     if spec.lists:
         click.echo("\nlists:")
         for item in spec.lists:
-            click.echo(f"  {item.name}: {item.help}")
+            kept = "" if spec.delivery == "pull" else f" (kept for {item.refresh_s // 60} min)"
+            click.echo(f"  {item.name}{kept}: {item.help}")
             _fields(item.fields, "    ")
     if spec.limits:
         click.echo("\nlimits:")

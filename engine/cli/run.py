@@ -15,7 +15,7 @@ from engine.cli import common, office
 if TYPE_CHECKING:
     from engine.errors import FlowctlError
     from engine.program import FlowProgram
-    from engine.runner import RunReport
+    from engine.runreport import RunReport
     from engine.store.base import Row, Tx
     from engine.world import World
 
@@ -136,7 +136,7 @@ def _dry(world: World, program: FlowProgram, company: str, streams: tuple[str, .
     states = {state: left[state] for state in ("pending", "deferred", "failed", "skipped")}
     if form == "json":
         common.echo_json({**_as_json(report), "would_leave": states, "would_write": documents})
-        return 0
+        return 1 if report.errors else 0
     for item in documents:
         click.echo(_heading(item))
         click.echo(common.clean(_indented(str(item["body"]))))
@@ -147,7 +147,8 @@ def _dry(world: World, program: FlowProgram, company: str, streams: tuple[str, .
     if states["pending"]:
         words[-1] += f", {states['pending']} waiting for the first look at the target's lists"
     office.say(f"{report.flow}: {'; '.join(words)}; dry run: nothing was kept or sent")
-    return 0
+    _complain(report)
+    return 1 if report.errors else 0
 
 
 def _waiting(tx: Tx, world: World, company: str) -> list[Row]:

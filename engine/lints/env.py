@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.diagnostics import Diagnostic, Level, Location
 from engine.lints.facts import Facts
-from engine.listsource import stream_of
+from engine.listsource import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec
@@ -174,7 +174,7 @@ class Env:
         for lookup in self.flow.lookups:
             listed = self.list_spec(lookup)
             if listed is not None and listed.fields:
-                offered[lookup.name] = listed.fields
+                offered[lookup.name] = fields_of(self.specs[lookup.connection], listed)
         types = {setting.name: setting.type for setting in self.flow.settings}
         return Scope(
             settings={name: types.get(name, "text") for name in self.declared("settings")},

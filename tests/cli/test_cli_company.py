@@ -199,3 +199,19 @@ def test_not_released_while_a_set_is_open(cli: Cli) -> None:
     )
     with shelf(cli) as desk:
         assert companies.identity(desk.tx, "main") == IDENTITY
+
+
+def test_switch_flows(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    assert cli.ok("company", "flow", FLOW, "off").out == f"flow\n{FLOW}  off  not connected: books, ramp\n"
+    ran = cli.ok("company", "flow", FLOW, "off", "--format", "json")
+    assert (ran.json(), ran.err) == (
+        [{"flow": FLOW, "on": False, "missing": ["books", "ramp"]}],
+        f"main/{FLOW}: was off before\n",
+    )
+    ran = cli("run", FLOW)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == (
+        f"error: main/{FLOW}: the flow is switched off for this company\n  hint: run `flowctl company flow {FLOW} on`\n"
+    )
+    assert [line["on"] for line in cli.ok("company", "flow", FLOW, "on", "--format", "json").json()] == [True]

@@ -18,7 +18,7 @@ import pytest
 from engine import clock, log
 from engine.cli.run import _complain
 from engine.errors import RateLimited
-from engine.runner import RunReport, StreamReport
+from engine.runreport import RunReport, StreamReport
 from engine.service import Service
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, Shelf, shelf

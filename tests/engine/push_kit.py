@@ -17,7 +17,7 @@ from engine.diagnostics import Diagnostic
 from engine.errors import Ambiguous, Rejected, RunError
 from engine.program import compile_flow
 from engine.registry import registered
-from engine.runner import RunReport
+from engine.runreport import RunReport
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec
 from engine.store import companies
 from engine.store.base import Row, Store, Tx

@@ -14,14 +14,15 @@ from starlette.applications import Starlette
 
 from engine.clock import Clock
 from engine.contract import Handler, Json, ListObject
-from engine.demo import COMPANY, DemoOptions, FlowResult, run_demo
+from engine.demo import COMPANY, DemoOptions, FlowResult, _meaning, run_demo
 from engine.errors import BadAnswer, Bug, Rejected
 from engine.flowfile import load_flow
 from engine.program import compile_flow
 from engine.registry import registered
 from engine.store import journal, lists, records
 from engine.testing import memory_world
-from tests.engine.kit import AT, YAML, LedgerConnector, Shop, ShopConnector, bill, flow
+from tests.engine.kit import AT, YAML, LedgerConnector, Shop, ShopConnector, bench, bill, flow
+from tests.engine.list_kit import ACME, OLD, list_bench
 
 FLOWS = Path(__file__).parents[2] / "flows"
 RESULT = FlowResult("f", 3, 2, 0, 0, 1, 2, Decimal("10.50"), Decimal("10.50"), Decimal("10.50"), 4, 0)
@@ -149,14 +150,6 @@ def test_a_connector_without_a_simulator() -> None:
 
 
 @pytest.mark.acceptance
-def test_a_flow_that_nobody_calls_for() -> None:
-    text = YAML.replace("ledger: {connector: ledger}", "ledger: {connector: shop}")
-    with stage(SimulatedShop(Shop()), SimulatedLedger()) as (_, run), pytest.raises(Bug) as caught:
-        run(text)
-    assert str(caught.value) == "the flow `shop_to_ledger` has no Web Connector to call us"
-
-
-@pytest.mark.acceptance
 def test_a_demo_that_does_not_come_to_rest() -> None:
     ledger = SimulatedLedger(visits=[{"requests": ["x"], "errors": []}] * 20)
     with stage(SimulatedShop(Shop()), ledger) as (_, run), pytest.raises(Bug) as caught:
@@ -209,3 +202,12 @@ def test_what_is_missing_is_mapped_to_the_first_of_its_list() -> None:
     ]
     assert "2 wait for vendor `v-7`; a bookkeeper maps it to `First Vendor`" in said
     assert [row["source_id"] for row in rows if "unmapped" in {r.code for r in records.load_reasons(row)}] == []
+
+
+def test_a_gap_in_a_list_of_a_called_target_is_filled_from_that_list() -> None:
+    with list_bench() as made, made.world.store.write() as tx:
+        assert _meaning(tx, made.program.flow, "vendor", {}) == ""
+        lists.store_page(tx, COMPANY, "cloud.vendors", [OLD, ACME], first=True)
+        assert _meaning(tx, made.program.flow, "vendor", {}) == "Acme"
+    with bench() as other, other.world.store.read() as tx:
+        assert _meaning(tx, other.program.flow, "account", {"accounts": [{"name": "Rent"}]}) == "Rent"

@@ -10,6 +10,7 @@ from engine import refdocs, registry
 from engine.cli.main import COMMANDS
 from engine.codes import codes
 from engine.mapping import FUNCTIONS
+from tests.engine.list_kit import LISTED
 from tests.engine.push_kit import CLOUD
 from tests.reference import ROOT
 
@@ -70,3 +71,17 @@ def test_the_fields_of_a_request_that_is_json_are_listed() -> None:
     parts = list(refdocs._connector(CLOUD))
     table = parts[parts.index("#### cloud: VendorCreate") + 1]
     assert table.splitlines()[2:] == ["| `name` | text | its name | yes |", "| `email` | text | its address |  |"]
+
+
+def test_the_lists_of_a_called_target_say_how_long_they_are_kept() -> None:
+    parts = list(refdocs._connector(LISTED))
+    start = parts.index("### Lists of cloud")
+    assert parts[start + 1] == (
+        "Each is kept for lookups, and is asked for anew before a run once it is older than said here."
+    )
+    assert parts[start + 2].splitlines() == [
+        "| list | meaning | fields | kept for |",
+        "| --- | --- | --- | --- |",
+        "| `vendors` | vendors | `email` | 60 min |",
+        "| `accounts` | accounts |  | 60 min |",
+    ]

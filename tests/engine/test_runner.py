@@ -20,7 +20,8 @@ from engine.errors import (
     UnknownName,
 )
 from engine.retry import Backoff
-from engine.runner import Runner, RunReport, StreamReport
+from engine.runner import Runner
+from engine.runreport import RunReport, StreamReport
 from engine.store import companies, journal, marks, work
 from engine.store.base import Tx
 from tests.engine import kit

@@ -19,7 +19,7 @@ from engine.errors import BadAnswer, Rejected, Transient
 from engine.holders import drop_name, take_name
 from engine.program import compile_flow
 from engine.reading import READING_S
-from engine.runner import RunReport
+from engine.runreport import RunReport
 from engine.service import Service
 from engine.store import companies, journal, work
 from engine.store.base import Tx

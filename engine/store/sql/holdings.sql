@@ -152,3 +152,6 @@ WHERE company = :company AND state = 'waiting' AND connection = :connection GROU
 SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id AND o.record_id = r.id
 WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND (:stream = '' OR r.stream = :stream)
   AND o.state = 'waiting' AND o.target_id = '' AND o.mapped LIKE '%"' || :text || '"%' ESCAPE '!' ORDER BY r.id;
+
+-- name: facts_named
+SELECT name FROM facts WHERE company = :company AND substr(name, 1, length(:prefix)) = :prefix ORDER BY name;

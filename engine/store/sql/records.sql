@@ -123,6 +123,10 @@ DELETE FROM waits WHERE record_id = :record_id;
 SELECT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred' ORDER BY r.id;
 
+-- name: waits_any
+SELECT 1 FROM waits w JOIN records r ON r.id = w.record_id
+WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred' LIMIT 1;
+
 -- name: waits_reasons
 SELECT DISTINCT r.reasons FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
@@ -130,3 +134,7 @@ WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
 -- name: waits_like
 SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key LIKE :prefix AND r.state = 'deferred' ORDER BY r.id;
+
+-- name: records_untold
+SELECT COUNT(*) AS count FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
+  AND (state IN ('intended', 'sent', 'unknown', 'posted') OR (:tells = 0 AND state = 'closed'));

@@ -1,0 +1,162 @@
+"""Whether a flow runs for a company, and that no two flows of a company write the same records into the same place.
+
+A flow runs for every company that has its connections, unless it says `starts: by_hand`, or a person has switched it off.
+Two flows that read the same and write it to the same connection would post everything twice: the one that came first
+keeps it until a person switches it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.diagnostics import of_company
+from engine.errors import UsageError
+from engine.follow import Hand
+from engine.model import Flow
+from engine.store import facts, journal, work
+from engine.store.base import Tx
+
+# What a flow that is on writes, and what one that was switched off wrote.
+_WRITES = "writes:"
+_WROTE = "wrote:"
+
+
+class FlowOff(UsageError):
+    """A flow that is switched off for the company."""
+
+    def __init__(self, company: str, flow: str) -> None:
+        super().__init__(
+            f"{company}/{flow}: the flow is switched off for this company",
+            hint=f"run `flowctl company flow {flow} on{of_company(company)}`",
+        )
+
+
+class RivalFlow(UsageError):
+    """Two flows of a company would write the same records into the same place."""
+
+    def __init__(self, company: str, mine: str, other: str, to: str) -> None:
+        theirs = other.partition("/")[0]
+        super().__init__(
+            f"{company}/{mine}: `{other}` writes the same records into `{to}` already; both would post everything twice",
+            hint=f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this "
+            "one, or switch this one off",
+        )
+
+
+class StillUnderWay(UsageError):
+    """What another flow has begun must end before this one may take over."""
+
+    def __init__(self, company: str, flow: str, other: str, count: int) -> None:
+        super().__init__(
+            f"{company}/{flow}: {count} of the records of `{other}`, which writes the same, are in the target or on their "
+            "way there, and the source was not told of it: this flow would post them a second time",
+            hint="where the source is told, that ends by itself while `flowctl serve` runs; "
+            f"`flowctl status --flow {other.partition('/')[0]}{of_company(company)}` shows them",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a stream reads and where it writes it: equal for two streams that would post the same."""
+
+    stream: str
+    phase: str
+    fetch: str
+    to: str
+    tells: bool
+
+    def rivals(self, other: Claim) -> bool:
+        """Whether both write the same."""
+        return (self.phase, self.fetch, self.to) == (other.phase, other.fetch, other.to)
+
+
+def is_on(tx: Tx, company: str, flow: Flow) -> bool:
+    """Whether the flow runs for the company."""
+    known = facts.recall(tx, company, f"flow:{flow.name}")
+    return bool(known["on"]) if known is not None else flow.starts == "at_once"
+
+
+def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool) -> bool:
+    """Switch the flow on or off for the company; False when it was so before.
+
+    Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it.
+
+    Raises:
+        RivalFlow: when another flow that is on writes the same.
+        StillUnderWay: when one that was switched off has not come to its end.
+    """
+    was = is_on(tx, hand.company, flow)
+    if on:
+        claim(tx, hand.company, flow, hand.at)
+        _nothing_under_way(tx, hand.company, flow)
+        facts.forget(tx, hand.company, f"{_WROTE}{flow.name}")
+    else:
+        facts.forget(tx, hand.company, f"{_WRITES}{flow.name}")
+        facts.remember(tx, hand.company, hand.at, f"{_WROTE}{flow.name}", _kept(flow))
+    facts.remember(tx, hand.company, hand.at, f"flow:{flow.name}", {"on": on})
+    work.resolve_alert(tx, hand.company, "rival", flow.name, hand.at)
+    if was != on:
+        detail = {"flow": flow.name}
+        journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("on" if on else "off", detail=detail)])
+    return was != on
+
+
+def claim(tx: Tx, company: str, flow: Flow, at: str) -> None:
+    """Note what the flow writes for the company.
+
+    Raises:
+        RivalFlow: when another flow has noted the same before.
+    """
+    for other, mine, theirs in _rivals(tx, company, flow, _WRITES):
+        raise RivalFlow(company, f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}", mine.to)
+    kept = _kept(flow)
+    if facts.recall(tx, company, f"{_WRITES}{flow.name}") != kept:
+        facts.remember(tx, company, at, f"{_WRITES}{flow.name}", kept)
+        work.resolve_alert(tx, company, "rival", flow.name, at)
+
+
+def require_on(tx: Tx, company: str, flow: Flow) -> None:
+    """Refuse a flow that is off.
+
+    Raises:
+        FlowOff: always, when it is.
+    """
+    if not is_on(tx, company, flow):
+        raise FlowOff(company, flow.name)
+
+
+def _rivals(tx: Tx, company: str, flow: Flow, prefix: str) -> Iterator[tuple[str, Claim, Claim]]:
+    """Other flows, with their stream and ours, that write the same."""
+    mine = list(_claims(flow))
+    for row in tx.rows("facts_named", {"company": company, "prefix": prefix}):
+        other = str(row["name"]).removeprefix(prefix)
+        known = facts.recall(tx, company, row["name"]) if other != flow.name else None
+        for theirs in (Claim(**one) for one in (known or {}).get("streams", [])):
+            yield from ((other, one, theirs) for one in mine if one.rivals(theirs))
+
+
+def _nothing_under_way(tx: Tx, company: str, flow: Flow) -> None:
+    """Refuse to take over from a flow whose records the source may still offer.
+
+    Raises:
+        StillUnderWay: when there are any.
+    """
+    for other, _, theirs in _rivals(tx, company, flow, _WROTE):
+        scope = {"company": company, "flow": other, "stream": theirs.stream, "phase": theirs.phase}
+        row = tx.one("records_untold", {**scope, "tells": int(theirs.tells)})
+        if row is not None and row["count"]:
+            raise StillUnderWay(company, flow.name, f"{other}/{theirs.stream}", row["count"])
+
+
+def _claims(flow: Flow) -> Iterator[Claim]:
+    """What must not be written twice; a stream that adopts what is there, by its name, may have a rival."""
+    for stream in flow.streams:
+        if stream.target and stream.adopt is None:
+            told = stream.mark_synced is not None
+            yield Claim(stream.name, stream.phase, stream.fetch.identity, stream.target, told)
+
+
+def _kept(flow: Flow) -> dict[str, Any]:
+    return {"streams": [asdict(one) for one in _claims(flow)]}

@@ -1,0 +1,43 @@
+"""What one run did, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.errors import FlowctlError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """What one run did with one stream, and the error that ended it early, if any."""
+
+    stream: str
+    counts: Mapping[str, int]
+    error: FlowctlError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What one run did."""
+
+    flow: str
+    company: str
+    streams: tuple[StreamReport, ...]
+    marked: int = 0
+    mark_errors: tuple[FlowctlError, ...] = ()
+    pushed: int = 0
+    push_errors: tuple[FlowctlError, ...] = ()
+    refused: int = 0
+    unknown: int = 0
+    list_errors: tuple[FlowctlError, ...] = ()
+
+    def count(self, name: str) -> int:
+        """A count over all streams."""
+        return sum(stream.counts.get(name, 0) for stream in self.streams)
+
+    @property
+    def errors(self) -> tuple[FlowctlError, ...]:
+        """Everything that kept the run from finishing its work."""
+        read = tuple(s.error for s in self.streams if s.error)
+        return self.list_errors + read + self.push_errors + self.mark_errors

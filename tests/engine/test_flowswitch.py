@@ -1,0 +1,130 @@
+"""Which flows run for a company, and that no two of them post the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine import flowswitch
+from engine.errors import UsageError
+from engine.flowswitch import FlowOff, RivalFlow, StillUnderWay
+from engine.follow import Hand
+from engine.program import FlowProgram, compile_flow
+from engine.runner import Runner
+from engine.service import Service
+from engine.store import companies, journal, work
+from tests.engine import kit
+from tests.engine.kit import AT, COMPANY, FLOW, YAML, Bench, bill, vendor
+
+HAND = Hand(COMPANY, AT, "cli:pat")
+RIVAL = YAML.replace("flow: shop_to_ledger", "flow: copy_of_it")
+BY_HAND = RIVAL.replace("version: 1\n", "version: 1\nstarts: by_hand\n")
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made:
+        made.read_lists()
+        made.shop.listed["vendors"], made.shop.listed["bills"] = [vendor()], [bill()]
+        yield made
+
+
+def program(text: str) -> FlowProgram:
+    return compile_flow(kit.flow(text))
+
+
+def switch(bench: Bench, made: FlowProgram, *, on: bool) -> bool:
+    with bench.world.store.write() as tx:
+        return flowswitch.switch(tx, HAND, made.flow, on=on)
+
+
+def said(error: pytest.ExceptionInfo[UsageError]) -> tuple[str, str | None]:
+    return str(error.value), error.value.hint
+
+
+def test_a_copy_of_a_flow_that_runs_is_refused(bench: Bench) -> None:
+    bench.run()
+    with pytest.raises(RivalFlow) as caught:
+        Runner(bench.world).run(program(RIVAL), COMPANY)
+    assert said(caught) == (
+        (
+            "acme/copy_of_it/bills: `shop_to_ledger/bills` writes the same records into `ledger` already; both would post "
+            "everything twice"
+        ),
+        (
+            "use one of the two: run `flowctl company flow shop_to_ledger off --company acme` to go on with this one, or "
+            "switch this one off"
+        ),
+    )
+    with bench.world.store.read() as tx:
+        listed = tx.rows("records_listing", {"company": COMPANY, "state": "", "flow": "", "limit": 100})
+    assert {row["flow"] for row in listed} == {FLOW}
+
+
+def test_a_flow_by_hand_runs_only_once_it_is_switched_on(bench: Bench) -> None:
+    made = program(BY_HAND)
+    with pytest.raises(FlowOff) as caught:
+        Runner(bench.world).run(made, COMPANY)
+    assert said(caught) == (
+        "acme/copy_of_it: the flow is switched off for this company",
+        "run `flowctl company flow copy_of_it on --company acme`",
+    )
+    assert (switch(bench, made, on=True), switch(bench, made, on=True)) == (True, False)
+    assert Runner(bench.world).run(made, COMPANY).count("read") == 3
+    with bench.world.store.read() as tx:
+        lines = [
+            (line["event"], line["actor"]) for line in journal.lines(tx, COMPANY) if line["event"] in ("on", "off")
+        ]
+    assert lines == [("on", "cli:pat")]
+
+
+def test_taking_over_waits_until_the_source_knows_of_everything(bench: Bench) -> None:
+    bench.run()
+    assert bench.post_all() > 0
+    assert switch(bench, bench.program, on=False) is True
+    with pytest.raises(StillUnderWay) as caught:
+        switch(bench, program(RIVAL), on=True)
+    assert said(caught) == (
+        (
+            "acme/copy_of_it: 1 of the records of `shop_to_ledger/bills`, which writes the same, are in the target or on their "
+            "way there, and the source was not told of it: this flow would post them a second time"
+        ),
+        (
+            "where the source is told, that ends by itself while `flowctl serve` runs; "
+            "`flowctl status --flow shop_to_ledger --company acme` shows them"
+        ),
+    )
+    Runner(bench.world).tell(bench.program, COMPANY)
+    assert switch(bench, program(RIVAL), on=True) is False
+    with pytest.raises(RivalFlow):
+        switch(bench, bench.program, on=True)
+
+
+def test_a_flow_that_is_off_is_neither_read_nor_prepared_and_still_told(bench: Bench) -> None:
+    bench.run()
+    assert bench.post_all() > 0
+    switch(bench, bench.program, on=False)
+    bench.shop.reads.clear()
+    service = Service(bench.world, {FLOW: bench.program})
+    service.tick()
+    assert bench.shop.reads == []
+    assert [call.kind for call in bench.shop.calls] == ["BILL"]
+    with bench.world.store.write() as tx:
+        assert Runner(bench.world).refill(tx, bench.program, COMPANY) == 0
+
+
+def test_a_person_hears_of_two_flows_that_would_post_the_same(bench: Bench) -> None:
+    bench.run()
+    rival = program(RIVAL)
+    service = Service(bench.world, {FLOW: bench.program, "copy_of_it": rival})
+    bench.world.clock.sleep(7200)
+    service.tick()
+    with bench.world.store.read() as tx:
+        assert [(a["kind"], a["subject"]) for a in work.alerts(tx, COMPANY) if a["kind"] == "rival"] == [
+            ("rival", "copy_of_it")
+        ]
+        assert list(companies.names(tx)) == [COMPANY]
+    switch(bench, rival, on=False)
+    with bench.world.store.read() as tx:
+        assert [a for a in work.alerts(tx, COMPANY) if a["kind"] == "rival"] == []
