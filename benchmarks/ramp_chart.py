@@ -24,7 +24,7 @@ from connectors.ramp.chartspec import CHART_BATCH
 from connectors.ramp.simulator import RampSimulator, transport
 from engine.clock import Clock
 from engine.connecting import connect
-from engine.contract import Operation
+from engine.contract import Operation, Target
 from engine.store.sqlite import SqliteStore
 from engine.testing import SeededIds
 from engine.vault import Vault
@@ -88,6 +88,8 @@ class ConnectorPusher:
     """The connector alone: each push is a pass of the engine, which opens the connection anew."""
 
     world: World
+    # Ramp's id of what each upload has made.
+    made: dict[str, str] = field(default_factory=dict)
 
     def push(self, operations: Sequence[Operation]) -> int:
         """As the engine does: uploads in batches of one request and field, changes one by one."""
@@ -95,19 +97,24 @@ class ConnectorPusher:
         try:
             for group in _batches(operations):
                 if group[0].request.endswith("Update"):
-                    for operation in group:
-                        if opened.find(operation) is None:
-                            opened.write(operation)
-                            written += 1
+                    written += sum(self._change(opened, operation) for operation in group)
                     continue
                 found = opened.find_all(group)
                 left = [operation for operation in group if operation.id not in found]
-                if left:
-                    opened.write_all(left)
+                receipts = opened.write_all(left) if left else ()
+                self.made |= {o.id: r.ids["id"] for o, r in zip(left, receipts, strict=True)}
                 written += len(left)
         finally:
             opened.close()
         return written
+
+    def _change(self, opened: Target, operation: Operation) -> bool:
+        """Change one entry; whether there was something to change."""
+        meant = replace(operation, target_id=self.made[operation.id.removesuffix("+1")])
+        if opened.find(meant) is not None:
+            return False
+        opened.write(meant)
+        return True
 
 
 def simulate(share: int = 1) -> list[Push]:
@@ -171,7 +178,7 @@ def _operation(request: str, body: Mapping[str, str]) -> Operation:
 def _updating(new: Operation, old: Operation) -> Operation:
     """The change of an entry that was uploaded."""
     request = new.request.replace("Upload", "Update")
-    return replace(new, id=f"{new.id}+1", request=request, target_id=json.loads(new.body)["id"], base=old.body)
+    return replace(new, id=f"{new.id}+1", request=request, base=old.body)
 
 
 def _batches(operations: Sequence[Operation]) -> Iterator[list[Operation]]:

@@ -8,7 +8,7 @@ differs, or was taken out of use, is patched (FACTS.md section 5). Everything he
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from connectors._http import Call
@@ -64,16 +64,12 @@ class ChartTarget:
     def find_all(self, operations: Sequence[Operation]) -> Mapping[str, Receipt]:
         """Those that Ramp has as they are wanted, or has no more; it asks for each entry at most once in a pass."""
         found: dict[str, Receipt] = {}
-        for book, group in self._grouped(operations):
-            known = book.look_up(wanted.id for wanted in group)
+        for book, group in self._grouped(operations, sound=True):
+            known = book.look_up(wanted.id for wanted in group if wanted.verb == "put")
             for wanted in group:
-                entry = known.get(wanted.id)
-                if wanted.verb == "remove":
-                    done = is_gone(entry)
-                else:
-                    done = entry is not None and not changes(entry, wanted, self._account(wanted))
-                if done:
-                    found[wanted.operation.id] = _receipt(wanted.id, entry)
+                entry = known.get(wanted.id) if wanted.verb == "put" else book.of(wanted.ramp_id)
+                if is_gone(entry) if wanted.verb == "remove" else self._is_as_wanted(entry, wanted):
+                    found[wanted.operation.id] = _receipt(wanted, entry)
         return found
 
     def write_all(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
@@ -88,11 +84,17 @@ class ChartTarget:
         for book, group in self._grouped(operations):
             try:
                 self._write(book, group)
+                uploads = [wanted.id for wanted in group if wanted.verb == "put"]
+                known = book.look_up(uploads)
             except (Ambiguous, BadAnswer):
                 book.forget()
                 raise
+            if lost := next((one for one in uploads if one not in known), None):
+                raise Ambiguous(
+                    f"{self._client.where}: Ramp took the {book.kind.title} `{lost[:60]}` and does not show it"
+                )
             for wanted in group:
-                made[wanted.operation.id] = _receipt(wanted.id, book.entries.get(wanted.id))
+                made[wanted.operation.id] = _receipt(wanted, known.get(wanted.id))
         return [made[operation.id] for operation in operations]
 
     # --- lists ---
@@ -112,25 +114,41 @@ class ChartTarget:
 
     # --- how ---
 
-    def _grouped(self, operations: Sequence[Operation]) -> list[tuple[Book, list[Wanted]]]:
-        """The operations by the list that they are about."""
+    def _is_as_wanted(self, entry: Entry | None, wanted: Wanted) -> bool:
+        if entry is None:
+            return False
+        try:
+            return not changes(entry, wanted, self._account(wanted))
+        except Rejected:  # its account is missing, so it cannot be as it is wanted
+            return False
+
+    def _grouped(self, operations: Sequence[Operation], *, sound: bool = False) -> list[tuple[Book, list[Wanted]]]:
+        """The operations by the list that they are about; with `sound`, without those that cannot be written.
+
+        What is wrong with them is said when they are to be written, and not when they are looked for.
+        """
         groups: dict[tuple[str, str], list[Wanted]] = {}
         for operation in operations:
-            wanted = wanted_of(self._client.where, operation)
-            if wanted.kind.since_2026 and self._chart.profile == "2025-08":
-                raise Rejected(
-                    f"{self._client.where}: {operation.request}: Ramp's API of 2025-08 has no taxes",
-                    hint="set api_profile=2026-08, or take the stream out of the flow",
-                )
-            groups.setdefault((wanted.kind.path, wanted.field_id), []).append(wanted)
+            with suppress(Rejected) if sound else nullcontext():
+                wanted = self._wanted(operation)
+                groups.setdefault((wanted.kind.path, wanted.field_id), []).append(wanted)
         return [(self._book(group[0].kind, field_id), group) for (_, field_id), group in groups.items()]
+
+    def _wanted(self, operation: Operation) -> Wanted:
+        wanted = wanted_of(self._client.where, operation)
+        if wanted.kind.since_2026 and self._chart.profile == "2025-08":
+            raise Rejected(
+                f"{self._client.where}: {operation.request}: Ramp's API of 2025-08 has no taxes",
+                hint="set api_profile=2026-08, or take the stream out of the flow",
+            )
+        return wanted
 
     def _book(self, kind: Kind, field_id: str = "") -> Book:
         return self._books.setdefault((kind.path, field_id), Book(self._chart, kind, field_id))
 
     def _write(self, book: Book, group: Sequence[Wanted]) -> None:
         """Bring a group of one list about. What is known of the list is as Ramp has it afterwards."""
-        ids = [wanted.id for wanted in group]
+        ids = [wanted.id for wanted in group if wanted.verb == "put"]
         if len(set(ids)) < len(ids):
             twice = next(one for one in ids if ids.count(one) > 1)
             raise Rejected(
@@ -142,7 +160,7 @@ class ChartTarget:
         if fresh:
             known |= self._upload(book, fresh)
         for wanted in group:
-            entry = known.get(wanted.id)
+            entry = known.get(wanted.id) if wanted.verb == "put" else book.of(wanted.ramp_id)
             if wanted.verb == "remove":
                 self._remove(book, entry)
             elif entry is not None:
@@ -251,5 +269,8 @@ def list_accounting_vendors(client: RampClient, settings: Settings) -> Iterator[
     return ChartTarget(client, settings).list_accounting_vendors()
 
 
-def _receipt(one: str, entry: Entry | None) -> Receipt:
-    return Receipt({"id": one} if entry is None else {"id": one, "ramp_id": entry.ramp_id})
+def _receipt(wanted: Wanted, entry: Entry | None) -> Receipt:
+    """Ramp's id under `id`, since ours is unique only within one list of the accounting system; ours beside it."""
+    ramp_id = wanted.ramp_id if entry is None else entry.ramp_id
+    ours = wanted.id if entry is None else entry.id
+    return Receipt({"id": ramp_id, "external_id": ours} if ours else {"id": ramp_id})

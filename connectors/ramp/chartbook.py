@@ -9,6 +9,7 @@ from typing import Any
 from connectors._http import Call
 from connectors.ramp.chartkinds import OPTION, Entry, Kind, entry_of
 from connectors.ramp.client import API, RampClient, RawPage
+from connectors.ramp.marks import object_id
 from connectors.ramp.settings import Settings
 from engine.errors import BadAnswer, Rejected
 
@@ -111,13 +112,14 @@ class Book:
     # Whether a refused upload has had the list read anew; once a pass is enough.
     doubted: bool = False
     entries: dict[str, Entry] = field(default_factory=dict)
+    _by_ramp: dict[str, Entry] = field(default_factory=dict)
     _absent: set[str] = field(default_factory=set)
     _whole: bool = False
 
     def look_up(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Those of the entries that Ramp has, by our id; inactive and hidden ones too."""
         wanted = list(dict.fromkeys(ids))
-        params = self._params()
+        params = self._params() if wanted else None
         if params is None:
             return {}
         unknown = [one for one in wanted if not self._whole and one not in self.entries and one not in self._absent]
@@ -127,6 +129,21 @@ class Book:
             for one in unknown:
                 self._ask(one, params)
         return {one: self.entries[one] for one in wanted if one in self.entries}
+
+    def of(self, ramp_id: str) -> Entry | None:
+        """An entry by Ramp's own id, as it is now."""
+        known = self._by_ramp.get(ramp_id)
+        if known is not None or self._whole:
+            return known
+        path = self.chart.path(self.kind.path, object_id(self.chart.client.where, ramp_id))
+        row = self.chart.client.find(path, READ_SCOPE)
+        if row is None:
+            return None
+        if row.get("ramp_id") != ramp_id:
+            raise BadAnswer(
+                f"{self.chart.client.where}: Ramp answered with another {self.kind.title} than was asked for"
+            )
+        return self.learn(row)
 
     def read(self) -> None:
         """Read the whole list, unless that was done."""
@@ -145,12 +162,13 @@ class Book:
             before = self.entries.get(entry.id)
             if before is None or before.ramp_id == entry.ramp_id or not before.active:
                 self.entries[entry.id] = entry
+            self._by_ramp[entry.ramp_id] = entry
             self._absent.discard(entry.id)
         return entry
 
     def forget(self) -> None:
         """Nothing is known any more: an answer was lost, or Ramp says that things are otherwise."""
-        self.entries, self._absent, self._whole = {}, set(), False
+        self.entries, self._by_ramp, self._absent, self._whole = {}, {}, set(), False
 
     def _params(self) -> dict[str, str] | None:
         """Parameters of the list; None when its field does not exist, so that there can be no entries."""

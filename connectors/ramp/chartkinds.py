@@ -68,12 +68,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An operation of ours, read: which entry is meant and what it should say."""
+    """An operation of ours, read: which entry is meant and what it should say.
+
+    `ramp_id` is there for changes and undoings only; `id` may be missing of an undoing.
+    """
 
     operation: Operation
     kind: Kind
     verb: Verb
     id: str
+    ramp_id: str
     name: str
     code: str
     body: Mapping[str, Any] = field(repr=False)
@@ -115,24 +119,28 @@ def wanted_of(where: str, operation: Operation) -> Wanted:
         operation,
         kind,
         verb,
-        id=operation.target_id or _text(body.get("id")),
+        id=_text(body.get("id")),
+        ramp_id="" if verb == "put" else operation.target_id,
         name=_text(body.get(kind.label)),
         code=_text(body.get("code")),
         body=body,
     )
     reason = _flaw(made)
     if reason:
-        raise Rejected(f"{where}: {operation.request} `{made.id[:60]}`: {reason}", hint="correct `map` in the flow")
+        one = made.id[:60] or made.ramp_id[:60]
+        raise Rejected(f"{where}: {operation.request} `{one}`: {reason}", hint="correct `map` in the flow")
     return made
 
 
 def _flaw(made: Wanted) -> str:
+    if made.verb != "put" and not made.ramp_id:
+        return "it does not say which entry of Ramp's is meant"
+    if made.verb == "remove":
+        return ""
     if not made.id or len(made.id) > _LONGEST_ID:
         return "it has no id of the accounting system that could be used"
     if made.kind is OPTION and not made.field_id:
         return "it does not say of which field it is an option"
-    if made.verb == "remove":
-        return ""
     if not made.name.strip():
         return "it has no name"
     if made.kind is ACCOUNT and made.verb == "put" and made.body.get("classification") not in CLASSIFICATIONS:

@@ -31,6 +31,7 @@ _OPTION = (
     _CODE,
 )
 _VENDOR = (_ID, _NAME, _CODE)
+_OUT = "taken out of use"
 
 
 def _upload(name: str, help_: str, fields: tuple[FieldSpec, ...], batch_by: str = "") -> RequestSpec:
@@ -38,18 +39,18 @@ def _upload(name: str, help_: str, fields: tuple[FieldSpec, ...], batch_by: str 
 
 
 def _change(name: str, help_: str, fields: tuple[FieldSpec, ...]) -> RequestSpec:
-    return RequestSpec(name, help_, documents="json", fields=fields)
+    return RequestSpec(name, help_, documents="json", fields=fields, restores=True)
 
 
-def _undo(name: str, help_: str, undone: str) -> RequestSpec:
-    return RequestSpec(name, help_, documents="json", undoes=(undone,))
+def _undo(name: str, help_: str, kind: str, undone: str) -> RequestSpec:
+    return RequestSpec(name, help_, documents="json", undoes=(kind,), undone=undone)
 
 
 CHART_REQUESTS: tuple[RequestSpec, ...] = (
     _upload("AccountUpload", "Put a GL account into Ramp; one that is there is renamed or reactivated", _ACCOUNT),
-    _change("AccountUpdate", "Change a GL account's name and number; its classification stays", _ACCOUNT),
+    _change("AccountUpdate", "Change a GL account's name and number", (_ID, _NAME, _CODE)),
     _undo(
-        "AccountDelete", "Take a GL account out of use; what is coded to it can no longer be synced", "AccountUpload"
+        "AccountDelete", "Take a GL account out of use; what is coded to it can no longer be synced", "Account", _OUT
     ),
     _upload(
         "OptionUpload",
@@ -58,10 +59,10 @@ CHART_REQUESTS: tuple[RequestSpec, ...] = (
         batch_by="field_id",
     ),
     _change("OptionUpdate", "Change an option's name and number, and show it again", _OPTION),
-    _undo("OptionHide", "Hide an option from new coding; what is coded to it can still be synced", "OptionUpload"),
+    _undo("OptionHide", "Hide an option from new coding; what is coded to it can still be synced", "Option", "hidden"),
     _upload("AccountingVendorUpload", "Put a vendor of the accounting system into Ramp, to code to", _VENDOR),
     _change("AccountingVendorUpdate", "Change an accounting vendor's name and number", _VENDOR),
-    _undo("AccountingVendorDelete", "Take an accounting vendor out of use", "AccountingVendorUpload"),
+    _undo("AccountingVendorDelete", "Take an accounting vendor out of use", "AccountingVendor", _OUT),
     _upload(
         "TaxRateUpload",
         "Put a tax rate into Ramp (profile 2026-08)",

@@ -81,6 +81,12 @@ class Chart:
         rows = self.simulator.world.chart.of(active.id, kind, field_id).rows
         return [(row.external_id, row.name, row.code, row.is_active, row.visibility) for row in rows]
 
+    def ramp_id(self, kind: str, one: str, field_id: str = "") -> str:
+        """Ramp's id of an entry of the active connection."""
+        active = self.simulator.world.connection()
+        assert active is not None
+        return self.simulator.world.chart.of(active.id, kind, field_id).ids[one]
+
 
 def chart(profile: Profile, *faults: Fault, checked: bool = False, **options: Any) -> Chart:
     """A business without any chart."""
@@ -123,9 +129,9 @@ def vendor(number: int, name: str = "", **more: Any) -> Operation:
 
 
 def ids(receipts: Sequence[Receipt]) -> list[str]:
-    """Our ids of receipts, each of which names Ramp's too."""
-    assert all(len(receipt.ids["ramp_id"]) == 36 for receipt in receipts)
-    return [receipt.ids["id"] for receipt in receipts]
+    """Our ids of receipts, which are Ramp's in the first place."""
+    assert all(len(receipt.ids["id"]) == 36 for receipt in receipts)
+    return [receipt.ids["external_id"] for receipt in receipts]
 
 
 def ended(target: ChartTarget, operations: Sequence[Operation]) -> list[str]:

@@ -94,7 +94,7 @@ def test_what_is_there_and_differs_is_changed_and_the_rest_uploaded(profile: Pro
     active = ramp.simulator.world.connection()
     assert active is not None
     shelf = ramp.simulator.world.chart.of(active.id, "accounts")
-    ramp.target().write(op("AccountDelete", "A-3"))
+    ramp.target().write(op("AccountDelete", ramp.ramp_id("accounts", "A-3")))
     target = ramp.target()
     wanted = [account(1, "Rent"), account(2), account(3), account(5)]
     assert ended(target, wanted) == ["AccountUpload-A-1", "AccountUpload-A-3", "AccountUpload-A-5"]
@@ -127,10 +127,13 @@ def test_options_make_their_field_and_are_hidden_not_deleted(profile: Profile) -
     made = ramp.simulator.world.chart.of(active.id, "fields").rows[0]
     assert ramp.sent()[0] == {"id": "class", "name": "Class", "input_type": "SINGLE_CHOICE", "is_splittable": True}
     base = {"field_id": "class", "field_name": "Class", "id": "O-1", "value": "West"}
-    hide = op("OptionHide", "O-1", base)
+    one = ramp.ramp_id("field-options", "O-1", made.id)
+    hide = op("OptionHide", one, base)
     target = ramp.target()
     assert target.find(hide) is None
-    assert target.write(hide).ids["id"] == "O-1"
+    assert target.write(hide).ids == {"id": one, "external_id": "O-1"}
+    # A single entry is asked for by Ramp's id.
+    assert ramp.calls() == [f"GET /field-options/{one}", f"PATCH /field-options/{one}"]
     assert ramp.sent() == [{"visibility": "HIDDEN"}]
     found = target.find(hide)
     assert found is not None
@@ -139,7 +142,7 @@ def test_options_make_their_field_and_are_hidden_not_deleted(profile: Profile) -
         ("O-2", "East", "E", True, VISIBLE),
     ]
     # It is wanted again, under another name.
-    shown = op("OptionUpdate", "O-1", base, field_id="class", field_name="Class", id="O-1", value="Far West")
+    shown = op("OptionUpdate", one, base, field_id="class", field_name="Class", id="O-1", value="Far West")
     target = ramp.target()
     assert target.find(shown) is None
     target.write(shown)
@@ -178,7 +181,8 @@ def test_vendors_get_their_codes(profile: Profile) -> None:
 def test_removing_takes_out_of_use_and_can_be_repeated(profile: Profile) -> None:
     ramp = chart(profile, checked=profile == "2025-08")
     ended(ramp.target(), [vendor(1), account(1)])
-    for request, one in (("AccountDelete", "A-1"), ("AccountingVendorDelete", "V-1")):
+    for request, kind, ours in (("AccountDelete", "accounts", "A-1"), ("AccountingVendorDelete", "vendors", "V-1")):
+        one = ramp.ramp_id(kind, ours)
         target = ramp.target()
         assert target.find(op(request, one)) is None
         target.write(op(request, one))
@@ -187,7 +191,10 @@ def test_removing_takes_out_of_use_and_can_be_repeated(profile: Profile) -> None
         assert target.find(op(request, one)) is not None
         assert ramp.target().find(op(request, one)) is not None
     assert ramp.shown("accounts") == [("A-1", "Account 1", "", False, VISIBLE)]
-    assert ramp.target().find(op("AccountDelete", "never")) is not None
+    gone = op("AccountDelete", "00000000-0000-4000-8000-000000000001")
+    found = ramp.target().find(gone)
+    assert found is not None
+    assert found.ids == {"id": gone.target_id}
 
 
 @both
@@ -242,9 +249,10 @@ REFUSED: list[tuple[Operation, str]] = [
         op("AccountUpload", id="", name="Rent", classification="ASSET"),
         "AccountUpload ``: it has no id of the accounting system that could be used",
     ),
-    (op("OptionHide", "O-1"), "OptionHide `O-1`: it does not say of which field it is an option"),
+    (op("OptionUpload", id="O-1", value="W"), "OptionUpload `O-1`: it does not say of which field it is an option"),
+    (op("OptionHide", id="O-1"), "OptionHide `O-1`: it does not say which entry of Ramp's is meant"),
     (
-        op("AccountUpdate", "A-9", id="A-9", name="Rent", classification="ASSET"),
+        op("AccountUpdate", "00000000-0000-4000-8000-000000000001", id="A-9", name="Rent"),
         "Ramp has no GL account `A-9` that could be changed",
     ),
     (op("TaxRateUpload", id="T", name="VAT", rate="-1"), "TaxRateUpload `T`: its rate is no number from 0 on"),
@@ -346,7 +354,7 @@ def deaf(target: ChartTarget) -> None:
 def test_the_list_of_accounting_vendors(profile: Profile) -> None:
     ramp = chart(profile)
     ended(ramp.target(), [vendor(number, code=f"C{number}") for number in range(3)])
-    ramp.target().write(op("AccountingVendorDelete", "V-1"))
+    ramp.target().write(op("AccountingVendorDelete", ramp.ramp_id("vendors", "V-1")))
     target = ramp.target(page_size=2)
     pages = list(list_accounting_vendors(target._client, read(target)))
     assert [[(o.list_id, o.full_name, o.active, o.number) for o in page] for page in pages] == [
