@@ -53,11 +53,6 @@ class AccountingLink(Protocol):
         """Requests of the connector that need the seat."""
         ...
 
-    @property
-    def buttons(self) -> tuple[str, ...]:
-        """Switches that show people a button which wants an answer while they wait."""
-        ...
-
     def seat(self) -> Seat:
         """Who holds it now; nothing is changed."""
         ...

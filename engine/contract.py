@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
 from engine.diagnostics import Diagnostic
+from engine.documents import Documents
 from engine.evidence import Holdings, Reconciling, Unsent
 from engine.spec import ConnectorSpec
 
@@ -71,13 +72,17 @@ class Limits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a connector may use of the world. With `transport` set, no socket is opened."""
+    """What a connector may use of the world. With `transport` set, no socket is opened.
+
+    `documents` fetches from the other connections of the company what a write names, such as a receipt.
+    """
 
     clock: Clock
     ids: Ids
     tokens: Tokens
     limits: Limits
     transport: httpx.BaseTransport | None = None
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A record that was posted, with the target's id for it."""
+    """A record that was posted, with the target's id for it.
+
+    `details` are the names and texts that the flow gives beside it (`MarkSpec.fields`).
+    """
 
     id: str
     reference: str
+    details: tuple[tuple[str, str], ...] = ()
+
+    def detail(self, name: str) -> str:
+        """One of the details; empty when the flow gave none."""
+        return dict(self.details).get(name, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +124,16 @@ class MarkedFailed:
 
 @dataclass(frozen=True, slots=True)
 class MarkCall:
-    """One call that tells the source; the key is derived from the content and made durable before the call is sent."""
+    """One call that tells the source; the key is derived from the content and made durable before the call is sent.
+
+    `request` names what a person of the source asked for, when the call answers that (`Event.request`).
+    """
 
     kind: str
     idempotency_key: str
     posted: tuple[Marked, ...] = ()
     failed: tuple[MarkedFailed, ...] = ()
+    request: str = ""
 
 
 @runtime_checkable
@@ -243,19 +260,31 @@ class Listing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A verified webhook: a hint that something changed. The source is read again before anything is done."""
+    """A verified webhook: a hint that something changed. The source is read again before anything is done.
+
+    `request` is not empty when a person of the source asks to have records posted now and waits for the answer: every
+    mark that answers it names it (`MarkCall.request`), and must come within `answer_s` seconds of the event.
+    """
 
     id: str
     type: str
     object_id: str | None
+    request: str = ""
+    answer_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A verification request; answer with `reply` as JSON."""
+    """A verification request; answer with `reply` as JSON.
 
-    challenge: str
-    reply: Json
+    With `confirm`, the vendor sends nothing before it was called back as well (`engine.handshakes.Confirms`). `subject` is
+    the vendor's id of what is verified, where the request says it.
+    """
+
+    challenge: str = field(repr=False)
+    reply: Json = field(repr=False)
+    subject: str = ""
+    confirm: bool = False
 
 
 class Connector(Protocol):
@@ -569,8 +598,8 @@ class Subscribed(Protocol):
 class Subscribing(Protocol):
     """An open connection that can ask its vendor for webhooks."""
 
-    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed:
-        """Create a subscription for an https address; without `events`, for all that the connector can use."""
+    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed | Sequence[Subscribed]:
+        """Create a subscription for an https address, or one an event; without `events`, for all that it can use."""
         ...
 
 

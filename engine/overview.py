@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from engine import holdings, worklist
-from engine.clock import Clock, from_iso
+from engine.clock import Clock, from_iso, iso
+from engine.pulse import Pulse, pulse
 from engine.store import companies, work
 from engine.store.base import Row, Tx
 from engine.store.records import MOVES
@@ -75,7 +76,8 @@ class Overview:
     """Everything `flowctl status` and the panel's first page show.
 
     `unsent` counts those of the `unknown` records that were held before they were sent: the target may have them already.
-    `voided` counts those of the posted and closed ones whose object is voided in the target.
+    `voided` counts those of the posted and closed ones whose object is voided in the target. `pulse` are the figures that
+    alerts watch (`engine.pulse`).
     """
 
     company: str
@@ -93,6 +95,7 @@ class Overview:
     halted: str = ""
     unsent: int = 0
     voided: int = 0
+    pulse: Pulse = field(default_factory=lambda: Pulse(0, 0.0))
 
     def count(self, *states: str) -> int:
         """Records in these states, without those that are only compared."""
@@ -133,6 +136,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         holdings.halted(tx, company) or "",
         len(worklist.held(tx, worklist.parked(tx, company, "unknown", flow), unsent=True)),
         int(voided["count"]) if voided else 0,
+        pulse(tx, company, flow, iso(clock.now())),
     )
 
 
@@ -200,6 +204,8 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
         "voided": found.voided,
         "backlog": found.backlog,
         "untold": found.untold,
+        "waiting": found.pulse.waiting,
+        "failures_a_minute": f"{found.pulse.failures:.1f}",
         "in_doubt": None
         if found.doubt is None
         else {name: found.doubt[name] for name in ("id", "state", "attempts", "sent_at")},

@@ -88,7 +88,7 @@ class StreamProgram:
     They have the names that the store knows them by; `called_lists` are those of them whose target is called.
 
     `is_polled` says that what it writes waits until the target's agent fetches it. `still` are the conditions among
-    `select` that a change of what is posted must meet as well.
+    `select` that a change of what is posted must meet as well. `told` is what the source hears beside the reference.
     """
 
     stream: Stream
@@ -111,6 +111,7 @@ class StreamProgram:
     called_lists: tuple[CalledList, ...] = ()
     # Whether it depends on what waits that a record is selected.
     wants: bool = False
+    told: MapProgram | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             _is_polled(flow, stream),
             _called_lists(flow, stream, specs),
             any(named_in(item.only, scope.define, "wanted") for item in stream.select),
+            details_of(stream, scope),
         )
 
     return FlowProgram(
@@ -232,6 +234,12 @@ def compile_flow(flow: Flow) -> FlowProgram:
         tuple(stream_program(stream) for stream in in_order(flow)),
         {setting.name: setting.default for setting in flow.settings},
     )
+
+
+def details_of(stream: Stream, scope: Scope) -> MapProgram | None:
+    """What the source hears of a posted record beside the reference; None when nothing."""
+    mark = stream.mark_synced
+    return compile_map(mark.details, scope) if mark is not None and mark.details else None
 
 
 def _fields(spec: ConnectorSpec | None, request: str) -> tuple[FieldSpec, ...]:

@@ -1,8 +1,8 @@
-"""Checks of the accounting seat at a vendor: whether we hold it, whether its switches are as wanted, and the sync button."""
+"""Checks of the accounting seat at a vendor: whether we hold it and whether its switches are as wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from engine import registry
 from engine.accounting import MIGRATION_SETTING, Accounted, AccountingLink
@@ -29,19 +29,18 @@ def seats_of(world: World, company: str, flows: Sequence[Flow]) -> Iterator[Find
         if not written:
             continue
         try:
-            yield from _seat(world, company, connection, written, usable)
+            yield from _seat(world, company, connection, written)
         except FlowctlError as error:
             yield Finding("FAIL", f"{company}/{connection}", str(error), error.hint or "")
 
 
-def _seat(world: World, company: str, connection: str, written: set[str], flows: Sequence[Flow]) -> Iterator[Finding]:
+def _seat(world: World, company: str, connection: str, written: set[str]) -> Iterator[Finding]:
     opened = world.open(company, connection)
     try:
         if isinstance(opened, Accounted):
             link = opened.accounting()
             if written & link.requests:
                 yield from _standing(world, company, connection, link)
-                yield from _button(world, company, connection, link, flows)
     finally:
         close = getattr(opened, "close", None)
         if callable(close):
@@ -71,30 +70,3 @@ def _standing(world: World, company: str, connection: str, link: AccountingLink)
             yield Finding(
                 "warn", subject, f"switches that are not as the settings want them: {', '.join(wanted)}", hint
             )
-
-
-def _button(
-    world: World, company: str, connection: str, link: AccountingLink, flows: Iterable[Flow]
-) -> Iterator[Finding]:
-    """Whether what people ask for with the sync button can be posted while they wait."""
-    subject = f"{company}/{connection}"
-    seat = link.seat()
-    if seat.standing != "ours" or not link.buttons:
-        return
-    targets = sorted(
-        {s.target for flow in flows for s in flow.streams if s.fetch.connection == connection and s.target}
-    )
-    polled = [name for name in targets if world.bound(company, name)[0].spec.delivery == "pull"]
-    on = [name for name in link.buttons if seat.flags.get(name)]
-    if not targets:
-        return
-    if polled:
-        why = f"`{polled[0]}` takes what is posted only when its agent calls"
-        if on:
-            hint = f"run `flowctl connect {connection}{of_company(company)} --set {on[0]}=false --accounting`"
-            yield Finding("warn", subject, f"the sync button is on, and does not suit: {why}", hint)
-        else:
-            yield Finding("ok", subject, f"the sync button is off, and the company does not qualify for it: {why}")
-    else:
-        state = "on" if on else "off"
-        yield Finding("ok", subject, f"the company qualifies for the sync button, which is {state}")

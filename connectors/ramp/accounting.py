@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connectors._http import Answer, Call
-from connectors.ramp.chartspec import BUTTONS, CHART_REQUEST_NAMES, FLAGS
+from connectors.ramp.chartspec import CHART_REQUEST_NAMES, FLAGS
 from connectors.ramp.client import API, RampClient
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from engine.accounting import Seat, Standing
 from engine.diagnostics import of_company
@@ -55,11 +55,6 @@ class RampAccounting:
     def requests(self) -> frozenset[str]:
         """The requests that write the chart of accounts."""
         return CHART_REQUEST_NAMES
-
-    @property
-    def buttons(self) -> tuple[str, ...]:
-        """The switches of the sync button."""
-        return BUTTONS
 
     def connections(self) -> Sequence[Connection]:
         """All connections, tombstones of disconnected ones included; this list has no pages."""

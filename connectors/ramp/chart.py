@@ -30,7 +30,7 @@ from connectors.ramp.chartkinds import (
 )
 from connectors.ramp.chartspec import CHART_BATCH
 from connectors.ramp.client import Missing, RampClient, missing_or
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from engine.contract import ListObject, Operation, Receipt
 from engine.errors import Ambiguous, BadAnswer, Rejected

@@ -9,7 +9,7 @@ from typing import Any
 from connectors._http import Call
 from connectors.ramp.chartkinds import OPTION, Entry, Kind, entry_of
 from connectors.ramp.client import API, RampClient, RawPage
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from engine.errors import BadAnswer, Rejected
 

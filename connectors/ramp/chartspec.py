@@ -107,7 +107,6 @@ FLAGS = (
     "vendor_credits_enabled",
     "entity_selection_enabled",
 )
-BUTTONS = FLAGS[1:3]
 ACCOUNTING_SETTINGS: tuple[FieldSpec, ...] = (
     _f(
         "accounting_connection_id",

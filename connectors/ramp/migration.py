@@ -11,7 +11,7 @@ from connectors.ramp.chart import ChartTarget
 from connectors.ramp.chartbook import Chart
 from connectors.ramp.chartkinds import ACCOUNT, OPTION, VENDOR, is_gone
 from connectors.ramp.client import API, RampClient
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from engine.accounting import Outstanding, Seat
 from engine.errors import AuthRefused, BadAnswer, Rejected

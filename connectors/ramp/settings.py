@@ -22,6 +22,10 @@ HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
+_SYNC_TYPE = re.compile(r"[A-Z][A-Z_]{1,60}_SYNC")
+CHUNK = 500
+# What Ramp takes in one call to /accounting/syncs (FACTS.md section 6).
+MOST_IDS = 5000
 _UNPAID: dict[str, Unpaid] = {"vendor_default": "vendor_default", "draft": "draft"}
 
 
@@ -38,6 +42,8 @@ class Settings:
     provider_name: str | None
     confirm_marks: bool
     scopes: tuple[str, ...]
+    sync_chunk: int
+    cashback_sync_type: str
     # The inactive connection that the chart goes to during a migration; None for the active one.
     accounting_connection_id: str | None = None
     # Switches of the accounting connection that were given; the others stay as they are in Ramp.
@@ -73,6 +79,8 @@ def read_settings(binding: Binding) -> Settings:
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
         accounting_connection_id=str(_value(binding, "accounting_connection_id") or "") or None,
         flags=tuple((name, value) for name in FLAGS if isinstance(value := _value(binding, name), bool)),
+        sync_chunk=int(_value(binding, "sync_chunk") or CHUNK),
+        cashback_sync_type=str(_value(binding, "cashback_sync_type")),
         unpaid_bills=_UNPAID.get(str(_value(binding, "unpaid_bills")), "unspecified"),
         vendor_owner=_text(binding, "vendor_owner"),
         vendor_country=(_text(binding, "vendor_country") or "").upper() or None,
@@ -104,11 +112,13 @@ def problems(binding: Binding) -> list[Diagnostic]:
     size = _value(binding, "page_size")
     if not isinstance(size, int) or isinstance(size, bool) or not 2 <= size <= 100:
         found.append(_problem(binding, "page_size", "must be a whole number from 2 to 100", "leave it out for 100"))
-    if not isinstance(_value(binding, "confirm_marks"), bool):
-        found.append(_problem(binding, "confirm_marks", "must be true or false", "leave it out for true"))
+    for name, default in (("confirm_marks", "true"), ("sync_button", "false")):
+        if not isinstance(_value(binding, name), bool):
+            found.append(_problem(binding, name, "must be true or false", f"leave it out for {default}"))
     return (
         found
         + _accounting_problems(binding)
+        + _sync_problems(binding)
         + _writing_problems(binding)
         + _address_problems(binding)
         + _scope_problems(binding)
@@ -133,6 +143,19 @@ def _accounting_problems(binding: Binding) -> list[Diagnostic]:
     if new and _value(binding, "api_profile") == "2025-08":
         hint = "set api_profile=2026-08 once Ramp offers it to the account"
         found.append(_problem(binding, new[0], "is not in the API profile 2025-08", hint))
+    return found
+
+
+def _sync_problems(binding: Binding) -> list[Diagnostic]:
+    found = []
+    size = _value(binding, "sync_chunk")
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_IDS:
+        message = f"must be a whole number from 1 to {MOST_IDS}"
+        found.append(_problem(binding, "sync_chunk", message, f"leave it out for {CHUNK}"))
+    kind = str(_value(binding, "cashback_sync_type"))
+    if not _SYNC_TYPE.fullmatch(kind):
+        hint = f"leave it out for {_DEFAULTS['cashback_sync_type']}"
+        found.append(_problem(binding, "cashback_sync_type", f"`{kind[:40]}` is no sync type of Ramp's", hint))
     return found
 
 

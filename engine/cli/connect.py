@@ -75,6 +75,9 @@ class Given(TypedDict):
     accounting: bool
     yes: bool
     listing: bool
+    browser: bool
+    paste: bool
+    code_file: str | None
     form: str
 
 
@@ -94,6 +97,13 @@ class Given(TypedDict):
 @click.option("--accounting", is_flag=True, help="Open the vendor's accounting connection, or say who holds it.")
 @click.option("--yes", is_flag=True, help="With --accounting: upgrade a CSV connection, which is then no longer one.")
 @click.option("--list", "listing", is_flag=True, help="Show the company's connections, without secrets.")
+@click.option(
+    "--browser/--no-browser", default=True, help="Open the page on which a person allows the app, or only show it."
+)
+@click.option(
+    "--paste", is_flag=True, help="Ask for the address that the browser ended at, instead of listening for it."
+)
+@click.option("--code-file", metavar="PATH", help="That address, or the code in it, from a file; `-` is stdin.")
 @common.format_option
 def command(**given: Unpack[Given]) -> int:
     """Give a connection of a company its settings and credentials; what was given before stays.
@@ -101,11 +111,23 @@ def command(**given: Unpack[Given]) -> int:
     CONNECTOR is the one that the flows give this connection, unless you name another. A secret comes from a prompt,
     from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
 
+    Where the vendor wants a person to allow it on a page, that page is shown: at first, when nothing is changed, and when
+    what was allowed is lost. The answer comes by itself when the redirect address is http on this machine; else you paste it.
+
     Example: flowctl connect ramp --set environment=sandbox --check
     """
     name = given["connection"]
     if given["listing"]:
-        if name is not None or given["settings"] or given["secret_files"] or given["check"] or given["accounting"]:
+        others = (
+            name,
+            given["settings"],
+            given["secret_files"],
+            given["check"],
+            given["accounting"],
+            given["paste"],
+            given["code_file"],
+        )
+        if any(others) or given["accounting"]:
             raise click.UsageError("--list shows all connections of a company, and takes nothing but --company")
         return _list(given)
     if name is None:
@@ -122,7 +144,12 @@ def command(**given: Unpack[Given]) -> int:
             known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
         touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
         status = 0
-        if not (given["check"] or given["accounting"]) or touched or name not in known:
+        if (
+            not (given["check"] or given["accounting"])
+            or touched
+            or given["code_file"] is not None
+            or name not in known
+        ):
             status = _keep(world, name, known.get(name), given)
         elif given["check"]:
             status = _check(world, given["company"], name, given["form"])
@@ -169,12 +196,16 @@ def _near(name: str, known: Mapping[str, object]) -> bool:
 
 def _keep(world: World, connection: str, before: str | None, given: Given) -> int:
     """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
+    from engine.authorizing import Authorizes
+    from engine.cli.authorize import How, authorize, is_due
     from engine.connecting import connect
     from engine.contract import Agent, Binding
     from engine.store import companies
 
     company = given["company"]
     connector = connector_of(connection, given["connector"], before)
+    how = How(given["browser"], given["paste"], given["code_file"], given["form"])
+    how.check(connector)
     settings = _settings(connector, connection, given["settings"])
     with world.store.read() as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
@@ -188,8 +219,9 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         user = str({**merged.settings, **settings}.get("user", ""))
         if "password" not in secrets and user not in logins:
             made = secrets["password"] = world.ids.base62(PASSWORD_LENGTH)
-    # One that is called by its agent has nobody to ask before it is kept.
-    called = given["check"] and connector.spec.delivery != "pull"
+    # One that is called by its agent has nobody to ask before it is kept. A code, or a token that is good for one use,
+    # would be used up by a trial.
+    called = given["check"] and connector.spec.delivery != "pull" and not isinstance(connector, Authorizes)
     if called:
         findings = _try(
             world, Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets}), connector
@@ -204,6 +236,11 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         forget_other_users(world, company, connection)
     _report(company, connection, connector, made, given["form"])
     _warn_of_path(connector, settings)
+    if isinstance(connector, Authorizes):
+        now = world.bound(company, connection)[1]
+        changed = bool(given["connector"] or given["settings"] or dict(now.secrets) != dict(kept.secrets))
+        if is_due(world, now, connector, how, changed=changed):
+            authorize(world, now, connector, how)
     if called:
         show_findings(findings, given["form"])
         return 0

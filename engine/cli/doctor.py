@@ -57,7 +57,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
-    from engine import health
+    from engine import buttons, health
     from engine.seats import seats_of
     from engine.store import companies
 
@@ -75,5 +75,6 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                 yield from health.roles_of(world, name, flows)
                 if not offline:
                     yield from seats_of(world, name, files)
+                yield from buttons.buttons_of(world, name, files)
     except FlowctlError as error:
         yield health.Finding("FAIL", "store", str(error), error.hint or "")

@@ -66,6 +66,7 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo("last run: never")
     _agent(found, clock)
     click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")
+    click.echo(f"waiting in all: {found.pulse.waiting}, failures told: {found.pulse.failures:.1f} a minute")
     if found.doubt is not None:
         word = "in doubt" if found.doubt["state"] == "in_doubt" else "under way"
         ago = age(clock, found.doubt["sent_at"])

@@ -120,6 +120,13 @@ def binding(tx: Tx, vault: Vault, company: str, connection: str) -> tuple[str, B
     return row["connector"], Binding(company, connection, json.loads(row["settings"]), secrets)
 
 
+def connection_setting(tx: Tx, company: str, connection: str, name: str) -> Value | None:
+    """One setting of a connection as it was given; None when it was not, or when there is no such connection."""
+    row = tx.one("connection_get", {"company": company, "connection": connection})
+    found: Value | None = json.loads(row["settings"]).get(name) if row else None
+    return found
+
+
 def connections(tx: Tx, company: str) -> list[Row]:
     """The company's connections; no secrets."""
     return tx.rows("connections_of", {"company": company})

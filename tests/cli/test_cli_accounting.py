@@ -428,25 +428,18 @@ def said(cli: Cli) -> list[str]:
     return [line for n, line in enumerate(lines) if n in found or (n - 1 in found and line.startswith("      do"))]
 
 
-QUALIFIES = "`books` takes what is posted only when its agent calls"
-
-
 def test_the_doctor_says_who_holds_the_seat(charting: Cli) -> None:
     with ramp(charting, provider="flowctl"):
+        held = "ok    main/ramp: the accounting connection `flowctl` is ours and active"
+        assert said(charting) == [held]
+        charting.ok("connect", "ramp", "--set", "vendor_credits_enabled=true")
         assert said(charting) == [
-            "ok    main/ramp: the accounting connection `flowctl` is ours and active",
-            f"ok    main/ramp: the sync button is off, and the company does not qualify for it: {QUALIFIES}",
-        ]
-        charting.ok("connect", "ramp", "--set", "transaction_sync_button_enabled=true")
-        assert said(charting)[1:3] == [
-            "warn  main/ramp: switches that are not as the settings want them: transaction_sync_button_enabled",
+            held,
+            "warn  main/ramp: switches that are not as the settings want them: vendor_credits_enabled",
             "      do: run `flowctl connect ramp --accounting`",
         ]
         charting.ok("connect", "ramp", "--accounting")
-        assert said(charting)[1:] == [
-            f"warn  main/ramp: the sync button is on, and does not suit: {QUALIFIES}",
-            "      do: run `flowctl connect ramp --set transaction_sync_button_enabled=false --accounting`",
-        ]
+        assert said(charting) == [held]
 
 
 def test_the_doctor_says_what_to_do_without_it(charting: Cli) -> None:

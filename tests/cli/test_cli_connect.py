@@ -201,7 +201,7 @@ def test_check_says_how_it_ended(cli: Cli) -> None:
         right = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
         cli.ok("connect", "ramp", *place, env=right)
         only = cli.ok("connect", "ramp", "--check")
-        assert only.out == "ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n"
+        assert only.out == "ok    main/ramp: Ramp accepts the credentials; 15 scopes granted\n"
         more = cli("connect", "ramp", "--check", "--set", "scopes=bills:read treasury:read")
         assert more.text() == (
             "[1]\n"

@@ -18,6 +18,7 @@ from connectors.ramp.simulator import (
     connections,
     directory,
     enrich,
+    outflow,
     payees,
     syncs,
     transactions,
@@ -61,6 +62,8 @@ ROUTES = (
     Route("PATCH", "/bills/{}", "bills:write", billing.patch_bill),
     Route("DELETE", "/bills/{}", "bills:write", billing.delete_bill),
     Route("GET", "/vendors", "vendors:read", vendors.list_vendors),
+    Route("GET", "/vendors/credits", "vendors:read", outflow.list_credits, since_2026=True),
+    Route("GET", "/vendors/credits/{}", "vendors:read", outflow.get_credit, since_2026=True),
     Route("POST", "/vendors", "vendors:write", payees.post_vendor),
     Route("GET", "/vendors/{}", "vendors:read", vendors.get_vendor),
     Route("PATCH", "/vendors/{}", "vendors:write", payees.patch_vendor),
@@ -68,6 +71,12 @@ ROUTES = (
     Route("GET", "/vendors/{}/contacts/{}", "vendors:read", payees.get_contact),
     Route("GET", "/transactions", "transactions:read", transactions.list_transactions),
     Route("GET", "/transactions/{}", "transactions:read", transactions.get_transaction),
+    Route("GET", "/reimbursements", "reimbursements:read", outflow.list_reimbursements),
+    Route("GET", "/reimbursements/{}", "reimbursements:read", outflow.get_reimbursement),
+    Route("GET", "/transfers", "transfers:read", outflow.list_transfers),
+    Route("GET", "/transfers/{}", "transfers:read", outflow.get_transfer),
+    Route("GET", "/cashbacks", "cashbacks:read", outflow.list_cashbacks),
+    Route("GET", "/cashbacks/{}", "cashbacks:read", outflow.get_cashback),
     Route("GET", "/business", "business:read", directory.get_business),
     Route("GET", "/entities", "entities:read", directory.list_entities),
     Route("GET", "/entities/{}", "entities:read", directory.get_entity),
@@ -265,6 +274,11 @@ class RampSimulator:
         """Mark rows synced the way Ramp's Export button does: without notice."""
         with self._lock:
             syncs.export_button(self.world, object_ids)
+
+    def click_sync(self, table: syncs.ButtonKind = "transactions") -> str:
+        """Press the sync button; returns the id of the request."""
+        with self._lock:
+            return syncs.click_sync(self.world, table)
 
     def totals(self) -> Totals:
         """What Ramp believes to be in the books."""

@@ -156,6 +156,12 @@ def selection(world: World, field_id: str, option_id: str) -> Selection:
 
 def ramp_selection(world: World, field_id: str, option_id: str) -> Selection | None:
     """The same by Ramp's own ids, as codings of transactions have them; None when there is none that is active."""
+    if field_id == world.names.fixed("field", "MERCHANT"):
+        vendor = world.accounting_vendors().get(option_id)
+        usable = vendor is not None and vendor.is_active
+        return (
+            Selection("MERCHANT", Account(vendor.external_id, vendor.name, vendor.code)) if vendor and usable else None
+        )
     if field_id != world.names.fixed("field", "GL_ACCOUNT"):
         return None
     found = world.gl_accounts().get(option_id)
