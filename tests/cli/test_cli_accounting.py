@@ -463,3 +463,16 @@ def test_the_doctor_knows_of_a_move(charting: Cli) -> None:
             "warn  main/ramp: a move away from `QuickBooks` is under way",
             "      do: `flowctl migrate ramp` says what comes next",
         ]
+
+
+def test_both_directions_of_reimbursements_wait(cli: Cli) -> None:
+    from connectors.ramp.simulator.outbuild import add_reimbursement
+
+    with direct(cli) as simulator:
+        cli.ok("connect", "ramp", "--set", f"scopes={SCOPES} reimbursements:read transfers:read cashbacks:read")
+        add_reimbursement(simulator.world, Money(1000))
+        add_reimbursement(simulator.world, Money(1000), direction="USER_TO_BUSINESS")
+        assert migrate(cli).text() == (
+            f"[1]\n{HELD}  reimbursements: 2 ready to sync\n  do: sync them with the connection that is active, for they "
+            "do not survive the switch; then run this again\n--\n"
+        )

@@ -12,7 +12,7 @@ from connectors.ramp.chartspec import CHART_REQUEST_NAMES, CHART_REQUESTS, CLASS
 from connectors.ramp.simulator import Fault
 from connectors.ramp.simulator import chart as simulated
 from connectors.ramp.simulator.faults import FaultName
-from connectors.ramp.simulator.records import Profile
+from connectors.ramp.simulator.records import Connection, Profile
 from engine.contract import BatchTarget, Operation, Target
 from engine.errors import Ambiguous, Rejected, RunError
 from tests.connectors.ramp.chart_kit import PROFILES, account, chart, ended, ids, op, option, vendor
@@ -415,3 +415,33 @@ def test_every_fault_ends_with_the_chart_as_it_is_wanted(profile: Profile, name:
     assert active is not None
     (made,) = ramp.simulator.world.chart.of(active.id, "fields").rows
     assert len(ramp.shown("field-options", made.id)) == 13
+
+
+def test_during_a_move_everything_goes_to_the_inactive_connection() -> None:
+    ramp = chart("2026-08", connection="DIRECT", provider="QuickBooks")
+    world = ramp.simulator.world
+    (old,) = world.connections
+    made = Connection(
+        "00000000-0000-4000-8000-000000000005", "Us", "API", is_active=False, created_at=world.now, linked_at=None
+    )
+    world.connections[made.id] = made
+    scope = {"accounting_connection_id": made.id}
+    target = ramp.target(**scope)
+    ended(target, [account(1)])
+    ended(target, [option(1)])
+    ended(target, [vendor(1), vendor(2)])
+    one = world.chart.of(made.id, "vendors").ids["V-1"]
+    gone = op("AccountingVendorDelete", one)
+    target.write(gone)
+    target.write(op("TaxRateUpload", id="R-1", name="VAT", rate="0.05", account_id="A-1"))
+    assert ended(target, [op("TaxOptionUpload", id="T-1", name="Reduced", tax_rate_ids=["R-1"])])
+    bodies = ramp.sent()
+    assert len(bodies) == 8
+    assert all(body["accounting_connection_id"] == made.id for body in bodies)
+    lists = [call for call in ramp.calls() if call.startswith("GET") and "?" in call]
+    assert lists
+    assert all(f"accounting_connection_id={made.id}" in call for call in lists)
+    kinds = ("accounts", "fields", "field-options", "vendors", "tax/rates", "tax/code/options")
+    assert [len(world.chart.names(made.id, kind)) for kind in kinds] == [1, 1, 1, 2, 1, 1]
+    assert [len(world.chart.names(old, kind)) for kind in kinds] == [0] * 6
+    assert ended(ramp.target(**scope), [account(1), vendor(2)]) == []
