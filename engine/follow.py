@@ -68,7 +68,7 @@ def settle(
             [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
         )
         if record["drifted"]:
-            _begin_anew(tx, hand, operation, "the source changed while it was under way")
+            begin_anew(tx, hand, operation, "the source changed while it was under way")
         return
     waits_for = outcome.waits_for
     provide = json.loads(operation["follow_up"]).get("provide")
@@ -111,9 +111,11 @@ def target_id_of(operation: Row, receipt: Mapping[str, Any]) -> str:
 
 def receipt_for(operation: Row, target_id: str) -> dict[str, str]:
     """The receipt of an object that a person names: a list object has a ListID, everything else of QuickBooks a TxnID."""
+    named = {"ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID": target_id}
     if is_push(operation):
-        return {"id": target_id}
-    return {"ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID": target_id}
+        # One that takes QuickBooks' documents gives ids under QuickBooks' names as well, and flows ask for these.
+        return {"id": target_id, **(named if bytes(operation["body"]).startswith(b"<") else {})}
+    return named
 
 
 def _posted(
@@ -318,7 +320,7 @@ def _more(now: str | None, before: str | None) -> str | None:
     return None if now is None or before is None else str(Decimal(now) - Decimal(before))
 
 
-def _begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
+def begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
     """Take back an operation that waits; its record is prepared from what is known now."""
     record = tx.one("record_get", {"id": operation["record_id"]})
     assert record is not None

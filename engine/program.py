@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import registry
+from engine.binding import bound_flow
 from engine.jsontext import plain
 from engine.listsource import CalledList, is_called
 from engine.mapping import (
@@ -123,6 +124,8 @@ class FlowProgram:
     settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
     # All lists that any stream needs, as the store calls them.
     lists: tuple[str, ...] = field(init=False)
+    # Compiled once for each set of connectors that companies have in the place of the flow's own.
+    _bound: dict[tuple[str, ...], FlowProgram] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         needed = dict.fromkeys(name for stream in self.streams for name in stream.lists)
@@ -131,6 +134,21 @@ class FlowProgram:
     def stream(self, name: str) -> StreamProgram:
         """The stream called `name`."""
         return next(s for s in self.streams if s.stream.name == name)
+
+    def bound(self, made: Mapping[str, str]) -> FlowProgram:
+        """The program as a company runs it that has made these connections: the connector of each, by role.
+
+        It is compiled with those connectors that stand for the flow's own; with none of these it is this program.
+        """
+        flow = bound_flow(self.flow, made)
+        if flow is self.flow:
+            return self
+        key = tuple(connection.connector for connection in flow.connections)
+        found = self._bound.get(key)
+        if found is None:
+            # Two threads may both compile it; either one will do.
+            found = self._bound[key] = compile_flow(flow)
+        return found
 
     @property
     def polled_lists(self) -> tuple[str, ...]:
@@ -324,7 +342,7 @@ def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) ->
     """The lists that must have been read before a record can be prepared, that it is read from among them."""
     fetch = stream.fetch
     source = specs.get(fetch.connection)
-    if source is not None and source.delivery == "pull" and source.list(fetch.stream) is not None:
+    if source is not None and source.stream(fetch.stream) is None and source.list(fetch.stream) is not None:
         yield fetch.stream
     for lookup in _lookups_used(flow, stream):
         if not is_called(flow, lookup.connection):

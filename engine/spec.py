@@ -139,6 +139,7 @@ class ConnectorSpec:
 
     `settle_s` is for targets that are called: how long after a write whose answer was lost the object may still appear.
     Nothing is written a second time before. A whole-number setting of the same name overrides it for a connection.
+    `stands_for` names connectors in whose place a company may connect this one: it takes what their documents say.
     """
 
     name: str
@@ -153,6 +154,7 @@ class ConnectorSpec:
     delivery: Delivery = "push"
     limits: tuple[str, ...] = field(default=())
     settle_s: int = 60
+    stands_for: tuple[str, ...] = ()
 
     def stream(self, name: str) -> StreamSpec | None:
         """The stream called `name`."""

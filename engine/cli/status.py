@@ -102,7 +102,7 @@ def _agent(found: Overview, clock: Clock) -> None:
         state = "is here now" if session.is_here(clock) else left
         said = f"; {common.clean(session.error)}" if session.error else ""
         click.echo(f"Web Connector: {state}{f', {counts}' if counts else ''}{said}")
-    elif found.refused is None:
+    elif found.refused is None and found.is_visited:
         click.echo("Web Connector: never called")
     if found.refused is not None:
         click.echo(f"Web Connector: {common.clean(refused(clock, found.refused))}")

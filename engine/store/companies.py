@@ -132,6 +132,11 @@ def connections(tx: Tx, company: str) -> list[Row]:
     return tx.rows("connections_of", {"company": company})
 
 
+def connectors(tx: Tx, company: str) -> dict[str, str]:
+    """The connector of each of the company's connections, by the connection's name."""
+    return {row["connection"]: row["connector"] for row in connections(tx, company)}
+
+
 def token(tx: Tx, vault: Vault, company: str, connection: str) -> Json | None:
     """The connection's access token; one that no longer opens counts as none, since a new one can be had."""
     with suppress(SealBroken):
