@@ -230,6 +230,14 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
     )
 
 
+def id_of(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | None:
+    """The id of a source record; None for one that cannot be taken in."""
+    try:
+        return take_in(stream, desk, data).source_id
+    except ExpressionError:
+        return None
+
+
 def _whole_text(payload: str, key: object) -> None:
     """Refuse half a character, a lone surrogate, which JSON can write and no file or database can hold."""
     try:

@@ -185,13 +185,15 @@ class Runner:
                 return 0
             resolver = self.resolver(tx, program, company)
         streams = [s for s in self._enabled(program, company) if only is None or s.stream.name in only]
-        return preparing.prepare(
-            self.world.store,
-            streams,
-            lambda tx: self.batch(tx, program, company, run, resolver),
-            limit=limit,
-            chunk=chunk,
-        )
+
+        def opened(tx: Tx) -> Batch:
+            flowswitch.require_on(tx, company, program.flow)
+            return self.batch(tx, program, company, run, resolver)
+
+        try:
+            return preparing.prepare(self.world.store, streams, opened, limit=limit, chunk=chunk)
+        except flowswitch.FlowOff:
+            return 0  # switched off meanwhile: another flow may write the same from here on
 
     def read_lists(self, program: FlowProgram, company: str, *, missing: bool = False) -> tuple[FlowctlError, ...]:
         """Read the lists of called targets that are due, with `missing` those without which records cannot be prepared."""
@@ -365,10 +367,10 @@ class Runner:
         try:
             with reading(self.world, company, program.flow.name, job.lead.fetch.identity) as held:
                 self._take(job, held, progress)
-        except (NotYet, BeingRead) as caught:
+        except (NotYet, BeingRead, flowswitch.FlowOff) as caught:
             # What cannot say yet what it holds has listed nothing, and so nothing is missing there. What another process
-            # is reading is no trouble.
-            error = caught if isinstance(caught, BeingRead) else None
+            # is reading is no trouble, nor is it that a person has switched the flow off meanwhile.
+            error = None if isinstance(caught, NotYet) else caught
         except FlowctlError as caught:
             error = caught
             with self.world.store.write() as tx:
@@ -387,6 +389,7 @@ class Runner:
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
             with self.world.store.write() as tx:
                 held.hold(tx)
+                flowswitch.require_on(tx, company, job.program.flow)
                 resolver = resolver or self.resolver(tx, job.program, company)
                 for stream in group:
                     batch = self.batch(tx, job.program, company, job.number, resolver)
@@ -421,7 +424,7 @@ class Runner:
         found = [data for page in self._listed(narrowed, job.sources) for data in page.records]
         with self.world.store.write() as tx:
             desk = self.batch(tx, job.program, job.company, job.number).desk
-            ids = [pipeline.take_in(stream, desk, data).source_id for data in found]
+            ids = [source_id for data in found if (source_id := pipeline.id_of(stream, desk, data)) is not None]
             asked.listed(tx, job.company, asked.Of(flow, name, self.world.at()), requests, ids)
 
     def _resume(self, company: str, flow: str, group: Sequence[StreamProgram]) -> work.Checkpoint | None:
@@ -481,6 +484,7 @@ class Runner:
 
         def batch(tx: Tx) -> Batch:
             held.hold(tx)
+            flowswitch.require_on(tx, job.company, job.program.flow)
             return self.batch(tx, job.program, job.company, job.number)
 
         recheck(Asking(self.world.store, scope, get, batch, job.counts[name]), stream)
