@@ -78,7 +78,7 @@ class World:
         """Open a connection to read from; of one that offers lists alone, those that the store has of it."""
         connector, _ = self.bound(company, connection)
         if connector.spec.delivery == "pull" or (connector.spec.stands_for and not connector.spec.streams):
-            return ListSource(self.store, company, connector.spec)
+            return ListSource(self.store, company, connector.spec, connection)
         opened = self.open(company, connection)
         if not isinstance(opened, Source):
             raise Bug(f"{company}/{connection}: this connector cannot be read from")

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine import connecting
 from engine.contract import Listing, ListObject
 from engine.errors import AuthRefused, BadAnswer, NotYet, RateLimited, Transient
 from engine.listing import ListUnread
@@ -478,3 +479,12 @@ def test_the_worker_says_what_keeps_it(bench: ListBench) -> None:
         (report,) = worker.tick()
         text = "acme/cloud: the vendors list could not be read: still no list; it is tried again by itself"
         assert told(report) == [text]
+
+
+def test_a_connection_that_is_made_anew_has_its_lists_read_first(bench: ListBench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.run()
+    assert bench.cloud.asked == ["vendors"]
+    connecting.connect(bench.world, COMPANY, "cloud", "cloud", {"base_url": "http://elsewhere"}, {})
+    bench.run()
+    assert bench.cloud.asked == ["vendors", "vendors"]

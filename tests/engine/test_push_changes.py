@@ -380,6 +380,17 @@ def test_so_many_are_asked_for_in_one_read(bench: ChartBench, monkeypatch: pytes
     assert bench.shop.gets == [f"bills/b-{number}" for number in (1, 2, 3, 4, 5, 1)]
 
 
+def test_those_that_cannot_be_asked_for_have_had_their_turn(bench: ChartBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(absent, "POSTED", 1)
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+    bench.go()
+    bench.shop.listed["bills"].append(bill("b-3"))
+    bench.shop.singles["b-1"] = Rejected("not for you")
+    gone(bench, "b-1", "b-2")
+    bench.go()
+    assert "find BillArchive:c-2" in bench.go()
+
+
 def test_a_source_that_lists_nothing_undoes_nothing(bench: ChartBench) -> None:
     bench.shop.listed["bills"] = []
     assert (bench.go(), bench.shop.gets) == ([], [])

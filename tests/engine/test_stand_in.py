@@ -24,7 +24,7 @@ from engine.contract import ListObject
 from engine.desk import StoreOutbox
 from engine.health import roles_of
 from engine.overview import overview
-from engine.program import FlowProgram
+from engine.program import FlowProgram, compile_flow
 from engine.registry import find, registered
 from engine.runner import Runner
 from engine.runreport import RunReport
@@ -34,6 +34,7 @@ from engine.store import companies, journal, lists, outbox
 from engine.store.base import Row
 from engine.testing import FakeClock, memory_world
 from engine.world import World
+from tests.engine import kit
 
 COMPANY = "acme"
 QUICKBOOKS = {"user": "acme", "app_url": "http://localhost:1/qbwc"}
@@ -148,6 +149,33 @@ def _bolt(stage: Stage) -> None:
         for kind, items in names.items():
             lists.store_page(tx, "bolt", kind, items, first=True)
             lists.finish(tx, "bolt", kind, stage.world.at())
+
+
+CHART = """
+flow: chart
+version: 1
+connections:
+  ramp: {connector: ramp}
+  books: {connector: qbwc}
+streams:
+  accounts:
+    trigger: {every: 1h}
+    fetch: {from: books, stream: Account}
+    key: list_id
+    about: {party: full_name}
+    map: {id: list_id, name: full_name, classification: "'ANY'"}
+    write: {to: ramp, request: AccountUpload}
+"""
+
+
+def test_a_flow_that_reads_lists_of_quickbooks_reads_those_of_a_ledger() -> None:
+    with staged() as stage:
+        stage.program = compile_flow(kit.flow(CHART, "chart.yaml"))
+        report = stage.run()
+        assert [str(error) for error in report.list_errors] == []
+        with stage.world.store.read() as tx:
+            listed = [item.list_id for item in lists.objects(tx, COMPANY, "books.Account")]
+        assert report.count("read") == len(listed) > 0
 
 
 def test_two_companies_with_two_targets_side_by_side() -> None:
