@@ -74,7 +74,8 @@ def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> 
         return Target(NO_MATCH, "", verified=True)
     kept = kept_as(flow, lookup)
     if not lists.loaded(tx, company, kept):
-        return Target(name, "", verified=False)
+        # What is matched can only be meant by its id, which no other record may have from now on.
+        return Target(name, name if matched else "", verified=False)
     found = None if matched else lists.named(tx, company, kept, name)
     found = found or lists.by_id(tx, company, kept, name)
     if found is None and matched:
