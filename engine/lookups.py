@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from engine.store.base import Tx
 from engine.store.records import Reason
 
 _CACHE_LIMIT = 20_000
+# So many objects of one name are named to a person.
+_SHOWN = 5
 _ON_ITS_WAY = frozenset({"pending", "intended", "sent", "unknown"})
 
 
@@ -248,6 +250,12 @@ class Resolver:
         if found is not None and not found.active:
             message = f"the {lookup.name} `{found.full_name}` is inactive in the {lookup.list} list of {title}"
             return Reason("unmapped", message, f"make it active there, or {command}", waits)
+        several = lists.namesakes(self.tx, self.company, self.kept(lookup), label) if label and found is None else []
+        if several:
+            message = f"{len(several)} objects of the {lookup.list} list of {title} are called `{label}`"
+            by_id = command.replace("'NAME THERE'", "ID")
+            hint = f"{by_id} with the id of the one that is meant: {named_ids(several)}"
+            return Reason("unmapped", message, hint, waits)
         message = f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}"
         return Reason("unmapped", message, f"add it there, or {command}", waits)
 
@@ -261,6 +269,14 @@ class Resolver:
     def _rows_of(self, stream: str, source_id: str) -> list[Mapping[str, Any]]:
         scope = {"company": self.company, "flow": self.flow.name, "stream": stream, "source_id": source_id}
         return self.tx.rows("record_find_any_phase", scope)
+
+
+def named_ids(found: Sequence[ListObject]) -> str:
+    """The ids of objects for people: `c-1, c-2 or c-3`."""
+    ids = [each.list_id for each in found[:_SHOWN]]
+    return f"{', '.join(ids[:-1])} or {ids[-1]}" + (
+        f", or {len(found) - len(ids)} more" if len(found) > len(ids) else ""
+    )
 
 
 def _text(value: object) -> str:
