@@ -110,7 +110,8 @@ def answer(tx: Tx, company: str, program: FlowProgram, at: str) -> None:
     done = []
     for item in kept:
         stream = next((s for s in program.streams if s.stream.name == item.stream), None)
-        left = [key for key in item.wanted or () if key not in item.answered]
+        answered = frozenset(item.answered)
+        left = [key for key in item.wanted or () if key not in answered]
         if stream is None or stream.stream.mark_synced is None:
             done.append(item)
             continue
