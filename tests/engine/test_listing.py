@@ -24,7 +24,7 @@ from engine.targets import SeveralTargets, find_target
 from engine.testing import memory_world
 from tests.engine import kit
 from tests.engine.kit import COMPANY
-from tests.engine.list_kit import ACME, CREATES, FLOW, LISTED, OLD, ListBench, bill, list_bench
+from tests.engine.list_kit import ACME, CREATES, FLOW, LISTED, NAME, OLD, ListBench, bill, list_bench
 from tests.engine.push_kit import Cloud, CloudConnector, Crash, dying, operation
 
 UNKNOWN = ("unmapped", "the vendor `Nobody` is not in the vendors list of Cloud")
@@ -525,3 +525,9 @@ def test_a_connection_that_is_made_anew_has_its_lists_read_first(bench: ListBenc
     connecting.connect(bench.world, COMPANY, "cloud", "cloud", {"base_url": "http://elsewhere"}, {})
     bench.run()
     assert bench.cloud.asked == ["vendors", "vendors"]
+
+
+def test_no_list_is_read_for_a_flow_that_is_off() -> None:
+    with list_bench(FLOW.replace("version: 1\n", "version: 1\nstarts: by_hand\n")) as bench:
+        Service(bench.world, {NAME: bench.program}).tick()
+        assert bench.cloud.asked == []
