@@ -14,6 +14,7 @@ BILL_CREATE = "BillCreate"
 BILL_UPDATE = "BillUpdate"
 BILL_ARCHIVE = "BillArchive"
 TRANSACTION_CODE = "TransactionCode"
+TRANSACTION_CODE_UPDATE = "TransactionCodeUpdate"
 
 # What Ramp takes for a bill that was paid outside it (CREATE_BILL.md).
 MANUAL_METHODS = (
@@ -76,6 +77,19 @@ _BILL = (
     _CODING,
 )
 
+_CODED = (
+    _CODING,
+    _f("memo", "text", "Memo, at most 255 characters; one that a person wrote stays"),
+    _object(
+        "receipt",
+        "An image or a PDF of a record of another connection; not sent when the transaction has a receipt",
+        _must(_f("connection", "text", "The connection that has it")),
+        _must(_f("stream", "text", "The stream of the record that it is with")),
+        _must(_f("id", "id", "The id of that record")),
+        _f("user_id", "id", "Ramp's id of the user it belongs to; the card holder's when it is missing"),
+    ),
+)
+
 REQUESTS = (
     RequestSpec(
         VENDOR_CREATE,
@@ -128,24 +142,20 @@ REQUESTS = (
         documents="json",
         fields=_BILL,
     ),
-    RequestSpec(BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=(BILL_CREATE,)),
+    RequestSpec(
+        BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=("Bill",), undone="archived"
+    ),
     RequestSpec(
         TRANSACTION_CODE,
         "code a card transaction, and add a memo and a receipt where it has none",
         documents="json",
-        fields=(
-            _must(_f("transaction_id", "id", "Ramp's id of the transaction")),
-            _CODING,
-            _f("memo", "text", "Memo, at most 255 characters; one that a person wrote stays"),
-            _object(
-                "receipt",
-                "An image or a PDF; not sent when the transaction has a receipt",
-                _must(_f("content_base64", "text", "The file, as base64")),
-                _must(_f("media_type", "text", "Its type, for example image/png")),
-                _f("name", "text", "Its file name"),
-                _f("user_id", "id", "Ramp's id of the user it belongs to; the card holder's when it is missing"),
-            ),
-        ),
+        fields=(_must(_f("transaction_id", "id", "Ramp's id of the transaction")), *_CODED),
+    ),
+    RequestSpec(
+        TRANSACTION_CODE_UPDATE,
+        "code a card transaction anew; its memo and its receipt stay once it has them",
+        documents="json",
+        fields=_CODED,
     ),
 )
 

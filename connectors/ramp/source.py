@@ -14,13 +14,19 @@ from connectors.ramp.marks import mark, object_id
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
-<<<<<<< HEAD
-from connectors.ramp.target import way_of, ways
-from engine.contract import Binding, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
-=======
 from connectors.ramp.subscriptions import confirm
-from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
->>>>>>> fbcli
+from connectors.ramp.target import way_of, ways
+from engine.contract import (
+    Binding,
+    Handshake,
+    Json,
+    ListObject,
+    MarkCall,
+    Operation,
+    Page,
+    Receipt,
+    Tools,
+)
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 from engine.handshakes import Confirmed
@@ -44,7 +50,7 @@ class RampSource:
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self._client = RampClient(binding, settings, tools)
         self._settings = settings
-        self._ways = ways(self._client, settings)
+        self._ways = ways(self._client, settings, tools.documents)
 
     def read(
         self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None

@@ -316,7 +316,7 @@ def test_the_sample_of_an_expense() -> None:
     shown = json.loads(reference("freshbooks", "expense.json").read_text())["response"]["result"]["expense"]
     record = normalise("expenses", shown)
     assert record == {
-        "id": "43221133", "expenseid": "43221133", "categoryid": "3012676", "staffid": "1", "clientid": "0", "projectid": "0",
+        "account_id": None, "category": None, "id": "43221133", "expenseid": "43221133", "categoryid": "3012676", "staffid": "1", "clientid": "0", "projectid": "0",
         "invoiceid": None, "transactionid": None, "vendor": None, "date": "2019-10-10",
         "amount": {"amount": "2000.00", "code": "USD"}, "attachment": None, "taxName1": None, "taxPercent1": None, "taxAmount1": None,
         "taxName2": None, "taxPercent2": None, "taxAmount2": None, "notes": "", "account_name": "", "bank_name": "", "status": 0,
