@@ -41,6 +41,8 @@ class RampSandbox:
     names: dict[str, str] = field(default_factory=dict)
     # Without books beside it, Ramp is what is written to.
     is_target: bool = False
+    # Settings of the connection beside those that lead here.
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -52,6 +54,7 @@ class RampSandbox:
         }
         if self.is_target:
             settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
+        settings |= self.settings
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
@@ -123,12 +126,14 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)
-    return RampSandbox(simulator, is_target=not chart)
+    # What an app that is to make vendors is set up with: not every source has an address of all of them.
+    given = {} if chart else {"vendor_country": "US", "vendor_email": "bills@example.com"}
+    return RampSandbox(simulator, is_target=not chart, settings=given)
 
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
     """A business that holds what a golden case gives it."""
-    made = RampSandbox(simulator, chart, is_target=not chart)
-    tell(Story(simulator, chart, made.names), given)
+    made = RampSandbox(simulator, chart, is_target=not chart, settings=given.get("settings", {}))
+    tell(Story(simulator, chart, made.names), {name: part for name, part in given.items() if name != "settings"})
     simulator.world.events.clear()
     return made
