@@ -10,7 +10,7 @@ from typing import Any
 from connectors._http import Answer, Call
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE, Directory
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, before, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE
@@ -73,6 +73,7 @@ class Payees:
             Rejected: without a country or an e-mail address, which Ramp wants of every vendor.
             Ambiguous: when the answer is lost or names no vendor.
         """
+        self.client.ready(VENDORS_WRITE)
         asked = read(self.client.where, operation)
         name = asked.must("name")
         body: dict[str, Any] = {

@@ -27,8 +27,6 @@ MANUAL_METHODS = (
     "OTHER",
     "PAID_IN_ERP",
 )
-# Both profiles know these; what is paid from a bank needs its ids, which only a person can give.
-PAYMENT_METHODS = ("ONE_TIME_CARD", "ONE_TIME_CARD_DELIVERY", "UNSPECIFIED")
 
 
 def _must(field: FieldSpec) -> FieldSpec:
@@ -142,9 +140,7 @@ REQUESTS = (
         documents="json",
         fields=_BILL,
     ),
-    RequestSpec(
-        BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=("Bill",), undone="archived"
-    ),
+    RequestSpec(BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=("Bill",), undone="archived"),
     RequestSpec(
         TRANSACTION_CODE,
         "code a card transaction, and add a memo and a receipt where it has none",

@@ -200,7 +200,7 @@ def test_a_number_may_be_so_long(profile: Profile, most: int) -> None:
         bench.push(create(bench, invoice_number="9" * (most + 1), remote_id="other"))
     assert refusal(caught.value) == (
         f"acme/ramp: BillCreate: `invoice_number` has {most + 1} characters, and Ramp takes {most}",
-        "shorten it in the flow, with `limit` or a setting of it",
+        f"shorten it in the flow: `limit(..., `{most}`)`",
     )
 
 
@@ -318,7 +318,7 @@ def hundredfold(bench: Bench) -> None:
     def change(request: Any, answer: Any) -> Any:
         if request.method == "POST" and request.url.path.endswith("/bills"):
             made = only_bill(bench)
-            bench.world.bills[made.id] = replace(made, lines=(Line(10_507_500),))
+            bench.world.bills[made.id] = replace(made, lines=(Line(made.minor * 100),))
             from connectors.ramp.simulator.bills import show_bill
 
             return reply(201, show_bill(bench.world, bench.world.bills[made.id]))
@@ -500,6 +500,22 @@ def test_a_bill_is_archived_once(profile: Profile) -> None:
     assert bench.world.bills[made].archived_at is not None
     del bench.world.bills[made]
     assert bench.push(undo) == Receipt({"id": made})
+
+
+@each
+def test_a_bill_that_a_person_archived_first_is_done(profile: Profile) -> None:
+    bench = Bench(profile)
+    made = bench.push(create(bench)).ids["id"]
+
+    def archive_first(request: Any, answer: Any) -> Any:
+        """Just after the last look, and before our call."""
+        if request.method == "GET" and bench.world.bills[made].archived_at is None:
+            bench.simulator.archive(made)
+        return answer
+
+    bench.change = archive_first
+    assert bench.ramp.write(operation("BillArchive", {}, made)) == Receipt({"id": made})
+    assert bench.writes() == ["POST /bills", f"DELETE /bills/{made}"]
 
 
 @each

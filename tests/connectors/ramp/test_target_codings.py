@@ -11,8 +11,10 @@ from connectors.ramp.codings import multipart
 from connectors.ramp.simulator import Account, Money
 from connectors.ramp.simulator.build import card_line, coded
 from connectors.ramp.simulator.records import Profile
+from connectors.ramp.simulator.transactions import show_transaction
 from engine.contract import Operation, Receipt
 from engine.errors import Ambiguous, Rejected
+from tests.connectors.http_kit import reply
 from tests.connectors.ramp.target_kit import CODING, PAPER, PNG, PROFILES, RENT, Bench, Papers, operation
 
 each = pytest.mark.parametrize("profile", PROFILES)
@@ -313,9 +315,6 @@ def test_a_filter_that_is_ignored_lists_no_synced_transaction() -> None:
 
     def change(request: Any, answer: Any) -> Any:
         if request.url.path.endswith("/transactions"):
-            from connectors.ramp.simulator.transactions import show_transaction
-            from tests.connectors.http_kit import reply
-
             rows = [show_transaction(bench.world, row) for row in inner.values()]
             for row in rows:
                 row["amount"] = float(row["amount"])
@@ -324,6 +323,23 @@ def test_a_filter_that_is_ignored_lists_no_synced_transaction() -> None:
 
     bench.change = change
     assert [item.list_id for item in listed(bench, "open_transactions")] == [mine]
+
+
+@each
+def test_an_amount_that_cannot_be_trusted_is_none(profile: Profile) -> None:
+    bench = Bench(profile)
+    swipe(bench)
+
+    def damage(request: Any, answer: Any) -> Any:
+        if not request.url.path.endswith("/transactions"):
+            return answer
+        body = answer.json()
+        for row in body["data"]:
+            row |= {"amount": "50", "entity_amount": {"currency": "USD", "value": "x"}}
+        return reply(200, body)
+
+    bench.change = damage
+    assert [item.data["amount"] for item in listed(bench, "open_transactions")] == [None]
 
 
 def test_an_unknown_list_is_refused() -> None:
