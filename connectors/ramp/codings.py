@@ -52,8 +52,8 @@ class Codings:
         Raises:
             Rejected: when something is left, and the transaction cannot be changed any more.
         """
-        asked, row = self._transaction(operation)
-        return None if _left(asked, row) else Receipt({"id": str(row["id"])})
+        _, row, left = self._transaction(operation)
+        return None if left else Receipt({"id": str(row["id"])})
 
     def write(self, operation: Operation) -> Receipt:
         """Do what is left, part by part; each part is looked at first, so that all may be repeated.
@@ -62,8 +62,7 @@ class Codings:
             Ambiguous: when an answer is lost.
             Rejected: when Ramp refuses a part; those before it are done.
         """
-        asked, row = self._transaction(operation)
-        left = _left(asked, row)
+        asked, row, left = self._transaction(operation)
         if "coding" in left:
             self.code(asked.where, row, asked.coding())
         if "memo" in left:
@@ -108,7 +107,8 @@ class Codings:
         found = self.client.find(f"{_TRANSACTIONS}/{transaction_id}", _READ)
         return found is not None and _is_coded(found, coding)
 
-    def _transaction(self, operation: Operation) -> tuple[Asked, Row]:
+    def _transaction(self, operation: Operation) -> tuple[Asked, Row, list[str]]:
+        """What is asked for, the transaction, and what of it is left to be done."""
         asked = read(self.client.where, operation)
         transaction_id = target(asked, operation, "transaction_id")
         row = self.client.find(f"{_TRANSACTIONS}/{object_id(self.client.where, transaction_id)}", _READ)
@@ -120,7 +120,10 @@ class Codings:
                 code="gone",
             )
         left = _left(asked, row)
-        if left and (row.get("sync_status") == "SYNCED" or row.get("synced_at")):
+        is_synced = row.get("sync_status") == "SYNCED" or bool(row.get("synced_at"))
+        if is_synced and "coding" not in left:
+            left = []  # it is in the books as it is to be; a memo and a receipt are too late
+        if left and is_synced:
             raise Rejected(
                 f"{asked.where}: {transaction_id}: it is in the books already; not done: {', '.join(left)}",
                 hint="correct it in the books where that is wanted; or map the record to another transaction, or to none",
@@ -133,7 +136,7 @@ class Codings:
                 hint="code it in Ramp by hand, then run `flowctl retry ID`",
                 code="split",
             )
-        return asked, row
+        return asked, row, left
 
     def _resolve(self, where: str, item: Selection) -> tuple[str, str]:
         """Ramp's own ids of a field and of its option.

@@ -143,7 +143,7 @@ REQUESTS = (
     RequestSpec(BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=("Bill",), undone="archived"),
     RequestSpec(
         TRANSACTION_CODE,
-        "code a card transaction, and add a memo and a receipt where it has none",
+        "code a card transaction, and add a memo and a receipt where it has none; one that is synced must be coded so already",
         documents="json",
         fields=(_must(_f("transaction_id", "id", "Ramp's id of the transaction")), *_CODED),
     ),
@@ -160,6 +160,18 @@ _COMMON = (
     _f("full_name", "text", "Its name"),
     _f("active", "boolean", "False for one that is switched off"),
     _f("number", "text", "Its number, where it has one"),
+)
+
+_TRANSACTION = (
+    *_COMMON,
+    _f("amount", "money", "Amount in major units; negative for refunds"),
+    _f("currency", "text", "Currency of the amount"),
+    _f("date", "date", "Day on which the card was used"),
+    _f("memo", "text", "Memo"),
+    _f("card_holder", "text", "Who used the card"),
+    _f("is_coded", "boolean", "True when every split has an account"),
+    _f("is_split", "boolean", "True with several splits; such a transaction is coded in Ramp"),
+    _f("is_synced", "boolean", "True when it is in the books already"),
 )
 
 LISTS = (
@@ -202,16 +214,13 @@ LISTS = (
     ListSpec(
         "open_transactions",
         "card transactions that are not synced; the full name is the merchant's",
-        (
-            *_COMMON,
-            _f("amount", "money", "Amount in major units; negative for refunds"),
-            _f("currency", "text", "Currency of the amount"),
-            _f("date", "date", "Day on which the card was used"),
-            _f("memo", "text", "Memo"),
-            _f("card_holder", "text", "Who used the card"),
-            _f("is_coded", "boolean", "True when every split has an account"),
-            _f("is_split", "boolean", "True with several splits; such a transaction is coded in Ramp"),
-        ),
+        _TRANSACTION,
+        refresh_s=900,
+    ),
+    ListSpec(
+        "card_transactions",
+        "the same, and those that were synced, of the last 90 days: what the cards have paid is not to be paid once more",
+        _TRANSACTION,
         refresh_s=900,
     ),
 )

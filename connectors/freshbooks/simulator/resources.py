@@ -77,7 +77,7 @@ def show_bill(world: World, bill: Bill) -> JsonObject:
         "paid": money(bill.paid, code),
         "outstanding": money(bill.total - bill.paid, code),
         "overall_category": ", ".join(dict.fromkeys(name for name in names if name)),
-        "overall_description": ", ".join(line.description or "" for line in bill.lines),
+        "overall_description": ", ".join(line.description for line in bill.lines if line.description),
         "attachment": None,
         "created_at": utc(bill.created),
         "updated_at": utc(bill.updated),

@@ -166,7 +166,7 @@ def _edit_vendor(story: Story, value: Json) -> None:
 
 def _edit_bill(story: Story, value: Json) -> None:
     given = {key: item for key, item in value.items() if key != "bill"}
-    _known("edit_bill", given, ("vendor", "issued", "lines", *_BILL))
+    _known("edit_bill", given, ("vendor", "issued", "lines", "rounding", *_BILL))
     story.world.edit_bill(story.id_of("bill", value["bill"]), **_bill_fields(story, given))
 
 

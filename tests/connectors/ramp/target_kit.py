@@ -68,7 +68,7 @@ class Bench:
     options: dict[str, Any] = field(default_factory=dict)
     tape: list[Sent] = field(default_factory=list)
     change: Callable[[httpx.Request, httpx.Response], httpx.Response] = lambda _, answer: answer
-    papers: Papers | None = field(default_factory=lambda: Papers())
+    papers: Papers | None = field(default_factory=Papers)
 
     def __post_init__(self) -> None:
         options = Options(**self.options)

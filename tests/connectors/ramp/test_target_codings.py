@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -282,6 +283,24 @@ def test_entities_have_their_accounts(profile: Profile) -> None:
 
 
 @each
+def test_card_transactions_are_those_and_what_was_synced_of_late(profile: Profile) -> None:
+    bench = Bench(profile)
+    ready, synced = swipe(bench), swipe(bench, sync_status="SYNCED")
+    swipe(bench, sync_status="SYNCED", happened_at=bench.world.now - timedelta(days=91))
+    swipe(bench, state="DECLINED", sync_status="NOT_SYNC_READY")
+    found = {item.list_id: item.data["is_synced"] for item in listed(bench, "card_transactions")}
+    assert found == {ready: False, synced: True}
+
+
+@each
+def test_one_that_is_synced_and_coded_so_is_done_without_its_memo(profile: Profile) -> None:
+    bench = Bench(profile)
+    one = swipe(bench, lines=[card_line(Money(5000), coded(RENT))], sync_status="SYNCED")
+    assert bench.push(code(one)) == Receipt({"id": one})
+    assert bench.writes() == []
+
+
+@each
 def test_open_transactions_are_those_that_are_not_synced(profile: Profile) -> None:
     bench = Bench(profile)
     happened = bench.world.now
@@ -297,6 +316,7 @@ def test_open_transactions_are_those_that_are_not_synced(profile: Profile) -> No
         "memo": None,
         "is_coded": False,
         "is_split": False,
+        "is_synced": False,
     }
     found = {item.list_id: (item.full_name, item.data) for item in listed(bench, "open_transactions")}
     holders = [f"{u.first_name} {u.last_name}" for u in bench.world.users.values()]
