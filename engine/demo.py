@@ -192,7 +192,8 @@ def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sand
     written = written_only(flow)
     for name in sorted(simulated, key=lambda name: name not in written):
         if name not in made:
-            made[name] = sandbox = simulated[name].sandbox(options.seed, clock, settings)
+            given = {**settings, "written_only": True} if name in written else settings
+            made[name] = sandbox = simulated[name].sandbox(options.seed, clock, given)
             if name in written and isinstance(sandbox, Offers):
                 settings = {**settings, **sandbox.offers()}
     return made

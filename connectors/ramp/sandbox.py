@@ -125,7 +125,8 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`.
 
     There are no `reimbursements`, `transfers` and `cashbacks` unless so many are asked for; `entity_accounts` names the
-    account of the chart that the main entity uses for each purpose.
+    account of the chart that the main entity uses for each purpose. With `written_only`, card transactions are not coded
+    yet: whoever writes to it does that.
     """
     simulator = RampSimulator(
         seed,
@@ -161,11 +162,10 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)
-        # Who codes is whoever writes to it.
-        for row in list(simulator.world.transactions.values()):
-            if _is_open(row):
-                uncoded = tuple(replace(line, selections=()) for line in row.lines)
-                simulator.world.change_transaction(row.id, lines=uncoded, selections=())
+    if options.get("written_only"):
+        for row in [row for row in simulator.world.transactions.values() if _is_open(row)]:
+            uncoded = tuple(replace(line, selections=()) for line in row.lines)
+            simulator.world.change_transaction(row.id, lines=uncoded, selections=())
     # What an app that is to make vendors is set up with: not every source has an address of all of them.
     given = {} if chart else {"vendor_country": "US", "vendor_email": "bills@example.com"}
     return RampSandbox(simulator, is_target=not chart, settings=given)
