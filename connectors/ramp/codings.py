@@ -200,7 +200,6 @@ class Codings:
         if not isinstance(made, dict) or not isinstance(made.get("id"), str):
             raise Ambiguous(f"{answer.where}: no receipt with an `id` in the answer; it may or may not have been done")
 
-
     def _file(self, receipt: Asked) -> Document | None:
         """The file that the operation names, read from the connection that has it; None when there is none any more."""
         named = receipt.must("connection"), receipt.must("stream"), receipt.must("id")
