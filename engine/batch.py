@@ -162,7 +162,7 @@ def same(batch: Batch, stream: StreamProgram, row: Row, data: Json) -> bool:
     if missing and row["state"] != "intended":
         before = _mapped(batch, stream, json.loads(row["payload"]))
         lenient = before is not None and all(reason in before[1] for reason in missing)
-    return _alike(json.loads(operation["mapped"]), json.loads(plain(mapped)), lenient=lenient)
+    return alike(json.loads(operation["mapped"]), json.loads(plain(mapped)), lenient=lenient)
 
 
 def _mapped(batch: Batch, stream: StreamProgram, data: Json) -> tuple[Mapping[str, Any], list[Reason]] | None:
@@ -174,14 +174,18 @@ def _mapped(batch: Batch, stream: StreamProgram, data: Json) -> tuple[Mapping[st
         return None
 
 
-def _alike(old: Any, new: Any, *, lenient: bool) -> bool:
+def alike(old: Any, new: Any, *, lenient: bool = False) -> bool:
+    """Whether two mapped values would be written alike; objects of the target are compared by their ids.
+
+    With `lenient`, one that is missing now counts as the one there was.
+    """
     if isinstance(old, dict) and isinstance(old.get("list_id"), str):
         return (isinstance(new, dict) and new.get("list_id") == old["list_id"]) or (lenient and new is None)
     if isinstance(old, dict) and isinstance(new, dict):
         # What a newer version of the flow maps beside it was not written then.
-        return all(name in new and _alike(old[name], new[name], lenient=lenient) for name in old)
+        return all(name in new and alike(old[name], new[name], lenient=lenient) for name in old)
     if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(_alike(a, b, lenient=lenient) for a, b in zip(old, new, strict=True))
+        return len(old) == len(new) and all(alike(a, b, lenient=lenient) for a, b in zip(old, new, strict=True))
     return bool(old == new)
 
 

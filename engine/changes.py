@@ -7,12 +7,26 @@ was posted stays known in the first row until the change is posted; then that ro
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 from engine import follow, pipeline, undo
-from engine.batch import OPEN, Batch, as_pending, current, drifted, move, new_operation, same, settled_drift, state_of
+from engine.batch import (
+    OPEN,
+    Batch,
+    alike,
+    as_pending,
+    current,
+    drifted,
+    move,
+    new_operation,
+    same,
+    settled_drift,
+    state_of,
+)
 from engine.batch import withdraw as withdraw_operation
 from engine.contract import Json
+from engine.diagnostics import of_company
 from engine.pipeline import Frozen, NotReady, Parked, There
 from engine.program import StreamProgram, UndoProgram, VariantProgram
 from engine.store import marks, outbox, records
@@ -21,11 +35,7 @@ from engine.store.records import Intake, Move, NewRecord, Reason
 
 UNDER_WAY = frozenset({"sent", "unknown"})
 _TAKEN_BACK = Reason("taken_back", "the source says again what is posted")
-_VOIDED = Reason("voided", "what was posted is voided")
-_NOT_VOID = (
-    "the source no longer says that it is void, and what was posted is voided in the target; it is not posted again",
-    "when it is to be in the target, enter it there by hand; else void it in the source again",
-)
+_GONE = Reason("gone", "the source no longer has it")
 
 
 def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Intake, data: Json) -> None:
@@ -75,6 +85,13 @@ def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
         kept = {**_as_read(record), "payload": change["payload"], "at": batch.hand.at}
         _source_of_voided(batch, stream, record, change, (kept, change["reference"], data))
         return
+    if not record["payload_sha256"] and undo.is_of_gone(batch.tx, change):
+        undone = _undone_gone(batch, stream, record)
+        if undone is None:
+            take_back(batch, change, _GONE)
+        else:
+            _advance(batch, stream, change, undone)
+        return
     if _is_same(batch, stream, record, data):
         batch.tx.run("record_same", {**_as_read(record), "at": batch.hand.at})
         take_back(batch, change, _TAKEN_BACK)
@@ -99,10 +116,23 @@ def take_back(batch: Batch, change: Row | None, *reasons: Reason) -> None:
     batch.counts["skipped"] += 1
 
 
-def gone(batch: Batch, change: Row) -> None:
-    """The source no longer has the record: what is posted stays as it is."""
-    take_back(batch, change, Reason("gone", "the source no longer has it"))
-    batch.tx.run("record_forget_seen", {"id": records.changed_by(batch.tx, change)["id"]})
+def gone(batch: Batch, stream: StreamProgram, record: Row, change: Row | None) -> None:
+    """The source no longer has a posted record: it is undone where the flow says so, else what is posted stays as it is.
+
+    `change` is its newest one.
+    """
+    if change is not None and (change["state"] in UNDER_WAY or _waits_as_gone(batch, change)):
+        return
+    undone = _undone_gone(batch, stream, record)
+    # Should it come back, it is news even when it looks as before.
+    batch.tx.run("record_forget_seen", {"id": record["id"]})
+    if undone is None:
+        take_back(batch, change, _GONE)
+        return
+    batch.tx.run("record_same", {**_as_read(record), "payload_sha256": "", "at": batch.hand.at})
+    if record["drifted"]:
+        settled_drift(batch, record)
+    _put(batch, stream, record, change, (_as_known(record), undone))
 
 
 def possible(batch: Batch, stream: StreamProgram, record: Row) -> bool:
@@ -118,21 +148,33 @@ def _source_of_voided(
 ) -> None:
     """News of a record whose object is voided: nothing more is done to it, and it is never posted a second time."""
     kept, reference, data = news
-    take_back(batch, change, _VOIDED)
+    word = records.undone_word(record)
+    take_back(batch, change, Reason("voided", f"what was posted is {word}"))
     still = undo.still(batch.tx, batch.desk, stream, record, data)
     if still is True:
         batch.tx.run("record_same", kept)
         if record["drifted"]:
             settled_drift(batch, record)
         return
-    drifted(batch, record, kept, reference, news=_untold(still) if isinstance(still, Parked) else _NOT_VOID)
+    drifted(batch, record, kept, reference, news=_untold(word, still) if isinstance(still, Parked) else _wanted(word))
 
 
-def _untold(parked: Parked) -> tuple[str, str]:
+def _wanted(word: str) -> tuple[str, str]:
+    """What a person is told when the source wants again what was undone."""
+    void = word == "voided"
+    again = "void it" if void else "take it out"
+    says = "no longer says that it is void" if void else "wants it again"
+    return (
+        f"the source {says}, and what was posted is {word} in the target; it is not posted again",
+        f"when it is to be in the target, enter it there by hand; else {again} in the source again",
+    )
+
+
+def _untold(word: str, parked: Parked) -> tuple[str, str]:
     """What a person is told when the source says something of a voided record that the flow cannot read."""
     why = "; ".join(reason.message for reason in parked.reasons)
     return (
-        f"it is voided in the target, and whether the source still says so cannot be told: {why}; nothing is done",
+        f"it is {word} in the target, and whether the source still says so cannot be told: {why}; nothing is done",
         next(
             (reason.hint for reason in parked.reasons if reason.hint), "look at it in the source, and correct the flow"
         ),
@@ -177,6 +219,18 @@ def _differs(
     if record["drifted"]:
         settled_drift(batch, record)
     batch.tx.run("record_newest", kept)
+    _put(batch, stream, record, change, (intake, prepared))
+
+
+def _put(
+    batch: Batch,
+    stream: StreamProgram,
+    record: Row,
+    change: Row | None,
+    news: tuple[Intake, Frozen | Parked | NotReady],
+) -> None:
+    """Keep a change as far as it got, in place of the one that waits."""
+    intake, prepared = news
     if change is None or change["state"] not in OPEN | {"intended"}:
         _insert(batch, stream, record, change, (intake, prepared))
         return
@@ -193,18 +247,64 @@ def _differs(
 def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> Frozen | Parked | NotReady:
     """The change as far as it gets; skipped when there is none to be made, and a person must look instead."""
     operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
-    receipt = json.loads(record["receipt"] or "{}")
-    target_id = receipt.get("TxnID") or receipt.get("ListID") or ""
-    undone = undo.due(batch.tx, batch.desk, stream, record, data) if operation is not None and target_id else None
+    there = _there(record, operation)
+    undone = undo.due(batch.tx, batch.desk, stream, record, data) if there is not None else None
     if isinstance(undone, Parked):
         return undone
     no_way = operation is None or _way(stream, operation["request"]) is None
-    if operation is None or not target_id or (no_way and undone is None):
+    if operation is None or there is None or (no_way and undone is None):
         return Parked("skipped", (Reason("no_change", "the flow does not say how it is changed"),))
-    there = There(target_id, receipt.get("EditSequence") or "", operation["id"], operation["request"])
     if undone is not None:
         return pipeline.prepare_undo(stream, batch.desk, record["source_id"], undone, there)
-    return pipeline.prepare_change(stream, batch.desk, record["source_id"], data, there)
+    made = pipeline.prepare_change(stream, batch.desk, record["source_id"], data, there)
+    return _unable(batch, stream, operation, made) if isinstance(made, Frozen) else made
+
+
+def _there(record: Row, operation: Row | None) -> There | None:
+    """What a change of a posted record is made to; None when it is not known."""
+    receipt = json.loads(record["receipt"] or "{}")
+    target_id = follow.target_id_of(operation, receipt) if operation is not None else ""
+    if operation is None or not target_id:
+        return None
+    return There(target_id, receipt.get("EditSequence") or "", operation["id"], operation["request"])
+
+
+def _unable(batch: Batch, stream: StreamProgram, operation: Row, made: Frozen) -> Frozen | Parked:
+    """The change, unless the target cannot change what differs: then a person does, who says when it is done."""
+    way = _way(stream, operation["request"])
+    fixed = way.change.fixed if way is not None and way.change is not None else ()
+    was, now = (json.loads(operation["mapped"]), json.loads(made.mapped)) if fixed else ({}, {})
+    differing = [name for name in fixed if not alike(was.get(name), now.get(name))]
+    if not differing:
+        return made
+    named = " and ".join(f"`{name}`" for name in differing)
+    hint = (
+        f"correct it in the target by hand, then run `flowctl reconcile --leave-out ID{of_company(batch.hand.company)}`"
+    )
+    return Parked("deferred", (Reason("not_changeable", f"{made.request} cannot change {named}", hint),))
+
+
+def _undone_gone(batch: Batch, stream: StreamProgram, record: Row) -> Frozen | Parked | None:
+    """The undoing of a record that the source no longer has; None where the flow does not want it, or nothing is there."""
+    operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    there = _there(record, operation)
+    way = undo.due_gone(batch.tx, stream, record) if there is not None else None
+    if there is None or way is None:
+        return None
+    return pipeline.prepare_undo(stream, batch.desk, record["source_id"], way, there, gone=True)
+
+
+def _waits_as_gone(batch: Batch, change: Row) -> bool:
+    """Whether the undoing of what is gone is prepared already, was refused, or was left out by a person."""
+    return undo.is_of_gone(batch.tx, change) and (
+        change["state"] in ("pending", "intended", "failed", "deferred") or _left_out(change)
+    )
+
+
+def _as_known(record: Row) -> Intake:
+    """What the source said of a record last."""
+    about = (record[name] for name in ("amount", "currency", "party", "reference", "dated_on"))
+    return Intake(record["source_id"], record["payload"], sha256(record["payload"].encode()).hexdigest(), *about)
 
 
 def _way(stream: StreamProgram, request: str) -> VariantProgram | None:

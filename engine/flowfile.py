@@ -214,7 +214,9 @@ class _Builder:
     def _undo(self, name: ScalarNode, node: MapNode) -> model.Undo:
         template = node.get("template")
         named = template.text if isinstance(template, ScalarNode) else None
-        return model.Undo(self._expr(node, "when"), _text(node, "request"), named, self._at(name))
+        gone = node.get("gone")
+        is_gone = isinstance(gone, ScalarNode) and gone.value is True
+        return model.Undo(self._expr(node, "when"), _text(node, "request"), named, self._at(name), is_gone)
 
     def _provide(self, name: ScalarNode, node: MapNode) -> model.Provide:
         return model.Provide(_text(node, "lookup"), self._expr(node, "key"), self._at(name))

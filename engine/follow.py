@@ -105,6 +105,11 @@ def is_push(operation: Row) -> bool:
     return bool(json.loads(operation["follow_up"]).get("push"))
 
 
+def target_id_of(operation: Row, receipt: Mapping[str, Any]) -> str:
+    """The id of the object that a receipt of the operation is for; empty when it names none."""
+    return str(receipt.get("id") or "") if is_push(operation) else holdings.target_of(receipt)
+
+
 def receipt_for(operation: Row, target_id: str) -> dict[str, str]:
     """The receipt of an object that a person names: a list object has a ListID, everything else of QuickBooks a TxnID."""
     if is_push(operation):
@@ -184,29 +189,51 @@ def _changed(
     record = records.changed_by(tx, change)
     undone = outbox.undoes(operation)
     before: dict[str, str] = json.loads(record["receipt"] or "{}")
-    named = {name: text for name, text in receipt.items() if name not in ("TxnID", "ListID")}
+    named = {name: text for name, text in receipt.items() if name not in ("TxnID", "ListID", "id")}
     told: dict[str, Any] = {"changes": record["id"]}
     if undone:
         # It holds no money any more, whatever the source still calls its amount.
         change = {**change, "amount": None if record["amount"] is None else "0.00"}
-        told["voided"] = named["voided"] = "there" if detail.get("code") == VOIDED_THERE else "here"
+        named |= _undone(operation, detail)
+        told["voided"] = named["voided"]
         before.pop("EditSequence", None)
     told |= {"total": change["amount"], "amount": _more(change["amount"], record["amount"])}
     moved = Move(change, "posted", "posted", receipt=receipt, detail={**detail, "receipt": dict(receipt), **told})
     records.move(tx, hand.company, hand.at, hand.actor, [moved])
-    newest = record["newest"] if record["newest"] != change["payload"] else None
+    # Of a record that was gone, whatever the source has said since is news.
+    is_news = outbox.undoes_gone(operation) or record["newest"] != change["payload"]
+    newest = record["newest"] if is_news else None
     written = records.Written(change, change["mapped_sha256"], operation["id"], {**before, **named}, newest)
     records.rewritten(tx, record, hand.at, written)
-    holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
+    if not is_push(operation):
+        holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
     quiet(tx, hand, change)
     work.resolve_alert(tx, hand.company, "drifted", subject_of(record), hand.at)
     if undone:
-        _voided(tx, hand, record, holdings.target_of(receipt) or holdings.target_of(before))
+        _voided(tx, hand, record, target_id_of(operation, receipt) or target_id_of(operation, before))
     done = tx.one("record_get", {"id": change["id"]})
     assert done is not None
-    close(tx, hand, done, "it is voided as the source says" if undone else "the posted record is as the source says")
+    why = (
+        f"it is {named.get('undone', 'voided')} as the source says"
+        if undone
+        else "the posted record is as the source says"
+    )
+    close(tx, hand, done, why)
     if newest is not None:
         change_follows(tx, hand, record, newest)
+
+
+def _undone(operation: Row, detail: Mapping[str, Any]) -> dict[str, str]:
+    """What the receipt says of an object that was undone: by whom, and what a called target's people call that."""
+    follow_up = json.loads(operation["follow_up"])
+    # What waited, and was found as it was to be made, was made so by somebody else.
+    was_so = detail.get("code") == VOIDED_THERE or (detail.get("found") and operation["state"] == "waiting")
+    found = {"voided": "there" if was_so else "here"}
+    if "undone" in follow_up:
+        found["undone"] = str(follow_up["undone"])
+    if follow_up.get("gone"):
+        found["gone"] = "true"
+    return found
 
 
 def _voided(tx: Tx, hand: Hand, record: Row, target_id: str) -> None:
@@ -225,11 +252,14 @@ def _voided(tx: Tx, hand: Hand, record: Row, target_id: str) -> None:
 
 def voided_reasons(record: Row) -> tuple[Reason, ...]:
     """Why a posted record holds no money, for people; nothing unless what was posted is voided."""
-    told = json.loads(record["receipt"] or "{}").get("voided")
+    receipt = json.loads(record["receipt"] or "{}")
+    told, word = receipt.get("voided"), records.undone_word(record)
     if not told:
         return ()
-    who = "it was voided there" if told == "here" else "a person had voided it there"
-    return (Reason("voided", f"the source has voided it, and {who}"),)
+    who = f"it was {word} there" if told == "here" else f"a person had {word} it there"
+    source = "has voided it" if word == "voided" else "no longer wants it"
+    source = f"the source {'no longer has it' if receipt.get('gone') else source}"
+    return (Reason("voided", f"{source}, and {who}"),)
 
 
 def take_back(tx: Tx, hand: Hand, flow: str, stream: str, target_id: str, by: str) -> None:
@@ -343,7 +373,7 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
 
 def _counted(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOutcome) -> OperationOutcome | None:
     """When the object that was found is another record's: one payment there must not stand for two here."""
-    target_id = outcome.receipt.get("id", "") if is_push(operation) else holdings.target_of(outcome.receipt)
+    target_id = target_id_of(operation, outcome.receipt)
     message = other_record_of(tx, operation, target_id)
     if not message:
         return None

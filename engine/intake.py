@@ -130,28 +130,52 @@ def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) ->
     if full["state"] not in OPEN and full["state"] != "intended":
         return
     is_change = records.is_change(full)
+    record = records.changed_by(batch.tx, full) if is_change else full
     if data is None:
         if is_change:
-            changes.gone(batch, full)
+            changes.gone(batch, stream, record, full)
         else:
             _gone(batch, full)
         return
-    try:
-        intake = pipeline.take_in(stream, batch.desk, data)
-    except ExpressionError as error:
-        _unreadable(batch, stream, error)
+    intake = _asked_for(batch, stream, full, data)
+    if intake is None:
         return
-    if intake.source_id != full["source_id"]:
-        text = f"`{full['source_id']}` was asked for and `{intake.source_id[:64]}` came"
-        _unreadable(
-            batch, stream, ExpressionError(text, hint="the flow's `key` must be the id of the stream's records")
-        )
-        return
-    record = records.changed_by(batch.tx, full) if is_change else full
     if intake.payload_sha256 != record["payload_sha256"]:
         _changed(batch, stream, record, intake, data)
     if is_change or intake.payload_sha256 == record["payload_sha256"]:
         batch.tx.many("records_seen", [(batch.run, full["id"])])
+
+
+def recheck_posted(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) -> None:
+    """A posted record that was not in the newest complete listing was read by itself: take what the source says now."""
+    full = batch.tx.one("record_get", {"id": row["id"]})
+    assert full is not None
+    # Its turn is over, whatever comes of it: others are asked for next.
+    batch.tx.many("records_seen", [(batch.run, full["id"])])
+    if full["state"] not in ("posted", "closed") or records.is_voided(full):
+        return
+    if data is None:
+        changes.gone(batch, stream, full, records.newest_change(batch.tx, full))
+        return
+    intake = _asked_for(batch, stream, full, data)
+    if intake is not None and intake.payload_sha256 != full["payload_sha256"]:
+        _changed(batch, stream, full, intake, data)
+
+
+def _asked_for(batch: Batch, stream: StreamProgram, full: Row, data: Json) -> Intake | None:
+    """What the source says of a record that was asked for by its id; None, once that is told, when it is another one."""
+    try:
+        intake = pipeline.take_in(stream, batch.desk, data)
+        if intake.source_id != full["source_id"]:
+            text = f"`{full['source_id']}` was asked for and `{intake.source_id[:64]}` came"
+            _unreadable(
+                batch, stream, ExpressionError(text, hint="the flow's `key` must be the id of the stream's records")
+            )
+            return None
+    except ExpressionError as error:
+        _unreadable(batch, stream, error)
+        return None
+    return intake
 
 
 def _gone(batch: Batch, full: Row) -> None:

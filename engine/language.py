@@ -40,6 +40,11 @@ class Integer:
 
 
 @dataclass(frozen=True, slots=True)
+class Boolean:
+    """True or false."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scalar:
     """A text, a whole number, true, false or null."""
 
@@ -88,7 +93,7 @@ class Key:
     default: str | int | None = None
 
 
-Type = Text | Choice | Integer | Scalar | ListOf | MapOf | Object
+Type = Text | Choice | Integer | Boolean | Scalar | ListOf | MapOf | Object
 
 NAME = Text("name", NAME_PATTERN, "use lower-case letters, digits and _, beginning with a letter", name=True)
 # What a template calls it, or what a vendor's JSON calls it.
@@ -252,6 +257,14 @@ UNDO = Object(
         ),
         Key("request", IDENTIFIER, "The request that undoes what `request` has made.", "TxnVoid", required=True),
         Key("template", TEMPLATE, "The template that renders a QBXML request.", "txn_void.xml.j2"),
+        Key(
+            "gone",
+            Boolean(),
+            "`true`: what was posted is undone as well once the source no longer has the record. Posted records that a "
+            "complete listing does not show are then asked for one by one, a bounded number each time, and news of them is "
+            "taken in. For streams that list their records also after they are posted.",
+            "true",
+        ),
     ),
 )
 _UNDO = Key(
@@ -416,7 +429,7 @@ def _schema(kind: Type, definitions: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _leaf_schema(kind: Text | Choice | Integer | Scalar) -> dict[str, Any]:
+def _leaf_schema(kind: Text | Choice | Integer | Boolean | Scalar) -> dict[str, Any]:
     match kind:
         case Text():
             return {"type": "string", "minLength": 1, **({"pattern": f"^{kind.pattern}$"} if kind.pattern else {})}
@@ -424,6 +437,8 @@ def _leaf_schema(kind: Text | Choice | Integer | Scalar) -> dict[str, Any]:
             return {"enum": list(kind.options)}
         case Integer():
             return {"type": "integer", "minimum": kind.minimum, "maximum": kind.maximum}
+        case Boolean():
+            return {"type": "boolean"}
         case Scalar():
             return {"type": ["string", "integer", "boolean", "null"]}
 

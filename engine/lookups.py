@@ -174,7 +174,7 @@ class Resolver:
     def _voided(self, stream: str, row: Mapping[str, Any]) -> Reason:
         """What was posted is there and holds no money: nothing can refer to it."""
         shown = row["reference"] or row["source_id"]
-        message = f"{stream}/{shown} was posted and is voided in {self._title(stream)}"
+        message = f"{stream}/{shown} was posted and is {records.undone_word(row)} in {self._title(stream)}"
         hint = f"post what follows from {shown} by hand in the target, or correct it in the source"
         return Reason("voided", message, hint, (f"posted:{stream}:{row['source_id']}",))
 

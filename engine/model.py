@@ -115,12 +115,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """When what was posted is undone in the target, and how: `when` is over the source record."""
+    """When what was posted is undone in the target, and how: `when` is over the source record.
+
+    With `gone`, it is undone as well once the source no longer has the record.
+    """
 
     when: Expr
     request: str
     template: str | None
     location: Location
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

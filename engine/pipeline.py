@@ -18,6 +18,7 @@ from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
 from engine.money import format_money, parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
+from engine.spec import kind_of
 from engine.store import companies
 from engine.store.records import Intake, Reason
 
@@ -232,11 +233,20 @@ def prepare_change(
     return result
 
 
-def prepare_undo(stream: StreamProgram, desk: Desk, source_id: str, undo: UndoProgram, there: There) -> Frozen | Parked:
-    """Bring the undoing of a posted record as far as it gets; nothing is mapped, its template knows the object alone."""
+def prepare_undo(
+    stream: StreamProgram, desk: Desk, source_id: str, undo: UndoProgram, there: There, *, gone: bool = False
+) -> Frozen | Parked:
+    """Bring the undoing of a posted record as far as it gets; nothing is mapped, its template knows the object alone.
+
+    With `gone`, it is undone because the source no longer has the record.
+    """
     guid = guid_of(desk.company, desk.program.flow.name, stream.stream.name, source_id, stream.stream.phase)
-    kind = there.request.removesuffix("Add").removesuffix("Mod")
-    draft = _Draft(undo, desk.ids.base62(22), guid, {"kind": kind}, plain({"undo": True}), there)
+    follow_up: dict[str, Any] = {"undo": True}
+    if not stream.is_polled:
+        follow_up |= {"push": True, "undone": undo.undone}
+    if gone:
+        follow_up["gone"] = True
+    draft = _Draft(undo, desk.ids.base62(22), guid, {"kind": kind_of(there.request)}, plain(follow_up), there)
     _render(draft)
     return _freeze(desk, draft)
 
@@ -289,9 +299,11 @@ def _map(
         if there is not None:
             if way.change is None or there.request not in way.requests:
                 return Parked("failed", (_other_kind(way, there),))
-            return _Draft(way.change, desk.ids.base62(22), guid, mapped, "{}", there)
+            follow_up = "{}" if stream.is_polled else plain({"push": True})
+            return _Draft(way.change, desk.ids.base62(22), guid, mapped, follow_up, there)
         if way.undo is not None and truthy(way.undo.when(data, context)):
-            return Parked("skipped", (Reason("undone", "the source has voided it already"),))
+            text = "has voided it already" if way.undo.undone == "voided" else "does not want it any more"
+            return Parked("skipped", (Reason("undone", f"the source {text}"),))
         follow_up = way.follow_up
         if stream.stream.provide is not None and stream.provide_key is not None:
             follow_up = plain({**json.loads(follow_up), "provide": _provided(stream, desk, data, context)})
@@ -351,7 +363,10 @@ def _freeze(desk: Desk, draft: _Draft) -> Frozen | Parked:
         if draft.error is not None:
             raise draft.error
         way = draft.variant
-        body = desk.freeze(way.request, draft.text) if way.template else body_of(way.request, way.fields, draft.mapped)
+        if way.template is not None:
+            body = desk.freeze(way.request, draft.text)
+        else:
+            body = b"{}" if isinstance(way, UndoProgram) else body_of(way.request, way.fields, draft.mapped)
     except RenderError as error:
         return _unwritable(draft, error)
     digest = sha256(mapped.encode()).hexdigest()

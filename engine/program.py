@@ -20,7 +20,7 @@ from engine.mapping import (
     compile_map,
     settings_of,
 )
-from engine.model import Expr, Flow, Lookup, Scalar, Stream, Variant
+from engine.model import Change, Expr, Flow, Lookup, Scalar, Stream, Undo, Variant
 from engine.render import Template, Templates
 from engine.spec import ConnectorSpec, FieldSpec
 
@@ -29,11 +29,12 @@ ABOUT = ("amount", "currency", "party", "reference", "date")
 
 @dataclass(frozen=True, slots=True)
 class ChangeProgram:
-    """How what one way of writing has made is changed."""
+    """How what one way of writing has made is changed; `fixed` are fields of the first write that no change takes."""
 
     request: str
     template: Template | None
     fields: tuple[FieldSpec, ...] = ()
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class UndoProgram:
     """When what one way of writing has made is undone, and how; `when` is over the source record.
 
     `asks` are the settings on which it depends, each with every value that it may have as far as the flow tells them.
+    With `gone`, it is undone as well once the source no longer has it. `undone` is what people call it then.
     """
 
     when: Program
@@ -48,6 +50,8 @@ class UndoProgram:
     template: Template | None
     fields: tuple[FieldSpec, ...] = ()
     asks: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    gone: bool = False
+    undone: str = "voided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,22 +172,14 @@ def compile_flow(flow: Flow) -> FlowProgram:
     def template(name: str | None) -> Template | None:
         return templates.get(name) if name else None
 
-    def fields(stream: Stream, request: str) -> tuple[FieldSpec, ...]:
-        spec = specs.get(stream.target)
-        found = spec.request(request) if spec else None
-        return found.fields if found else ()
-
     def variant_program(stream: Stream, variant: Variant) -> VariantProgram:
-        made = variant.change
-        change = made and ChangeProgram(made.request, template(made.template), fields(stream, made.request))
-        told = follow_up_of(stream)
-        undo = variant.undo and UndoProgram(
-            compiled(variant.undo.when),
-            variant.undo.request,
-            template(variant.undo.template),
-            fields(stream, variant.undo.request),
-            _values(flow, variant.undo.when),
+        made, spec = variant.change, specs.get(stream.target)
+        change = made and _change(made, template(made.template), variant.request, spec)
+        undone = variant.undo
+        undo = undone and _undo(
+            undone, template(undone.template), compiled(undone.when), _values(flow, undone.when), spec
         )
+        told = follow_up_of(stream)
         # What can be undone is changed as well: what the source says meanwhile is looked at once it is posted.
         if change or undo:
             told["change"] = True
@@ -196,7 +192,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             plain(told),
             change or None,
             undo or None,
-            fields(stream, variant.request),
+            _fields(spec, variant.request),
         )
 
     def stream_program(stream: Stream) -> StreamProgram:
@@ -228,6 +224,33 @@ def compile_flow(flow: Flow) -> FlowProgram:
         tuple(stream_program(stream) for stream in in_order(flow)),
         {setting.name: setting.default for setting in flow.settings},
     )
+
+
+def _fields(spec: ConnectorSpec | None, request: str) -> tuple[FieldSpec, ...]:
+    found = spec.request(request) if spec else None
+    return found.fields if found else ()
+
+
+def _change(made: Change, template: Template | None, request: str, spec: ConnectorSpec | None) -> ChangeProgram:
+    """How what a request has made is changed."""
+    taken = _fields(spec, made.request)
+    names = {field.name for field in taken}
+    fixed = tuple(field.name for field in _fields(spec, request) if field.name not in names) if taken else ()
+    return ChangeProgram(made.request, template, taken, fixed)
+
+
+def _undo(
+    made: Undo,
+    template: Template | None,
+    when: Program,
+    asks: Mapping[str, tuple[Scalar, ...]],
+    spec: ConnectorSpec | None,
+) -> UndoProgram:
+    """When and how what was made is undone."""
+    request = spec.request(made.request) if spec else None
+    is_called = spec is not None and spec.delivery == "push"
+    word = (request.undone if request else "") or ("taken back" if is_called else "voided")
+    return UndoProgram(when, made.request, template, _fields(spec, made.request), asks, made.gone, word)
 
 
 def follow_up_of(stream: Stream) -> dict[str, Any]:

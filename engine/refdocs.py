@@ -460,13 +460,15 @@ def _object_in(key: Key) -> Object | None:
 
 
 def _kind_of(kind: Type) -> str:
-    from engine.language import Choice, Integer, ListOf, MapOf, Scalar
+    from engine.language import Boolean, Choice, Integer, ListOf, MapOf, Scalar
 
     match kind:
         case Choice():
             text = "one of " + _ticked(kind.options)
         case Integer():
             text = f"{kind.minimum}" if kind.minimum == kind.maximum else f"{kind.minimum} to {kind.maximum}"
+        case Boolean():
+            text = "true or false"
         case Scalar():
             text = "text, whole number, true, false or null"
         case ListOf():

@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
+<<<<<<< HEAD
 from engine import flowswitch, intake, pipeline
+=======
+from engine import intake, pipeline
+from engine.absent import Asking, recheck
+>>>>>>> push
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
-from engine.errors import AuthRefused, BadAnswer, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
+from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
 from engine.follow import Hand, close
 from engine.listing import Lists, called_lists
 from engine.lookups import Resolver
@@ -211,7 +216,7 @@ class Runner:
             again = push(self.world, program, company, limit=left, eager=eager and found == PushReport())
             states = {**found.states, **again.states}
             found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more, states)
-            left -= again.posted
+            left -= again.calls
             if not again.posted or again.more:
                 return found
 
@@ -455,29 +460,17 @@ class Runner:
 
     def _recheck(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Read one by one what is still open here and was not in the complete listing: it was changed or closed there."""
-        name, fetch, after = stream.stream.name, stream.stream.fetch, 0
+        name, fetch = stream.stream.name, stream.stream.fetch
         scope = {"company": job.company, "flow": job.program.flow.name, "stream": name, "run": job.number}
-        bad: RunError | None = None
-        while True:
-            with self.world.store.read() as tx:
-                rows = tx.rows("records_unseen", {**scope, "after": after, "limit": 100})
-            if not rows:
-                break
-            source = job.sources(fetch.connection)
-            for row in rows:
-                try:
-                    data = self._get(source, fetch, row["source_id"])
-                except (Rejected, BadAnswer) as error:  # one that cannot be read keeps no other from it
-                    bad = bad or error
-                    continue
-                with self.world.store.write() as tx:
-                    held.hold(tx)
-                    batch = self.batch(tx, job.program, job.company, job.number)
-                    intake.recheck(batch, stream, row, data)
-                    job.counts[name].update(batch.counts)
-            after = rows[-1]["id"]
-        if bad is not None:
-            raise bad
+
+        def get(record_id: str) -> Json | None:
+            return self._get(job.sources(fetch.connection), fetch, record_id)
+
+        def batch(tx: Tx) -> Batch:
+            held.hold(tx)
+            return self.batch(tx, job.program, job.company, job.number)
+
+        recheck(Asking(self.world.store, scope, get, batch, job.counts[name]), stream)
 
     def _get(self, source: Source, fetch: Fetch, record_id: str) -> Json | None:
         attempt = 1

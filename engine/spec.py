@@ -8,6 +8,11 @@ from typing import Literal, Protocol, runtime_checkable
 FieldType = Literal["text", "id", "money", "decimal", "integer", "boolean", "date", "datetime", "object", "list", "any"]
 Delivery = Literal["push", "pull"]
 
+# What the names of requests end with that make an object, and of those that change one.
+MAKING = ("Add", "Create", "Upload")
+CHANGING = ("Mod", "Update")
+_VERBS = (*MAKING, *CHANGING)
+
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
@@ -80,7 +85,10 @@ class RequestSpec:
     """A write a target offers. `documents` says what its body is: QBXML that a template renders, or JSON of the map.
 
     `undoes` names the kinds of objects that it undoes, as a flow's `undo` wants it; empty for what makes or changes one.
-    With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives.
+    It names kinds: what `BillAdd` or `BillCreate` makes and `BillMod` or `BillUpdate` changes is a `Bill` (`kind_of`).
+    `undone` is what people call an object that it has undone, as in `it was archived there`.
+    With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives. The
+    body of an undo is empty.
     Of a target that is a `BatchTarget`, up to `batch` operations travel in one call, and only such whose bodies have the
     same value under `batch_by`, where that is named.
     """
@@ -92,6 +100,12 @@ class RequestSpec:
     undoes: tuple[str, ...] = ()
     batch: int = 1
     batch_by: str = ""
+    undone: str = ""
+
+
+def kind_of(request: str) -> str:
+    """The kind of object that a request makes or changes: `BillAdd`, `BillCreate` and `BillUpdate` mean a `Bill`."""
+    return next((request.removesuffix(verb) for verb in _VERBS if request.endswith(verb)), request)
 
 
 @dataclass(frozen=True, slots=True)

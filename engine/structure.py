@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from engine.diagnostics import Diagnostic, Location, suggestion
-from engine.language import Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
+from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, shorten
 
 Steps = tuple[str | int, ...]
@@ -145,11 +145,16 @@ class _Checker:
 
     # -- single values
 
-    def _leaf(self, node: Node, kind: Text | Choice | Integer | Scalar, steps: Steps, key: Key | None) -> None:
+    def _leaf(
+        self, node: Node, kind: Text | Choice | Integer | Boolean | Scalar, steps: Steps, key: Key | None
+    ) -> None:
         match kind:
             case Scalar():
                 if not isinstance(node, ScalarNode) or isinstance(node.value, Decimal):
                     self._wrong_kind(node, "a text", steps, None)
+            case Boolean():
+                if not isinstance(node, ScalarNode) or not isinstance(node.value, bool):
+                    self._wrong_kind(node, "true or false", steps, key)
             case Integer():
                 self._integer(node, kind, steps, key)
             case Choice():

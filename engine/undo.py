@@ -41,7 +41,8 @@ def still(tx: Tx, desk: Desk, stream: StreamProgram, record: Row, data: Json) ->
     two are held together as the settings may have been. What never meant it, as far as is known, has not changed.
     """
     said = json.loads(record["payload"])
-    now: bool | Parked = True
+    # One that was undone since the source no longer had it is there again.
+    now: bool | Parked = not json.loads(record["receipt"] or "{}").get("gone")
     for undo in _ways(tx, stream, record):
         if _means(desk.resolver, desk.settings, undo, data) is True:
             return True
@@ -57,6 +58,16 @@ def still(tx: Tx, desk: Desk, stream: StreamProgram, record: Row, data: Json) ->
     return now
 
 
+def due_gone(tx: Tx, stream: StreamProgram, record: Row) -> UndoProgram | None:
+    """How a posted record is undone now that its source no longer has it; None when it is not to be undone."""
+    return next((undo for undo in _ways(tx, stream, record) if undo.gone), None)
+
+
+def asks_for_gone(stream: StreamProgram) -> bool:
+    """Whether it matters to the stream that its source no longer has a posted record."""
+    return any(variant.undo is not None and variant.undo.gone for variant in stream.variants)
+
+
 def possible(tx: Tx, stream: StreamProgram, record: Row) -> bool:
     """Whether the flow says how the record is undone."""
     return any(True for _ in _ways(tx, stream, record))
@@ -66,6 +77,12 @@ def is_undo(tx: Tx, change: Row) -> bool:
     """Whether a change record is, as it was prepared last, one that undoes."""
     operation = tx.one("operation_get", {"id": change["operation_id"]}) if change["operation_id"] else None
     return operation is not None and outbox.undoes(operation)
+
+
+def is_of_gone(tx: Tx, change: Row) -> bool:
+    """Whether a change record is, as it was prepared last, one that undoes what the source no longer has."""
+    operation = tx.one("operation_get", {"id": change["operation_id"]}) if change["operation_id"] else None
+    return operation is not None and outbox.undoes_gone(operation)
 
 
 def says_undone(resolver: Resolver, settings: Settings, stream: StreamProgram, data: Json) -> bool:

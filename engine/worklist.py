@@ -25,7 +25,7 @@ from engine.store.records import Move, Reason
 
 Value = str | int | bool
 # Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
-_CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "paid_there"})
+_CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 
 

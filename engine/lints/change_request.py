@@ -19,22 +19,26 @@ from collections.abc import Iterator
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env, variants
 from engine.model import Flow
+from engine.spec import CHANGING, MAKING, kind_of
 
 ID = "F039"
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
-    """Hold the request of each change against the one that it follows: what BillAdd has made, BillMod changes."""
+    """Hold the request of each change against the one that it follows: what BillAdd has made, BillMod changes.
+
+    Of a request that is written as JSON it is `BillCreate` or `BillUpload`, and `BillUpdate`.
+    """
     for stream in flow.streams:
         spec = env.specs.get(stream.target)
         for steps, variant in variants(stream, env) if spec else ():
             change = variant.change
             if spec is None or change is None or spec.request(change.request) is None:
                 continue
-            wanted = f"{variant.request.removesuffix('Add')}Mod"
-            if change.request == wanted and variant.request.endswith("Add"):
+            able = [f"{kind_of(variant.request)}{verb}" for verb in CHANGING if variant.request.endswith(MAKING)]
+            if change.request in able:
                 continue
             message = f"`{change.request}` does not change what `{variant.request}` has made"
-            known = variant.request.endswith("Add") and spec.request(wanted) is not None
-            hint = f"write `{wanted}`" if known else f"remove it: `{spec.name}` cannot change what was written so"
+            known = next((name for name in able if spec.request(name) is not None), None)
+            hint = f"write `{known}`" if known else f"remove it: `{spec.name}` cannot change what was written so"
             yield env.problem(ID, (*steps, "change", "request"), message, hint)

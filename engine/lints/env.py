@@ -13,7 +13,7 @@ from engine.lints.facts import Facts
 from engine.listsource import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
-from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec
+from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of
 from engine.structure import Steps, dotted
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 
@@ -210,7 +210,7 @@ def documents(stream: Stream, env: Env) -> Iterator[Document]:
             change = variant.change
             yield Document((*steps, "change"), change.request, change.template, CHANGE_VARIABLES)
         if variant.undo is not None:
-            undo, kind = variant.undo, variant.request.removesuffix("Add")
+            undo, kind = variant.undo, kind_of(variant.request)
             yield Document((*steps, "undo"), undo.request, undo.template, UNDO_VARIABLES, kind)
 
 

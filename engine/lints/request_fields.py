@@ -58,9 +58,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the map of each stream with the fields that its requests declare."""
     scope = env.scope()
     for stream in flow.streams if env.complete else ():
-        written = [
-            (document, fields) for document in documents(stream, env) if (fields := _fields(stream, document, env))
-        ]
+        # What undoes is written without the map.
+        mapping = [document for document in documents(stream, env) if not document.undoes]
+        written = [(document, fields) for document in mapping if (fields := _fields(stream, document, env))]
         if not written:
             continue
         mapped = mapped_type(stream, source_type(stream, env), scope)
@@ -68,7 +68,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             for found in _wrong(document.request, fields, mapped, ""):
                 at: Steps = ("streams", stream.name, "map", found.name) if found.name else (*document.steps, "request")
                 yield env.problem(ID, at, found.message, found.hint)
-        if len(written) == sum(1 for _ in documents(stream, env)):
+        if len(written) == len(mapping):
             yield from _surplus(stream, env, {field.name for _, fields in written for field in fields}, written[0][0])
 
 

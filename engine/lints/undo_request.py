@@ -24,6 +24,7 @@ from engine.lints.template_variables import variables_of
 from engine.mapping.analysis import analyse
 from engine.mapping.checks import check_expression
 from engine.model import Flow, Stream, Undo, Variant
+from engine.spec import kind_of
 from engine.structure import Steps, dotted
 
 ID = "F045"
@@ -46,7 +47,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
 
 def _request(stream: Stream, variant: Variant, undo: Undo, where: Steps, env: Env) -> Iterator[Diagnostic]:
     spec, target = env.request_spec(stream, undo.request), env.specs.get(stream.target)
-    kind = variant.request.removesuffix("Add")
+    kind = kind_of(variant.request)
     if spec is None or target is None or (kind != variant.request and kind in spec.undoes):
         return  # another rule has said what is unknown
     able = next((each.name for each in target.requests if kind in each.undoes and kind != variant.request), None)

@@ -119,6 +119,12 @@ def put(tx: Tx, operation_id: str, state: str, *, set_id: str | None = None, not
     tx.run("operation_state", {"id": operation_id, "state": state, "message_set_id": set_id, "not_before": not_before})
 
 
+def put_all(tx: Tx, operation_ids: Sequence[str], state: str, *, not_before: str = "") -> None:
+    """Move many operations alike."""
+    if operation_ids:
+        tx.run("operations_state", {"ids": plain(list(operation_ids)), "state": state, "not_before": not_before})
+
+
 def amend(tx: Tx, operation_id: str, body: bytes) -> None:
     """Give an operation that waits the bytes that will be sent. What it was first frozen as stays known: `whole`.
 
@@ -143,6 +149,11 @@ def whole(row: Row) -> bytes:
 def undoes(row: Row) -> bool:
     """Whether an operation undoes what another has written."""
     return bool(json.loads(row["follow_up"]).get("undo"))
+
+
+def undoes_gone(row: Row) -> bool:
+    """Whether an operation undoes what another has written because the source no longer has the record."""
+    return bool(json.loads(row["follow_up"]).get("gone"))
 
 
 def base_of(tx: Tx, row: Row) -> bytes:

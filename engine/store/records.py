@@ -226,6 +226,11 @@ def is_voided(record: Row) -> bool:
     return '"voided":' in (record["receipt"] or "")
 
 
+def undone_word(record: Row) -> str:
+    """What people call the object of a record that `is_voided`: voided, or what its target makes of it, as archived."""
+    return str(own(record["receipt"] or "{}").get("undone") or "voided")
+
+
 def is_change(record: Row) -> bool:
     """Whether the row is a change of a record that was posted before: its phase is that record's with a number, `post+1`."""
     return "+" in record["phase"]

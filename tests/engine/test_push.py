@@ -28,7 +28,7 @@ from engine.errors import (
 )
 from engine.follow import Hand
 from engine.holders import take_name
-from engine.push import LEASE_S, WRITE_S
+from engine.pushing.link import LEASE_S, WRITE_S
 from engine.runner import Runner
 from engine.service import Service
 from engine.store import companies, journal, outbox, records, work
@@ -699,15 +699,15 @@ def test_settling_counts_from_when_a_dead_process_is_known_to_be_dead(bench: Clo
 
 
 def test_a_write_that_a_slow_store_held_up_is_not_begun(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    put, slow = outbox.put, [True]
+    put, slow = outbox.put_all, [True]
 
-    def held_up(tx: Any, operation: str, state: str, **more: Any) -> None:
-        put(tx, operation, state, **more)
+    def held_up(tx: Any, operations: Any, state: str, **more: Any) -> None:
+        put(tx, operations, state, **more)
         if slow and state == "sent":
             slow.clear()
             bench.passed(61)
 
-    monkeypatch.setattr(outbox, "put", held_up)
+    monkeypatch.setattr(outbox, "put_all", held_up)
     assert errors(bench) == [f"{COMPANY}/cloud: the store took too long; nothing was written"]
     assert bench.cloud.calls == ["find N-b-1"]
     assert bench.states() == {"b-1": "intended"}

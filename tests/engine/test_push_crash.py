@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
 
 import pytest
 
-from engine import push
 from engine.contract import OperationOutcome
 from engine.errors import AuthExpired, BadAnswer, FlowctlError, RateLimited, Transient
+from engine.pushing import steps
 from engine.store import journal
 from engine.store.base import Row
 from tests.engine.kit import COMPANY, bill
@@ -136,13 +137,13 @@ def test_whatever_happens_each_is_written_once(first: int) -> None:
 
 
 def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push._Sender, "_may_write_again", lambda *_: True)
+    monkeypatch.setattr(steps, "may_write_again", lambda *_: True)
 
 
 def _not_durable(monkeypatch: pytest.MonkeyPatch) -> None:
     """`sent` is noted only once the call has come back."""
-    monkeypatch.setattr(push._Sender, "_sent", lambda *_: True)
-    monkeypatch.setattr(push._Sender, "_doubt", lambda *_: None)
+    monkeypatch.setattr(steps, "sent", lambda _link, rows: rows)
+    monkeypatch.setattr(steps, "doubt", lambda _link, rows, _why: rows)
 
 
 def _no_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,10 +153,11 @@ def _no_search(monkeypatch: pytest.MonkeyPatch) -> None:
 def _lost_is_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lost answer is taken for a fault after which the same is simply sent again."""
 
-    def doubt(sender: Any, row: Row, why: str) -> None:
-        sender._settle(row, OperationOutcome(row["id"], "retry", message=why, retry_after_s=1))
+    def doubt(link: Any, rows: Sequence[Row], why: str) -> Sequence[Row]:
+        steps.settle(link, [(row, OperationOutcome(row["id"], "retry", message=why, retry_after_s=1)) for row in rows])
+        return rows
 
-    monkeypatch.setattr(push._Sender, "_doubt", doubt)
+    monkeypatch.setattr(steps, "doubt", doubt)
 
 
 @pytest.mark.parametrize("plant", [_no_settling, _not_durable, _no_search, _lost_is_failed])

@@ -18,11 +18,17 @@ SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'w
 UPDATE operations SET state = :state, message_set_id = COALESCE(:message_set_id, message_set_id),
     not_before = :not_before WHERE id = :id;
 
+-- name: operations_state
+UPDATE operations SET state = :state, not_before = :not_before WHERE id IN (SELECT value FROM json_each(:ids));
+
 -- name: operation_amend
 UPDATE operations SET body = :body, sha256 = :sha256, follow_up = :follow_up WHERE id = :id AND state = 'waiting';
 
 -- name: operation_get
 SELECT * FROM operations WHERE id = :id;
+
+-- name: operations_of_ids
+SELECT id, state, sha256, not_before FROM operations WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: operations_of_record
 SELECT * FROM operations WHERE record_id = :record_id ORDER BY seq;

@@ -2,8 +2,18 @@
 SELECT o.*, r.state AS record_state FROM operations o JOIN records r ON r.id = o.record_id
 WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.state = :state
   AND o.seq > :after AND r.flow = :flow
+  AND (o.target_id <> '' OR o.request NOT IN (SELECT value FROM json_each(:without)))
   AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
 ORDER BY o.seq LIMIT 1;
+
+-- name: push_lot
+SELECT o.id, o.seq, o.company, o.connection, o.record_id, o.request, o.body, o.sha256, o.guid, o.follow_up, o.target_id,
+       o.state, o.not_before, o.message_set_id, o.created_at, r.state AS record_state
+FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.request = :request
+  AND o.target_id = '' AND o.seq > :after AND r.flow = :flow
+  AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
+ORDER BY o.seq LIMIT :limit;
 
 -- name: push_any
 SELECT o.id FROM operations o JOIN records r ON r.id = o.record_id

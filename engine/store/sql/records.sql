@@ -96,6 +96,19 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :st
 -- name: records_of_operation
 SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id WHERE o.id = :operation_id AND r.operation_id = o.id;
 
+-- name: records_posted_unseen
+SELECT r.id, r.source_id FROM records r
+WHERE r.company = :company AND r.flow = :flow AND r.stream = :stream AND r.state IN ('posted', 'closed')
+  AND r.seen_run < :run AND r.phase NOT LIKE '%+%' AND COALESCE(r.receipt, '') NOT LIKE '%"voided":%'
+  AND NOT EXISTS (SELECT 1 FROM records c WHERE c.company = r.company AND c.flow = r.flow AND c.stream = r.stream
+                  AND c.source_id = r.source_id AND c.phase LIKE r.phase || '+%'
+                  AND c.state IN ('pending', 'deferred', 'failed', 'intended', 'sent', 'unknown'))
+ORDER BY r.seen_run, r.id LIMIT :limit;
+
+-- name: records_of_operations
+SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.id IN (SELECT value FROM json_each(:ids)) AND r.operation_id = o.id;
+
 -- name: records_intended_with
 SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id
 WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.state = 'waiting'

@@ -1,0 +1,75 @@
+"""Records that a complete listing of the source did not show: each is read by itself, and what the source says is taken in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine import intake
+from engine.batch import Batch
+from engine.contract import Json
+from engine.errors import BadAnswer, Rejected, RunError
+from engine.program import StreamProgram
+from engine.store.base import Row, Store, Tx
+from engine.undo import asks_for_gone
+
+# So many posted records are asked for in one read; others have their turn later.
+POSTED = 200
+_PAGE = 100
+_Take = Callable[[Batch, StreamProgram, Row, Json | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How one run asks for records of one stream: `get` reads one, `batch` opens the work on it in a transaction.
+
+    `scope` names company, flow, stream and run.
+    """
+
+    store: Store
+    scope: Mapping[str, object]
+    get: Callable[[str], Json | None]
+    batch: Callable[[Tx], Batch]
+    counts: Counter[str]
+
+
+def recheck(asking: Asking, stream: StreamProgram) -> None:
+    """Read one by one what was not in the complete listing: what is still open here, and what is posted where that matters.
+
+    Raises:
+        RunError: what a single record could not be read for, once all others were.
+    """
+    after = 0
+    bad: RunError | None = None
+    while rows := _rows(asking, "records_unseen", {"after": after, "limit": _PAGE}):
+        found = _ask(asking, stream, rows, intake.recheck)
+        bad, after = bad or found, rows[-1]["id"]
+    # A source that lists nothing at all may be another one, or a new one: what is posted is not undone for that.
+    if asks_for_gone(stream) and asking.counts["read"]:
+        rows = _rows(asking, "records_posted_unseen", {"limit": POSTED})
+        found = _ask(asking, stream, rows, intake.recheck_posted)
+        bad = bad or found
+    if bad is not None:
+        raise bad
+
+
+def _rows(asking: Asking, statement: str, more: Mapping[str, object]) -> list[Row]:
+    with asking.store.read() as tx:
+        return tx.rows(statement, {**asking.scope, **more})
+
+
+def _ask(asking: Asking, stream: StreamProgram, rows: Sequence[Row], take: _Take) -> RunError | None:
+    """Read these and take them in; the first error of a single one, which keeps no other from it."""
+    bad: RunError | None = None
+    for row in rows:
+        try:
+            data = asking.get(row["source_id"])
+        except (Rejected, BadAnswer) as error:
+            bad = bad or error
+            continue
+        with asking.store.write() as tx:
+            batch = asking.batch(tx)
+            take(batch, stream, row, data)
+            asking.counts.update(batch.counts)
+    return bad

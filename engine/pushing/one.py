@@ -1,0 +1,81 @@
+"""One operation for a called target: it is looked for there, and written when it is not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine import follow
+from engine.contract import Operation, OperationOutcome, Target
+from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
+from engine.pushing import steps
+from engine.pushing.link import Link
+from engine.store import outbox, work
+from engine.store.base import Row
+
+
+def push_one(link: Link, target: Target, row: Row) -> None:
+    """Look for it there; when it is not there, write it."""
+    in_doubt = row["state"] == "sent"
+    if in_doubt:
+        link.states[row["record_id"]] = "unknown"
+    operation = replace(outbox.operation_of(row), sent_before=in_doubt)
+    if in_doubt and row["record_state"] == "sent":
+        # Whoever wrote it has ended, for we hold the lease; what it sent last may show from now on.
+        (row,) = steps.doubt(link, [row], "no answer was kept")
+    try:
+        found = target.find(operation)
+        receipt = None if found is None else steps.ids_of(found)
+    except (RateLimited, AuthExpired, AuthRefused) as error:
+        link.leave_alone(error, asking=True)
+        return
+    except RunError as error:
+        _not_asked(link, row, error)
+        return
+    link.answers()
+    if receipt is not None and not steps.is_another(link, row, receipt):
+        steps.settle(link, [(row, OperationOutcome(row["id"], "posted", receipt))], {"found": True})
+    elif not in_doubt or steps.may_write_again(link, row):
+        _write(link, target, row, operation)
+
+
+def _write(link: Link, target: Target, row: Row, operation: Operation) -> None:
+    made = steps.sent(link, [row])
+    if not made:
+        return
+    (row,) = made
+    try:
+        receipt = steps.ids_of(target.write(operation))
+    except (RateLimited, AuthExpired, AuthRefused) as error:
+        steps.put_back(link, [row])
+        link.leave_alone(error)
+    except Transient as error:
+        steps.later(link, row, error)
+        link.fault(error)
+    except Rejected as error:
+        steps.refused(link, row, error)
+    except (Ambiguous, BadAnswer) as error:
+        steps.doubt(link, [row], str(error))
+        link.errors.append(error)
+    else:
+        steps.settle(link, [(row, OperationOutcome(row["id"], "posted", receipt))])
+
+
+def _not_asked(link: Link, row: Row, error: RunError) -> None:
+    """It could not be looked for, so it is not written."""
+    if row["state"] == "sent":
+        with link.world.store.write() as tx:
+            outbox.put(tx, row["id"], "sent", not_before=link.after(max(link.settle_s, steps.wait_s(error))))
+            record = tx.one("records_of_operation", {"operation_id": row["id"]})
+            assert record is not None
+            message = f"{follow.subject_of(record)}: whether it was written could not be asked: {error}"
+            hint = error.hint or "it is asked again by itself"
+            alert = work.Alert("unknown", follow.subject_of(record), message, hint)
+            work.raise_alert(tx, link.company, alert, link.world.at())
+    elif isinstance(error, Rejected):
+        hint = error.hint or "correct the record in the source, then run `flowctl retry ID`"
+        outcome = OperationOutcome(row["id"], "failed", {}, error.code or "rejected", str(error), hint)
+        steps.settle(link, [(row, outcome)])
+        return
+    else:
+        steps.later(link, row, error)
+    link.fault(error, asking=True)

@@ -1,0 +1,205 @@
+"""The durable steps of operations for a called target: sent, settled, in doubt, put back; each for one or for many.
+
+Each step looks first whether its operations still are what its caller believes, in the transaction that moves them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from engine import follow, holdings
+from engine.clock import iso
+from engine.contract import OperationOutcome, Receipt
+from engine.errors import BadAnswer, Bug, Rejected, RunError, StaleLease, Transient
+from engine.jsontext import plain
+from engine.pushing.link import ACTOR, BEGIN_S, LONGEST, Link
+from engine.store import journal, outbox, records
+from engine.store.base import Row, Tx
+from engine.store.records import Move
+
+# How long an operation waits after a passing fault; longer each time.
+RETRY_S = 30.0
+# So many writes without an answer, each looked for in vain, and a person decides.
+MOST_WRITES = 5
+# So many operations move in one transaction: others wait for the store no longer than it takes.
+TOGETHER = 500
+_T = TypeVar("_T")
+
+
+def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
+    """Make durable that these are about to be written; returns those that still are to be, as they are now.
+
+    Raises:
+        StaleLease: when another process is writing, or the store took so long that a write could outlast the lease;
+            nothing is to be written then.
+    """
+    began_s = link.world.clock.monotonic()
+    for row in rows:
+        if sha256(row["body"]).hexdigest() != row["sha256"]:
+            raise Bug(f"operation {row['id']} does not have the bytes it was frozen with")
+    not_before = link.after(link.settle_s)
+    with link.world.store.write() as tx:
+        fence = link.lease(tx)
+        if fence is None:
+            raise StaleLease(f"{link.place}: another process is writing")
+        now, found = _now(tx, rows)
+        left = [row for row in rows if row["id"] in found and _is_as_believed(now.get(row["id"]), row)]
+        outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
+        records.move(tx, link.company, link.world.at(), ACTOR, [_as_sent(row, found[row["id"]], fence) for row in left])
+    made: list[Row] = [{**dict(row), "state": "sent", "not_before": not_before} for row in left]
+    if made and link.world.clock.monotonic() - began_s > BEGIN_S:
+        put_back(link, made)
+        raise StaleLease(f"{link.place}: the store took too long; nothing was written")
+    return made
+
+
+def settle(
+    link: Link, settled: Sequence[tuple[Row, OperationOutcome]], about: Mapping[str, object] | None = None
+) -> None:
+    """Commit what became of each, unless another process has found that out meanwhile."""
+    for part in parts(settled, TOGETHER):
+        posted, states = 0, {}
+        with link.world.store.write() as tx:
+            hand, answered = link.hand(), False
+            for row, outcome in part:
+                now = tx.one("operation_get", {"id": row["id"]})
+                if now is None or now["state"] != row["state"]:
+                    continue
+                follow.settle(tx, hand, now, outcome, about)
+                answered = answered or outcome.outcome in ("posted", "failed")
+                record = tx.one("record_get", {"id": row["record_id"]})
+                if record is not None:
+                    states[row["record_id"]] = record["state"]
+                    posted += record["state"] in ("posted", "closed")
+            if answered:
+                link.works(tx)
+        link.states |= states
+        link.posted += posted
+
+
+def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
+    """No answer will come: they are looked for until they are found, or may be written again; returns them as they are now.
+
+    Settling counts from now, when nothing is under way any more, and not from when the write began.
+    """
+    not_before = link.after(link.settle_s)
+    for part in parts(rows, TOGETHER):
+        with link.world.store.write() as tx:
+            now, found = _now(tx, part)
+            left = [row for row in part if row["id"] in now and now[row["id"]]["state"] == "sent"]
+            outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
+            moves = [
+                Move(
+                    record, "unknown", "in_doubt", records.load_reasons(record), detail={"operation": name, "why": why}
+                )
+                for name, record in found.items()
+                if record["state"] == "sent" and now[name]["state"] == "sent"
+            ]
+            records.move(tx, link.company, link.world.at(), ACTOR, moves)
+        link.states |= {row["record_id"]: "unknown" for row in left}
+    return [{**dict(row), "not_before": not_before} for row in rows]
+
+
+def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
+    """They were certainly not written, for no fault of their own; returns them as they are now."""
+    with link.world.store.write() as tx:
+        now, found = _now(tx, rows)
+        left = [row for row in rows if row["id"] in found and now[row["id"]]["state"] == "sent"]
+        outbox.put_all(tx, [row["id"] for row in left], "waiting")
+        moves = [Move(found[row["id"]], "intended", "retry", detail={"operation": row["id"]}) for row in left]
+        records.move(tx, link.company, link.world.at(), ACTOR, moves)
+    link.states |= {row["record_id"]: "intended" for row in left}
+    return [{**dict(row), "state": "waiting", "not_before": ""} for row in left]
+
+
+def refused(link: Link, row: Row, error: Rejected) -> None:
+    """It can never be written."""
+    hint = error.hint or "correct the record in the source, or in the target, then run `flowctl retry ID`"
+    settle(link, [(row, OperationOutcome(row["id"], "failed", {}, error.code or "rejected", str(error), hint))])
+
+
+def later(link: Link, row: Row, error: RunError) -> None:
+    """It was certainly not written, and is tried again after a while, longer each time."""
+    outcome = OperationOutcome(
+        row["id"], "retry", message=str(error), hint=error.hint or "", retry_after_s=wait_s(error)
+    )
+    settle(link, [(row, outcome)])
+
+
+def may_write_again(link: Link, row: Row) -> bool:
+    """Whether what is in doubt and not there may be written once more by now."""
+    now, not_before = link.world.clock.now(), str(row["not_before"])
+    if not_before > iso(now + LONGEST):
+        with link.world.store.write() as tx:
+            outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
+        return False
+    if not_before > iso(now):
+        return False
+    with link.world.store.read() as tx:
+        lines = journal.of_record(tx, row["record_id"])
+    doubts = [json.loads(line["detail"]) for line in lines if line["event"] == "in_doubt"]
+    times = sum(detail.get("operation") == row["id"] for detail in doubts)
+    if times < MOST_WRITES:
+        return True
+    message = f"it was written {times} times without an answer, and was not found there"
+    hint = (
+        "look in the target; when it is there, run `flowctl retry ID --there ID-THERE`, "
+        "else `flowctl retry ID --not-there`"
+    )
+    settle(link, [(row, OperationOutcome(row["id"], "held", code="unanswered", message=message, hint=hint))])
+    return False
+
+
+def is_another(link: Link, row: Row, receipt: Mapping[str, str]) -> bool:
+    """Whether what was found is another record's, and a person has said that this one is not there."""
+    with link.world.store.read() as tx:
+        return (
+            row["state"] == "waiting"
+            and bool(follow.other_record_of(tx, row, receipt["id"]))
+            and holdings.declared_absent(tx, row["id"])
+        )
+
+
+def ids_of(receipt: Receipt) -> dict[str, str]:
+    """The ids of a receipt as text.
+
+    Raises:
+        BadAnswer: when there is no `id` among them: nothing could ever be found by it again.
+    """
+    found = {name: str(value) for name, value in receipt.ids.items() if value not in (None, "")}
+    if "id" not in found:
+        raise BadAnswer("the target's answer names no id")
+    return found
+
+
+def wait_s(error: RunError) -> float:
+    """How long an operation waits after a passing fault."""
+    return max(RETRY_S, (error.retry_after_s or 0.0) if isinstance(error, Transient) else 0.0)
+
+
+def parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    """The items in order, so many together."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _as_sent(row: Row, record: Row, fence: int) -> Move:
+    detail = {"operation": row["id"], "sha256": row["sha256"], "fence": fence}
+    return Move(record, "sent", "sent", records.load_reasons(record), detail=detail)
+
+
+def _now(tx: Tx, rows: Sequence[Row]) -> tuple[dict[str, Row], dict[str, Row]]:
+    """The operations as they are, and the records whose operation each still is, by the operation's id."""
+    names = {"ids": plain([row["id"] for row in rows])}
+    now: dict[str, Any] = {row["id"]: row for row in tx.rows("operations_of_ids", names)}
+    return now, {row["operation_id"]: row for row in tx.rows("records_of_operations", names)}
+
+
+def _is_as_believed(now: Row | None, row: Row) -> bool:
+    """Whether nobody else has moved the operation; one that is in doubt and was written again is put off anew."""
+    if now is None or (now["state"], now["sha256"]) != (row["state"], row["sha256"]):
+        return False
+    return bool(now["state"] == "waiting" or now["not_before"] == row["not_before"])
