@@ -32,6 +32,10 @@ _MEANING = {
     "DEVELOPER_7122": "an accounting field is not known to Ramp",
     "DEVELOPER_7123": "an accounting option is not known to Ramp, or is not active",
 }
+_HINTS = {
+    "DEVELOPER_7122": "map the coding to a field that Ramp has; the list `accounts` says which one accounts belong to",
+    "DEVELOPER_7123": "map the coding to an option that is active in Ramp, or upload it there; then run `flowctl retry ID`",
+}
 HINT_CREDENTIALS = (
     "check client id, secret and environment with `flowctl connect`; an app of one environment is unknown to the other"
 )
@@ -71,10 +75,10 @@ class RampClient:
         needs = (scope,) if scope else ()
         headers = self._tokens.authorization(needs)
         try:
-            return self._http.send(replace(call, headers=headers), classifier)
+            return self._http.send(replace(call, headers={**call.headers, **headers}), classifier)
         except AuthExpired:
             headers = self._tokens.renew(headers, needs)
-            return self._http.send(replace(call, headers=headers), classifier)
+            return self._http.send(replace(call, headers={**call.headers, **headers}), classifier)
 
     def ready(self, scope: str) -> None:
         """Have a token with the scope at hand; an error says that nothing was sent that needs one."""
@@ -173,7 +177,7 @@ def classify(failure: Failure) -> RunError:
         said.append(f"fields {', '.join(fields)}")
     if error_id := _plain(_ERROR_ID, error.get("error_id")):
         said.append(f"error id {error_id}")
-    return Rejected(f"{failure.where}: {said[0]} ({'; '.join(said[1:])})", code=code)
+    return Rejected(f"{failure.where}: {said[0]} ({'; '.join(said[1:])})", code=code, hint=_HINTS.get(code))
 
 
 def _missing_or(failure: Failure) -> RunError:

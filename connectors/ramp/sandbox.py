@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from connectors.ramp.simulator import Account, Mix, Options, RampSimulator, Tags, app, seed_business, transport
+from connectors.ramp.simulator import (
+    DEFAULT_CHART,
+    Account,
+    Mix,
+    Options,
+    RampSimulator,
+    Tags,
+    app,
+    seed_business,
+    transport,
+)
+from connectors.ramp.simulator.enrich import add_account
+from connectors.ramp.simulator.ledger import written
 from connectors.ramp.simulator.script import Story, act, contents, tell
 from engine.clock import Clock
 from engine.contract import Json
@@ -31,14 +43,22 @@ class RampSandbox:
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
         options = self.simulator.world.options
-        settings = {"base_url": base_url, "client_id": options.client_id, "api_profile": self.simulator.world.profile}
+        settings: dict[str, str | int | bool] = {
+            "base_url": base_url,
+            "client_id": options.client_id,
+            "api_profile": self.simulator.world.profile,
+            "vendor_owner": next(iter(self.simulator.world.users.values())).email,
+        }
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
-        """What Ramp believes to be synced: bills, bill payments and card transactions."""
+        """What Ramp believes to be synced: bills, bill payments and card transactions.
+
+        Where Ramp is only written to, that is nothing, and what was entered over the API counts instead.
+        """
         totals = self.simulator.totals()
         kinds = (totals.bills, totals.bill_payments, totals.transactions)
-        return sum((amount for sums in kinds for amount in sums.values()), Decimal(0))
+        return sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
 
     def save(self) -> str:
         """Seed and business cannot be told apart from a fresh one; a Ramp sandbox starts anew each time."""
@@ -57,7 +77,7 @@ class RampSandbox:
         act(self._story(), action, value)
 
     def contents(self) -> list[str]:
-        """Bills and transactions with their sync status."""
+        """Bills and transactions with their sync status, and what was entered over the API."""
         return contents(self._story())
 
     def unused(self) -> list[str]:
@@ -97,6 +117,9 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
         mix=Mix(**options.get("mix", {})),
         **coded,
     )
+    if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
+        for account in DEFAULT_CHART:
+            add_account(simulator.world, account)
     return RampSandbox(simulator)
 
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from engine.contract import Binding
 
 Profile = Literal["2025-08", "2026-08"]
+Unpaid = Literal["unspecified", "vendor_default", "draft"]
 _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
+_UNPAID: dict[str, Unpaid] = {"vendor_default": "vendor_default", "draft": "draft"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class Settings:
     provider_name: str | None
     confirm_marks: bool
     scopes: tuple[str, ...]
+    unpaid_bills: Unpaid = "unspecified"
+    vendor_owner: str | None = None
+    vendor_country: str | None = None
+    vendor_email: str | None = None
 
 
 def read_settings(binding: Binding) -> Settings:
@@ -56,9 +62,13 @@ def read_settings(binding: Binding) -> Settings:
         profile="2025-08" if _value(binding, "api_profile") == "2025-08" else "2026-08",
         page_size=int(_value(binding, "page_size") or 100),
         entity_id=str(_value(binding, "entity_id") or "") or None,
-        provider_name=str(_value(binding, "provider_name") or "").strip() or None,
+        provider_name=_text(binding, "provider_name"),
         confirm_marks=_value(binding, "confirm_marks") is not False,
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
+        unpaid_bills=_UNPAID.get(str(_value(binding, "unpaid_bills")), "unspecified"),
+        vendor_owner=_text(binding, "vendor_owner"),
+        vendor_country=(_text(binding, "vendor_country") or "").upper() or None,
+        vendor_email=_text(binding, "vendor_email"),
     )
 
 
@@ -88,7 +98,30 @@ def problems(binding: Binding) -> list[Diagnostic]:
         found.append(_problem(binding, "page_size", "must be a whole number from 2 to 100", "leave it out for 100"))
     if not isinstance(_value(binding, "confirm_marks"), bool):
         found.append(_problem(binding, "confirm_marks", "must be true or false", "leave it out for true"))
-    return found + _address_problems(binding) + _scope_problems(binding) + _webhook_problems(binding)
+    return (
+        found
+        + _writing_problems(binding)
+        + _address_problems(binding)
+        + _scope_problems(binding)
+        + _webhook_problems(binding)
+    )
+
+
+def _writing_problems(binding: Binding) -> list[Diagnostic]:
+    """What is wrong with the settings for vendors and bills."""
+    found = []
+    unpaid = str(_value(binding, "unpaid_bills"))
+    if unpaid in _UNPAID and _value(binding, "api_profile") == "2025-08":
+        message = f"`{unpaid}` is not in profile 2025-08"
+        found.append(_problem(binding, "unpaid_bills", message, "leave it out, or set `api_profile` to 2026-08"))
+    country = _text(binding, "vendor_country")
+    if country is not None and not re.fullmatch(r"[A-Za-z]{2}", country):
+        found.append(_problem(binding, "vendor_country", "must be two letters", "write US for the United States"))
+    settle = _value(binding, "settle_s")
+    if not isinstance(settle, int) or isinstance(settle, bool) or not 0 <= settle <= 3600:
+        hint = "leave it out for the usual time"
+        found.append(_problem(binding, "settle_s", "must be a whole number from 0 to 3600", hint))
+    return found
 
 
 def _address_problems(binding: Binding) -> list[Diagnostic]:
@@ -136,6 +169,10 @@ def _secret(binding: Binding, name: str) -> str:
 
 def _value(binding: Binding, name: str) -> str | int | bool | None:
     return binding.settings.get(name, _DEFAULTS[name])
+
+
+def _text(binding: Binding, name: str) -> str | None:
+    return str(_value(binding, name) or "").strip() or None
 
 
 def _base_url(binding: Binding) -> str:

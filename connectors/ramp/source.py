@@ -1,4 +1,4 @@
-"""An open Ramp connection: reads streams, reads one record, marks, and manages webhook subscriptions."""
+"""An open Ramp connection: reads streams and lists, writes, marks, and manages webhook subscriptions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from connectors._http import Call
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.filters import keeper, query
+from connectors.ramp.listing import list_objects
 from connectors.ramp.marks import mark, object_id
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
-from engine.contract import Binding, Json, MarkCall, Page, Tools
+from connectors.ramp.target import way_of, ways
+from engine.contract import Binding, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 
@@ -31,11 +33,12 @@ class Subscription:
 
 
 class RampSource:
-    """Ramp as a source. Close it when done."""
+    """Ramp as a source and as a called target. Close it when done."""
 
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self._client = RampClient(binding, settings, tools)
         self._settings = settings
+        self._ways = ways(self._client, settings)
 
     def read(
         self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
@@ -71,6 +74,18 @@ class RampSource:
     def mark(self, call: MarkCall) -> None:
         """Tell Ramp; returning means that every id is acknowledged. Safe to repeat with the same key."""
         mark(self._client, call, confirm=self._settings.confirm_marks)
+
+    def find(self, operation: Operation) -> Receipt | None:
+        """What an earlier write of the operation made, or what is as it wants it."""
+        return way_of(self._ways, self._client.where, operation).find(operation)
+
+    def write(self, operation: Operation) -> Receipt:
+        """Write once; raises `Ambiguous` when it is not known whether it was done."""
+        return way_of(self._ways, self._client.where, operation).write(operation)
+
+    def list_objects(self, name: str) -> Iterator[Sequence[ListObject]]:
+        """All objects of a list of the spec, page by page."""
+        return list_objects(self._client, self._settings, name)
 
     def granted(self) -> frozenset[str]:
         """The scopes Ramp granted; it drops silently what the app may not have.

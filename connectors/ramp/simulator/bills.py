@@ -63,6 +63,7 @@ def _filter(request: Request) -> Callable[[Bill], bool]:
     later = request.profile == "2026-08"
     remote_id = request.get("remote_id") if later else None
     number = request.get("invoice_number") if later else None
+    draft = identifier(request, "draft_bill_id") if later else None
 
     def keep(bill: Bill) -> bool:
         same = (
@@ -74,6 +75,7 @@ def _filter(request: Request) -> Callable[[Bill], bool]:
             (method, bill.payment.method if bill.payment else "UNSPECIFIED"),
             (remote_id, bill.remote_id),
             (number, bill.invoice_number),
+            (draft, bill.draft_id),
         )
         return (
             all(wanted is None or wanted == value for wanted, value in same)
@@ -143,7 +145,7 @@ def show_bill(world: World, bill: Bill) -> JsonObject:
             "type": vendor.kind,
         },
         "vendor_contact_id": vendor.contact_id,
-        "vendor_memo": None,
+        "vendor_memo": bill.vendor_memo,
     }
     if world.profile == "2026-08":
         body |= _since_2026(bill)
@@ -161,8 +163,8 @@ def _since_2026(bill: Bill) -> JsonObject:
         summary = "PAYMENT_SCHEDULED" if bill.payment else "PAYMENT_DETAILS_MISSING"
     return {
         "applied_vendor_credits": [],
-        "draft_bill_created_at": None,
-        "draft_bill_id": None,
+        "draft_bill_created_at": text_time(bill.created_at) if bill.draft_id else None,
+        "draft_bill_id": bill.draft_id,
         "enable_accounting_sync": bill.enable_accounting_sync,
         "item_receipt_ids": [],
         "purchase_order_id": None,
@@ -192,14 +194,20 @@ def _inventory_line(world: World, bill: Bill, line: InventoryLine) -> JsonObject
     }
 
 
+def _details(world: World, bill: Bill, payment: Payment) -> JsonObject:
+    if payment.manual:
+        return {"manual_payment_method": payment.manual}
+    return {
+        "approval_status": "APPROVED",
+        "source_bank_account_id": world.names.fixed("bank_account", bill.entity_id),
+        "vendor_account_id": world.names.fixed("vendor_account", bill.vendor_id),
+    }
+
+
 def _payment(world: World, bill: Bill, payment: Payment) -> JsonObject:
     body: JsonObject = {
         "amount": amount(Money(payment.minor, bill.currency), world.profile),
-        "details": {
-            "approval_status": "APPROVED",
-            "source_bank_account_id": world.names.fixed("bank_account", bill.entity_id),
-            "vendor_account_id": world.names.fixed("vendor_account", bill.vendor_id),
-        },
+        "details": _details(world, bill, payment),
         "effective_date": text_time(payment.paid_on),
         "payment_date": text_time(payment.paid_on),
         "payment_method": payment.method,

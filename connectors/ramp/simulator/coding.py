@@ -18,7 +18,7 @@ FIELDS = {
 
 def bill_selection(world: World, selection: Selection) -> JsonObject:
     """A selection on a bill: no top-level type; the integrator's name since 2026."""
-    external_id, name = FIELDS[selection.kind]
+    external_id, name = (selection.field_id,) * 2 if selection.field_id else FIELDS[selection.kind]
     account = selection.account
     body: JsonObject = {
         "category_info": {

@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors._simulated import ConnectionReset
-from connectors.ramp.simulator import bills, build, connections, directory, syncs, transactions, vendors, webhooks
+from connectors.ramp.simulator import (
+    billing,
+    bills,
+    build,
+    connections,
+    directory,
+    enrich,
+    payees,
+    syncs,
+    transactions,
+    vendors,
+    webhooks,
+)
 from connectors.ramp.simulator.auth import Tokens, expired, require
 from connectors.ramp.simulator.faults import AFTER_COMMIT, Fault, FaultPlan
 from connectors.ramp.simulator.ledger import Totals, totals
@@ -39,9 +51,20 @@ class Route:
 
 ROUTES = (
     Route("GET", "/bills", "bills:read", bills.list_bills),
+    Route("POST", "/bills", "bills:write", billing.post_bill),
+    Route("GET", "/bills/drafts", "bills:read", billing.list_drafts),
+    Route("POST", "/bills/drafts", "bills:write", billing.post_draft, since_2026=True),
+    Route("GET", "/bills/drafts/{}", "bills:read", billing.get_draft),
+    Route("PATCH", "/bills/drafts/{}", "bills:write", billing.patch_draft, since_2026=True),
     Route("GET", "/bills/{}", "bills:read", bills.get_bill),
+    Route("PATCH", "/bills/{}", "bills:write", billing.patch_bill),
+    Route("DELETE", "/bills/{}", "bills:write", billing.delete_bill),
     Route("GET", "/vendors", "vendors:read", vendors.list_vendors),
+    Route("POST", "/vendors", "vendors:write", payees.post_vendor),
     Route("GET", "/vendors/{}", "vendors:read", vendors.get_vendor),
+    Route("PATCH", "/vendors/{}", "vendors:write", payees.patch_vendor),
+    Route("GET", "/vendors/{}/contacts", "vendors:read", payees.list_contacts),
+    Route("GET", "/vendors/{}/contacts/{}", "vendors:read", payees.get_contact),
     Route("GET", "/transactions", "transactions:read", transactions.list_transactions),
     Route("GET", "/transactions/{}", "transactions:read", transactions.get_transaction),
     Route("GET", "/business", "business:read", directory.get_business),
@@ -51,6 +74,11 @@ ROUTES = (
     Route("GET", "/departments/{}", "departments:read", directory.get_department),
     Route("GET", "/users", "users:read", directory.list_users),
     Route("GET", "/users/{}", "users:read", directory.get_user),
+    Route("POST", "/memos/{}", "memos:write", enrich.post_memo),
+    Route("POST", "/receipts", "receipts:write", enrich.post_receipt),
+    Route("GET", "/accounting/accounts", "accounting:read", enrich.list_accounts),
+    # In neither OpenAPI file that we have; both profiles take it, since the guide of 2026 does not say since when.
+    Route("POST", "/accounting/codings", "accounting:write", enrich.post_coding),
     Route("POST", "/accounting/syncs", "accounting:write", syncs.post_sync),
     Route("GET", "/accounting/all-connections", "accounting:read", connections.list_connections),
     Route("GET", "/accounting/connection", "accounting:read", connections.get_connection),

@@ -26,6 +26,25 @@ class Totals:
     ready: dict[str, int]
 
 
+def written(world: World) -> Decimal:
+    """What calls of ours entered and nobody has synced since: bills, drafts, and card transactions that they coded.
+
+    Amounts of all currencies are added up as they are.
+    """
+    found = [
+        from_minor(bill.minor, bill.currency)
+        for bill in world.bills.values()
+        if bill.by_api and bill.archived_at is None and bill.sync_status == "NOT_SYNCED"
+    ]
+    found += [from_minor(draft.minor, draft.currency) for draft in world.drafts.values()]
+    found += [
+        from_minor(row.settled.minor, row.settled.currency)
+        for row in world.transactions.values()
+        if row.coded_by_api and row.sync_status != "SYNCED"
+    ]
+    return sum(found, Decimal(0))
+
+
 def totals(world: World) -> Totals:
     """The totals now."""
     bills: defaultdict[str, Decimal] = defaultdict(Decimal)

@@ -40,6 +40,8 @@ class Selection:
     kind: SelectionKind
     account: Account
     provider: str | None = None
+    # The field's id in the accounting system, for fields that have no kind of their own.
+    field_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Payment:
     minor: int
     method: str
     paid_on: date
+    # How it was paid outside Ramp, when it was.
+    manual: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,12 @@ class Bill:
     remote_id: str | None = None
     deep_link_url: str | None = None
     enable_accounting_sync: bool = True
+    vendor_memo: str | None = None
+    draft_id: str | None = None
+    # One of several bills that are paid together.
+    in_batch: bool = False
+    # Entered by a call of ours, and not by a person.
+    by_api: bool = False
 
     @property
     def minor(self) -> int:
@@ -105,6 +115,33 @@ class Bill:
         return sum(line.minor for line in self.lines) + sum(
             line.quantity * line.unit_minor for line in self.inventory_lines
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A bill that a person has to complete: nothing but its vendor must be known."""
+
+    id: str
+    vendor_id: str
+    entity_id: str
+    owner_id: str
+    currency: str
+    created_at: datetime
+    lines: tuple[Line, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    invoice_number: str | None = None
+    issued_on: date | None = None
+    due_on: date | None = None
+    posting_on: date | None = None
+    memo: str | None = None
+    vendor_memo: str | None = None
+    remote_id: str | None = None
+    enable_accounting_sync: bool = True
+
+    @property
+    def minor(self) -> int:
+        """The amount in minor units."""
+        return sum(line.minor for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +175,33 @@ class Transaction:
     synced_at: datetime | None = None
     settled_at: datetime | None = None
     memo: str | None = None
+    receipts: tuple[str, ...] = ()
+    # Coded by a call of ours, and not by a person.
+    coded_by_api: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt as it was uploaded; `key` lets Ramp take the same upload only once."""
+
+    id: str
+    transaction_id: str | None
+    user_id: str
+    key: str
+    media_type: str
+    size: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GlAccount:
+    """A general ledger account that bills and transactions are coded to."""
+
+    id: str
+    account: Account
+    classification: str
+    created_at: datetime
+    is_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +218,12 @@ class Vendor:
     is_active: bool = True
     kind: Literal["BUSINESS", "INDIVIDUAL"] = "BUSINESS"
     accounting: Account | None = None
+    external_id: str | None = None
+    description: str | None = None
+    # E-mail address, first name, last name and telephone number of its contact.
+    contact: tuple[str, str | None, str | None, str | None] = ("", None, None, None)
+    address: tuple[tuple[str, str | None], ...] = ()
+    by_api: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +340,14 @@ class Options:
     client_secret: str = field(default="sandbox-secret", repr=False)
     scopes: tuple[str, ...] = (
         "accounting:read", "accounting:write", "bills:read", "bills:write", "business:read", "cashbacks:read",
-        "departments:read", "entities:read", "reimbursements:read", "transactions:read", "transfers:read", "users:read",
-        "vendors:read", "vendors:write",
+        "departments:read", "entities:read", "memos:write", "receipts:write", "reimbursements:read",
+        "transactions:read", "transfers:read", "users:read", "vendors:read", "vendors:write",
     )  # fmt: skip
     currency: str = "USD"
+    # CONFLICT: the guide and the OpenAPI file of 2026 name the list of a coding differently. Empty takes either.
+    coding_key: Literal["", "accounting_field_selections", "accounting_coding_selections"] = ""
+    # ASSUMED: a coding under the other name is refused as an unknown field. False ignores it, and codes nothing.
+    refuse_unknown_coding_key: bool = True
     # The connection that is active at the start; None leaves the seat empty.
     provider: str | None = "flowctl"
     connection: ConnectionKind = "API"

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from connectors.ramp.simulator import build
+from connectors.ramp.simulator import billing, build, entered
 from connectors.ramp.simulator.core import RampSimulator
+from connectors.ramp.simulator.enrich import add_account
 from connectors.ramp.simulator.faults import Fault
 from connectors.ramp.simulator.records import Account, Bill, Line, Money, Selection, Transaction, TransactionLine
 from engine.contract import Json
@@ -17,8 +18,9 @@ from engine.errors import UnknownName
 from engine.money import exponent, parse_money
 
 Chart = Mapping[str, Sequence[Mapping[str, Any]]]
-_PARTS = ("vendors", "bills", "transactions", "profile")
-_VENDOR = ("name", "country", "active", "id")
+_PARTS = ("accounts", "vendors", "bills", "transactions", "profile")
+_ACCOUNT = ("name", "code", "classification", "active", "id")
+_VENDOR = ("name", "country", "active", "external_id", "email", "id")
 _BILL = (
     *("vendor", "invoice", "issued", "due", "posting", "currency", "memo", "approval", "remote_id", "account", "class"),
     *("customer", "lines", "paid", "scheduled", "id", "provider"),
@@ -54,8 +56,10 @@ class Story:
 
 
 def tell(story: Story, given: Json) -> None:
-    """Add vendors, bills and transactions."""
+    """Add accounts, vendors, bills and transactions."""
     _known("ramp", given, _PARTS)
+    for name, value in given.get("accounts", {}).items():
+        _account(story, name, value if isinstance(value, dict) else {"name": value})
     for name, value in given.get("vendors", {}).items():
         _vendor(story, name, value if isinstance(value, dict) else {"name": value})
     for name, value in given.get("bills", {}).items():
@@ -72,21 +76,30 @@ def act(story: Story, action: str, value: Any) -> None:
 
 
 def contents(story: Story) -> list[str]:
-    """Bills and transactions with their sync status, as Ramp's pages show them."""
+    """Bills and transactions with their sync status, as Ramp's pages show them; then what calls of ours entered."""
     world = story.simulator.world
     names = {id_: key.partition(":")[2] for key, id_ in story.ids.items()}
     lines = [
         f"bill {names.get(bill.id, bill.id)} | {bill.invoice_number} | {bill.status} | {bill.sync_status}"
         for bill in world.bills.values()
+        if not bill.by_api
     ]
     lines += [
         f"transaction {names.get(row.id, row.id)} | {row.merchant_name} | {row.state} | {row.sync_status}"
         for row in world.transactions.values()
     ]
-    return lines
+    return lines + entered.contents(world, names)
 
 
 # --- making -----------------------------------------------------------------------------------------------------------
+
+
+def _account(story: Story, name: str, given: Json) -> None:
+    """A GL account; its id in the accounting system is the name that the case gives it, unless it says another."""
+    _known(f"accounts.{name}", given, _ACCOUNT)
+    account = Account(str(given.get("id", name)), given["name"], str(given.get("code", "")))
+    kind = given.get("classification", "EXPENSE")
+    add_account(story.simulator.world, account, kind, is_active=given.get("active", True))
 
 
 def _vendor(story: Story, name: str, given: Json) -> None:
@@ -96,6 +109,8 @@ def _vendor(story: Story, name: str, given: Json) -> None:
         id=story.new_id("vendor", name, given),
         country=given.get("country", "US"),
         is_active=given.get("active", True),
+        external_id=given.get("external_id"),
+        contact=(given.get("email", ""), None, None, None),
     )
 
 
@@ -208,7 +223,12 @@ def _option(story: Story, plural: str, value: Any) -> Account:
     for item in story.chart.get(plural, ()):
         if item["name"] == value:
             return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
-    raise UnknownName(plural, str(value), tuple(str(item["name"]) for item in story.chart.get(plural, ())))
+    own = story.simulator.world.accounts.values() if plural == "accounts" else ()
+    for found in own:
+        if found.account.name == value:
+            return found.account
+    known = [str(item["name"]) for item in story.chart.get(plural, ())] + [item.account.name for item in own]
+    raise UnknownName(plural, str(value), tuple(known))
 
 
 # --- acting -----------------------------------------------------------------------------------------------------------
@@ -250,6 +270,31 @@ def _vendor_active(story: Story, value: Json) -> None:
     vendors[vendor_id] = replace(vendors[vendor_id], is_active=value["active"])
 
 
+def _complete_draft(story: Story, remote_id: str) -> None:
+    drafts = story.simulator.world.drafts.values()
+    draft = next((item for item in drafts if item.remote_id == remote_id), None)
+    if draft is None:
+        raise UnknownName("draft", remote_id, tuple(str(item.remote_id) for item in drafts))
+    billing.complete_draft(story.simulator.world, draft.id)
+
+
+def _entered_bill(story: Story, remote_id: str) -> str:
+    """The id of a bill that a call of ours entered, by our id of it."""
+    bills = [item for item in story.simulator.world.bills.values() if item.by_api]
+    found = next((item.id for item in bills if item.remote_id == remote_id), None)
+    if found is None:
+        raise UnknownName("remote id", remote_id, tuple(str(item.remote_id) for item in bills))
+    return found
+
+
+def _pay_entered(story: Story, remote_id: str) -> None:
+    story.simulator.pay_bill(_entered_bill(story, remote_id))
+
+
+def _archive_entered(story: Story, remote_id: str) -> None:
+    story.simulator.archive(_entered_bill(story, remote_id))
+
+
 def _delete_bill(story: Story, name: str) -> None:
     del story.simulator.world.bills[story.id_of("bill", name)]
 
@@ -269,6 +314,9 @@ _ACTIONS: Mapping[str, Callable[[Story, Any], None]] = {
     "delete_bill": _delete_bill,
     "export": _export,
     "vendor": _vendor_active,
+    "complete_draft": _complete_draft,
+    "pay_entered": _pay_entered,
+    "archive_entered": _archive_entered,
     "fault": _plan_fault,
 }
 

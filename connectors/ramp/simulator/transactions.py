@@ -126,7 +126,7 @@ def show_transaction(world: World, row: Transaction) -> JsonObject:
         "merchant_name": row.merchant_name,
         "original_transaction_amount": amount(row.original, world.profile),
         "policy_violations": [],
-        "receipts": [],
+        "receipts": list(row.receipts),
         "settlement_date": text_time(row.settled_at),
         "sk_category_id": 30,
         "sk_category_name": "General merchandise",

@@ -28,12 +28,15 @@ def list_vendors(world: World, request: Request) -> HttpReply:
     active = flag(request, "is_active")
     owner = identifier(request, "vendor_owner_id")
     created = moment(request, "from_created_at")
+    # Since 2026; an older server ignores it.
+    external = request.get("external_vendor_id") if request.profile == "2026-08" else None
 
     def keep(vendor: Vendor) -> bool:
         return (
             (name is None or vendor.name.casefold() == name.casefold())
             and (active is None or vendor.is_active is active)
             and (owner is None or vendor.owner_id == owner)
+            and (external is None or vendor.external_id == external)
             and within(vendor.created_at, created, None)
         )
 
@@ -58,6 +61,7 @@ def show_vendor(world: World, vendor: Vendor) -> JsonObject:
         "country": vendor.country,
         "postal_code": "94105",
         "state": vendor.state,
+        **dict(vendor.address),
     }
     body: JsonObject = {
         "accounting_vendor_remote_id": vendor.accounting.external_id if vendor.accounting else None,
@@ -66,7 +70,7 @@ def show_vendor(world: World, vendor: Vendor) -> JsonObject:
         "contacts": [vendor.contact_id],
         "country": vendor.country,
         "created_at": text_time(vendor.created_at),
-        "description": None,
+        "description": vendor.description,
         "federal_tax_classification": None,
         "id": vendor.id,
         "is_active": vendor.is_active,
@@ -90,7 +94,7 @@ def show_vendor(world: World, vendor: Vendor) -> JsonObject:
             "addresses": [address],
             "default_entity_id": None,
             "default_payment_method": None,
-            "external_vendor_id": None,
+            "external_vendor_id": vendor.external_id,
             "parent_vendor_id": None,
             "subsidiary": [],
         }

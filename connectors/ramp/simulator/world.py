@@ -12,11 +12,14 @@ from connectors.ramp.simulator.records import (
     Connection,
     Delivery,
     Department,
+    Draft,
     Entity,
     FailedMark,
+    GlAccount,
     Mark,
     Options,
     Profile,
+    Receipt,
     Selection,
     Subscription,
     Transaction,
@@ -62,6 +65,10 @@ class World:
     bills: dict[str, Bill] = field(default_factory=dict)
     vendors: dict[str, Vendor] = field(default_factory=dict)
     transactions: dict[str, Transaction] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    # By their id in the accounting system.
+    accounts: dict[str, GlAccount] = field(default_factory=dict)
     entities: dict[str, Entity] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)

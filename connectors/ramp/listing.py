@@ -1,0 +1,147 @@
+"""Ramp's lists as the engine keeps them for lookups, a hundred objects a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from connectors.ramp.client import API, RampClient
+from connectors.ramp.directory import PAGE
+from connectors.ramp.records import Record, normaliser
+from connectors.ramp.settings import Settings
+from connectors.ramp.spec import ACCOUNTING_READ, STREAM_SCOPES
+from engine.contract import ListObject
+from engine.diagnostics import suggestion
+from engine.errors import Rejected
+
+Pages = Iterator[Sequence[ListObject]]
+Reader = Callable[[RampClient, Settings], Pages]
+# `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
+_OPEN = ("SYNC_READY", "NOT_SYNC_READY")
+
+
+def list_objects(client: RampClient, settings: Settings, name: str) -> Pages:
+    """All objects of a list, page by page, inactive ones included.
+
+    Raises:
+        Rejected: for a list that there is not.
+    """
+    reader = READERS.get(name)
+    if reader is None:
+        raise Rejected(f"{client.where}: there is no list `{name[:40]}`", hint=suggestion(name, tuple(READERS)))
+    return reader(client, settings)
+
+
+def _vendors(client: RampClient, _settings: Settings) -> Pages:
+    """Without `is_active`, Ramp lists both kinds."""
+    for page in client.pages(f"{API}/vendors", {"page_size": PAGE}, STREAM_SCOPES["vendors"]):
+        yield [
+            ListObject(
+                str(row["id"]),
+                _text(row.get("name")),
+                active=row.get("is_active") is not False,
+                number=_text(row.get("external_vendor_id")),
+                data=_picked(row, "country", "state", "accounting_vendor_remote_id"),
+            )
+            for row in page.rows
+        ]
+
+
+def _accounts(client: RampClient, _settings: Settings) -> Pages:
+    for page in client.pages(f"{API}/accounting/accounts", {"page_size": PAGE}, ACCOUNTING_READ):
+        yield [
+            ListObject(
+                str(row["id"]),
+                _text(row.get("name")),
+                active=row.get("is_active") is not False,
+                number=_text(row.get("code")),
+                data={**_picked(row, "ramp_id", "classification"), "field_id": _field_id(row)},
+            )
+            for row in page.rows
+        ]
+
+
+def _entities(client: RampClient, settings: Settings) -> Pages:
+    normalise = normaliser("entities", settings)
+    for page in client.pages(f"{API}/entities", {"page_size": PAGE}, STREAM_SCOPES["entities"]):
+        yield [
+            ListObject(
+                record["id"],
+                record["entity_name"] or "",
+                data={
+                    "currency": record["currency"],
+                    "is_primary": record["is_primary"],
+                    "accounts": [_picked(a, "usage_type", "external_id", "external_name") for a in record["accounts"]],
+                },
+            )
+            for record in (normalise(row) for row in page.rows)
+        ]
+
+
+def _open_transactions(client: RampClient, settings: Settings) -> Pages:
+    """One that leaves one status for the other while they are read may come in both; it is listed once."""
+    normalise = normaliser("transactions", settings)
+    seen: set[str] = set()
+    scope = {} if settings.entity_id is None else {"entity_id": settings.entity_id}
+    for status in _OPEN:
+        params = {**scope, "sync_status": status, "page_size": PAGE}
+        for page in client.pages(f"{API}/transactions", params, STREAM_SCOPES["transactions"]):
+            records = [record for row in page.rows if _is_open(record := normalise(row), settings)]
+            fresh = [record for record in records if record["id"] not in seen]
+            seen.update(record["id"] for record in fresh)
+            yield [_transaction(record) for record in fresh]
+
+
+def _is_open(record: Record, settings: Settings) -> bool:
+    """Whether it is to be coded still; a filter that Ramp does not know would list everything."""
+    if settings.entity_id is not None and record["entity_id"] not in (None, settings.entity_id):
+        return False
+    synced = record["sync_status"] == "SYNCED" or record["synced_at"] is not None
+    return not synced and record["state"] not in ("DECLINED", "ERROR")
+
+
+def _transaction(record: Record) -> ListObject:
+    holder: Mapping[str, Any] = record["card_holder"] or {}
+    names = (holder.get("first_name"), holder.get("last_name"))
+    parts = record["line_items"] or [record]
+    moment = record["user_transaction_time"] or record["accounting_date"]
+    return ListObject(
+        record["id"],
+        record["merchant_name"] or record["merchant_descriptor"] or "",
+        data={
+            "amount": record["amount"],
+            "currency": record["currency"],
+            "date": moment[:10] if moment else None,
+            "memo": record["memo"],
+            "card_holder": " ".join(name for name in names if name) or None,
+            "is_coded": _has_account(record) or all(_has_account(part) for part in parts),
+            "is_split": len(record["line_items"]) > 1,
+        },
+    )
+
+
+def _has_account(record: Record) -> bool:
+    codings = record["accounting_field_selections"]
+    return any((item["category_info"] or {}).get("type") == "GL_ACCOUNT" for item in codings)
+
+
+def _field_id(row: Mapping[str, Any]) -> str | None:
+    """The field that accounts are options of: `Category` in every example, and not to be taken for granted."""
+    info = row.get("gl_account_category_info")
+    return _text(info.get("id")) or None if isinstance(info, Mapping) else None
+
+
+def _picked(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: row.get(name) for name in names}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+READERS: dict[str, Reader] = {
+    "vendors": _vendors,
+    "accounts": _accounts,
+    "entities": _entities,
+    "open_transactions": _open_transactions,
+}

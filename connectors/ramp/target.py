@@ -1,0 +1,58 @@
+"""Ramp as a called target: which request is looked for and written by which part of the connector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connectors.ramp import requests
+from connectors.ramp.billing import Billing
+from connectors.ramp.client import RampClient
+from connectors.ramp.codings import Codings
+from connectors.ramp.directory import Directory
+from connectors.ramp.payees import Payees
+from connectors.ramp.settings import Settings
+from engine.contract import Operation, Receipt
+from engine.diagnostics import suggestion
+from engine.errors import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one request is looked for, and how it is written."""
+
+    find: Callable[[Operation], Receipt | None]
+    write: Callable[[Operation], Receipt]
+
+
+def ways(client: RampClient, settings: Settings) -> dict[str, Way]:
+    """The ways of all requests that travel alone, by name, for one open connection."""
+    directory = Directory(client, settings)
+    bills, vendors, codings = (
+        Billing(client, settings, directory),
+        Payees(client, settings, directory),
+        Codings(client),
+    )
+    return {
+        requests.VENDOR_CREATE: Way(vendors.find_new, vendors.create),
+        requests.VENDOR_UPDATE: Way(vendors.find_change, vendors.change),
+        requests.VENDOR_LINK: Way(vendors.find_change, vendors.change),
+        requests.BILL_CREATE: Way(bills.find_new, bills.create),
+        requests.BILL_UPDATE: Way(bills.find_change, bills.change),
+        requests.BILL_ARCHIVE: Way(bills.find_archived, bills.archive),
+        requests.TRANSACTION_CODE: Way(codings.find, codings.write),
+    }
+
+
+def way_of(found: dict[str, Way], where: str, operation: Operation) -> Way:
+    """The way of an operation's request.
+
+    Raises:
+        Rejected: for a request that Ramp does not have.
+    """
+    way = found.get(operation.request)
+    if way is None:
+        raise Rejected(
+            f"{where}: there is no request `{operation.request[:40]}`", hint=suggestion(operation.request, tuple(found))
+        )
+    return way
