@@ -1,4 +1,4 @@
-"""The main job on simulated vendors: real server, real SOAP over HTTP, real flow; amounts compared on both sides."""
+"""The flows on simulated vendors: real server, real calls over HTTP, real flow; amounts compared on both sides."""
 
 from __future__ import annotations
 
@@ -78,37 +78,42 @@ class FlowResult:
 
 @dataclass(slots=True)
 class _Stage:
-    """A running demo: our server and the simulated vendors of one flow."""
+    """A running demo: our server and the simulated vendors of one flow; `visitor` is the one that calls us, if any does."""
 
     world: World
     program: FlowProgram
     url: str
-    visitor: Visitor
+    visitor: Visitor | None
     sandboxes: Mapping[str, Sandbox]
     login: tuple[str, str]
     say: Say
     sessions: int = 0
 
     def cycle(self) -> int:
-        """One read of the sources and one Web Connector session; returns how many requests travelled."""
+        """One read of the sources, and one Web Connector session where there is one; returns how much moved."""
         from engine.runner import Runner
 
         runner = Runner(self.world)
         report = runner.run(self.program, COMPANY)
         for error in report.errors:
             self.say(f"  trouble: {error}")
-        visit = self.visitor.visit(self.url, *self.login)
-        self.sessions += 1
-        for error in visit["errors"]:
-            self.say(f"  web connector: {error}")
+        requests = self._session()
         marked, errors = runner.tell(self.program, COMPANY)
         for error in errors:
             self.say(f"  trouble: {error}")
-        requests = len(visit["requests"])
-        self.say(
-            f"  cycle {self.sessions}: {report.count('read')} read, {requests} QBXML requests, {marked} marked synced"
-        )
-        return requests + report.count("intended") + report.count("pending") + marked
+        self.sessions += 1
+        sent = f"{requests} QBXML requests" if self.visitor is not None else f"{report.pushed} written"
+        self.say(f"  cycle {self.sessions}: {report.count('read')} read, {sent}, {marked} marked synced")
+        return requests + report.count("intended") + report.count("pending") + report.pushed + marked
+
+    def _session(self) -> int:
+        """One session of the Web Connector; returns how many requests travelled."""
+        if self.visitor is None:
+            return 0
+        visit = self.visitor.visit(self.url, *self.login)
+        for error in visit["errors"]:
+            self.say(f"  web connector: {error}")
+        return len(visit["requests"])
 
     def settle(self) -> None:
         """Cycles until nothing moves any more."""
@@ -127,7 +132,8 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
         url = stack.enter_context(running(build(world, {program.flow.name: program}, schedule=False)))
         sandboxes = _sandboxes(program.flow, options, world.clock)
         stage = _connect(stack, world, program, url, sandboxes, say)
-        say("Reading, and letting the Web Connector call until nothing moves:")
+        calls = "letting the Web Connector call" if stage.visitor is not None else "writing"
+        say(f"Reading, and {calls} until nothing moves:")
         stage.settle()
         _fill_gaps(stage)
         stage.settle()
@@ -202,8 +208,6 @@ def _connect(
             visitor = sandbox
             login, path = (str(settings["user"]), secrets["password"]), f"{url}/{connection.connector}"
         say(f"Simulated {connection.name}: {base}")
-    if visitor is None:
-        raise Bug(f"the flow `{program.flow.name}` has no Web Connector to call us")
     return _Stage(world, program, path, visitor, sandboxes, login, say)
 
 
@@ -213,7 +217,7 @@ def _fill_gaps(stage: _Stage) -> None:
     from engine.store.records import load_reasons
 
     flow = stage.program.flow
-    chart: Json = stage.visitor.chart()
+    chart: Json = stage.visitor.chart() if stage.visitor is not None else {}
     with stage.world.store.write() as tx:
         gaps: dict[tuple[str, str], int] = {}
         for row in tx.rows(
@@ -241,8 +245,8 @@ def _meaning(tx: Tx, flow: Flow, lookup: str, chart: Json) -> str:
     if entry is not None and is_called(flow, entry.connection):
         known = lists.objects(tx, COMPANY, kept_as(flow, entry))
         return next((item.full_name for item in known if item.active), "")
-    plural = {"account": "accounts", "class": "classes", "customer": "customers", "vendor": "vendors"}[lookup]
-    return str(chart[plural][0]["name"])
+    plural = {"account": "accounts", "class": "classes", "customer": "customers", "vendor": "vendors"}.get(lookup, "")
+    return str(chart[plural][0]["name"]) if plural in chart else ""
 
 
 def _counts(world: World, program: FlowProgram) -> dict[str, int]:

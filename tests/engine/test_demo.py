@@ -150,14 +150,6 @@ def test_a_connector_without_a_simulator() -> None:
 
 
 @pytest.mark.acceptance
-def test_a_flow_that_nobody_calls_for() -> None:
-    text = YAML.replace("ledger: {connector: ledger}", "ledger: {connector: shop}")
-    with stage(SimulatedShop(Shop()), SimulatedLedger()) as (_, run), pytest.raises(Bug) as caught:
-        run(text)
-    assert str(caught.value) == "the flow `shop_to_ledger` has no Web Connector to call us"
-
-
-@pytest.mark.acceptance
 def test_a_demo_that_does_not_come_to_rest() -> None:
     ledger = SimulatedLedger(visits=[{"requests": ["x"], "errors": []}] * 20)
     with stage(SimulatedShop(Shop()), ledger) as (_, run), pytest.raises(Bug) as caught:
