@@ -9,12 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
-<<<<<<< HEAD
 from engine import flowswitch, intake, pipeline
-=======
-from engine import intake, pipeline
 from engine.absent import Asking, recheck
->>>>>>> push
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
