@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,8 +29,9 @@ class Person:
 
     chance: random.Random
     machine: Machine
-    books: BooksRig
     witness: Witness
+    # The object of a record that is in the target now, whichever life of ours wrote it.
+    finds: Callable[[Row], str | None]
     # Whether everything is decided that can be; a busy person leaves some of it for the next time.
     is_thorough: bool = False
 
@@ -70,7 +72,7 @@ class Person:
         for row in worklist.parked(tx, self._company, "unknown"):
             full = tx.one("record_get", {"id": row["id"]})
             assert full is not None
-            found = self._made_for(full)
+            found = self.finds(full)
             try:
                 worklist.declare(tx, self._hand(), row, found, "")
                 self.witness.note(f"  a person says that {row['stream']}/{row['source_id']} is {found or 'not there'}")
@@ -82,7 +84,7 @@ class Person:
         for row in worklist.parked(tx, self._company, "vanished"):
             full = tx.one("record_get", {"id": row["id"]})
             assert full is not None
-            if self._made_for(full) or (not self.is_thorough and self.chance.random() < 0.3):
+            if self.finds(full) or (not self.is_thorough and self.chance.random() < 0.3):
                 continue
             again = self.chance.random() < 0.6
             decide = worklist.post_again if again else worklist.leave_out
@@ -98,18 +100,19 @@ class Person:
         if kinds:
             asking.ask(tx, self._company, last_on - _SPAN, last_on, kinds, "bookkeeper", self.machine.world.at())
 
-    def _made_for(self, row: Row) -> str | None:
-        """The object of a record that is in the books now, whichever life of ours wrote it."""
-        guid = marker(self._company, row)
-        for made in self.books.live():
-            if self.witness.maker.get(made.id) == row["operation_id"] or plain_guid(made.guid) == guid:
-                return made.id
-        return None
-
 
 def _is_heard_of(row: Row) -> bool:
     """What solves itself inside the system is nobody's task."""
     return any(reason.code not in QUIET for reason in records.load_reasons(row))
+
+
+def in_books(machine: Machine, books: BooksRig, witness: Witness, row: Row) -> str | None:
+    """The object of a record that is in the books of an agent now, whichever life of ours wrote it."""
+    guid = marker(machine.company, row)
+    for made in books.live():
+        if witness.maker.get(made.id) == row["operation_id"] or plain_guid(made.guid) == guid:
+            return made.id
+    return None
 
 
 def marker(company: str, row: Row) -> str:
