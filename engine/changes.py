@@ -51,7 +51,10 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
     if record["state"] == "posted":
         marks.tell_again(batch.tx, record["id"])
     if records.is_voided(record):
-        _source_of_voided(batch, stream, record, change, (kept, intake.reference, data))
+        if _restores(batch, stream, record, data):
+            _differs(batch, stream, record, change, (intake, data))
+        else:
+            _source_of_voided(batch, stream, record, change, (kept, intake.reference, data))
     elif _is_same(batch, stream, record, data):
         if why := pipeline.unwanted(stream, batch.desk, data):
             # Nothing that is written changed, and yet the source does not want it there.
@@ -81,7 +84,8 @@ def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
         batch.tx.run("record_forget_seen", {"id": record["id"]})
         return
     data = json.loads(change["payload"])
-    if records.is_voided(record):
+    is_voided = records.is_voided(record)
+    if is_voided and not _restores(batch, stream, record, data):
         kept = {**_as_read(record), "payload": change["payload"], "at": batch.hand.at}
         _source_of_voided(batch, stream, record, change, (kept, change["reference"], data))
         return
@@ -92,7 +96,7 @@ def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
         else:
             _advance(batch, stream, change, undone)
         return
-    if _is_same(batch, stream, record, data):
+    if not is_voided and _is_same(batch, stream, record, data):
         batch.tx.run("record_same", {**_as_read(record), "at": batch.hand.at})
         take_back(batch, change, _TAKEN_BACK)
         return
@@ -157,6 +161,15 @@ def _source_of_voided(
             settled_drift(batch, record)
         return
     drifted(batch, record, kept, reference, news=_untold(word, still) if isinstance(still, Parked) else _wanted(word))
+
+
+def _restores(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> bool:
+    """Whether the source wants again what was undone, and the flow says how it is brought back."""
+    operation = undo.writer(batch.tx, record)
+    way = _way(stream, operation["request"]) if operation is not None else None
+    if way is None or way.change is None or not way.change.restores:
+        return False
+    return undo.still(batch.tx, batch.desk, stream, record, data) is False
 
 
 def _wanted(word: str) -> tuple[str, str]:
@@ -246,7 +259,7 @@ def _put(
 
 def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> Frozen | Parked | NotReady:
     """The change as far as it gets; skipped when there is none to be made, and a person must look instead."""
-    operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    operation = undo.writer(batch.tx, record)
     there = _there(record, operation)
     undone = undo.due(batch.tx, batch.desk, stream, record, data) if there is not None else None
     if isinstance(undone, Parked):

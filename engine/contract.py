@@ -171,7 +171,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the target said of a write: its ids, as plain text (`TxnID` or `ListID`, `EditSequence`)."""
+    """What the target said of a write: its ids, as plain text (`TxnID` or `ListID`, `EditSequence`; `id` when called)."""
 
     ids: Mapping[str, str]
 
@@ -182,6 +182,9 @@ class Target(Protocol):
 
     Both methods raise only errors of `engine.errors.RunError`, and neither retries or sleeps. `find` is asked before
     every write, the first one included; a receipt has the object's id under `id`, and its name, if any, under `name`.
+
+    An operation with a `target_id` changes or undoes that object; the body of an undoing is `{}`. Writing one twice must do
+    no harm, for that is what becomes of a lost answer.
     """
 
     def write(self, operation: Operation) -> Receipt:
@@ -195,7 +198,13 @@ class Target(Protocol):
         ...
 
     def find(self, operation: Operation) -> Receipt | None:
-        """Look for an earlier write of the same operation, by its immutable marker, or by what is unique there."""
+        """Look for an earlier write of the same operation, by its immutable marker, or by what is unique there.
+
+        Of one with a `target_id`: a receipt when the object is already as the operation would make it, None when it is not.
+
+        Raises:
+            Rejected: when this can never be written.
+        """
         ...
 
 
@@ -207,7 +216,10 @@ class BatchTarget(Protocol):
     """
 
     def find_all(self, operations: Sequence[Operation]) -> Mapping[str, Receipt]:
-        """Those of the operations that are there already, by operation id: one look for all of them."""
+        """Those of the operations that are there already, by operation id: one look for all of them.
+
+        They may be tens of thousands, of one request and more than one call; none has a `target_id`.
+        """
         ...
 
     def write_all(self, operations: Sequence[Operation]) -> Sequence[Receipt]:

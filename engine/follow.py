@@ -197,6 +197,9 @@ def _changed(
         named |= _undone(operation, detail)
         told["voided"] = named["voided"]
         before.pop("EditSequence", None)
+    restored = not undone and before.pop("voided", None) is not None
+    for name in ("undone", "gone") if restored else ():
+        before.pop(name, None)
     told |= {"total": change["amount"], "amount": _more(change["amount"], record["amount"])}
     moved = Move(change, "posted", "posted", receipt=receipt, detail={**detail, "receipt": dict(receipt), **told})
     records.move(tx, hand.company, hand.at, hand.actor, [moved])
@@ -211,6 +214,9 @@ def _changed(
     work.resolve_alert(tx, hand.company, "drifted", subject_of(record), hand.at)
     if undone:
         _voided(tx, hand, record, target_id_of(operation, receipt) or target_id_of(operation, before))
+    if restored:
+        records.explain(tx, record, ())
+        records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
     done = tx.one("record_get", {"id": change["id"]})
     assert done is not None
     why = (

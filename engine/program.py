@@ -29,12 +29,16 @@ ABOUT = ("amount", "currency", "party", "reference", "date")
 
 @dataclass(frozen=True, slots=True)
 class ChangeProgram:
-    """How what one way of writing has made is changed; `fixed` are fields of the first write that no change takes."""
+    """How what one way of writing has made is changed; `fixed` are fields of the first write that no change takes.
+
+    One that `restores` brings back what was undone as well.
+    """
 
     request: str
     template: Template | None
     fields: tuple[FieldSpec, ...] = ()
     fixed: tuple[str, ...] = ()
+    restores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +240,8 @@ def _change(made: Change, template: Template | None, request: str, spec: Connect
     taken = _fields(spec, made.request)
     names = {field.name for field in taken}
     fixed = tuple(field.name for field in _fields(spec, request) if field.name not in names) if taken else ()
-    return ChangeProgram(made.request, template, taken, fixed)
+    written = spec.request(made.request) if spec else None
+    return ChangeProgram(made.request, template, taken, fixed, written is not None and written.restores)
 
 
 def _undo(

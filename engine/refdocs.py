@@ -273,7 +273,7 @@ def _connector(spec: ConnectorSpec) -> Iterator[str]:
     if spec.requests:
         yield f"### Requests of {spec.name}"
         yield _table(
-            ("request", "meaning", "written as"), [(f"`{r.name}`", r.help, r.documents) for r in spec.requests]
+            ("request", "meaning", "written as"), [(f"`{r.name}`", r.meaning, r.documents) for r in spec.requests]
         )
     for request in spec.requests:
         if request.fields:

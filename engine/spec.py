@@ -86,9 +86,11 @@ class RequestSpec:
 
     `undoes` names the kinds of objects that it undoes, as a flow's `undo` wants it; empty for what makes or changes one.
     It names kinds: what `BillAdd` or `BillCreate` makes and `BillMod` or `BillUpdate` changes is a `Bill` (`kind_of`).
-    `undone` is what people call an object that it has undone, as in `it was archived there`.
+    `undone` is what people call an object that it has undone, as in `it was archived there`. A request that changes
+    objects and `restores` them brings back what was undone as well, once the source wants it again.
     With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives. The
     body of an undo is empty.
+    What is in `fields` and not in those of the request that changes it is never changed: a person is told.
     Of a target that is a `BatchTarget`, up to `batch` operations travel in one call, and only such whose bodies have the
     same value under `batch_by`, where that is named.
     """
@@ -101,6 +103,13 @@ class RequestSpec:
     batch: int = 1
     batch_by: str = ""
     undone: str = ""
+    restores: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """What it does, and what the author of a flow must know beside."""
+        notes = ("brings back what was undone", self.restores), (f"up to {self.batch} in a call", self.batch > 1)
+        return "; ".join([self.help, *(note for note, is_so in notes if is_so)])
 
 
 def kind_of(request: str) -> str:

@@ -121,12 +121,16 @@ def _ways(tx: Tx, stream: StreamProgram, record: Row) -> Iterator[UndoProgram]:
 
 def _written_by(tx: Tx, record: Row) -> str:
     """The request that wrote the record last, before it was undone; empty when that is not known here."""
+    operation = writer(tx, record)
+    return "" if operation is None else str(operation["request"])
+
+
+def writer(tx: Tx, record: Row) -> Row | None:
+    """The operation that wrote the record last, before it was undone; None when that is not known here."""
     name = record["operation_id"]
     while name:
         operation = tx.one("operation_get", {"id": name})
-        if operation is None:
-            return ""
-        if not outbox.undoes(operation):
-            return str(operation["request"])
+        if operation is None or not outbox.undoes(operation):
+            return operation
         name = operation["base_id"]
-    return ""
+    return None

@@ -79,7 +79,7 @@ def _show(spec: ConnectorSpec) -> None:
     if spec.requests:
         click.echo("\nrequests:")
         for request in spec.requests:
-            click.echo(f"  {request.name} ({request.documents}): {request.help}")
+            click.echo(f"  {request.name} ({request.documents}): {request.meaning}")
             _fields(request.fields, "    ")
     if spec.lists:
         click.echo("\nlists:")

@@ -85,6 +85,11 @@ class Link:
         """Whether something kept the connection from working when it was used last."""
         return facts.recall(tx, self.company, self._fact) is not None
 
+    def failures(self) -> int:
+        """How often in a row the connection did not work until now."""
+        with self.world.store.read() as tx:
+            return int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0))
+
     def works(self, tx: Tx) -> None:
         """What kept the connection from working is over: a write was answered, or nothing is left to be written."""
         self._faults = 0

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from engine.contract import BatchTarget, Operation, OperationOutcome, Receipt
-from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, Rejected, RunError, Transient
+from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
 from engine.pushing import steps
-from engine.pushing.link import Link
+from engine.pushing.link import TOGETHER, Link
 from engine.spec import RequestSpec
 from engine.store import outbox
 from engine.store.base import Row
@@ -28,6 +28,8 @@ ALIKE = 3
 def push_many(link: Link, target: BatchTarget, request: RequestSpec) -> None:
     """Look for all that is due of a request, and write what is not there. One that changes an object is not among them."""
     after = 0
+    # Again and again it was not the connection, perhaps, but something that the target chokes on.
+    refusals = _Refusals(chokes=link.failures() >= TOGETHER)
     while not link.stopped and link.left > 0:
         with link.world.store.read() as tx:
             rows = tx.rows("push_lot", {**link.due(), "request": request.name, "after": after, "limit": MOST})
@@ -36,7 +38,6 @@ def push_many(link: Link, target: BatchTarget, request: RequestSpec) -> None:
         after = rows[-1]["seq"]
         missing = _missing(link, target, _known_in_doubt(link, rows))
         due = [row for row in missing if row["state"] == "waiting" or steps.may_write_again(link, row)]
-        refusals = _Refusals()
         for part in _calls(request, due):
             _write(link, target, part, refusals)
 
@@ -82,10 +83,14 @@ def _group(request: RequestSpec, row: Row) -> str:
 
 @dataclass(slots=True)
 class _Refusals:
-    """Single operations that were refused in the same words since anything was written."""
+    """Single operations that were refused in the same words since anything was written.
+
+    With `chokes`, a passing fault is taken for one of a single operation, and that one is looked for.
+    """
 
     text: str = ""
     times: int = 0
+    chokes: bool = False
 
     def counted(self, error: Rejected) -> bool:
         """Count one; whether it is not the operations' own fault any more."""
@@ -102,26 +107,34 @@ def _write(link: Link, target: BatchTarget, rows: Sequence[Row], refusals: _Refu
         if not part:
             continue
         link.left -= 1
-        error = _call(link, target, part)
+        error = _call(link, target, part, chokes=refusals.chokes or len(part) == 1)
         if error is None:
             refusals.times = 0
         elif len(part) > 1:
             half = (len(part) + 1) // 2
             put_back = steps.put_back(link, part)
             waiting += [put_back[half:], put_back[:half]]
+        elif isinstance(error, Transient):
+            steps.later(link, part[0], error)
+            link.fault(error)
         else:
             steps.refused(link, part[0], error)
             if refusals.counted(error):
                 link.leave_alone(error)
 
 
-def _call(link: Link, target: BatchTarget, rows: Sequence[Row]) -> Rejected | None:
-    """One call, and what it came to; a refusal is handed back, for what it means depends on how many it was for."""
+def _call(link: Link, target: BatchTarget, rows: Sequence[Row], *, chokes: bool) -> Rejected | Transient | None:
+    """One call, and what it came to; what may be the fault of one of them is handed back, for that depends on how many.
+
+    With `chokes`, that is a passing fault as well.
+    """
     try:
         receipts = _receipts(target.write_all([_operation(row) for row in rows]), len(rows))
     except Rejected as error:
         return error
     except (Transient, AuthExpired, AuthRefused) as error:
+        if chokes and isinstance(error, Transient) and not isinstance(error, RateLimited):
+            return error
         # Nothing says which of them it is about, so that none is counted as tried.
         steps.put_back(link, rows)
         link.leave_alone(error)

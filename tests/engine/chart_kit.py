@@ -11,7 +11,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.contract import Binding, Operation, Receipt, Tools
 from engine.diagnostics import Diagnostic
-from engine.errors import Ambiguous, Rejected
+from engine.errors import Ambiguous, Rejected, Transient
 from engine.program import compile_flow
 from engine.registry import registered
 from engine.spec import ConnectorSpec, FieldSpec, RequestSpec
@@ -80,10 +80,13 @@ CHART = ConnectorSpec(
         RequestSpec(
             "AccountUpload", "add accounts", documents="json", fields=_ACCOUNT, batch=4, batch_by="group"
         ),
-        RequestSpec("AccountUpdate", "change an account", documents="json", fields=_ACCOUNT[1:]),
+        RequestSpec("AccountUpdate", "change an account", documents="json", fields=_ACCOUNT[1:], restores=True),
         RequestSpec("AccountHide", "hide an account", documents="json", undoes=("Account",)),
     ),
 )  # fmt: skip
+
+
+_UNDOING = ("BillArchive", "AccountHide")
 
 
 @dataclass(slots=True)
@@ -94,10 +97,12 @@ class Chart:
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     asked: list[Operation] = field(default_factory=list)
+    made: list[Operation] = field(default_factory=list)
     faults: dict[int, Fault] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
     late: list[tuple[float, Sequence[Operation]]] = field(default_factory=list)
     dies: tuple[int, str] | None = None
+    chokes: str | None = None
 
     def find(self, operation: Operation) -> Receipt | None:
         self.asked.append(operation)
@@ -118,6 +123,8 @@ class Chart:
 
     def _write(self, kind: str, operations: Sequence[Operation]) -> list[Receipt]:
         with self._call(f"{kind} {' '.join(map(_title, operations))}") as fault:
+            if self.chokes is not None and any(_title(op) == self.chokes for op in operations):
+                raise Transient("500")
             refused = [text for op in operations if (text := self.bad.get(_title(op)) or self.bad.get("*"))]
             if refused:
                 raise Rejected(refused[0])
@@ -148,18 +155,22 @@ class Chart:
             raise Crash
 
     def _make(self, operation: Operation) -> Receipt:
+        self.made.append(operation)
         body = json.loads(operation.body)
         key = operation.target_id or f"c-{len(self.objects) + 1}"
         was = self.objects.setdefault(key, {})
-        was |= {"archived": True} if operation.request in ("BillArchive", "AccountHide") else body
+        was |= {"archived": True} if operation.request in _UNDOING else body
+        if operation.request == "AccountUpdate":
+            was.pop("archived", None)
         return Receipt({"id": key})
 
     def _found(self, operation: Operation) -> Receipt | None:
         body = json.loads(operation.body)
         if operation.target_id:
             there = self.objects[operation.target_id]
-            wanted = {"archived": True} if operation.request in ("BillArchive", "AccountHide") else body
-            return Receipt({"id": operation.target_id}) if {**there, **wanted} == there else None
+            wanted = {"archived": True} if operation.request in _UNDOING else body
+            is_so = {**there, **wanted} == there and (operation.request != "AccountUpdate" or "archived" not in there)
+            return Receipt({"id": operation.target_id}) if is_so else None
         names = [key for key, item in self.objects.items() if _name(item) == _name(body) and "archived" not in item]
         return Receipt({"id": names[0]}) if names else None
 

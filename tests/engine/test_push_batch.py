@@ -252,6 +252,24 @@ def test_a_fault_of_the_connection_is_no_fault_of_any_record(bench: ChartBench, 
     assert bench.record("a-1", "accounts")["attempts"] == 0
 
 
+def test_what_the_target_chokes_on_is_found_after_a_while(bench: ChartBench) -> None:
+    bench.chart.chokes = "a-2"
+    for _ in range(3):
+        assert bench.go() == ["find_all 6", "write_all a-1 a-2 a-3 a-4", "Transient: 500"]
+        bench.passed(4000)
+    assert bench.go() == [
+        "find_all 6", "write_all a-1 a-2 a-3 a-4", "write_all a-1 a-2", "write_all a-1", "write_all a-2",
+        "write_all a-3 a-4", "write_all a-5 a-6", "Transient: 500",
+    ]  # fmt: skip
+    assert states(bench) == {**all_closed(6), "a-2": "intended"}
+    assert bench.reasons("a-2", "accounts") == [("retry", "500")]
+    assert bench.alerts() == []
+    for _ in range(12):
+        bench.passed(4000)
+        bench.go()
+    assert bench.reasons("a-2", "accounts") == [("gave_up", "500 (tried 12 times)")]
+
+
 def test_what_is_in_doubt_and_cannot_be_asked_for_stays_so(bench: ChartBench) -> None:
     bench.chart.faults.update({1: "after", 2: "after", 3: BadAnswer("no JSON")})
     bench.go()

@@ -13,7 +13,7 @@ from engine.errors import Ambiguous, BadAnswer, Rejected, Transient
 from engine.follow import Hand
 from engine.store import journal, records, work
 from tests.engine import kit
-from tests.engine.chart_kit import FLOW, NAME, ChartBench, chart_bench
+from tests.engine.chart_kit import FLOW, NAME, ChartBench, account, chart_bench
 from tests.engine.kit import AT, COMPANY, bill
 
 HAND = Hand(COMPANY, AT, "test")
@@ -217,6 +217,73 @@ def test_a_word_for_it_that_no_connector_gives() -> None:
         assert [text for _, text in made.reasons("a-1", "accounts")] == [
             "the source no longer wants it, and it was taken back there"
         ]
+
+
+# --- what can be brought back -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hidden() -> Iterator[ChartBench]:
+    """A bench whose account was hidden since its source closed it."""
+    with chart_bench() as made:
+        made.shop.listed["vendors"] = [account(1)]
+        made.go()
+        made.shop.listed["vendors"] = [account(1, status="closed")]
+        made.go()
+        assert made.chart.objects["c-1"]["archived"] is True
+        yield made
+        assert len(made.chart.objects) == 1
+        with made.world.store.read() as tx:
+            assert journal.verify(tx, COMPANY) is None
+
+
+def test_what_is_wanted_again_is_brought_back(hidden: ChartBench) -> None:
+    uploaded = next(op for op in hidden.chart.made if op.request == "AccountUpload")
+    hidden.shop.listed["vendors"] = [account(1)]
+    assert hidden.go() == ["find AccountUpdate:c-1", "write AccountUpdate:c-1"]
+    assert hidden.chart.objects["c-1"] == {"id": "a-1", "name": "Account 1", "group": "x"}
+    assert hidden.chart.asked[-1].base == uploaded.body
+    record = hidden.record("a-1", "accounts")
+    assert (record["state"], json.loads(record["receipt"]), reasons(record)) == ("closed", {"id": "c-1"}, [])
+    assert (hidden.go(), told(hidden)) == ([], [])
+    # And once more, from the start.
+    hidden.shop.listed["vendors"] = [account(1, status="closed")]
+    assert hidden.go() == ["find AccountHide:c-1", "write AccountHide:c-1"]
+    hidden.shop.listed["vendors"] = [account(1, name="Other")]
+    assert hidden.go() == ["find AccountUpdate:c-1", "write AccountUpdate:c-1"]
+    assert hidden.chart.objects["c-1"]["name"] == "Other"
+
+
+def test_what_was_to_be_brought_back_and_is_closed_again_stays_hidden(hidden: ChartBench) -> None:
+    hidden.shop.listed["vendors"] = [account(1)]
+    hidden.chart.faults[len(hidden.chart.calls)] = Transient("502")
+    hidden.go()
+    assert hidden.change(2, "a-1", "accounts")["state"] == "intended"
+    hidden.shop.listed["vendors"] = [account(1, status="closed")]
+    assert (hidden.go(), hidden.change(2, "a-1", "accounts")["state"]) == ([], "skipped")
+    assert (hidden.chart.objects["c-1"]["archived"], told(hidden)) == (True, [])
+
+
+def test_a_lost_answer_of_bringing_back_is_looked_for(hidden: ChartBench) -> None:
+    hidden.shop.listed["vendors"] = [account(1)]
+    hidden.chart.faults[len(hidden.chart.calls) + 1] = "before"
+    hidden.go()
+    hidden.shop.listed["vendors"] = [account(1, name="Other")]
+    hidden.passed(61)
+    hidden.go()
+    assert hidden.chart.objects["c-1"] == {"id": "a-1", "name": "Other", "group": "x"}
+    assert (told(hidden), hidden.record("a-1", "accounts")["newest"]) == ([], None)
+
+
+def test_bringing_back_that_was_refused_is_tried_again_by_a_person(hidden: ChartBench) -> None:
+    hidden.shop.listed["vendors"] = [account(1)]
+    hidden.chart.faults[len(hidden.chart.calls) + 1] = Rejected("not now")
+    hidden.go()
+    assert hidden.change(2, "a-1", "accounts")["state"] == "failed"
+    with hidden.world.store.write() as tx:
+        worklist.retry(tx, HAND, [hidden.change(2, "a-1", "accounts")], "")
+    assert hidden.go() == ["find AccountUpdate:c-1", "write AccountUpdate:c-1"]
+    assert told(hidden) == []
 
 
 # --- what a complete listing does not show ----------------------------------------------------------------------------
