@@ -98,6 +98,7 @@ class Billing:
             Ambiguous: when the answer is lost or names no bill: it may be there.
             AmountsDiffer: when Ramp's answer shows another amount.
         """
+        self.client.ready(BILLS_WRITE)
         asked = read(self.client.where, operation)
         bill, settings = billbody.wanted(asked, self.settings.profile), self.settings
         is_draft = billbody.is_draft(asked, settings)
@@ -200,6 +201,9 @@ class Billing:
             call = Call("DELETE", f"{_BILLS}/{object_id(self.client.where, bill_id)}", write=True)
             self.client.send(call, BILLS_WRITE)
         except Rejected as error:
+            # A person may have been quicker, or have paid it meanwhile.
+            if (done := self.find_archived(operation)) is not None:
+                return done
             raise Rejected(
                 f"{error}: the bill {bill_id} is not archived",
                 code=error.code,

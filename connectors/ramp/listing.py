@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from connectors.ramp.amounts import unreadable
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
 from connectors.ramp.records import Record, normaliser
@@ -109,7 +110,8 @@ def _transaction(record: Record) -> ListObject:
         record["id"],
         record["merchant_name"] or record["merchant_descriptor"] or "",
         data={
-            "amount": record["amount"],
+            # One that cannot be trusted is no amount that anything could be matched by.
+            "amount": None if (record["amount"] or "").startswith(unreadable("")) else record["amount"],
             "currency": record["currency"],
             "date": moment[:10] if moment else None,
             "memo": record["memo"],

@@ -49,7 +49,7 @@ class Asked:
         if most is not None and len(text) > most:
             raise Rejected(
                 f"{self.where}: `{name}` has {len(text):,} characters, and Ramp takes {most:,}",
-                hint=f"shorten it in the flow: `truncate(..., `{most}`)`",
+                hint=f"shorten it in the flow: `limit(..., `{most}`)`",
                 code="too_long",
             )
         return text or None

@@ -73,6 +73,7 @@ class Payees:
             Rejected: without a country or an e-mail address, which Ramp wants of every vendor.
             Ambiguous: when the answer is lost or names no vendor.
         """
+        self.client.ready(VENDORS_WRITE)
         asked = read(self.client.where, operation)
         name = asked.must("name")
         body: dict[str, Any] = {

@@ -26,8 +26,6 @@ MANUAL_METHODS = (
     "OTHER",
     "PAID_IN_ERP",
 )
-# Both profiles know these; what is paid from a bank needs its ids, which only a person can give.
-PAYMENT_METHODS = ("ONE_TIME_CARD", "ONE_TIME_CARD_DELIVERY", "UNSPECIFIED")
 
 
 def _must(field: FieldSpec) -> FieldSpec:

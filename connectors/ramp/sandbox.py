@@ -39,6 +39,8 @@ class RampSandbox:
     simulator: RampSimulator
     chart: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    # Without books beside it, Ramp is what is written to.
+    is_target: bool = False
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -47,8 +49,9 @@ class RampSandbox:
             "base_url": base_url,
             "client_id": options.client_id,
             "api_profile": self.simulator.world.profile,
-            "vendor_owner": next(iter(self.simulator.world.users.values())).email,
         }
+        if self.is_target:
+            settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
@@ -120,12 +123,12 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)
-    return RampSandbox(simulator)
+    return RampSandbox(simulator, is_target=not chart)
 
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
     """A business that holds what a golden case gives it."""
-    made = RampSandbox(simulator, chart)
+    made = RampSandbox(simulator, chart, is_target=not chart)
     tell(Story(simulator, chart, made.names), given)
     simulator.world.events.clear()
     return made

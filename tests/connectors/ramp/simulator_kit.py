@@ -58,6 +58,15 @@ class Api:
         data = b"" if body is None else json.dumps(body).encode()
         return self.simulator.handle(HttpCall(method, path, text, headers, data, "10.0.0.1"))
 
+    def upload(self, path: str, boundary: str, body: bytes) -> HttpReply:
+        """A multipart call."""
+        headers = {
+            "authorization": f"Bearer {self.token}",
+            "content-type": f"multipart/form-data; boundary={boundary}",
+            "host": "demo-api.ramp.com",
+        }
+        return self.simulator.handle(HttpCall("POST", f"/developer/v1{path}", "", headers, body, "10.0.0.1"))
+
     def get(self, path: str, **query: object) -> Any:
         reply = self.call("GET", path, **query)
         assert reply.status == 200, reply.body
