@@ -11,7 +11,7 @@ from engine.store import work
 from engine.store.base import Row, Tx
 
 DONE = frozenset({"posted", "closed", "vanished"})
-Target = TypeVar("Target", bound=TargetRig, covariant=True)
+TargetT_co = TypeVar("TargetT_co", bound=TargetRig, covariant=True)
 
 
 @dataclass(slots=True)
@@ -39,12 +39,12 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class Scene(Generic[Target]):
+class Scene(Generic[TargetT_co]):
     """Everything a check looks at, after the last fault-free cycle."""
 
     tx: Tx
     company: str
-    books: Target
+    books: TargetT_co
     source: SourceRig
     witness: Witness
     rows: list[Row] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Scene(Generic[Target]):
     back: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, tx: Tx, company: str, books: Target, source: SourceRig, witness: Witness) -> Scene[Target]:
+    def of(cls, tx: Tx, company: str, books: TargetT_co, source: SourceRig, witness: Witness) -> Scene[TargetT_co]:
         """Read the records and open alerts once."""
         scene = cls(tx, company, books, source, witness)
         listed = tx.rows("records_listing", {"company": company, "state": "", "flow": "", "limit": 100_000})
