@@ -16,7 +16,7 @@ from engine.follow import Hand
 from engine.jsontext import plain
 from engine.pipeline import Desk, Frozen, Parked
 from engine.program import StreamProgram
-from engine.store import journal, outbox, records, work
+from engine.store import claims, journal, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
 
@@ -167,7 +167,7 @@ def same(batch: Batch, stream: StreamProgram, row: Row, data: Json) -> bool:
 
 def _mapped(batch: Batch, stream: StreamProgram, data: Json) -> tuple[Mapping[str, Any], list[Reason]] | None:
     """What a record is mapped to now and what it misses, or None when it cannot be mapped."""
-    context = pipeline.RecordContext(batch.desk.resolver, batch.desk.settings, data)
+    context = pipeline.context_of(stream, batch.desk, data)
     try:
         return stream.map(data, context), context.missing
     except ExpressionError:
@@ -187,6 +187,30 @@ def alike(old: Any, new: Any, *, lenient: bool = False) -> bool:
     if isinstance(old, list) and isinstance(new, list):
         return len(old) == len(new) and all(alike(a, b, lenient=lenient) for a, b in zip(old, new, strict=True))
     return bool(old == new)
+
+
+def intend(batch: Batch, connection: str, record_id: int, prepared: Frozen) -> None:
+    """Keep what is ready to be written, and what it was matched with."""
+    outbox.add(batch.tx, batch.hand.company, batch.hand.at, [new_operation(connection, record_id, prepared)])
+    keep_claims(batch, record_id, prepared)
+
+
+def keep_claims(batch: Batch, record_id: int, prepared: Frozen) -> None:
+    """What a record was matched with is its own from now on."""
+    if prepared.claims:
+        record = batch.tx.one("record_get", {"id": record_id})
+        assert record is not None
+        for claim in prepared.claims:
+            claims.put(batch.tx, record, claim)
+
+
+def intended(prepared: Frozen) -> dict[str, Any]:
+    """What the journal says of a record that is ready to be written."""
+    found: dict[str, Any] = {"operation": prepared.operation_id, "request": prepared.request}
+    found["mapped"] = prepared.mapped_sha256
+    if prepared.claims:
+        found["matched"] = {claim.lookup: claim.list_id for claim in prepared.claims}
+    return found
 
 
 def new_operation(connection: str, record_id: int, prepared: Frozen) -> outbox.NewOperation:

@@ -22,7 +22,7 @@ from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
-QUIET = frozenset({"not_posted", "retry"})
+QUIET = frozenset({"not_posted", "retry", "waiting"})
 # An answer that only time may better comes back this often, then a person hears of it: after about six hours.
 MOST_TRIES = 12
 _LONGEST_WAIT_S = 3600.0
@@ -482,7 +482,11 @@ def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
     before = tx.one("mapping_get", scope)
     lists.put_mapping(tx, hand.company, row, hand.actor, hand.at)
     if before is None or (before["list_id"], before["full_name"]) != (row.list_id, row.full_name):
-        reconsider(tx, hand, flow.name, row.source_key, f"mapping:{row.lookup}:{row.source_key}")
+        why = f"mapping:{row.lookup}:{row.source_key}"
+        reconsider(tx, hand, flow.name, row.source_key, why)
+        # Who was matched with the object that a person gives to this key makes way for it, unless it was sent.
+        claimed = {"company": hand.company, "flow": flow.name, "lookup": row.lookup, "list_id": row.list_id}
+        _take_back(tx, hand, tx.rows("claim_waiting", claimed), why)
     detail = {"lookup": row.lookup, "key": row.source_key, "full_name": row.full_name, "list_id": row.list_id}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("mapped", flow.name, detail=detail)])
     for kind in ("deferred", "failed"):
@@ -498,7 +502,13 @@ def reconsider(tx: Tx, hand: Hand, flow: str, source_key: str, why: str) -> int:
     text = "" if source_key.startswith("setting:") else plain(source_key)
     for sign in "!%_":
         text = text.replace(sign, f"!{sign}")
-    rows = tx.rows("records_intended_with", {"company": hand.company, "flow": flow, "text": text})
+    return _take_back(
+        tx, hand, tx.rows("records_intended_with", {"company": hand.company, "flow": flow, "text": text}), why
+    )
+
+
+def _take_back(tx: Tx, hand: Hand, rows: Sequence[Row], why: str) -> int:
+    """Records whose operations wait are prepared anew."""
     for row in rows:
         outbox.put(tx, row["operation_id"], "cancelled")
     moves = [Move(row, "pending", "changed", detail={"cancelled": row["operation_id"], "by": why}) for row in rows]
@@ -524,6 +534,18 @@ class _Nothing:
 
     def posted(self, _stream: str, _key: str) -> None:
         return None
+
+    def candidates(self, _name: str, _amount: Decimal, _currency: str, _date: str, _days: int) -> list[Any]:
+        return []
+
+    def match(self, _name: str, _key: str, _found: object) -> None:
+        return None
+
+    def waited(self, _name: str, _date: str, _days: int) -> bool:
+        return True
+
+    def wanted(self, _name: str, _key: str) -> bool:
+        return False
 
 
 _NOTHING = _Nothing()

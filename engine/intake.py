@@ -12,6 +12,9 @@ from engine.batch import (
     as_pending,
     current,
     drifted,
+    intend,
+    intended,
+    keep_claims,
     move,
     new_operation,
     same,
@@ -197,6 +200,20 @@ def _tell_dependents(batch: Batch, row: Row) -> None:
     records.wake(batch.tx, hand.company, hand.at, hand.actor, f"posted:{row['stream']}:{row['source_id']}")
 
 
+def _tell_who_wants(batch: Batch, stream: StreamProgram, row: Row) -> None:
+    """Who waits for what this record was to provide must look again: it is not being created now."""
+    provide = stream.stream.provide
+    if provide is None or stream.provide_key is None:
+        return
+    data = json.loads(row["payload"])
+    try:
+        key = stream.provide_key(data, pipeline.context_of(stream, batch.desk, data))
+    except ExpressionError:
+        return
+    hand = batch.hand
+    records.wake(batch.tx, hand.company, hand.at, hand.actor, f"mapping:{provide.lookup}:{key}")
+
+
 def _insert(
     batch: Batch, stream: StreamProgram, place: Place, fresh: Sequence[tuple[Intake, Json, pipeline.Prepared]]
 ) -> None:
@@ -216,6 +233,8 @@ def _insert(
     )
     for record_id, record, (_, data, prepared) in zip(ids, new, fresh, strict=True):
         batch.counts[record.state] += 1
+        if isinstance(prepared, Frozen):
+            keep_claims(batch, record_id, prepared)
         if record.state == "skipped":
             skipped = {"stream": place.stream, "source_id": record.intake.source_id}
             _tell_dependents(batch, skipped)
@@ -231,8 +250,7 @@ def _insert(
 
 def _new_record(intake: Intake, prepared: pipeline.Prepared) -> NewRecord:
     if isinstance(prepared, Frozen):
-        detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
-        return NewRecord(intake, "intended", (), prepared.mapped_sha256, prepared.operation_id, detail)
+        return NewRecord(intake, "intended", (), prepared.mapped_sha256, prepared.operation_id, intended(prepared))
     if isinstance(prepared, Parked):
         return NewRecord(intake, state_of(prepared), prepared.reasons)
     if isinstance(prepared, Adopted):
@@ -246,11 +264,11 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
         batch.counts["pending"] += 1
         return
     if isinstance(prepared, Frozen):
-        detail = {"operation": prepared.operation_id, "request": prepared.request, "mapped": prepared.mapped_sha256}
+        detail = intended(prepared)
         moved = Move(row, "intended", "intended", (), prepared.mapped_sha256, prepared.operation_id, detail=detail)
         move(batch, moved)
         connection = stream.stream.target
-        outbox.add(batch.tx, batch.hand.company, batch.hand.at, [new_operation(connection, row["id"], prepared)])
+        intend(batch, connection, row["id"], prepared)
         follow.quiet(batch.tx, batch.hand, row)
         batch.counts["intended"] += 1
         return
@@ -261,6 +279,8 @@ def _advance(batch: Batch, stream: StreamProgram, row: Row, prepared: pipeline.P
         batch.counts["skipped"] += 1
         return
     state = state_of(prepared)
+    if stream.wants:
+        _tell_who_wants(batch, stream, row)
     move(batch, Move(row, state, state, prepared.reasons))
     batch.counts[state] += 1
     follow.quiet(batch.tx, batch.hand, row, still=() if state == "skipped" else prepared.reasons)

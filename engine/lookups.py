@@ -11,6 +11,7 @@ from typing import Any
 from engine.contract import ListObject
 from engine.diagnostics import of_company
 from engine.listsource import kept_as
+from engine.matching import Matcher, view
 from engine.model import Flow, Lookup
 from engine.store import lists, records
 from engine.store.base import Tx
@@ -37,6 +38,9 @@ class Resolver:
     company: str
     flow: Flow
     titles: Mapping[str, str]
+    # The date now in UTC; where it is not told, nobody has waited long enough.
+    today: str = ""
+    matcher: Matcher = field(init=False)
     _revision: lists.Revision = ()
     _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
     _lists: dict[str, bool] = field(default_factory=dict)
@@ -52,6 +56,9 @@ class Resolver:
         if found is None:
             found = self._kept[lookup.name] = kept_as(self.flow, lookup)
         return found
+
+    def __post_init__(self) -> None:
+        self.matcher = Matcher(self.tx, self.company, self.flow, self.today)
 
     def list_loaded(self, name: str) -> bool:
         """Whether the list was ever read."""
@@ -97,6 +104,7 @@ class Resolver:
             self._revision = revision
         self._adopted.clear()
         self.tx = tx
+        self.matcher.at(tx, revision)
         return self
 
     def adopt(self, name: str, key: str, found: Mapping[str, Any]) -> Reason | None:
@@ -198,7 +206,7 @@ class Resolver:
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
-                return Found(_view(found), mapped=rule == "mapped")
+                return Found(view(found), mapped=rule == "mapped")
         return Found(None, self._missing(lookup, key, label))
 
     def _match(self, rule: str, lookup: Lookup, key: str, label: str, number: str) -> ListObject | None:
@@ -231,7 +239,7 @@ class Resolver:
         for stream in self.flow.streams:
             if stream.provide and stream.provide.lookup == lookup.name:
                 for row in self._rows_of(stream.name, key):
-                    if row["state"] in _ON_ITS_WAY:
+                    if row["state"] in _ON_ITS_WAY or self._is_offered(row, lookup.name, key):
                         return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
         title = self.titles.get(lookup.connection, lookup.connection)
         command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'{of_company(self.company)}`"
@@ -243,6 +251,13 @@ class Resolver:
         message = f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}"
         return Reason("unmapped", message, f"add it there, or {command}", waits)
 
+    def _is_offered(self, row: Mapping[str, Any], lookup: str, key: str) -> bool:
+        """Whether a record was left out only since nobody wanted it: who asks now does, and it is created."""
+        if row["state"] != "skipped":
+            return False
+        wanted = records.wanted_key(self.flow.name, lookup, key)
+        return any(wanted in reason.waits_for for reason in records.load_reasons(row))
+
     def _rows_of(self, stream: str, source_id: str) -> list[Mapping[str, Any]]:
         scope = {"company": self.company, "flow": self.flow.name, "stream": stream, "source_id": source_id}
         return self.tx.rows("record_find_any_phase", scope)
@@ -250,8 +265,3 @@ class Resolver:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def _view(found: ListObject) -> Mapping[str, Any]:
-    """An object as expressions and templates see it."""
-    return {**found.data, "list_id": found.list_id, "full_name": found.full_name, "number": found.number}

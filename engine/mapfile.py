@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine import worklist
+from engine import targets, worklist
 from engine.diagnostics import Diagnostic, Location, suggestion
 from engine.errors import UsageError
 from engine.follow import Hand
@@ -157,7 +157,7 @@ def plan(tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str) -> 
             changes.append(Change(line, "empty", None, was))
             continue
         try:
-            target = worklist.find_target(tx, company, flow, lookup, line.list_id or line.full_name)
+            target = targets.find_target(tx, company, flow, lookup, line.list_id or line.full_name)
         except UsageError as error:
             problems.append(_problem(at, "M006", str(error), error.hint or ""))
             continue

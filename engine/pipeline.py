@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from hashlib import sha1, sha256
 from typing import Any
 
@@ -16,11 +17,13 @@ from engine.jsontext import canonical, plain
 from engine.listsource import kept_as
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
+from engine.matching import Owner
 from engine.money import format_money, parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
 from engine.spec import kind_of
 from engine.store import companies
-from engine.store.records import Intake, Reason
+from engine.store.claims import Claim
+from engine.store.records import Intake, Reason, wanted_key
 
 _NAMESPACE = uuid.UUID("6f1d6c1e-5d0b-5c8e-9c39-6a3a52f0f3a1").bytes
 
@@ -29,7 +32,10 @@ Freeze = Callable[[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A record that is ready to be written; a change has the object it changes and the operation that wrote it last."""
+    """A record that is ready to be written; a change has the object it changes and the operation that wrote it last.
+
+    `claims` are what it was matched with, to be kept with its intent.
+    """
 
     operation_id: str
     request: str
@@ -40,6 +46,7 @@ class Frozen:
     follow_up: str
     target_id: str = ""
     base_id: str = ""
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,13 @@ class RecordContext:
     missing: list[Reason] = field(default_factory=list)
     # The ListIDs of what `find` found by a mapping.
     mapped: set[str] = field(default_factory=set)
+    # The stream that the record is of, where it may be matched.
+    stream: StreamProgram | None = None
+    claims: list[Claim] = field(default_factory=list)
+    # By lookup, the mappings that would say what was to be matched.
+    asked: dict[str, list[str]] = field(default_factory=dict)
+    # What the record would be looked at again for, were it left out: the mappings that nobody waits for.
+    unwanted: list[str] = field(default_factory=list)
 
     def lookup(self, name: str, key: str | None, label: str | None, number: str | None) -> Mapping[str, Any] | None:
         """A required object; a gap is noted."""
@@ -126,6 +140,41 @@ class RecordContext:
             self._note(reason)
         return receipt
 
+    def candidates(self, name: str, amount: Decimal, currency: str, date: str, days: int) -> list[Mapping[str, Any]]:
+        """The objects that fit."""
+        return self.resolver.matcher.candidates(name, amount, currency, date, days)
+
+    def match(self, name: str, key: str, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """The object that is meant; what is not certain is noted."""
+        self.asked.setdefault(name, []).append(f"mapping:{name}:{key}")
+        matched = self.resolver.matcher.match(name, key, found, self._owner())
+        if matched.reason is not None:
+            self._note(matched.reason)
+        if matched.claim is not None and matched.claim not in self.claims:
+            self.claims.append(matched.claim)
+        return matched.object
+
+    def waited(self, name: str, date: str, days: int) -> bool:
+        """Whether the days are over; until then it is noted."""
+        reason = self.resolver.matcher.waited(name, date, days, self._owner())
+        if reason is not None:
+            # A person may know which one is meant before any that fits is there.
+            self._note(replace(reason, waits_for=(*reason.waits_for, *self.asked.get(name, ()))))
+        return reason is None
+
+    def wanted(self, name: str, key: str) -> bool:
+        """Whether any record waits for the mapping; that none does is remembered."""
+        found = self.resolver.matcher.wanted(name, key, self._owner())
+        if not found:
+            self.unwanted.append(wanted_key(self.resolver.flow.name, name, key))
+        return found
+
+    def _owner(self) -> Owner:
+        """The record itself, as the store knows it."""
+        if self.stream is None:
+            return Owner("", "")
+        return Owner(self.stream.stream.name, str(self.stream.key(self.root, self)))
+
     def _noted(self, name: str, key: str | None, found: Found) -> Mapping[str, Any] | None:
         disputed = self.resolver.disputed(name, key) if key and found.object is not None and not found.mapped else None
         reason = found.reason or disputed
@@ -148,6 +197,11 @@ class Desk:
     resolver: Resolver
     ids: Ids
     freeze: Freeze
+
+
+def context_of(stream: StreamProgram, desk: Desk, data: object) -> RecordContext:
+    """What the expressions of a stream see beside a record of it."""
+    return RecordContext(desk.resolver, desk.settings, data, stream=stream)
 
 
 def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intake:
@@ -261,6 +315,7 @@ class _Draft:
     mapped: dict[str, Any]
     follow_up: str
     there: There | None = None
+    claims: tuple[Claim, ...] = ()
     text: str = ""
     error: RenderError | None = None
 
@@ -275,12 +330,12 @@ def _map(
     chosen: bool = False,
 ) -> _Draft | Parked | Adopted:
     """Select, adopt, map, check, and choose the way of writing."""
-    context = RecordContext(desk.resolver, desk.settings, data)
+    context = context_of(stream, desk, data)
     try:
         select, says = (stream.select, stream.select_says) if there is None else (stream.still, stream.still_says)
         failing = -1 if chosen else select(data, context)
         if failing >= 0:
-            return Parked("skipped", (Reason("not_selected", says[failing]),))
+            return Parked("skipped", (Reason("not_selected", says[failing], "", tuple(context.unwanted)),))
         if stream.adopt is not None and there is None:
             found = stream.adopt(data, context)
             if isinstance(found, Mapping) and found:
@@ -309,7 +364,9 @@ def _map(
             follow_up = plain({**json.loads(follow_up), "provide": _provided(stream, desk, data, context)})
     except ExpressionError as error:
         return Parked("failed", (Reason("expression", str(error), error.hint or ""),))
-    return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up)
+    claims = tuple(context.claims)
+    desk.resolver.matcher.take(Owner(stream.stream.name, source_id), claims)
+    return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up, claims=claims)
 
 
 def _adopt(
@@ -368,9 +425,11 @@ def _freeze(desk: Desk, draft: _Draft) -> Frozen | Parked:
         else:
             body = b"{}" if isinstance(way, UndoProgram) else body_of(way.request, way.fields, draft.mapped)
     except RenderError as error:
+        desk.resolver.matcher.give_back(draft.claims)
         return _unwritable(draft, error)
     digest = sha256(mapped.encode()).hexdigest()
     made = Frozen(draft.operation_id, draft.variant.request, body, draft.guid, mapped, digest, draft.follow_up)
+    made = replace(made, claims=draft.claims) if draft.claims else made
     there = draft.there
     return made if there is None else replace(made, target_id=there.target_id, base_id=there.base_id)
 
@@ -391,7 +450,7 @@ def _unwritable(draft: _Draft, error: RenderError) -> Parked:
 
 def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], *, posted: bool = False) -> bool:
     """Whether the record, or with `posted` a change of it, would still be taken; `prepare` reports what cannot be told."""
-    context = RecordContext(desk.resolver, desk.settings, data)
+    context = context_of(stream, desk, data)
     try:
         if not posted and any(way.undo is not None and truthy(way.undo.when(data, context)) for way in stream.variants):
             return False
@@ -403,7 +462,7 @@ def selected(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], *, post
 def unwanted(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str:
     """What keeps a record that is posted from being taken still, as the flow says it; empty when nothing does."""
     try:
-        failing = stream.still(data, RecordContext(desk.resolver, desk.settings, data))
+        failing = stream.still(data, context_of(stream, desk, data))
     except ExpressionError as error:
         return str(error)
     return stream.still_says[failing] if failing >= 0 else ""
@@ -411,7 +470,7 @@ def unwanted(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str:
 
 def map_digest(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | None:
     """The digest of what the record would be mapped to now, or None when it cannot be mapped."""
-    context = RecordContext(desk.resolver, desk.settings, data)
+    context = context_of(stream, desk, data)
     try:
         mapped = stream.map(data, context)
     except ExpressionError:

@@ -18,6 +18,7 @@ from engine.mapping import (
     compile_conditions,
     compile_expression,
     compile_map,
+    named_in,
     settings_of,
 )
 from engine.model import Change, Expr, Flow, Lookup, Scalar, Stream, Undo, Variant
@@ -108,6 +109,8 @@ class StreamProgram:
     lists: tuple[str, ...]
     is_polled: bool = True
     called_lists: tuple[CalledList, ...] = ()
+    # Whether it depends on what waits that a record is selected.
+    wants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             tuple(dict.fromkeys(_lists_of(flow, stream, specs))),
             _is_polled(flow, stream),
             _called_lists(flow, stream, specs),
+            any(named_in(item.only, scope.define, "wanted") for item in stream.select),
         )
 
     return FlowProgram(
@@ -330,6 +334,7 @@ def _called_lists(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]
 def _lookups_used(flow: Flow, stream: Stream) -> Iterator[Lookup]:
     """The lookups that the stream's expressions name; text search is enough, since a name stands there as a literal."""
     texts = [expr.text for _, expr in (*stream.map, *flow.define)] + [item.only.text for item in stream.select]
+    texts += [variant.when.text for variant in stream.variants if variant.when]
     if stream.adopt:
         texts.append(stream.adopt.found.text)
     for lookup in flow.lookups:

@@ -335,7 +335,7 @@ def _paths(fields: Iterable[FieldSpec], before: str) -> Iterator[tuple[str, Fiel
 def functions_page() -> str:
     """Every function that an expression can call."""
     from engine.mapping import FUNCTIONS
-    from engine.mapping.functions import OWN
+    from engine.mapping.catalogue import OWN
 
     own = {spec.name for spec in OWN}
     intro = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import flowswitch, intake, pipeline
+from engine import flowswitch, intake, pipeline, preparing
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -153,6 +153,9 @@ class Runner:
                     del batch.counts["pending"]
                     intake.prepare_pending(batch, stream, 1_000_000)
                     found.append(StreamReport(stream.stream.name, batch.counts))
+                for stream in wanted:
+                    if stream.wants:
+                        intake.prepare_pending(self.batch(tx, program, company, number), stream, 1_000_000)
                 report = RunReport(program.flow.name, company, tuple(found), list_errors=unread)
                 look(tx, report)
                 _undo()
@@ -174,26 +177,20 @@ class Runner:
 
         With `only`, those of these streams.
         """
-        prepared = 0
         with self._reading() as tx:
             if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_on(
                 tx, company, program.flow
             ):
                 return 0
             resolver = self.resolver(tx, program, company)
-        for stream in self._enabled(program, company):
-            if only is not None and stream.stream.name not in only:
-                continue
-            left = limit
-            while left > 0:
-                with self.world.store.write() as tx:
-                    batch = self.batch(tx, program, company, run, resolver)
-                    looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
-                prepared += batch.counts["intended"]
-                left -= looked_at
-                if looked_at < chunk or batch.counts["pending"]:
-                    break
-        return prepared
+        streams = [s for s in self._enabled(program, company) if only is None or s.stream.name in only]
+        return preparing.prepare(
+            self.world.store,
+            streams,
+            lambda tx: self.batch(tx, program, company, run, resolver),
+            limit=limit,
+            chunk=chunk,
+        )
 
     def read_lists(self, program: FlowProgram, company: str, *, missing: bool = False) -> tuple[FlowctlError, ...]:
         """Read the lists of called targets that are due, with `missing` those without which records cannot be prepared."""
@@ -213,7 +210,9 @@ class Runner:
             states = {**found.states, **again.states}
             found = PushReport(found.posted + again.posted, found.errors + again.errors, again.more, states)
             left -= again.calls
-            if not again.posted or again.more:
+            # Who waited for what was refused looks again, and says what is missing now.
+            settled = again.posted + again.left("failed") + again.left("deferred")
+            if not settled or again.more:
                 return found
 
     def _prepare_before(self, job: _Job) -> None:
@@ -317,7 +316,7 @@ class Runner:
 
     def resolver(self, tx: Tx, program: FlowProgram, company: str) -> Resolver:
         """A fresh resolver."""
-        return Resolver(tx, company, program.flow, self._titles(program))
+        return Resolver(tx, company, program.flow, self._titles(program), self.world.at()[:10])
 
     def _read_all(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from engine import follow, holdings, money
-from engine.contract import ListObject, OperationOutcome
+from engine.contract import OperationOutcome
 from engine.diagnostics import of_company
-from engine.errors import FlowctlError, UsageError
+from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.listsource import is_called, kept_as
 from engine.mapping import settings_of
-from engine.model import Expr, Flow, Lookup
+from engine.model import Expr, Flow
 from engine.store import companies, journal, lists, marks, outbox, records, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
@@ -27,32 +25,6 @@ Value = str | int | bool
 # Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
 _CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
-
-
-class NoSuchTarget(UsageError):
-    """The target has no such object."""
-
-    def __init__(self, flow: Flow, lookup: Lookup, name: str, near: Sequence[str]) -> None:
-        listed = " or ".join(f"`{other}`" for other in near)
-        hint = "give the full name as it stands there, or its ListID"
-        if is_called(flow, lookup.connection):
-            hint = (
-                "give the full name as it stands there, or its id; what was added there just now is known after a run"
-            )
-        super().__init__(
-            f"`{name}` is not in the {lookup.list} list of {lookup.connection}",
-            hint=f"did you mean {listed}?" if near else hint,
-        )
-
-
-class TargetInactive(UsageError):
-    """The target's object is switched off there."""
-
-    def __init__(self, lookup: Lookup, name: str) -> None:
-        super().__init__(
-            f"`{name}` is inactive in the {lookup.list} list of {lookup.connection}",
-            hint="make it active there, or map to another one",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +67,6 @@ class Retried:
 
     moved: tuple[Row, ...]
     refused: tuple[tuple[Row, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a mapping points at; `verified` is false when the list was never read."""
-
-    full_name: str
-    list_id: str
-    verified: bool
 
 
 @dataclass(slots=True)
@@ -174,7 +137,10 @@ def _gap(company: str, flow: str, group: _Group) -> Gap:
         reason.code,
         reason.message,
         reason.hint or f"flowctl retry --state deferred{of_company(company)}",
-        records=rows,
+        group.lookup,
+        group.key,
+        group.label,
+        rows,
     )
 
 
@@ -186,40 +152,13 @@ def _follows(reason: Reason) -> bool:
 def _mapping_of(reason: Reason) -> tuple[str, str, str]:
     """Lookup, key and label of the mapping that would help; empty texts when none would."""
     keys = [rest for kind, _, rest in (w.partition(":") for w in reason.waits_for) if kind == "mapping"]
-    if reason.code != "unmapped" or not keys:
+    if reason.code not in ("unmapped", "ambiguous") or not keys:
         return "", "", ""
     lookup, _, key = keys[0].partition(":")
     return lookup, key, keys[-1].partition(":")[2]
 
 
 # --- mappings --------------------------------------------------------------------------------------------------------
-
-
-def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> Target:
-    """The object that a person means by its full name or its id in the list, the ListID.
-
-    Raises:
-        NoSuchTarget, TargetInactive: when the list was read and does not have it as an active object.
-    """
-    kept = kept_as(flow, lookup)
-    if not lists.loaded(tx, company, kept):
-        return Target(name, "", verified=False)
-    found = lists.named(tx, company, kept, name) or lists.by_id(tx, company, kept, name)
-    if found is None:
-        raise NoSuchTarget(flow, lookup, name, _near(name, lists.objects(tx, company, kept)))
-    if not found.active:
-        raise TargetInactive(lookup, found.full_name)
-    return Target(found.full_name, found.list_id, verified=True)
-
-
-def _near(name: str, objects: Sequence[ListObject]) -> list[str]:
-    """Names that were perhaps meant: by their last part first, then those that look alike."""
-    folded = {item.full_name.casefold(): item.full_name for item in objects if item.active}
-    wanted = name.casefold()
-    ends = [full for key, full in folded.items() if key.rpartition(":")[2] == wanted]
-    numbers = [item.full_name for item in objects if item.active and item.number and item.number == name]
-    alike = [folded[key] for key in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
-    return list(dict.fromkeys([*ends, *numbers, *alike]))[:3]
 
 
 def label_of(tx: Tx, company: str, flow: str, lookup: str, key: str) -> str:

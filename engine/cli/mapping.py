@@ -82,9 +82,11 @@ def show(flow: str, lookup: str | None, home: Path, company: str, form: str) -> 
 def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, company: str) -> int:
     """Map KEY of the source to TARGET, by its full name, or its id there (the ListID of QuickBooks).
 
+    Where records are matched with objects, it is the id of a candidate, or `none`.
+
     Example: flowctl map set ramp_to_quickbooks vendor 7e1f 'Acme Supplies'
     """
-    from engine import worklist
+    from engine import targets, worklist
     from engine.store import companies, lists
 
     definition = office.flow(flow)
@@ -96,7 +98,7 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
             raise click.UsageError(f"{name} holds control characters")
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
-        found = worklist.find_target(tx, company, definition, entry, target)
+        found = targets.find_target(tx, company, definition, entry, target)
         label = label or worklist.label_of(tx, company, definition.name, entry.name, key)
         row = lists.Mapping(definition.name, entry.name, key, found.full_name, found.list_id, label)
         before = worklist.prepared(tx, company, definition.name)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
-from engine import registry, worklist
+from engine import registry, targets, worklist
 from engine.connecting import connect
 from engine.contract import Handler, Json, Login, Served
 from engine.desk import StoreOutbox
@@ -133,7 +133,7 @@ class Stage:
         lookup = self.program.flow.lookup(row["lookup"])
         assert lookup is not None
         with self.world.store.write() as tx:
-            target = worklist.find_target(tx, COMPANY, self.program.flow, lookup, row["to"])
+            target = targets.find_target(tx, COMPANY, self.program.flow, lookup, row["to"])
             made = lists.Mapping(
                 self.program.flow.name, lookup.name, row["key"], target.full_name, list_id=target.list_id
             )

@@ -20,7 +20,7 @@ ID = "F051"
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the lookups with the calls that ask one."""
-    used = called(env, "lookup", "lookup_if", "find", "linked")
+    used = called(env, "lookup", "lookup_if", "find", "linked", "candidates", "match", "waited", "wanted")
     used = used.union(stream.provide.lookup for stream in flow.streams if stream.provide)
     for lookup in flow.lookups if env.complete else ():
         if lookup.name not in used:

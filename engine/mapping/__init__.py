@@ -1,6 +1,6 @@
 """Expressions: JMESPath with exact numbers and our functions, checked when a flow is read and compiled to Python."""
 
-from engine.mapping.analysis import analyse, analyse_map, settings_of
+from engine.mapping.analysis import analyse, analyse_map, named_in, settings_of
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import CODES, check_defines, check_expression
 from engine.mapping.compiler import (
@@ -33,6 +33,7 @@ __all__ = [
     "compile_conditions",
     "compile_expression",
     "compile_map",
+    "named_in",
     "object_type",
     "record_type",
     "settings_of",

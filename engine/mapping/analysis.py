@@ -21,6 +21,7 @@ from engine.spec import FieldSpec
 Data = tuple[FieldSpec, ...] | ResultType
 _AMOUNT_TEXT = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]+\s*")
 _STANDARD_NAMES = frozenset(spec.name for spec in STANDARD)
+_NEVER_NULL = frozenset({"lookup", "posted", "setting", "similar"})
 _SETTINGS: Mapping[str, ResultType] = {
     "boolean": BOOLEAN,
     "integer": ResultType("integer", nullable=False),
@@ -78,10 +79,15 @@ def analyse(
 
 def settings_of(expr: Expr, define: Mapping[str, Expr]) -> frozenset[str]:
     """The settings that an expression asks for, by itself or through definitions, however many lie between."""
+    return named_in(expr, define, "setting")
+
+
+def named_in(expr: Expr, define: Mapping[str, Expr], function: str) -> frozenset[str]:
+    """The names that an expression calls a function with, by itself or through definitions."""
     asked = set()
     for each in (expr, *(define[name] for name in _called(expr, define))):
         for node in _nodes(each):
-            is_call = node.kind == "function_expression" and node.value == "setting"
+            is_call = node.kind == "function_expression" and node.value == function
             first = node.children[0] if is_call and node.children else None
             if first is not None and first.kind == "literal":
                 asked.add(str(first.value))
@@ -339,7 +345,7 @@ def _call(node: Node, current: ResultType, state: _State) -> ResultType:
             _check_argument(spec, parameter.type, child, found, state)
     result = _RESULTS[name](node, given, state) if name in _RESULTS else _plain_result(spec, given)
     # Our own functions give null for null; the standard ones refuse it.
-    if name not in _STANDARD_NAMES and given and given[0].nullable and name not in ("lookup", "posted", "setting"):
+    if name not in _STANDARD_NAMES and given and given[0].nullable and name not in _NEVER_NULL:
         return result.or_null()
     return result
 
@@ -434,6 +440,15 @@ def _found(node: Node, _given: list[ResultType], state: _State) -> ResultType:
     return found.or_null(nullable=node.value != "lookup")
 
 
+def _fitting(node: Node, _given: list[ResultType], state: _State) -> ResultType:
+    found = record_type(state.scope.lookup_fields.get(node.children[0].value, ()))
+    return ResultType("list", nullable=False, item=found.present())
+
+
+def _matched(_node: Node, given: list[ResultType], _state: _State) -> ResultType:
+    return (given[2].item or ANY).or_null() if given[2].kind == "list" else ResultType("object")
+
+
 def _grouped(node: Node, given: list[ResultType], state: _State) -> ResultType:
     item = given[0].item or ANY
     key = _infer(node.children[1].children[0], item, state)
@@ -462,6 +477,8 @@ _RESULTS: Mapping[str, Result] = {
     "lookup": _found,
     "lookup_if": _found,
     "find": _found,
+    "candidates": _fitting,
+    "match": _matched,
     "posted": lambda _n, _g, _s: ResultType("object", nullable=False),
     "limit": _cut,
     "last": _cut,

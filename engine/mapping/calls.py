@@ -18,7 +18,10 @@ MAX_INLINE = 60
 _KINDS: Mapping[str, str] = {
     **dict.fromkeys(("date", "add_days", "limit", "last", "join", "join_nonempty", "replace"), "text"),
     **dict.fromkeys(("money", "round_money", "abs_money", "neg_money", "sum_money", "minor"), "amount"),
-    **dict.fromkeys(("starts_with", "ends_with", "contains", "amount_is_negative"), "boolean"),
+    **dict.fromkeys(("starts_with", "ends_with", "contains", "amount_is_negative", "similar"), "boolean"),
+    **dict.fromkeys(("waited", "wanted"), "boolean"),
+    "candidates": "list",
+    "match": "found",
 }
 
 
@@ -156,6 +159,18 @@ def _linked(node: Node, at: Place) -> Val:
     return Val(at.assign(f"c.linked({name!a}, {_key(node.children[1], at, 'linked')})"), "boolean")
 
 
+def _asking(node: Node, at: Place) -> Val:
+    """A function that asks the world about a lookup, with arguments that it checks itself."""
+    name, kind = _literal_name(node, at.unit.scope.lookups, "lookup"), node.value
+    parameters = FUNCTIONS[kind].parameters
+    _takes(node, len(parameters), len(parameters))
+    given = [
+        f"({_key(child, at, kind)})" if parameter.type == "key" else at.emit(child).code
+        for child, parameter in zip(node.children[1:], parameters[1:], strict=True)
+    ]
+    return _tried(kind, ["c", ascii(name), *given], at, at.unit.new())
+
+
 _SPECIAL: Mapping[str, Callable[[Node, Place], Val]] = {
     "root": _root,
     "setting": _setting,
@@ -164,5 +179,6 @@ _SPECIAL: Mapping[str, Callable[[Node, Place], Val]] = {
     "find": _finding,
     "linked": _linked,
     "posted": _posted,
+    **dict.fromkeys(("candidates", "match", "waited", "wanted"), _asking),
 }
 CALLS: Mapping[str, Emit] = {"expref": _expref, "function_expression": _call}

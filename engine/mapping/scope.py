@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from engine.diagnostics import Location
@@ -43,6 +44,22 @@ class EvalContext(Protocol):
 
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
         """The receipt of the record `key` of another stream; noted as missing when it is not posted yet."""
+        ...
+
+    def candidates(self, name: str, amount: Decimal, currency: str, date: str, days: int) -> list[Mapping[str, object]]:
+        """The active objects of a lookup's list with this amount and currency and a date (`YYYY-MM-DD`) within days."""
+        ...
+
+    def match(self, name: str, key: str, found: Sequence[Mapping[str, object]]) -> Mapping[str, object] | None:
+        """The one that is meant; noted as missing when that is not certain."""
+        ...
+
+    def waited(self, name: str, date: str, days: int) -> bool:
+        """Whether so many days have passed since the date; noted as missing when they have not."""
+        ...
+
+    def wanted(self, name: str, key: str) -> bool:
+        """Whether any record waits for this mapping."""
         ...
 
 

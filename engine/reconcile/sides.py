@@ -164,7 +164,7 @@ class Sources:
         return found
 
     def _rendered(self, stream: StreamProgram, desk: pipeline.Desk, record: Row, data: Mapping[str, Any]) -> Figures:
-        context = pipeline.RecordContext(desk.resolver, desk.settings, data)
+        context = pipeline.context_of(stream, desk, data)
         mapped = stream.map(data, context)
         failing = stream.check(mapped, context)
         chosen = next((v for v in stream.variants if v.when is None or pipeline.truthy(v.when(mapped, context))), None)

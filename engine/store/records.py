@@ -31,6 +31,11 @@ MOVES: Mapping[str, frozenset[str]] = {
     "vanished": frozenset({"posted", "closed", "pending", "skipped"}),
 }
 
+# Where a record can wait for something: for what it misses, or until it is wanted.
+_WAITING = frozenset({"deferred", "skipped"})
+_UNDER_WAY = frozenset({"intended", "sent", "unknown"})
+_NOT_WRITTEN = frozenset({"pending", "deferred", "failed", "skipped"})
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -150,19 +155,22 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
         entries.append(
             journal.Entry("read", place.flow, place.stream, number, intake.source_id, "", record.state, detail)
         )
-        if record.state == "deferred":
+        if record.state in _WAITING:
             waits += [(number, place.company, key) for reason in record.reasons for key in reason.waits_for]
     tx.many("record_insert", rows)
     if waits:
         tx.many("wait_add", waits)
     journal.append(tx, place.company, at, actor, entries)
+    wants = [reason for record in new if record.state == "deferred" for reason in record.reasons]
+    _want(tx, (place.company, at, actor), place.flow, wants)
     return list(range(first, first + len(new)))
 
 
 def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> None:
     """Move records; refused as a whole when one is not where its caller believes, or may not go there."""
     entries = []
-    for step in moves:
+    steps = list(moves)
+    for step in steps:
         record = step.record
         if step.to not in MOVES[record["state"]]:
             raise Bug(f"record {record['id']} may not go from {record['state']} to {step.to}")
@@ -182,9 +190,12 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
         )
         if changed != 1:
             raise Bug(f"record {record['id']} is no longer {record['state']}")
-        if record["state"] == "deferred":
+        if record["state"] in _WAITING:
             tx.run("waits_clear", {"record_id": record["id"]})
-        if step.to == "deferred":
+        if record["state"] in _UNDER_WAY and step.to in _NOT_WRITTEN:
+            # What it was matched with may be another record's, or its own again, when it is prepared anew.
+            tx.run("claims_release", {"record_id": record["id"]})
+        if step.to in _WAITING:
             tx.many("wait_add", [(record["id"], company, key) for reason in step.reasons for key in reason.waits_for])
         entries.append(
             journal.Entry(
@@ -194,6 +205,25 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
             )
         )  # fmt: skip
     journal.append(tx, company, at, actor, entries)
+    for step in steps:
+        if step.to == "deferred":
+            _want(tx, (company, at, actor), step.record["flow"], step.reasons)
+
+
+def wanted_key(flow: str, lookup: str, key: str) -> str:
+    """What a record waits for that was left out since nobody waits for the mapping that it would provide."""
+    return f"wanted:{flow}/{lookup}:{key}"
+
+
+def _want(tx: Tx, hand: tuple[str, str, str], flow: str, reasons: Iterable[Reason]) -> None:
+    """Look again at records that nobody wanted until these reasons came up; `hand` is company, time and actor."""
+    company, at, actor = hand
+    for key in dict.fromkeys(key for reason in reasons for key in reason.waits_for):
+        kind, _, rest = key.partition(":")
+        if kind == "mapping":
+            by = wanted_key(flow, *rest.split(":", 1))
+            rows = tx.rows("waits_wanted", {"company": company, "wait_key": by})
+            move(tx, company, at, actor, [Move(row, "pending", "woken", detail={"by": by}) for row in rows])
 
 
 def refresh(tx: Tx, record_id: int, run: int, at: str, intake: Intake) -> None:

@@ -79,6 +79,7 @@ _OBJECT = (
     FieldSpec("full_name", "text", "name"),
     FieldSpec("currency", "text", "currency"),
 )
+_CHARGE = (FieldSpec("amount", "money", "amount"), FieldSpec("date", "date", "when it was charged"))
 TARGET = ConnectorSpec(
     name="qbwc",
     title="QuickBooks",
@@ -107,6 +108,7 @@ TARGET = ConnectorSpec(
         ListSpec("Vendor", "vendors", _OBJECT),
         ListSpec("Account", "accounts", _OBJECT),
         ListSpec("Terms", "terms"),
+        ListSpec("Charge", "card charges", (*_OBJECT, *_CHARGE)),
     ),
     delivery="pull",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +19,7 @@ from engine.mapping import FUNCTIONS, FunctionSpec, Scope, compile_expression, c
 from engine.model import Expr
 
 HERE = Location("flow.yaml", 7, 10)
+CHARGE = {"list_id": "t-1", "full_name": "Staples #0042", "amount": "10.50", "currency": "USD", "date": "2026-03-01"}
 ACME = {"list_id": "80000001-1", "full_name": "Acme", "currency": "USD"}
 
 
@@ -54,6 +55,22 @@ class World:
     def posted(self, stream: str, key: str) -> Mapping[str, object] | None:
         return {"TxnID": "1A-1"} if key == "bill-1" else None
 
+    def candidates(self, name: str, amount: Decimal, currency: str, date: str, days: int) -> list[Mapping[str, object]]:
+        self.asked.append(("candidates", name, amount, currency, date, days))
+        return [CHARGE] if amount == Decimal("10.5") else []
+
+    def match(self, name: str, key: str, found: Sequence[Mapping[str, object]]) -> Mapping[str, object] | None:
+        self.asked.append(("match", name, key, tuple(found)))
+        return found[0] if found else None
+
+    def waited(self, name: str, date: str, days: int) -> bool:
+        self.asked.append(("waited", name, date, days))
+        return True
+
+    def wanted(self, name: str, key: str) -> bool:
+        self.asked.append(("wanted", name, key))
+        return key == "v-1"
+
 
 def expr(text: str) -> Expr:
     return Expr(text, HERE)
@@ -61,7 +78,7 @@ def expr(text: str) -> Expr:
 
 SCOPE = Scope(
     settings={"home_currency": "text", "create": "boolean"},
-    lookups=frozenset({"vendor"}),
+    lookups=frozenset({"vendor", "card"}),
     streams=frozenset({"bills"}),
     define={
         "gl": expr("(codes[?type == 'GL'] | [0]) || (root().codes[?type == 'GL'] | [0])"),
@@ -209,6 +226,16 @@ def test_every_example_gives_what_it_says(spec: FunctionSpec) -> None:
         ('unique(`[1, true, 1, "1", {"a": [1]}, {"a": [1]}]`)', [1, True, "1", {"a": [1]}]),
         ('group_by(`[{"k": null}, {}]`, &k)', [{"key": None, "items": [{"k": None}, {}]}]),
         ("join_nonempty('-', `[null, \"\"]`)", ""),
+        ("similar('Acme', `null`)", False),
+        ("similar(`null`, `null`)", False),
+        ("candidates('card', `null`, 'USD', '2026-03-02', `3`)", []),
+        ("candidates('card', '10.50', `null`, '2026-03-02', `3`)", []),
+        ("candidates('card', '10.50', 'USD', `null`, `3`)", []),
+        ("match('card', 'e-1', `null`)", None),
+        ("match('card', `7`, `[]`)", None),
+        ("wanted('vendor', `null`)", False),
+        ("wanted('vendor', '')", False),
+        ("wanted('vendor', `7`)", False),
     ],
 )  # fmt: skip
 def test_functions_at_their_edges(text: str, result: object) -> None:
@@ -245,6 +272,17 @@ def test_a_missing_value_gives_null_not_an_error(text: str) -> None:
         ("map(&upper(@), [y])", "`map(&upper(@), [y])`: upper(): a text was expected, but this is an object"),
         ("sort([x, `1`])", "`sort([x, `1`])`: sort(): a text was expected, but this is a number"),
         ("minor('5', 'USD')", "`minor('5', 'USD')`: minor(): a whole number of minor units was expected, but this is a text"),
+        ("similar(x, y)", "`similar(x, y)`: similar(): a text was expected, but this is an object"),
+        ("candidates('card', x, 'USD', '2026-03-02', `3`)", "`candidates('card', x, 'USD', '2026-03-02', `3`)`: candidates(): `abc` is not an amount"),
+        ("candidates('card', '1', y, '2026-03-02', `3`)", "`candidates('card', '1', y, '2026-03-02', `3`)`: candidates(): a text was expected, but this is an object"),
+        ("candidates('card', '1', 'USD', x, `3`)", "`candidates('card', '1', 'USD', x, `3`)`: candidates(): `abc` is not a date"),
+        ("candidates('card', '1', 'USD', x, `-3`)", "`candidates('card', '1', 'USD', x, `-3`)`: candidates(): `abc` is not a date"),
+        ("match('card', z, `[]`)", "`match('card', z, `[]`)`: match(): a key was expected, but this is missing (null)"),
+        ("match('card', x, y)", "`match('card', x, y)`: match(): a list was expected, but this is an object"),
+        ("match('card', x, [x])", "`match('card', x, [x])`: match(): a list of candidates was expected, but this is a list"),
+        ("waited('card', z, `3`)", "`waited('card', z, `3`)`: waited(): a date was expected, but this is missing (null)"),
+        ("waited('card', '2026-03-02', x)", "`waited('card', '2026-03-02', x)`: waited(): a whole number from 0 to 1,000,000 was expected, but this is a text"),
+        ("wanted('vendor', y)", "`wanted('vendor', y)`: wanted(): a text or a whole number was expected, but this is an object"),
         ("f", "`f`: A float reached an expression; money and numbers are read as text, int or Decimal."),
         ("sum([f])", "`sum([f])`: sum(): a number was expected, but this is a float"),
     ],

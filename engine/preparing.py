@@ -1,0 +1,55 @@
+"""Prepares what waits for nothing any more, stream by stream, a transaction a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from engine import intake
+from engine.batch import Batch
+from engine.program import StreamProgram
+from engine.store import lists
+from engine.store.base import Store, Tx
+
+# The batch of one transaction.
+Opened = Callable[[Tx], Batch]
+
+
+def prepare(store: Store, streams: Sequence[StreamProgram], opened: Opened, *, limit: int, chunk: int) -> int:
+    """Prepare the pending records of these streams, `limit` of each at most; returns how many became operations.
+
+    What is wanted only since a later record was prepared gets a pass of its own, and may want more.
+    """
+    prepared = 0
+    for _ in range(1 + sum(stream.wants for stream in streams)):
+        prepared += sum(_stream(store, stream, opened, limit, chunk) for stream in streams)
+        if not _wanted_now(store, streams, opened):
+            break
+    return prepared
+
+
+def _stream(store: Store, stream: StreamProgram, opened: Opened, limit: int, chunk: int) -> int:
+    prepared, left = 0, limit
+    while left > 0:
+        with store.write() as tx:
+            batch = opened(tx)
+            looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
+        prepared += batch.counts["intended"]
+        left -= looked_at
+        if looked_at < chunk or batch.counts["pending"]:
+            break
+    return prepared
+
+
+def _wanted_now(store: Store, streams: Sequence[StreamProgram], opened: Opened) -> bool:
+    """Whether a record that only later ones wanted can be prepared now."""
+    wanting = [stream for stream in streams if stream.wants]
+    if not wanting:
+        return False
+    with store.read() as tx:
+        desk = opened(tx).desk
+        scope = {"company": desk.company, "flow": desk.program.flow.name, "state": "pending", "after": 0, "limit": 1}
+        return any(
+            tx.rows("records_in_state", {**scope, "stream": stream.stream.name})
+            and all(lists.loaded(tx, desk.company, name) for name in stream.lists)
+            for stream in wanting
+        )
