@@ -333,7 +333,7 @@ def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: Sour
         for connection in program.flow.connections:
             served = _is_served(connection.connector)
             is_target = served or _role(program, connection.name) == "target"
-            settings, _ = (books if is_target else source).sandbox.binding(SERVER)
+            settings, secrets = (books if is_target else source).sandbox.binding(SERVER)
             if is_target and isinstance(books, CalledRig):
                 settings = {**settings, **books.settings()}
             pages: dict[str, Any] = {"page_size": chance.choice((3, 500, 500, 500) if served else (2, 100, 100))}
@@ -345,6 +345,11 @@ def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: Sour
             companies.put_connection(
                 tx, machine.company, connection.name, connection.connector, {**settings, **pages}, machine.world.at()
             )
+            known = _sandboxed(connection.connector)[1]
+            for name in secrets if not served and secrets != known else ():
+                # Such as a permission that a person gave: each simulated vendor has its own.
+                scope = (machine.company, connection.name, name)
+                companies.put_secret(tx, machine.world.vault, *scope, secrets[name], machine.world.at())
         for setting in program.flow.settings:
             if setting.options and chance.random() < 0.3:
                 value = chance.choice(setting.options)

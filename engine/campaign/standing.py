@@ -103,7 +103,10 @@ def _is_left_out(row: Row | None) -> bool:
 
 def check_source(scene: Scene[TargetRig], verdict: Verdict) -> None:
     """What the source wants and was told."""
+    read = {stream.fetch.stream for stream in scene.witness.machine.program.flow.streams}
     for wanted in scene.source.wanted():
+        if wanted.stream not in read:
+            continue
         row = scene.witness.record(scene.tx, wanted.stream, wanted.phase, wanted.id)
         if not _is_left_out(row):
             _standing(scene, verdict, wanted, row)
