@@ -245,6 +245,15 @@ class Sets(Protocol):
 
 
 @runtime_checkable
+class Permits(Protocol):
+    """A source that a person allows us to read, and may have to allow anew."""
+
+    def permit(self) -> Mapping[str, str]:
+        """A person allows it; the secrets of the connection that are new."""
+        ...
+
+
+@runtime_checkable
 class Written(Protocol):
     """A source that is written to as well."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from engine.listsource import kept_as
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig
-from engine.store import lists, records
+from engine.store import companies, lists, records, work
 from engine.store.base import Row, Tx
 
 _SPAN = timedelta(days=90)
@@ -32,12 +32,15 @@ class Person:
     witness: Witness
     # The object of a record that is in the target now, whichever life of ours wrote it.
     finds: Callable[[Row], str | None]
+    # Allows us to read the source once more; None where no person has to.
+    permits: Callable[[], Mapping[str, str]] | None = None
     # Whether everything is decided that can be; a busy person leaves some of it for the next time.
     is_thorough: bool = False
 
     def works(self, process: Process) -> None:
         """Do what waits for a person."""
         with process.store.write() as tx:
+            self._allow(tx, process)
             self._map(tx)
             self._declare(tx)
             self._decide(tx)
@@ -53,6 +56,21 @@ class Person:
 
     def _hand(self) -> Hand:
         return Hand(self._company, self.machine.world.at(), "bookkeeper")
+
+    def is_asked_to_allow(self, tx: Tx) -> bool:
+        """Whether we say that a person has to allow us to read the source once more."""
+        said = f"flowctl connect {self.machine.source_connection}"
+        return self.permits is not None and any(said in alert["hint"] for alert in work.alerts(tx, self._company))
+
+    def _allow(self, tx: Tx, process: Process) -> None:
+        """A permission that was lost, such as one that an older copy of our store does not have, is given anew."""
+        if self.permits is None or not self.is_asked_to_allow(tx):
+            return
+        name = self.machine.source_connection
+        for field, secret in self.permits().items():
+            companies.put_secret(tx, process.world.vault, self._company, name, field, secret, process.world.at())
+        companies.drop_secret(tx, self._company, name, companies.TOKEN_FIELD)
+        self.witness.note(f"  a person allows {name} once more")
 
     def _map(self, tx: Tx) -> None:
         flow = self.machine.program.flow

@@ -23,7 +23,7 @@ from engine.campaign.scene import Verdict
 from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
 from engine.campaign.work import Work
-from engine.rigs import BooksRig, SourceRig, TargetRig
+from engine.rigs import BooksRig, Permits, SourceRig, TargetRig
 from engine.store import outbox
 
 __all__ = ["COMPANY", "Plan", "Result", "Stage", "play", "stage_of"]
@@ -92,7 +92,8 @@ class Stage:
     def __post_init__(self) -> None:
         """Let the workers act in the middle of calls."""
         s = self.setting
-        self.person = Person(s.chance, s.machine, s.witness, s.meeting.finds)
+        permits = s.source.permit if isinstance(s.source, Permits) else None
+        self.person = Person(s.chance, s.machine, s.witness, s.meeting.finds, permits)
         self.work = Work(s.chance, s.machine, s.witness, s.meeting.meet, "by_schedule" in s.has, self.befall)
         s.machine.acts = self.work.act
         self.counts.update(dict.fromkeys(s.has - {"restore_ours", "clock_jump"}, 1))
@@ -251,6 +252,8 @@ class Stage:
         """Whether every record has reached the end of its life, and what it has written is there."""
         scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
         rows = self.machine.tx.rows("records_listing", scope)
+        if self.person.is_asked_to_allow(self.machine.tx):
+            return False
         is_over = all(row["state"] in ("closed", "skipped") for row in rows)
         return is_over and all(map(self.books.has, self.meeting.posted().values()))
 

@@ -9,7 +9,7 @@ from engine.campaign.callcheck import check_called, target_of
 from engine.campaign.calls import Calls, maker_of
 from engine.campaign.crash import Machine, Process
 from engine.campaign.disk import Crash
-from engine.campaign.scene import Scene, Verdict
+from engine.campaign.scene import Verdict, scene_of
 from engine.campaign.standing import oversleeps
 from engine.campaign.witness import Witness
 from engine.errors import StoreError
@@ -68,7 +68,7 @@ class Pushes:
 
     def verdict(self, source: SourceRig) -> Verdict:
         """Everything that is wrong at the end."""
-        return check_called(Scene.of(self.machine.tx, self.machine.company, self.rig, source, self.witness), self.calls)
+        return check_called(scene_of(self.machine.tx, self.machine.company, self.rig, source, self.witness), self.calls)
 
     def _push(self, process: Process) -> None:
         if self.goes_by_schedule:

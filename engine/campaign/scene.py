@@ -11,6 +11,7 @@ from engine.store import work
 from engine.store.base import Row, Tx
 
 DONE = frozenset({"posted", "closed", "vanished"})
+TargetT = TypeVar("TargetT", bound=TargetRig)
 TargetT_co = TypeVar("TargetT_co", bound=TargetRig, covariant=True)
 
 
@@ -54,19 +55,6 @@ class Scene(Generic[TargetT_co]):
     # Of the streams that write to the source.
     back: frozenset[str] = frozenset()
 
-    @classmethod
-    def of(cls, tx: Tx, company: str, books: TargetT_co, source: SourceRig, witness: Witness) -> Scene[TargetT_co]:
-        """Read the records and open alerts once."""
-        scene = cls(tx, company, books, source, witness)
-        listed = tx.rows("records_listing", {"company": company, "state": "", "flow": "", "limit": 100_000})
-        scene.rows = list(listed)
-        scene.alerts = frozenset((alert["kind"], alert["subject"]) for alert in work.alerts(tx, company))
-        scene.subjects = frozenset(subject for _, subject in scene.alerts)
-        machine = witness.machine
-        streams = machine.program.flow.streams
-        scene.back = frozenset(s.name for s in streams if s.write and s.target == machine.source_connection)
-        return scene
-
     @property
     def was_restored(self) -> bool:
         """Whether an older copy of our own store was put back."""
@@ -75,6 +63,19 @@ class Scene(Generic[TargetT_co]):
     def known(self, object_id: str) -> Row | None:
         """The operation that made an object, if our store knows it."""
         return self.tx.one("operation_get", {"id": self.witness.maker.get(object_id, "")})
+
+
+def scene_of(tx: Tx, company: str, books: TargetT, source: SourceRig, witness: Witness) -> Scene[TargetT]:
+    """A scene with its records and open alerts, read once."""
+    scene = Scene(tx, company, books, source, witness)
+    listed = tx.rows("records_listing", {"company": company, "state": "", "flow": "", "limit": 100_000})
+    scene.rows = list(listed)
+    scene.alerts = frozenset((alert["kind"], alert["subject"]) for alert in work.alerts(tx, company))
+    scene.subjects = frozenset(subject for _, subject in scene.alerts)
+    machine = witness.machine
+    streams = machine.program.flow.streams
+    scene.back = frozenset(s.name for s in streams if s.write and s.target == machine.source_connection)
+    return scene
 
 
 def name_of(row: Row) -> str:

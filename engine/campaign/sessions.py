@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.campaign.check import check
 from engine.campaign.crash import Machine
 from engine.campaign.person import in_books
-from engine.campaign.scene import Scene, Verdict
+from engine.campaign.scene import Verdict, scene_of
 from engine.campaign.standing import oversleeps
 from engine.campaign.witness import Witness
 from engine.contract import Json
@@ -55,7 +55,7 @@ class Sessions:
 
     def verdict(self, source: SourceRig) -> Verdict:
         """Everything that is wrong at the end."""
-        return check(Scene.of(self.machine.tx, self.machine.company, self.books, source, self.witness))
+        return check(scene_of(self.machine.tx, self.machine.company, self.books, source, self.witness))
 
     def _vanished(self) -> set[int]:
         """The records that are said to be gone."""

@@ -214,7 +214,8 @@ def _role(program: FlowProgram, connection: str) -> str:
 def _settle_s(program: FlowProgram) -> float:
     """How long a write without an answer is waited for."""
     of = {connection.name: connection.connector for connection in program.flow.connections}
-    return max((_connector(of[name]).spec.settle_s for name in program.called), default=0)
+    found = [registry.find(of[name]) for name in program.called]
+    return max((connector.spec.settle_s for connector in found if connector is not None), default=0)
 
 
 def _has(plan: Plan, chance: random.Random, often: Mapping[str, float]) -> frozenset[str]:

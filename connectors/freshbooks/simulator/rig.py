@@ -108,6 +108,10 @@ class FreshBooksRig:
             lines.append(f"webhook forged: {_sent(posts, *self._forged(), 'forged')}")
         return lines
 
+    def permit(self) -> Mapping[str, str]:
+        """A person allows the app once more, as `flowctl connect freshbooks` asks for."""
+        return {"authorization_code": self.simulator.grants.code(lasting=True)}
+
     def look(self) -> None:
         """Note the amounts that are shown now."""
         world = self.simulator.world

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -164,23 +164,26 @@ class RampTargetRig:
 
     def _take(self, key: str) -> list[Made]:
         """What is new since the last call; and what a person changed and our call has set again is no edit any more."""
-        world = self.world
-        new: list[Made] = []
-        for bill in world.bills.values():
-            if bill.by_api and bill.id not in self._made:
-                new.append(Made(bill.id, "bill", f"bill:{bill.remote_id}", from_minor(bill.minor, bill.currency)))
-        for vendor in world.vendors.values():
-            if vendor.by_api and vendor.id not in self._made:
-                new.append(Made(vendor.id, "vendor", f"vendor:{plain(vendor.name)}", None))
-        for row in world.transactions.values():
-            if row.coded_by_api and row.id not in self._made:
-                amount = from_minor(abs(row.settled.minor), row.settled.currency)
-                new.append(Made(row.id, "coding", f"transaction:{row.id}", amount))
+        new = [made for made in self._by_api() if made.id not in self._made]
         for made in new:
             self._made[made.id] = made
         if key.startswith("at:"):
             self._edited.pop(key.removeprefix("at:"), None)
         return new
+
+    def _by_api(self) -> Iterator[Made]:
+        """Everything that calls made, as it is now."""
+        world = self.world
+        for bill in world.bills.values():
+            if bill.by_api:
+                yield Made(bill.id, "bill", f"bill:{bill.remote_id}", from_minor(bill.minor, bill.currency))
+        for vendor in world.vendors.values():
+            if vendor.by_api:
+                yield Made(vendor.id, "vendor", f"vendor:{plain(vendor.name)}", None)
+        for row in world.transactions.values():
+            if row.coded_by_api:
+                amount = from_minor(abs(row.settled.minor), row.settled.currency)
+                yield Made(row.id, "coding", f"transaction:{row.id}", amount)
 
     # --- people ---
 
