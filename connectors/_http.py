@@ -62,7 +62,10 @@ class TooLarge(BadAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `write` means that a lost answer leaves the outcome unknown."""
+    """One request. `write` means that a lost answer leaves the outcome unknown.
+
+    `shown` is what errors name in place of a path that holds a secret.
+    """
 
     method: str
     url: str
@@ -71,6 +74,7 @@ class Call:
     json: object = field(default=None, repr=False)
     content: str | bytes | None = field(default=None, repr=False)
     write: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class HttpClient:
     def send(self, call: Call, classify: Classifier | None = None) -> Answer:
         """Send once and return a success; anything else raises the error that the vendor's classifier chooses."""
         url = self.absolute(call.url)
-        where = f"{self._where}: {call.method} {urlsplit(url).path}"
+        where = f"{self._where}: {call.method} {call.shown or urlsplit(url).path}"
         if self._budget is not None:
             self._budget.take()
         shared = self.api.shared

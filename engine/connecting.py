@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from engine import registry
+from engine.authorizing import Authorizes
 from engine.contract import Binding, Connector, Login
 from engine.diagnostics import Diagnostic, suggestion
 from engine.errors import UnknownName, UsageError
@@ -86,8 +87,10 @@ def connect(
         for name, secret in secrets.items():
             if login is None or name != "password":
                 companies.put_secret(tx, world.vault, company, connection, name, secret, at)
-        # A token of the credentials before these must not outlive them.
-        companies.drop_secret(tx, company, connection, companies.TOKEN_FIELD)
+        # A token of the credentials before these must not outlive them. One that a person's permission gave is not lost so
+        # lightly: its connector knows whose it is, and takes no other.
+        if before is None or before[0] != connector_name or not isinstance(connector, Authorizes):
+            companies.drop_secret(tx, company, connection, companies.TOKEN_FIELD)
         tx.run("push_resume", {"company": company, "connection": connection})
         if login is not None:
             companies.put_login(tx, login, at)

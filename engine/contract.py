@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
 from engine.diagnostics import Diagnostic
+from engine.documents import Documents
 from engine.evidence import Holdings, Reconciling, Unsent
 from engine.spec import ConnectorSpec
 
@@ -71,13 +72,17 @@ class Limits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a connector may use of the world. With `transport` set, no socket is opened."""
+    """What a connector may use of the world. With `transport` set, no socket is opened.
+
+    `documents` fetches from the other connections of the company what a write names, such as a receipt.
+    """
 
     clock: Clock
     ids: Ids
     tokens: Tokens
     limits: Limits
     transport: httpx.BaseTransport | None = None
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +258,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A verification request; answer with `reply` as JSON."""
+    """A verification request; answer with `reply` as JSON.
 
-    challenge: str
-    reply: Json
+    With `confirm`, the vendor sends nothing before it was called back as well (`engine.handshakes.Confirms`). `subject` is
+    the vendor's id of what is verified, where the request says it.
+    """
+
+    challenge: str = field(repr=False)
+    reply: Json = field(repr=False)
+    subject: str = ""
+    confirm: bool = False
 
 
 class Connector(Protocol):
@@ -570,8 +581,8 @@ class Subscribed(Protocol):
 class Subscribing(Protocol):
     """An open connection that can ask its vendor for webhooks."""
 
-    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed:
-        """Create a subscription for an https address; without `events`, for all that the connector can use."""
+    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed | Sequence[Subscribed]:
+        """Create a subscription for an https address, or one an event; without `events`, for all that it can use."""
         ...
 
 

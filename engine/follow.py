@@ -8,15 +8,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
-from engine.diagnostics import Location, of_company
+from engine.diagnostics import of_company
 from engine.jsontext import plain
-from engine.mapping import Program, Scope, compile_expression
-from engine.model import Expr, Flow
+from engine.model import Flow
+from engine.reference import reference_of
 from engine.store import holdings, lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
@@ -159,7 +158,7 @@ def after_posting(
     mark = follow_up.get("mark")
     told = marks.told(tx, record["id"]) if mark else None
     if mark and not told:
-        reference = _reference(mark["reference"])({"receipt": receipt}, _NOTHING)
+        reference = reference_of(mark["reference"], receipt)
         new = marks.NewMark(
             record["flow"],
             mark["connection"],
@@ -514,46 +513,6 @@ def _take_back(tx: Tx, hand: Hand, rows: Sequence[Row], why: str) -> int:
     moves = [Move(row, "pending", "changed", detail={"cancelled": row["operation_id"], "by": why}) for row in rows]
     records.move(tx, hand.company, hand.at, hand.actor, moves)
     return len(rows)
-
-
-class _Nothing:
-    """What an expression over a receipt may reach beside it: nothing."""
-
-    root: object = None
-
-    def lookup(self, _name: str, _key: object, _label: object, _number: object) -> None:
-        return None
-
-    lookup_if = find = lookup
-
-    def setting(self, _name: str, _scope: object = None) -> None:
-        return None
-
-    def linked(self, _name: str, _list_id: object) -> bool:
-        return False
-
-    def posted(self, _stream: str, _key: str) -> None:
-        return None
-
-    def candidates(self, _name: str, _amount: Decimal, _currency: str, _date: str, _days: int) -> list[Any]:
-        return []
-
-    def match(self, _name: str, _key: str, _found: object) -> None:
-        return None
-
-    def waited(self, _name: str, _date: str, _days: int) -> bool:
-        return True
-
-    def wanted(self, _name: str, _key: str) -> bool:
-        return False
-
-
-_NOTHING = _Nothing()
-
-
-@lru_cache(maxsize=256)
-def _reference(text: str) -> Program:
-    return compile_expression(Expr(text, Location("mark_synced")), Scope())
 
 
 def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:

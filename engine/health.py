@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from engine import holdings, registry
+from engine import confirming, holdings, registry
+from engine.authorizing import Authorizes
 from engine.clock import Clock, from_iso
 from engine.contract import Agent, Binding, Connector, Scoped, Tried
 from engine.diagnostics import of_company
@@ -233,12 +234,47 @@ def connection_of(world: World, company: str, connection: str, *, offline: bool 
         yield Finding(level, subject, f"{problem.where}: {problem.message}", problem.hint or "")
     if any(problem.level == "error" for problem in problems):
         return
+    if isinstance(connector, Authorizes):
+        found = _permission(world, company, connection, connector, binding)
+        yield found
+        if found.level == "FAIL":
+            return
+    yield from _handshakes(world, company, connection)
     if connector.spec.delivery == "pull":
         yield from _agent(world, company, connection, connector, binding)
     elif offline:
         yield Finding("ok", subject, "settings are complete; not called (--offline)")
     else:
         yield from _called(world, company, connection, connector, binding)
+
+
+def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding]:
+    """Whether webhooks wait to be confirmed although a server was there to do it."""
+    with world.store.read() as tx:
+        waiting = confirming.waiting(tx, company, connection)
+    if waiting.count:
+        noun = "handshake of a webhook waits" if waiting.count == 1 else "handshakes of webhooks wait"
+        tried = f"tried {times(waiting.attempts)}" if waiting.attempts else "not tried yet"
+        hint = "`flowctl serve` confirms them, unless it was started with --no-schedule; its log says what fails"
+        yield Finding("warn", f"{company}/{connection}", f"{waiting.count} {noun} to be confirmed, {tried}", hint)
+
+
+def _permission(world: World, company: str, connection: str, connector: Authorizes, binding: Binding) -> Finding:
+    """Whether a person has allowed it, and when the token that is kept ends."""
+    subject, again = f"{company}/{connection}", f"flowctl connect {connection}{of_company(company)}"
+    with world.store.read() as tx:
+        token = companies.token(tx, world.vault, company, connection)
+    found = connector.permission(binding, token)
+    if found is None:
+        hint = f"run `{again}` and allow it on the page that it shows"
+        return Finding("FAIL", subject, "nobody has allowed flowctl to read this account yet", hint)
+    if found.ends_at is None:
+        return Finding("ok", subject, "an authorization code is kept; the first read exchanges it")
+    ends = f"its access token ends at {found.ends_at.strftime('%Y-%m-%d %H:%M')} UTC and is renewed by itself"
+    if found.doubt:
+        hint = f"if reading fails, run `{again}` and allow it once more"
+        return Finding("warn", subject, f"allowed; {ends}; {found.doubt}", hint)
+    return Finding("ok", subject, f"allowed; {ends}")
 
 
 def _agent(world: World, company: str, connection: str, connector: Connector, binding: Binding) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from engine import registry
+from engine import confirming, registry
 from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
 from engine.errors import FlowctlError, ForgedWebhook, SettingMissing, StoreError, UnknownName
 from engine.log import logger
@@ -104,6 +104,8 @@ class Server:
                 return _reply(404, {"error": "this connection takes no webhooks"})
             event = connector.verify(binding, headers, body)
             if isinstance(event, Handshake):
+                if event.confirm and confirming.keep(self.world, company, connection, event):
+                    self.poke()
                 return _reply(200, event.reply)
             fresh = self._keep(company, connection, event)
         except ForgedWebhook as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine import flowswitch
 from engine.clock import iso
+from engine.confirming import confirm_due
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
 from engine.program import FlowProgram
@@ -76,6 +77,7 @@ class Service:
         reports = []
         if not self._looked_back:
             self._look_back()
+        confirm_due(self.world)
         with self.world.store.read() as tx:
             pairs = [
                 (company, program)

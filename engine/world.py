@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
 from engine.contract import Binding, Connector, Json, Source, Target, Tools
-from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
+from engine.documents import MOST, Document, HasDocuments
+from engine.errors import Bug, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, ended, take_name
 from engine.limits import StoreLimits
 from engine.listsource import ListSource
@@ -70,7 +71,8 @@ class World:
         """Open a connection."""
         connector, binding = self.bound(company, connection)
         tokens, limits = StoreTokens(self, company, connection), StoreLimits(self.store, self.clock, self.ids)
-        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, self.transports.get(connection)))
+        transport, documents = self.transports.get(connection), CompanyDocuments(self, company)
+        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))
 
     def source(self, company: str, connection: str) -> Source:
         """Open a connection to read from; of one that is polled, the lists that the store has of it."""
@@ -88,6 +90,30 @@ class World:
         if not isinstance(opened, Target):
             raise Bug(f"{company}/{connection}: this connector cannot be written to")
         return opened
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyDocuments:
+    """The documents of one company's connections; no other company's are within reach."""
+
+    world: World
+    company: str
+
+    def fetch(self, connection: str, stream: str, record_id: str) -> Document | None:
+        """The document of a record, read anew from its source.
+
+        Raises:
+            Rejected: when the connection hands out no documents, or the document is too large.
+        """
+        where = f"{self.company}/{connection}"
+        opened = self.world.open(self.company, connection)
+        with closing(opened) if callable(getattr(opened, "close", None)) else nullcontext():
+            if not isinstance(opened, HasDocuments):
+                raise Rejected(f"{where}: this connector hands out no documents", hint="name another connection")
+            found = opened.document(stream, record_id)
+        if found is not None and len(found.content) > MOST:
+            raise Rejected(f"{where}: a document of more than {MOST:,} bytes", hint="attach it by hand")
+        return found
 
 
 @dataclass(slots=True)

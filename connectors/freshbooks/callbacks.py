@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from connectors._http import Call, url_problem
 from connectors.freshbooks.client import FreshBooksClient, Reply
-from connectors.freshbooks.spec import EVENTS, PARENTS
+from connectors.freshbooks.spec import EVENTS, PARENTS, VERBS
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 
@@ -25,10 +25,20 @@ class Callback:
     event: str
     uri: str
     verified: bool
+    # A callback's secret is its verifier, which comes to the address and never in an answer.
+    secret: str = field(default="", repr=False)
+
+    @property
+    def status(self) -> str:
+        """What it is for, and whether FreshBooks uses it."""
+        return f"{self.event}: {'verified' if self.verified else 'not verified yet'}"
 
 
 def subscribe(client: FreshBooksClient, url: str, events: Sequence[str]) -> tuple[Callback, ...]:
     """Register a callback for every event that has none at this address; without `events`, for all that we can use.
+
+    A callback for the name before the dot hears of all its events, and takes the place of three. One that was never verified
+    is sent its verifier once more.
 
     There is no key that makes a repetition harmless, so what is there is looked up first; after a lost answer, asking again
     creates no second one.
@@ -37,15 +47,14 @@ def subscribe(client: FreshBooksClient, url: str, events: Sequence[str]) -> tupl
         Rejected: for an unknown event, or an address that FreshBooks would not call.
     """
     known = (*PARENTS, *EVENTS)
-    wanted = sorted(set(events)) or list(PARENTS)
-    for event in wanted:
+    for event in events:
         if event not in known:
             raise Rejected(f"{client.where}: there is no event `{event}`", hint=suggestion(event, known))
     if not url.startswith("https://") or len(url) > 2000 or url_problem(url, frozenset({_host(url)})):
         raise Rejected(
             f"{client.where}: FreshBooks calls only plain https:// addresses", hint="give the public address"
         )
-    path = client.path(PLACE, family=_FAMILY)
+    path, wanted = client.path(PLACE, family=_FAMILY), _fewest(events)
     there = {
         (made.event, made.uri): made
         for page in client.pages(path, "callbacks", {})
@@ -57,8 +66,17 @@ def subscribe(client: FreshBooksClient, url: str, events: Sequence[str]) -> tupl
         if made is None:
             body = {"callback": {"event": event, "uri": url}}
             made = _callback(client.send(Call("POST", path, json=body, write=True)), event, url)
+        elif not made.verified:
+            resend(client, made.id)
         found.append(made)
     return tuple(found)
+
+
+def _fewest(events: Sequence[str]) -> list[str]:
+    """What to register for, so that all these events are heard of."""
+    given = set(events) or set(PARENTS)
+    whole = {p for p in PARENTS if p in given or all(f"{p}.{verb}" in given for verb in VERBS)}
+    return sorted(whole | {event for event in given if event.partition(".")[0] not in whole})
 
 
 def confirm(client: FreshBooksClient, callback_id: str, verifier: str) -> Callback:

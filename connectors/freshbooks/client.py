@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from connectors._http import Api, Call, HttpClient, Shared
+from connectors._http import Answer, Api, Call, HttpClient, Shared
 from connectors.freshbooks.errors import Missing, classifier, says_error
 from connectors.freshbooks.settings import HOSTS, Settings
 from connectors.freshbooks.spec import ME
@@ -15,6 +15,7 @@ from connectors.freshbooks.tokens import TokenKeeper
 from engine.contract import Binding, Tools
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, Rejected
 
+T = TypeVar("T")
 # FreshBooks publishes no limits (FACTS.md, Rate limits); a reader that is alone needs no more.
 AT_ONCE = 4
 _MOST_PAGES = 100_000
@@ -60,15 +61,11 @@ class FreshBooksClient:
         Raises:
             AuthRefused: when a new token is refused as well.
         """
-        headers = self.tokens.authorization()
-        try:
-            return self._once(call, headers)
-        except AuthExpired:
-            headers = self.tokens.renew(headers)
-        try:
-            return self._once(call, headers)
-        except AuthExpired as error:
-            raise AuthRefused(f"{error}, and it is new", hint=self._settings.hint) from None
+        return self._authorized(call, self._once)
+
+    def download(self, call: Call) -> Answer:
+        """The same for what is no JSON: the answer as it came."""
+        return self._authorized(call, self._raw)
 
     def account(self) -> str:
         """FreshBooks' id of the account, from the settings or of the only one that the user has.
@@ -78,14 +75,31 @@ class FreshBooksClient:
         """
         if not self._account:
             reply = self.send(Call("GET", ME))
-            found = _accounts(reply.body)
-            if len(found) != 1:
-                listed = f"{len(found)} accounts: {', '.join(found[:8])}" if found else "no account"
-                raise Rejected(
-                    f"{reply.where}: the FreshBooks user has {listed}", hint="set `account_id` of the connection"
-                )
-            self._account = found[0]
+            self._account = self._only(reply)
         return self._account
+
+    def business(self) -> tuple[str, str]:
+        """The account, and the name of its business, read anew; the name is empty where FreshBooks does not say it.
+
+        Raises:
+            Rejected: when the user does not have the account of the settings, or has several, or none.
+        """
+        reply = self.send(Call("GET", ME))
+        found = _accounts(reply.body)
+        account = self._settings.account_id or self._only(reply)
+        if found and account not in found:
+            raise Rejected(
+                f"{reply.where}: the FreshBooks user has no account `{account}`; he has {', '.join(found[:8])}",
+                hint=self._settings.choose_account,
+            )
+        return account, _business_name(reply.body, account)
+
+    def _only(self, reply: Reply) -> str:
+        found = _accounts(reply.body)
+        if len(found) != 1:
+            listed = f"{len(found)} accounts: {', '.join(found[:8])}" if found else "no account"
+            raise Rejected(f"{reply.where}: the FreshBooks user has {listed}", hint=self._settings.choose_account)
+        return found[0]
 
     def path(self, place: str, record_id: str | None = None, family: str = "accounting") -> str:
         """The path of a list, or of one object.
@@ -96,10 +110,12 @@ class FreshBooksClient:
         path = f"/{family}/account/{_safe(self.where, self.account())}/{place}"
         return path if record_id is None else f"{path}/{_safe(self.where, record_id)}"
 
-    def find(self, place: str, name: str, record_id: str) -> tuple[str, dict[str, Any]] | None:
+    def find(
+        self, place: str, name: str, record_id: str, params: Mapping[str, str] | None = None
+    ) -> tuple[str, dict[str, Any]] | None:
         """One object, and where it was found; None when FreshBooks says that there is none."""
         try:
-            reply = self.send(Call("GET", self.path(place, record_id)))
+            reply = self.send(Call("GET", self.path(place, record_id), params=params))
         except Missing:
             return None
         found = reply.body.get(name)
@@ -150,8 +166,22 @@ class FreshBooksClient:
         """Close open connections."""
         self._http.close()
 
+    def _authorized(self, call: Call, send: Callable[[Call, Mapping[str, str]], T]) -> T:
+        headers = self.tokens.authorization()
+        try:
+            return send(call, headers)
+        except AuthExpired:
+            headers = self.tokens.renew(headers)
+        try:
+            return send(call, headers)
+        except AuthExpired as error:
+            raise AuthRefused(f"{error}, and it is new", hint=self._settings.hint) from None
+
+    def _raw(self, call: Call, headers: Mapping[str, str]) -> Answer:
+        return self._http.send(replace(call, headers={**call.headers, **headers}))
+
     def _once(self, call: Call, headers: Mapping[str, str]) -> Reply:
-        answer = self._http.send(replace(call, headers={**call.headers, **headers}))
+        answer = self._raw(call, headers)
         body = answer.json()
         if says_error(body):
             raise self._classify(answer.failure())
@@ -190,6 +220,19 @@ def _accounts(me: Mapping[str, Any]) -> list[str]:
         if named:
             return list(dict.fromkeys(named))
     return []
+
+
+def _business_name(me: Mapping[str, Any], account: str) -> str:
+    """The name of an account's business; of the only business, where its account is null."""
+    user = me.get("user")
+    me = user if isinstance(user, dict) else me
+    given = [item.get("business") for item in _dicts(me.get("business_memberships"))]
+    businesses = [business for business in given if isinstance(business, dict)]
+    named = [business for business in businesses if business.get("account_id") == account]
+    if not named and len(businesses) == 1 and businesses[0].get("account_id") is None:
+        named = businesses
+    name = named[0].get("name") if named else ""
+    return name[:200] if isinstance(name, str) else ""
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

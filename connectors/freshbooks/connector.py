@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from connectors.freshbooks.sandbox import FreshBooksSandbox
     from connectors.freshbooks.simulator.rig import FreshBooksRig
     from connectors.freshbooks.source import FreshBooksConnection
+    from engine.authorizing import Permission
     from engine.clock import Clock
     from engine.contract import Binding, Event, Handshake, Json, Tools
     from engine.diagnostics import Diagnostic
@@ -32,6 +33,16 @@ class FreshBooksConnector:
         from connectors.freshbooks.source import FreshBooksConnection
 
         return FreshBooksConnection(binding, read_settings(binding), tools)
+
+    def redirect_uri(self, binding: Binding) -> str:
+        """Where FreshBooks' page sends the person, as it is registered with the app."""
+        return read_settings(binding).redirect_uri
+
+    def permission(self, binding: Binding, token: Json | None) -> Permission | None:
+        """What a kept token or code is worth; FreshBooks is not asked."""
+        from connectors.freshbooks.tokens import permission
+
+        return permission(read_settings(binding), token)
 
     def authorization_url(self, binding: Binding, state: str, scopes: tuple[str, ...] = ()) -> str:
         """The page on which a person allows the app; what it gives back goes to `authorize` of an open connection."""

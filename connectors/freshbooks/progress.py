@@ -1,7 +1,7 @@
 """How far a read is: the checkpoint of a page, and the watermark that is left when all pages are read.
 
 Both are JSON that only the connector understands: `of` is the question, so that a checkpoint is never used for another one;
-`since` is a watermark; `page`, with `total`, `seen` and `begun`, is a place in a read that began at `since`.
+`since` is a watermark; `page`, with `total`, `seen`, `begun` and `deleted`, is a place in a read that began at `since`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _PATIENCE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One read of a stream. `since` is the watermark it began with, `seen` the newest change so far, both in UTC."""
+    """One read of a stream. `since` is the watermark it began with, `seen` the newest change so far, both in UTC.
+
+    `deleted` says that it has come to the list of deleted records, which FreshBooks gives apart.
+    """
 
     of: str
     begun: datetime
@@ -29,6 +32,11 @@ class Progress:
     seen: datetime | None = None
     page: int | None = None
     total: int | None = None
+    deleted: bool = False
+
+    def then_deleted(self) -> Progress:
+        """The same read, before the first page of what was deleted."""
+        return replace(self, page=1, total=None, deleted=True)
 
     def after(self, rows: Iterable[Mapping[str, Any]], following: int | None, total: int) -> Progress:
         """The same read, one page of expenses later."""
@@ -49,7 +57,7 @@ class Progress:
         """
         if self.page is not None:
             parts = {"of": self.of, "since": _time(self.since), "seen": _time(self.seen), "begun": _time(self.begun)}
-            return _print({**parts, "page": self.page, "total": self.total})
+            return _print({**parts, "page": self.page, "total": self.total, "deleted": self.deleted})
         newest = min(self.seen, self.begun) if self.seen is not None else None
         marks = [mark for mark in (self.since, newest) if mark is not None]
         return _print({"of": self.of, "since": _time(max(marks, default=None))})
@@ -65,10 +73,11 @@ def resume(checkpoint: str | None, of: str, now: datetime) -> Progress:
         fresh = replace(fresh, since=_saved(saved["since"]))
         if "page" not in saved:
             return fresh
-        begun, page, total = from_iso(saved["begun"]), int(saved["page"]), int(saved["total"])
+        begun, page, deleted = from_iso(saved["begun"]), int(saved["page"]), bool(saved["deleted"])
+        total = int(saved["total"]) if saved["total"] is not None else None
         if page < 1 or not begun - _PATIENCE < now < begun + _PATIENCE:
             return fresh
-        return replace(fresh, begun=begun, seen=_saved(saved["seen"]), page=page, total=total)
+        return replace(fresh, begun=begun, seen=_saved(saved["seen"]), page=page, total=total, deleted=deleted)
     except (ValueError, KeyError, TypeError):
         return fresh
 

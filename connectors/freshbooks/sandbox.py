@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connectors.freshbooks.simulator import FreshBooksSimulator, app, seed_account, transport
-from connectors.freshbooks.simulator.records import Callback
+from connectors.freshbooks.simulator.records import DELETED, Callback
 from connectors.freshbooks.simulator.script import Story, act, contents, options_of, tell
 from connectors.freshbooks.simulator.seed import seed_categories
 from connectors.freshbooks.spec import PARENTS
 from engine.clock import Clock
 from engine.contract import Json
+from engine.money import format_money
 
 if TYPE_CHECKING:
     import httpx
@@ -50,9 +51,30 @@ class FreshBooksSandbox:
         return settings, secrets
 
     def total(self) -> Decimal:
-        """What is to be in Ramp: active bills and expenses."""
+        """What is to be in Ramp: bills and expenses, an expense either as a card transaction there or as a paid bill."""
         with self.simulator.changing() as world:
             return world.total()
+
+    def expenses(self) -> list[Mapping[str, Any]]:
+        """The expenses that are there, so that the side that has the card can be lined up with them.
+
+        Those with `on_card` have a transaction there of the same `amount` and `currency`, on the same `date`, at `vendor`.
+        """
+        with self.simulator.changing() as world:
+            return [
+                {
+                    "id": str(expense.id),
+                    "vendor": expense.vendor,
+                    "amount": format_money(expense.amount),
+                    "currency": expense.currency,
+                    "date": expense.on.isoformat(),
+                    "notes": expense.notes,
+                    "has_receipt": expense.has_receipt,
+                    "on_card": expense.on_card,
+                }
+                for expense in world.expenses.values()
+                if expense.vis_state != DELETED
+            ]
 
     def save(self) -> str:
         """A FreshBooks sandbox starts anew each time, from its seed."""

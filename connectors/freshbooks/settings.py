@@ -43,6 +43,7 @@ class Settings:
     page_size: int
     overlap: timedelta
     hint: str
+    choose_account: str
 
     def owner(self) -> str:
         """Equal only for the same app and host; it holds no secret. A new client secret keeps the tokens."""
@@ -77,6 +78,9 @@ def read_settings(binding: Binding) -> Settings:
         page_size=int(_value(binding, "page_size") or 0),
         overlap=timedelta(days=int(_value(binding, "overlap_days") or 0)),
         hint=again(binding),
+        choose_account=(
+            f"run `flowctl connect {binding.connection} --company {binding.company} --set account_id=ID` with one of them"
+        ),
     )
 
 
@@ -116,11 +120,15 @@ def digest(*parts: str) -> str:
 
 
 def _redirect_problems(binding: Binding) -> list[Diagnostic]:
-    """FreshBooks takes only https addresses without a query (FACTS.md, Auth)."""
+    """FreshBooks takes only https addresses without a query (FACTS.md, Auth).
+
+    Plain http leads to this machine alone, where a simulator, or a vendor who allows it, sends the answer to a listener.
+    """
     given = _text(binding, "redirect_uri")
     try:
         parts = urlsplit(given)
-        fits = parts.scheme == "https" and bool(parts.hostname) and not parts.query and not parts.fragment
+        fits = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"))
+        fits = fits and bool(parts.hostname) and not parts.query and not parts.fragment
     except ValueError:
         fits = False
     if not given or fits:
@@ -146,7 +154,8 @@ def _address_problems(binding: Binding) -> list[Diagnostic]:
 def _webhook_problems(binding: Binding) -> list[Diagnostic]:
     if verifiers(binding):
         return []
-    hint = "records are found at the next poll; register callbacks to hear of them at once"
+    how = f"flowctl webhook {binding.connection} --company {binding.company} --url ADDRESS"
+    hint = f"records are found at the next poll; `{how}` has FreshBooks say at once that there is something"
     return [_problem(binding, "webhook_verifiers", "is not given, so every webhook is refused", hint, "warning")]
 
 

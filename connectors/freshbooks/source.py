@@ -6,14 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from connectors.freshbooks.callbacks import Callback, confirm, resend, subscribe
 from connectors.freshbooks.client import FreshBooksClient, RawPage
+from connectors.freshbooks.documents import document
 from connectors.freshbooks.filters import Filters, keeper
-from connectors.freshbooks.progress import resume
+from connectors.freshbooks.progress import Progress, resume
 from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
-from connectors.freshbooks.spec import PLACES, SPEC
-from engine.contract import Binding, Json, MarkCall, Page, Tools
+from connectors.freshbooks.spec import DELETED, DELETED_APART, INCLUDES, PLACES, SPEC
+from engine.authorizing import Allowed
+from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
+from engine.documents import Document
 from engine.errors import AuthRefused, BadAnswer, Rejected
+from engine.handshakes import Confirmed
 from engine.spec import StreamSpec
 
 
@@ -31,27 +35,50 @@ class FreshBooksConnection:
         Only expenses can be asked for what has changed: their last page leaves a watermark, and a later read that is given
         it lists what has changed since, from the beginning of a day before. Of the others everything is listed, and their
         last page has no checkpoint. A record may come twice, when the list became shorter while it was read.
+
+        Deleted bills and expenses come last, unless a filter leaves them out: FreshBooks gives them in a list of their own.
         """
         spec = self._known(stream)
         asked, keep = keeper(self._client.where, stream, filters)
-        place, name, _ = PLACES[stream]
-        path = self._client.path(place)
-        since = spec.changes == "since"
+        path, since = self._client.path(PLACES[stream][0]), spec.changes == "since"
         progress = resume(checkpoint, self._question(stream, asked, path), self._clock.now())
-        params = progress.filters(self._settings.overlap)
-        begins, rows_seen = progress.page or 1, bool(progress.page)
-        for raw in self._client.pages(path, name, params, begins, progress.total):
-            records = [normalise(stream, _identified(raw, row, spec.key)) for row in raw.rows]
-            rows_seen = rows_seen or bool(records)
-            if raw.next is None and raw.total and not rows_seen and not params:
+        lists = _lists(stream, filters)
+        if lists == (True,) and not progress.deleted:
+            progress = progress.then_deleted()
+        while True:
+            for raw in self._raw_pages(stream, path, progress):
+                if progress.deleted and not all(row.get("vis_state") == DELETED for row in raw.rows):
+                    # It does not know the question, and answers with all that was listed already.
+                    progress = progress.after((), None, raw.total)
+                    yield Page([], progress.checkpoint() if since else None)
+                    return
+                records = [normalise(stream, _identified(raw, row, spec.key)) for row in raw.rows]
+                progress = progress.after(raw.rows if since else (), raw.next, raw.total)
+                if raw.next is None and not progress.deleted and len(lists) > 1:
+                    progress = progress.then_deleted()
+                    yield Page([record for record in records if keep(record)], progress.checkpoint())
+                    break
+                following = since or raw.next is not None
+                yield Page([record for record in records if keep(record)], progress.checkpoint() if following else None)
+                if raw.next is None:
+                    return
+
+    def _raw_pages(self, stream: str, path: str, progress: Progress) -> Iterator[RawPage]:
+        """The pages of one of FreshBooks' lists from where the read stands."""
+        narrowed = progress.filters(self._settings.overlap)
+        params = {**INCLUDES.get(stream, {}), **narrowed}
+        if progress.deleted:
+            params["search[vis_state]"] = str(DELETED)
+        rows_seen = (progress.page or 1) > 1
+        for raw in self._client.pages(path, PLACES[stream][1], params, progress.page or 1, progress.total):
+            rows_seen = rows_seen or bool(raw.rows)
+            if raw.next is None and raw.total and not rows_seen and not narrowed and not progress.deleted:
                 # A user without the right is shown an empty list that counts what it hides (FACTS.md, URL families).
                 raise AuthRefused(
                     f"{raw.where}: FreshBooks counts {raw.total:,} and shows none of them",
                     hint="give the FreshBooks user a role that may see them, or connect as another user",
                 )
-            progress = progress.after(raw.rows if since else (), raw.next, raw.total)
-            kept = [record for record in records if keep(record)]
-            yield Page(kept, progress.checkpoint() if since or raw.next else None)
+            yield raw
 
     def get(self, stream: str, record_id: str) -> Json | None:
         """One record as it is now, or None when FreshBooks does not have it; a deleted one says so in `vis_state`."""
@@ -61,13 +88,22 @@ class FreshBooksConnection:
             pages = self._client.pages(self._client.path(place), names, {})
             found = (normalise(stream, row) for page in pages for row in page.rows)
             return next((record for record in found if record[spec.key] == record_id), None)
-        answer = self._client.find(place, name, record_id)
+        answer = self._client.find(place, name, record_id, INCLUDES.get(stream))
         if answer is None:
             return None
         record = normalise(stream, answer[1])
         if record[spec.key] != record_id:
             raise BadAnswer(f"{answer[0]}: another object than was asked for")
         return record
+
+    def document(self, stream: str, record_id: str) -> Document | None:
+        """The document of a bill or an expense, read anew; None when it has none, or is not there.
+
+        Raises:
+            Rejected: for another stream, or a document that is too large.
+        """
+        self._known(stream)
+        return document(self._client, stream, record_id)
 
     def mark(self, call: MarkCall) -> None:
         """Refuse: FreshBooks cannot be told what was posted."""
@@ -88,6 +124,16 @@ class FreshBooksConnection:
         """Exchange the code of FreshBooks' page; the tokens it gives are durable when this returns."""
         self._client.tokens.authorize(code)
 
+    def allowed(self) -> Allowed:
+        """Whose account it is, and the scopes that FreshBooks granted."""
+        account, name = self._client.business()
+        return Allowed(account, name, self._client.tokens.scopes())
+
+    @property
+    def subscribes_by_event(self) -> bool:
+        """A callback is for one event, or for all of one kind of object."""
+        return True
+
     def subscribe(self, url: str, events: Sequence[str] = ()) -> tuple[Callback, ...]:
         """Register a webhook callback for every event, where there is none yet; FreshBooks then sends each its verifier."""
         return subscribe(self._client, url, events)
@@ -95,6 +141,15 @@ class FreshBooksConnection:
     def confirm(self, callback_id: str, verifier: str) -> Callback:
         """Send a verifier back that FreshBooks posted; only then it is known to be FreshBooks' own, and may be kept."""
         return confirm(self._client, callback_id, verifier)
+
+    def confirm_webhook(self, handshake: Handshake) -> Confirmed:
+        """Confirm what FreshBooks posted to a new callback; its verifier then joins those that webhooks are checked with.
+
+        Raises:
+            Rejected: when FreshBooks does not take the verifier for its own.
+        """
+        made = confirm(self._client, handshake.subject, handshake.challenge)
+        return Confirmed(made.id, "webhook_verifiers", handshake.challenge)
 
     def resend(self, callback_id: str) -> Callback:
         """Have FreshBooks post a callback's verifier once more."""
@@ -113,6 +168,14 @@ class FreshBooksConnection:
         if spec is None:
             raise Rejected(f"{self._client.where}: there is no stream `{stream}`", hint=suggestion(stream, PLACES))
         return spec
+
+
+def _lists(stream: str, filters: Filters) -> tuple[bool, ...]:
+    """Which of FreshBooks' lists are read, what is there (False) and what was deleted (True)."""
+    state = filters.get("vis_state")
+    if stream not in DELETED_APART or (state is not None and str(state) != str(DELETED)):
+        return (False,)
+    return (True,) if state is not None else (False, True)
 
 
 def _identified(raw: RawPage, row: Record, key: str) -> Record:

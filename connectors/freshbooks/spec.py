@@ -20,11 +20,16 @@ PLACES = {
     "accounts": ("journal_entry_accounts/journal_entry_accounts", "journal_entry_accounts", "journal_entry_account"),
 }
 
+DELETED = 1  # the `vis_state`
+# What FreshBooks lists only when it is asked for deleted ones (freshbooks.com/api/active_deleted); the others it lists by itself.
+DELETED_APART = ("bills", "expenses")
+# What must be asked for to be there at all.
+INCLUDES = {"expenses": {"include[]": "attachment"}}
 BILL_STATUSES = ("unpaid", "overdue", "partial", "paid")
-_VERBS = ("create", "update", "delete")
+VERBS = ("create", "update", "delete")
 # A callback for the name before the dot hears of all three (FACTS.md, Webhooks).
 PARENTS = ("bill", "bill_vendor", "category", "expense")
-EVENTS = tuple(f"{parent}.{verb}" for parent in PARENTS for verb in _VERBS)
+EVENTS = tuple(f"{parent}.{verb}" for parent in PARENTS for verb in VERBS)
 
 
 def _events(parent: str) -> tuple[str, ...]:
@@ -35,6 +40,18 @@ _MONEY = (
     _f("amount", "money", "The amount; a text that `money()` refuses when it cannot be read"),
     _f("code", "text", "Three-letter currency"),
 )
+
+
+def _attachment(help_: str) -> FieldSpec:
+    return FieldSpec(
+        "attachment",
+        "object",
+        help_,
+        fields=(
+            _f("id", "id", "FreshBooks' id of the document"),
+            _f("media_type", "text", "Kind of document"),
+        ),
+    )
 
 
 def _money(name: str, help_: str) -> FieldSpec:
@@ -88,15 +105,7 @@ BILL = (
     _money("outstanding", "What is still owed"),
     _f("overall_category", "text", "Category of all lines, or of the first ones"),
     _f("overall_description", "text", "Description of all lines, or of the first ones"),
-    FieldSpec(
-        "attachment",
-        "object",
-        "The vendor's document, null when there is none",
-        fields=(
-            _f("id", "id", "FreshBooks' id of the document"),
-            _f("media_type", "text", "Kind of document"),
-        ),
-    ),
+    _attachment("The vendor's document, null when there is none"),
     _list(
         "lines",
         "The lines of the bill",
@@ -153,6 +162,7 @@ EXPENSE = (
     _f("bank_name", "text", "Name of the bank it came from"),
     _f("status", "integer", "0 internal, 1 outstanding, 2 invoiced, 4 recouped; one source has 3 for recouped"),
     _f("has_receipt", "boolean", "True when a receipt is attached"),
+    _attachment("The receipt, null when there is none; its content is fetched when it is needed"),
     _f("is_cogs", "boolean", "True for cost of goods sold"),
     _f("isduplicate", "boolean", "True when FreshBooks takes it for a double of another expense"),
     _f("updated", "datetime", "When it was last changed in FreshBooks, in UTC"),
@@ -190,7 +200,7 @@ _VIS_FILTER = _f("vis_state", "integer", "Only 0 active, 1 deleted or 2 archived
 STREAMS = (
     StreamSpec(
         "bills",
-        "Bills with their lines and their vendor; deleted ones say so in `vis_state`, where FreshBooks lists them",
+        "Bills with their lines and their vendor, deleted and archived ones too: `vis_state` says so",
         "id",
         BILL,
         filters=(
@@ -211,7 +221,7 @@ STREAMS = (
     ),
     StreamSpec(
         "expenses",
-        "Money that was spent",
+        "Money that was spent; deleted and archived ones too: `vis_state` says so",
         "id",
         EXPENSE,
         filters=(

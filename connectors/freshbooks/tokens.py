@@ -15,6 +15,7 @@ from typing import Any
 from connectors._http import Call, Classifier, Failure, HttpClient, by_status
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import AUTHORIZE, TOKEN
+from engine.authorizing import Permission
 from engine.clock import from_iso, iso
 from engine.contract import Json, Tools
 from engine.errors import AuthRefused, BadAnswer, RunError, Transient
@@ -24,6 +25,7 @@ _SHORTEST = timedelta(minutes=10)  # assumed when FreshBooks does not say how lo
 _LONGEST = timedelta(days=30)
 _KEPT_CODES = 8
 _TOKEN = re.compile(r"[!-~]{1,8192}")  # anything else could break out of the header
+_SCOPE = re.compile(r"[\w:. -]{0,4000}", re.ASCII)
 _APP_REFUSED = frozenset({"invalid_client", "unauthorized_client"})
 
 
@@ -32,7 +34,7 @@ class Token:
     """A pair of tokens as it is saved.
 
     `codes` names the authorization codes that were used up; `asked_at` is when the refresh token was last about to be
-    exchanged, if ever.
+    exchanged, if ever. `scope` is what FreshBooks granted, blanks between.
     """
 
     access: str = field(repr=False)
@@ -41,6 +43,7 @@ class Token:
     expires_at: datetime
     codes: tuple[str, ...]
     asked_at: datetime | None = None
+    scope: str = ""
 
     def fresh(self, now: datetime) -> bool:
         """Whether it lives long enough for a run; short-lived tokens get a tenth of their life as margin."""
@@ -56,6 +59,36 @@ def authorization_url(settings: Settings, state: str, scopes: tuple[str, ...] = 
         address, settings.client_id, "code", settings.redirect_uri, " ".join(scopes) or None, state
     )
     return url
+
+
+def permission(settings: Settings, saved: Json | None) -> Permission | None:
+    """What a saved token, or the code that was given, is worth as far as we know; None when there is neither."""
+    token = _token_of(settings, saved)
+    if token is None:
+        return Permission(None) if settings.code else None
+    if token.asked_at is None:
+        return Permission(token.expires_at)
+    doubt = f"its refresh token was sent at {iso(token.asked_at)[:19]}Z, and the answer is not saved (yet)"
+    return Permission(token.expires_at, doubt)
+
+
+def _token_of(settings: Settings, saved: Json | None) -> Token | None:
+    """The token as it was saved; None when it is of another app or host."""
+    if saved is None or saved.get("issued_for") != settings.owner():
+        return None
+    try:
+        asked = saved.get("asked_at")
+        return Token(
+            str(saved["access_token"]),
+            str(saved["refresh_token"]),
+            from_iso(saved["issued_at"]),
+            from_iso(saved["expires_at"]),
+            tuple(str(code) for code in saved["codes"]),
+            from_iso(asked) if asked else None,
+            str(saved.get("scope") or ""),
+        )
+    except (KeyError, TypeError, ValueError):  # written by another version: a person has to allow it again
+        return None
 
 
 class TokenKeeper:
@@ -82,6 +115,11 @@ class TokenKeeper:
     def renew(self, refused: Mapping[str, str]) -> dict[str, str]:
         """The header with another token than the one that FreshBooks has just refused."""
         return _bearer(self._obtain(refused))
+
+    def scopes(self) -> tuple[str, ...]:
+        """What FreshBooks granted, as it said with the token that is kept."""
+        saved = self._saved()
+        return tuple(saved.scope.split()) if saved is not None else ()
 
     def authorize(self, code: str) -> None:
         """Exchange the code that FreshBooks' page gave, and keep what it gives in place of any earlier token.
@@ -160,26 +198,13 @@ class TokenKeeper:
             "expires_at": iso(token.expires_at),
             "issued_for": self._settings.owner(),
             "codes": list(token.codes),
+            "scope": token.scope,
             "asked_at": iso(token.asked_at) if token.asked_at is not None else None,
         }
         self._tools.tokens.save(saved)
 
     def _saved(self) -> Token | None:
-        saved: Json | None = self._tools.tokens.load()
-        if saved is None or saved.get("issued_for") != self._settings.owner():
-            return None
-        try:
-            asked = saved.get("asked_at")
-            return Token(
-                str(saved["access_token"]),
-                str(saved["refresh_token"]),
-                from_iso(saved["issued_at"]),
-                from_iso(saved["expires_at"]),
-                tuple(str(code) for code in saved["codes"]),
-                from_iso(asked) if asked else None,
-            )
-        except (KeyError, TypeError, ValueError):  # written by another version: a person has to allow it again
-            return None
+        return _token_of(self._settings, self._tools.tokens.load())
 
     def _ask(self, given: Mapping[str, str], refused: Classifier) -> Token:
         """One exchange. It is never repeated here: a second one would spend what the first one gave."""
@@ -203,7 +228,9 @@ class TokenKeeper:
                 raise BadAnswer(f"{answer.where}: no usable `{name}` in the answer")
         if str(payload.get("token_type") or "bearer").lower() != "bearer":
             raise BadAnswer(f"{answer.where}: a token of another type than Bearer")
-        return Token(str(access), str(refresh), issued_at, issued_at + _lifetime(payload), ())
+        granted = payload.get("scope")
+        scope = granted if isinstance(granted, str) and _SCOPE.fullmatch(granted) else ""
+        return Token(str(access), str(refresh), issued_at, issued_at + _lifetime(payload), (), scope=scope)
 
     def _code_refused(self, failure: Failure) -> RunError:
         if _is_refusal(failure) and _said(failure) not in _APP_REFUSED:

@@ -50,18 +50,23 @@ def verify(binding: Binding, headers: Mapping[str, str], body: bytes) -> Event |
     if not _signed(known, headers.get(SIGNATURE_HEADER, ""), fields):
         found = verification(body)
         if found is not None:
-            return Handshake(found.verifier, {"status": "received"})
+            return _handshake(found)
         if not known:
             raise SettingMissing(binding.company, binding.connection, ("webhook_verifiers",))
         raise ForgedWebhook(f"{where}: the webhook's signature does not match its body")
     found = verification(body)
     if found is not None:
-        return Handshake(found.verifier, {"status": "received"})
+        return _handshake(found)
     kind, about = fields.get("name", ""), fields.get("object_id", "")
     if not _NAME.fullmatch(kind):
         raise ForgedWebhook(f"{where}: a signed body that is no FreshBooks event: no plain `name`")
     made_up = f"{hashlib.sha256(body).hexdigest()[:16]}-{secrets.token_hex(8)}"
     return Event(made_up, kind, about if _ID.fullmatch(about) else None)
+
+
+def _handshake(found: Verification) -> Handshake:
+    """FreshBooks sends nothing before it was told the verifier in a call of ours (FACTS.md, Webhooks)."""
+    return Handshake(found.verifier, {"status": "received"}, found.callback_id, confirm=True)
 
 
 def verification(body: bytes) -> Verification | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.ramp.amounts import unreadable
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
 from connectors.ramp.records import Record, normaliser
@@ -17,6 +17,7 @@ from engine.errors import Rejected
 
 Pages = Iterator[Sequence[ListObject]]
 Reader = Callable[[RampClient, Settings], Pages]
+_AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
 _OPEN = ("SYNC_READY", "NOT_SYNC_READY")
 
@@ -111,7 +112,7 @@ def _transaction(record: Record) -> ListObject:
         record["merchant_name"] or record["merchant_descriptor"] or "",
         data={
             # One that cannot be trusted is no amount that anything could be matched by.
-            "amount": None if (record["amount"] or "").startswith(unreadable("")) else record["amount"],
+            "amount": record["amount"] if _AMOUNT.fullmatch(record["amount"] or "") else None,
             "currency": record["currency"],
             "date": moment[:10] if moment else None,
             "memo": record["memo"],

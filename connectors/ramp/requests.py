@@ -126,7 +126,7 @@ REQUESTS = (
         documents="json",
         fields=_BILL,
     ),
-    RequestSpec(BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=(BILL_CREATE,)),
+    RequestSpec(BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=("Bill",), undone="archived"),
     RequestSpec(
         TRANSACTION_CODE,
         "code a card transaction, and add a memo and a receipt where it has none",

@@ -14,10 +14,12 @@ from connectors.ramp.marks import mark, object_id
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
+from connectors.ramp.subscriptions import confirm
 from connectors.ramp.target import way_of, ways
-from engine.contract import Binding, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
+from engine.contract import Binding, Handshake, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
+from engine.handshakes import Confirmed
 
 # Ramp refuses smaller pages (FACTS.md section 3).
 _FEWEST = "2"
@@ -122,6 +124,10 @@ class RampSource:
         body = answer.json()
         if not isinstance(body, dict) or body.get("success") is not True:
             raise Rejected(f"{answer.where}: Ramp does not accept the challenge", hint="create the subscription again")
+
+    def confirm_webhook(self, handshake: Handshake) -> Confirmed:
+        """Send a challenge back to Ramp for the subscription that it is of; see `subscriptions.confirm`."""
+        return confirm(self._client, handshake.challenge, self.verify_subscription)
 
     def close(self) -> None:
         """Close open connections."""

@@ -38,13 +38,13 @@ def verify(binding: Binding, headers: Mapping[str, str], body: bytes) -> Event |
         # ASSUMED: the challenge may come unsigned, and before we were told the secret. An echo harms nobody.
         challenge = _challenge(_payload(body)) if len(body) <= _MAX_CHALLENGE_BODY else None
         if challenge is not None:
-            return Handshake(challenge, {"challenge": challenge})
+            return Handshake(challenge, {"challenge": challenge}, confirm=True)
         if not secrets:
             raise SettingMissing(binding.company, binding.connection, ("webhook_secret",))
         raise ForgedWebhook(f"{where}: the webhook's signature does not match its body")
     payload = _payload(body)
     if (challenge := _challenge(payload)) is not None:
-        return Handshake(challenge, {"challenge": challenge})
+        return Handshake(challenge, {"challenge": challenge}, confirm=True)
     return _event(payload, headers, where)
 
 

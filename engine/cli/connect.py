@@ -73,6 +73,9 @@ class Given(TypedDict):
     ask: bool | None
     check: bool
     listing: bool
+    browser: bool
+    paste: bool
+    code_file: str | None
     form: str
 
 
@@ -90,6 +93,13 @@ class Given(TypedDict):
 @click.option("--ask/--no-ask", default=None, help="Ask for secrets that are not given [default: on a terminal].")
 @click.option("--check", is_flag=True, help="Try the credentials: reach, token, scopes.")
 @click.option("--list", "listing", is_flag=True, help="Show the company's connections, without secrets.")
+@click.option(
+    "--browser/--no-browser", default=True, help="Open the page on which a person allows the app, or only show it."
+)
+@click.option(
+    "--paste", is_flag=True, help="Ask for the address that the browser ended at, instead of listening for it."
+)
+@click.option("--code-file", metavar="PATH", help="That address, or the code in it, from a file; `-` is stdin.")
 @common.format_option
 def command(**given: Unpack[Given]) -> int:
     """Give a connection of a company its settings and credentials; what was given before stays.
@@ -97,11 +107,15 @@ def command(**given: Unpack[Given]) -> int:
     CONNECTOR is the one that the flows give this connection, unless you name another. A secret comes from a prompt,
     from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
 
+    Where the vendor wants a person to allow it on a page, that page is shown: at first, when nothing is changed, and when
+    what was allowed is lost. The answer comes by itself when the redirect address is http on this machine; else you paste it.
+
     Example: flowctl connect ramp --set environment=sandbox --check
     """
     name = given["connection"]
     if given["listing"]:
-        if name is not None or given["settings"] or given["secret_files"] or given["check"]:
+        others = (name, given["settings"], given["secret_files"], given["check"], given["paste"], given["code_file"])
+        if any(others):
             raise click.UsageError("--list shows all connections of a company, and takes nothing but --company")
         return _list(given)
     if name is None:
@@ -117,7 +131,7 @@ def command(**given: Unpack[Given]) -> int:
                 companies.require(tx, given["company"])
             known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
         touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
-        if not given["check"] or touched or name not in known:
+        if not given["check"] or touched or given["code_file"] is not None or name not in known:
             return _keep(world, name, known.get(name), given)
         return _check(world, given["company"], name, given["form"])
 
@@ -158,12 +172,16 @@ def _near(name: str, known: Mapping[str, object]) -> bool:
 
 def _keep(world: World, connection: str, before: str | None, given: Given) -> int:
     """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
+    from engine.authorizing import Authorizes
+    from engine.cli.authorize import How, authorize, is_due
     from engine.connecting import connect
     from engine.contract import Agent, Binding
     from engine.store import companies
 
     company = given["company"]
     connector = connector_of(connection, given["connector"], before)
+    how = How(given["browser"], given["paste"], given["code_file"], given["form"])
+    how.check(connector)
     settings = _settings(connector, connection, given["settings"])
     with world.store.read() as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
@@ -177,8 +195,9 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         user = str({**merged.settings, **settings}.get("user", ""))
         if "password" not in secrets and user not in logins:
             made = secrets["password"] = world.ids.base62(PASSWORD_LENGTH)
-    # One that is called by its agent has nobody to ask before it is kept.
-    called = given["check"] and connector.spec.delivery != "pull"
+    # One that is called by its agent has nobody to ask before it is kept. A code, or a token that is good for one use,
+    # would be used up by a trial.
+    called = given["check"] and connector.spec.delivery != "pull" and not isinstance(connector, Authorizes)
     if called:
         findings = _try(
             world, Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets}), connector
@@ -193,6 +212,11 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         forget_other_users(world, company, connection)
     _report(company, connection, connector, made, given["form"])
     _warn_of_path(connector, settings)
+    if isinstance(connector, Authorizes):
+        now = world.bound(company, connection)[1]
+        changed = bool(given["connector"] or given["settings"] or dict(now.secrets) != dict(kept.secrets))
+        if is_due(world, now, connector, how, changed=changed):
+            authorize(world, now, connector, how)
     if called:
         show_findings(findings, given["form"])
         return 0

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from connectors.freshbooks.simulator import app
+from connectors.freshbooks.simulator.records import Callback
 from engine.cli import office
 from engine.clock import SystemClock
 from engine.serving import running
@@ -40,3 +44,47 @@ def test_what_cannot_be_subscribed_to(cli: Cli) -> None:
     )
     absent = cli("webhook", "bill", "--url", "https://sync.acme.example")
     assert absent.status == 2
+
+
+def test_callbacks_for_the_events_of_flows_are_verified_by_the_server(cli: Cli) -> None:
+    from connectors.freshbooks import CONNECTOR
+    from engine.desk import StoreOutbox
+    from engine.server import Server
+    from engine.service import Service
+
+    sandbox = CONNECTOR.sandbox(1, SystemClock(), {"bills": 1})
+    sandbox.simulator.world.options = replace(sandbox.simulator.world.options, verifier="")
+    with running(app(sandbox.simulator)) as address:  # it delivers when the test says so
+        settings, secrets = sandbox.binding(address)
+        env = {
+            f"FLOWCTL_SECRET_FRESHBOOKS_{name}".upper(): secret
+            for name, secret in secrets.items()
+            if name != "webhook_verifiers"
+        }
+        given = [text for name, value in settings.items() for text in ("--set", f"{name}={value}")]
+        cli.ok("connect", "freshbooks", "freshbooks", *given, env=env)
+        url = "https://sync.acme.example"
+        first = cli.ok("webhook", "freshbooks", "--url", url)
+        made = list(sandbox.simulator.world.callbacks.values())
+        assert first.text() == "[0]\n--\n" + shown(made, "not verified yet")
+        with office.opened(cli.home) as world:
+            service = Service(world, {})
+            server = Server(world, {}, StoreOutbox(world, {}, service.poke), service.poke)
+            sandbox.simulator.deliver(
+                lambda one: server.take_event("main", "freshbooks", dict(one.headers), one.body).status
+            )
+            service.tick()
+            _, binding = world.bound("main", "freshbooks")
+        assert sorted(binding.secrets["webhook_verifiers"].split()) == sorted(one.verifier for one in made)
+        again = cli.ok("webhook", "freshbooks", "--url", url)
+        assert again.text() == "[0]\n--\n" + shown(made, "verified")
+        assert not any(one.verifier in again.text() + first.text() for one in made)
+
+
+def shown(made: list[Callback], state: str) -> str:
+    address = "https://sync.acme.example/webhooks/main/freshbooks"
+    lines = [
+        f"main/freshbooks: FreshBooks calls {address} from now on: {one.id} ({one.event}: {state})\n" for one in made
+    ]
+    lines.append("FreshBooks asks a new address first whether it is ours; `flowctl serve` answers and confirms it\n")
+    return "".join(lines)

@@ -14,11 +14,11 @@ import pytest
 
 from engine.clock import SystemClock, SystemIds
 from engine.contract import Tools
-from engine.errors import Bug, SettingMissing, StoreBusy, UnknownName
+from engine.errors import Bug, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, machine, take_name
 from engine.listsource import ListSource
 from engine.store import companies, work
-from engine.world import StoreTokens, World
+from engine.world import CompanyDocuments, StoreTokens, World
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, Bench
 
@@ -217,3 +217,13 @@ def test_of_many_threads_one_at_a_time_asks(bench: Bench) -> None:
     for thread in threads:
         thread.join(20)
     assert (most, asked, shared.load()) == (1, 1, {"access": "new"})
+
+
+def test_a_connection_fetches_documents_of_its_own_company_only() -> None:
+    with kit.bench() as bench:
+        bench.world.open(COMPANY, "shop")
+        assert bench.shop.tools is not None
+        assert bench.shop.tools.documents == CompanyDocuments(bench.world, COMPANY)
+        with pytest.raises(Rejected) as caught:
+            bench.shop.tools.documents.fetch("shop", "bills", "b-1")
+        assert str(caught.value) == f"{COMPANY}/shop: this connector hands out no documents"

@@ -6,7 +6,7 @@ import hmac
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from connectors.freshbooks.simulator.wire import ApiError, reply
 from connectors.freshbooks.simulator.world import World
@@ -39,6 +39,19 @@ class Grants:
         minutes = 10**8 if lasting else self._world.options.code_minutes
         self._codes[made] = self._world.now + timedelta(minutes=minutes)
         return made
+
+    def page(self, call: HttpCall) -> HttpReply:
+        """GET the authorisation page, on which the account's owner decides at once, as the switch says.
+
+        ASSUMED: that an app or address that is not registered is told so on the page, and sent nowhere.
+        """
+        options, given = self._world.options, dict(parse_qsl(call.query))
+        asked = (given.get("client_id"), given.get("redirect_uri"), given.get("response_type"))
+        if asked != (options.client_id, options.redirect_uri, "code"):
+            return HttpReply(400, {"content-type": "text/html"}, b"<!doctype html><p>The app is not known.</p>")
+        answer = {"code": self.code()} if options.owner_allows else {"error": "access_denied"}
+        query = urlencode({**answer, **({"state": given["state"]} if "state" in given else {})})
+        return HttpReply(302, {"location": f"{options.redirect_uri}?{query}"}, b"")
 
     def exchange(self, call: HttpCall, *, refuse: bool = False) -> HttpReply:
         """POST /auth/oauth/token, as a form or as JSON."""

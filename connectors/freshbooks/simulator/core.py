@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from connectors._simulated import ConnectionReset
-from connectors.freshbooks.simulator import resources, webhooks
+from connectors.freshbooks.simulator import receipts, resources, webhooks
 from connectors.freshbooks.simulator.auth import Grants, unauthenticated
 from connectors.freshbooks.simulator.faults import AFTER_COMMIT, Fault, FaultPlan
 from connectors.freshbooks.simulator.records import ACTIVE, DELETED, Options
@@ -25,6 +25,7 @@ from engine.contract import HttpCall, HttpReply
 
 Handler = Callable[[World, Request], HttpReply]
 TOKEN = "/auth/oauth/token"  # noqa: S105 - a path
+AUTHORIZE = "/oauth/authorize"
 ME = "/auth/api/v1/users/me"
 _PATH = re.compile(r"/(accounting|events)/account/([^/]+)/([^/]+/[^/]+)(?:/([^/]+))?")
 _HTML = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
@@ -106,7 +107,9 @@ class FreshBooksSimulator:
         with self._lock:
             answer = self._answer(call, fault)
             lost = fault is not None and fault.name.startswith("reset")
-            self.log.append(Logged(call.method, call.path, 0 if lost else answer.status, fault.name if fault else ""))
+            # The path of a receipt holds what opens it.
+            path = f"{receipts.PLACE}..." if call.path.startswith(receipts.PLACE) else call.path
+            self.log.append(Logged(call.method, path, 0 if lost else answer.status, fault.name if fault else ""))
         if lost:
             raise ConnectionReset(f"the simulated connection was closed during {call.method} {call.path}")
         return answer
@@ -169,10 +172,17 @@ class FreshBooksSimulator:
         if (call.method, call.path) == ("POST", TOKEN):
             self.tally.kinds["POST token"] += 1
             return self.grants.exchange(call, refuse=fault == "refresh_refused")
+        if (call.method, call.path) == ("GET", AUTHORIZE):
+            self.tally.kinds["GET authorize"] += 1
+            return self.grants.page(call)
         if (call.method, call.path) == ("GET", ME):
             self.tally.kinds["GET users/me"] += 1
             self.grants.check(call, "auth")
             return reply({"response": self._me()})
+        if call.method == "GET" and call.path.startswith(receipts.PLACE):
+            self.tally.kinds["GET receipt"] += 1
+            self.grants.check(call, "auth")
+            return receipts.download(self.world, call.path)
         found = _PATH.fullmatch(call.path)
         handler = ROUTES.get((found[1], call.method, found[3], bool(found[4]))) if found else None
         if found is None or handler is None:

@@ -60,9 +60,17 @@ EXPENSE_FILTERS: Mapping[str, Test] = {
 }
 
 
-def shown_in_lists(world: World, rows: Sequence[Any]) -> list[Any]:
-    """The rows in the order of a list. ASSUMED: newest first by id; and that deleted rows are left out."""
-    kept = [row for row in rows if world.options.lists_deleted or row.vis_state != DELETED]
+def shown_in_lists(world: World, request: Request, rows: Sequence[Any]) -> list[Any]:
+    """The rows in the order of a list. ASSUMED: newest first by id.
+
+    Deleted rows are left out and archived ones are not, unless `search[vis_state]` asks for one state
+    (freshbooks.com/api/active_deleted).
+    """
+    options, asked = world.options, request.first("search[vis_state]")
+    if asked is not None and options.filters_by_state:
+        kept = [row for row in rows if str(row.vis_state) == asked]
+    else:
+        kept = [row for row in rows if options.lists_deleted or row.vis_state != DELETED]
     return sorted(kept, key=lambda row: row.id, reverse=world.options.newest_first)
 
 

@@ -19,6 +19,8 @@ class Options:
     redirect_uri: str = "https://localhost/freshbooks"
     token_seconds: int = 43_200
     code_minutes: int = 5
+    # What the owner does on the authorisation page.
+    owner_allows: bool = True
     # ASSUMED, and off: the old refresh token stays good until the new access token is used. Campaigns have nobody who
     # would allow the app again after a crash.
     spare_refresh: bool = False
@@ -34,8 +36,14 @@ class Options:
     page_default: int = 15
     page_most: int = 100
     errors: Literal["old", "new"] = "old"
-    # ASSUMED: whether lists show deleted rows; no source says.
+    # FreshBooks' lists leave deleted rows out (freshbooks.com/api/active_deleted).
     lists_deleted: bool = False
+    # ASSUMED for bills, documented in general: whether lists know `search[vis_state]`.
+    filters_by_state: bool = True
+    # ASSUMED: whether a deleted object is still shown when it is asked for by its id.
+    shows_deleted: bool = True
+    # A receipt is made at least so long.
+    receipt_bytes: int = 0
     # Official clients disagree on the zone of a bill vendor's times.
     vendor_times: Literal["utc", "eastern"] = "utc"
     # Some samples have ids of expenses as texts.
@@ -170,6 +178,8 @@ class Expense:
     currency: str = "USD"
     status: int = 0
     has_receipt: bool = False
+    # Whether it was paid with a company's card, so that the card's side has it too; FreshBooks does not say so.
+    on_card: bool = False
     client_id: int = 0
     project_id: int = 0
     vis_state: int = ACTIVE

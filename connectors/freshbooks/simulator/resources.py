@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.freshbooks.simulator import lists
-from connectors.freshbooks.simulator.records import ARCHIVED, Account, Bill, Category, Expense, Line, Vendor
+from connectors.freshbooks.simulator import lists, receipts
+from connectors.freshbooks.simulator.records import ARCHIVED, DELETED, Account, Bill, Category, Expense, Line, Vendor
 from connectors.freshbooks.simulator.wire import ApiError, JsonObject, Request, eastern, money, result, utc
 from connectors.freshbooks.simulator.world import World, status_of
 from engine.contract import HttpReply
@@ -155,6 +155,13 @@ def show_expense(world: World, expense: Expense) -> JsonObject:
     }
 
 
+def show_with_receipt(world: World, expense: Expense) -> JsonObject:
+    """An expense with `include[]=attachment`."""
+    shown = show_expense(world, expense)
+    attached = receipts.attachment(world, expense) if expense.has_receipt else None
+    return {**shown, "attachment": attached}
+
+
 def show_category(_world: World, category: Category) -> JsonObject:
     """An expense category."""
     since = "2019-01-07 09:00:00"
@@ -193,7 +200,7 @@ def show_account(world: World, account: Account) -> JsonObject:
 def list_bills(world: World, request: Request) -> HttpReply:
     """GET bills; no filter by date or change exists."""
     _entitled(world.options.has_bills, "41001", "bills")
-    rows = lists.shown_in_lists(world, list(world.bills.values()))
+    rows = lists.shown_in_lists(world, request, list(world.bills.values()))
     return lists.answer(world, request, "bills", lists.narrowed(world, request, rows, lists.BILL_FILTERS), show_bill)
 
 
@@ -201,16 +208,16 @@ def list_vendors(world: World, request: Request) -> HttpReply:
     """GET bill_vendors; no filter works."""
     _entitled(world.options.has_vendors, "31001", "bill vendors")
     return lists.answer(
-        world, request, "bill_vendors", lists.shown_in_lists(world, list(world.vendors.values())), show_vendor
+        world, request, "bill_vendors", lists.shown_in_lists(world, request, list(world.vendors.values())), show_vendor
     )
 
 
 def list_expenses(world: World, request: Request) -> HttpReply:
     """GET expenses; `updated_min` knows only days."""
     _entitled(world.options.has_expenses, "1003", "expenses")
-    rows = lists.shown_in_lists(world, list(world.expenses.values()))
+    rows = lists.shown_in_lists(world, request, list(world.expenses.values()))
     found = lists.narrowed(world, request, rows, lists.EXPENSE_FILTERS)
-    return lists.answer(world, request, "expenses", found, show_expense)
+    return lists.answer(world, request, "expenses", found, _shower(request))
 
 
 def list_categories(world: World, request: Request) -> HttpReply:
@@ -224,21 +231,21 @@ def list_accounts(world: World, request: Request) -> HttpReply:
 
 
 def get_bill(world: World, request: Request) -> HttpReply:
-    """GET one bill. ASSUMED: a deleted one is shown, with its `vis_state`."""
+    """GET one bill. ASSUMED, and a switch: a deleted one is shown, with its `vis_state`."""
     _entitled(world.options.has_bills, "41001", "bills")
-    return result({"bill": show_bill(world, _found(world.bills, request, "Bill"))})
+    return result({"bill": show_bill(world, _seen(world, world.bills, request, "Bill"))})
 
 
 def get_vendor(world: World, request: Request) -> HttpReply:
     """GET one vendor."""
     _entitled(world.options.has_vendors, "31001", "bill vendors")
-    return result({"bill_vendor": show_vendor(world, _found(world.vendors, request, "Vendor"))})
+    return result({"bill_vendor": show_vendor(world, _seen(world, world.vendors, request, "Vendor"))})
 
 
 def get_expense(world: World, request: Request) -> HttpReply:
     """GET one expense."""
     _entitled(world.options.has_expenses, "1003", "expenses")
-    return result({"expense": show_expense(world, _found(world.expenses, request, "Expense"))})
+    return result({"expense": _shower(request)(world, _seen(world, world.expenses, request, "Expense"))})
 
 
 def get_category(world: World, request: Request) -> HttpReply:
@@ -256,8 +263,8 @@ def post_vendor(world: World, request: Request) -> HttpReply:
 def put_vendor(world: World, request: Request) -> HttpReply:
     """PUT a vendor: only what is sent changes; `vis_state` deletes it."""
     found, given = _found(world.vendors, request, "Vendor"), request.given("bill_vendor")
-    changes = _vendor_fields(given) | _vis_state(given)
-    if "vendor_name" in given:
+    changes: dict[str, Any] = _vis_state(given) or _vendor_fields(given)
+    if "vendor_name" in given and "vis_state" not in given:
         changes["name"] = str(given["vendor_name"])
     return result({"bill_vendor": show_vendor(world, world.edit_vendor(found.id, **changes))})
 
@@ -280,14 +287,14 @@ def put_bill(world: World, request: Request) -> HttpReply:
         if name in given:
             raise ApiError(403, "1038", f"{name} is read only.", field=name)
     return result(
-        {"bill": show_bill(world, world.edit_bill(found.id, **(_bill_fields(world, given) | _vis_state(given))))}
+        {"bill": show_bill(world, world.edit_bill(found.id, **(_vis_state(given) or _bill_fields(world, given))))}
     )
 
 
 def put_expense(world: World, request: Request) -> HttpReply:
     """PUT an expense. ASSUMED: of its fields only notes, vendor and `vis_state` are changed by programs."""
     found, given = _found(world.expenses, request, "Expense"), request.given("expense")
-    changes = _vis_state(given) | {name: given[name] for name in ("notes", "vendor") if name in given}
+    changes = _vis_state(given) or {name: given[name] for name in ("notes", "vendor") if name in given}
     return result({"expense": show_expense(world, world.edit_expense(found.id, **changes))})
 
 
@@ -295,6 +302,19 @@ def _entitled(has: bool, code: str, what: str) -> None:
     """What the plan lacks is answered with HTTP 200 (FACTS.md, URL families)."""
     if not has:
         raise ApiError(200, code, f"You do not have access to {what}.")
+
+
+def _seen(world: World, objects: dict[int, Any], request: Request, what: str) -> Any:
+    """An object that is shown: whether deleted ones are is a switch."""
+    found = _found(objects, request, what)
+    if found.vis_state == DELETED and not world.options.shows_deleted:
+        raise ApiError(404, "1012", f"{what} not found.", field="id")
+    return found
+
+
+def _shower(request: Request) -> Callable[[World, Expense], JsonObject]:
+    """An expense has its receipt only where that is asked for."""
+    return show_with_receipt if ("include[]", "attachment") in request.query else show_expense
 
 
 def _found(objects: dict[int, Any], request: Request, what: str) -> Any:
@@ -305,6 +325,7 @@ def _found(objects: dict[int, Any], request: Request, what: str) -> Any:
 
 
 def _vis_state(given: JsonObject) -> dict[str, int]:
+    """The state that a PUT gives; whatever else it gives is then dropped (freshbooks.com/api/active_deleted)."""
     if "vis_state" not in given:
         return {}
     value = given["vis_state"]

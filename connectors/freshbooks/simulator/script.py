@@ -19,7 +19,9 @@ from engine.money import format_money, parse_money
 _PARTS = ("categories", "vendors", "bills", "expenses", "options")
 _VENDOR = {"name": "name", "email": "email", "phone": "phone", "number": "account_number", "currency": "currency"}
 _BILL = {"number": "number", "terms": "offset_days", "currency": "currency"}
-_EXPENSE = {"vendor": "vendor", "notes": "notes", "currency": "currency", "receipt": "has_receipt", "status": "status"}
+_EXPENSE = {
+    "vendor": "vendor", "notes": "notes", "currency": "currency", "receipt": "has_receipt", "status": "status", "card": "on_card",
+}  # fmt: skip
 _STATES = {ACTIVE: "", DELETED: " | deleted", ARCHIVED: " | archived"}
 
 

@@ -98,12 +98,17 @@ def _bill(world: World, chance: random.Random, vendor_id: int, number: int) -> N
 
 def _expense(world: World, chance: random.Random, number: int) -> None:
     since = days_ago(world, chance.randrange(1, 60))
+    on_card = number % 3 != 2
+    amount, category = cents(chance, 100, 60_000), chance.choice(list(world.categories))
+    vendor = chance.choice((*_VENDORS[:4], None))
     world.add_expense(
-        cents(chance, 100, 60_000),
-        chance.choice(list(world.categories)),
+        amount,
+        category,
         on=since.date(),
         updated=since,
-        vendor=chance.choice((*_VENDORS[:4], None)),
+        on_card=on_card,
+        # The card's side names a merchant, whoever typed the expense.
+        vendor=vendor or (_VENDORS[number % 4] if on_card else None),
         notes=chance.choice(_MEMOS) or "",
         has_receipt=number % 3 == 0,
     )

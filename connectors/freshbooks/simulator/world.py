@@ -10,7 +10,6 @@ from typing import Any
 
 from connectors._simulated import Names
 from connectors.freshbooks.simulator.records import (
-    ACTIVE,
     DELETED,
     Account,
     Bill,
@@ -130,9 +129,9 @@ class World:
         return made
 
     def total(self) -> Decimal:
-        """What all active bills and expenses come to."""
-        bills = sum((bill.total for bill in self.bills.values() if bill.vis_state == ACTIVE), Decimal(0))
-        spent = sum((expense.amount for expense in self.expenses.values() if expense.vis_state == ACTIVE), Decimal(0))
+        """What all bills and expenses come to; archived ones count, deleted ones do not."""
+        bills = sum((bill.total for bill in self.bills.values() if bill.vis_state != DELETED), Decimal(0))
+        spent = sum((expense.amount for expense in self.expenses.values() if expense.vis_state != DELETED), Decimal(0))
         return bills + spent
 
 

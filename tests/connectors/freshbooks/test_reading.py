@@ -35,9 +35,12 @@ def test_all_pages_of_bills_and_no_watermark() -> None:
     made = [place.bill() for _ in range(5)]
     pages = read(place)
     assert ids(pages) == made
-    assert [len(page.records) for page in pages] == [2, 2, 1]
-    assert [page.checkpoint is None for page in pages] == [False, False, True]
-    assert place.queries("/bills/bills") == [{"page": str(number), "per_page": "2"} for number in (1, 2, 3)]
+    assert [len(page.records) for page in pages] == [2, 2, 1, 0]
+    assert [page.checkpoint is None for page in pages] == [False, False, False, True]
+    assert place.queries("/bills/bills") == [
+        *({"page": str(number), "per_page": "2"} for number in (1, 2, 3)),
+        {"page": "1", "per_page": "2", "search[vis_state]": "1"},
+    ]
 
 
 def test_a_cap_on_pages_is_heeded() -> None:
@@ -237,7 +240,8 @@ def test_expenses_leave_a_watermark_and_are_asked_for_by_day() -> None:
     changed = place.expense()
     place.requests.clear()
     found = read(place, "expenses", watermark)
-    assert place.queries("/expenses/expenses") == [{"page": "1", "per_page": "2", "search[updated_min]": "2026-11-20"}]
+    asked = {"page": "1", "per_page": "2", "include[]": "attachment", "search[updated_min]": "2026-11-20"}
+    assert place.queries("/expenses/expenses") == [asked, {**asked, "search[vis_state]": "1"}]
     assert sorted(ids(found)) == [new, changed]
 
 
@@ -314,7 +318,7 @@ def test_the_sample_of_an_expense() -> None:
     assert record == {
         "id": "43221133", "expenseid": "43221133", "categoryid": "3012676", "staffid": "1", "clientid": "0", "projectid": "0",
         "invoiceid": None, "transactionid": None, "vendor": None, "date": "2019-10-10",
-        "amount": {"amount": "2000.00", "code": "USD"}, "taxName1": None, "taxPercent1": None, "taxAmount1": None,
+        "amount": {"amount": "2000.00", "code": "USD"}, "attachment": None, "taxName1": None, "taxPercent1": None, "taxAmount1": None,
         "taxName2": None, "taxPercent2": None, "taxAmount2": None, "notes": "", "account_name": "", "bank_name": "", "status": 0,
         "has_receipt": False, "is_cogs": False, "isduplicate": False, "updated": "2019-12-02T17:36:05Z", "vis_state": 0,
     }  # fmt: skip
@@ -355,7 +359,7 @@ def test_a_record_that_cannot_be_read_whole_says_so(broken: dict[str, Any], said
 
 
 def test_filters_are_applied_here() -> None:
-    place = Place(lists_deleted=True)
+    place = Place()
     one = place.bill()
     other = str(place.world.add_bill(place.world.add_vendor("Other").id, [Line(Decimal(1))], currency="CAD").id)
     gone = place.bill()
@@ -365,7 +369,7 @@ def test_filters_are_applied_here() -> None:
     assert ids(read(place, vis_state=1)) == [gone]
     vendor = str(place.world.bills[int(one)].vendor_id)
     assert ids(read(place, vendorid=vendor, vis_state=0)) == [one]
-    assert not [query for query in place.queries("/bills/bills") if set(query) - {"page", "per_page"}]
+    assert not [q for q in place.queries("/bills/bills") if set(q) - {"page", "per_page", "search[vis_state]"}]
     place.expense(has_receipt=True)
     assert len(ids(read(place, "expenses", has_receipt=True))) == 1
     assert ids(read(place, "expenses", has_receipt=False)) == []
@@ -377,15 +381,69 @@ def test_a_filter_that_does_not_exist() -> None:
     assert str(caught.value) == "acme/freshbooks: `bills` has no filter `updated_min`"
 
 
-def test_a_deleted_bill_is_found_by_its_id() -> None:
-    place = Place()
+# --- deleted and archived ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_deleted_bill_by_its_id(shown: bool) -> None:
+    place = Place(shows_deleted=shown)
     made = place.bill()
     place.world.edit_bill(int(made), vis_state=1)
-    assert ids(read(place)) == []
     with opened(place) as connection:
         found = connection.get("bills", made)
-    assert found is not None
-    assert found["vis_state"] == 1
+    assert (found and found["vis_state"]) == (1 if shown else None)
+
+
+@pytest.mark.parametrize("stream", ["bills", "expenses"])
+def test_deleted_and_archived_ones_are_listed(stream: str) -> None:
+    place = Place(newest_first=False)
+    make, edit = (place.bill, place.world.edit_bill) if stream == "bills" else (place.expense, place.world.edit_expense)
+    made = [make() for _ in range(9)]
+    states = [0, 1, 2] * 3
+    for number, state in zip(made, states, strict=True):
+        edit(int(number), vis_state=state)
+    pages = read(place, stream)
+    found = [(record["id"], record["vis_state"]) for page in pages for record in page.records]
+    assert found == [
+        *((number, state) for number, state in zip(made, states, strict=True) if state != 1),
+        *((number, 1) for number, state in zip(made, states, strict=True) if state == 1),
+    ]
+    for page in pages[:-1]:  # each checkpoint goes on with the rest
+        rest = read(place, stream, page.checkpoint)
+        after = found[found.index((page.records[-1]["id"], page.records[-1]["vis_state"])) + 1 :]
+        assert [(record["id"], record["vis_state"]) for one in rest for record in one.records] == after
+    assert ids(read(place, stream, vis_state=2)) == [
+        number for number, state in zip(made, states, strict=True) if state == 2
+    ]
+
+
+def test_only_what_was_deleted_is_one_list() -> None:
+    place = Place()
+    place.bill()
+    gone = place.bill()
+    place.world.edit_bill(int(gone), vis_state=1)
+    assert ids(read(place, vis_state=1)) == [gone]
+    assert place.queries("/bills/bills") == [{"page": "1", "per_page": "2", "search[vis_state]": "1"}]
+
+
+@pytest.mark.parametrize("stream", ["bills", "expenses"])
+def test_a_list_that_does_not_know_the_question_is_not_read_twice(stream: str) -> None:
+    place = Place(filters_by_state=False)
+    made = [place.bill() if stream == "bills" else place.expense() for _ in range(5)]
+    pages = read(place, stream)
+    assert sorted(ids(pages)) == sorted(made)
+    assert len(place.queries(f"/{stream}/{stream}")) == 4
+    assert (pages[-1].checkpoint is None) == (stream == "bills")  # expenses leave their watermark all the same
+
+
+def test_a_deleted_expense_is_among_the_changes() -> None:
+    place = Place()
+    kept, gone = place.expense(), place.expense()
+    watermark = read(place, "expenses")[-1].checkpoint
+    place.clock.sleep(4 * 86_400)
+    place.world.edit_expense(int(gone), vis_state=1)
+    found = read(place, "expenses", watermark)
+    assert {record["id"]: record["vis_state"] for page in found for record in page.records} == {kept: 0, gone: 1}
 
 
 # --- the account ------------------------------------------------------------------------------------------------------
@@ -409,7 +467,7 @@ def test_several_accounts_need_a_choice() -> None:
     assert str(caught.value) == (
         "acme/freshbooks: GET /auth/api/v1/users/me: 200: the FreshBooks user has 2 accounts: aaa, bbb"
     )
-    assert caught.value.hint == "set `account_id` of the connection"
+    assert caught.value.hint == "run `flowctl connect freshbooks --company acme --set account_id=ID` with one of them"
 
 
 def test_what_a_try_shows() -> None:
@@ -437,4 +495,4 @@ def test_ten_thousand_bills_are_a_hundred_calls() -> None:
         place.bill(issued_on=date(2026, 11, 1))
     with opened(place) as connection:
         assert sum(len(page.records) for page in connection.read("bills", {}, None)) == 10_000
-    assert place.simulator.tally.kinds["GET bills/bills"] == 100
+    assert place.simulator.tally.kinds["GET bills/bills"] == 101  # one of them for what was deleted

@@ -45,7 +45,7 @@ def test_a_case_tells_and_acts() -> None:
     assert box.contents() == ["bill b | B-1 | 20.00 | partial", "expense e | Café | 6.00 | deleted"]
     box.act("restore_expense", "e")
     box.act("archive_bill", "b")
-    assert box.total() == Decimal("6.00")
+    assert box.total() == Decimal("26.00")  # what is archived still counts
     box.act("edit_vendor", {"vendor": "acme", "name": "Acme"})
     box.act("fault", {"name": "throttled", "path": "/bills"})
     assert box.unused() == ["fault throttled"]
@@ -75,6 +75,26 @@ def test_the_same_seed_is_the_same_business_and_the_connector_reads_all_of_it() 
         rows = [record for page in source.read(stream, {"vis_state": 0}, None) for record in page.records]
         total += sum((Decimal(row[name]["amount"]) for row in rows), Decimal(0))
     assert total == boxes[0].total()
+
+
+def test_expenses_tell_what_the_cards_side_has() -> None:
+    given = {
+        "expenses": {
+            "lunch": {"amount": "12.5", "vendor": "Café", "on": "2026-11-03", "card": True, "receipt": True},
+            "cash": {"amount": "5", "on": "2026-11-04"},
+            "gone": {"amount": "7", "card": True},
+        }
+    }
+    box = CONNECTOR.sandbox(3, FakeClock(), {"given": given})
+    box.act("delete_expense", "gone")
+    assert [{k: v for k, v in one.items() if k != "id"} for one in box.expenses()] == [
+        {"vendor": "Café", "amount": "12.50", "currency": "USD", "date": "2026-11-03", "notes": "", "has_receipt": True, "on_card": True},
+        {"vendor": None, "amount": "5.00", "currency": "USD", "date": "2026-11-04", "notes": "", "has_receipt": False, "on_card": False},
+    ]  # fmt: skip
+    assert box.total() == Decimal("17.50")
+    seeded = CONNECTOR.sandbox(3, FakeClock(), {"expenses": 6}).expenses()
+    assert [one["on_card"] for one in seeded] == [True, True, False] * 2
+    assert all(one["vendor"] for one in seeded if one["on_card"])
 
 
 def hears(_key: str, _told: object, _failed: object) -> None:

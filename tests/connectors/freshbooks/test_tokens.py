@@ -50,6 +50,7 @@ def test_the_code_is_exchanged_once_and_what_it_gave_is_kept() -> None:
         "issued_at",
         "issued_for",
         "refresh_token",
+        "scope",
     ]
     form = parse_qs(place.requests[0].content.decode())
     assert {key: len(value) for key, value in form.items()} == dict.fromkeys(
@@ -104,7 +105,7 @@ def test_a_new_token_is_saved_before_it_is_used() -> None:
     read(place)
     place.simulator.grants.expire()
     read(place)
-    assert len(at_use) == 5
+    assert len(at_use) == 7
 
 
 class KilledAtSave(MemoryTokens):
@@ -223,7 +224,7 @@ def test_a_late_code_does_not_spoil_a_token_that_is_good() -> None:
     read(place)
     place.clock.sleep(HALF_DAY_S)
     connection = place.open({"authorization_code": "another-one"})
-    assert len(list(connection.read("bills", {}, None))) == 1
+    assert len(list(connection.read("bills", {}, None))) == 2
 
 
 def test_authorize_replaces_an_older_permission_and_the_old_code_is_never_sent_again() -> None:
@@ -231,7 +232,7 @@ def test_authorize_replaces_an_older_permission_and_the_old_code_is_never_sent_a
     place.open().authorize(place.simulator.grants.code())
     place.clock.sleep(HALF_DAY_S)
     read(place)
-    assert [line.status for line in place.simulator.log] == [200] * 4
+    assert [line.status for line in place.simulator.log] == [200] * 5
     assert place.simulator.grants.exchanges == 2
 
 

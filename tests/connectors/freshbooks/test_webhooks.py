@@ -121,7 +121,7 @@ def test_an_object_that_cannot_be_an_id_is_left_out() -> None:
 @pytest.mark.parametrize("verifiers", ["", "another-one"])
 def test_a_verification_is_answered_before_anybody_knows_the_verifier(verifiers: str) -> None:
     body = b"name=callback.verify&object_id=2001&verifier=scADVVi5QuKuj5"
-    assert heard(body, "", verifiers) == Handshake("scADVVi5QuKuj5", {"status": "received"})
+    assert heard(body, "", verifiers) == Handshake("scADVVi5QuKuj5", {"status": "received"}, "2001", confirm=True)
     assert verification(body) == Verification("2001", "scADVVi5QuKuj5")
     assert "scADV" not in repr(verification(body))
 

@@ -193,7 +193,7 @@ CHALLENGE = "ramp_challenge_a8f5f167f44f4964e6c998dee827110c"
 )
 def test_a_challenge_is_echoed_signed_or_not_and_before_the_secret_is_known(payload: object) -> None:
     body = json.dumps(payload).encode()
-    expected = Handshake(CHALLENGE, {"challenge": CHALLENGE})
+    expected = Handshake(CHALLENGE, {"challenge": CHALLENGE}, confirm=True)
     assert verify({}, body) == expected
     assert verify({}, body, {}) == expected
     assert verify({"x-ramp-signature": sign(SECRET, body)}, body) == expected

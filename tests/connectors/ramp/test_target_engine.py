@@ -16,7 +16,7 @@ from engine.contract import Binding, Tools
 from engine.diagnostics import Diagnostic
 from engine.program import compile_flow
 from engine.registry import registered
-from engine.runner import RunReport
+from engine.runreport import RunReport
 from engine.spec import ConnectorSpec
 from engine.store import companies
 from engine.testing import memory_world

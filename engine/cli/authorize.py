@@ -1,0 +1,215 @@
+"""The part of `flowctl connect` for vendors whose page a person must allow the app on: shows it, takes the answer, proves it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.authorizing import (
+    REQUEST_S,
+    Allowed,
+    Authorized,
+    Authorizes,
+    NoCode,
+    Request,
+    code_of,
+    state_hash,
+)
+from engine.cli import common, office
+from engine.diagnostics import of_company
+from engine.errors import Bug, FlowctlError, Transient, UsageError
+
+if TYPE_CHECKING:
+    from engine.contract import Binding, Connector
+    from engine.world import World
+
+
+class NotAuthorized(UsageError):
+    """An option for vendors with an authorisation page was given for another."""
+
+    def __init__(self, title: str, option: str) -> None:
+        super().__init__(f"{option}: {title} has no page on which a person allows the app", hint="leave it out")
+
+
+class NobodyAnswered(FlowctlError):
+    """The page was not answered in time."""
+
+    def __init__(self, title: str, again: str) -> None:
+        super().__init__(
+            f"{title}: no answer of its page came to this machine within 5 minutes",
+            hint=f"run `{again}` again; where the browser runs on another machine, add --paste",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What the command line says: open a browser, ask for the answer instead of listening, or read it from a file."""
+
+    browser: bool = True
+    paste: bool = False
+    code_file: str | None = None
+    form: str = "text"
+
+    def check(self, connector: Connector) -> None:
+        """Refuse what does not fit the connector.
+
+        Raises:
+            NotAuthorized: for an option that means nothing to it.
+        """
+        given = {"--no-browser": not self.browser, "--paste": self.paste, "--code-file": self.code_file is not None}
+        wrong = next((name for name, is_given in given.items() if is_given), None)
+        if wrong is not None and not isinstance(connector, Authorizes):
+            raise NotAuthorized(connector.spec.title, wrong)
+
+
+def is_due(world: World, binding: Binding, connector: Authorizes, how: How, *, changed: bool) -> bool:
+    """Whether a person is to be asked now: nothing was changed, an answer is given, or there is no permission."""
+    from engine.store import companies
+
+    if how.code_file is not None or not changed:
+        return True
+    with world.store.read() as tx:
+        token = companies.token(tx, world.vault, binding.company, binding.connection)
+    return connector.permission(binding, token) is None
+
+
+def authorize(world: World, binding: Binding, connector: Connector, how: How) -> int:
+    """Have a person allow the app, exchange the code, and say what that gives."""
+    if not isinstance(connector, Authorizes):
+        raise Bug(f"{binding.company}/{binding.connection}: there is no page to allow it on")
+    title, again = connector.spec.title, f"flowctl connect {binding.connection}{of_company(binding.company)}"
+    request = Request(title, "", again)
+    given, bare = _given(world, binding, connector, how, request)
+    if given is None:
+        return 0
+    code = code_of(replace(request, state=_take_request(world, binding)), given, bare=bare)
+    _tell(binding, title, _exchange(world, binding, code, again), how.form)
+    return 0
+
+
+def _given(
+    world: World, binding: Binding, connector: Authorizes, how: How, request: Request
+) -> tuple[str | None, bool]:
+    """The answer, and whether a person gave it by hand; None when it is to come with another command."""
+    if how.code_file is not None:
+        return _from_file(how.code_file, request.title), True
+    return _ask(world, binding, connector, how, request)
+
+
+def _ask(world: World, binding: Binding, connector: Authorizes, how: How, request: Request) -> tuple[str | None, bool]:
+    """The answer, and whether a person typed it; None when it is to come with another command."""
+    from engine.landing import landing, port_of
+    from engine.serving import PortTaken
+
+    redirect = connector.redirect_uri(binding)
+    port = None if how.paste else port_of(redirect)
+    state = world.ids.base62(43)
+    url = connector.authorization_url(binding, state)
+    if port is not None:
+        try:
+            with landing(redirect, port) as landed:
+                _remember(world, binding, state)
+                _show(binding, url, how)
+                office.say("waiting for the answer, at most 5 minutes; Ctrl-C ends it")
+                answer = landed.wait()
+        except PortTaken as error:
+            error.hint = f"end the process that has the port, or add --paste to `{request.again}`"
+            raise
+        if answer is None:
+            raise NobodyAnswered(request.title, request.again)
+        return answer, False
+    _remember(world, binding, state)
+    if sys.stdin.isatty():
+        _show(binding, url, how)
+        label = "The address that the browser ends at, whole; it is not shown"
+        return str(click.prompt(label, hide_input=True, err=True)), True
+    _show(binding, url, replace(how, browser=False))
+    office.say(f"open it, allow flowctl, then give the address that the browser ends at: {request.again} --code-file -")
+    return None, True
+
+
+def _show(binding: Binding, url: str, how: How) -> None:
+    if how.form == "json":
+        common.echo_json({"company": binding.company, "connection": binding.connection, "authorize": url})
+    else:
+        click.echo(f"allow it here: {common.clean(url)}")
+    sys.stdout.flush()
+    # A browser without a window would take over the terminal.
+    windows = sys.platform in ("win32", "darwin") or any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if how.browser and windows:
+        import webbrowser
+
+        with suppress(webbrowser.Error, OSError):
+            webbrowser.open(url)
+
+
+def _remember(world: World, binding: Binding, state: str) -> None:
+    """Keep what the answer must hold; an earlier request is over."""
+    from engine.clock import iso
+    from engine.store import facts
+
+    until = iso(world.clock.now() + timedelta(seconds=REQUEST_S))
+    with world.store.write() as tx:
+        facts.remember(tx, binding.company, world.at(), _name(binding), {"state": state_hash(state), "until": until})
+
+
+def _take_request(world: World, binding: Binding) -> str:
+    """The hash of the state that was asked with, which is good once; empty when none is open."""
+    from engine.store import facts
+
+    with world.store.write() as tx:
+        kept = facts.recall(tx, binding.company, _name(binding))
+        facts.forget(tx, binding.company, _name(binding))
+    return str(kept["state"]) if kept is not None and str(kept.get("until")) >= world.at() else ""
+
+
+def _exchange(world: World, binding: Binding, code: str, again: str) -> Allowed:
+    """Exchange the code, and read the account with what it gave."""
+    from engine.store import journal
+
+    opened = world.open(binding.company, binding.connection)
+    with closing(opened) if callable(getattr(opened, "close", None)) else nullcontext():
+        if not isinstance(opened, Authorized):
+            raise Bug(f"{binding.company}/{binding.connection}: an open connection that takes no code")
+        try:
+            opened.authorize(code)
+        except Transient as error:
+            error.hint = error.hint or f"check the network, then run `{again}` again: a code is good once"
+            raise
+        with world.store.write() as tx:
+            entry = journal.Entry("authorized", detail={"connection": binding.connection})
+            journal.append(tx, binding.company, world.at(), f"cli:{office.person()}", [entry])
+        try:
+            return opened.allowed()
+        except FlowctlError as error:
+            office.say(f"{binding.company}/{binding.connection}: it is allowed, and the tokens are kept")
+            error.hint = error.hint or f"run `{again} --check` to try again; it need not be allowed once more"
+            raise
+
+
+def _tell(binding: Binding, title: str, allowed: Allowed, form: str) -> None:
+    if form == "json":
+        shown = {"account": allowed.account, "name": allowed.name, "scopes": list(allowed.scopes)}
+        common.echo_json({"company": binding.company, "connection": binding.connection, **shown})
+        return
+    name = f" ({common.clean(allowed.name)})" if allowed.name else ""
+    click.echo(f"{binding.company}/{binding.connection}: {title} allows it: account {allowed.account}{name}")
+    click.echo(f"  scopes: {' '.join(allowed.scopes) or 'as the app has them'}")
+
+
+def _from_file(path: str, title: str) -> str:
+    data = office.read_bytes(path, limit=office.MAX_SECRET)
+    try:
+        return data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise NoCode(title) from error
+
+
+def _name(binding: Binding) -> str:
+    return f"authorizing:{binding.connection}"
