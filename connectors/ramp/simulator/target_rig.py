@@ -336,16 +336,18 @@ def _adds_vendor(rig: RampTargetRig) -> str:
 
 
 def _adds_bill(rig: RampTargetRig) -> str:
-    """A bill of a vendor, with the number of one of ours or one that ours may have yet."""
+    """A bill of a vendor, with the number of one of ours or one that ours may have yet; perhaps the same bill by hand."""
     world, chance = rig.world, rig.chance
     if not world.vendors or len(world.bills) >= _MOST_BILLS:
         return ""
     ours = rig.bill(lambda _bill: True)
     vendor: Vendor = chance.choice(list(world.vendors.values()))
     number, vendor_id, day = f"INV-{chance.randrange(3)}", vendor.id, world.now.date() - timedelta(days=20)
+    lines = rig.lines()
     if ours is not None and chance.random() < 0.5:
         number, vendor_id, day = ours.invoice_number, ours.vendor_id, ours.issued_on
-    return build.add_bill(world, rig.lines(), vendor_id=vendor_id, invoice_number=number, issued_on=day).id
+        lines = chance.choice((lines, ours.lines))
+    return build.add_bill(world, lines, vendor_id=vendor_id, invoice_number=number, issued_on=day).id
 
 
 def _codes(rig: RampTargetRig) -> str:
