@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine import worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
+from engine.contract import ListObject
 from engine.evidence import plain_guid
 from engine.follow import QUIET, Hand
 from engine.listsource import kept_as
+from engine.matching import NO_MATCH
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig
@@ -79,11 +82,26 @@ class Person:
             if lookup is None:
                 continue
             known = [item for item in lists.objects(tx, self._company, kept_as(flow, lookup)) if _usable(item)]
+            if any("amount" in item.data for item in known):
+                self._choose(tx, gap, known)
+                continue
             if known and self.chance.random() < 0.9:
                 target = self.chance.choice(known)
                 row = lists.Mapping(flow.name, lookup.name, gap.key, target.full_name, target.list_id)
                 self.witness.note(f"  a person maps {lookup.name} {gap.label} to {target.full_name}")
                 worklist.save_mapping(tx, self._hand(), flow, row)
+
+    def _choose(self, tx: Tx, gap: worklist.Gap, known: Sequence[ListObject]) -> None:
+        """What was spent is one of several that were: of the same amount and meant by no other record, or none."""
+        flow = self.machine.program.flow
+        amounts = {row.amount for row in gap.records}
+        taken = {row["list_id"] for row in lists.mappings(tx, self._company, flow.name, gap.lookup)}
+        fits = [item for item in known if Decimal(item.data["amount"]) in amounts and item.list_id not in taken]
+        chosen = self.chance.choice(fits).list_id if fits else NO_MATCH
+        if self.chance.random() < 0.9:
+            row = lists.Mapping(flow.name, gap.lookup, gap.key, chosen, "" if chosen == NO_MATCH else chosen)
+            self.witness.note(f"  a person chooses {gap.lookup} {gap.label}: {chosen}")
+            worklist.save_mapping(tx, self._hand(), flow, row)
 
     def _declare(self, tx: Tx) -> None:
         """The truth about what is held: look into the books."""

@@ -108,6 +108,12 @@ class FreshBooksRig:
             lines.append(f"webhook forged: {_sent(posts, *self._forged(), 'forged')}")
         return lines
 
+    def settings(self) -> Mapping[str, str | int | bool]:
+        """A flow that is told otherwise wants less than all bills and expenses."""
+        chance = random.Random(f"{self.simulator.world.names.text('settings', 8)}")  # noqa: S311 - it must repeat
+        expenses = chance.choice(("match_then_bill", "match_then_bill", "paid_bill", "match_only"))
+        return {"paid_bills": "as_paid", "expenses": expenses, "match_wait_days": chance.choice((0, 0, 7))}
+
     def permit(self) -> Mapping[str, str]:
         """A person allows the app once more, as `flowctl connect freshbooks` asks for."""
         return {"authorization_code": self.simulator.grants.code(lasting=True)}
