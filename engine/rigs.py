@@ -163,6 +163,10 @@ class CalledRig(TargetRig, Protocol):
         """Whether people there have made it impossible to tell which object a key stands for."""
         ...
 
+    def annotated(self, object_id: str) -> bool:
+        """Whether calls of ours only add to an object, which others make."""
+        ...
+
     def archived(self, object_id: str) -> bool:
         """Whether an object is put away: it is there, and owes nobody anything."""
         ...

@@ -119,7 +119,7 @@ def _posted(scene: CalledScene, verdict: Verdict, calls: Calls, row: Row) -> Non
         return
     makers = {made.id: calls.makers.get(made.guid, set()) for made in books.made()}
     now = books.amount(target)
-    if now is not None and maker_of(row) not in makers.get(target, set()):
+    if now is not None and not books.annotated(target) and maker_of(row) not in makers.get(target, set()):
         verdict.lost += 1
         verdict.says(f"{name} has the receipt {target}, which was not made for it")
     if records.is_voided(row):

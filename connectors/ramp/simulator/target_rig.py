@@ -180,10 +180,6 @@ class RampTargetRig:
         for vendor in world.vendors.values():
             if vendor.by_api:
                 yield Made(vendor.id, "vendor", f"vendor:{plain(vendor.name)}", None)
-        for row in world.transactions.values():
-            if row.coded_by_api:
-                amount = from_minor(abs(row.settled.minor), row.settled.currency)
-                yield Made(row.id, "coding", f"transaction:{row.id}", amount)
 
     # --- people ---
 
@@ -245,6 +241,10 @@ class RampTargetRig:
         """Whether a bill, vendor or transaction is there, archived or not."""
         world = self.world
         return object_id in world.bills or object_id in world.vendors or object_id in world.transactions
+
+    def annotated(self, object_id: str) -> bool:
+        """A card transaction is coded, and never made."""
+        return object_id in self.world.transactions
 
     def archived(self, object_id: str) -> bool:
         """Whether a bill is archived."""
