@@ -10,7 +10,7 @@ from engine.campaign.calls import Calls, Maker, maker_of
 from engine.campaign.scene import DONE, Scene, Verdict, is_change, name_of
 from engine.campaign.standing import check_journal, check_source, is_due, unsettled
 from engine.rigs import CalledRig, Made
-from engine.store import records
+from engine.store import lists, records
 from engine.store.base import Row
 
 CalledScene = Scene[CalledRig]
@@ -130,12 +130,18 @@ def _posted(scene: CalledScene, verdict: Verdict, calls: Calls, row: Row) -> Non
     if books.archived(target) and target not in books.removed():
         verdict.lost += 1
         verdict.says(f"{name} is {row['state']}, and {target} was archived, by no person")
-    if now is None or books.edited(target) or target in books.removed():
+    if now is None or books.edited(target) or target in books.removed() or _is_chosen(scene, row, target):
         return
     off = abs(abs(now) - abs(Decimal(row["amount"] or 0)))
     if off:
         verdict.cents_off += int(off * 100)
         verdict.says(f"{name}: {now} in the target, {row['amount']} in the record")
+
+
+def _is_chosen(scene: CalledScene, row: Row, target: str) -> bool:
+    """Whether a person has said that this object is meant, whatever its amount."""
+    rows = lists.mappings(scene.tx, scene.company, row["flow"])
+    return scene.books.annotated(target) and any(each["list_id"] == target for each in rows)
 
 
 def _is_doubtful(scene: CalledScene, calls: Calls, row: Row) -> bool:

@@ -32,9 +32,10 @@ class Calls:
     settle_s: float
     # The records that ever wrote under a key, and the object of a key that was made first.
     makers: dict[str, set[Maker]] = field(default_factory=dict)
-    # When a write of a key was over to which no answer came.
+    # When a write of an operation was over to which no answer came.
     lost: dict[str, float] = field(default_factory=dict)
-    under_way: set[str] = field(default_factory=set)
+    # The operations of each key that is being written.
+    under_way: dict[str, list[str]] = field(default_factory=dict)
     # Whether a clock was ever wrong: then nobody can count seconds.
     is_astray: bool = False
 
@@ -45,29 +46,29 @@ class Calls:
         if not key:
             return
         sent = [(record, row) for record, row in self.operations() if row["state"] == "sent"]
-        mine = [record for record, row in sent if self.key_of(row) == key]
+        mine = [(record, row["id"]) for record, row in sent if self.key_of(row) == key]
         if not mine:
             witness.broke(7, f"{key} was written, and nothing on disk says that it was sent")
-        self.makers.setdefault(key, set()).update(maker_of(record) for record in mine)
+        self.makers.setdefault(key, set()).update(maker_of(record) for record, _ in mine)
         if key in self.under_way:
             witness.broke(25, f"{key} was written while another write of it was under way")
-        self.under_way.add(key)
+        self.under_way[key] = [name for _, name in mine]
         self.is_astray = self.is_astray or any(process.clock.off != timedelta() for process in machine.processes)
-        since = self.lost.get(key)
         now = machine.clock.monotonic()
-        if since is not None and not self.is_astray and now - since < self.settle_s:
-            witness.broke(13, f"{key} was written again {now - since:.0f} seconds after a write without an answer")
+        waited = min((now - self.lost[name] for _, name in mine if name in self.lost), default=self.settle_s)
+        if not self.is_astray and waited < self.settle_s:
+            witness.broke(13, f"{key} was written again {waited:.0f} seconds after a write without an answer")
 
     def wrote(self, key: str, made: Sequence[Made], *, answered: bool) -> None:
         """A write is over."""
-        self.under_way.discard(key)
+        names = self.under_way.pop(key, [])
         for item in made:
             self.witness.note(f"     made {item.kind} {item.id} {item.amount or ''} as {item.guid}")
+        for name in names:
+            self.lost.pop(name, None)
         if not answered:
             self.witness.note("     no answer")
-            self.lost[key] = self.witness.machine.clock.monotonic()
-        else:
-            self.lost.pop(key, None)
+            self.lost |= dict.fromkeys(names, self.witness.machine.clock.monotonic())
 
     def operations(self) -> Iterator[tuple[Row, Row]]:
         """Every record with its newest operation."""
