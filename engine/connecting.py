@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from engine import registry
+from engine import follow, registry
 from engine.authorizing import Authorizes
+from engine.binding import lacking
 from engine.contract import Binding, Connector, Login
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic, of_company, suggestion
 from engine.errors import UnknownName, UsageError
+from engine.follow import Hand
+from engine.model import Flow
 from engine.spec import FieldSpec
-from engine.store import companies, journal
+from engine.store import companies, journal, lists
+from engine.store.base import Tx
 from engine.vault import secret_variable
 from engine.world import World
 
@@ -24,6 +28,38 @@ class SettingWrong(UsageError):
 
     def __init__(self, name: str, reason: str, hint: str) -> None:
         super().__init__(f"setting `{name}`: {reason}", hint=hint)
+
+
+class DoesNotStandFor(UsageError):
+    """A connector that no flow can use in this role."""
+
+    def __init__(self, connection: str, connector: str, missing: Mapping[str, Sequence[str]]) -> None:
+        told = [f"`{flow}` wants {', '.join(names)}" for flow, names in missing.items()]
+        super().__init__(
+            f"`{connector}` cannot be `{connection}`: " + "; ".join(told),
+            hint="`flowctl connectors` lists the connectors, and each one's help says what it stands for",
+        )
+
+
+class StillOpen(UsageError):
+    """Documents of a connection are under way, and another connector would not know them."""
+
+    def __init__(self, company: str, connection: str, connector: str, number: int) -> None:
+        noun = "document is" if number == 1 else "documents are"
+        super().__init__(
+            f"{number} {noun} under way over `{connection}`, which is {connector}: what became of them must be known first",
+            hint=f"`flowctl status{of_company(company)}` shows them; let {connector} answer, or decide with `flowctl retry`",
+        )
+
+
+class ListsClash(UsageError):
+    """Two connections of one company offer lists of the same name."""
+
+    def __init__(self, connection: str, connector: str, names: Sequence[str]) -> None:
+        super().__init__(
+            f"`{connection}` is {connector} here, and has lists of the same names: {', '.join(names)}",
+            hint="one company has one set of books: connect another --company",
+        )
 
 
 class SettingsRefused(UsageError):
@@ -61,6 +97,8 @@ def connect(
         UnknownName: for a connector or setting that does not exist.
         SettingWrong: for a value that does not fit its type, or a second company file.
         SettingsRefused: with everything that the connector itself finds wrong.
+        StillOpen: when documents are under way over another connector that has this role now.
+        ListsClash: when another connection has lists of the same names.
     """
     connector = registry.find(connector_name)
     if connector is None:
@@ -76,6 +114,7 @@ def connect(
     sealed = {**kept.secrets, **secrets}
     if connector.spec.delivery == "pull":
         _one_file(world, company, connection, values)
+    _one_set_of_books(world, company, connection, connector)
     problems = [p for p in connector.check(Binding(company, connection, values, sealed)) if p.level == "error"]
     if problems:
         raise SettingsRefused(connection, problems, frozenset(f.name for f in fields.values() if f.secret))
@@ -83,6 +122,8 @@ def connect(
     login = _login(company, values, sealed) if "user" in fields and "password" in secrets else None
     with world.store.write() as tx:
         companies.add(tx, company, company, at)
+        if before is not None and before[0] != connector_name:
+            _leave(tx, Hand(company, at, "person"), connection, before[0])
         companies.put_connection(tx, company, connection, connector_name, values, at)
         for name, secret in secrets.items():
             if login is None or name != "password":
@@ -117,6 +158,53 @@ def _one_file(world: World, company: str, connection: str, values: Mapping[str, 
                 f"`{user}` signs in for the connection `{row['connection']}` of this company already",
                 "one company is one company file: give the same user, or connect another --company",
             )
+
+
+def _one_set_of_books(world: World, company: str, connection: str, connector: Connector) -> None:
+    """Lists are kept by company and name: what stands for a target may not be beside it."""
+    with world.store.read() as tx:
+        others = companies.connectors(tx, company)
+    others.pop(connection, None)
+    for name, other in others.items():
+        found = registry.find(other)
+        if found is None or not (connector.spec.stands_for or found.spec.stands_for):
+            continue
+        shared = [entry.name for entry in connector.spec.lists if found.spec.list(entry.name) is not None]
+        if shared:
+            raise ListsClash(name, other, shared)
+
+
+def _leave(tx: Tx, hand: Hand, connection: str, connector: str) -> None:
+    """Another connector takes the role: what waits is prepared anew for it, and lists are read from it."""
+    rows = tx.rows("operations_open_at", {"company": hand.company, "connection": connection})
+    under_way = [row for row in rows if row["state"] != "waiting"]
+    if under_way:
+        raise StillOpen(hand.company, connection, connector, len(under_way))
+    for row in rows:
+        follow.begin_anew(tx, hand, row, f"{connection} is no longer {connector}")
+    found = registry.find(connector)
+    for entry in found.spec.lists if found is not None else ():
+        lists.expire(tx, hand.company, entry.name)
+
+
+def standing_for(flows: Sequence[Flow], connection: str, connector: Connector) -> None:
+    """Whether a connector can have this role in one of the flows at least, where any has such a role.
+
+    Raises:
+        DoesNotStandFor: naming what each of these flows would miss.
+    """
+    missing: dict[str, Sequence[str]] = {}
+    for flow in flows:
+        own = next((c.connector for c in flow.connections if c.name == connection), None)
+        if own is None:
+            continue
+        lacks = lacking(flow, connection, connector.spec)
+        is_meant = own == connector.spec.name or own in connector.spec.stands_for
+        if is_meant and not lacks:
+            return
+        missing[flow.name] = (*(() if is_meant else (f"the connector {own}",)), *lacks)
+    if missing:
+        raise DoesNotStandFor(connection, connector.spec.name, missing)
 
 
 def typed(field: FieldSpec, value: Value) -> Value:

@@ -100,10 +100,18 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A record that was posted, with the target's id for it."""
+    """A record that was posted, with the target's id for it.
+
+    `details` are the names and texts that the flow gives beside it (`MarkSpec.fields`).
+    """
 
     id: str
     reference: str
+    details: tuple[tuple[str, str], ...] = ()
+
+    def detail(self, name: str) -> str:
+        """One of the details; empty when the flow gave none."""
+        return dict(self.details).get(name, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,16 @@ class MarkedFailed:
 
 @dataclass(frozen=True, slots=True)
 class MarkCall:
-    """One call that tells the source; the key is derived from the content and made durable before the call is sent."""
+    """One call that tells the source; the key is derived from the content and made durable before the call is sent.
+
+    `request` names what a person of the source asked for, when the call answers that (`Event.request`).
+    """
 
     kind: str
     idempotency_key: str
     posted: tuple[Marked, ...] = ()
     failed: tuple[MarkedFailed, ...] = ()
+    request: str = ""
 
 
 @runtime_checkable
@@ -249,11 +261,17 @@ class Listing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A verified webhook: a hint that something changed. The source is read again before anything is done."""
+    """A verified webhook: a hint that something changed. The source is read again before anything is done.
+
+    `request` is not empty when a person of the source asks to have records posted now and waits for the answer: every
+    mark that answers it names it (`MarkCall.request`), and must come within `answer_s` seconds of the event.
+    """
 
     id: str
     type: str
     object_id: str | None
+    request: str = ""
+    answer_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,50 +573,4 @@ class Agent(Protocol):
 
     def made_up(self, binding: Binding, ids: Ids) -> Mapping[str, str | int | bool]:
         """Settings that were not given and that the connector makes up once, to be kept from then on."""
-        ...
-
-
-class Subscribed(Protocol):
-    """A webhook subscription as the vendor made it; the secret is shown only this once."""
-
-    @property
-    def id(self) -> str:
-        """The vendor's id of it."""
-        ...
-
-    @property
-    def status(self) -> str:
-        """Where it stands, in the vendor's words."""
-        ...
-
-    @property
-    def secret(self) -> str:
-        """What its calls will be signed with."""
-        ...
-
-
-@runtime_checkable
-class Subscribing(Protocol):
-    """An open connection that can ask its vendor for webhooks."""
-
-    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed | Sequence[Subscribed]:
-        """Create a subscription for an https address, or one an event; without `events`, for all that it can use."""
-        ...
-
-
-@runtime_checkable
-class Scoped(Protocol):
-    """An open connection whose vendor grants scopes; a setting called `scopes` says which were asked for."""
-
-    def granted(self) -> frozenset[str]:
-        """The scopes that were granted, once a cheap call has shown that the vendor still takes the token."""
-        ...
-
-
-@runtime_checkable
-class Tried(Protocol):
-    """An open connection whose vendor grants no scopes, but can be asked something cheap."""
-
-    def tried(self) -> str:
-        """What a call has shown, now that the vendor took the credentials: a few words, as `2 policies can be read`."""
         ...

@@ -97,9 +97,9 @@ class _Base:
         return Hand(company, self.at, ACTOR)
 
     def flows(self, company: str) -> list[FlowProgram]:
-        """The flows whose connections this company has all made."""
-        made = self.connected(company).keys()
-        return [p for p in self.programs.values() if made >= {c.name for c in p.flow.connections}]
+        """The flows whose connections this company has all made, each with the connectors that it has connected."""
+        made = self.connected(company)
+        return [p.bound(made) for p in self.programs.values() if made.keys() >= {c.name for c in p.flow.connections}]
 
     def polled(self, company: str) -> list[str]:
         """The company's connections whose agent comes to us: what is written over another one is not for it."""

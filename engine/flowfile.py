@@ -227,7 +227,12 @@ class _Builder:
             _texts(node, "failures") if node.get("failures") else ("failed",),
         )
         return model.MarkSynced(
-            _text(node, "in"), _text(node, "as"), self._expr(node, "reference"), failures, self._at(name)
+            _text(node, "in"),
+            _text(node, "as"),
+            self._expr(node, "reference"),
+            failures,
+            self._at(name),
+            self._expressions(node, "with"),
         )
 
     # -- leaves

@@ -11,8 +11,10 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
+from engine import asked
 from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
 from engine.diagnostics import of_company
+from engine.failtext import PASSING, failure_text
 from engine.jsontext import plain
 from engine.model import Flow
 from engine.reference import reference_of
@@ -21,13 +23,11 @@ from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
-QUIET = frozenset({"not_posted", "retry", "waiting"})
+QUIET = PASSING
 # An answer that only time may better comes back this often, then a person hears of it: after about six hours.
 MOST_TRIES = 12
 _LONGEST_WAIT_S = 3600.0
-_COMMAND = re.compile(r"run `flowctl (map|retry) ?[^`]*`")
 _RETRY = re.compile(r"`flowctl (retry|reconcile --leave-out) ID([^`]*)`")
-_DONE = {"map": "have it mapped in flowctl", "retry": "have it tried again in flowctl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def settle(
             [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
         )
         if record["drifted"]:
-            _begin_anew(tx, hand, operation, "the source changed while it was under way")
+            begin_anew(tx, hand, operation, "the source changed while it was under way")
         return
     waits_for = outcome.waits_for
     provide = json.loads(operation["follow_up"]).get("provide")
@@ -111,9 +111,11 @@ def target_id_of(operation: Row, receipt: Mapping[str, Any]) -> str:
 
 def receipt_for(operation: Row, target_id: str) -> dict[str, str]:
     """The receipt of an object that a person names: a list object has a ListID, everything else of QuickBooks a TxnID."""
+    named = {"ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID": target_id}
     if is_push(operation):
-        return {"id": target_id}
-    return {"ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID": target_id}
+        # One that takes QuickBooks' documents gives ids under QuickBooks' names as well, and flows ask for these.
+        return {"id": target_id, **(named if bytes(operation["body"]).startswith(b"<") else {})}
+    return named
 
 
 def _posted(
@@ -167,6 +169,8 @@ def after_posting(
             record["source_id"],
             "posted",
             str(reference or ""),
+            mark.get("details", {}),
+            asked.request_of(tx, hand.company, record, hand.at),
         )
         marks.add(tx, hand.company, new)
     quiet(tx, hand, record)
@@ -316,7 +320,7 @@ def _more(now: str | None, before: str | None) -> str | None:
     return None if now is None or before is None else str(Decimal(now) - Decimal(before))
 
 
-def _begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
+def begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
     """Take back an operation that waits; its record is prepared from what is known now."""
     record = tx.one("record_get", {"id": operation["record_id"]})
     assert record is not None
@@ -446,11 +450,10 @@ def report(
         work.raise_alert(tx, hand.company, _alert(state, record, reason), hand.at)
     mark = follow_up.get("mark")
     if mark and state in follow_up.get("failures", ()):
-        text = "; ".join(_sentence(reason) for reason in loud)[:500]
-        new = marks.NewMark(
-            record["flow"], mark["connection"], mark["kind"], record["id"], record["source_id"], "failed", text
-        )
-        marks.add(tx, hand.company, new)
+        text = failure_text(loud, record["source_id"], asked.contact_of(tx, hand.company, mark["connection"]))
+        about = (record["flow"], mark["connection"], mark["kind"], record["id"], record["source_id"])
+        request = asked.request_of(tx, hand.company, record, hand.at)
+        marks.add(tx, hand.company, marks.NewMark(*about, "failed", text, request=request))
 
 
 def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None:
@@ -539,13 +542,6 @@ def _shared_subject(record: Row, reason: Reason) -> str:
         if kind == "mapping":
             return f"{record['flow']}/{rest.replace(':', '/', 1)}"
     return ""
-
-
-def _sentence(reason: Reason) -> str:
-    """A reason for the source's own people, who have no command line."""
-    text = (reason.message[:1].upper() + reason.message[1:]).rstrip(". ")
-    hint = _COMMAND.sub(lambda found: _DONE[found[1]], reason.hint)
-    return f"{text}. {hint[:1].upper()}{hint[1:]}" if hint else text
 
 
 def _list_of(request: str) -> str:

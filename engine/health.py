@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from engine import confirming, holdings, registry
+from engine.abilities import Scoped, Tried
 from engine.authorizing import Authorizes
+from engine.binding import stands_in
 from engine.clock import Clock, from_iso
-from engine.contract import Agent, Binding, Connector, Scoped, Tried
+from engine.contract import Agent, Binding, Connector
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
@@ -325,7 +327,8 @@ def _called(world: World, company: str, connection: str, connector: Connector, b
         yield Finding("FAIL", subject, str(error), error.hint or "check the credentials and the network")
         return
     if shown:
-        yield Finding("ok", subject, f"{connector.spec.title} accepts the credentials; {shown}")
+        takes = "accepts the credentials" if any(f.secret for f in connector.spec.settings) else "can be used"
+        yield Finding("ok", subject, f"{connector.spec.title} {takes}; {shown}")
         return
     if granted is None:
         hint = "the connector has nothing to try them with: the first `flowctl run` shows whether they are right"
@@ -355,7 +358,10 @@ def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tup
         made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
     for name, wanted in flows:
         missing = [connection for connection, _ in wanted if connection not in made]
-        other = [(c, k) for c, k in wanted if c in made and made[c] != k]
+        other = [(c, k) for c, k in wanted if c in made and made[c] != k and not stands_in(k, made[c])]
+        stand_ins = [
+            f"`{c}` is {made[c]}, which stands for {k}" for c, k in wanted if c in made and stands_in(k, made[c])
+        ]
         if other:
             connection, connector = other[0]
             message = f"`{connection}` is {made[connection]} here, and the flow wants {connector}"
@@ -367,7 +373,7 @@ def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tup
                 "warn", f"{company}/{name}", message, f"run `flowctl connect {missing[0]} --company {company}`"
             )
         elif not missing:
-            yield Finding("ok", f"{company}/{name}", "all connections are made")
+            yield Finding("ok", f"{company}/{name}", "; ".join(["all connections are made", *stand_ins]))
 
 
 def connectors_of() -> Iterator[Finding]:

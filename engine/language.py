@@ -318,6 +318,12 @@ MARK_SYNCED = Object(
         Key("as", IDENTIFIER, "How it is told; the connector names the kinds.", "BILL_SYNC", required=True),
         Key("reference", EXPRESSION, "The target's id of the record.", "receipt.TxnID", required=True),
         Key(
+            "with",
+            MapOf(FILTER, EXPRESSION, 0),
+            "What else the source needs to hear of a posted record, over what `map` made; the connector names it.",
+            "{vendor_id: payee.list_id, vendor_name: payee.full_name}",
+        ),
+        Key(
             "failures",
             ListOf(Choice("outcome", ("failed", "deferred")), 0, unique=True),
             "Outcomes that are reported to the source as failed; `[failed]` when not given.",

@@ -166,13 +166,17 @@ class Provide:
 
 @dataclass(frozen=True, slots=True)
 class MarkSynced:
-    """How the source is told; `failures` names the outcomes that are reported to it as failed."""
+    """How the source is told; `failures` names the outcomes that are reported to it as failed.
+
+    `details` are over the mapped record, by the names that the connector's mark has for them.
+    """
 
     connection: str
     kind: str
     reference: Expr
     failures: tuple[Literal["failed", "deferred"], ...]
     location: Location
+    details: tuple[tuple[str, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from engine import holdings, worklist
-from engine.clock import Clock, from_iso
+from engine import holdings, registry, worklist
+from engine.clock import Clock, from_iso, iso
+from engine.pulse import Pulse, pulse
 from engine.store import companies, work
 from engine.store.base import Row, Tx
 from engine.store.records import MOVES
@@ -75,7 +76,8 @@ class Overview:
     """Everything `flowctl status` and the panel's first page show.
 
     `unsent` counts those of the `unknown` records that were held before they were sent: the target may have them already.
-    `voided` counts those of the posted and closed ones whose object is voided in the target.
+    `voided` counts those of the posted and closed ones whose object is voided in the target. `pulse` are the figures that
+    alerts watch (`engine.pulse`).
     """
 
     company: str
@@ -93,6 +95,9 @@ class Overview:
     halted: str = ""
     unsent: int = 0
     voided: int = 0
+    # Whether the target's agent comes to us; not where a connector that we call stands for it.
+    is_visited: bool = True
+    pulse: Pulse = field(default_factory=lambda: Pulse(0, 0.0))
 
     def count(self, *states: str) -> int:
         """Records in these states, without those that are only compared."""
@@ -133,6 +138,8 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         holdings.halted(tx, company) or "",
         len(worklist.held(tx, worklist.parked(tx, company, "unknown", flow), unsent=True)),
         int(voided["count"]) if voided else 0,
+        _is_visited(tx, company),
+        pulse(tx, company, flow, iso(clock.now())),
     )
 
 
@@ -200,6 +207,8 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
         "voided": found.voided,
         "backlog": found.backlog,
         "untold": found.untold,
+        "waiting": found.pulse.waiting,
+        "failures_a_minute": f"{found.pulse.failures:.1f}",
         "in_doubt": None
         if found.doubt is None
         else {name: found.doubt[name] for name in ("id", "state", "attempts", "sent_at")},
@@ -255,6 +264,12 @@ def _session(tx: Tx, company: str) -> SessionLine | None:
     state = json.loads(row["state"])
     counts: Mapping[str, int] = state.get("counts") or {}
     return SessionLine(row["opened_at"], row["seen_at"], bool(row["is_open"]), counts, str(state.get("error") or ""))
+
+
+def _is_visited(tx: Tx, company: str) -> bool:
+    found = [registry.find(connector) for connector in companies.connectors(tx, company).values()]
+    specs = [connector.spec for connector in found if connector is not None]
+    return any(spec.delivery == "pull" for spec in specs) or not any(spec.stands_for for spec in specs)
 
 
 def _lists(tx: Tx, company: str) -> tuple[ListLine, ...]:

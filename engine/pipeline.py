@@ -360,6 +360,8 @@ def _map(
             text = "has voided it already" if way.undo.undone == "voided" else "does not want it any more"
             return Parked("skipped", (Reason("undone", f"the source {text}"),))
         follow_up = way.follow_up
+        if stream.told is not None:
+            follow_up = _with_details(follow_up, stream.told(mapped, context))
         if stream.stream.provide is not None and stream.provide_key is not None:
             follow_up = plain({**json.loads(follow_up), "provide": _provided(stream, desk, data, context)})
     except ExpressionError as error:
@@ -367,6 +369,13 @@ def _map(
     claims = tuple(context.claims)
     desk.resolver.matcher.take(Owner(stream.stream.name, source_id), claims)
     return _Draft(way, desk.ids.base62(22), guid, mapped, follow_up, claims=claims)
+
+
+def _with_details(follow_up: str, details: Mapping[str, Any]) -> str:
+    """What follows, with what the source hears beside the reference: texts, none of them empty."""
+    told = json.loads(follow_up)
+    told["mark"]["details"] = {name: str(value) for name, value in details.items() if truthy(value)}
+    return plain(told)
 
 
 def _adopt(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import registry
+from engine.binding import bound_flow
 from engine.jsontext import plain
 from engine.listsource import CalledList, is_called
 from engine.mapping import (
@@ -88,7 +89,7 @@ class StreamProgram:
     They have the names that the store knows them by; `called_lists` are those of them whose target is called.
 
     `is_polled` says that what it writes waits until the target's agent fetches it. `still` are the conditions among
-    `select` that a change of what is posted must meet as well.
+    `select` that a change of what is posted must meet as well. `told` is what the source hears beside the reference.
     """
 
     stream: Stream
@@ -111,6 +112,7 @@ class StreamProgram:
     called_lists: tuple[CalledList, ...] = ()
     # Whether it depends on what waits that a record is selected.
     wants: bool = False
+    told: MapProgram | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class FlowProgram:
     settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
     # All lists that any stream needs, as the store calls them.
     lists: tuple[str, ...] = field(init=False)
+    # Compiled once for each set of connectors that companies have in the place of the flow's own.
+    _bound: dict[tuple[str, ...], FlowProgram] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         needed = dict.fromkeys(name for stream in self.streams for name in stream.lists)
@@ -130,6 +134,21 @@ class FlowProgram:
     def stream(self, name: str) -> StreamProgram:
         """The stream called `name`."""
         return next(s for s in self.streams if s.stream.name == name)
+
+    def bound(self, made: Mapping[str, str]) -> FlowProgram:
+        """The program as a company runs it that has made these connections: the connector of each, by role.
+
+        It is compiled with those connectors that stand for the flow's own; with none of these it is this program.
+        """
+        flow = bound_flow(self.flow, made)
+        if flow is self.flow:
+            return self
+        key = tuple(connection.connector for connection in flow.connections)
+        found = self._bound.get(key)
+        if found is None:
+            # Two threads may both compile it; either one will do.
+            found = self._bound[key] = compile_flow(flow)
+        return found
 
     @property
     def polled_lists(self) -> tuple[str, ...]:
@@ -225,6 +244,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
             _is_polled(flow, stream),
             _called_lists(flow, stream, specs),
             any(named_in(item.only, scope.define, "wanted") for item in stream.select),
+            details_of(stream, scope),
         )
 
     return FlowProgram(
@@ -232,6 +252,12 @@ def compile_flow(flow: Flow) -> FlowProgram:
         tuple(stream_program(stream) for stream in in_order(flow)),
         {setting.name: setting.default for setting in flow.settings},
     )
+
+
+def details_of(stream: Stream, scope: Scope) -> MapProgram | None:
+    """What the source hears of a posted record beside the reference; None when nothing."""
+    mark = stream.mark_synced
+    return compile_map(mark.details, scope) if mark is not None and mark.details else None
 
 
 def _fields(spec: ConnectorSpec | None, request: str) -> tuple[FieldSpec, ...]:
@@ -316,7 +342,7 @@ def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) ->
     """The lists that must have been read before a record can be prepared, that it is read from among them."""
     fetch = stream.fetch
     source = specs.get(fetch.connection)
-    if source is not None and source.delivery == "pull" and source.list(fetch.stream) is not None:
+    if source is not None and source.stream(fetch.stream) is None and source.list(fetch.stream) is not None:
         yield fetch.stream
     for lookup in _lookups_used(flow, stream):
         if not is_called(flow, lookup.connection):

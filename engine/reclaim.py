@@ -120,6 +120,7 @@ def _is_open(tx: Tx, hand: Hand, operation: Row) -> bool:
 
 def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row, sighting: Sighting) -> bool:
     program = programs.get(record["flow"])
+    program = program and program.bound(companies.connectors(tx, hand.company))
     stream = next((s for s in program.streams if s.stream.name == record["stream"]), None) if program else None
     if program is None or stream is None or not stream.is_polled:
         return False

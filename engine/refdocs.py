@@ -247,6 +247,8 @@ def _connector(spec: ConnectorSpec) -> Iterator[str]:
     called = "It is polled: the other side calls flowctl." if spec.delivery == "pull" else "flowctl calls it."
     yield f"## {spec.name}: {spec.title}"
     yield f"{_sentence(spec.help)} {called if spec.requests or not spec.streams else ''}".strip()
+    if spec.stands_for:
+        yield f"It can be connected in the place of {_ticked(spec.stands_for)}."
     yield f"### Settings of {spec.name}"
     yield _table(
         ("setting", "type", "meaning", "default", "values"),

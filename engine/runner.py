@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import flowswitch, intake, pipeline, preparing
+from engine import asked, flowswitch, intake, pipeline, preparing, pulse
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -122,6 +122,7 @@ class Runner:
             counts = {s.stream: dict(s.counts) for s in reports}
             with self.world.store.write() as tx:
                 work.finish_run(tx, number, outcome, counts, self.world.at())
+                pulse.watch(tx, company, flow, self.world.at())
         return report
 
     def dry_run(
@@ -253,6 +254,7 @@ class Runner:
     def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
         flow = program.flow.name
         with self.world.store.write() as tx:
+            asked.answer(tx, company, program, self.world.at())
             marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
         done, errors = 0, []
         for row in self._calls_due(program, company):
@@ -378,6 +380,8 @@ class Runner:
         company, flow, group, counts = job.company, job.program.flow.name, job.group, job.counts
         resolver: Resolver | None = None
         self._prepare_before(job)
+        for stream in group:
+            self._list_asked(job, stream)
         kept, began = self._resume(company, flow, group), self.world.at()
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
@@ -405,6 +409,20 @@ class Runner:
                 swept_at = kept.swept_at if kept else began
                 value = work.Checkpoint(watermark, names, swept_at)
                 work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
+
+    def _list_asked(self, job: _Job, stream: StreamProgram) -> None:
+        """Learn which records people of the source wait for, before anything is said of any."""
+        flow, name = job.program.flow.name, stream.stream.name
+        with self._reading() as tx:
+            requests = asked.unlisted(tx, job.company, asked.Of(flow, name, self.world.at()))
+            narrowed = asked.narrowed(job.program, stream) if requests else None
+        if narrowed is None:
+            return
+        found = [data for page in self._listed(narrowed, job.sources) for data in page.records]
+        with self.world.store.write() as tx:
+            desk = self.batch(tx, job.program, job.company, job.number).desk
+            ids = [pipeline.take_in(stream, desk, data).source_id for data in found]
+            asked.listed(tx, job.company, asked.Of(flow, name, self.world.at()), requests, ids)
 
     def _resume(self, company: str, flow: str, group: Sequence[StreamProgram]) -> work.Checkpoint | None:
         """Where to ask for changes from; None when everything is to be listed, to see what is there no more."""

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from engine import confirming, registry
+from engine import asked, confirming, registry
 from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
 from engine.errors import FlowctlError, ForgedWebhook, SettingMissing, StoreError, UnknownName
 from engine.log import logger
@@ -130,6 +130,7 @@ class Server:
             fresh = work.accept_event(tx, company, connection, event, at)
             if fresh:
                 for program in self.programs.values():
+                    asked.hear(tx, company, program, connection, event, at)
                     for stream in program.flow.streams:
                         if event.type in stream.trigger.webhooks and stream.fetch.connection == connection:
                             work.sooner(tx, company, program.flow.name, stream.name, at)

@@ -79,13 +79,13 @@ class Service:
             self._look_back()
         confirm_due(self.world)
         with self.world.store.read() as tx:
-            pairs = [
-                (company, program)
-                for company in companies.names(tx)
-                for program in self.programs.values()
-                if {c.name for c in program.flow.connections}
-                <= {row["connection"] for row in companies.connections(tx, company)}
-            ]
+            made = {company: companies.connectors(tx, company) for company in companies.names(tx)}
+        pairs = [
+            (company, program.bound(connected))
+            for company, connected in made.items()
+            for program in self.programs.values()
+            if connected.keys() >= {c.name for c in program.flow.connections}
+        ]
         for company, program in pairs:
             if self._stopping.is_set():
                 break

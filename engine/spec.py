@@ -59,6 +59,7 @@ class StreamSpec:
 
     `changes` says how changes are found: `all` (every read lists all that match, so a record that is absent is no longer
     ready), or `since` (a flow's `sweep` lets the reads in between list only what has changed after a watermark).
+    `requested` is the filter that lists what a person of the source asked to have posted now, where there is one.
     """
 
     name: str
@@ -68,16 +69,18 @@ class StreamSpec:
     filters: tuple[FieldSpec, ...] = ()
     changes: Literal["all", "since"] = "all"
     webhooks: tuple[str, ...] = ()
+    requested: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkSpec:
-    """A way of telling the source that a record was posted, or could not be."""
+    """A way of telling the source that a record was posted, or could not be; `fields` is what it takes beside the ids."""
 
     name: str
     help: str
     streams: tuple[str, ...]
     failures: bool = True
+    fields: tuple[FieldSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class ConnectorSpec:
 
     `settle_s` is for targets that are called: how long after a write whose answer was lost the object may still appear.
     Nothing is written a second time before. A whole-number setting of the same name overrides it for a connection.
+    `stands_for` names connectors in whose place a company may connect this one: it takes what their documents say.
     """
 
     name: str
@@ -150,6 +154,7 @@ class ConnectorSpec:
     delivery: Delivery = "push"
     limits: tuple[str, ...] = field(default=())
     settle_s: int = 60
+    stands_for: tuple[str, ...] = ()
 
     def stream(self, name: str) -> StreamSpec | None:
         """The stream called `name`."""

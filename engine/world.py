@@ -75,9 +75,9 @@ class World:
         return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))
 
     def source(self, company: str, connection: str) -> Source:
-        """Open a connection to read from; of one that is polled, the lists that the store has of it."""
+        """Open a connection to read from; of one that offers lists alone, those that the store has of it."""
         connector, _ = self.bound(company, connection)
-        if connector.spec.delivery == "pull":
+        if connector.spec.delivery == "pull" or (connector.spec.stands_for and not connector.spec.streams):
             return ListSource(self.store, company, connector.spec)
         opened = self.open(company, connection)
         if not isinstance(opened, Source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -74,6 +75,36 @@ def from_number(value: Any, currency: Any) -> Amount:
     if abs(amount - rounded) > _FLOAT_NOISE:
         return unreadable(f"more than {places} decimals"), code
     return _print(int(rounded.scaleb(places)), places), code
+
+
+def header_amount(entity: Amount, settled: Amount, *, legacy: bool) -> Amount:
+    """The entity's amount (2026) or the settled one (2025); when both are in one currency they must agree.
+
+    Reading the number in major units as cents has posted a hundredth of the truth elsewhere: a difference is refused.
+    """
+    first, second = (settled, entity) if legacy else (entity, settled)
+    if first[0] is None or second[0] is None:
+        return first if first[0] is not None else second
+    if first[1] == second[1] and first[0].lstrip("-") != second[0].lstrip("-"):
+        return unreadable("two amounts that differ"), first[1]
+    # Refunds are negative, and it is the entity's amount that is documented to carry the sign.
+    return entity if first[1] == second[1] else first
+
+
+def line_amount(
+    choices: Iterable[tuple[Amount, str]], header: Amount, *, alone: bool
+) -> tuple[str | None, str | None, str]:
+    """A split's amount in the header's currency, that currency, and where the amount comes from.
+
+    `choices` are what Ramp gives, each with its name, the best first: the amount may be in the merchant's currency.
+    """
+    given: Amount = (None, None)
+    for given, source in choices:
+        if given[0] is not None and given[1] == header[1]:
+            return *given, source
+    if alone and header[0] is not None:  # one split is the whole, whatever currency it is written in
+        return *header, "transaction"
+    return unreadable(f"split in {given[1] or 'no currency'}"), given[1], "none"
 
 
 def _print(minor: int, places: int) -> str:

@@ -11,7 +11,7 @@ from connectors._http import Answer, Call
 from connectors.ramp import billbody
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE, Directory
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, before, major, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import BILLS_WRITE, STREAM_SCOPES

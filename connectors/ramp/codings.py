@@ -15,7 +15,7 @@ from connectors._http import Call
 from connectors.ramp.billbody import selected
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, Selection, read, target
 from connectors.ramp.spec import ACCOUNTING_READ, CODING_SCOPE, MEMOS_WRITE, RECEIPTS_WRITE, STREAM_SCOPES
 from engine.contract import Operation, Receipt

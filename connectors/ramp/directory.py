@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.ramp.client import API, RampClient
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES
 from engine.errors import Rejected

@@ -28,7 +28,7 @@ CODING_TYPES = (
 )
 
 
-_CODING = _list(
+CODING = _list(
     "accounting_field_selections",
     "The accounting coding a person chose in Ramp; select by `category_info.type`, never by name or position",
     _f("id", "id", "Ramp's id of the chosen option"),
@@ -45,7 +45,7 @@ _CODING = _list(
         _f("type", "text", "What the field means; values beyond the known ones may appear", *CODING_TYPES),
     ),
 )
-_FOREIGN = _f(
+FOREIGN = _f(
     "foreign_provider",
     "text",
     "Name of another integration whose coding the record carries, when it differs from the setting `provider_name`; "
@@ -83,7 +83,7 @@ _BILL_LINE = (
     _f("currency", "text", "Currency of the line"),
     _f("memo", "text", "Memo of the line"),
     _f("purchase_order_line_item_id", "id", "Purchase order line that this line bills"),
-    _CODING,
+    CODING,
 )
 BILL = (
     _f("id", "id", "Ramp's id of the bill"),
@@ -134,7 +134,7 @@ BILL = (
     _f("entity_id", "id", "Ramp's id of the business entity"),
     _f("deep_link_url", "text", "Link to the bill in the accounting system"),
     _f("fx_conversion_rate", "decimal", "Rate from the bill's currency to the payer's"),
-    _CODING,
+    CODING,
     _list("line_items", "The expense lines of the bill", *_BILL_LINE),
     _list(
         "inventory_line_items",
@@ -173,7 +173,7 @@ BILL = (
         _f("amount", "money", "Amount used, in major units"),
         _f("currency", "text", "Currency of that amount"),
     ),
-    _FOREIGN,
+    FOREIGN,
 )
 
 TRANSACTION = (
@@ -227,7 +227,7 @@ TRANSACTION = (
         _f("location_name", "text", "Name of the location"),
     ),
     FieldSpec("receipts", "list", "Ramp's ids of the receipts", of="id"),
-    _CODING,
+    CODING,
     _list(
         "line_items",
         "The splits of the transaction; coding sits here in practice",
@@ -250,9 +250,9 @@ TRANSACTION = (
         _f("original_amount", "money", "Amount as Ramp gives it, perhaps in the merchant's currency"),
         _f("original_currency", "text", "Currency of the original amount"),
         _f("memo", "text", "Memo of the split"),
-        _CODING,
+        CODING,
     ),
-    _FOREIGN,
+    FOREIGN,
 )
 
 ENTITY = (

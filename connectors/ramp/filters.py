@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.ramp.outspec import DIRECTIONS, LOCAL_FILTERS
 from connectors.ramp.spec import SPEC
 from engine.diagnostics import suggestion
 from engine.errors import Rejected
@@ -41,6 +42,18 @@ def query(where: str, stream: str, filters: Filters, entity_id: str | None) -> d
     return params
 
 
+def passes(stream: str, params: Mapping[str, str]) -> list[dict[str, str]]:
+    """The questions that answer one read: Ramp lists reimbursements of one direction only (FACTS.md section 4)."""
+    if stream == "reimbursements" and params.get("direction") == "ALL":
+        return [{**params, "direction": direction} for direction in DIRECTIONS]
+    return [dict(params)]
+
+
+def sent(stream: str, params: Mapping[str, str]) -> dict[str, str]:
+    """What of the parameters Ramp itself knows."""
+    return {name: value for name, value in params.items() if (stream, name) not in LOCAL_FILTERS}
+
+
 def keeper(stream: str, params: Mapping[str, str]) -> Callable[[Record], bool]:
     """A test for rows: Ramp answers a parameter it does not know with the full list (FACTS.md section 3).
 
@@ -57,7 +70,7 @@ def _check(stream: str, name: str, value: str) -> Callable[[Record], bool]:
         return lambda record: (record["archived_at"] is not None) == (value == "true")
     if name == "from_created_at":
         return lambda record: not _before(record["created_at"], value)
-    if name == "state" and value == "ALL":
+    if name == "include_fully_used" or (name == "state" and value == "ALL"):
         return lambda _: True
     path = _FIELDS.get((stream, name), (name,))
     return lambda record: _says(_at(record, path), value)
@@ -66,7 +79,7 @@ def _check(stream: str, name: str, value: str) -> Callable[[Record], bool]:
 def _at(record: Record, path: tuple[str, ...]) -> object:
     value: object = record
     for name in path:
-        value = value[name] if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 

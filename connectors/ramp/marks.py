@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from connectors._http import Call
 from connectors.ramp.client import API, RampClient
-from connectors.ramp.spec import MARK_SCOPE, STREAM_SCOPES
+from connectors.ramp.coding import code_vendors
+from connectors.ramp.ids import object_id
+from connectors.ramp.settings import CHUNK, Settings
+from connectors.ramp.spec import MARK_SCOPE, SPEC, STREAM_SCOPES
 from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.errors import Ambiguous, Rejected, RunError, Transient
 
-CHUNK = 500
 MOST_TEXT = 500
-_OBJECTS = {"BILL_SYNC": "bills", "BILL_PAYMENT_SYNC": "bills", "TRANSACTION_SYNC": "transactions"}
+_OBJECTS = {mark.name: mark.streams[0] for mark in SPEC.marks}
 _DONE = {
     "BILL_SYNC": frozenset({"BILL_SYNCED", "BILL_AND_PAYMENT_SYNCED"}),
     "BILL_PAYMENT_SYNC": frozenset({"BILL_AND_PAYMENT_SYNCED"}),
-    "TRANSACTION_SYNC": frozenset({"SYNCED"}),
 }
+_SYNCED = frozenset({"SYNCED"})
 _HINT = (
-    "look at the record in Ramp: it must be approved, ready to sync and not archived, and a payment follows its bill; "
-    "a direct accounting connection takes no marks from others"
+    "look at the record in Ramp: it must be approved, ready to sync and not archived, a payment follows its bill, "
+    "and a transaction may need an accounting vendor; a direct accounting connection takes no marks from others"
 )
 
 
@@ -31,20 +33,24 @@ class _Batch:
     """Ids of one list that travel in one call, under a key that depends on nothing but the MarkCall."""
 
     kind: str
+    sync_type: str
     key: str
+    request: str
     items: Sequence[Marked] | Sequence[MarkedFailed]
 
     def body(self) -> dict[str, Any]:
-        """The request as Ramp documents it."""
+        """The request as Ramp documents it; `sync_request_id` only when a press of the sync button gave one."""
         posted = [{"id": i.id, "reference_id": i.reference} for i in self.items if isinstance(i, Marked)]
         failed = [
             {"id": i.id, "error": {"message": _cut(i.message)}} for i in self.items if isinstance(i, MarkedFailed)
         ]
         lists = {"successful_syncs": posted, "failed_syncs": failed}
-        return {"idempotency_key": self.key, "sync_type": self.kind, **{name: v for name, v in lists.items() if v}}
+        asked = {"sync_request_id": self.request} if self.request else {}
+        named = {"idempotency_key": self.key, "sync_type": self.sync_type, **asked}
+        return {**named, **{name: v for name, v in lists.items() if v}}
 
 
-def mark(client: RampClient, call: MarkCall, *, confirm: bool) -> None:
+def mark(client: RampClient, call: MarkCall, settings: Settings) -> None:
     """Send every id, then return; or raise an error, after every batch has been tried, one worth repeating first.
 
     Raises:
@@ -56,23 +62,41 @@ def mark(client: RampClient, call: MarkCall, *, confirm: bool) -> None:
         raise Rejected(f"{client.where}: there is no mark `{call.kind}`", hint=f"known: {', '.join(sorted(_OBJECTS))}")
     if call.posted or call.failed:
         client.ready(MARK_SCOPE)
+    if call.kind == "TRANSACTION_SYNC":
+        code_vendors(client, call.posted, settings)
     errors: list[RunError] = []
-    for batch in _batches(call):
+    for batch in _batches(call, settings):
         try:
-            _send(client, batch, confirm=confirm)
+            _tell(client, batch, confirm=settings.confirm_marks)
         except (Rejected, Transient) as error:
             errors.append(error)
     if errors:
         raise next((e for e in errors if isinstance(e, Transient)), errors[0])
 
 
-def _batches(call: MarkCall) -> Iterator[_Batch]:
+def _batches(call: MarkCall, settings: Settings) -> Iterator[_Batch]:
+    """The call in pieces that depend on nothing but the call and the size of a piece."""
+    size = settings.sync_chunk
     chunks: list[Sequence[Marked] | Sequence[MarkedFailed]] = [
-        *(call.posted[i : i + CHUNK] for i in range(0, len(call.posted), CHUNK)),
-        *(call.failed[i : i + CHUNK] for i in range(0, len(call.failed), CHUNK)),
+        *(call.posted[i : i + size] for i in range(0, len(call.posted), size)),
+        *(call.failed[i : i + size] for i in range(0, len(call.failed), size)),
     ]
+    # Ramp drops what it knows under a key: pieces of another size must not come under the old ones' keys.
+    sized = "" if size == CHUNK else f"-{size}"
+    sync_type = settings.cashback_sync_type if _OBJECTS[call.kind] == "cashbacks" else call.kind
     for number, chunk in enumerate(chunks):
-        yield _Batch(call.kind, call.idempotency_key if len(chunks) == 1 else f"{call.idempotency_key}-{number}", chunk)
+        key = call.idempotency_key if len(chunks) == 1 else f"{call.idempotency_key}{sized}-{number}"
+        yield _Batch(call.kind, sync_type, key, call.request, chunk)
+
+
+def _tell(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
+    """Send a batch; what answers a press of the sync button too late is told like anything else."""
+    try:
+        _send(client, batch, confirm=confirm)
+    except Rejected:
+        if not batch.request:
+            raise
+        _send(client, replace(batch, request="", key=f"{batch.key}-late"), confirm=confirm)
 
 
 def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
@@ -117,25 +141,13 @@ def _standing(client: RampClient, kind: str, record_id: str, *, accepted: bool) 
     if found is None:
         return "shown" if accepted else "open"
     # Profiles before `sync_status` on transactions have only the time of the sync.
-    if str(found.get("sync_status")) in _DONE[kind] or (kind == "TRANSACTION_SYNC" and bool(found.get("synced_at"))):
+    if str(found.get("sync_status")) in _DONE.get(kind, _SYNCED) or (stream != "bills" and found.get("synced_at")):
         return "shown"
     return "never" if found.get("archived_at") else "open"
 
 
 def _listed(ids: Sequence[str]) -> str:
     return ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
-
-
-def object_id(where: str, record_id: str) -> str:
-    """An id that is safe as part of a path.
-
-    Raises:
-        Rejected: when it is none.
-
-    """
-    if not record_id or len(record_id) > 64 or not record_id.isascii() or not record_id.replace("-", "").isalnum():
-        raise Rejected(f"{where}: an id that Ramp cannot have given", hint="Ramp's ids are UUIDs")
-    return record_id
 
 
 def _cut(text: str) -> str:

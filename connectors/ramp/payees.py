@@ -10,7 +10,7 @@ from typing import Any
 from connectors._http import Answer, Call
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE, Directory
-from connectors.ramp.marks import object_id
+from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, before, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE

@@ -7,13 +7,14 @@ text that `money()` refuses, so that one damaged record fails alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from connectors.ramp.amounts import Amount, from_number, from_object, unreadable
+from connectors.ramp.amounts import from_number, from_object, header_amount
+from connectors.ramp.outrecords import OUT_PRICING, price_lines
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import SPEC
 from engine.spec import FieldSpec
@@ -21,6 +22,8 @@ from engine.spec import FieldSpec
 _STRUCTURED = frozenset({"object", "list", "boolean"})
 Record = dict[str, Any]
 Reader = Callable[[Any], Any]
+# Streams whose amounts are chosen among several, and the lines with them.
+SELF_PRICED = frozenset({"transactions", "reimbursements"})
 # Names that changed between the profiles: what we emit, and what else it may be called.
 _ALSO_CALLED = {"quantity": "unit_quantity"}
 
@@ -30,12 +33,13 @@ def normaliser(stream: str, settings: Settings) -> Callable[[Record], Record]:
     spec = SPEC.stream(stream)
     assert spec is not None
     project = _projector(stream)
+    price = _PRICING.get(stream)
     guarded = settings.provider_name if spec.fields[-1].name == "foreign_provider" else None
 
     def normalise(row: Record) -> Record:
         record: Record = project(row)
-        if stream == "transactions":
-            _price_transaction(record, row, legacy=settings.profile == "2025-08")
+        if price is not None:
+            price(record, row, legacy=settings.profile == "2025-08")
         if guarded is not None:
             record["foreign_provider"] = _foreign_provider(record, guarded)
         return record
@@ -48,7 +52,7 @@ def _projector(stream: str) -> Reader:
     """The reader of a stream's rows; compiled once a process, since a source is opened many times."""
     spec = SPEC.stream(stream)
     assert spec is not None
-    return _object_reader(spec.fields, priced=stream != "transactions")
+    return _object_reader(spec.fields, priced=stream not in SELF_PRICED)
 
 
 def _object_reader(fields: tuple[FieldSpec, ...], *, priced: bool) -> Reader:
@@ -123,45 +127,16 @@ def _text(value: Any) -> str | None:
 
 def _price_transaction(record: Record, row: Record, *, legacy: bool) -> None:
     """Choose the transaction's amount and express every split in the same currency."""
-    amount, currency = _header_amount(row, legacy=legacy)
-    record["amount"], record["currency"] = amount, currency
+    settled = from_number(row.get("amount"), row.get("currency_code"))
+    header = header_amount(from_object(row.get("entity_amount")), settled, legacy=legacy)
+    record["amount"], record["currency"] = header
     merchant = row.get("merchant_amount")
     charged = from_object(merchant if merchant is not None else row.get("original_transaction_amount"))
     record["merchant_amount"], record["merchant_currency"] = charged
-    raw_lines = [line for line in row["line_items"] if isinstance(line, dict)] if record["line_items"] else []
-    for line, raw in zip(record["line_items"], raw_lines, strict=True):
-        _price_line(line, raw, (amount, currency), alone=len(raw_lines) == 1)
+    price_lines(record, row, header)
 
 
-def _header_amount(row: Record, *, legacy: bool) -> Amount:
-    """The entity's amount (2026) or the settled one (2025); when both are in one currency they must agree.
-
-    Reading the number in major units as cents has posted a hundredth of the truth elsewhere: a difference is refused.
-    """
-    entity = from_object(row.get("entity_amount"))
-    settled = from_number(row.get("amount"), row.get("currency_code"))
-    first, second = (settled, entity) if legacy else (entity, settled)
-    if first[0] is None or second[0] is None:
-        return first if first[0] is not None else second
-    if first[1] == second[1] and first[0].lstrip("-") != second[0].lstrip("-"):
-        return unreadable("two amounts that differ"), first[1]
-    # Refunds are negative, and it is the entity's amount that is documented to carry the sign.
-    return entity if first[1] == second[1] else first
-
-
-def _price_line(line: Record, raw: Record, header: Amount, *, alone: bool) -> None:
-    """The split's amount in the transaction's currency: Ramp's line amount may be in the merchant's."""
-    given, converted = from_object(raw.get("amount")), from_object(raw.get("converted_amount"))
-    line["original_amount"], line["original_currency"] = given
-    for amount, source in ((converted, "converted"), (given, "given")):
-        if amount[0] is not None and amount[1] == header[1]:
-            line["amount"], line["currency"], line["amount_source"] = *amount, source
-            return
-    if alone and header[0] is not None:  # one split is the whole transaction, whatever currency it is written in
-        line["amount"], line["currency"], line["amount_source"] = *header, "transaction"
-        return
-    line["amount"] = unreadable(f"split in {given[1] or 'no currency'}")
-    line["currency"], line["amount_source"] = given[1], "none"
+_PRICING: Mapping[str, Callable[..., None]] = {"transactions": _price_transaction, **OUT_PRICING}
 
 
 def _foreign_provider(record: Record, ours: str) -> str | None:
@@ -175,6 +150,6 @@ def _foreign_provider(record: Record, ours: str) -> str | None:
 
 def _codings(record: Record) -> Iterator[Record]:
     yield from record["accounting_field_selections"]
-    for lines in ("line_items", "inventory_line_items"):
+    for lines in ("line_items", "expense_line_items", "inventory_line_items"):
         for line in record.get(lines, ()):
             yield from line["accounting_field_selections"]

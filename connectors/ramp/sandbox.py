@@ -13,15 +13,18 @@ from connectors.ramp.simulator import (
     Account,
     Mix,
     Options,
+    Others,
     RampSimulator,
     Tags,
     app,
     seed_business,
+    seed_others,
     transport,
 )
 from connectors.ramp.simulator.enrich import add_account
 from connectors.ramp.simulator.ledger import written
-from connectors.ramp.simulator.script import Story, act, contents, tell
+from connectors.ramp.simulator.script import act, contents, tell
+from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
 from engine.contract import Json
 
@@ -55,12 +58,13 @@ class RampSandbox:
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
-        """What Ramp believes to be synced: bills, bill payments and card transactions.
+        """What Ramp believes to be synced: bills, bill payments, card transactions and all else that it marks.
 
         Where Ramp is only written to, that is nothing, and what was entered over the API counts instead.
         """
         totals = self.simulator.totals()
-        kinds = (totals.bills, totals.bill_payments, totals.transactions)
+        others = (totals.reimbursements, totals.transfers, totals.cashbacks)
+        kinds = (totals.bills, totals.bill_payments, totals.transactions, *others)
         return sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
 
     def save(self) -> str:
@@ -80,7 +84,7 @@ class RampSandbox:
         act(self._story(), action, value)
 
     def contents(self) -> list[str]:
-        """Bills and transactions with their sync status, and what was entered over the API."""
+        """All that is marked, with its sync status, and what was entered over the API."""
         return contents(self._story())
 
     def unused(self) -> list[str]:
@@ -93,7 +97,11 @@ class RampSandbox:
 
 
 def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
-    """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`."""
+    """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`.
+
+    There are no `reimbursements`, `transfers` and `cashbacks` unless so many are asked for; `entity_accounts` names the
+    account of the chart that the main entity uses for each purpose.
+    """
     simulator = RampSimulator(
         seed,
         clock,
@@ -107,9 +115,12 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     def accounts(name: str) -> list[Account]:
         return [Account(item["external_id"], item["name"], item.get("code") or "") for item in chart.get(name, ())]
 
-    tags = Tags(classes=accounts("classes"), customers=accounts("customers"), vendors=accounts("vendors"))
+    story = Story(simulator, chart)
+    uses = [(usage, option(story, "accounts", value)) for usage, value in options.get("entity_accounts", {}).items()]
+    tags = Tags(accounts("classes"), accounts("customers"), accounts("vendors"), uses)
     # An account that the books do not have: one line somewhere will wait for a person's mapping.
     gaps = [Account(str(g["external_id"]), str(g["name"]), "") for g in options.get("gaps", ())]
+    mix = Mix(**options.get("mix", {}))
     coded = {"chart": accounts("accounts") + gaps} if chart else {}
     seed_business(
         simulator,
@@ -117,9 +128,11 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
         transactions=int(options.get("transactions", 30)),
         vendors=int(options.get("vendors", 8)),
         tags=tags,
-        mix=Mix(**options.get("mix", {})),
+        mix=mix,
         **coded,
     )
+    others = Others(*(int(options.get(name, 0)) for name in ("reimbursements", "transfers", "cashbacks")))
+    seed_others(simulator, others, tags=tags, mix=mix, **coded)
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)

@@ -20,6 +20,10 @@ _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
+_SYNC_TYPE = re.compile(r"[A-Z][A-Z_]{1,60}_SYNC")
+CHUNK = 500
+# What Ramp takes in one call to /accounting/syncs (FACTS.md section 6).
+MOST_IDS = 5000
 _UNPAID: dict[str, Unpaid] = {"vendor_default": "vendor_default", "draft": "draft"}
 
 
@@ -36,6 +40,8 @@ class Settings:
     provider_name: str | None
     confirm_marks: bool
     scopes: tuple[str, ...]
+    sync_chunk: int
+    cashback_sync_type: str
     unpaid_bills: Unpaid = "unspecified"
     vendor_owner: str | None = None
     vendor_country: str | None = None
@@ -65,6 +71,8 @@ def read_settings(binding: Binding) -> Settings:
         provider_name=_text(binding, "provider_name"),
         confirm_marks=_value(binding, "confirm_marks") is not False,
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
+        sync_chunk=int(_value(binding, "sync_chunk") or CHUNK),
+        cashback_sync_type=str(_value(binding, "cashback_sync_type")),
         unpaid_bills=_UNPAID.get(str(_value(binding, "unpaid_bills")), "unspecified"),
         vendor_owner=_text(binding, "vendor_owner"),
         vendor_country=(_text(binding, "vendor_country") or "").upper() or None,
@@ -96,15 +104,30 @@ def problems(binding: Binding) -> list[Diagnostic]:
     size = _value(binding, "page_size")
     if not isinstance(size, int) or isinstance(size, bool) or not 2 <= size <= 100:
         found.append(_problem(binding, "page_size", "must be a whole number from 2 to 100", "leave it out for 100"))
-    if not isinstance(_value(binding, "confirm_marks"), bool):
-        found.append(_problem(binding, "confirm_marks", "must be true or false", "leave it out for true"))
+    for name, default in (("confirm_marks", "true"), ("sync_button", "false")):
+        if not isinstance(_value(binding, name), bool):
+            found.append(_problem(binding, name, "must be true or false", f"leave it out for {default}"))
     return (
         found
+        + _sync_problems(binding)
         + _writing_problems(binding)
         + _address_problems(binding)
         + _scope_problems(binding)
         + _webhook_problems(binding)
     )
+
+
+def _sync_problems(binding: Binding) -> list[Diagnostic]:
+    found = []
+    size = _value(binding, "sync_chunk")
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MOST_IDS:
+        message = f"must be a whole number from 1 to {MOST_IDS}"
+        found.append(_problem(binding, "sync_chunk", message, f"leave it out for {CHUNK}"))
+    kind = str(_value(binding, "cashback_sync_type"))
+    if not _SYNC_TYPE.fullmatch(kind):
+        hint = f"leave it out for {_DEFAULTS['cashback_sync_type']}"
+        found.append(_problem(binding, "cashback_sync_type", f"`{kind[:40]}` is no sync type of Ramp's", hint))
+    return found
 
 
 def _writing_problems(binding: Binding) -> list[Diagnostic]:

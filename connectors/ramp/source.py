@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from connectors._http import Call
 from connectors.ramp.client import API, RampClient
-from connectors.ramp.filters import keeper, query
+from connectors.ramp.filters import keeper, passes, query, sent
+from connectors.ramp.ids import object_id
 from connectors.ramp.listing import list_objects
-from connectors.ramp.marks import mark, object_id
+from connectors.ramp.marks import mark
+from connectors.ramp.outspec import PATHS
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
@@ -23,6 +25,19 @@ from engine.handshakes import Confirmed
 
 # Ramp refuses smaller pages (FACTS.md section 3).
 _FEWEST = "2"
+
+
+# In a checkpoint: the first page of a question.
+_BEGIN = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One question of a read, its name in checkpoints, and the checkpoint of its last page."""
+
+    name: str
+    params: Mapping[str, str]
+    then: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +63,32 @@ class RampSource:
         """All matching records, page by page; the last page's checkpoint is None, since every read lists all."""
         scope = self._scope(stream)
         params = query(self._client.where, stream, filters, self._settings.entity_id)
-        keep, normalise = keeper(stream, params), normaliser(stream, self._settings)
-        path, name = f"{API}/{stream}", _name(stream, params)
-        start = _resume(checkpoint, name, path)
+        asked = [(_name(stream, one), one) for one in passes(stream, params)]
+        saved, _, following = (checkpoint or "").partition(" ")
+        first = next((number for number, (name, _) in enumerate(asked) if name == saved), 0)
+        for number, (name, one) in enumerate(asked[first:], first + 1):
+            start = following if name == saved and following.startswith(f"{_path(stream)}?") else None
+            then = f"{asked[number][0]} {_BEGIN}" if number < len(asked) else None
+            yield from self._pass(stream, scope, _Pass(name, one, then), start)
+
+    def _pass(self, stream: str, scope: str, asked: _Pass, start: str | None) -> Iterator[Page]:
+        """All pages of one question, from `start` on."""
+        keep, normalise = keeper(stream, asked.params), normaliser(stream, self._settings)
         try:
-            for page in self._client.pages(path, params, scope, start):
+            for page in self._client.pages(_path(stream), sent(stream, asked.params), scope, start):
                 records = [record for row in page.rows if keep(record := normalise(row))]
                 start = None  # whatever goes wrong from now on is not the checkpoint's fault
-                yield Page(records, f"{name} {page.next}" if page.next else None)
+                yield Page(records, f"{asked.name} {page.next}" if page.next else asked.then)
         except Rejected:
             if start is None:
                 raise
             # The record that the saved cursor points at is gone: begin again, nothing may be skipped.
-            yield from self.read(stream, filters, None)
+            yield from self._pass(stream, scope, asked, None)
 
     def get(self, stream: str, record_id: str) -> Json | None:
         """One record as it is now, or None when Ramp no longer has it."""
         scope = self._scope(stream)
-        row = self._client.find(f"{API}/{stream}/{object_id(self._client.where, record_id)}", scope)
+        row = self._client.find(f"{_path(stream)}/{object_id(self._client.where, record_id)}", scope)
         if row is None:
             return None
         record: Record = normaliser(stream, self._settings)(row)
@@ -75,7 +98,7 @@ class RampSource:
 
     def mark(self, call: MarkCall) -> None:
         """Tell Ramp; returning means that every id is acknowledged. Safe to repeat with the same key."""
-        mark(self._client, call, confirm=self._settings.confirm_marks)
+        mark(self._client, call, self._settings)
 
     def find(self, operation: Operation) -> Receipt | None:
         """What an earlier write of the operation made, or what is as it wants it."""
@@ -99,13 +122,13 @@ class RampSource:
         stream = next((name for name, scope in STREAM_SCOPES.items() if scope in scopes), None)
         if stream is None:
             return self._client.granted(anew=True)
-        next(self._client.pages(f"{API}/{stream}", {"page_size": _FEWEST}, STREAM_SCOPES[stream]))
+        next(self._client.pages(_path(stream), {"page_size": _FEWEST}, STREAM_SCOPES[stream]))
         return self._client.granted()
 
     def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscription:
-        """Create a webhook subscription; without `events`, for all that this connector knows how to use."""
+        """Create a webhook subscription; without `events`, for all that this connector knows and may read."""
         offered = EVENTS_2025 if self._settings.profile == "2025-08" else EVENTS
-        wanted = list(events) or list(offered)
+        wanted = list(events) or self._readable(offered)
         for event in wanted:
             if event not in offered:
                 raise Rejected(f"{self._client.where}: there is no event `{event}`", hint=suggestion(event, offered))
@@ -124,6 +147,11 @@ class RampSource:
         body = answer.json()
         if not isinstance(body, dict) or body.get("success") is not True:
             raise Rejected(f"{answer.where}: Ramp does not accept the challenge", hint="create the subscription again")
+
+    def _readable(self, events: Sequence[str]) -> list[str]:
+        """The events whose objects the app may read: Ramp refuses a subscription for any other (FACTS.md section 2)."""
+        granted = self._client.granted()
+        return [event for event in events if f"{event.partition('.')[0]}:read" in granted]
 
     def confirm_webhook(self, handshake: Handshake) -> Confirmed:
         """Send a challenge back to Ramp for the subscription that it is of; see `subscriptions.confirm`."""
@@ -147,6 +175,5 @@ def _name(stream: str, params: Mapping[str, str]) -> str:
     return f"{stream}:{hashlib.sha256(question.encode()).hexdigest()[:12]}"
 
 
-def _resume(checkpoint: str | None, name: str, path: str) -> str | None:
-    saved, _, following = (checkpoint or "").partition(" ")
-    return following if saved == name and following.startswith(f"{path}?") else None
+def _path(stream: str) -> str:
+    return f"{API}/{PATHS.get(stream, stream)}"

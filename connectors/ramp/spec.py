@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from connectors.ramp.fields import BILL, DEPARTMENT, ENTITY, TRANSACTION, USER, VENDOR
+from connectors.ramp.outspec import (
+    OUT_EVENTS,
+    OUT_EVENTS_2025,
+    OUT_MARKS,
+    OUT_SCOPES,
+    OUT_SETTINGS,
+    OUT_STREAMS,
+    REQUESTED,
+)
 from connectors.ramp.requests import LISTS, REQUESTS
 from engine.spec import ConnectorSpec, FieldSpec, MarkSpec, StreamSpec
 from engine.spec import a_field as _f
@@ -17,6 +26,7 @@ STREAM_SCOPES = {
     "entities": "entities:read",
     "users": "users:read",
     "departments": "departments:read",
+    **OUT_SCOPES,
 }
 MARK_SCOPE = "accounting:write"
 CODING_SCOPE = "accounting:write"
@@ -27,7 +37,7 @@ MEMOS_WRITE = "memos:write"
 RECEIPTS_WRITE = "receipts:write"
 WRITE_SCOPES = (BILLS_WRITE, MEMOS_WRITE, RECEIPTS_WRITE, VENDORS_WRITE)
 # Ramp drops those that the app may not have without a word, so an app that only reads works as before.
-SCOPES = (ACCOUNTING_READ, MARK_SCOPE, *sorted((*STREAM_SCOPES.values(), *WRITE_SCOPES)))
+SCOPES = (ACCOUNTING_READ, MARK_SCOPE, *sorted({*STREAM_SCOPES.values(), *WRITE_SCOPES}))
 
 # Ramp gives up after 60 seconds (FACTS.md section 3); what it was doing then may take as long again to show.
 SETTLE_S = 120
@@ -38,6 +48,7 @@ EVENTS_2025 = (
     "bills.created",
     "bills.paid",
     "bills.rejected",
+    *OUT_EVENTS_2025,
     "transactions.authorized",
     "transactions.cleared",
     "transactions.ready_for_review",
@@ -67,7 +78,9 @@ _TRANSACTION_EVENTS = (
 _VENDOR_EVENTS = ("vendors.activated", "vendors.approved", "vendors.updated")
 _ENTITY_EVENTS = ("entities.created",)
 _USER_EVENTS = ("users.invite_accepted",)
-EVENTS = tuple(sorted((*_BILL_EVENTS, *_TRANSACTION_EVENTS, *_VENDOR_EVENTS, *_ENTITY_EVENTS, *_USER_EVENTS)))
+EVENTS = tuple(
+    sorted((*_BILL_EVENTS, *_TRANSACTION_EVENTS, *_VENDOR_EVENTS, *_ENTITY_EVENTS, *_USER_EVENTS, *OUT_EVENTS))
+)
 
 _ENTITY_FILTER = _f("entity_id", "id", "Only this business entity; the setting `entity_id` is the default")
 _CREATED_FILTER = _f("from_created_at", "datetime", "Only what was created at or after this time")
@@ -130,8 +143,10 @@ STREAMS = (
             _f("user_id", "id", "Only this card holder"),
             _f("department_id", "id", "Only card holders of this department"),
             _ENTITY_FILTER,
+            REQUESTED,
         ),
         webhooks=_TRANSACTION_EVENTS,
+        requested=REQUESTED.name,
     ),
     StreamSpec(
         "entities",
@@ -158,6 +173,7 @@ STREAMS = (
         webhooks=_USER_EVENTS,
     ),
     StreamSpec("departments", "Departments that users belong to", "id", DEPARTMENT),
+    *OUT_STREAMS,
 )
 
 SETTINGS = (
@@ -217,6 +233,7 @@ SETTINGS = (
         "OAuth scopes to ask for, separated by spaces; ask for fewer when the app has fewer",
         default=" ".join(SCOPES),
     ),
+    *OUT_SETTINGS,
 )
 
 SPEC = ConnectorSpec(
@@ -231,7 +248,16 @@ SPEC = ConnectorSpec(
         MarkSpec(
             "BILL_PAYMENT_SYNC", "The payment of the bill is in the books; its id is the bill's", streams=("bills",)
         ),
-        MarkSpec("TRANSACTION_SYNC", "The card transaction is in the books", streams=("transactions",)),
+        MarkSpec(
+            "TRANSACTION_SYNC",
+            "The card transaction is in the books",
+            streams=("transactions",),
+            fields=(
+                _f("vendor_id", "id", "The payee's id in the books, for a transaction that Ramp wants a vendor on"),
+                _f("vendor_name", "text", "The payee's name in the books, to make it an accounting vendor of Ramp's"),
+            ),
+        ),
+        *OUT_MARKS,
     ),
     requests=REQUESTS,
     lists=LISTS,
@@ -239,7 +265,7 @@ SPEC = ConnectorSpec(
     limits=(
         "200 requests in any 10 seconds for one source address; at most 180 are sent",
         "a page holds 2 to 100 records",
-        "a mark call holds at most 500 ids (Ramp takes 5,000)",
+        "a mark call holds at most `sync_chunk` ids (Ramp takes 5,000)",
         "Ramp ends a request after 60 seconds",
         "Ramp knows no idempotency key for bills and vendors: every write is preceded by a search",
     ),

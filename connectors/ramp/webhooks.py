@@ -18,6 +18,8 @@ SIGNATURE_HEADERS = ("x-ramp-signature", "x-ramp-webhook-signature")
 ID_HEADER = "x-ramp-webhook-id"
 VERIFICATION = "webhooks.verification"
 MAX_BODY = 1024 * 1024
+# Rows of a sync request that nobody has answered by then are failed by Ramp itself (FACTS.md section 6).
+ANSWER_S = 300
 _MAX_CHALLENGE_BODY = 16 * 1024
 _CHALLENGE = re.compile(r"[\w.~+/=-]{1,256}", re.ASCII)
 _NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
@@ -45,7 +47,7 @@ def verify(binding: Binding, headers: Mapping[str, str], body: bytes) -> Event |
     payload = _payload(body)
     if (challenge := _challenge(payload)) is not None:
         return Handshake(challenge, {"challenge": challenge}, confirm=True)
-    return _event(payload, headers, where)
+    return _event(payload, headers, where, answers=binding.settings.get("sync_button") is True)
 
 
 def sign(secret: str, body: bytes) -> str:
@@ -86,7 +88,7 @@ def _challenge(payload: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _event(payload: Mapping[str, Any], headers: Mapping[str, str], where: str) -> Event:
+def _event(payload: Mapping[str, Any], headers: Mapping[str, str], where: str, *, answers: bool) -> Event:
     event_id, kind, about = payload.get("id"), payload.get("type"), payload.get("object")
     if not (
         isinstance(event_id, str) and _NAME.fullmatch(event_id) and isinstance(kind, str) and _NAME.fullmatch(kind)
@@ -97,4 +99,7 @@ def _event(payload: Mapping[str, Any], headers: Mapping[str, str], where: str) -
     object_id = about.get("id") if isinstance(about, dict) else None
     if not (isinstance(object_id, str) and _NAME.fullmatch(object_id)):
         object_id = None
+    asked = about.get("sync_request_id") if isinstance(about, dict) else None
+    if answers and kind.endswith(".sync_requested") and isinstance(asked, str) and _NAME.fullmatch(asked):
+        return Event(event_id, kind, object_id, asked, ANSWER_S)
     return Event(event_id, kind, object_id)

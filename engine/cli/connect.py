@@ -66,6 +66,7 @@ class Given(TypedDict):
 
     connection: str | None
     connector: str | None
+    named: str | None
     home: Path
     company: str
     settings: tuple[str, ...]
@@ -84,6 +85,7 @@ class Given(TypedDict):
 @click.argument("connector", required=False)
 @common.home_option
 @common.company_option
+@click.option("--connector", "named", metavar="CONNECTOR", help="The same as the argument CONNECTOR.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting that is no secret (repeatable)."
 )
@@ -104,8 +106,8 @@ class Given(TypedDict):
 def command(**given: Unpack[Given]) -> int:
     """Give a connection of a company its settings and credentials; what was given before stays.
 
-    CONNECTOR is the one that the flows give this connection, unless you name another. A secret comes from a prompt,
-    from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
+    CONNECTOR is the one that the flows give this connection, unless you name one that stands for it. A secret comes from
+    a prompt, from --secret-file, or from the variable FLOWCTL_SECRET_<CONNECTION>_<NAME>; never from the command line.
 
     Where the vendor wants a person to allow it on a page, that page is shown: at first, when nothing is changed, and when
     what was allowed is lost. The answer comes by itself when the redirect address is http on this machine; else you paste it.
@@ -113,6 +115,10 @@ def command(**given: Unpack[Given]) -> int:
     Example: flowctl connect ramp --set environment=sandbox --check
     """
     name = given["connection"]
+    if given["named"] is not None:
+        if given["connector"] not in (None, given["named"]):
+            raise click.UsageError("CONNECTOR and --connector name two connectors")
+        given["connector"] = given["named"]
     if given["listing"]:
         others = (name, given["settings"], given["secret_files"], given["check"], given["paste"], given["code_file"])
         if any(others):
@@ -174,12 +180,14 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
     from engine.authorizing import Authorizes
     from engine.cli.authorize import How, authorize, is_due
-    from engine.connecting import connect
+    from engine.connecting import connect, standing_for
     from engine.contract import Agent, Binding
     from engine.store import companies
 
     company = given["company"]
     connector = connector_of(connection, given["connector"], before)
+    if given["connector"] is not None:
+        standing_for(office.flows(), connection, connector)
     how = How(given["browser"], given["paste"], given["code_file"], given["form"])
     how.check(connector)
     settings = _settings(connector, connection, given["settings"])

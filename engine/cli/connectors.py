@@ -61,6 +61,8 @@ def _show(spec: ConnectorSpec) -> None:
     click.echo(f"{spec.name}: {spec.title}")
     click.echo(spec.help)
     click.echo("it calls us" if spec.delivery == "pull" else "we call it")
+    if spec.stands_for:
+        click.echo(f"it can be connected in the place of {', '.join(spec.stands_for)}")
     _section("settings", spec.settings)
     for stream in spec.streams:
         how = "a read lists all" if stream.changes == "all" else "with sweep a read lists changes"

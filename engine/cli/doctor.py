@@ -57,7 +57,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
-    from engine import health
+    from engine import buttons, health
     from engine.store import companies
 
     try:
@@ -71,5 +71,6 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
             for name in names:
                 yield from health.company_of(world, name, offline=offline)
                 yield from health.roles_of(world, name, flows)
+                yield from buttons.buttons_of(world, name, office.flows())
     except FlowctlError as error:
         yield health.Finding("FAIL", "store", str(error), error.hint or "")

@@ -21,6 +21,7 @@ from engine.errors import FlowctlError, UsageError
 if TYPE_CHECKING:
     from engine.follow import Hand
     from engine.model import Flow
+    from engine.program import FlowProgram
     from engine.world import World
 
 MAX_SECRET = 64 * 1024
@@ -136,6 +137,14 @@ def flows() -> list[Flow]:
 
     loaded = (load_flow(common.flow_path(name))[0] for name in common.flow_names())
     return [item for item in loaded if item is not None]
+
+
+def bound(world: World, program: FlowProgram, company: str) -> FlowProgram:
+    """The program as the company runs it, with the connectors that it has connected."""
+    from engine.store import companies
+
+    with world.store.read() as tx:
+        return program.bound(companies.connectors(tx, company))
 
 
 def roles() -> dict[str, list[str]]:

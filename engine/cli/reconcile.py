@@ -160,12 +160,12 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
 
     with world.store.read() as tx:
         companies.require(tx, company)
-        made = {row["connection"] for row in companies.connections(tx, company)}
+        made = companies.connectors(tx, company)
     found = {}
     for flow in office.flows():
-        if made.issuperset(c.name for c in flow.connections):
+        if made.keys() >= {c.name for c in flow.connections}:
             try:
-                found[flow.name] = common.program(flow.path)
+                found[flow.name] = common.program(flow.path).bound(made)
             except FlowctlError as error:
                 office.complain(error)
     return found

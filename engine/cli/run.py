@@ -36,7 +36,8 @@ def command(
 ) -> int:
     """Run a flow once: read the source, make records durable, prepare them, tell the source what was posted.
 
-    Writes to QuickBooks wait in the outbox for the Web Connector, which `flowctl serve` answers.
+    Writes to QuickBooks wait in the outbox for the Web Connector, which `flowctl serve` answers; other targets are
+    written to at once.
 
     Example: flowctl run ramp_to_quickbooks --dry-run
     """
@@ -51,6 +52,7 @@ def command(
     with office.opened(home) as world:
         if watch:
             return _watch(world, program, form)
+        program = office.bound(world, program, company)
         if dry_run:
             return _dry(world, program, company, streams or None, form)
         report = _run(world, program, company, streams or None)

@@ -66,6 +66,7 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo("last run: never")
     _agent(found, clock)
     click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")
+    click.echo(f"waiting in all: {found.pulse.waiting}, failures told: {found.pulse.failures:.1f} a minute")
     if found.doubt is not None:
         word = "in doubt" if found.doubt["state"] == "in_doubt" else "under way"
         ago = age(clock, found.doubt["sent_at"])
@@ -101,7 +102,7 @@ def _agent(found: Overview, clock: Clock) -> None:
         state = "is here now" if session.is_here(clock) else left
         said = f"; {common.clean(session.error)}" if session.error else ""
         click.echo(f"Web Connector: {state}{f', {counts}' if counts else ''}{said}")
-    elif found.refused is None:
+    elif found.refused is None and found.is_visited:
         click.echo("Web Connector: never called")
     if found.refused is not None:
         click.echo(f"Web Connector: {common.clean(refused(clock, found.refused))}")

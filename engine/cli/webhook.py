@@ -12,7 +12,8 @@ from engine.cli import common, office
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.contract import Binding, Connector, Subscribed
+    from engine.abilities import Subscribed
+    from engine.contract import Binding, Connector
     from engine.world import World
 
 
@@ -30,7 +31,7 @@ def command(connection: str, url: str, home: Path, company: str) -> int:
     Example: flowctl webhook bill --company acme --url https://sync.acme.example
     """
     from engine import confirming
-    from engine.contract import Subscribing
+    from engine.abilities import Subscribing
     from engine.handshakes import ByEvent, Confirms
 
     if not url.startswith("https://") or url.rstrip("/").count("/") != 2:

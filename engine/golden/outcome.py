@@ -12,7 +12,7 @@ from lxml import etree
 from engine.golden.stage import COMPANY, Stage
 from engine.program import written_only
 from engine.qbxml.check import check_request, known_requests
-from engine.simulated import Called, Directed, Sandbox, Visitor
+from engine.simulated import Directed, Sandbox, Visitor
 from engine.store import journal, work
 from engine.store.base import Row, Tx
 from engine.store.records import load_reasons
@@ -148,9 +148,8 @@ def _worklist(rows: Sequence[Row]) -> Iterator[str]:
 def _totals(tx: Tx, sandboxes: Mapping[str, Sandbox], written: Collection[str]) -> Iterator[str]:
     """What each side adds up to; `written` are called connections that are targets and nothing else."""
     is_target = {name: isinstance(sandbox, Visitor) or name in written for name, sandbox in sandboxes.items()}
-    called = {name: sandbox for name, sandbox in sandboxes.items() if isinstance(sandbox, Called | Visitor)}
-    source = sum((s.total() for name, s in called.items() if not is_target[name]), Decimal(0))
-    target = sum((s.total() for name, s in called.items() if is_target[name]), Decimal(0))
+    source = sum((s.total() for name, s in sandboxes.items() if not is_target[name]), Decimal(0))
+    target = sum((s.total() for name, s in sandboxes.items() if is_target[name]), Decimal(0))
     for name, amount in (("source", source), ("journal", _posted(tx)), ("target", target)):
         yield f"{name} {amount:.2f}"
 

@@ -242,8 +242,14 @@ def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Contex
             yield (*steps[2:], "undo", "when"), variant.undo.when, "source"
     if stream.provide is not None:
         yield ("provide", "key"), stream.provide.key, "source"
+    yield from _told_uses(stream)
+
+
+def _told_uses(stream: Stream) -> Iterator[tuple[Steps, Expr, Context]]:
     if stream.mark_synced is not None:
         yield ("mark_synced", "reference"), stream.mark_synced.reference, "receipt"
+        for name, expr in stream.mark_synced.details:
+            yield ("mark_synced", "with", name), expr, "mapped"
 
 
 @lru_cache(maxsize=8)

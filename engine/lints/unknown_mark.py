@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
 from engine.lints.env import Env
-from engine.model import Flow
+from engine.model import Flow, MarkSynced
+from engine.spec import MarkSpec
+from engine.structure import Steps
 
 ID = "F030"
 
@@ -34,6 +36,17 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         elif stream.fetch.stream not in found.streams:
             message = f"the mark `{mark.kind}` is not for the stream `{stream.fetch.stream}`"
             yield env.problem(ID, (*base, "as"), message, suggestion(mark.kind, fitting))
-        elif not found.failures and mark.failures and env.has((*base, "failures")):
-            message = f"the mark `{mark.kind}` cannot tell of failures"
-            yield env.problem(ID, (*base, "failures"), message, "write `failures: []`")
+        else:
+            yield from _misfits(env, base, mark, found)
+
+
+def _misfits(env: Env, base: Steps, mark: MarkSynced, found: MarkSpec) -> Iterator[Diagnostic]:
+    """What the mark takes besides, and whether it tells of failures."""
+    known = tuple(field.name for field in found.fields)
+    for name, _ in mark.details:
+        if name not in known:
+            hint = suggestion(name, known) if known else "remove it"
+            yield env.problem(ID, (*base, "with", name), f"the mark `{mark.kind}` takes no `{name}`", hint)
+    if not found.failures and mark.failures and env.has((*base, "failures")):
+        message = f"the mark `{mark.kind}` cannot tell of failures"
+        yield env.problem(ID, (*base, "failures"), message, "write `failures: []`")

@@ -120,9 +120,21 @@ def binding(tx: Tx, vault: Vault, company: str, connection: str) -> tuple[str, B
     return row["connector"], Binding(company, connection, json.loads(row["settings"]), secrets)
 
 
+def connection_setting(tx: Tx, company: str, connection: str, name: str) -> Value | None:
+    """One setting of a connection as it was given; None when it was not, or when there is no such connection."""
+    row = tx.one("connection_get", {"company": company, "connection": connection})
+    found: Value | None = json.loads(row["settings"]).get(name) if row else None
+    return found
+
+
 def connections(tx: Tx, company: str) -> list[Row]:
     """The company's connections; no secrets."""
     return tx.rows("connections_of", {"company": company})
+
+
+def connectors(tx: Tx, company: str) -> dict[str, str]:
+    """The connector of each of the company's connections, by the connection's name."""
+    return {row["connection"]: row["connector"] for row in connections(tx, company)}
 
 
 def token(tx: Tx, vault: Vault, company: str, connection: str) -> Json | None:

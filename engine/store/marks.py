@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Literal
 
 from engine.clock import from_iso, iso
 from engine.contract import MarkCall, Marked, MarkedFailed
+from engine.jsontext import own, plain
+from engine.store import companies
 from engine.store.base import Row, Tx, take_number
 
 # Longer than any call is put off (`engine.retry.later_s`).
@@ -18,7 +20,7 @@ LONGEST_WAIT = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True)
 class NewMark:
-    """One thing to tell: a reference for a posted record, a text for a failed one."""
+    """One thing to tell: a reference for a posted record, a text for a failed one; perhaps the answer to a request."""
 
     flow: str
     connection: str
@@ -27,6 +29,8 @@ class NewMark:
     source_id: str
     outcome: str
     text: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    request: str = ""
 
 
 def add(tx: Tx, company: str, mark: NewMark) -> None:
@@ -45,16 +49,23 @@ def add(tx: Tx, company: str, mark: NewMark) -> None:
             "source_id": mark.source_id,
             "outcome": mark.outcome,
             "text": mark.text,
+            "details": plain(dict(mark.details)) if mark.details else "",
+            "request": mark.request,
         },
     )
 
 
 def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
-    """Put waiting marks into calls of at most `limit`; each call's key is derived from its content. Returns the calls made."""
+    """Put waiting marks into calls of at most `limit`; each call's key is derived from its content. Returns the calls made.
+
+    A connection's whole-number setting `sync_chunk` takes the place of the limit.
+    """
     made = 0
     for pair in tx.rows("marks_groups", {"company": company, "flow": flow}):
-        scope = {"company": company, "flow": flow, "connection": pair["connection"], "kind": pair["kind"]}
-        while rows := tx.rows("marks_waiting", {**scope, "limit": limit}):
+        scope = _scope(company, {**pair, "flow": flow})
+        chosen = companies.connection_setting(tx, company, str(pair["connection"]), "sync_chunk")
+        most = chosen if isinstance(chosen, int) and chosen > 0 else limit
+        while rows := tx.rows("marks_waiting", {**scope, "limit": most}):
             call_id = _call(tx, scope, rows, at)
             tx.many("marks_into_call", [(call_id, row["id"]) for row in rows])
             made += 1
@@ -113,9 +124,15 @@ def call_of(tx: Tx, row: Row) -> MarkCall:
     return MarkCall(
         row["kind"],
         row["idempotency_key"],
-        tuple(dict.fromkeys(Marked(m["source_id"], m["text"]) for m in members if m["outcome"] == "posted")),
+        tuple(dict.fromkeys(_posted(m) for m in members if m["outcome"] == "posted")),
         tuple(dict.fromkeys(MarkedFailed(m["source_id"], m["text"]) for m in members if m["outcome"] == "failed")),
+        row["request"],
     )
+
+
+def _posted(row: Row) -> Marked:
+    details: Mapping[str, str] = own(row["details"]) if row["details"] else {}
+    return Marked(row["source_id"], row["text"], tuple(details.items()))
 
 
 def finish(tx: Tx, call_id: int, state: str) -> list[Row]:
@@ -129,7 +146,7 @@ def split(tx: Tx, company: str, row: Row, at: str) -> int:
     """Replace a refused call by one call a mark, so that one bad record does not hold back the others."""
     members = tx.rows("marks_of_call", {"call_id": row["id"]})
     tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
-    scope = {"company": company, "flow": row["flow"], "connection": row["connection"], "kind": row["kind"]}
+    scope = _scope(company, row)
     for member in members:
         tx.many("marks_into_call", [(_call(tx, scope, [member], at), member["id"])])
     return len(members)
@@ -180,8 +197,7 @@ def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
     tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
     tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(untrue)])
     if members:
-        scope = {"company": company, "flow": row["flow"], "connection": row["connection"], "kind": row["kind"]}
-        call_id = _call(tx, scope, members, at)
+        call_id = _call(tx, _scope(company, row), members, at)
         tx.many("marks_into_call", [(call_id, mark["id"]) for mark in members])
     return True
 
@@ -196,9 +212,14 @@ def later(tx: Tx, call_id: int, not_before: str, *, sent: bool = True) -> None:
     tx.run("mark_call_later", {"id": call_id, "not_before": not_before, "tried": int(sent)})
 
 
+def _scope(company: str, row: Row) -> dict[str, object]:
+    """What all marks of a call have in common."""
+    return {"company": company, **{name: row[name] for name in ("flow", "connection", "kind", "request")}}
+
+
 def _call(tx: Tx, scope: dict[str, object], rows: list[Row], at: str) -> int:
     """A call for these marks: the one that has said the same before is made again, any other is new."""
-    key = _key(str(scope["company"]), str(scope["flow"]), rows)
+    key = _key(str(scope["company"]), str(scope["flow"]), rows, str(scope["request"]))
     before = tx.one("mark_call_by_key", {"key": key})
     if before is not None:
         tx.run("mark_call_reopen", {"id": before["id"]})
@@ -208,9 +229,9 @@ def _call(tx: Tx, scope: dict[str, object], rows: list[Row], at: str) -> int:
     return call_id
 
 
-def _key(company: str, flow: str, rows: list[Row]) -> str:
+def _key(company: str, flow: str, rows: list[Row], request: str) -> str:
     """A key that the same content always gets: the source drops what it has already seen under it."""
     content = "\n".join(sorted(f"{row['source_id']}\t{row['outcome']}\t{row['text']}" for row in rows))
-    about = f"{company}\n{flow}\n{rows[0]['connection']}\n{rows[0]['kind']}"
+    about = f"{company}\n{flow}\n{rows[0]['connection']}\n{rows[0]['kind']}" + (f"\n{request}" if request else "")
     digest = sha256(f"{about}\n{content}".encode()).hexdigest()
     return f"flowctl-{digest[:40]}"

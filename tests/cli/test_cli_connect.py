@@ -115,7 +115,8 @@ def test_nobody_to_ask(cli: Cli) -> None:
             ("ramp", "--set", "enviroment=x"),
             (
                 "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: api_profile, base_url, "
-                "confirm_marks, entity_id, environment, page_size, provider_name, scopes\n"
+                "cashback_sync_type, confirm_marks, entity_id, environment, page_size, provider_name, scopes, "
+                "settle_s, support_contact, sync_button, sync_chunk, unpaid_bills, vendor_country, vendor_email, vendor_owner\n"
             ),
         ),
         (
@@ -200,7 +201,7 @@ def test_check_says_how_it_ended(cli: Cli) -> None:
         right = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
         cli.ok("connect", "ramp", *place, env=right)
         only = cli.ok("connect", "ramp", "--check")
-        assert only.out == "ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n"
+        assert only.out == "ok    main/ramp: Ramp accepts the credentials; 15 scopes granted\n"
         more = cli("connect", "ramp", "--check", "--set", "scopes=bills:read treasury:read")
         assert more.text() == (
             "[1]\n"

@@ -148,7 +148,7 @@ def test_doctor_fails_when_a_vendor_is_down_although_a_token_is_kept(cli: Cli) -
     with simulated_ramp() as (url, secrets):
         env = {f"FLOWCTL_SECRET_RAMP_{name.upper()}": value for name, value in secrets.items()}
         cli.ok("connect", "ramp", "--set", f"base_url={url}", "--set", "api_profile=2025-08", "--check", env=env)
-        assert findings(cli)["main/ramp"] == [("ok", "Ramp accepts the credentials; 8 scopes granted")]
+        assert findings(cli)["main/ramp"] == [("ok", "Ramp accepts the credentials; 15 scopes granted")]
     ((level, message),) = findings(cli)["main/ramp"]
     assert level == "FAIL"
     assert message.startswith("main/ramp: GET /developer/v1/vendors: ")
@@ -289,5 +289,5 @@ def test_sandbox_ramp_says_how_to_connect_and_ends_on_a_signal(cli: Cli, tmp_pat
         assert process.wait(10) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
-    assert ran.out.endswith("ok    main/ramp: Ramp accepts the credentials; 8 scopes granted\n")
+    assert ran.out.endswith("ok    main/ramp: Ramp accepts the credentials; 15 scopes granted\n")
     assert set(said["settings"]) == {"base_url", "api_profile"}

@@ -78,7 +78,7 @@ def test_from_nothing_to_everything_posted(cli: Cli, tmp_path: Path) -> None:
             env={"FLOWCTL_SECRET_RAMP_CLIENT_ID": secrets["client_id"], "FLOWCTL_SECRET_RAMP_WEBHOOK_SECRET": CANARY},
         )
         assert connected.out == (
-            "acme/ramp: connected with Ramp\nok    acme/ramp: Ramp accepts the credentials; 8 scopes granted\n"
+            "acme/ramp: connected with Ramp\nok    acme/ramp: Ramp accepts the credentials; 15 scopes granted\n"
         )
         books = do("connect", "books", "--company", "acme", "--set", "app_url=http://localhost:8765/qbwc")
         password = re.fullmatch(

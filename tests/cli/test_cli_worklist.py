@@ -278,9 +278,10 @@ def test_status(cli: Cli) -> None:
     assert lines[0].startswith(f"{FLOW} done ")
     assert lines[0].endswith(" ago, 5 read")
     assert lines[1:3] == ["Web Connector: never called", "backlog: 0 to send, 0 to tell the source"]
-    assert lines[3].startswith("message set set-1: in doubt, sent ")
-    assert lines[4].startswith("list Account: 2 objects, read ")
-    assert lines[5:] == ["alerts: 1", "  deferred: missing", "    do: map it"]
+    assert lines[3] == "waiting in all: 2, failures told: 0.0 a minute"
+    assert lines[4].startswith("message set set-1: in doubt, sent ")
+    assert lines[5].startswith("list Account: 2 objects, read ")
+    assert lines[6:] == ["alerts: 1", "  deferred: missing", "    do: map it"]
     with shelf(cli) as desk:
         work.raise_alert(desk.tx, "main", work.Alert("deferred", f"{FLOW}/account/k-1", "missing", "map it"), AT)
         desk.tx.run("set_resent", {"id": "set-1", "company": "main", "ticket_hash": "t", "at": AT})
@@ -289,6 +290,7 @@ def test_status(cli: Cli) -> None:
     assert re.search(r"\nmessage set set-1: under way, sent 2 times, last [0-9]+ [a-z]+ ago\n", out)
     found = cli.ok("status", "--flow", FLOW, "--format", "json").json()
     assert found["in_doubt"]["id"] == "set-1"
+    assert (found["waiting"], found["failures_a_minute"]) == (2, "0.0")
     assert sum(line["records"] for line in found["states"]) == 7
     assert found["states"][0]["money"] == {"USD": "100.00"}
 

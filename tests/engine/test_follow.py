@@ -47,7 +47,8 @@ def operation_state(bench: Bench) -> str:
 def marks(bench: Bench) -> list[tuple[str, str, str]]:
     with bench.world.store.read() as tx:
         rows = tx.rows(
-            "marks_waiting", {"company": COMPANY, "flow": FLOW, "connection": "shop", "kind": "BILL", "limit": 9}
+            "marks_waiting",
+            {"company": COMPANY, "flow": FLOW, "connection": "shop", "kind": "BILL", "request": "", "limit": 9},
         )
     return [(row["source_id"], row["outcome"], row["text"]) for row in rows]
 

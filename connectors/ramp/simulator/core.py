@@ -18,9 +18,11 @@ from connectors.ramp.simulator import (
     connections,
     directory,
     enrich,
+    outflow,
     payees,
     syncs,
     transactions,
+    vendorcoding,
     vendors,
     webhooks,
 )
@@ -60,6 +62,8 @@ ROUTES = (
     Route("PATCH", "/bills/{}", "bills:write", billing.patch_bill),
     Route("DELETE", "/bills/{}", "bills:write", billing.delete_bill),
     Route("GET", "/vendors", "vendors:read", vendors.list_vendors),
+    Route("GET", "/vendors/credits", "vendors:read", outflow.list_credits, since_2026=True),
+    Route("GET", "/vendors/credits/{}", "vendors:read", outflow.get_credit, since_2026=True),
     Route("POST", "/vendors", "vendors:write", payees.post_vendor),
     Route("GET", "/vendors/{}", "vendors:read", vendors.get_vendor),
     Route("PATCH", "/vendors/{}", "vendors:write", payees.patch_vendor),
@@ -67,6 +71,12 @@ ROUTES = (
     Route("GET", "/vendors/{}/contacts/{}", "vendors:read", payees.get_contact),
     Route("GET", "/transactions", "transactions:read", transactions.list_transactions),
     Route("GET", "/transactions/{}", "transactions:read", transactions.get_transaction),
+    Route("GET", "/reimbursements", "reimbursements:read", outflow.list_reimbursements),
+    Route("GET", "/reimbursements/{}", "reimbursements:read", outflow.get_reimbursement),
+    Route("GET", "/transfers", "transfers:read", outflow.list_transfers),
+    Route("GET", "/transfers/{}", "transfers:read", outflow.get_transfer),
+    Route("GET", "/cashbacks", "cashbacks:read", outflow.list_cashbacks),
+    Route("GET", "/cashbacks/{}", "cashbacks:read", outflow.get_cashback),
     Route("GET", "/business", "business:read", directory.get_business),
     Route("GET", "/entities", "entities:read", directory.list_entities),
     Route("GET", "/entities/{}", "entities:read", directory.get_entity),
@@ -80,6 +90,9 @@ ROUTES = (
     # In neither OpenAPI file that we have; both profiles take it, since the guide of 2026 does not say since when.
     Route("POST", "/accounting/codings", "accounting:write", enrich.post_coding),
     Route("POST", "/accounting/syncs", "accounting:write", syncs.post_sync),
+    Route("GET", "/accounting/vendors", "accounting:read", vendorcoding.list_accounting_vendors),
+    Route("POST", "/accounting/vendors", "accounting:write", vendorcoding.post_accounting_vendors),
+    Route("PATCH", "/accounting/vendors/{}", "accounting:write", vendorcoding.patch_accounting_vendor),
     Route("GET", "/accounting/all-connections", "accounting:read", connections.list_connections),
     Route("GET", "/accounting/connection", "accounting:read", connections.get_connection),
     Route("POST", "/accounting/connection", "accounting:write", connections.post_connection),
@@ -257,6 +270,11 @@ class RampSimulator:
         """Mark rows synced the way Ramp's Export button does: without notice."""
         with self._lock:
             syncs.export_button(self.world, object_ids)
+
+    def click_sync(self, table: syncs.ButtonKind = "transactions") -> str:
+        """Press the sync button; returns the id of the request."""
+        with self._lock:
+            return syncs.click_sync(self.world, table)
 
     def totals(self) -> Totals:
         """What Ramp believes to be in the books."""

@@ -156,6 +156,11 @@ def selection(world: World, field_id: str, option_id: str) -> Selection:
 
 def ramp_selection(world: World, field_id: str, option_id: str) -> Selection | None:
     """The same by Ramp's own ids, as codings of transactions have them; None when there is none that is active."""
+    if field_id == world.names.fixed("field", "MERCHANT"):
+        vendors = world.accounting_vendors.values()
+        vendor = next((item for item in vendors if item.id == option_id and item.is_active), None)
+        named = None if vendor is None else Account(vendor.external_id, vendor.name, vendor.code)
+        return None if named is None else Selection("MERCHANT", named)
     if field_id != world.names.fixed("field", "GL_ACCOUNT"):
         return None
     found = next((item for item in world.accounts.values() if item.id == option_id and item.is_active), None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
+from connectors.ramp.simulator.outrecords import Reimbursement
 from connectors.ramp.simulator.world import World, bill_ready
 from engine.money import from_minor
 
@@ -24,6 +27,9 @@ class Totals:
     failed: dict[str, int]
     exported: dict[str, int]
     ready: dict[str, int]
+    reimbursements: dict[str, Decimal] = field(default_factory=dict)
+    transfers: dict[str, Decimal] = field(default_factory=dict)
+    cashbacks: dict[str, Decimal] = field(default_factory=dict)
 
 
 def written(world: World) -> Decimal:
@@ -63,6 +69,11 @@ def totals(world: World) -> Totals:
             transactions[row.settled.currency] += from_minor(row.settled.minor, row.settled.currency)
         elif row.sync_status == "SYNC_READY":
             ready["TRANSACTION_SYNC"] += 1
+    others = {name: _synced(rows.values()) for name, rows in _others(world)}
+    kinds = {"reimbursements": "REIMBURSEMENT_SYNC", "transfers": "TRANSFER_SYNC"}
+    for name, rows in _others(world):
+        if waiting := sum(row.sync_status == "SYNC_READY" for row in rows.values()):
+            ready[kinds.get(name, world.options.cashback_sync_type)] = waiting
     return Totals(
         bills=dict(bills),
         bill_payments=dict(payments),
@@ -71,4 +82,20 @@ def totals(world: World) -> Totals:
         failed=dict(Counter(mark.kind for mark in world.failed)),
         exported=dict(Counter(kind for kind, _object_id in world.exported)),
         ready=dict(ready),
+        **others,
     )
+
+
+def _others(world: World) -> list[tuple[str, dict[str, Any]]]:
+    """What is neither bill nor card transaction."""
+    return [(name, rows) for name, rows in world.tables().items() if name != "transactions"]
+
+
+def _synced(rows: Iterable[Any]) -> dict[str, Decimal]:
+    """Sums by currency of what is marked synced; both directions of reimbursements count as they stand."""
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        if row.sync_status == "SYNCED":
+            money = row.paid if isinstance(row, Reimbursement) else row.amount
+            sums[money.currency] += from_minor(money.minor, money.currency)
+    return dict(sums)

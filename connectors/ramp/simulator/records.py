@@ -315,6 +315,7 @@ class Mark:
     reference: str
     key: str
     at: datetime
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +328,7 @@ class FailedMark:
     message: str
     key: str
     at: datetime
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +367,12 @@ class Options:
     # ASSUMED: a payment cannot be synced before its bill. False accepts it.
     payment_needs_bill: bool = True
     sync_request_timeout_s: float = 300.0
+    # ASSUMED: a failure answers a press of the sync button only under its `sync_request_id`. False counts any.
+    answer_needs_request: bool = True
+    # ASSUMED: an id of a press that is unknown or over refuses the call. False takes the call as if it had none.
+    refuse_late_request: bool = True
+    # INFERENCE: no source names the sync type of cashbacks; this one is in both lists and fits nothing else.
+    cashback_sync_type: str = "STATEMENT_CREDIT_SYNC"
     # The secret of every new subscription, so that a sandbox can be configured beforehand; empty for one from the seed.
     webhook_secret: str = field(default="", repr=False)
     webhook_signature: Literal["ramp-hex", "webhook-hex", "webhook-base64"] = "webhook-hex"

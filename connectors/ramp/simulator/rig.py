@@ -55,6 +55,9 @@ _PHASES: Mapping[str, tuple[str, str]] = {
     "BILL_SYNC": ("bills", "post"),
     "BILL_PAYMENT_SYNC": ("bills", "payment"),
     "TRANSACTION_SYNC": ("transactions", "post"),
+    "REIMBURSEMENT_SYNC": ("reimbursements", "post"),
+    "TRANSFER_SYNC": ("transfers", "post"),
+    "STATEMENT_CREDIT_SYNC": ("cashbacks", "post"),
 }
 # What people do in Ramp, each with its usual rate between two runs.
 _DEEDS: Mapping[str, float] = {

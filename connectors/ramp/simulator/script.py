@@ -3,69 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
 from connectors.ramp.simulator import billing, build, entered
-from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.enrich import add_account
 from connectors.ramp.simulator.faults import Fault
-from connectors.ramp.simulator.records import Account, Bill, Line, Money, Selection, Transaction, TransactionLine
+from connectors.ramp.simulator.outscript import (
+    FIRST_PARTS,
+    OTHER_ACTIONS,
+    OTHER_PARTS,
+    other_contents,
+    tell_first,
+    tell_others,
+)
+from connectors.ramp.simulator.records import Account, Bill, Line, Money, Transaction, TransactionLine
+from connectors.ramp.simulator.story import Story, coding, date_of, expanded, known, minor_of, moment_of
 from engine.contract import Json
 from engine.errors import UnknownName
-from engine.money import exponent, parse_money
 
-Chart = Mapping[str, Sequence[Mapping[str, Any]]]
-_PARTS = ("accounts", "vendors", "bills", "transactions", "profile")
+_PARTS = ("accounts", "vendors", "bills", "transactions", "profile", *FIRST_PARTS, *OTHER_PARTS)
 _ACCOUNT = ("name", "code", "classification", "active", "id")
 _VENDOR = ("name", "country", "active", "external_id", "email", "id")
 _BILL = (
     *("vendor", "invoice", "issued", "due", "posting", "currency", "memo", "approval", "remote_id", "account", "class"),
-    *("customer", "lines", "paid", "scheduled", "id", "provider"),
+    *("customer", "lines", "paid", "scheduled", "id", "provider", "entity"),
 )
 _TRANSACTION = (
     *("merchant", "amount", "currency", "on", "state", "ready", "memo", "account", "class", "customer", "vendor"),
-    *("lines", "id", "provider"),
+    *("lines", "id", "provider", "entity"),
 )
-_LINE = ("amount", "account", "class", "customer", "memo", "times")
-
-
-@dataclass(slots=True)
-class Story:
-    """The simulator with the names that a case gives to its objects, and the books that lines are coded to."""
-
-    simulator: RampSimulator
-    chart: Chart
-    ids: dict[str, str] = field(default_factory=dict)
-
-    def id_of(self, kind: str, name: str) -> str:
-        """The id of an object by the name that the case gave it."""
-        found = self.ids.get(f"{kind}:{name}")
-        if found is None:
-            known = tuple(key.partition(":")[2] for key in self.ids if key.startswith(f"{kind}:"))
-            raise UnknownName(kind, name, known)
-        return found
-
-    def new_id(self, kind: str, name: str, given: Json) -> str:
-        """An id that always belongs to this name, or the one the case wants."""
-        made = str(given.get("id") or self.simulator.world.names.fixed(kind, name))
-        self.ids[f"{kind}:{name}"] = made
-        return made
 
 
 def tell(story: Story, given: Json) -> None:
-    """Add accounts, vendors, bills and transactions."""
-    _known("ramp", given, _PARTS)
+    """Add accounts, entities, vendors, bills, transactions and all else that goes to the books."""
+    known("ramp", given, _PARTS)
     for name, value in given.get("accounts", {}).items():
         _account(story, name, value if isinstance(value, dict) else {"name": value})
+    tell_first(story, given)
     for name, value in given.get("vendors", {}).items():
         _vendor(story, name, value if isinstance(value, dict) else {"name": value})
     for name, value in given.get("bills", {}).items():
         _bill(story, name, value)
     for name, value in given.get("transactions", {}).items():
         _transaction(story, name, value)
+    tell_others(story, given)
 
 
 def act(story: Story, action: str, value: Any) -> None:
@@ -88,7 +70,7 @@ def contents(story: Story) -> list[str]:
         f"transaction {names.get(row.id, row.id)} | {row.merchant_name} | {row.state} | {row.sync_status}"
         for row in world.transactions.values()
     ]
-    return lines + entered.contents(world, names)
+    return lines + other_contents(world, names) + entered.contents(world, names)
 
 
 # --- making -----------------------------------------------------------------------------------------------------------
@@ -96,14 +78,14 @@ def contents(story: Story) -> list[str]:
 
 def _account(story: Story, name: str, given: Json) -> None:
     """A GL account; its id in the accounting system is the name that the case gives it, unless it says another."""
-    _known(f"accounts.{name}", given, _ACCOUNT)
+    known(f"accounts.{name}", given, _ACCOUNT)
     account = Account(str(given.get("id", name)), given["name"], str(given.get("code", "")))
     kind = given.get("classification", "EXPENSE")
     add_account(story.simulator.world, account, kind, is_active=given.get("active", True))
 
 
 def _vendor(story: Story, name: str, given: Json) -> None:
-    _known(f"vendors.{name}", given, _VENDOR)
+    known(f"vendors.{name}", given, _VENDOR)
     story.simulator.add_vendor(
         given["name"],
         id=story.new_id("vendor", name, given),
@@ -115,16 +97,16 @@ def _vendor(story: Story, name: str, given: Json) -> None:
 
 
 def _bill(story: Story, name: str, given: Json) -> None:
-    _known(f"bills.{name}", given, _BILL)
+    known(f"bills.{name}", given, _BILL)
     fields = _bill_fields(story, given)
-    issued = _date(given["issued"])
+    issued = date_of(given["issued"])
     fields.setdefault("due_on", issued)
     lines = fields.pop("lines")
     made = story.simulator.add_bill(
         lines,
         vendor_id=story.id_of("vendor", given["vendor"]),
         issued_on=issued,
-        created_at=_moment(issued),
+        created_at=moment_of(issued),
         id=story.new_id("bill", name, given),
         **fields,
     )
@@ -134,10 +116,10 @@ def _bill(story: Story, name: str, given: Json) -> None:
 def _settle(story: Story, bill: Bill, given: Json) -> None:
     if "paid" in given:
         paid = given["paid"]
-        minor = _minor(paid["amount"], bill.currency) if "amount" in paid else None
-        story.simulator.pay_bill(bill.id, paid_on=_date(paid["on"]), minor=minor, method=paid.get("method", "ACH"))
+        minor = minor_of(paid["amount"], bill.currency) if "amount" in paid else None
+        story.simulator.pay_bill(bill.id, paid_on=date_of(paid["on"]), minor=minor, method=paid.get("method", "ACH"))
     if "scheduled" in given:
-        build.schedule_payment(story.simulator.world, bill.id, _date(given["scheduled"]))
+        build.schedule_payment(story.simulator.world, bill.id, date_of(given["scheduled"]))
 
 
 def _bill_fields(story: Story, given: Json) -> dict[str, Any]:
@@ -149,23 +131,27 @@ def _bill_fields(story: Story, given: Json) -> dict[str, Any]:
         fields["currency"] = currency
     for key, to in (("due", "due_on"), ("posting", "posting_on")):
         if key in given:
-            fields[to] = _date(given[key])
+            fields[to] = date_of(given[key])
     if "lines" in given:
         fields["lines"] = tuple(
-            Line(_minor(line["amount"], currency), _coding(story, line, given), line.get("memo"))
-            for line in _expanded(given["lines"])
+            Line(minor_of(line["amount"], currency), coding(story, line, given), line.get("memo"))
+            for line in expanded(given["lines"])
         )
-    header = _coding(story, given, given)
+    if "entity" in given:
+        fields["entity_id"] = story.id_of("entity", given["entity"])
+    header = coding(story, given, given)
     if header:
         fields["selections"] = header
     return fields
 
 
 def _transaction(story: Story, name: str, given: Json) -> None:
-    _known(f"transactions.{name}", given, _TRANSACTION)
-    currency, happened = given.get("currency", "USD"), _moment(_date(given["on"]))
-    settled = Money(_minor(given["amount"], currency), currency)
-    fields = {"state": given["state"]} if "state" in given else {}
+    known(f"transactions.{name}", given, _TRANSACTION)
+    currency, happened = given.get("currency", "USD"), moment_of(date_of(given["on"]))
+    settled = Money(minor_of(given["amount"], currency), currency)
+    fields: dict[str, Any] = {"state": given["state"]} if "state" in given else {}
+    if "entity" in given:
+        fields["entity_id"] = story.id_of("entity", given["entity"])
     if "ready" in given:
         fields["sync_status"] = "SYNC_READY" if given["ready"] else "NOT_SYNC_READY"
     story.simulator.add_transaction(
@@ -177,58 +163,19 @@ def _transaction(story: Story, name: str, given: Json) -> None:
         updated_at=happened,
         settled_at=happened,
         memo=given.get("memo"),
-        selections=_coding(story, {"vendor": given["vendor"]}, given) if "vendor" in given else (),
+        selections=coding(story, {"vendor": given["vendor"]}, given) if "vendor" in given else (),
         **fields,
     )
 
 
 def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLine]:
     if "lines" not in given:
-        return [TransactionLine(settled, settled, _coding(story, given, given), None)]
+        return [TransactionLine(settled, settled, coding(story, given, given), None)]
     lines = []
-    for line in _expanded(given["lines"]):
-        amount = Money(_minor(line["amount"], settled.currency), settled.currency)
-        lines.append(TransactionLine(amount, amount, _coding(story, line, given), line.get("memo")))
+    for line in expanded(given["lines"]):
+        amount = Money(minor_of(line["amount"], settled.currency), settled.currency)
+        lines.append(TransactionLine(amount, amount, coding(story, line, given), line.get("memo")))
     return lines
-
-
-def _expanded(lines: Sequence[Json]) -> list[Json]:
-    made = []
-    for index, line in enumerate(lines):
-        _known(f"lines[{index}]", line, _LINE)
-        made += [line] * int(line.get("times", 1))
-    return made
-
-
-def _coding(story: Story, line: Json, whole: Json) -> tuple[Selection, ...]:
-    """The selections of a line: names of the books, or `{id, name, code}` of something that is not there."""
-    kinds = (
-        ("account", "accounts", "GL_ACCOUNT"),
-        ("class", "classes", "COST_CENTER"),
-        ("customer", "customers", "CUSTOMERS_JOBS"),
-        ("vendor", "vendors", "MERCHANT"),
-    )
-    made = []
-    for key, plural, kind in kinds:
-        # A bill's own `vendor` is its payee, not a coding.
-        if key not in line or (key == "vendor" and "lines" in line):
-            continue
-        made.append(Selection(kind, _option(story, plural, line[key]), whole.get("provider")))  # type: ignore[arg-type]
-    return tuple(made)
-
-
-def _option(story: Story, plural: str, value: Any) -> Account:
-    if isinstance(value, dict):
-        return Account(str(value["id"]), str(value["name"]), str(value.get("code", "")))
-    for item in story.chart.get(plural, ()):
-        if item["name"] == value:
-            return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
-    own = story.simulator.world.accounts.values() if plural == "accounts" else ()
-    for found in own:
-        if found.account.name == value:
-            return found.account
-    known = [str(item["name"]) for item in story.chart.get(plural, ())] + [item.account.name for item in own]
-    raise UnknownName(plural, str(value), tuple(known))
 
 
 # --- acting -----------------------------------------------------------------------------------------------------------
@@ -240,7 +187,7 @@ def _pay(story: Story, value: Json) -> None:
 
 def _edit_bill(story: Story, value: Json) -> None:
     given = {key: item for key, item in value.items() if key != "bill"}
-    _known("edit_bill", given, _BILL)
+    known("edit_bill", given, _BILL)
     bill_id = story.id_of("bill", value["bill"])
     fields = _bill_fields(story, {"currency": story.simulator.world.bills[bill_id].currency, **given})
     story.simulator.edit_bill(bill_id, **fields)
@@ -249,7 +196,7 @@ def _edit_bill(story: Story, value: Json) -> None:
 def _edit_transaction(story: Story, value: Json) -> None:
     row: Transaction = story.simulator.world.transactions[story.id_of("transaction", value["transaction"])]
     given = {key: item for key, item in value.items() if key != "transaction"}
-    _known("edit_transaction", given, _TRANSACTION)
+    known("edit_transaction", given, _TRANSACTION)
     fields: dict[str, Any] = {key: value[key] for key in ("state", "memo") if key in value}
     if "ready" in value:
         fields["sync_status"] = "SYNC_READY" if value["ready"] else "NOT_SYNC_READY"
@@ -264,8 +211,6 @@ def _export(story: Story, names: Sequence[str]) -> None:
 
 
 def _vendor_active(story: Story, value: Json) -> None:
-    from dataclasses import replace
-
     vendors, vendor_id = story.simulator.world.vendors, story.id_of("vendor", value["vendor"])
     vendors[vendor_id] = replace(vendors[vendor_id], is_active=value["active"])
 
@@ -318,27 +263,9 @@ _ACTIONS: Mapping[str, Callable[[Story, Any], None]] = {
     "pay_entered": _pay_entered,
     "archive_entered": _archive_entered,
     "fault": _plan_fault,
+    **OTHER_ACTIONS,
 }
 
 
 def _done(_value: object) -> None:
     return
-
-
-def _known(where: str, given: Json, names: Sequence[str]) -> None:
-    for name in given:
-        if name not in names:
-            raise UnknownName(f"part of {where}", name, tuple(names))
-
-
-def _minor(text: object, currency: str) -> int:
-    amount: Decimal = parse_money(text)
-    return int(amount.scaleb(exponent(currency)))
-
-
-def _date(text: str) -> date:
-    return date.fromisoformat(text)
-
-
-def _moment(day: date) -> datetime:
-    return datetime.combine(day, time(9, 30), UTC)

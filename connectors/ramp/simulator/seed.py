@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import TypeVar
 
-from connectors.ramp.simulator import build
+from connectors.ramp.simulator import build, outbuild
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.records import Account, Line, Money, Selection, TransactionLine, Vendor
 from connectors.ramp.simulator.world import World
@@ -75,6 +75,15 @@ class Mix:
     declined: float = 0.03
     currencies: tuple[str, ...] = ()
     long_bill_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """How many of what else goes to the books; a third of the reimbursements is paid back by employees."""
+
+    reimbursements: int = 0
+    transfers: int = 0
+    cashbacks: int = 0
 
 
 class _Maker:
@@ -205,6 +214,38 @@ class _Maker:
         original = Money(minor * rate // 100, "EUR") if rate else None
         return build.card_line(Money(minor, home), self.selections(), original)
 
+    def reimbursement(self, number: int) -> None:
+        home = self.world.options.currency
+        paid = Money(self.minor(home, 40_000), home)
+        count = 2 if self.happens(self.mix.split) and paid.minor > 10 else 1
+        lines = [Line(part, self.selections(), None) for part in _split(paid.minor, count, self.chance)]
+        back = number % 3 == 2
+        spent = self.day()
+        outbuild.add_reimbursement(
+            self.world,
+            paid,
+            lines=lines,
+            spent_on=spent,
+            created_at=_moment(spent),
+            updated_at=_moment(spent),
+            merchant_name=self.chance.choice(_MERCHANTS),
+            direction="USER_TO_BUSINESS" if back else "BUSINESS_TO_USER",
+            kind="PAYBACK_PARTIAL" if back else self.chance.choice(("OUT_OF_POCKET", "OUT_OF_POCKET", "PER_DIEM")),
+            memo=self.chance.choice(_MEMOS),
+        )
+
+    def others(self, wanted: Others) -> None:
+        """Reimbursements, transfers and cashbacks."""
+        home = self.world.options.currency
+        for number in range(wanted.reimbursements):
+            self.reimbursement(number)
+        for _ in range(wanted.transfers):
+            money, created = Money(self.minor(home, 2_000_000), home), _moment(self.day())
+            outbuild.add_transfer(self.world, money, created_at=created)
+        for _ in range(wanted.cashbacks):
+            money, created = Money(self.minor(home, 20_000), home), _moment(self.day())
+            outbuild.add_cashback(self.world, money, created_at=created)
+
 
 def seed_business(
     simulator: RampSimulator,
@@ -228,6 +269,21 @@ def seed_business(
     for _ in range(transactions):
         maker.transaction()
     world.events.clear()
+
+
+def seed_others(
+    simulator: RampSimulator,
+    others: Others,
+    *,
+    chart: Sequence[Account] = DEFAULT_CHART,
+    tags: Tags | None = None,
+    mix: Mix | None = None,
+) -> None:
+    """Add what else goes to the books, from the same seed; nothing of it is announced by webhook."""
+    maker = _Maker(simulator.world, chart, tags or Tags(), mix or Mix())
+    maker.chance = random.Random(f"{simulator.seed}:others")  # noqa: S311 - a simulation must repeat
+    maker.others(others)
+    simulator.world.events.clear()
 
 
 def _moment(day: date) -> datetime:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from connectors.ramp.simulator.records import FailedMark, Mark
+from connectors.ramp.simulator.records import FailedMark, Mark, Transaction
 from connectors.ramp.simulator.transactions import needs_vendor
 from connectors.ramp.simulator.wire import JsonObject, Request, check_uuid, invalid, refused, reply
 from connectors.ramp.simulator.world import SyncRequest, World, bill_ready
@@ -22,8 +23,18 @@ SHARED_TYPES = frozenset(
 )  # fmt: skip
 OLD_TYPES = frozenset({"ACCRUAL_SYNC", "BANKING_TRANSACTION_SYNC", "PAYEE_SYNC", "TRACKING_CATEGORY_OPTION_SYNC"})
 BILL_TYPES = ("BILL_SYNC", "BILL_PAYMENT_SYNC")
+# What each sync type marks, beside bills and cashbacks.
+TABLES = {
+    "TRANSACTION_SYNC": "transactions",
+    "REIMBURSEMENT_SYNC": "reimbursements",
+    "TRANSFER_SYNC": "transfers",
+}
+NOUNS = {
+    "transactions": "Transaction", "reimbursements": "Reimbursement", "transfers": "Transfer", "cashbacks": "Cashback",
+}  # fmt: skip
+BUTTONS = {"transactions": "TRANSACTION_SYNC", "reimbursements": "REIMBURSEMENT_SYNC"}
 MOST = 5000
-ButtonKind = Literal["bills", "transactions"]
+ButtonKind = Literal["transactions", "reimbursements"]
 
 
 def post_sync(world: World, request: Request) -> HttpReply:
@@ -46,6 +57,7 @@ def post_sync(world: World, request: Request) -> HttpReply:
                 "The idempotency key was used with a different request.", {"idempotency_key": ["Already used."]}
             )
         return reply(201, {"sync_id": sync_id})
+    asked = _asked(world, body)
     faults = {item["id"]: fault for item in good if (fault := _objection(world, sync_type, item["id"])) is not None}
     unknown = {item["id"]: "Object not found." for item in bad if not _exists(world, sync_type, item["id"])}
     if (faults or unknown) and world.options.sync_all_or_nothing:
@@ -54,14 +66,35 @@ def post_sync(world: World, request: Request) -> HttpReply:
     world.sync_calls[key] = (sync_id, digest)
     for item in good:
         if item["id"] not in faults:
-            _apply(
-                world, sync_type, item, Mark(sync_id, sync_type, item["id"], str(item["reference_id"]), key, world.now)
-            )
+            reference = str(item["reference_id"])
+            _apply(world, sync_type, item, Mark(sync_id, sync_type, item["id"], reference, key, world.now, asked))
     for item in bad:
         if item["id"] not in unknown:
             message = str(item["error"]["message"])
-            world.failed.append(FailedMark(sync_id, sync_type, item["id"], message, key, world.now))
+            world.failed.append(FailedMark(sync_id, sync_type, item["id"], message, key, world.now, asked))
+    told = frozenset(item["id"] for item in (*good, *bad) if item["id"] not in faults and item["id"] not in unknown)
+    _answer(world, sync_type, asked, told)
     return reply(201, {"sync_id": sync_id})
+
+
+def _asked(world: World, body: JsonObject) -> str:
+    """The press of the sync button that a call answers; empty when it answers none that is still open."""
+    given = body.get("sync_request_id")
+    if given is None:
+        return ""
+    if not isinstance(given, str) or given not in world.sync_requests:
+        if world.options.refuse_late_request:
+            raise refused("The sync request is unknown or has expired.", {"sync_request_id": ["Not open."]})
+        return ""
+    return given
+
+
+def _answer(world: World, sync_type: str, asked: str, told: frozenset[str]) -> None:
+    """Take what was told off the presses of the sync button that wait for it."""
+    for request in list(world.sync_requests.values()):
+        counts = request.id == asked or not world.options.answer_needs_request
+        if request.sync_type == sync_type and counts:
+            world.sync_requests[request.id] = replace(request, answered=request.answered | told)
 
 
 def _validate(world: World, body: JsonObject) -> tuple[str, list[JsonObject], list[JsonObject]]:
@@ -118,29 +151,33 @@ def _item_problem(name: str, item: object) -> str | None:
     return None if isinstance(message, str) else "error.message: Missing data for required field."
 
 
+def _table(world: World, sync_type: str) -> str:
+    return "cashbacks" if sync_type == world.options.cashback_sync_type else TABLES.get(sync_type, "")
+
+
 def _exists(world: World, sync_type: str, object_id: str) -> bool:
     if sync_type in BILL_TYPES:
         return object_id in world.bills
-    return sync_type == "TRANSACTION_SYNC" and object_id in world.transactions
+    return object_id in world.tables().get(_table(world, sync_type), ())
 
 
 def _objection(world: World, sync_type: str, object_id: str) -> str | None:
     """Why an object cannot be marked now, or None."""
     if not _exists(world, sync_type, object_id):
-        known = object_id in world.bills or object_id in world.transactions
+        known = object_id in world.bills or any(object_id in rows for rows in world.tables().values())
         return f"{sync_type} is not valid for this object." if known else "Object not found."
-    if sync_type == "TRANSACTION_SYNC":
-        return _transaction_objection(world, object_id)
-    return _bill_objection(world, sync_type, object_id)
+    if sync_type in BILL_TYPES:
+        return _bill_objection(world, sync_type, object_id)
+    return _row_objection(world, _table(world, sync_type), object_id)
 
 
-def _transaction_objection(world: World, object_id: str) -> str | None:
-    row = world.transactions[object_id]
+def _row_objection(world: World, table: str, object_id: str) -> str | None:
+    row, noun = world.tables()[table][object_id], NOUNS[table]
     if row.sync_status == "SYNCED":
-        return "Transaction is already synced." if world.options.refuse_resync else None
+        return f"{noun} is already synced." if world.options.refuse_resync else None
     if row.sync_status != "SYNC_READY":
-        return "Transaction is not ready to sync."
-    if needs_vendor(world, row):
+        return f"{noun} is not ready to sync."
+    if isinstance(row, Transaction) and needs_vendor(world, row):
         return "Transaction requires an accounting vendor before it can be synced."
     return None
 
@@ -162,11 +199,9 @@ def _bill_objection(world: World, sync_type: str, object_id: str) -> str | None:
 
 def _apply(world: World, sync_type: str, item: JsonObject, mark: Mark) -> None:
     """Mark one object; one that was synced before changes nothing (only when `refuse_resync` is off)."""
-    if sync_type == "TRANSACTION_SYNC":
-        if world.transactions[mark.object_id].sync_status == "SYNCED":
+    if sync_type not in BILL_TYPES:
+        if not _set_synced(world, _table(world, sync_type), mark.object_id):
             return
-        world.change_transaction(mark.object_id, sync_status="SYNCED", synced_at=world.now)
-        _announce_synced(world, mark.object_id)
     else:
         bill = world.bills[mark.object_id]
         reached = "BILL_SYNCED" if sync_type == "BILL_SYNC" else "BILL_AND_PAYMENT_SYNCED"
@@ -179,38 +214,52 @@ def _apply(world: World, sync_type: str, item: JsonObject, mark: Mark) -> None:
     world.marks.append(mark)
 
 
-def _announce_synced(world: World, transaction_id: str) -> None:
-    if world.profile == "2026-08":
-        world.emit("transactions.synced", transaction_id)
+def _set_synced(world: World, table: str, object_id: str) -> bool:
+    """Whether the row was not synced before."""
+    rows = world.tables()[table]
+    if rows[object_id].sync_status == "SYNCED":
+        return False
+    _turn(world, table, object_id)
+    if table == "transactions" and world.profile == "2026-08":
+        world.emit("transactions.synced", object_id)
+    return True
+
+
+def _turn(world: World, table: str, object_id: str) -> None:
+    rows = world.tables()[table]
+    # Only these two have a time of their last change.
+    changed = {"updated_at": world.now} if table in BUTTONS else {}
+    rows[object_id] = replace(rows[object_id], sync_status="SYNCED", synced_at=world.now, **changed)
 
 
 def export_button(world: World, object_ids: tuple[str, ...]) -> None:
     """What the Export button of Ramp's own pages does: rows turn synced without notice and without a mark."""
+    kinds = {table: kind for kind, table in TABLES.items()} | {"cashbacks": world.options.cashback_sync_type}
     for object_id in object_ids:
-        if object_id in world.transactions:
-            world.change_transaction(object_id, sync_status="SYNCED", synced_at=world.now)
-            world.exported.append(("TRANSACTION_SYNC", object_id))
-        else:
-            bill = world.bills[object_id]
-            if bill.sync_status == "NOT_SYNCED":
-                world.exported.append(("BILL_SYNC", object_id))
-            if bill.status == "PAID":
-                world.exported.append(("BILL_PAYMENT_SYNC", object_id))
-            reached = "BILL_AND_PAYMENT_SYNCED" if bill.status == "PAID" else "BILL_SYNCED"
-            world.change_bill(object_id, sync_status=reached)
+        table = next((name for name, rows in world.tables().items() if object_id in rows), None)
+        if table is not None:
+            _turn(world, table, object_id)
+            world.exported.append((kinds[table], object_id))
+            continue
+        bill = world.bills[object_id]
+        if bill.sync_status == "NOT_SYNCED":
+            world.exported.append(("BILL_SYNC", object_id))
+        if bill.status == "PAID":
+            world.exported.append(("BILL_PAYMENT_SYNC", object_id))
+        reached = "BILL_AND_PAYMENT_SYNCED" if bill.status == "PAID" else "BILL_SYNCED"
+        world.change_bill(object_id, sync_status=reached)
 
 
-def click_sync(world: World) -> str:
-    """What the Sync button for transactions does (alpha): an event that must be answered within five minutes."""
+def click_sync(world: World, table: ButtonKind = "transactions") -> str:
+    """What the sync button does (alpha): an event that must be answered within five minutes."""
     active = world.connection()
-    if active is None or not active.setting("transaction_sync_button_enabled"):
+    if active is None or not active.setting(f"{table.removesuffix('s')}_sync_button_enabled"):
         raise refused("The sync button is not enabled for this connection.")
-    ready = tuple(row.id for row in world.transactions.values() if row.sync_status == "SYNC_READY")
-    now = world.now
-    deadline = now + timedelta(seconds=world.options.sync_request_timeout_s)
-    request = SyncRequest(world.names.uuid("sync_request"), "TRANSACTION_SYNC", ready, now, deadline)
+    ready = frozenset(row.id for row in world.tables()[table].values() if row.sync_status == "SYNC_READY")
+    deadline = world.now + timedelta(seconds=world.options.sync_request_timeout_s)
+    request = SyncRequest(world.names.uuid("sync_request"), BUTTONS[table], table, ready, deadline)
     world.sync_requests[request.id] = request
-    world.emit("transactions.sync_requested", request.id, sync_request_id=request.id)
+    world.emit(f"{table}.sync_requested", request.id, sync_request_id=request.id)
     return request.id
 
 
@@ -218,9 +267,8 @@ def expire_sync_requests(world: World) -> None:
     """Fail the rows of sync requests whose time is over and that nobody marked or failed."""
     for request in [item for item in world.sync_requests.values() if world.now >= item.deadline]:
         del world.sync_requests[request.id]
-        marks: tuple[Mark | FailedMark, ...] = (*world.marks, *world.failed)
-        answered = {mark.object_id for mark in marks if mark.at >= request.requested_at}
-        for object_id in request.object_ids:
-            if object_id not in answered:
+        rows = world.tables()[request.table]
+        for object_id in sorted(request.object_ids - request.answered):
+            if object_id in rows and rows[object_id].sync_status != "SYNCED":
                 message = "The accounting integration did not respond in time."
                 world.failed.append(FailedMark("", request.sync_type, object_id, message, request.id, world.now))

@@ -25,7 +25,7 @@ from connectors.ramp.simulator.wire import (
     text_time,
     within,
 )
-from connectors.ramp.simulator.world import World
+from connectors.ramp.simulator.world import World, requested_ids
 from engine.contract import HttpReply
 from engine.money import exponent
 
@@ -45,7 +45,7 @@ def list_transactions(world: World, request: Request) -> HttpReply:
     for name, (key, descending) in _ORDERS.items():
         if flag(request, name):
             rows.sort(key=key, reverse=descending)
-    return page(request, rows, _filter(request), lambda row: show_transaction(world, row))
+    return page(request, rows, _filter(world, request), lambda row: show_transaction(world, row))
 
 
 def get_transaction(world: World, request: Request) -> HttpReply:
@@ -56,7 +56,7 @@ def get_transaction(world: World, request: Request) -> HttpReply:
     return reply(200, show_transaction(world, found))
 
 
-def _filter(request: Request) -> Callable[[Transaction], bool]:
+def _filter(world: World, request: Request) -> Callable[[Transaction], bool]:
     state = choice(request, "state", STATES)
     sync = choice(request, "sync_status", SYNC_STATUSES)
     ready = flag(request, "sync_ready")
@@ -64,6 +64,7 @@ def _filter(request: Request) -> Callable[[Transaction], bool]:
     same = [(identifier(request, name), name) for name in ("entity_id", "merchant_id", "card_id", "user_id")]
     dates = moment(request, "from_date"), moment(request, "to_date")
     synced = moment(request, "synced_after")
+    asked = requested_ids(world, "transactions") if flag(request, "requested_to_sync") else None
     # Missing from the parameter list of the OpenAPI file, in the changelog of 2025-06-25, and inclusive.
     updated = moment(request, "updated_after")
     sums = decimal(request, "min_amount"), decimal(request, "max_amount")
@@ -79,6 +80,7 @@ def _filter(request: Request) -> Callable[[Transaction], bool]:
             and within(row.synced_at, synced, None)
             and within(row.updated_at, updated, None)
             and within(major(row.settled), *sums)
+            and (asked is None or row.id in asked)
         )
 
     return keep

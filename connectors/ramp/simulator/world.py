@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from connectors._simulated import Names
+from connectors.ramp.simulator.outrecords import AccountingVendor, Cashback, Reimbursement, Transfer, VendorCredit
 from connectors.ramp.simulator.records import (
     Bill,
     Connection,
@@ -44,13 +46,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """A press of the sync button: rows not marked before the deadline fail by themselves."""
+    """A press of the sync button: rows of `table` not answered before the deadline fail by themselves."""
 
     id: str
     sync_type: str
-    object_ids: tuple[str, ...]
-    requested_at: datetime
+    table: str
+    object_ids: frozenset[str]
     deadline: datetime
+    answered: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -65,6 +68,11 @@ class World:
     bills: dict[str, Bill] = field(default_factory=dict)
     vendors: dict[str, Vendor] = field(default_factory=dict)
     transactions: dict[str, Transaction] = field(default_factory=dict)
+    reimbursements: dict[str, Reimbursement] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    cashbacks: dict[str, Cashback] = field(default_factory=dict)
+    vendor_credits: dict[str, VendorCredit] = field(default_factory=dict)
+    accounting_vendors: dict[str, AccountingVendor] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     # By their id in the accounting system.
@@ -117,6 +125,21 @@ class World:
         found = self.transactions[transaction_id]
         self.transactions[transaction_id] = replace(found, **{"updated_at": self.now, **changes})
         return self.transactions[transaction_id]
+
+    def tables(self) -> Mapping[str, dict[str, Any]]:
+        """The records that are NOT_SYNC_READY, SYNC_READY or SYNCED, by the name that the API has for them."""
+        return {
+            "transactions": self.transactions,
+            "reimbursements": self.reimbursements,
+            "transfers": self.transfers,
+            "cashbacks": self.cashbacks,
+        }
+
+
+def requested_ids(world: World, table: str) -> frozenset[str]:
+    """What a press of the sync button still waits for."""
+    open_requests = [item for item in world.sync_requests.values() if item.table == table]
+    return frozenset(object_id for item in open_requests for object_id in item.object_ids - item.answered)
 
 
 def bill_ready(bill: Bill) -> bool:

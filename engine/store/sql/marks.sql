@@ -1,15 +1,17 @@
 -- name: mark_insert
-INSERT INTO marks (id, company, flow, connection, kind, record_id, source_id, outcome, text, state)
-VALUES (:id, :company, :flow, :connection, :kind, :record_id, :source_id, :outcome, :text, 'waiting')
-ON CONFLICT (record_id, kind, outcome, text) DO UPDATE SET state = 'waiting' WHERE marks.state = 'dropped';
+INSERT INTO marks (id, company, flow, connection, kind, record_id, source_id, outcome, text, details, request, state)
+VALUES (:id, :company, :flow, :connection, :kind, :record_id, :source_id, :outcome, :text, :details, :request, 'waiting')
+ON CONFLICT (record_id, kind, outcome, text) DO UPDATE SET state = 'waiting', call_id = NULL, request = excluded.request
+WHERE marks.state = 'dropped'
+  OR (excluded.outcome = 'failed' AND excluded.request <> '' AND excluded.request <> marks.request);
 
 -- name: marks_groups
-SELECT DISTINCT connection, kind FROM marks
-WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY connection, kind;
+SELECT DISTINCT connection, kind, request FROM marks
+WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY connection, kind, request;
 
 -- name: marks_waiting
 SELECT * FROM marks WHERE company = :company AND flow = :flow AND connection = :connection AND kind = :kind
-  AND state = 'waiting' ORDER BY id LIMIT :limit;
+  AND request = :request AND state = 'waiting' ORDER BY id LIMIT :limit;
 
 -- name: marks_into_call
 UPDATE marks SET state = 'calling', call_id = ? WHERE id = ?;
@@ -19,8 +21,8 @@ UPDATE marks SET state = 'dropped'
 WHERE record_id = :record_id AND outcome = 'failed' AND state = 'waiting' AND text <> :but;
 
 -- name: mark_call_insert
-INSERT INTO mark_calls (id, company, flow, connection, kind, idempotency_key, state, created_at)
-VALUES (:id, :company, :flow, :connection, :kind, :idempotency_key, 'waiting', :at);
+INSERT INTO mark_calls (id, company, flow, connection, kind, request, idempotency_key, state, created_at)
+VALUES (:id, :company, :flow, :connection, :kind, :request, :idempotency_key, 'waiting', :at);
 
 -- name: mark_call_get
 SELECT * FROM mark_calls WHERE id = :id;
@@ -75,3 +77,7 @@ WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state NOT IN ('posted'
 
 -- name: marks_out_of_call
 UPDATE marks SET state = 'dropped', call_id = NULL WHERE id = ?;
+
+-- name: marks_failed_since
+SELECT COUNT(*) AS count FROM mark_calls c JOIN marks m ON m.call_id = c.id
+WHERE c.company = :company AND (:flow = '' OR c.flow = :flow) AND c.created_at > :since AND m.outcome = 'failed';

@@ -22,3 +22,8 @@ SELECT * FROM runs WHERE id IN (SELECT MAX(id) FROM runs WHERE company = :compan
 -- name: operations_backlog_of
 SELECT r.flow, COUNT(*) AS count FROM operations o JOIN records r ON r.id = o.record_id
 WHERE o.company = :company AND o.state = 'waiting' GROUP BY r.flow ORDER BY r.flow;
+
+-- name: records_waiting_count
+SELECT COUNT(*) AS count FROM records
+WHERE company = :company AND (:flow = '' OR flow = :flow) AND phase <> 'watch'
+  AND state IN ('pending', 'intended', 'sent', 'unknown', 'posted');

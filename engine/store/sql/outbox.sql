@@ -14,6 +14,10 @@ ORDER BY o.seq LIMIT :limit;
 SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'waiting' AND not_before <= :at
   AND (:connection = '' OR connection = :connection);
 
+-- name: operations_open_at
+SELECT * FROM operations WHERE company = :company AND connection = :connection AND state IN ('waiting', 'sent', 'held')
+ORDER BY seq;
+
 -- name: operation_state
 UPDATE operations SET state = :state, message_set_id = COALESCE(:message_set_id, message_set_id),
     not_before = :not_before WHERE id = :id;

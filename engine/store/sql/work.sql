@@ -112,3 +112,6 @@ SELECT calls, under_way FROM limits WHERE name = :name;
 -- name: limit_put
 INSERT INTO limits (name, calls, under_way) VALUES (:name, :calls, :under_way)
 ON CONFLICT (name) DO UPDATE SET calls = excluded.calls, under_way = excluded.under_way;
+
+-- name: sessions_latest
+SELECT opened_at FROM sessions WHERE company = :company ORDER BY opened_at DESC LIMIT :limit;

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from connectors.bill.errors import until_full_hour_s
-from engine.contract import Rate, Tried
+from engine.abilities import Tried
+from engine.contract import Rate
 from engine.errors import (
     Ambiguous,
     AuthRefused,

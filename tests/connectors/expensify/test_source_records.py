@@ -10,7 +10,7 @@ from connectors.expensify import records
 from connectors.expensify.amounts import major
 from connectors.expensify.settings import AmountUnit
 from connectors.expensify.spec import SPEC
-from engine.contract import Tried
+from engine.abilities import Tried
 from engine.errors import BadAnswer, ExpressionError, Rejected
 from engine.money import parse_money
 from engine.spec import FieldSpec

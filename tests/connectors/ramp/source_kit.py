@@ -88,6 +88,38 @@ def transaction(number: int, amount: object = 90.0, **fields: object) -> Row:
     }
 
 
+def reimbursement(number: int, amount: object = 42.5, **fields: object) -> Row:
+    return {
+        "id": uuid(number),
+        "direction": "BUSINESS_TO_USER",
+        "type": "OUT_OF_POCKET",
+        "state": "REIMBURSED",
+        "amount": amount,
+        "currency": "USD",
+        "payee_amount": money(4250),
+        "original_reimbursement_amount": money(3900, "EUR"),
+        "user_id": uuid(801),
+        "user_full_name": "Jun Takahashi",
+        "user_email": "jun@example.com",
+        "merchant": "Hôtel Lutetia",
+        "transaction_date": "2026-11-03",
+        "sync_status": "SYNC_READY",
+        "synced_at": None,
+        "entity_id": uuid(700),
+        "waypoints": ["Genève"],
+        "receipts": [uuid(950)],
+        "line_items": [
+            {
+                "amount": money(4250),
+                "memo": "Night",
+                "accounting_field_selections": [coding("GL_ACCOUNT", "80000002-1", "Travel")],
+            }
+        ],
+        "accounting_field_selections": [],
+        **fields,
+    }
+
+
 class FakeRamp:
     """Lists are served in order, two rows a page unless told otherwise; `before` may answer first."""
 
@@ -119,7 +151,7 @@ class FakeRamp:
         return self.before(request) or self.dispatch(request)
 
     def dispatch(self, request: httpx.Request) -> httpx.Response:
-        _, _, _, stream, *rest = request.url.path.split("/")
+        _, _, _, stream, *rest = request.url.path.replace("/vendors/credits", "/vendor_credits").split("/")
         if stream == "accounting":
             self.synced.append(json.loads(request.content))
             return reply(201, {"sync_id": uuid(1)})

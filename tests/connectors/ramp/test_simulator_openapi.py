@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from connectors.ramp.codings import multipart
-from connectors.ramp.simulator import Account, Line, Mix, Money, Tags, seed_business
+from connectors.ramp.simulator import Account, Line, Mix, Money, Others, Tags, seed_business, seed_others
 from connectors.ramp.simulator.build import coded
 from connectors.ramp.simulator.core import ROUTES
 from connectors.ramp.simulator.enrich import add_account
@@ -23,6 +23,11 @@ from engine.contract import HttpReply
 from tests.connectors.ramp.simulator_kit import RENT, Api, simulator, token
 from tests.reference import reference
 
+SYNCS = {
+    "REIMBURSEMENT_SYNC": "reimbursements",
+    "TRANSFER_SYNC": "transfers",
+    "STATEMENT_CREDIT_SYNC": "cashbacks",
+}
 NULL_IN_EXAMPLE = "the file's own example of this object prints null"
 # Where the simulator knowingly differs from the file: (schema, property, what is done to the schema, why).
 WAIVERS = (
@@ -44,6 +49,8 @@ WAIVERS = (
         "oneOf cannot hold: the card schema has no required field, so it matches every object",
     ),
     ("ApiTransactionLineItem", "memo", "nullable", "memo of the transaction itself is nullable"),
+    ("Reimbursement", "memo", "nullable", "as memo of a transaction"),
+    ("ApiReimbursementLineItem", "memo", "nullable", "as memo of a transaction"),
     ("Transaction", "settlement_date", "nullable", "a pending transaction has not settled"),
     ("SingleTransaction", "settlement_date", "nullable", "a pending transaction has not settled"),
     ("Vendor", "billing_frequency", "nullable", NULL_IN_EXAMPLE),
@@ -164,9 +171,27 @@ def tour() -> Iterator[tuple[str, str, HttpReply]]:
         yield "GET", path, api.call("GET", path)
         yield "GET", path + "/{}", api.call("GET", f"{path}/{next(iter(objects))}")
     yield "GET", "/business", api.call("GET", "/business")
+    yield from tour_of_others(api)
     yield from tour_of_writes(api)
     yield from tour_of_connections(api)
     yield from tour_of_webhooks(api)
+
+
+def tour_of_others(api: Api) -> Iterator[tuple[str, str, HttpReply]]:
+    world = api.simulator.world
+    seed_others(api.simulator, Others(7, 3, 2))
+    for kind, table in SYNCS.items():
+        row = next(iter(world.tables()[table]))
+        yield "POST", "/accounting/syncs", api.sync(kind, (row, "T-3"), key=kind)
+        for query in ({}, {"direction": "USER_TO_BUSINESS"}) if table == "reimbursements" else ({},):
+            yield "GET", f"/{table}", api.call("GET", f"/{table}", **query)
+        yield "GET", f"/{table}/{{}}", api.call("GET", f"/{table}/{row}")
+    body = {"vendors": [{"id": "V-9", "name": "Blue Bottle"}]}
+    yield "POST", "/accounting/vendors", api.call("POST", "/accounting/vendors", body)
+    listed = api.call("GET", "/accounting/vendors")
+    yield "GET", "/accounting/vendors", listed
+    one = json.loads(listed.body)["data"][0]["ramp_id"]
+    yield "PATCH", "/accounting/vendors/{}", api.call("PATCH", f"/accounting/vendors/{one}", {"reactivate": True})
 
 
 def tour_of_writes(api: Api) -> Iterator[tuple[str, str, HttpReply]]:

@@ -163,7 +163,8 @@ def test_a_refused_mark_says_which_and_what_to_do() -> None:
     )
     assert caught.value.code == "DEVELOPER_7098"
     assert caught.value.hint == (
-        "look at the record in Ramp: it must be approved, ready to sync and not archived, and a payment follows its bill; "
+        "look at the record in Ramp: it must be approved, ready to sync and not archived, a payment follows its bill, "
+        "and a transaction may need an accounting vendor; "
         "a direct accounting connection takes no marks from others"
     )
     assert "canary" not in everything_said(caught.value)
@@ -271,7 +272,8 @@ def test_an_empty_call_sends_nothing_and_an_unknown_kind_is_refused() -> None:
     with pytest.raises(Rejected) as caught:
         ramp.source().mark(MarkCall("CASHBACK_SYNC", KEY, posted(1)))
     assert str(caught.value) == "acme/ramp: there is no mark `CASHBACK_SYNC`"
-    assert caught.value.hint == "known: BILL_PAYMENT_SYNC, BILL_SYNC, TRANSACTION_SYNC"
+    known = "BILL_PAYMENT_SYNC, BILL_SYNC, REIMBURSEMENT_SYNC, STATEMENT_CREDIT_SYNC, TRANSACTION_SYNC, TRANSFER_SYNC"
+    assert caught.value.hint == f"known: {known}"
 
 
 def test_every_mark_agrees_with_ramps_own_description() -> None:

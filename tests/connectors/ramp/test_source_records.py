@@ -332,10 +332,11 @@ SAMPLE_OF = {
     "entities": "ApiEntityResource",
     "users": "User",
     "departments": "Department",
+    "reimbursements": "Reimbursement",
 }
 
 
-@pytest.mark.parametrize("stream", sorted(STREAMS))
+@pytest.mark.parametrize("stream", sorted(SAMPLE_OF))
 @pytest.mark.parametrize("profile", ["2025-08", "2026-08"])
 def test_ramps_own_examples_become_records_of_the_described_shape(stream: str, profile: str) -> None:
     examples = json.loads(reference("ramp", "EXAMPLES-2025-08.json").read_text(), parse_float=Decimal)
@@ -350,6 +351,8 @@ def test_ramps_own_examples_have_the_right_amounts() -> None:
     assert (made["amount"], [line["amount"] for line in made["line_items"]]) == ("969.93", ["19.98", "949.95"])
     card = record("transactions", examples["Transaction"])
     assert (card["amount"], [line["amount"] for line in card["line_items"]]) == ("90.00", ["40.00", "50.00"])
+    spent = record("reimbursements", examples["Reimbursement"])
+    assert (spent["amount"], [line["amount"] for line in spent["line_items"]]) == ("484.46", ["434.46", "50.00"])
 
 
 def schemas(fields: tuple[FieldSpec, ...]) -> set[str]:

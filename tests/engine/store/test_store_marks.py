@@ -72,7 +72,7 @@ def test_the_same_content_is_never_two_calls(store: Store) -> None:
         marks.group(tx, COMPANY, "flow", AT, limit=9)
         (row,) = marks.due(tx, COMPANY, "flow", AT)
     with pytest.raises(REFUSED), store.write() as tx:
-        again = {name: row[name] for name in ("company", "flow", "connection", "kind", "idempotency_key")}
+        again = {name: row[name] for name in ("company", "flow", "connection", "kind", "request", "idempotency_key")}
         tx.run("mark_call_insert", {**again, "id": 99, "at": LATER})
 
 

@@ -1,0 +1,52 @@
+"""What an open connection may be able to do beside reading and writing: ask for webhooks, show that its credentials work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+
+class Subscribed(Protocol):
+    """A webhook subscription as the vendor made it; the secret is shown only this once."""
+
+    @property
+    def id(self) -> str:
+        """The vendor's id of it."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Where it stands, in the vendor's words."""
+        ...
+
+    @property
+    def secret(self) -> str:
+        """What its calls will be signed with."""
+        ...
+
+
+@runtime_checkable
+class Subscribing(Protocol):
+    """An open connection that can ask its vendor for webhooks."""
+
+    def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed | Sequence[Subscribed]:
+        """Create a subscription for an https address, or one an event; without `events`, for all that it can use."""
+        ...
+
+
+@runtime_checkable
+class Scoped(Protocol):
+    """An open connection whose vendor grants scopes; a setting called `scopes` says which were asked for."""
+
+    def granted(self) -> frozenset[str]:
+        """The scopes that were granted, once a cheap call has shown that the vendor still takes the token."""
+        ...
+
+
+@runtime_checkable
+class Tried(Protocol):
+    """An open connection whose vendor grants no scopes, but can be asked something cheap."""
+
+    def tried(self) -> str:
+        """What a call has shown, now that the vendor took the credentials: a few words, as `2 policies can be read`."""
+        ...
