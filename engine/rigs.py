@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 Standing = Literal["off", "due", "told", "by_hand"]
 
 
+# What there is of an object at a called target: nothing, the object, one that is put away and owes nobody anything, or one
+# that others make and calls of ours only add to.
+Stands = Literal["", "there", "archived", "lent"]
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """An object as it was when a request of ours made it; `amount` is None for objects of lists."""
@@ -102,10 +107,6 @@ class TargetRig(Protocol):
         """No more faults; doors that were closed are open, and nobody changes anything."""
         ...
 
-    def live(self) -> Sequence[Made]:
-        """What we made and is there now, in the right file, with its first amount."""
-        ...
-
     def has(self, object_id: str) -> bool:
         """Whether an object is there now, whoever made it."""
         ...
@@ -163,12 +164,8 @@ class CalledRig(TargetRig, Protocol):
         """Whether people there have made it impossible to tell which object a key stands for."""
         ...
 
-    def annotated(self, object_id: str) -> bool:
-        """Whether calls of ours only add to an object, which others make."""
-        ...
-
-    def archived(self, object_id: str) -> bool:
-        """Whether an object is put away: it is there, and owes nobody anything."""
+    def stands(self, object_id: str) -> Stands:
+        """What there is of an object, whoever made it."""
         ...
 
 
@@ -182,6 +179,10 @@ class BooksRig(TargetRig, Protocol):
 
     def refuse(self, kind: str, *, after_loss: bool = False) -> None:
         """From now on, or once the answer to a write of it was lost, queries of a kind are refused; of none when empty."""
+        ...
+
+    def live(self) -> Sequence[Made]:
+        """What we made and is there now, in the right file, with its first amount."""
         ...
 
     def delete_other(self, kind: str) -> str:

@@ -67,7 +67,7 @@ def _objects(scene: CalledScene, verdict: Verdict, row: Row | None, mine: list[M
     if len(mine) > 1:
         verdict.duplicated += len(mine) - 1
         verdict.says(f"{said} was made {len(mine)} times: {', '.join(made.id for made in mine)}")
-    there = [made for made in mine if not scene.books.archived(made.id)]
+    there = [made for made in mine if scene.books.stands(made.id) != "archived"]
     if not there or (row is not None and row["state"] in DONE):
         return
     if _unclaimed(scene, row):
@@ -119,15 +119,15 @@ def _posted(scene: CalledScene, verdict: Verdict, calls: Calls, row: Row) -> Non
         return
     makers = {made.id: calls.makers.get(made.guid, set()) for made in books.made()}
     now = books.amount(target)
-    if now is not None and not books.annotated(target) and maker_of(row) not in makers.get(target, set()):
+    if now is not None and books.stands(target) != "lent" and maker_of(row) not in makers.get(target, set()):
         verdict.lost += 1
         verdict.says(f"{name} has the receipt {target}, which was not made for it")
     if records.is_voided(row):
-        if not books.archived(target):
+        if books.stands(target) != "archived":
             verdict.lost += 1
             verdict.says(f"{name} is undone, and {target} is there")
         return
-    if books.archived(target) and target not in books.removed():
+    if books.stands(target) == "archived" and target not in books.removed():
         verdict.lost += 1
         verdict.says(f"{name} is {row['state']}, and {target} was archived, by no person")
     if now is None or books.edited(target) or target in books.removed() or _is_chosen(scene, row, target):
@@ -141,7 +141,7 @@ def _posted(scene: CalledScene, verdict: Verdict, calls: Calls, row: Row) -> Non
 def _is_chosen(scene: CalledScene, row: Row, target: str) -> bool:
     """Whether a person has said that this object is meant, whatever its amount."""
     rows = lists.mappings(scene.tx, scene.company, row["flow"])
-    return scene.books.annotated(target) and any(each["list_id"] == target for each in rows)
+    return scene.books.stands(target) == "lent" and any(each["list_id"] == target for each in rows)
 
 
 def _is_doubtful(scene: CalledScene, calls: Calls, row: Row) -> bool:

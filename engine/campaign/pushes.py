@@ -63,8 +63,8 @@ class Pushes:
     def finds(self, row: Row) -> str | None:
         """The object of a record, as a person finds it who looks into the target."""
         maker = maker_of(row)
-        made = (item for item in self.rig.live() if maker in self.calls.makers.get(item.guid, ()))
-        return next((item.id for item in made), None)
+        made = (item for item in self.rig.made() if maker in self.calls.makers.get(item.guid, ()))
+        return next((item.id for item in made if self.rig.stands(item.id) == "there"), None)
 
     def verdict(self, source: SourceRig) -> Verdict:
         """Everything that is wrong at the end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,11 +14,17 @@ from connectors.ramp.payees import Payees
 from connectors.ramp.source import RampSource
 from engine.contract import Operation, Receipt
 from engine.errors import Ambiguous, Rejected, Transient
-from engine.pushing import one, steps
+from engine.pushing import steps
 from engine.pushing.link import Link
 from tests.campaign.planting import Plant, doctored
 
 CALLED: dict[str, Plant] = {}
+# Where a bug shows only when several things come together, those are thrown often, so that a test stays short.
+FOCUS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("written_again_at_once", "lost_answer_is_a_passing_fault"), frozenset({"late"})),
+    "look_by_number_alone": frozenset({"alike", "by_hand"}),
+    "change_is_not_written": frozenset({"rewritten"}),
+}
 
 
 def plant(function: Plant) -> Plant:
@@ -115,7 +121,7 @@ def sent_is_not_durable(patch: pytest.MonkeyPatch) -> None:
     def sent(_link: Link, rows: Any) -> Any:
         return [{**dict(row), "state": "sent"} for row in rows]
 
-    patch.setattr(one.steps, "sent", sent)
+    patch.setattr(steps, "sent", sent)
 
 
 @plant

@@ -8,11 +8,12 @@ import pytest
 
 from connectors.freshbooks.simulator.rig import _DEEDS as FRESHBOOKS_DEEDS
 from connectors.freshbooks.simulator.rig import _FAULTS as FRESHBOOKS_FAULTS
-from connectors.ramp.simulator.target_rig import DEEDS, FAULTS
+from connectors.ramp.simulator.target_people import DEEDS
+from connectors.ramp.simulator.target_rig import FAULTS
 from engine.campaign.crash import FAULTS as OUR_FAULTS
 from engine.campaign.play import Plan, play
 from engine.campaign.run import campaign, report
-from tests.campaign.plants_of_calling import CALLED
+from tests.campaign.plants_of_calling import CALLED, FOCUS
 from tests.campaign.push_flow import program
 
 SLICE = 300
@@ -55,7 +56,7 @@ def test_without_faults_everything_is_posted_and_at_rest() -> None:
 
 @pytest.mark.parametrize("name", CALLED)
 def test_a_planted_bug_is_found(name: str) -> None:
-    plan = Plan(program(), keeps=False)
+    plan = Plan(program(), focus=FOCUS.get(name, frozenset()), keeps=False)
     with pytest.MonkeyPatch.context() as patch:
         CALLED[name](patch)
         found = next((seed for seed in range(1, ENOUGH) if play(plan, seed).failed), None)
