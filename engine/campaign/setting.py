@@ -84,7 +84,7 @@ _LEANS = ("", "", "", *LEANINGS)
 _CALLED_LEANS = ("", "", *CALLED_LEANINGS)
 # What only a target whose agent calls us can have.
 _OF_AGENTS = frozenset({"refused_for_long"})
-# A write without an answer is waited for by the clock: where one is wrong, it must not show late.
+# What sets clocks wrong, or may.
 _CLOCKS = frozenset({"clock_jump", "two_processes"})
 # Where sets of several are wanted, QuickBooks was found to be quick before.
 _QUICK = {"limit": 16}
@@ -140,10 +140,12 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     if lean == "rewritten":
         has -= _IN_THE_WAY
     if lean == "late":
-        has -= _CLOCKS
+        has -= {"clock_jump"}
     clock = TrueClock(chance.choice(STARTS) if "strange_day" in has else STARTS[0])
-    kept_away = sorted(plan.without | ({"late_write"} if is_called and has & _CLOCKS else frozenset()))
-    options = {"without": kept_away, "focus": sorted(plan.focus), "often": dict(often)}
+    # A write without an answer is waited for by the clock: where one is wrong, it must not show late.
+    is_late = is_called and lean == "late"
+    kept_away = plan.without | ({"late_write"} if has & _CLOCKS and not is_late else frozenset())
+    options = {"without": sorted(kept_away), "focus": sorted(plan.focus), "often": dict(often)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)
@@ -159,7 +161,7 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     meeting = _meeting(machine, books, source, witness, login, has)
     machine.start()
     if "two_processes" in has:
-        machine.start(timedelta(minutes=chance.choice((-10, 0, 0, 10))))
+        machine.start(timedelta(minutes=chance.choice((-10, 0, 0, 10))) * (not is_late))
     if beside:
         _found(machine.world, plan.program, company)
     _bind(machine, plan.program, books, source, chance)
