@@ -191,7 +191,7 @@ def test_doctor_of_an_unknown_company(cli: Cli) -> None:
 
 def test_connectors() -> None:
     assert run("connectors", "rmap").text() == (
-        "[2]\n--\nerror: there is no connector `rmap`\n  hint: did you mean `ramp`? known: bill, expensify, freshbooks, qbwc, ramp\n"
+        "[2]\n--\nerror: there is no connector `rmap`\n  hint: did you mean `ramp`? known: bill, expensify, freshbooks, ledger, qbwc, ramp\n"
     )
     listed = {item["name"]: item for item in run("connectors", "--format", "json").json()}
     assert set(listed) >= {"qbwc", "ramp"}
@@ -213,7 +213,7 @@ HUSH = {"FLOWCTL_SECRET_BOOKS_PASSWORD": "hush"}
 
 def test_sandbox_names(cli: Cli) -> None:
     assert cli("sandbox", "boks").text() == (
-        "[2]\n--\nerror: there is no sandbox `boks`\n  hint: did you mean `books`? known: bill, books, expensify, freshbooks, qbwc, ramp\n"
+        "[2]\n--\nerror: there is no sandbox `boks`\n  hint: did you mean `books`? known: bill, books, expensify, freshbooks, ledger, qbwc, ramp\n"
     )
     shown = cli.ok("sandbox", "--help").out
     assert "  ramp        Serve a simulated Ramp.\n" in shown

@@ -26,7 +26,8 @@ from engine.health import roles_of
 from engine.overview import overview
 from engine.program import FlowProgram
 from engine.registry import find, registered
-from engine.runner import Runner, RunReport
+from engine.runner import Runner
+from engine.runreport import RunReport
 from engine.service import Service
 from engine.spec import ConnectorSpec
 from engine.store import companies, journal, lists, outbox
