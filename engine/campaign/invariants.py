@@ -38,7 +38,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     _i(12, "No write goes out before the company file was checked and its kind was looked through in the same session, nor "
            "while a restored backup waits for a person.", "witness.handed_out, witness._scanned, "
            "witness._write, witness._rolled_back"),
-    _i(13, "What is in doubt is sent again only after an answered look-up.", "witness._write, witness.answered; calls.Calls.writing"),
+    _i(13, "What is in doubt is sent again only after an answered look-up.", "witness._write, witness.answered; "
+           "calls.Calls.writing"),
     _i(14, "The source is told after `posted` is durable, once, with our TxnID, under one key.", "witness.hears, "
            "standing._reference, standing.check_source"),
     _i(15, "A cursor never passes what is not durable.", "standing._standing: a due record that was never read is `lost`"),
