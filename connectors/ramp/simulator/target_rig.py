@@ -177,11 +177,7 @@ def make_target(seed: int, clock: Clock, options: Json) -> RampTargetRig:
     profile: Profile = "2025-08" if chance.random() < 0.5 else "2026-08"
     names: list[FaultName] = list(get_args(FaultName))
     rates = {name: drawn(f"target_{name}", chance.choice((0.02, 0.05, 0.1)), 0.3) for name in names}
-    faults = [
-        Fault(name, probability=rate, path=chance.choice(("", "/bills", "/vendors")), seconds=5.0)
-        for name, rate in rates.items()
-        if rate
-    ]
+    faults = [_fault(chance, name, rate) for name, rate in rates.items() if rate]
     simulator = RampSimulator(
         seed, clock, profile=profile, options=Options(webhook_secret=WEBHOOK_SECRET), faults=faults
     )
@@ -192,3 +188,11 @@ def make_target(seed: int, clock: Clock, options: Json) -> RampTargetRig:
     for name in chance.sample(NAMES, 0 if focus else chance.choice((0, 0, 1, 2))):
         build.add_vendor(simulator.world, name)
     return rig
+
+
+def _fault(chance: random.Random, name: FaultName, rate: float) -> Fault:
+    """A fault of all calls or of those of one kind; it often keeps to those that write."""
+    path = chance.choice(("", "/bills", "/vendors"))
+    if name == "page_shift" or chance.random() < 0.5:
+        return Fault(name, probability=rate, path=path, seconds=5.0)
+    return Fault(name, probability=min(0.5, 4 * rate), method="POST", path=path, seconds=5.0)
