@@ -112,7 +112,7 @@ class Person:
             try:
                 worklist.declare(tx, self._hand(), row, found, "")
                 self.witness.note(f"  a person says that {row['stream']}/{row['source_id']} is {found or 'not there'}")
-            except worklist.NotHeld:
+            except (worklist.NotHeld, worklist.Taken):
                 continue
 
     def _decide(self, tx: Tx) -> None:
