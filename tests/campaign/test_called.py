@@ -16,7 +16,7 @@ from engine.campaign.run import campaign, report
 from tests.campaign.plants_of_calling import CALLED, FOCUS
 from tests.campaign.push_flow import program
 
-SLICE = 300
+SLICE = 200
 ENOUGH = 250
 
 
