@@ -46,7 +46,7 @@ def test_where_several_fit_a_person_is_asked_before_anything_is_written(bench: C
     assert bench.cloud.calls == ["find N-b-1"]
     says(bench, "c-7")
     run(bench)
-    assert (bench.states(), bench.cloud.objects.keys(), alerts(bench)) == ({"b-1": "closed"}, {"c-1"}, [])
+    assert (bench.states(), list(bench.cloud.objects), alerts(bench)) == ({"b-1": "closed"}, ["c-1"], [])
 
 
 def test_a_refusal_of_what_is_in_doubt_is_for_a_person_once_it_has_settled(bench: CloudBench) -> None:
