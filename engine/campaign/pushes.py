@@ -61,10 +61,10 @@ class Pushes:
         return {row["id"]: target_of(row) for row in rows if row["state"] in ("posted", "closed")}
 
     def finds(self, row: Row) -> str | None:
-        """The object of a record, as a person finds it who looks into the target."""
+        """The object of a record, as a person finds it who looks into the target: also one that was put away there."""
         maker = maker_of(row)
         made = (item for item in self.rig.made() if maker in self.calls.makers.get(item.guid, ()))
-        return next((item.id for item in made if self.rig.stands(item.id) == "there"), None)
+        return next((item.id for item in made), None)
 
     def verdict(self, source: SourceRig) -> Verdict:
         """Everything that is wrong at the end."""
