@@ -75,9 +75,8 @@ def test_a_source_is_lined_up_with_what_a_target_offers() -> None:
         result = run_demo(world, compile_flow(loaded), options, said.append)
         with world.store.read() as tx:
             rows = tx.rows("records_listing", {"company": COMPANY, "state": "", "flow": "", "limit": 99})
-            requests = {
-                tx.one("operation_get", {"id": row["operation_id"]})["request"] for row in rows if row["operation_id"]
-            }  # type: ignore[index]
+            operations = [tx.one("operation_get", {"id": row["operation_id"]}) for row in rows if row["operation_id"]]
+        requests = {operation["request"] for operation in operations if operation is not None}
     finally:
         world.store.close()
     assert result.agrees, result
