@@ -75,7 +75,8 @@ def _not_told(link: Link, row: Row, error: Rejected | Ambiguous) -> None:
     link.errors.append(error)
     if row["state"] == "sent" and not steps.is_settled(link, row):
         with link.world.store.write() as tx:
-            _alert(link, tx, row, error)
+            if steps.is_still(tx, row):
+                _alert(link, tx, row, error)
         return
     hint = error.hint or (
         "look in the target; when it is there, run `flowctl retry ID --there ID-THERE`, "
@@ -90,8 +91,9 @@ def _not_asked(link: Link, row: Row, error: RunError) -> None:
     """It could not be looked for, so it is not written."""
     if row["state"] == "sent":
         with link.world.store.write() as tx:
-            outbox.put(tx, row["id"], "sent", not_before=link.after(max(link.settle_s, steps.wait_s(error))))
-            _alert(link, tx, row, error)
+            if steps.is_still(tx, row):
+                outbox.put(tx, row["id"], "sent", not_before=link.after(max(link.settle_s, steps.wait_s(error))))
+                _alert(link, tx, row, error)
     else:
         steps.later(link, row, error)
     link.fault(error, asking=True)

@@ -153,9 +153,16 @@ def is_settled(link: Link, row: Row) -> bool:
     now, not_before = link.world.clock.now(), str(row["not_before"])
     if not_before > iso(now + LONGEST):
         with link.world.store.write() as tx:
-            outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
+            if is_still(tx, row):
+                outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
         return False
     return not_before <= iso(now)
+
+
+def is_still(tx: Tx, row: Row) -> bool:
+    """Whether an operation is what its caller believes, so that it may be moved in this transaction."""
+    now, found = _now(tx, [row])
+    return row["id"] in found and _is_as_believed(now.get(row["id"]), row)
 
 
 def is_another(link: Link, row: Row, receipt: Mapping[str, str]) -> bool:
