@@ -242,6 +242,28 @@ def bill() -> list[Result]:
     ]
 
 
+def ramp_chart() -> list[Result]:
+    """A chart of 75,000 entries pushed into Ramp, then 1 % of it changed and pushed again."""
+    from benchmarks.ramp_chart import simulate
+
+    first, changed, _ = simulate()
+    return [
+        Result(
+            "75,000 chart entries into Ramp", first.all_calls, "calls", "one an entry", first.all_calls / first.written
+        ),
+        Result(
+            "75,000 chart entries into Ramp, 0.3 s a call",
+            first.virtual_s,
+            "virtual s",
+            "a minute",
+            first.virtual_s / 60,
+        ),
+        Result(
+            "1 % of them changed", changed.all_calls, "calls", "two a change", changed.all_calls / (2 * changed.written)
+        ),
+    ]
+
+
 def recovery() -> list[Result]:
     """From the start of a server that was killed with a write under way to its first durable answer."""
     from benchmarks.recovery import measure
@@ -307,6 +329,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "batches": batches,
     "expensify": expensify,
     "bill": bill,
+    "ramp_chart": ramp_chart,
     "recovery": recovery,
     "soap": soap,
 }

@@ -13,7 +13,7 @@ from tests.reference import ROOT
 LAYERS = {
     "engine.errors": 0, "engine.diagnostics": 0, "engine.money": 0, "engine.clock": 0, "engine.jsontext": 0, "engine.differences": 0,
     "engine.model": 1, "engine.spec": 1, "engine.contract": 1, "engine.abilities": 1, "engine.simulated": 1, "engine.evidence": 1, "engine.qbxml": 1, "engine.vault": 1, "engine.retry": 1,
-    "engine.passwords": 1, "engine.rigs": 1, "engine.documents": 1, "engine.handshakes": 1, "engine.authorizing": 1,
+    "engine.passwords": 1, "engine.rigs": 1, "engine.accounting": 1, "engine.documents": 1, "engine.handshakes": 1, "engine.authorizing": 1,
     "engine.yamlsource": 2, "engine.language": 2, "engine.structure": 2, "engine.flowfile": 2, "engine.mapping": 2,
     "engine.render": 2, "engine.store": 2, "engine.log": 2, "engine.jsonbody": 2,
     "connectors": 3,
@@ -23,6 +23,7 @@ LAYERS = {
     "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.demo": 5, "engine.testing": 5, "engine.golden": 5, "engine.campaign": 5,
     "engine.asked": 4, "engine.failtext": 4, "engine.pulse": 4, "engine.buttons": 5,
     "engine.worklist": 4, "engine.targets": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5, "engine.confirming": 4, "engine.landing": 5,
+    "engine.preload": 4, "engine.seats": 5,
     "engine.cli": 6, "engine.refdocs": 6,
     "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
 }  # fmt: skip

@@ -91,7 +91,7 @@ class RampClient:
     def find(self, path: str, scope: str) -> dict[str, Any] | None:
         """One object, or None when Ramp says that there is none."""
         try:
-            answer = self.send(Call("GET", path), scope, _missing_or)
+            answer = self.send(Call("GET", path), scope, missing_or)
         except Missing:
             return None
         body = answer.json()
@@ -99,20 +99,23 @@ class RampClient:
             raise BadAnswer(f"{answer.where}: no object with an `id`")
         return body
 
-    def pages(self, path: str, params: Mapping[str, str], scope: str, start: str | None = None) -> Iterator[RawPage]:
+    def pages(
+        self, path: str, params: Mapping[str, str], scope: str, start: str | None = None, key: str = "id"
+    ) -> Iterator[RawPage]:
         """All pages of a list, from `start` (the `next` of an earlier page) or from the first.
 
-        `params` may ask for another `page_size` than the connection's.
+        `params` may ask for another `page_size` than the connection's. `key` is the field with Ramp's own id of a row,
+        which every row has.
         """
         first = {**params, "page_size": params.get("page_size", str(self._page_size))}
         following, seen, printed, empty = start, {start}, set[int](), 0
         while True:
             call = Call("GET", following) if following else Call("GET", path, params=first)
             answer = self.send(call, scope)
-            rows, link = _page(answer)
+            rows, link = _page(answer, key)
             following = self._next(answer, path, first, link)
             # A server that repeats itself would be read for ever (RELIABILITY.md F31).
-            fingerprint = hash(tuple(str(row.get("id")) for row in rows))
+            fingerprint = hash(tuple(str(row.get(key)) for row in rows))
             empty = 0 if rows else empty + 1
             if empty > _EMPTY_PAGES or (rows and fingerprint in printed) or (following and following in seen):
                 raise BadAnswer(f"{answer.where}: the list repeats itself and would never end")
@@ -180,7 +183,7 @@ def classify(failure: Failure) -> RunError:
     return Rejected(f"{failure.where}: {said[0]} ({'; '.join(said[1:])})", code=code, hint=_HINTS.get(code))
 
 
-def _missing_or(failure: Failure) -> RunError:
+def missing_or(failure: Failure) -> RunError:
     """Read a 404 that Ramp itself wrote as the absence of the object."""
     if (
         failure.status == 404
@@ -191,15 +194,15 @@ def _missing_or(failure: Failure) -> RunError:
     return classify(failure)
 
 
-def _page(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
+def _page(answer: Answer, key: str) -> tuple[list[dict[str, Any]], str | None]:
     body = answer.json()
     rows = body.get("data") if isinstance(body, dict) else None
     page = body.get("page") if isinstance(body, dict) else None
     link = page.get("next") if isinstance(page, dict) else None
     if not isinstance(rows, list) or not isinstance(page, dict) or not (link is None or isinstance(link, str)):
         raise BadAnswer(f"{answer.where}: no page with `data` and `page.next`")
-    if not all(isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"] for row in rows):
-        raise BadAnswer(f"{answer.where}: a row without an `id`")
+    if not all(isinstance(row, dict) and isinstance(row.get(key), str) and row[key] for row in rows):
+        raise BadAnswer(f"{answer.where}: a row without {'an' if key == 'id' else 'a'} `{key}`")
     return rows, link
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from connectors.ramp.chart import list_accounting_vendors
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
 from connectors.ramp.records import Record, normaliser
@@ -50,7 +51,7 @@ def _vendors(client: RampClient, _settings: Settings) -> Pages:
 
 
 def _accounts(client: RampClient, _settings: Settings) -> Pages:
-    for page in client.pages(f"{API}/accounting/accounts", {"page_size": PAGE}, ACCOUNTING_READ):
+    for page in client.pages(f"{API}/accounting/accounts", {"page_size": PAGE}, ACCOUNTING_READ, key="ramp_id"):
         yield [
             ListObject(
                 str(row["id"]),
@@ -59,7 +60,9 @@ def _accounts(client: RampClient, _settings: Settings) -> Pages:
                 number=_text(row.get("code")),
                 data={**_picked(row, "ramp_id", "classification"), "field_id": _field_id(row)},
             )
+            # One that was made without an accounting system has no id that anything could be mapped to.
             for row in page.rows
+            if _text(row.get("id"))
         ]
 
 
@@ -145,6 +148,7 @@ def _text(value: object) -> str:
 READERS: dict[str, Reader] = {
     "vendors": _vendors,
     "accounts": _accounts,
+    "accounting_vendors": list_accounting_vendors,
     "entities": _entities,
     "open_transactions": _open_transactions,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from connectors.ramp.chartspec import FLAGS
 from connectors.ramp.spec import MARK_SCOPE, PRODUCTION, SANDBOX, SCOPES, SPEC
 from engine.diagnostics import Diagnostic, Level, Location, suggestion
 from engine.errors import Rejected, SettingMissing
@@ -19,6 +20,7 @@ Unpaid = Literal["unspecified", "vendor_default", "draft"]
 _PRESETS = {"production": PRODUCTION, "sandbox": SANDBOX}
 HOSTS = frozenset(urlsplit(url).hostname or "" for url in _PRESETS.values())
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCOPE = re.compile(r"[a-z_]+:[a-z]+")
 _SYNC_TYPE = re.compile(r"[A-Z][A-Z_]{1,60}_SYNC")
 CHUNK = 500
@@ -42,6 +44,10 @@ class Settings:
     scopes: tuple[str, ...]
     sync_chunk: int
     cashback_sync_type: str
+    # The inactive connection that the chart goes to during a migration; None for the active one.
+    accounting_connection_id: str | None = None
+    # Switches of the accounting connection that were given; the others stay as they are in Ramp.
+    flags: tuple[tuple[str, bool], ...] = ()
     unpaid_bills: Unpaid = "unspecified"
     vendor_owner: str | None = None
     vendor_country: str | None = None
@@ -71,6 +77,8 @@ def read_settings(binding: Binding) -> Settings:
         provider_name=_text(binding, "provider_name"),
         confirm_marks=_value(binding, "confirm_marks") is not False,
         scopes=tuple(dict.fromkeys(str(_value(binding, "scopes")).split())),
+        accounting_connection_id=str(_value(binding, "accounting_connection_id") or "") or None,
+        flags=tuple((name, value) for name in FLAGS if isinstance(value := _value(binding, name), bool)),
         sync_chunk=int(_value(binding, "sync_chunk") or CHUNK),
         cashback_sync_type=str(_value(binding, "cashback_sync_type")),
         unpaid_bills=_UNPAID.get(str(_value(binding, "unpaid_bills")), "unspecified"),
@@ -109,12 +117,33 @@ def problems(binding: Binding) -> list[Diagnostic]:
             found.append(_problem(binding, name, "must be true or false", f"leave it out for {default}"))
     return (
         found
+        + _accounting_problems(binding)
         + _sync_problems(binding)
         + _writing_problems(binding)
         + _address_problems(binding)
         + _scope_problems(binding)
         + _webhook_problems(binding)
     )
+
+
+def _accounting_problems(binding: Binding) -> list[Diagnostic]:
+    """Settings of the accounting connection that cannot be used, or that this profile of the API does not have."""
+    found = []
+    given = str(_value(binding, "accounting_connection_id") or "")
+    if given and not _UUID.fullmatch(given):
+        found.append(
+            _problem(binding, "accounting_connection_id", "is no id of Ramp's", "`flowctl migrate` gives it by itself")
+        )
+    found += [
+        _problem(binding, name, "must be true or false", "leave it out to keep what Ramp has")
+        for name in FLAGS
+        if not isinstance(_value(binding, name), bool | None)
+    ]
+    new = [name for name in ("accounting_connection_id", *FLAGS) if _value(binding, name) not in (None, "")]
+    if new and _value(binding, "api_profile") == "2025-08":
+        hint = "set api_profile=2026-08 once Ramp offers it to the account"
+        found.append(_problem(binding, new[0], "is not in the API profile 2025-08", hint))
+    return found
 
 
 def _sync_problems(binding: Binding) -> list[Diagnostic]:

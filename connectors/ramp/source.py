@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors._http import Call
+from connectors.ramp.accounting import RampAccounting
+from connectors.ramp.chart import ChartTarget
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.filters import keeper, passes, query, sent
 from connectors.ramp.ids import object_id
@@ -55,7 +57,8 @@ class RampSource:
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self._client = RampClient(binding, settings, tools)
         self._settings = settings
-        self._ways = ways(self._client, settings)
+        self._chart = ChartTarget(self._client, settings)
+        self._ways = ways(self._client, settings, self._chart)
 
     def read(
         self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
@@ -108,6 +111,14 @@ class RampSource:
         """Write once; raises `Ambiguous` when it is not known whether it was done."""
         return way_of(self._ways, self._client.where, operation).write(operation)
 
+    def find_all(self, operations: Sequence[Operation]) -> Mapping[str, Receipt]:
+        """Those of the chart operations that are there already; see `ChartTarget.find_all`."""
+        return self._chart.find_all(operations)
+
+    def write_all(self, operations: Sequence[Operation]) -> Sequence[Receipt]:
+        """Write chart operations, new ones in one call; see `ChartTarget.write_all`."""
+        return self._chart.write_all(operations)
+
     def list_objects(self, name: str) -> Iterator[Sequence[ListObject]]:
         """All objects of a list of the spec, page by page."""
         return list_objects(self._client, self._settings, name)
@@ -147,6 +158,10 @@ class RampSource:
         body = answer.json()
         if not isinstance(body, dict) or body.get("success") is not True:
             raise Rejected(f"{answer.where}: Ramp does not accept the challenge", hint="create the subscription again")
+
+    def accounting(self) -> RampAccounting:
+        """The seat of the accounting system in Ramp."""
+        return RampAccounting(self._client, self._settings)
 
     def _readable(self, events: Sequence[str]) -> list[str]:
         """The events whose objects the app may read: Ramp refuses a subscription for any other (FACTS.md section 2)."""

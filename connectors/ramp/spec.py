@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.ramp.chartspec import ACCOUNTING_SETTINGS, CHART_LISTS, CHART_REQUESTS
 from connectors.ramp.fields import BILL, DEPARTMENT, ENTITY, TRANSACTION, USER, VENDOR
 from connectors.ramp.outspec import (
     OUT_EVENTS,
@@ -224,6 +225,7 @@ SETTINGS = (
     FieldSpec(
         "provider_name", "text", "Name our accounting connection has in Ramp; coding of others is marked foreign"
     ),
+    *ACCOUNTING_SETTINGS,
     FieldSpec(
         "confirm_marks", "boolean", "Read every record again after marking it, to see that Ramp took it", default=True
     ),
@@ -259,8 +261,8 @@ SPEC = ConnectorSpec(
         ),
         *OUT_MARKS,
     ),
-    requests=REQUESTS,
-    lists=LISTS,
+    requests=(*REQUESTS, *CHART_REQUESTS),
+    lists=(*LISTS, *CHART_LISTS),
     webhooks=EVENTS,
     limits=(
         "200 requests in any 10 seconds for one source address; at most 180 are sent",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from connectors.ramp import requests
 from connectors.ramp.billing import Billing
+from connectors.ramp.chart import ChartTarget
+from connectors.ramp.chartspec import CHART_REQUEST_NAMES
 from connectors.ramp.client import RampClient
 from connectors.ramp.codings import Codings
 from connectors.ramp.directory import Directory
@@ -25,8 +27,8 @@ class Way:
     write: Callable[[Operation], Receipt]
 
 
-def ways(client: RampClient, settings: Settings) -> dict[str, Way]:
-    """The ways of all requests that travel alone, by name, for one open connection."""
+def ways(client: RampClient, settings: Settings, chart: ChartTarget) -> dict[str, Way]:
+    """The ways of all requests, by name, for one open connection; those of the chart may travel in batches as well."""
     directory = Directory(client, settings)
     bills, vendors, codings = (
         Billing(client, settings, directory),
@@ -41,6 +43,7 @@ def ways(client: RampClient, settings: Settings) -> dict[str, Way]:
         requests.BILL_UPDATE: Way(bills.find_change, bills.change),
         requests.BILL_ARCHIVE: Way(bills.find_archived, bills.archive),
         requests.TRANSACTION_CODE: Way(codings.find, codings.write),
+        **dict.fromkeys(CHART_REQUEST_NAMES, Way(chart.find, chart.write)),
     }
 
 

@@ -73,6 +73,8 @@ class Given(TypedDict):
     secret_files: tuple[str, ...]
     ask: bool | None
     check: bool
+    accounting: bool
+    yes: bool
     listing: bool
     browser: bool
     paste: bool
@@ -94,6 +96,8 @@ class Given(TypedDict):
 )
 @click.option("--ask/--no-ask", default=None, help="Ask for secrets that are not given [default: on a terminal].")
 @click.option("--check", is_flag=True, help="Try the credentials: reach, token, scopes.")
+@click.option("--accounting", is_flag=True, help="Open the vendor's accounting connection, or say who holds it.")
+@click.option("--yes", is_flag=True, help="With --accounting: upgrade a CSV connection, which is then no longer one.")
 @click.option("--list", "listing", is_flag=True, help="Show the company's connections, without secrets.")
 @click.option(
     "--browser/--no-browser", default=True, help="Open the page on which a person allows the app, or only show it."
@@ -120,8 +124,16 @@ def command(**given: Unpack[Given]) -> int:
             raise click.UsageError("CONNECTOR and --connector name two connectors")
         given["connector"] = given["named"]
     if given["listing"]:
-        others = (name, given["settings"], given["secret_files"], given["check"], given["paste"], given["code_file"])
-        if any(others):
+        others = (
+            name,
+            given["settings"],
+            given["secret_files"],
+            given["check"],
+            given["accounting"],
+            given["paste"],
+            given["code_file"],
+        )
+        if any(others) or given["accounting"]:
             raise click.UsageError("--list shows all connections of a company, and takes nothing but --company")
         return _list(given)
     if name is None:
@@ -137,9 +149,21 @@ def command(**given: Unpack[Given]) -> int:
                 companies.require(tx, given["company"])
             known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
         touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
-        if not given["check"] or touched or given["code_file"] is not None or name not in known:
-            return _keep(world, name, known.get(name), given)
-        return _check(world, given["company"], name, given["form"])
+        status = 0
+        if (
+            not (given["check"] or given["accounting"])
+            or touched
+            or given["code_file"] is not None
+            or name not in known
+        ):
+            status = _keep(world, name, known.get(name), given)
+        elif given["check"]:
+            status = _check(world, given["company"], name, given["form"])
+        if given["accounting"] and status == 0:
+            from engine.cli.accounting import take
+
+            status = take(world, given["company"], name, given["form"], upgrade=given["yes"])
+        return status
 
 
 def variable(connection: str, name: str) -> str:

@@ -58,6 +58,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
     from engine import buttons, health
+    from engine.seats import seats_of
     from engine.store import companies
 
     try:
@@ -67,10 +68,13 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                 names = (company,) if company else companies.names(tx)
                 if company:
                     companies.require(tx, company)
-            flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in office.flows()]
+            files = office.flows()
+            flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in files]
             for name in names:
                 yield from health.company_of(world, name, offline=offline)
                 yield from health.roles_of(world, name, flows)
-                yield from buttons.buttons_of(world, name, office.flows())
+                if not offline:
+                    yield from seats_of(world, name, files)
+                yield from buttons.buttons_of(world, name, files)
     except FlowctlError as error:
         yield health.Finding("FAIL", "store", str(error), error.hint or "")

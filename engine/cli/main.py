@@ -26,6 +26,7 @@ COMMANDS = {
     "reconcile": ("engine.cli.reconcile", "Compare the source, what was posted, and QuickBooks, to the cent."),
     "retry": ("engine.cli.retry", "Try failed or deferred records again."),
     "connectors": ("engine.cli.connectors", "Show installed connectors, their streams and requests."),
+    "migrate": ("engine.cli.migrate", "Move to our accounting connection at a vendor, step by step."),
     "webhook": ("engine.cli.webhook", "Have a vendor call this server when something changes."),
     "doctor": ("engine.cli.doctor", "Check this installation and a company's connections."),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from connectors.ramp import CONNECTOR as RAMP
 from engine.cli.connect import command as connect
 from engine.store import companies
 from tests.cli.cli_kit import Cli
@@ -114,9 +115,8 @@ def test_nobody_to_ask(cli: Cli) -> None:
         (
             ("ramp", "--set", "enviroment=x"),
             (
-                "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: api_profile, base_url, "
-                "cashback_sync_type, confirm_marks, entity_id, environment, page_size, provider_name, scopes, "
-                "settle_s, support_contact, sync_button, sync_chunk, unpaid_bills, vendor_country, vendor_email, vendor_owner\n"
+                "error: there is no setting `enviroment`\n  hint: did you mean `environment`? known: "
+                f"{', '.join(sorted(field.name for field in RAMP.spec.settings if not field.secret))}\n"
             ),
         ),
         (

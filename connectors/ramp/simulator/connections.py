@@ -51,6 +51,8 @@ def post_connection(world: World, request: Request) -> HttpReply:
         raise invalid({"remote_provider_name": ["Missing data for required field."]})
     settings = _settings(world, body)
     active = world.connection()
+    if world.profile == "2026-08" and body.get("is_active") is False:
+        return reply(201, show_connection(world, _inactive(world, name, settings)))
     if active is not None and active.kind == "API":
         return reply(201, show_connection(world, active))
     if active is not None and active.kind == "DIRECT":
@@ -72,6 +74,51 @@ def post_connection(world: World, request: Request) -> HttpReply:
         )
     world.connections[made.id] = made
     return reply(201, show_connection(world, made))
+
+
+def _inactive(world: World, name: str, settings: tuple[tuple[str, bool], ...] | None) -> Connection:
+    """A connection to move to, beside the one that is active (seed 003).
+
+    ASSUMED: an API connection that is active answers here too, as it answers any other newcomer.
+    """
+    active = world.connection()
+    if active is not None and active.kind == "API" and world.options.incumbent_answers_inactive:
+        return active
+    made = Connection(
+        world.names.uuid("connection"),
+        name,
+        "API",
+        is_active=False,
+        created_at=world.now,
+        linked_at=None,
+        settings=settings,
+    )
+    world.connections[made.id] = made
+    return made
+
+
+def ready_to_migrate(world: World, request: Request) -> HttpReply:
+    """POST /accounting/connection/{id}/ready-to-migrate: the four conditions of seed 003."""
+    found, active = _find(world, request), world.connection()
+    if found.kind != "API" or found.is_active:
+        raise refused("Only an inactive API connection can be made ready to migrate.")
+    if active is None:
+        raise refused("There is no active accounting connection to migrate from.")
+    if found.is_ready:
+        raise refused("The accounting connection is ready to migrate already.")
+    if any(item.is_ready for item in world.connections.values()):
+        raise refused("Another migration is in progress.")
+    world.connections[found.id] = replace(found, is_ready=True)
+    return reply(200, show_connection(world, world.connections[found.id]))
+
+
+def switch_provider(world: World, connection_id: str) -> None:
+    """What the customer does in Ramp's pages at the end of a migration: the prepared connection takes the seat."""
+    active = world.connection()
+    if active is not None:
+        world.connections[active.id] = replace(active, is_active=False, settings=None)
+    found = world.connections[connection_id]
+    world.connections[connection_id] = replace(found, is_active=True, is_ready=False, linked_at=world.now)
 
 
 def delete_connection(world: World, _request: Request) -> HttpReply:
@@ -137,7 +184,7 @@ def show_connection(world: World, connection: Connection) -> JsonObject:
         shown = connection.kind == "API" and connection.is_active
         body |= {
             "connection_type": connection.kind,
-            "is_ready_to_migrate": False,
+            "is_ready_to_migrate": connection.is_ready,
             "settings": {name: connection.setting(name) for name in SETTINGS} if shown else None,
         }
     return body

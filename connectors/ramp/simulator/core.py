@@ -22,11 +22,11 @@ from connectors.ramp.simulator import (
     payees,
     syncs,
     transactions,
-    vendorcoding,
     vendors,
     webhooks,
 )
 from connectors.ramp.simulator.auth import Tokens, expired, require
+from connectors.ramp.simulator.chartroutes import CHART_ROUTES
 from connectors.ramp.simulator.faults import AFTER_COMMIT, Fault, FaultPlan
 from connectors.ramp.simulator.ledger import Totals, totals
 from connectors.ramp.simulator.records import Bill, Line, Money, Options, Profile, Transaction, Vendor
@@ -86,13 +86,9 @@ ROUTES = (
     Route("GET", "/users/{}", "users:read", directory.get_user),
     Route("POST", "/memos/{}", "memos:write", enrich.post_memo),
     Route("POST", "/receipts", "receipts:write", enrich.post_receipt),
-    Route("GET", "/accounting/accounts", "accounting:read", enrich.list_accounts),
     # In neither OpenAPI file that we have; both profiles take it, since the guide of 2026 does not say since when.
     Route("POST", "/accounting/codings", "accounting:write", enrich.post_coding),
     Route("POST", "/accounting/syncs", "accounting:write", syncs.post_sync),
-    Route("GET", "/accounting/vendors", "accounting:read", vendorcoding.list_accounting_vendors),
-    Route("POST", "/accounting/vendors", "accounting:write", vendorcoding.post_accounting_vendors),
-    Route("PATCH", "/accounting/vendors/{}", "accounting:write", vendorcoding.patch_accounting_vendor),
     Route("GET", "/accounting/all-connections", "accounting:read", connections.list_connections),
     Route("GET", "/accounting/connection", "accounting:read", connections.get_connection),
     Route("POST", "/accounting/connection", "accounting:write", connections.post_connection),
@@ -100,6 +96,14 @@ ROUTES = (
     Route("POST", "/accounting/connection/{}/reactivate", "accounting:write", connections.reactivate_connection),
     Route("GET", "/accounting/connection/{}", "accounting:read", connections.get_one_connection, since_2026=True),
     Route("PATCH", "/accounting/connection/{}", "accounting:write", connections.patch_connection, since_2026=True),
+    Route(
+        "POST",
+        "/accounting/connection/{}/ready-to-migrate",
+        "accounting:write",
+        connections.ready_to_migrate,
+        since_2026=True,
+    ),
+    *(Route(*entry) for entry in CHART_ROUTES),
     Route("POST", "/webhooks/mock-webhook-event", None, webhooks.mock_event),
     Route("POST", "/webhooks", None, webhooks.post_webhook),
     Route("GET", "/webhooks", None, webhooks.list_webhooks),

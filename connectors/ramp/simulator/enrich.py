@@ -7,22 +7,20 @@ from email import message_from_bytes
 from email.message import Message
 from typing import Any
 
-from connectors.ramp.simulator.given import check_fields, field_info, list_of, ramp_selection, text_of
+from connectors.ramp.simulator.given import check_fields, list_of, ramp_selection, text_of
 from connectors.ramp.simulator.records import Account, GlAccount, Receipt, Transaction
+from connectors.ramp.simulator.shelf import Entry
 from connectors.ramp.simulator.wire import (
     ApiError,
     JsonObject,
     Request,
     check_uuid,
-    flag,
     invalid,
     not_found,
-    page,
     refused,
     reply,
-    text_time,
 )
-from connectors.ramp.simulator.world import World
+from connectors.ramp.simulator.world import World, gl_account
 from engine.contract import HttpReply
 
 CODING_KEYS = ("accounting_field_selections", "accounting_coding_selections")
@@ -33,37 +31,11 @@ def add_account(
     world: World, account: Account, classification: str = "EXPENSE", *, is_active: bool = True
 ) -> GlAccount:
     """A general ledger account, under the id that a coding of it shows."""
-    ramp_id = world.names.fixed("option:GL_ACCOUNT", account.external_id)
-    made = GlAccount(ramp_id, account, classification, world.now, is_active)
-    world.accounts[account.external_id] = made
-    return made
-
-
-def list_accounts(world: World, request: Request) -> HttpReply:
-    """GET /accounting/accounts: inactive ones too, unless told otherwise. ASSUMED: a page begins after a Ramp id."""
-    remote, active = request.get("remote_id"), flag(request, "is_active")
-
-    def keep(row: GlAccount) -> bool:
-        return remote in (None, row.account.external_id) and active in (None, row.is_active)
-
-    return page(request, list(world.accounts.values()), keep, lambda row: show_account(world, row))
-
-
-def show_account(world: World, row: GlAccount) -> JsonObject:
-    """A general ledger account: `id` is that of the accounting system, `ramp_id` Ramp's own."""
-    body: JsonObject = {
-        "classification": row.classification,
-        "created_at": text_time(row.created_at),
-        "gl_account_category_info": field_info(world, "GL_ACCOUNT"),
-        "id": row.account.external_id,
-        "is_active": row.is_active,
-        "name": row.account.name,
-        "ramp_id": row.id,
-        "updated_at": text_time(row.created_at),
-    }
-    if row.account.code:
-        body["code"] = row.account.code
-    return body
+    ramp_id, now = world.names.fixed("option:GL_ACCOUNT", account.external_id), world.now
+    more = {"classification": classification}
+    made = Entry(ramp_id, account.external_id, account.name, now, now, account.code, is_active=is_active, more=more)
+    world.gl_accounts().put(made)
+    return gl_account(made)
 
 
 def post_coding(world: World, request: Request) -> HttpReply:

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.ramp.simulator.coding import FIELDS
 from connectors.ramp.simulator.records import Account, Line, Selection, SelectionKind
 from connectors.ramp.simulator.wire import ApiError, JsonObject, check_uuid, invalid
-from connectors.ramp.simulator.world import World
+from connectors.ramp.simulator.world import World, gl_account
 from engine.money import exponent
 
 MISSING = "Missing data for required field."
@@ -148,23 +148,24 @@ def selection(world: World, field_id: str, option_id: str) -> Selection:
         raise ApiError(400, "DEVELOPER_7122", f"Invalid accounting field remote id: {field_id}")
     if kind != "GL_ACCOUNT":
         return Selection(kind, Account(option_id, option_id))
-    found = world.accounts.get(option_id)
+    found = world.gl_accounts().by_external(option_id)
     if found is None or not found.is_active:
         raise ApiError(400, "DEVELOPER_7123", f"Invalid accounting field option remote id: {option_id}")
-    return Selection(kind, found.account)
+    return Selection(kind, gl_account(found).account)
 
 
 def ramp_selection(world: World, field_id: str, option_id: str) -> Selection | None:
     """The same by Ramp's own ids, as codings of transactions have them; None when there is none that is active."""
     if field_id == world.names.fixed("field", "MERCHANT"):
-        vendors = world.accounting_vendors.values()
-        vendor = next((item for item in vendors if item.id == option_id and item.is_active), None)
-        named = None if vendor is None else Account(vendor.external_id, vendor.name, vendor.code)
-        return None if named is None else Selection("MERCHANT", named)
+        vendor = world.accounting_vendors().get(option_id)
+        usable = vendor is not None and vendor.is_active
+        return (
+            Selection("MERCHANT", Account(vendor.external_id, vendor.name, vendor.code)) if vendor and usable else None
+        )
     if field_id != world.names.fixed("field", "GL_ACCOUNT"):
         return None
-    found = next((item for item in world.accounts.values() if item.id == option_id and item.is_active), None)
-    return None if found is None else Selection("GL_ACCOUNT", found.account)
+    found = world.gl_accounts().get(option_id)
+    return None if found is None or not found.is_active else Selection("GL_ACCOUNT", gl_account(found).account)
 
 
 def field_info(world: World, kind: SelectionKind) -> JsonObject:

@@ -88,15 +88,3 @@ class VendorCredit:
     def applied_minor(self) -> int:
         """What was applied of it, in minor units."""
         return sum(minor for _, minor in self.applied)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountingVendor:
-    """A vendor of the books that Ramp can code to."""
-
-    id: str
-    external_id: str
-    name: str
-    code: str
-    is_active: bool
-    created_at: datetime

@@ -270,6 +270,8 @@ class Connection:
     created_at: datetime
     linked_at: datetime | None
     settings: tuple[tuple[str, bool], ...] | None = None
+    # Marked as what the customer may switch to in Ramp's pages.
+    is_ready: bool = False
 
     def setting(self, name: str) -> bool:
         """A switch of the connection; unset switches are off."""
@@ -366,6 +368,8 @@ class Options:
     refuse_key_reuse: bool = True
     # ASSUMED: a payment cannot be synced before its bill. False accepts it.
     payment_needs_bill: bool = True
+    # ASSUMED: an active API connection answers whoever asks for an inactive one too. False makes the inactive one.
+    incumbent_answers_inactive: bool = True
     sync_request_timeout_s: float = 300.0
     # ASSUMED: a failure answers a press of the sync button only under its `sync_request_id`. False counts any.
     answer_needs_request: bool = True

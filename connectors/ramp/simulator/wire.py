@@ -229,12 +229,19 @@ def midnight(day: date) -> datetime:
 
 
 def page(
-    request: Request, rows: Sequence[Row], keep: Callable[[Row], bool], show: Callable[[Row], JsonObject]
+    request: Request,
+    rows: Sequence[Row],
+    keep: Callable[[Row], bool],
+    show: Callable[[Row], JsonObject],
+    places: Mapping[str, int] | None = None,
 ) -> HttpReply:
-    """One page of `rows` after the row named by `start`, with the absolute URL of the next."""
+    """One page of `rows` after the row named by `start`, with the absolute URL of the next.
+
+    `places` says where the ids stand, for lists that are too long to be searched.
+    """
     size = _page_size(request)
     chosen: list[Row] = []
-    begin = _begin(request, rows)
+    begin = _begin(request, rows, places)
     if request.shift_page and begin:
         chosen.append(rows[begin - 1])
     more = False
@@ -260,10 +267,12 @@ def _page_size(request: Request) -> int:
     return int(text)
 
 
-def _begin(request: Request, rows: Sequence[Identified]) -> int:
+def _begin(request: Request, rows: Sequence[Identified], places: Mapping[str, int] | None) -> int:
     start = identifier(request, "start")
     if start is None:
         return 0
+    if places is not None and start in places:
+        return places[start] + 1
     for index, row in enumerate(rows):
         # ASSUMED: the row keeps its place even when it has left the filter since the page that ended with it.
         if row.id == start:

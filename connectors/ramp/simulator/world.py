@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from connectors._simulated import Names
-from connectors.ramp.simulator.outrecords import AccountingVendor, Cashback, Reimbursement, Transfer, VendorCredit
+from connectors.ramp.simulator.outrecords import Cashback, Reimbursement, Transfer, VendorCredit
 from connectors.ramp.simulator.records import (
+    Account,
     Bill,
     Connection,
     Delivery,
@@ -28,6 +29,7 @@ from connectors.ramp.simulator.records import (
     User,
     Vendor,
 )
+from connectors.ramp.simulator.shelf import Entry, Shelf, Shelves
 from engine.clock import Clock
 
 PREFIX = "/developer/v1"
@@ -72,15 +74,13 @@ class World:
     transfers: dict[str, Transfer] = field(default_factory=dict)
     cashbacks: dict[str, Cashback] = field(default_factory=dict)
     vendor_credits: dict[str, VendorCredit] = field(default_factory=dict)
-    accounting_vendors: dict[str, AccountingVendor] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    # By their id in the accounting system.
-    accounts: dict[str, GlAccount] = field(default_factory=dict)
     entities: dict[str, Entity] = field(default_factory=dict)
     departments: dict[str, Department] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
+    chart: Shelves = field(default_factory=Shelves)
     marks: list[Mark] = field(default_factory=list)
     failed: list[FailedMark] = field(default_factory=list)
     exported: list[tuple[str, str]] = field(default_factory=list)
@@ -95,6 +95,21 @@ class World:
     def now(self) -> datetime:
         """The simulated time."""
         return self.clock.now()
+
+    @property
+    def accounts(self) -> dict[str, GlAccount]:
+        """GL accounts of the active connection, by their id in the accounting system."""
+        return {entry.external_id: gl_account(entry) for entry in self.gl_accounts().rows}
+
+    def gl_accounts(self) -> Shelf:
+        """The shelf of the active connection's GL accounts."""
+        active = self.connection()
+        return self.chart.of(active.id if active else "", "accounts")
+
+    def accounting_vendors(self) -> Shelf:
+        """The shelf of the active connection's accounting vendors."""
+        active = self.connection()
+        return self.chart.of(active.id if active else "", "vendors")
 
     def connection(self) -> Connection | None:
         """The one active accounting connection."""
@@ -140,6 +155,12 @@ def requested_ids(world: World, table: str) -> frozenset[str]:
     """What a press of the sync button still waits for."""
     open_requests = [item for item in world.sync_requests.values() if item.table == table]
     return frozenset(object_id for item in open_requests for object_id in item.object_ids - item.answered)
+
+
+def gl_account(entry: Entry) -> GlAccount:
+    """An entry of the chart as what bills and transactions are coded to."""
+    account = Account(entry.external_id, entry.name, entry.code)
+    return GlAccount(entry.id, account, str(entry.more.get("classification")), entry.created_at, entry.is_active)
 
 
 def bill_ready(bill: Bill) -> bool:

@@ -29,3 +29,8 @@ ON CONFLICT (company, connection, target_id, record_id) DO NOTHING;
 -- name: pushed_other
 SELECT record_id FROM pushed WHERE company = :company AND connection = :connection AND target_id = :target_id
   AND record_id <> :record_id ORDER BY record_id LIMIT 1;
+
+-- name: pushed_requests
+SELECT r.flow, r.stream, r.source_id, r.phase, r.state, o.request, o.follow_up FROM records r
+JOIN operations o ON o.id = r.operation_id
+WHERE r.company = :company AND o.connection = :connection ORDER BY r.flow, r.stream, r.source_id, o.seq;

@@ -252,6 +252,34 @@ def tour_of_connections(api: Api) -> Iterator[tuple[str, str, HttpReply]]:
     one = json.loads(listed.body)["connections"][0]["id"]
     again = api.call("POST", f"/accounting/connection/{one}/reactivate")
     yield "POST", "/accounting/connection/{}/reactivate", again
+    yield from tour_of_the_chart(api)
+
+
+def tour_of_the_chart(api: Api) -> Iterator[tuple[str, str, HttpReply]]:
+    field = {"id": "class", "name": "Class", "input_type": "SINGLE_CHOICE"}
+    made = api.call("POST", "/accounting/fields", field)
+    yield "POST", "/accounting/fields", made
+    of_field = {"field_id": json.loads(made.body)["ramp_id"]}
+    account = {"id": "A-1", "name": "Rent", "classification": "EXPENSE", "code": "6010"}
+    for name, body, change in (
+        ("accounts", {"gl_accounts": [account]}, {"name": "Rents", "code": ""}),
+        ("field-options", {**of_field, "options": [{"id": "C-1", "value": "West"}]}, {"visibility": "HIDDEN"}),
+        ("vendors", {"vendors": [{"id": "V-1", "name": "Granite"}]}, {"code": "G", "reactivate": True}),
+        ("fields", None, {"display_name": "Klasse"}),
+    ):
+        path = f"/accounting/{name}"
+        if body is not None:
+            made = api.call("POST", path, body)
+            yield "POST", path, made
+            items = next(rows for key, rows in json.loads(made.body).items() if key != "uploaded")
+            one = f"{path}/{items[0]['ramp_id']}"
+        else:
+            one = f"{path}/{of_field['field_id']}"
+        yield "PATCH", path + "/{}", api.call("PATCH", one, change)
+        yield "GET", path + "/{}", api.call("GET", one)
+        yield "DELETE", path + "/{}", api.call("DELETE", one)
+        query = of_field if path.endswith("options") else {}
+        yield "GET", path, api.call("GET", path, **query)
 
 
 def tour_of_webhooks(api: Api) -> Iterator[tuple[str, str, HttpReply]]:

@@ -309,10 +309,10 @@ def test_a_vendor_that_is_there_is_taken_and_switched_on_again() -> None:
     simulator, rows = wanting()
     source = connect(simulator)
     source.mark(told(rows[0]))
-    kept = simulator.world.accounting_vendors
-    kept["80000050-1"] = replace(kept["80000050-1"], is_active=False)
+    kept = simulator.world.accounting_vendors()
+    kept.put(replace(kept.rows[0], is_active=False))
     source.mark(told(rows[1]))
-    assert (list(kept), kept["80000050-1"].is_active) == (["80000050-1"], True)
+    assert [(row.external_id, row.is_active) for row in kept.rows] == [("80000050-1", True)]
     assert len(simulator.world.marks) == 2
 
 
@@ -349,7 +349,7 @@ def test_no_fault_at_any_step_codes_or_marks_twice(fault: FaultName, path: str, 
             continue
         break
     assert coded(simulator) == [["Blue Bottle"], ["Blue Bottle"]]
-    assert list(simulator.world.accounting_vendors) == ["80000050-1"]
+    assert list(simulator.world.accounting_vendors().ids) == ["80000050-1"]
     assert [mark.object_id for mark in simulator.world.marks] == rows
 
 
