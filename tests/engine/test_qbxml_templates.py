@@ -33,7 +33,7 @@ TEMPLATES = {
 OTHERS = {
     "vendor_credit_add": "VendorCreditAdd",
     "bills_payment_check_add": "BillPaymentCheckAdd",
-    "expense_journal_entry_add": "JournalEntryAdd",
+    "journal_entry_add": "JournalEntryAdd",
     "txn_void": "TxnVoid",
 }
 ATTACK = "</Memo><Amount>1.00</Amount><Memo>"
@@ -263,7 +263,7 @@ EXACT_OTHERS = {
     f"{GUID}<AppliedToTxnAdd><TxnID>1A-2</TxnID><PaymentAmount>12.50</PaymentAmount><SetCredit>"
     "<CreditTxnID>1A-9</CreditTxnID><AppliedAmount>7.50</AppliedAmount></SetCredit></AppliedToTxnAdd><AppliedToTxnAdd>"
     "<TxnID>1A-3</TxnID><PaymentAmount>0.00</PaymentAmount></AppliedToTxnAdd></BillPaymentCheckAdd></BillPaymentCheckAddRq>",
-    "expense_journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate>"
+    "journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate>"
     f"<RefNumber>INV-1</RefNumber>{GUID}<JournalDebitLine><AccountRef><FullName>Travel</FullName></AccountRef>"
     "<Amount>12.50</Amount><Memo>taxi</Memo><ClassRef><FullName>Ops</FullName></ClassRef></JournalDebitLine>"
     "<JournalCreditLine><AccountRef><FullName>Accounts Payable</FullName></AccountRef><Amount>12.50</Amount>"
