@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
-from engine import registry, targets, worklist
+from engine import flowswitch, registry, targets, worklist
 from engine.connecting import connect
 from engine.contract import Handler, Json, Login, Served
 from engine.desk import StoreOutbox
@@ -162,6 +162,12 @@ class Stage:
                     everything = worklist.parked(tx, COMPANY, "vanished") if name == "all" else []
                     deeds[decision](tx, self._hand(), everything or _chosen(tx, name, "vanished"), "")
 
+    def _switch_on(self) -> None:
+        """What a person does before a flow that starts by hand."""
+        if self.program.flow.starts == "by_hand":
+            with self.world.store.write() as tx:
+                flowswitch.switch(tx, self._hand(), self.program.flow, on=True)
+
     def _hand(self) -> Hand:
         return Hand(COMPANY, self.world.at(), "bookkeeper")
 
@@ -212,6 +218,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
         for connection in program.flow.connections:
             _connect(world, connection.name, connection.connector, sandboxes[connection.name])
         stage = Stage(case, program, world, clock, sandboxes, seen)
+        stage._switch_on()  # noqa: SLF001 - this module's own
         stage._set(case.settings)  # noqa: SLF001 - this module's own
         for row in case.mappings:
             stage._map(row)  # noqa: SLF001 - this module's own
