@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.program import compile_flow, in_order, scope_of
-from tests.engine.kit import YAML, flow
+from engine.registry import registered
+from tests.engine.kit import YAML, LedgerConnector, Shop, ShopConnector, flow
+
+
+@pytest.fixture(autouse=True)
+def fakes() -> Iterator[None]:
+    """The connectors that the flow names, and not installed ones of the same name."""
+    with registered({"shop": ShopConnector(Shop()), "ledger": LedgerConnector()}):
+        yield
 
 
 def ordered(*streams: tuple[str, str]) -> list[str]:
