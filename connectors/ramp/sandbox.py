@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,9 @@ from connectors.ramp.simulator import (
     seed_others,
     transport,
 )
+from connectors.ramp.simulator.chartscript import deliver
 from connectors.ramp.simulator.enrich import add_account
-from connectors.ramp.simulator.ledger import written
+from connectors.ramp.simulator.ledger import credited, written
 from connectors.ramp.simulator.script import act, contents, tell
 from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
@@ -44,6 +45,10 @@ class RampSandbox:
     names: dict[str, str] = field(default_factory=dict)
     # Without books beside it, Ramp is what is written to.
     is_target: bool = False
+    # Settings of the connection that a golden case gives.
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    # Ramp cannot be told that a vendor credit is posted; a flow that posts them counts all that are there.
+    counts_credits: bool = False
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -55,6 +60,7 @@ class RampSandbox:
         }
         if self.is_target:
             settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
+        settings |= self.settings
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
@@ -65,7 +71,8 @@ class RampSandbox:
         totals = self.simulator.totals()
         others = (totals.reimbursements, totals.transfers, totals.cashbacks)
         kinds = (totals.bills, totals.bill_payments, totals.transactions, *others)
-        return sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
+        known = sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
+        return known - (credited(self.simulator.world) if self.counts_credits else 0)
 
     def save(self) -> str:
         """Seed and business cannot be told apart from a fresh one; a Ramp sandbox starts anew each time."""
@@ -86,6 +93,10 @@ class RampSandbox:
     def contents(self) -> list[str]:
         """All that is marked, with its sync status, and what was entered over the API."""
         return contents(self._story())
+
+    def deliver(self, send: Callable[[Mapping[str, str], bytes], int], how: str) -> list[str]:
+        """Webhooks arrive, as a step of a golden case says."""
+        return deliver(self.simulator, send, how)
 
     def unused(self) -> list[str]:
         """Faults that were planned and never happened."""
@@ -141,7 +152,13 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
     """A business that holds what a golden case gives it."""
-    made = RampSandbox(simulator, chart, is_target=not chart)
+    made = RampSandbox(
+        simulator,
+        chart,
+        is_target=not chart,
+        settings=given.get("settings", {}),
+        counts_credits="vendor_credits" in given.get("counted", ()),
+    )
     tell(Story(simulator, chart, made.names), given)
     simulator.world.events.clear()
     return made

@@ -21,7 +21,9 @@ FILE = "case.yaml"
 KEYS = ("case", "clock", "seed", "settings", "mappings", "steps")
 # Steps that stand alone, and steps that take a value; besides, every connection of the flow is a step.
 BARE = ("run", "session", "tell", "cycle", "look")
-VALUED = ("map", "clock", "set", "retry", "decide", "fault")
+VALUED = ("map", "clock", "set", "retry", "decide", "fault", "deliver")
+# How webhooks arrive.
+WAYS = ("due", "reversed", "again", "forged")
 DECISIONS = ("post_again", "leave_out")
 _ANSWER = re.compile(r"[0-9]{2}-[A-Za-z]+Rs\.xml")
 
@@ -216,6 +218,8 @@ class _Reader:
             return self.retry(node)
         if name == "decide":
             return self.decisions(node)
+        if name == "deliver":
+            return self.delivery(node)
         return plain(node)
 
     def retry(self, node: Node) -> Mapping[str, Any]:
@@ -231,6 +235,19 @@ class _Reader:
         if plain(node).get("not_there") is not True:
             raise CaseWrong(self.at(node), "`retry` must say what was found", "write `there: ID` or `not_there: true`")
         return {**found, "not_there": True}
+
+    def delivery(self, node: Node) -> Mapping[str, str]:
+        """The connection whose webhooks arrive, and how: `due` unless it says otherwise."""
+        roles = tuple(connection.name for connection in self.flow.connections)
+        if isinstance(node, ScalarNode):
+            self.known("connection", node, roles)
+            return {"source": node.text, "how": "due"}
+        top = self.mapping(node, "`deliver`")
+        for key, _ in top.entries:
+            self.known("key", key, ("from", "how"))
+        self.known("connection", self.scalar(top, "from"), roles)
+        self.known("way", self.scalar(top, "how"), WAYS)
+        return {"source": self.text(top, "from"), "how": self.text(top, "how")}
 
     def decisions(self, node: Node) -> Mapping[str, Sequence[str]]:
         """For each decision the records that it is about, or `all`."""

@@ -20,7 +20,8 @@ from engine.follow import Hand
 from engine.golden.case import Case, Step
 from engine.program import FlowProgram
 from engine.runner import Runner
-from engine.simulated import Called, Directed, Sandbox, Simulated, Visitor
+from engine.server import Server
+from engine.simulated import Called, Directed, Sandbox, Simulated, Tells, Visitor
 from engine.store import companies, lists
 from engine.store.base import Row, Tx
 from engine.testing import FakeClock, memory_world
@@ -105,6 +106,8 @@ class Stage:
             self._retry(**step.value)
         elif step.name == "decide":
             self._decide(step.value)
+        elif step.name == "deliver":
+            self._deliver(**step.value)
         elif step.name == "fault":
             self._visitor()[1].act("fault", step.value)
         else:
@@ -187,6 +190,20 @@ class Stage:
                 return name, sandbox
         raise Bug(f"nothing calls the flow `{self.program.flow.name}`: it has no Web Connector")
 
+    def _deliver(self, source: str, how: str) -> None:
+        """Webhooks arrive at our server; what they start is read by the next `run`."""
+        sandbox: object = self.sandboxes[source]
+        if not isinstance(sandbox, Tells):
+            raise Bug(f"the simulator of `{source}` sends no webhooks")
+        programs = {self.program.flow.name: self.program}
+        server = Server(self.world, programs, StoreOutbox(self.world, programs))
+
+        def send(headers: Mapping[str, str], body: bytes) -> int:
+            lower = {name.lower(): value for name, value in headers.items()}
+            return server.take_event(COMPANY, source, lower, body).status
+
+        self.seen.session += sandbox.deliver(send, how)
+
     def _directed(self, name: str) -> Directed:
         sandbox: object = self.sandboxes[name]
         if not isinstance(sandbox, Directed):
@@ -209,7 +226,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
     clock, seen = FakeClock(case.clock), Seen()
     sandboxes = _sandboxes(case, program, clock)
     transports: dict[str, httpx.BaseTransport] = {
-        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Tells) else None)
+        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Reads) else None)
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
@@ -260,7 +277,7 @@ def _connect(world: World, name: str, connector: str, sandbox: Sandbox) -> None:
 
 
 @runtime_checkable
-class Tells(Protocol):
+class Reads(Protocol):
     """A simulated vendor whose calls only it can read, since they are no JSON or carry credentials."""
 
     def told(self, body: bytes) -> Json | None:
@@ -271,7 +288,7 @@ class Tells(Protocol):
 class Recording(httpx.BaseTransport):
     """Passes calls on and keeps the bodies of those that change something: JSON, or what the vendor itself reads in them."""
 
-    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Tells | None) -> None:
+    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Reads | None) -> None:
         self._inner = inner
         self._name = name
         self._told = told
