@@ -56,7 +56,10 @@ class Visitor(Protocol):
         ...
 
     def chart(self) -> Mapping[str, Sequence[Json]]:
-        """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`."""
+        """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`.
+
+        There may be `balances` as well: accounts that a source uses and nobody codes a line to.
+        """
         ...
 
 

@@ -85,17 +85,9 @@ class Stage:
                 raise StepFailed(step, error) from error
 
     def _take(self, step: Step) -> None:
-        if step.name == "run":
-            self._run()
-        elif step.name == "session":
-            self._session()
-        elif step.name == "tell":
-            self._tell()
-        elif step.name == "cycle":
-            self._run()
-            if any(isinstance(sandbox, Visitor) for sandbox in self.sandboxes.values()):
-                self._session()
-            self._tell()
+        bare = {"run": self._run, "session": self._session, "tell": self._tell, "cycle": self._cycle}
+        if step.name in bare:
+            bare[step.name]()
         elif step.name == "clock":
             self.clock.advance(str(step.value))
         elif step.name == "map":
@@ -113,6 +105,12 @@ class Stage:
         else:
             action, value = step.value
             self._directed(step.name).act(action, value)
+
+    def _cycle(self) -> None:
+        self._run()
+        if any(isinstance(sandbox, Visitor) for sandbox in self.sandboxes.values()):
+            self._session()
+        self._tell()
 
     def _run(self) -> None:
         report = Runner(self.world).run(self.program, COMPANY)

@@ -77,7 +77,8 @@ def option(story: Story, plural: str, value: Any) -> Account:
     """An entry of the books by its name, or `{id, name, code}` of something that is not there."""
     if isinstance(value, dict):
         return Account(str(value["id"]), str(value["name"]), str(value.get("code", "")))
-    for item in story.chart.get(plural, ()):
+    others = story.chart.get("balances", ()) if plural == "accounts" else ()
+    for item in (*story.chart.get(plural, ()), *others):
         if item["name"] == value:
             return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
     own = story.simulator.world.accounts.values() if plural == "accounts" else ()
