@@ -25,6 +25,7 @@ from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
 from engine.runreport import RunReport, StreamReport
+from engine.seatcheck import require_seat
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -111,7 +112,7 @@ class Runner:
         outcome = "failed"
         try:
             unread = self.read_lists(program, company)
-            with self._sources(company) as sources:
+            with self._sources(program, company) as sources:
                 reports += self._read_all(program, company, number, streams, progress, sources)
                 sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
@@ -135,7 +136,7 @@ class Runner:
     ) -> RunReport:
         """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
-        with self._sources(company) as sources:
+        with self._sources(program, company) as sources:
             pages = {s.stream.name: self._listed(s, sources) for s in wanted}
         kept = Lists(self.world, company, program.flow.name, self._wait)
         looks, unread = kept.look(called_lists(wanted))
@@ -248,7 +249,7 @@ class Runner:
 
     def tell(self, program: FlowProgram, company: str) -> tuple[int, list[FlowctlError]]:
         """Tell the source what was posted and what could not be; returns how many marks it acknowledged."""
-        with self._sources(company) as sources:
+        with self._sources(program, company) as sources:
             return self._tell(program, company, sources)
 
     def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
@@ -281,17 +282,19 @@ class Runner:
         return done, errors
 
     @contextmanager
-    def _sources(self, company: str) -> Iterator[Sources]:
+    def _sources(self, program: FlowProgram, company: str) -> Iterator[Sources]:
         """Opens each connection's source when it is first asked for; all give their sockets back at the end."""
         opened: dict[str, Source] = {}
         with ExitStack() as closing:
 
             def source(connection: str) -> Source:
                 if connection not in opened:
-                    found = opened[connection] = self.world.source(company, connection)
+                    found = self.world.source(company, connection)
                     close = getattr(found, "close", None)
                     if callable(close):
                         closing.callback(close)
+                    require_seat(self.world, company, connection, found, program.flow, writes=False)
+                    opened[connection] = found
                 return opened[connection]
 
             yield source

@@ -58,6 +58,9 @@ class RampSandbox:
             "client_id": options.client_id,
             "api_profile": self.simulator.world.profile,
         }
+        active = self.simulator.world.connection()
+        if active is not None and active.kind == "API" and "provider_name" not in self.settings:
+            settings["provider_name"] = active.provider
         if self.is_target:
             settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
         settings |= self.settings
