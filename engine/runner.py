@@ -25,7 +25,7 @@ from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
 from engine.runreport import RunReport, StreamReport
-from engine.seatcheck import require_seat
+from engine.seatcheck import SeatTaken, require_seat
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -33,6 +33,8 @@ from engine.world import World
 MARKS_A_CALL = 500
 # A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
 _UNSENT = 3
+# What an alert is about when no stream can be read, since the accounting seat is not ours.
+_SEAT = "accounting"
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
@@ -285,15 +287,23 @@ class Runner:
     def _sources(self, program: FlowProgram, company: str) -> Iterator[Sources]:
         """Opens each connection's source when it is first asked for; all give their sockets back at the end."""
         opened: dict[str, Source] = {}
+        refused: dict[str, SeatTaken] = {}
         with ExitStack() as closing:
 
             def source(connection: str) -> Source:
+                if connection in refused:
+                    raise refused[connection]
                 if connection not in opened:
                     found = self.world.source(company, connection)
                     close = getattr(found, "close", None)
                     if callable(close):
                         closing.callback(close)
-                    require_seat(self.world, company, connection, found, program.flow, writes=False)
+                    try:
+                        if require_seat(self.world, company, connection, found, program.flow, writes=False):
+                            self._seated(company, f"{program.flow.name}/{connection}")
+                    except SeatTaken as error:
+                        refused[connection] = error
+                        raise
                     opened[connection] = found
                 return opened[connection]
 
@@ -536,8 +546,15 @@ class Runner:
         hint = error.hint or (
             "check the credentials" if isinstance(error, AuthRefused) else "it is tried again by itself"
         )
+        if isinstance(error, SeatTaken):  # whatever is read over the connection
+            subject = (*subject[:2], _SEAT)
         alert = work.Alert("connection", "/".join(subject), f"{'/'.join(subject[:2])}: {error}", hint)
         work.raise_alert(tx, company, alert, self.world.at())
+
+    def _seated(self, company: str, subject: str) -> None:
+        """The accounting seat is ours: who was told otherwise need not be any more."""
+        with self.world.store.write() as tx:
+            work.resolve_alert(tx, company, "connection", f"{subject}/{_SEAT}", self.world.at())
 
     def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
         """The streams whose `when` holds for this company's settings."""

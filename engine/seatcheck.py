@@ -15,8 +15,10 @@ class SeatTaken(RunError):
         super().__init__(f"{where}: the accounting connection is {held_by(seat)}", hint=advice)
 
 
-def require_seat(world: World, company: str, connection: str, opened: object, flow: Flow, *, writes: bool) -> None:
+def require_seat(world: World, company: str, connection: str, opened: object, flow: Flow, *, writes: bool) -> bool:
     """Refuse a connection whose accounting seat is not ours, where the flow writes the chart of accounts there.
+
+    False where the flow needs no seat, or there is none.
 
     Whoever holds the seat posts what is ready, and gives the ids of the chart their meaning: posting it as well would
     book everything twice. While a move is under way, what is written (`writes`) goes to our own, inactive connection.
@@ -25,16 +27,17 @@ def require_seat(world: World, company: str, connection: str, opened: object, fl
         SeatTaken: when another holds it, or nobody.
     """
     if not isinstance(opened, Accounted):
-        return
+        return False
     link = opened.accounting()
     if not link.requests & {v.request for s in flow.streams if s.target == connection for v in s.variants}:
-        return
+        return False
     _, binding = world.bound(company, connection)
     if writes and binding.settings.get(MIGRATION_SETTING):
-        return
+        return False
     seat = link.seat()
     if seat.standing != "ours":
         raise SeatTaken(f"{company}/{connection}", seat, link.advice(seat))
+    return True
 
 
 def held_by(seat: Seat) -> str:
