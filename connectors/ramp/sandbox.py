@@ -45,7 +45,7 @@ class RampSandbox:
     names: dict[str, str] = field(default_factory=dict)
     # Without books beside it, Ramp is what is written to.
     is_target: bool = False
-    # Settings of the connection that a golden case gives.
+    # More settings of the connection: those that a golden case gives, or the name of ours in Ramp.
     settings: Mapping[str, str | int | bool] = field(default_factory=dict)
     # Ramp cannot be told that a vendor credit is posted; a flow that posts them counts all that are there.
     counts_credits: bool = False
@@ -58,9 +58,6 @@ class RampSandbox:
             "client_id": options.client_id,
             "api_profile": self.simulator.world.profile,
         }
-        active = self.simulator.world.connection()
-        if active is not None and active.kind == "API" and "provider_name" not in self.settings:
-            settings["provider_name"] = active.provider
         if self.is_target:
             settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
         settings |= self.settings
@@ -150,7 +147,8 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)
-    return RampSandbox(simulator, is_target=not chart)
+    settings = {"provider_name": simulator.world.options.provider or ""}
+    return RampSandbox(simulator, is_target=not chart, settings=settings)
 
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:

@@ -219,7 +219,7 @@ class _Reader:
         if name == "decide":
             return self.decisions(node)
         if name == "deliver":
-            return self.delivery(node)
+            return _delivery(self, node)
         return plain(node)
 
     def retry(self, node: Node) -> Mapping[str, Any]:
@@ -236,19 +236,6 @@ class _Reader:
             raise CaseWrong(self.at(node), "`retry` must say what was found", "write `there: ID` or `not_there: true`")
         return {**found, "not_there": True}
 
-    def delivery(self, node: Node) -> Mapping[str, str]:
-        """The connection whose webhooks arrive, and how: `due` unless it says otherwise."""
-        roles = tuple(connection.name for connection in self.flow.connections)
-        if isinstance(node, ScalarNode):
-            self.known("connection", node, roles)
-            return {"source": node.text, "how": "due"}
-        top = self.mapping(node, "`deliver`")
-        for key, _ in top.entries:
-            self.known("key", key, ("from", "how"))
-        self.known("connection", self.scalar(top, "from"), roles)
-        self.known("way", self.scalar(top, "how"), WAYS)
-        return {"source": self.text(top, "from"), "how": self.text(top, "how")}
-
     def decisions(self, node: Node) -> Mapping[str, Sequence[str]]:
         """For each decision the records that it is about, or `all`."""
         found: dict[str, Sequence[str]] = {}
@@ -257,6 +244,20 @@ class _Reader:
             names = plain(value)
             found[key.text] = [str(name) for name in (names if isinstance(names, list) else [names])]
         return found
+
+
+def _delivery(reader: _Reader, node: Node) -> Mapping[str, str]:
+    """The connection whose webhooks arrive, and how: `due` unless it says otherwise."""
+    roles = tuple(connection.name for connection in reader.flow.connections)
+    if isinstance(node, ScalarNode):
+        reader.known("connection", node, roles)
+        return {"source": node.text, "how": "due"}
+    top = reader.mapping(node, "`deliver`")
+    for key, _ in top.entries:
+        reader.known("key", key, ("from", "how"))
+    reader.known("connection", reader.scalar(top, "from"), roles)
+    reader.known("way", reader.scalar(top, "how"), WAYS)
+    return {"source": reader.text(top, "from"), "how": reader.text(top, "how")}
 
 
 def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[str, str]]:

@@ -34,6 +34,7 @@ OTHERS = {
     "vendor_credit_add": "VendorCreditAdd",
     "bills_payment_check_add": "BillPaymentCheckAdd",
     "journal_entry_add": "JournalEntryAdd",
+    "transfer_add": "TransferAdd",
     "txn_void": "TxnVoid",
 }
 ATTACK = "</Memo><Amount>1.00</Amount><Memo>"
@@ -246,6 +247,8 @@ def side(account: str, amount: str, memo: str = "", **more: Any) -> dict[str, An
 
 OTHER = record(
     kind="BillPaymentCheck",
+    from_account=found("Checking"),
+    to_account=found("Ramp Card"),
     bills=[
         {"txn_id": "1A-2", "amount": Decimal("12.50"), "credits": [{"txn_id": "1A-9", "amount": Decimal("7.5")}]},
         {"txn_id": "1A-3", "amount": Decimal("0.00"), "credits": []},
@@ -268,6 +271,9 @@ EXACT_OTHERS = {
     "<Amount>12.50</Amount><Memo>taxi</Memo><ClassRef><FullName>Ops</FullName></ClassRef></JournalDebitLine>"
     "<JournalCreditLine><AccountRef><FullName>Accounts Payable</FullName></AccountRef><Amount>12.50</Amount>"
     "<EntityRef><ListID>8-5</ListID></EntityRef></JournalCreditLine></JournalEntryAdd></JournalEntryAddRq>",
+    "transfer_add": f"<TransferAddRq {HEAD}<TransferAdd><TxnDate>2026-08-05</TxnDate><TransferFromAccountRef>"
+    "<FullName>Checking</FullName></TransferFromAccountRef><TransferToAccountRef><FullName>Ramp Card</FullName>"
+    "</TransferToAccountRef><Amount>20.00</Amount><Memo>Ramp 1</Memo></TransferAdd></TransferAddRq>",
     "txn_void": f"<TxnVoidRq {HEAD}<TxnVoidType>BillPaymentCheck</TxnVoidType><TxnID>1A-7</TxnID></TxnVoidRq>",
 }
 

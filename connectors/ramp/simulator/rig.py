@@ -445,7 +445,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
     }
     deeds |= {name: max(often[name], deeds.get(name, 0.0)) for name in _DEEDS if name in often and name not in without}
     rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
-    subscribe(simulator)
+    subscribe(simulator.world)
     rig.hooks = {
         name: rate * chance.uniform(0.5, 1.5)
         for name, rate in _ON_THE_WAY.items()
