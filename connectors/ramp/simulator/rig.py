@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from connectors.ramp.sandbox import WEBHOOK_SECRET, RampSandbox
 from connectors.ramp.simulator import build, syncs
+from connectors.ramp.simulator.chart import SHOWN
 from connectors.ramp.simulator.chartscript import subscribe
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
@@ -59,6 +60,8 @@ _PHASES: Mapping[str, tuple[str, str]] = {
     "TRANSFER_SYNC": ("transfers", "post"),
     "STATEMENT_CREDIT_SYNC": ("cashbacks", "post"),
 }
+# The accounting connection is ours.
+OURS: Mapping[str, str] = {"provider_name": "flowctl"}
 # What people do in Ramp, each with its usual rate between two runs.
 _DEEDS: Mapping[str, float] = {
     "pay": 0.25, "edit_amount": 0.25, "edit_memo": 0.25, "edit_coding": 0.15, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
@@ -193,6 +196,15 @@ class RampRig:
         """Every mark that was taken."""
         marks = self._simulator.world.marks
         return [Told(*_PHASES[mark.kind], mark.object_id, mark.reference) for mark in marks]
+
+    def keeps(self, object_id: str) -> bool:
+        """Whether an entry of the chart or a vendor is there, in use or not."""
+        world = self._simulator.world
+        return object_id in world.vendors or any(world.chart.holding(kind, object_id) for kind in SHOWN)
+
+    def doubled(self) -> Sequence[str]:
+        """Nothing: Ramp refuses an entry that is there, and linking a vendor once more changes nothing."""
+        return ()
 
     def counts(self) -> Mapping[str, int]:
         """How often each fault happened."""
@@ -444,7 +456,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
     deeds |= {name: max(often[name], deeds.get(name, 0.0)) for name in _DEEDS if name in often and name not in without}
-    rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
+    rig = RampRig(RampSandbox(simulator, settings=OURS), chance, accounts, deeds)
     subscribe(simulator.world)
     rig.hooks = {
         name: rate * chance.uniform(0.5, 1.5)
