@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,19 @@ from connectors.ramp.simulator import (
 from connectors.ramp.simulator.chartscript import deliver
 from connectors.ramp.simulator.enrich import add_account
 from connectors.ramp.simulator.ledger import credited, written
+from connectors.ramp.simulator.records import Transaction
 from connectors.ramp.simulator.script import act, contents, tell
 from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
 from engine.contract import Json
+from engine.money import from_minor
 
 if TYPE_CHECKING:
     import httpx
     from starlette.applications import Starlette
 
+# What an app that is to make vendors is set up with: not every source has an address of all of them.
+_MAKES_VENDORS = {"vendor_country": "US", "vendor_email": "bills@example.com"}
 WEBHOOK_SECRET = "ramp_sec_sandbox"  # noqa: S105 - of a simulated business only
 
 
@@ -74,6 +78,26 @@ class RampSandbox:
         known = sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
         return known - (credited(self.simulator.world) if self.counts_credits else 0)
 
+    def offers(self) -> Json:
+        """The accounts that bills can be coded to, and what was bought with cards and is not in the books yet."""
+        world = self.simulator.world
+        accounts = [
+            {"external_id": item.account.external_id, "name": item.account.name, "code": item.account.code}
+            for item in world.accounts.values()
+            if item.is_active
+        ]
+        purchases = [
+            {
+                "merchant": row.merchant_name,
+                "amount": format(from_minor(row.settled.minor, row.settled.currency), "f"),
+                "currency": row.settled.currency,
+                "date": row.happened_at.date().isoformat(),
+            }
+            for row in world.transactions.values()
+            if _is_open(row)
+        ]
+        return {"chart": {"accounts": accounts}, "purchases": purchases}
+
     def save(self) -> str:
         """Seed and business cannot be told apart from a fresh one; a Ramp sandbox starts anew each time."""
         return json.dumps({"seed": self.simulator.seed})
@@ -111,7 +135,8 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`.
 
     There are no `reimbursements`, `transfers` and `cashbacks` unless so many are asked for; `entity_accounts` names the
-    account of the chart that the main entity uses for each purpose.
+    account of the chart that the main entity uses for each purpose. With `written_only`, card transactions are not coded
+    yet: whoever writes to it does that.
     """
     simulator = RampSimulator(
         seed,
@@ -147,8 +172,17 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)
-    settings = {"provider_name": simulator.world.options.provider or ""}
-    return RampSandbox(simulator, is_target=not chart, settings=settings)
+    if options.get("written_only"):
+        for row in [row for row in simulator.world.transactions.values() if _is_open(row)]:
+            uncoded = tuple(replace(line, selections=()) for line in row.lines)
+            simulator.world.change_transaction(row.id, lines=uncoded, selections=())
+    given = {"provider_name": simulator.world.options.provider or ""} if chart else dict(_MAKES_VENDORS)
+    return RampSandbox(simulator, is_target=not chart, settings=given)
+
+
+def _is_open(row: Transaction) -> bool:
+    """Whether a call can code it; splits are coded by people only."""
+    return row.state == "CLEARED" and row.sync_status != "SYNCED" and len(row.lines) == 1
 
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
