@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
 
-from engine import registry
+from engine import flowswitch, registry
 from engine.campaign.calls import Calls
 from engine.campaign.clock import STARTS, TrueClock
 from engine.campaign.crash import FAULTS, Chaos, Machine
@@ -22,6 +22,7 @@ from engine.campaign.witness import Witness
 from engine.connecting import connect
 from engine.contract import Login, Served
 from engine.errors import Bug
+from engine.follow import Hand
 from engine.program import FlowProgram
 from engine.rigs import BooksRig, CalledRig, Rigged, Sets, SourceRig, TargetRig
 from engine.simulated import Visitor
@@ -359,6 +360,9 @@ def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: Sour
                 companies.put_setting(tx, machine.company, program.flow.name, setting.name, value)
         for name, given in (source.settings() if isinstance(source, Sets) else {}).items():
             companies.put_setting(tx, machine.company, program.flow.name, name, given)
+        if program.flow.starts == "by_hand":
+            hand = Hand(machine.company, machine.world.at(), "campaign")
+            flowswitch.switch(tx, hand, program.flow, on=True)
     machine.chaos.is_off = False
 
 
