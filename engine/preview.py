@@ -17,7 +17,7 @@ from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked, context_of,
 from engine.previewing.documents import document_of
 from engine.previewing.listening import Listening
 from engine.previewing.model import Answer, Computed, Condition, Document, Preview, State, Trouble, Way
-from engine.previewing.reads import fields_read
+from engine.previewing.reads import ROOT, fields_read
 from engine.program import StreamProgram, scope_of
 from engine.store.records import Reason
 
@@ -67,7 +67,8 @@ class Previewer:
         check = tuple(self._conditions(((c.expect, c.say) for c in stream.check), mapped, data, unknown))
         ways = tuple(self._ways(mapped, data, unknown))
         document, none = self._document(ways, mapped, unknown, source_id)
-        answer = self._answer(source_id, data) if unread is None else Answer("unreadable", (unread,))
+        answer = Answer("unreadable", (unread,)) if unread is not None else self._answer(source_id, data)
+        answer = replace(answer, known=self._known(source_id))
         return Preview(
             self.desk.program.flow.name,
             stream.name,
@@ -99,13 +100,13 @@ class Previewer:
         self, expr: Expr, data: object, root: Mapping[str, Any], unknown: Mapping[str, str] | None = None
     ) -> Computed:
         """The value of one expression by itself, whatever becomes of the others."""
-        paths = fields_read(expr, self._scope.define)
+        paths = fields_read(expr, self._scope.define, apart=data is not root)
         lost = [f"`{name}` {why}" for name, why in (unknown or {}).items() if _reads(paths, name)]
         if lost:
             return Computed(expr, None, error=Trouble(f"not computed: {', '.join(lost)}"))
         context = context_of(self.stream, self.desk, root)
         listening = Listening(context, self.own)
-        reads = tuple((path, _at(path, data)) for path in paths)
+        reads = tuple((p, _at(p.removeprefix(ROOT), root if p.startswith(ROOT) else data)) for p in paths)
         try:
             value = self._program(expr)(data, listening)
         except ExpressionError as error:
@@ -178,10 +179,17 @@ class Previewer:
             return Answer("posted", (), tuple(self._follows(prepared)))
         assert isinstance(prepared, Parked)
         if [each.code for each in prepared.reasons] == ["agrees"]:
-            return Answer("agrees", prepared.reasons)
+            return Answer("agrees")
         states: Mapping[str, State] = {"deferred": "deferred", "failed": "failed"}
         state = states.get(prepared.state, "skipped")
         return Answer(state, prepared.reasons, tuple(self._told(state)))
+
+    def _known(self, source_id: str) -> str:
+        """The state in which the store has the record already; empty when it does not."""
+        desk, stream = self.desk, self.stream.stream
+        scope = {"company": desk.company, "flow": desk.program.flow.name, "stream": stream.name, "source_id": source_id}
+        rows = desk.resolver.tx.rows("record_find_any_phase", scope)
+        return next((str(row["state"]) for row in rows if row["phase"] == stream.phase), "")
 
     def _unread(self, name: str) -> Reason:
         called = next((each for each in self.stream.called_lists if each.kept == name), None)

@@ -201,12 +201,22 @@ def _print(found: list[Preview]) -> None:
     from engine.previewing.text import lines
 
     coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-
-    def paint(text: str, kind: str) -> str:
-        return click.style(text, **_STYLES[kind])
-
     for number, preview in enumerate(found):
         if number:
             click.echo()
-        for line in lines(preview, paint) if coloured else lines(preview):
-            click.echo(line if coloured else common.clean(line), color=coloured)
+        for line in lines(preview, _marked) if coloured else lines(preview):
+            click.echo(_painted(line) if coloured else common.clean(line), color=coloured)
+
+
+def _marked(text: str, kind: str) -> str:
+    """A piece of a line that is to be painted: nothing of a vendor may paint, so colour is put in at the end."""
+    return f"\0{kind}\0{text}\0"
+
+
+def _painted(line: str) -> str:
+    pieces = [common.clean(piece) for piece in line.split("\0")]
+    return "".join(
+        click.style(piece, **_STYLES.get(pieces[at - 1], {})) if at % 3 == 2 else piece
+        for at, piece in enumerate(pieces)
+        if at % 3 != 1
+    )

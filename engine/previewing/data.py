@@ -31,6 +31,7 @@ def as_json(preview: Preview) -> dict[str, Any]:
             "state": answer.state,
             "reasons": [_reason(each) for each in answer.reasons],
             "follows": list(answer.follows),
+            "known": answer.known or None,
             "tried": None
             if tried is None
             else {

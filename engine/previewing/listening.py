@@ -11,7 +11,7 @@ from engine.pipeline import RecordContext
 from engine.store.companies import setting_key
 from engine.store.records import Reason
 
-_RULES = {"list_id": "its id in the list", "number": "its number", "exact_name": "its exact name"}
+_RULES = {"list_id": "by its id in the list", "number": "by its number", "exact_name": "by its exact name"}
 Question = tuple[str, str, tuple[str, ...]]
 Answer = TypeVar("Answer")
 
@@ -69,25 +69,25 @@ class Listening:
         answer = self.inner.setting(name, scope)
         key = setting_key(name, scope) if scope else name
         is_own = key in self.own or name in self.own
-        where = "the company's own value" if is_own else "the flow's default"
+        where = "set for the company" if is_own else "the flow's default"
         self._hear("setting", name, (scope,), answer, where)
         return answer
 
     def linked(self, name: str, list_id: str | None) -> bool:
         """Whether anything of the source means this object of the target."""
         found = self.inner.linked(name, list_id)
-        self._hear("linked", name, (list_id,), found, "the mapping table")
+        self._hear("linked", name, (list_id,), found, "by the mapping table")
         return found
 
     def posted(self, stream: str, key: str) -> Mapping[str, str] | None:
         """The receipt of another stream's record."""
-        return self._gapped("posted", stream, (key,), "what was posted", lambda: self.inner.posted(stream, key))
+        return self._gapped("posted", stream, (key,), "from what was posted", lambda: self.inner.posted(stream, key))
 
     def candidates(self, name: str, amount: Decimal, currency: str, date: str, days: int) -> list[Mapping[str, Any]]:
         """The objects that fit."""
         found = self.inner.candidates(name, amount, currency, date, days)
         given = (str(amount), currency, date, str(days))
-        self._hear("candidates", name, given, found, "the target's list")
+        self._hear("candidates", name, given, found, "from the target's list")
         return found
 
     def match(self, name: str, key: str, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -102,13 +102,13 @@ class Listening:
     def waited(self, name: str, date: str, days: int) -> bool:
         """Whether the days are over."""
         return self._gapped(
-            "waited", name, (date, str(days)), "the date now", lambda: self.inner.waited(name, date, days)
+            "waited", name, (date, str(days)), "by the date now", lambda: self.inner.waited(name, date, days)
         )
 
     def wanted(self, name: str, key: str) -> bool:
         """Whether any record waits for the mapping."""
         found = self.inner.wanted(name, key)
-        self._hear("wanted", name, (key,), found, "what waits in the store")
+        self._hear("wanted", name, (key,), found, "by what waits in the store")
         return found
 
     def _object(
@@ -129,7 +129,7 @@ class Listening:
             self.heard[question] = replace(self.heard[question], gap=gap)
         if found is not None and rule is not None:
             where = (self._mapping(name, key) or self._mapping(name, label)) if rule == "mapped" else _RULES[rule]
-            self.heard[question] = replace(self.heard[question], origin=where or "a mapping")
+            self.heard[question] = replace(self.heard[question], origin=where or "by a mapping")
         return found
 
     def _gapped(
@@ -167,7 +167,11 @@ class Listening:
         row = resolver.tx.one("mapping_get", scope)
         if row is None:
             return ""
-        return f"a person's mapping of `{key}`" if row["origin"] == "person" else f"what this flow linked `{key}` with"
+        return (
+            f"by a person's mapping of `{key}`"
+            if row["origin"] == "person"
+            else f"by this flow's own mapping of `{key}`"
+        )
 
 
 def _question(function: str, name: str, given: Sequence[str | None]) -> Question:

@@ -91,12 +91,16 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What becomes of the record: its state, why, what follows, and what a simulated vendor said."""
+    """What becomes of the record: its state, why, what follows, and what a simulated vendor said.
+
+    `known` is the state in which the store has the record already; the answer is that of a new one.
+    """
 
     state: State
     reasons: tuple[Reason, ...] = ()
     follows: tuple[str, ...] = ()
     tried: Tried | None = None
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,16 @@ _GROUPED = "\0"
 Paths = tuple[str, ...]
 
 
-def fields_read(expr: Expr, define: Mapping[str, Expr]) -> tuple[str, ...]:
-    """The paths that an expression reads, in the order in which they stand there; a define is followed to what it reads."""
-    state = _State(define)
+# Stands before what is read of the whole source record by an expression that reads something else.
+ROOT = "root()."
+
+
+def fields_read(expr: Expr, define: Mapping[str, Expr], *, apart: bool = False) -> tuple[str, ...]:
+    """The paths that an expression reads, in the order in which they stand there; a define is followed to what it reads.
+
+    With `apart`, `root()` is another record than the one that the expression is over: its paths begin with `root().`.
+    """
+    state = _State(define, root=ROOT[:-1] if apart else "")
     try:
         state.note(_walk(parse(expr.text), ("",), state))
     except BadSyntax:
@@ -32,6 +39,7 @@ def fields_read(expr: Expr, define: Mapping[str, Expr]) -> tuple[str, ...]:
 @dataclass(slots=True)
 class _State:
     define: Mapping[str, Expr]
+    root: str
     found: dict[str, None] = field(default_factory=dict)
     # The definitions that are being followed.
     above: tuple[str, ...] = ()
@@ -108,7 +116,7 @@ def _either(node: Node, current: Paths, state: _State) -> Paths:
 def _call(node: Node, current: Paths, state: _State) -> Paths:
     name = str(node.value)
     if name == "root":
-        return ("",)
+        return (state.root,)
     if name in state.define:
         return _defined(name, node, current, state)
     plain = [_walk(child, current, state) for child in node.children if child.kind != "expref"]
@@ -132,7 +140,7 @@ def _defined(name: str, node: Node, current: Paths, state: _State) -> Paths:
     given = _walk(node.children[0], current, state) if node.children else ()
     if name in state.above:
         return ()
-    inner = _State(state.define, state.found, (*state.above, name))
+    inner = _State(state.define, state.root, state.found, (*state.above, name))
     return _walk(parse(state.define[name].text), given, inner)
 
 

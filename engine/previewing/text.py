@@ -11,7 +11,7 @@ from engine.previewing.listening import Heard
 from engine.previewing.model import Computed, Condition, Document, Line, Preview, Trouble, Way
 from engine.store.records import Reason
 
-# What a piece of a line is: a heading, what is well, what is not, what is beside the point.
+# Takes a piece of a line and what it is: `title`, `heading`, `good`, `bad`, or `dim` for what is beside the point.
 Paint = Callable[[str, str], str]
 _WIDE = 100
 _SHORT = 60
@@ -173,7 +173,7 @@ def _question(heard: Heard) -> str:
         return f"{words}{times}: {len(heard.answer)} fit: {shown(heard.answer)}"
     if heard.answer is None:
         return f"{words}{times}: nothing"
-    return f"{words}{times}: {shown(heard.answer)}" + (f", by {heard.origin}" if heard.origin else "")
+    return f"{words}{times}: {shown(heard.answer)}" + (f", {heard.origin}" if heard.origin else "")
 
 
 def _reason(reason: Reason, indent: str, paint: Paint) -> Iterator[str]:
@@ -239,6 +239,8 @@ def _answer(preview: Preview, paint: Paint) -> Iterator[str]:
         yield from _reason(reason, "    ", paint)
     for text in answer.follows:
         yield f"    {_one_line(text)}"
+    if answer.known:
+        yield f"    the store has it already, {answer.known}; this is what it would come to if it were new"
     tried = answer.tried
     if tried is None:
         return

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote_plus
 
 import httpx
 
@@ -242,7 +243,7 @@ class _Noting(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one call."""
-        self._calls.append(f"{request.method} {request.url.raw_path.decode('ascii')}")
+        self._calls.append(f"{request.method} {unquote_plus(request.url.raw_path.decode('ascii'))}")
         return self._inner.handle_request(request)
 
     def close(self) -> None:
