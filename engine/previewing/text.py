@@ -38,7 +38,7 @@ def lines(preview: Preview, paint: Paint = _plain) -> Iterator[str]:
     about = preview.about
     money = " ".join(about[name] for name in ("amount", "currency") if name in about and "amount" in about)
     parts = [about.get("reference", ""), about.get("party", ""), money, about.get("dated_on", "")]
-    shown = ", ".join(part for part in parts if part)
+    shown = ", ".join(part for part in parts if part.strip())
     title = f"{preview.flow}/{preview.stream} {preview.source_id or '(no key)'}"
     yield paint(_one_line(f"{title}: {shown}" if shown else title), "title")
     if preview.off:
@@ -255,4 +255,5 @@ def _answer(preview: Preview, paint: Paint) -> Iterator[str]:
 
 def _one_line(text: str) -> str:
     """On one line, as people write it: a folded expression has its lines joined."""
-    return " ".join(text.split()) if "\n" in text else text
+    one = " ".join(text.split()) if "\n" in text else text
+    return one.replace("\0", "?")
