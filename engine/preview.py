@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -59,6 +60,8 @@ class Previewer:
         """One record's way. Never raises for anything that the record itself holds."""
         stream = self.stream.stream
         source_id, about, unread = self._taken_in(data)
+        if unread is not None:
+            data = _whole(data)
         select = tuple(self._conditions(((item.only, item.say) for item in stream.select), data, data))
         adopt = self._computed(stream.adopt.found, data, data) if stream.adopt else None
         fields = tuple((name, self._computed(expr, data, data)) for name, expr in stream.map)
@@ -140,7 +143,7 @@ class Previewer:
         open_ = True
         for variant, made in zip(self.stream.stream.variants, self.stream.variants, strict=True):
             when = self._computed(variant.when, mapped, root, unknown) if variant.when else None
-            told = when is None or when.error is None
+            told = when is None or (when.error is None and not when.missing)
             fits = when is None or (told and truthy(when.value))
             yield Way(when, variant.request, made.template.name if made.template else "", open_ and fits)
             open_ = open_ and told and not fits
@@ -155,7 +158,8 @@ class Previewer:
             return None, "; ".join(f"`{name}` {why}" for name, why in unknown.items())
         chosen = next((number for number, way in enumerate(ways) if way.chosen), None)
         if chosen is None:
-            return None, "no way of writing fits this record"
+            untold = any(way.when is not None and (way.when.error or way.when.missing) for way in ways)
+            return None, "how it is written cannot be told" if untold else "no way of writing fits this record"
         desk, stream = self.desk, self.stream.stream
         guid = guid_of(desk.company, desk.program.flow.name, stream.name, source_id, stream.phase)
         ids = (desk.ids.base62(22), guid)
@@ -234,6 +238,18 @@ def _why(computed: Computed) -> str:
 
 def _reads(paths: tuple[str, ...], name: str) -> bool:
     return any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in paths)
+
+
+def _whole(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with a question mark for each half of a character, which the store could not be asked for."""
+    try:
+        json.dumps(data, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        found: Mapping[str, Any] = json.loads(
+            json.dumps(data, ensure_ascii=False, default=str).encode(errors="replace")
+        )
+        return found
+    return data
 
 
 @lru_cache(maxsize=1024)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.program import FlowProgram
 
 _LARGEST = 16 << 20
+_DEEPEST = 60
 _STYLES: Mapping[str, Mapping[str, Any]] = {
     "title": {"bold": True},
     "heading": {"bold": True},
@@ -182,9 +183,23 @@ def _read(name: str) -> Mapping[str, Any]:
         raise NotARecord(shown, "nested too deeply") from error
     except ValueError as error:
         raise NotARecord(shown, "this is no JSON") from error
+    if _is_deep(value):
+        raise NotARecord(shown, "nested too deeply")
     if not isinstance(value, dict):
         raise NotARecord(shown, f"this is {_kind(value)}, and no record")
     return value
+
+
+def _is_deep(value: object) -> bool:
+    """Whether a value is nested more deeply than any record."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+        ]
+    return bool(level)
 
 
 def _kind(value: object) -> str:
@@ -205,7 +220,13 @@ def _print(found: list[Preview]) -> None:
         if number:
             click.echo()
         for line in lines(preview, _marked) if coloured else lines(preview):
-            click.echo(_painted(line) if coloured else common.clean(line), color=coloured)
+            whole = _writable(line)
+            click.echo(_painted(whole) if coloured else common.clean(whole), color=coloured)
+
+
+def _writable(text: str) -> str:
+    """Half a character, which JSON can write, becomes a question mark: no terminal and no file takes it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _marked(text: str, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,9 +14,11 @@ from lxml import etree
 from engine.errors import RenderError
 
 # A document of more elements is shown without saying where they came from: each name costs one rendering more.
-MOST = 4000
-# What the engine gives every template, by what people call its origin.
+MOST = 2000
+# What the engine gives every template, and what no value changes, by what people call its origin.
 OURS = "flowctl"
+FIXED = "the template"
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,9})?", re.ASCII)
 _ENGINE = ("request_id", "guid", "target_id", "edit_sequence")
 
 Render = Callable[[Mapping[str, Any]], str]
@@ -55,9 +58,14 @@ def _element(tree: Any, each: etree._Element) -> Element:
 
 
 def origins(render: Render, values: Mapping[str, Any], base: list[Element]) -> list[tuple[str, ...]]:
-    """For each element of the document that these values give, the names of the values that it came from."""
+    """For each element of the document that these values give, the names of the values that it came from.
+
+    A text that none of them changes came from the template. Of a very long document nothing is said.
+    """
+    if len(base) > MOST:
+        return [()] * len(base)
     found: list[dict[str, None]] = [{} for _ in base]
-    for name in _names(values) if len(base) <= MOST else ():
+    for name in _names(values):
         try:
             other = elements_of(render(_changed(values, name.split("."))))
         except RenderError:
@@ -65,7 +73,7 @@ def origins(render: Render, values: Mapping[str, Any], base: list[Element]) -> l
         shown = OURS if name in _ENGINE else name
         for position in _differing(base, other):
             found[position][shown] = None
-    return [tuple(each) for each in found]
+    return [tuple(each) or ((FIXED,) if of.text else ()) for each, of in zip(found, base, strict=True)]
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, None]:
@@ -112,7 +120,8 @@ def _another(value: Any) -> Any:
     if isinstance(value, int | Decimal):
         return value + 1
     if isinstance(value, str):
-        return f"{value}~"
+        # What a template prints as an amount must stay one.
+        return f"{Decimal(value) + 1:f}" if _NUMBER.fullmatch(value) else f"{value}~"
     if isinstance(value, Mapping):
         return {name: _another(inner) for name, inner in value.items()}
     return value

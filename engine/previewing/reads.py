@@ -14,6 +14,8 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PASSING = frozenset({"not_null", "unique", "sort_by", "max_by", "min_by", "reverse", "to_array"})
 # Marks the groups of `group_by`, whose items are those of the list that was grouped.
 _GROUPED = "\0"
+# Ends the path of a list that a pipe hands on as a whole: an index takes one of its items, not one of a field's.
+_WHOLE = "\1"
 
 # Where a value may stand in the record; "" is the whole of it, and no path at all means that it was computed.
 Paths = tuple[str, ...]
@@ -46,7 +48,7 @@ class _State:
 
     def note(self, paths: Paths) -> None:
         """These values are used."""
-        self.found.update((path.removeprefix(_GROUPED), None) for path in paths if path)
+        self.found.update((path.removeprefix(_GROUPED), None) for path in _unmarked(paths) if path)
 
 
 def _walk(node: Node, current: Paths, state: _State) -> Paths:
@@ -71,7 +73,7 @@ def _same(_node: Node, current: Paths, _state: _State) -> Paths:
 def _field(node: Node, current: Paths, _state: _State) -> Paths:
     name = str(node.value)
     shown = name if _PLAIN.fullmatch(name) else f'"{name}"'
-    return tuple(found for path in current for found in _member(path, name, shown))
+    return tuple(found for path in _unmarked(current) for found in _member(path, name, shown))
 
 
 def _member(path: str, name: str, shown: str) -> Paths:
@@ -86,13 +88,24 @@ def _chain(node: Node, current: Paths, state: _State) -> Paths:
     return current
 
 
+def _pipe(node: Node, current: Paths, state: _State) -> Paths:
+    left, right = node.children
+    handed = (f"{path}{_WHOLE}" if "[]" in path else path for path in _walk(left, current, state))
+    return _unmarked(_walk(right, tuple(handed), state))
+
+
+def _unmarked(paths: Paths) -> Paths:
+    return tuple(path.removesuffix(_WHOLE) for path in paths)
+
+
 def _index(node: Node, current: Paths, _state: _State) -> Paths:
     # The first of what a filter leaves is some item of the list, and which one depends on the record.
-    return tuple(path if path.endswith("[]") else f"{path}[{node.value}]" for path in current)
+    return tuple(path if path.endswith(("[]", _WHOLE)) else f"{path}[{node.value}]" for path in current)
 
 
 def _items(paths: Paths) -> Paths:
-    return tuple(path if path.endswith("[]") or path.startswith(_GROUPED) else f"{path}[]" for path in paths)
+    plain = _unmarked(paths)
+    return tuple(path if path.endswith("[]") or path.startswith(_GROUPED) else f"{path}[]" for path in plain)
 
 
 def _projection(node: Node, current: Paths, state: _State) -> Paths:
@@ -119,7 +132,14 @@ def _call(node: Node, current: Paths, state: _State) -> Paths:
         return (state.root,)
     if name in state.define:
         return _defined(name, node, current, state)
-    plain = [_walk(child, current, state) for child in node.children if child.kind != "expref"]
+    hands_on = name in _PASSING or name in ("map", "group_by")
+    plain: list[Paths] = []
+    for child in node.children:
+        if child.kind == "expref":
+            continue
+        plain.append(_walk(child, current, state))
+        if not hands_on:
+            state.note(plain[-1])
     items = _items(plain[0]) if plain else ()
     for child in node.children:
         if child.kind == "expref":
@@ -129,11 +149,7 @@ def _call(node: Node, current: Paths, state: _State) -> Paths:
             state.note(each)
     if name == "group_by":
         return tuple(f"{_GROUPED}{path}" for path in items)
-    if name in _PASSING:
-        return tuple(dict.fromkeys(path for paths in plain for path in paths))
-    for paths in plain:
-        state.note(paths)
-    return ()
+    return tuple(dict.fromkeys(path for paths in plain for path in paths)) if hands_on else ()
 
 
 def _defined(name: str, node: Node, current: Paths, state: _State) -> Paths:
@@ -151,7 +167,7 @@ _KINDS: Mapping[str, Callable[[Node, Paths, _State], Paths]] = {
     "field": _field,
     "subexpression": _chain,
     "index_expression": _chain,
-    "pipe": _chain,
+    "pipe": _pipe,
     "index": _index,
     "slice": _same,
     "projection": _projection,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.previewing.listening import Heard
-from engine.previewing.model import Computed, Condition, Document, Line, Preview, Trouble, Way
+from engine.previewing.model import Computed, Condition, Line, Preview, Trouble, Way
 from engine.store.records import Reason
 
 # Takes a piece of a line and what it is: `title`, `heading`, `good`, `bad`, or `dim` for what is beside the point.
@@ -112,7 +112,7 @@ def _value(name: str, value: Any) -> Iterator[str]:
             inner = each.items() if isinstance(each, Mapping) and not _is_object(each) else [("", each)]
             for position, (key, member) in enumerate(inner):
                 mark = f"{number}." if position == 0 else ""
-                yield f"    {mark:<3} {f'{key}: ' if key else ''}{shown(member)}"
+                yield f"    {mark:<3} {f'{_one_line(str(key))}: ' if key else ''}{shown(member)}"
     else:
         yield f"  {name}: {shown(value)}"
 
@@ -215,17 +215,16 @@ def _document(preview: Preview, paint: Paint) -> Iterator[str]:
         return
     yield from _heading(f"document: {document.request}", paint)
     for line in document.lines:
-        yield from _line(line, document, paint)
+        yield from _line(line, paint)
     for problem in document.problems:
         yield from _trouble(problem, "  ", paint)
     if document.unused:
         yield paint(f"  mapped and not in it: {', '.join(document.unused)}", "dim")
 
 
-def _line(line: Line, document: Document, paint: Paint) -> Iterator[str]:
+def _line(line: Line, paint: Paint) -> Iterator[str]:
     text = _one_line(f"  {'  ' * line.depth}{line.text}")
-    is_value = document.kind == "qbxml" and "</" in line.text and not line.text.startswith("</")
-    origin = ", ".join(line.origins) or ("the template" if is_value else "")
+    origin = _one_line(", ".join(line.origins))
     yield f"{text:<{_COLUMN}}  {paint(f'<- {origin}', 'dim')}" if origin else text
     for problem in line.problems:
         yield from _trouble(problem, f"  {'  ' * line.depth}^ ", paint)
@@ -248,7 +247,7 @@ def _answer(preview: Preview, paint: Paint) -> Iterator[str]:
     for call in tried.find:
         yield f"    asked first: {_one_line(call)}"
     if tried.receipt:
-        yield f"    receipt: {', '.join(f'{name} {value}' for name, value in tried.receipt.items())}"
+        yield f"    receipt: {_one_line(', '.join(f'{name} {value}' for name, value in tried.receipt.items()))}"
     for each in tried.said:
         yield from _trouble(each, "    ", paint)
 

@@ -31,8 +31,8 @@ from engine.world import World
 
 # The name that commands take when none is given: hints need not name it.
 COMPANY = "main"
-_SEED = 2026
-_BUSINESS = DemoOptions(_SEED, 12, 16, 5)
+# The business of `flowctl demo`.
+_BUSINESS = DemoOptions()
 # How many records of a simulated source are tried until one fits.
 _MOST = 200
 _CYCLES = 8
@@ -99,11 +99,8 @@ class Simulation:
 
     def first(self) -> Json | None:
         """The first record that would be written; when there is none, the first of all."""
-        fetch = self.stream.stream.fetch
-        source = self.world.source(COMPANY, fetch.connection)
         try:
-            pages = source.read(fetch.stream, fetch.filters, None)
-            found = list(islice((data for page in pages for data in page.records), _MOST))
+            found = live(self.world, COMPANY, self.stream.stream.fetch, _MOST)
         except NotYet:
             return None
         with self.world.store.read() as tx:
@@ -208,7 +205,7 @@ def simulated(program: FlowProgram, stream: str) -> Iterator[Simulation]:
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
-    world = memory_world(_SEED, clock, transports)
+    world = memory_world(_BUSINESS.seed, clock, transports)
     try:
         for connection in program.flow.connections:
             connect_sandbox(world, COMPANY, connection, sandboxes[connection.name])

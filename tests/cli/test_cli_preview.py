@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import unstyle
 
 from engine.cli import common
 from engine.cli.preview import _marked, _painted
@@ -83,7 +84,7 @@ def test_a_record_from_a_file(cli: Cli, name: str) -> None:
 
 
 def test_every_expected_text_is_of_a_case() -> None:
-    assert {path.stem for path in EXPECTED.iterdir()} == {*CASES, "json_target", "for_programs"}
+    assert {path.stem for path in EXPECTED.iterdir()} == {*CASES, "json_target", "for_programs", "compared"}
 
 
 def test_a_target_that_takes_json_is_asked_first(cli: Cli) -> None:
@@ -95,6 +96,31 @@ def test_for_programs(cli: Cli) -> None:
     ran = cli.ok("preview", FLOW, "--stream", "vendors", "--record", "-", "--format", "json", stdin=given)
     shown = replace(ran, out=json.dumps(ran.json(), indent=2, ensure_ascii=False) + "\n", err="")
     _same(shown, "for_programs")
+
+
+def test_a_stream_that_only_compares(cli: Cli) -> None:
+    _same(cli("preview", "expensify_to_quickbooks", "--stream", "tags"), "compared")
+
+
+def test_the_flow_of_the_guide_has_one_stream(cli: Cli) -> None:
+    guide = (ROOT / "docs/howto/write-a-flow.md").read_text(encoding="utf-8")
+    Path("flows").mkdir()
+    Path("flows/card_refunds.yaml").write_text(guide.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    shown = cli.ok("preview", "card_refunds").out
+    assert shown[shown.index("\nanswer\n") :].splitlines()[:4] == [
+        "",
+        "answer",
+        "  it would be posted",
+        "    CreditCardCreditAdd waits until QuickBooks Desktop (Web Connector) asks for work",
+    ]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_half_a_character(cli: Cli, form: str) -> None:
+    given = b'{"id": "v\\ud800", "name": "\\ud800", "is_active": true}'
+    ran = cli("preview", FLOW, "--stream", "vendors", "--record", "-", "--format", form, stdin=given)
+    assert ran.status == 1
+    assert "a text in it holds half a character" in ran.out
 
 
 def test_the_sandbox_is_what_is_shown_unless_something_else_is_asked_for(cli: Cli) -> None:
@@ -117,6 +143,7 @@ def test_the_sandbox_is_what_is_shown_unless_something_else_is_asked_for(cli: Cl
         (b"\xff", "stdin: this is no JSON"),
         (b'{"id": NaN}', "stdin: this is no JSON"),
         (b"[" * 100_000, "stdin: nested too deeply"),
+        (b'{"a": ' * 60 + b"{}" + b"}" * 60, "stdin: nested too deeply"),
         (b'[{"id": 1}]', "stdin: this is a list of records; take one of them, and no record"),
         (b"7", "stdin: this is a single value, and no record"),
         (b" " * (16 << 20) + b"{}", "stdin: larger than any record"),
@@ -222,7 +249,10 @@ def test_a_record_is_looked_at_with_the_mappings_and_settings_of_the_company(cli
     ran = cli("preview", FLOW, "--stream", "bills", "--record", "-", stdin=given)
     assert (ran.status, ran.err, _kept(cli)) == (1, "", before)
     shown = [line.strip() for line in ran.out.splitlines()]
-    assert "lookup account `gl-1` `Office Supplies`: Office Supplies (80000002-1), by a person's mapping of `gl-1`" in shown
+    assert (
+        "lookup account `gl-1` `Office Supplies`: Office Supplies (80000002-1), by a person's mapping of `gl-1`"
+        in shown
+    )
     assert "setting billable_jobs: true, set for the company" in shown
     assert shown[-5:] == [
         "it would fail",
@@ -244,7 +274,45 @@ def test_lists_that_were_never_read(cli: Cli) -> None:
     assert answer == "\nanswer\n  it waits\n" + "".join(f"    the list {n} was never read\n{reads}" for n in names)
 
 
+def test_a_source_that_lists_nothing(cli: Cli) -> None:
+    cli.ok("connect", "books", "--set", "app_url=http://localhost:8765/qbwc")
+    where = ("preview", "bill_to_quickbooks", "--stream", "quickbooks_vendors", "--live", "1")
+    unread = cli(*where)
+    assert unread.text() == (
+        "[1]\n--\nerror: the Vendor list of QuickBooks Desktop (Web Connector) was never read\n"
+        "  hint: it is read in the next session\n"
+    )
+    with shelf(cli) as desk:
+        lists.store_page(desk.tx, "main", "Vendor", [], first=True)
+        lists.finish(desk.tx, "main", "Vendor", AT)
+    assert cli(*where).text() == (
+        "[2]\n--\nerror: main/books: Vendor lists no record\n"
+        "  hint: look at the filters of `fetch`, or take a record from a file with --record\n"
+    )
+
+
+def test_a_simulated_source_that_lists_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.previewing.worlds.live", lambda *_: [])
+    assert cli("preview", FLOW, "--stream", "bills").text() == (
+        "[2]\n--\nerror: the simulated ramp bills lists no record\n"
+        "  hint: give a record of your own with --record FILE\n"
+    )
+
+
 # --- colour
+
+
+def test_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = json.dumps(VENDOR).encode()
+    where = ("preview", FLOW, "--stream", "vendors", "--record", "-")
+    plain = cli.ok(*where, stdin=given).out
+    monkeypatch.setattr("tests.cli.cli_kit._Text.isatty", lambda _: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = cli.ok(*where, stdin=given).out
+    assert "  \x1b[32myes\x1b[0m  is_active\n" in coloured
+    assert unstyle(coloured) == plain
+    assert cli.ok(*where, stdin=given, env={"NO_COLOR": "1"}).out == plain
 
 
 def test_only_the_preview_paints() -> None:
