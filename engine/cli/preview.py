@@ -108,7 +108,7 @@ def command(flow: str, **given: Unpack[Options]) -> int:
         )
     else:
         _print(found)
-    return 1 if any(each.answer.state in ("failed", "unreadable") for each in found) else 0
+    return 1 if any(each.answer.fails for each in found) else 0
 
 
 def _stream(program: FlowProgram, name: str | None) -> str:

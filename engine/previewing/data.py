@@ -37,7 +37,7 @@ def as_json(preview: Preview) -> dict[str, Any]:
             else {
                 "state": tried.state,
                 "find": list(tried.find),
-                "receipt": dict(tried.receipt or {}),
+                "receipt": dict(tried.receipt),
                 "said": _troubles(tried.said),
             },
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.model import Expr
@@ -85,8 +85,13 @@ class Tried:
 
     state: str
     said: tuple[Trouble, ...] = ()
-    receipt: Mapping[str, str] | None = None
+    receipt: Mapping[str, str] = field(default_factory=dict)
     find: tuple[str, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the record is in the target."""
+        return self.state in ("posted", "closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,11 @@ class Answer:
     follows: tuple[str, ...] = ()
     tried: Tried | None = None
     known: str = ""
+
+    @property
+    def fails(self) -> bool:
+        """Whether the record would end as failed, or never begin."""
+        return self.state in ("failed", "unreadable") or (self.tried is not None and self.tried.state == "failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _another(value: Any) -> Any:
     if isinstance(value, str):
         # What a template prints as an amount must stay one.
         return f"{Decimal(value) + 1:f}" if _NUMBER.fullmatch(value) else f"{value}~"
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and "list_id" in value:
         return {name: _another(inner) for name, inner in value.items()}
     return value
 

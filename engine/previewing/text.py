@@ -231,19 +231,20 @@ def _line(line: Line, paint: Paint) -> Iterator[str]:
 
 
 def _answer(preview: Preview, paint: Paint) -> Iterator[str]:
-    answer = preview.answer
+    answer, tried = preview.answer, preview.answer.tried
     yield from _heading("answer", paint)
-    yield f"  {paint(_WORDS[answer.state], 'good' if answer.state in _FINE else 'bad')}"
+    word = _WORDS[answer.state] if tried is None or tried.is_well else "it would be sent, and not be posted"
+    is_fine = answer.state in _FINE and (tried is None or tried.is_well)
+    yield f"  {paint(word, 'good' if is_fine else 'bad')}"
     for reason in answer.reasons:
         yield from _reason(reason, "    ", paint)
     for text in answer.follows:
         yield f"    {_one_line(text)}"
     if answer.known:
         yield f"    the store has it already, {answer.known}; this is what it would come to if it were new"
-    tried = answer.tried
     if tried is None:
         return
-    yield f"  the simulated vendor: {paint(tried.state, 'good' if tried.state in ('posted', 'closed') else 'bad')}"
+    yield f"  the simulated vendor: {paint(tried.state, 'good' if tried.is_well else 'bad')}"
     for call in tried.find:
         yield f"    asked first: {_one_line(call)}"
     if tried.receipt:

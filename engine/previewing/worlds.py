@@ -16,7 +16,7 @@ from engine import intake, registry
 from engine.contract import Json, Rate, Served
 from engine.demo import DemoOptions, sandboxes_of
 from engine.desk import StoreOutbox
-from engine.errors import FlowctlError, NotYet, UsageError
+from engine.errors import FlowctlError, UsageError
 from engine.golden.stage import SERVER, connect_sandbox
 from engine.model import Fetch, Flow, Stream
 from engine.pipeline import Frozen, Parked, prepare, take_in
@@ -99,10 +99,7 @@ class Simulation:
 
     def first(self) -> Json | None:
         """The first record that would be written; when there is none, the first of all."""
-        try:
-            found = live(self.world, COMPANY, self.stream.stream.fetch, _MOST)
-        except NotYet:
-            return None
+        found = live(self.world, COMPANY, self.stream.stream.fetch, _MOST)
         with self.world.store.read() as tx:
             desk = Runner(self.world).batch(tx, self.program, COMPANY, 0).desk
             fits = (data for data in found if self._fits(desk, data))

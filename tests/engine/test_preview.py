@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,19 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from engine import pipeline
+from engine.cli import common
+from engine.errors import Rejected, RenderError
 from engine.pipeline import Adopted, Frozen, Parked
 from engine.preview import NoIds
 from engine.previewing import worlds
-from engine.previewing.model import Preview
+from engine.previewing.model import Preview, Tried
 from engine.previewing.origins import elements_of, origins
 from engine.previewing.text import lines, shown
 from engine.program import compile_flow
 from engine.render import Templates
+from engine.runner import Runner
 from engine.store import companies, lists
+from engine.world import World
 from tests.engine import match_kit
 from tests.engine.kit import AT, COMPANY, YAML, Bench, bench, bill, flow, vendor
 from tests.engine.match_kit import MATCHED, WANTED, charge
@@ -237,6 +242,29 @@ def test_a_very_long_document_is_shown_without_origins(shop: Bench) -> None:
     assert (made.answer.state, made.document.unused, {each.origins for each in made.document.lines}) == (
         "posted", (), {()},
     )  # fmt: skip
+
+
+def test_where_values_come_from_whatever_their_shape() -> None:
+    values = {
+        "lines": [{"a": "1", "b": None}, {"c": "2"}, "odd", ["x"]],
+        "one": {"list_id": "L", "full_name": "F", "more": None},
+        "two": "ok",
+        "yes": True,
+        "count": 3,
+    }
+
+    def render(given: Mapping[str, Any]) -> str:
+        if given["two"] != "ok":
+            raise RenderError("t.xml.j2", 1, "only ok is well")
+        first, second = given["lines"][:2]
+        inner = f"<A>{first['a']}</A><C>{second['c']}</C><L>{given['one']['list_id']}</L><Y>{given['yes']}</Y>"
+        return f"<R>{inner}<N>{given['count']}</N><T>{given['two']}</T></R>"
+
+    base = elements_of(render(values))
+    assert [(each.tag, names) for each, names in zip(base, origins(render, values, base), strict=True)] == [
+        ("R", ()), ("A", ("lines[].a",)), ("C", ("lines[].c",)), ("L", ("one",)), ("Y", ("yes",)), ("N", ("count",)),
+        ("T", ("the template",)),
+    ]  # fmt: skip
 
 
 def test_what_is_no_xml_has_no_elements() -> None:
@@ -495,6 +523,33 @@ def test_live_reads_no_more_than_it_shows(shop: Bench) -> None:
     assert isinstance(shop.shop.tools.limits, worlds.OwnLimits)
     with shop.shop.tools.limits.call("shop", ()):
         pass
+
+
+def test_a_value_that_is_too_large_to_read(shop: Bench) -> None:
+    made = previewed(shop, bill(memo="x" * 1_000_001))
+    memo = dict(made.fields)["memo"]
+    assert (memo.value, memo.reads, memo.error and memo.error.message) == (
+        None, (("memo", None),), "`memo`: the result is larger than 1,000,000 characters or 100,000 items",
+    )  # fmt: skip
+
+
+def test_what_the_simulated_vendors_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def find(self, operation: object) -> None:
+            raise Rejected("never")
+
+    program = common.program("bill_to_quickbooks")
+    with worlds.simulated(program, "quickbooks_vendors") as simulation:
+        with simulation.world.store.read() as tx:
+            desk = Runner(simulation.world).batch(tx, program, worlds.COMPANY, 0).desk
+            assert not simulation._fits(desk, {"full_name": "no key"})
+        only = replace(simulation, sandboxes={"bill": simulation.sandboxes["bill"]})
+        assert only._session(program) == 0
+        data = simulation.first()
+        assert data is not None
+        monkeypatch.setattr(World, "target", lambda *_: Refusing())
+        monkeypatch.setattr(Runner, "push", lambda *_: None)
+        assert simulation.preview(data).answer.tried == Tried("intended")
 
 
 def test_a_flow_whose_vendors_cannot_be_simulated(shop: Bench) -> None:
