@@ -12,11 +12,12 @@ from urllib.parse import unquote_plus
 
 import httpx
 
-from engine import intake, registry
+from engine import flowswitch, intake, registry
 from engine.contract import Json, Rate, Served
 from engine.demo import DemoOptions, sandboxes_of
 from engine.desk import StoreOutbox
 from engine.errors import FlowctlError, UsageError
+from engine.follow import Hand
 from engine.golden.stage import SERVER, connect_sandbox
 from engine.model import Fetch, Flow, Stream
 from engine.pipeline import Frozen, Parked, prepare, take_in
@@ -115,9 +116,11 @@ class Simulation:
     def settle(self) -> None:
         """Know the lists, and post what the stream comes after."""
         with self.world.store.write() as tx:
+            if not flowswitch.is_on(tx, COMPANY, self.program.flow):
+                flowswitch.switch(tx, Hand(COMPANY, self.world.at(), "preview"), self.program.flow, on=True)
             for name in self.program.lists:
                 lists.ensure(tx, COMPANY, name)
-        before = replace(self.program, streams=_before(self.program, self.stream.stream))
+        before = replace(self.program, streams=_before(self.program, self.stream))
         self._session(self.program)
         Runner(self.world).read_lists(self.program, COMPANY, missing=True)
         for _ in range(_CYCLES if before.streams else 0):
@@ -220,13 +223,15 @@ def _require_simulators(flow: Flow) -> None:
             raise NoSimulator(connection.connector)
 
 
-def _before(program: FlowProgram, stream: Stream) -> tuple[StreamProgram, ...]:
-    """The streams that must have run before this one, in their order."""
-    wanted = set(stream.after)
+def _before(program: FlowProgram, stream: StreamProgram) -> tuple[StreamProgram, ...]:
+    """The streams that must have run before this one, in their order; those that would want its records among them."""
+    wanted = set(stream.stream.after)
+    if stream.wants:
+        wanted.update(each.stream.name for each in program.streams if stream.stream.name in each.stream.after)
     for each in reversed(program.streams):
         if each.stream.name in wanted:
             wanted.update(each.stream.after)
-    return tuple(each for each in program.streams if each.stream.name in wanted - {stream.name})
+    return tuple(each for each in program.streams if each.stream.name in wanted - {stream.stream.name})
 
 
 class _Noting(httpx.BaseTransport):

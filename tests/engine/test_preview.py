@@ -19,6 +19,7 @@ from engine.errors import Rejected, RenderError
 from engine.pipeline import Adopted, Frozen, Parked
 from engine.preview import NoIds
 from engine.previewing import worlds
+from engine.previewing.data import as_json
 from engine.previewing.model import Preview, Tried
 from engine.previewing.origins import elements_of, origins
 from engine.previewing.text import lines, shown
@@ -523,6 +524,44 @@ def test_live_reads_no_more_than_it_shows(shop: Bench) -> None:
     assert isinstance(shop.shop.tools.limits, worlds.OwnLimits)
     with shop.shop.tools.limits.call("shop", ()):
         pass
+
+
+_STREAMS = [
+    (name, stream.stream.name)
+    for name in common.flow_names()
+    for stream in common.program(name).streams
+    if stream.when is None
+]
+
+
+@pytest.mark.parametrize(("name", "stream"), _STREAMS)
+def test_every_shipped_stream(name: str, stream: str) -> None:
+    """Each has a record that comes through, or at least one that says why not; and the simulated vendor agrees."""
+    with worlds.simulated(common.program(name), stream) as simulation:
+        data = simulation.first()
+        assert data is not None
+        made = simulation.preview(data)
+    assert list(lines(made))
+    assert json.loads(json.dumps(as_json(made)))["id"] == made.source_id
+    assert made.answer.state in ("posted", "agrees", "skipped")
+    assert made.answer.tried is None or made.answer.tried.is_well
+
+
+def test_what_is_wanted_is_wanted_in_the_simulation() -> None:
+    with worlds.simulated(common.program("freshbooks_to_ramp"), "vendors") as simulation:
+        data = simulation.first()
+        assert data is not None
+        assert simulation.preview(data).answer.state == "posted"
+
+
+def test_a_flow_that_starts_by_hand_is_on_in_the_simulation(tmp_path: Path) -> None:
+    path = tmp_path / "by_hand.yaml"
+    text = common.flow_path("ramp_to_quickbooks").read_text(encoding="utf-8")
+    path.write_text(text.replace("version: 1\n", "version: 1\nstarts: by_hand\n", 1), encoding="utf-8")
+    with worlds.simulated(common.program(str(path)), "bills") as simulation:
+        data = simulation.first()
+        assert data is not None
+        assert simulation.preview(data).answer.state == "posted"
 
 
 def test_a_value_that_is_too_large_to_read(shop: Bench) -> None:
