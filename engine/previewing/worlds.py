@@ -19,7 +19,7 @@ from engine.desk import StoreOutbox
 from engine.errors import FlowctlError, UsageError
 from engine.follow import Hand
 from engine.golden.stage import SERVER, connect_sandbox
-from engine.model import Fetch, Flow, Stream
+from engine.model import Fetch, Flow
 from engine.pipeline import Frozen, Parked, prepare, take_in
 from engine.preview import Previewer
 from engine.previewing.model import Preview, Tried, Trouble
