@@ -138,7 +138,7 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
 
     with ExitStack() as stack:
         url = stack.enter_context(running(build(world, {program.flow.name: program}, schedule=False)))
-        sandboxes = _sandboxes(program.flow, options, world.clock)
+        sandboxes = sandboxes_of(program.flow, options, world.clock)
         stage = _connect(stack, world, program, url, sandboxes, say)
         calls = "letting the Web Connector call" if stage.visitor is not None else "writing"
         say(f"Reading, and {calls} until nothing moves:")
@@ -170,8 +170,12 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
         )
 
 
-def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sandbox]:
-    """The simulated vendors; the one that calls us and those that are only written to first: the others fit to them."""
+def sandboxes_of(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sandbox]:
+    """The simulated vendors; the one that calls us and those that are only written to first: the others fit to them.
+
+    Raises:
+        Bug: when a connector of the flow brings no simulator.
+    """
     made: dict[str, Sandbox] = {}
     chart: Mapping[str, Any] = {}
     simulated: dict[str, Simulated] = {}

@@ -12,7 +12,7 @@ from engine.contract import ListObject
 from engine.diagnostics import of_company
 from engine.listsource import kept_as
 from engine.matching import Matcher, view
-from engine.model import Flow, Lookup
+from engine.model import Flow, Lookup, MatchRule
 from engine.store import lists, records
 from engine.store.base import Tx
 from engine.store.records import Reason
@@ -25,11 +25,16 @@ _ON_ITS_WAY = frozenset({"pending", "intended", "sent", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a lookup came to: an object, and whether a mapping means it, or the reason why there is none."""
+    """What a lookup came to: an object, and by which rule of `match` it was found, or the reason why there is none."""
 
     object: Mapping[str, Any] | None
     reason: Reason | None = None
-    mapped: bool = False
+    rule: MatchRule | None = None
+
+    @property
+    def mapped(self) -> bool:
+        """Whether a mapping means the object."""
+        return self.rule == "mapped"
 
 
 @dataclass(slots=True)
@@ -208,7 +213,7 @@ class Resolver:
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
-                return Found(view(found), mapped=rule == "mapped")
+                return Found(view(found), rule=rule)
         return Found(None, self._missing(lookup, key, label))
 
     def _match(self, rule: str, lookup: Lookup, key: str, label: str, number: str) -> ListObject | None:

@@ -419,11 +419,16 @@ def _provided(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], contex
     return found if lookup is None or stream.is_polled else {**found, "list": kept_as(desk.program.flow, lookup)}
 
 
+def template_values(mapped: Mapping[str, Any], operation_id: str, guid: str) -> dict[str, Any]:
+    """What a template is given to write an object the first time."""
+    return {**mapped, "request_id": operation_id, "guid": guid}
+
+
 def _render(draft: _Draft) -> None:
     template = draft.variant.template
     if template is None:
         return
-    values = {**draft.mapped, "request_id": draft.operation_id, "guid": draft.guid}
+    values = template_values(draft.mapped, draft.operation_id, draft.guid)
     if draft.there is not None:
         values.update(target_id=draft.there.target_id, edit_sequence=draft.there.edit_sequence)
     try:

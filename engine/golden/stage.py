@@ -18,6 +18,7 @@ from engine.desk import StoreOutbox
 from engine.errors import Bug, FlowctlError, UsageError
 from engine.follow import Hand
 from engine.golden.case import Case, Step
+from engine.model import Connection
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.server import Server
@@ -231,7 +232,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
     world = memory_world(case.seed, clock, transports)
     try:
         for connection in program.flow.connections:
-            _connect(world, connection.name, connection.connector, sandboxes[connection.name])
+            connect_sandbox(world, COMPANY, connection, sandboxes[connection.name])
         stage = Stage(case, program, world, clock, sandboxes, seen)
         stage._switch_on()  # noqa: SLF001 - this module's own
         stage._set(case.settings)  # noqa: SLF001 - this module's own
@@ -261,17 +262,18 @@ def _sandboxes(case: Case, program: FlowProgram, clock: FakeClock) -> dict[str, 
     return made
 
 
-def _connect(world: World, name: str, connector: str, sandbox: Sandbox) -> None:
+def connect_sandbox(world: World, company: str, connection: Connection, sandbox: Sandbox) -> None:
+    """Connect a company to a simulated vendor without a socket."""
     settings, secrets = sandbox.binding(SERVER)
     login = isinstance(sandbox, Visitor)
-    connect(world, COMPANY, name, connector, settings, {} if login else secrets)
+    connect(world, company, connection.name, connection.connector, settings, {} if login else secrets)
     if login:
         from argon2 import PasswordHasher
 
         # The password of a simulated user: a hash that is cheap to check.
         hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(secrets["password"])
         with world.store.write() as tx:
-            companies.put_login(tx, Login(COMPANY, str(settings["user"]), hashed), world.at())
+            companies.put_login(tx, Login(company, str(settings["user"]), hashed), world.at())
 
 
 @runtime_checkable
