@@ -224,7 +224,7 @@ def _pairs(coding: Iterable[Selection]) -> frozenset[tuple[str, str]]:
 
 def _coded(row: Row, fields: frozenset[str]) -> frozenset[tuple[str, str]]:
     found = ((_at(item, "category_info", "external_id"), item.get("external_id")) for item in selected(row))
-    return frozenset((str(name), str(option)) for name, option in found if name in fields)
+    return frozenset((str(name), str(option)) for name, option in found if str(name) in fields)
 
 
 def selected(row: Row) -> list[Row]:

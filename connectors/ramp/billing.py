@@ -236,9 +236,11 @@ class Billing:
     def _near(self, bill: billbody.Wanted, params: Mapping[str, str], path: str = _BILLS) -> list[Row]:
         """The vendor's bills of about the same date."""
         day = date.fromisoformat(bill.issued_on)
+        # A source may say any day that there is, the first one of the calendar too.
+        first, last = max(day, date.min + _WINDOW) - _WINDOW, min(day, date.max - _WINDOW) + _WINDOW
         window = {
-            "from_issued_date": f"{(day - _WINDOW).isoformat()}T00:00:00+00:00",
-            "to_issued_date": f"{(day + _WINDOW).isoformat()}T00:00:00+00:00",
+            "from_issued_date": f"{first.isoformat()}T00:00:00+00:00",
+            "to_issued_date": f"{last.isoformat()}T00:00:00+00:00",
         }
         asked = {**params, **window, "vendor_id": bill.vendor_id, "page_size": PAGE}
         return [row for page in self.client.pages(path, asked, _READ) for row in page.rows if _is_from(row, bill)]
@@ -272,14 +274,13 @@ class Billing:
 
     def _standing(self, bill_id: str) -> _Standing | None:
         """What the id of a bill, or of what was once a draft, stands for now."""
-        safe = object_id(self.client.where, bill_id)
-        row = self.client.find(f"{_BILLS}/{safe}", _READ)
+        row = self.client.one(_BILLS, bill_id, _READ)
         if row is not None or self.settings.profile == "2025-08":
             return None if row is None else _Standing(row, is_draft=False)
-        row = self.client.find(f"{_DRAFTS}/{safe}", _READ)
+        row = self.client.one(_DRAFTS, bill_id, _READ)
         completed: list[Row] = []
-        for page in self.client.pages(_BILLS, {"draft_bill_id": safe, "page_size": PAGE}, _READ):
-            completed += [bill for bill in page.rows if bill.get("draft_bill_id") == safe]
+        for page in self.client.pages(_BILLS, {"draft_bill_id": bill_id, "page_size": PAGE}, _READ):
+            completed += [bill for bill in page.rows if bill.get("draft_bill_id") == bill_id]
             if len(completed) < len(page.rows):
                 break  # the filter is not known, and this is everything there is
         if completed:

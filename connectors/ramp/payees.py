@@ -10,7 +10,6 @@ from typing import Any
 from connectors._http import Answer, Call
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE, Directory
-from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, before, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE
@@ -40,6 +39,8 @@ class Payees:
     def find_new(self, operation: Operation) -> Receipt | None:
         """The vendor that has our id, else the only one of that name; None when there is neither.
 
+        One of that name that was entered here for another vendor of the same source is not it: two may have one name.
+
         Raises:
             Ambiguous: when several fit.
             Rejected: when the only one that fits is switched off: who did that does not want it used.
@@ -50,7 +51,8 @@ class Payees:
         if external is not None and self.settings.profile == "2026-08":
             found = self._by_filter("external_vendor_id", external)
         if not found:
-            found = [row for row in self._by_name(name) if _plain(row.get("name")) == _plain(name)]
+            named = [row for row in self._by_name(name) if _plain(row.get("name")) == _plain(name)]
+            found = [row for row in named if not _is_another(row.get("external_vendor_id"), external)]
         active = [row for row in found if row.get("is_active") is not False]
         if found and not active:
             raise Rejected(
@@ -110,7 +112,7 @@ class Payees:
     def _change(self, operation: Operation) -> tuple[Row, dict[str, Any]]:
         asked = read(self.client.where, operation)
         vendor_id = target(asked, operation, "vendor_id")
-        row = self.client.find(f"{_VENDORS}/{object_id(self.client.where, vendor_id)}", _READ)
+        row = self.client.one(_VENDORS, vendor_id, _READ)
         if row is None:
             raise Rejected(
                 f"{asked.where}: Ramp has no vendor {vendor_id} any more",
@@ -200,6 +202,14 @@ def _receipt(row: Row, name: str) -> Receipt:
 def _plain(name: object) -> str:
     """A name without regard to case and to the number of blanks."""
     return " ".join(name.split()).casefold() if isinstance(name, str) else ""
+
+
+def _is_another(there: object, ours: str | None) -> bool:
+    """Whether an id is of the same source as ours (all before its last colon), and of another vendor."""
+    if ours is None or not isinstance(there, str) or there == ours:
+        return False
+    source, colon, _ = ours.rpartition(":")
+    return bool(colon) and there.startswith(f"{source}:")
 
 
 def _same(wanted: object, there: object) -> bool:

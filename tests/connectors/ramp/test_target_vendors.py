@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from connectors.ramp.simulator.build import add_vendor
 from connectors.ramp.simulator.records import Profile
 from engine.contract import Operation, Receipt
-from engine.errors import Ambiguous, Rejected
+from engine.errors import Ambiguous, BadAnswer, Rejected
 from tests.connectors.ramp.target_kit import PROFILES, Bench, operation
 
 each = pytest.mark.parametrize("profile", PROFILES)
@@ -193,3 +194,32 @@ def test_a_vendor_that_is_gone_is_not_linked(profile: Profile) -> None:
     with pytest.raises(Rejected) as caught:
         Bench(profile).push(operation("VendorLink", {"vendor_id": gone, "accounting_vendor_remote_id": "1"}))
     assert str(caught.value) == f"acme/ramp: VendorLink: Ramp has no vendor {gone} any more"
+
+
+def test_two_vendors_of_one_name_stay_two() -> None:
+    bench = Bench("2026-08")
+    first = bench.push(create())
+    second = create(external_vendor_id="freshbooks:a1:vendor:10")
+    made = bench.push(second)
+    assert made.ids["id"] != first.ids["id"]
+    assert (bench.push(create()), bench.push(second)) == (first, made)
+    # An id that another program gave says nothing of ours.
+    other = bench.simulator.add_vendor("Elsewhere", external_id="netsuite:77")
+    assert bench.push(create(name="Elsewhere", external_vendor_id="freshbooks:a1:vendor:11")).ids["id"] == other.id
+
+
+@each
+def test_another_vendor_than_was_asked_for_is_not_changed(profile: Profile) -> None:
+    bench = Bench(profile)
+    other = bench.simulator.add_vendor("Other").id
+
+    def exchange(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        path = f"/developer/v1/vendors/{bench.vendor}"
+        return httpx.Response(200, json={**answer.json(), "id": other}) if request.url.path == path else answer
+
+    bench.change = exchange
+    body = {"vendor_id": bench.vendor, "accounting_vendor_remote_id": "80"}
+    with pytest.raises(BadAnswer) as caught:
+        bench.push(operation("VendorLink", body, bench.vendor))
+    assert str(caught.value) == "acme/ramp: Ramp answered with another object than was asked for (vendors)"
+    assert bench.writes() == []
