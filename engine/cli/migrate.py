@@ -135,7 +135,8 @@ def _back_up(world: World, given: Given, migration: Migration) -> None:
     if path.exists():
         raise BackupThere(path)
     chart = migration.backup()
-    text = json.dumps({"taken_at": world.at(), **chart}, indent=1, ensure_ascii=False, default=str)
+    # Escaped, for a name may hold what JSON can write and no file can: half a character.
+    text = json.dumps({"taken_at": world.at(), **chart}, indent=1, default=str)
     try:
         # Made with its mode, so that there is no moment in which others could read it.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
