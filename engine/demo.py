@@ -16,13 +16,15 @@ from engine.errors import Bug
 from engine.listsource import is_called, kept_as
 from engine.model import Flow
 from engine.program import FlowProgram, written_only
-from engine.simulated import Called, Sandbox, Simulated, Visitor
+from engine.simulated import Called, Offers, Sandbox, Simulated, Visitor
 from engine.store import journal, lists
 from engine.store.base import Tx
 from engine.world import World
 
 COMPANY = "demo"
 MAX_SESSIONS = 12
+# Between two cycles.
+PAUSE_S = 300.0
 Say = Callable[[str], None]
 
 
@@ -120,6 +122,8 @@ class _Stage:
         for _ in range(MAX_SESSIONS):
             if self.cycle() == 0:
                 return
+            # The clock is hurried: what a vendor's limit has put off is due by then.
+            self.world.clock.sleep(PAUSE_S)
         raise Bug(f"the demo was not at rest after {MAX_SESSIONS} cycles")
 
 
@@ -163,7 +167,7 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
 
 
 def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sandbox]:
-    """The simulated vendors; the one that calls us first, since the others are coded to its lists."""
+    """The simulated vendors; the one that calls us and those that are only written to first: the others fit to them."""
     made: dict[str, Sandbox] = {}
     chart: Mapping[str, Any] = {}
     simulated: dict[str, Simulated] = {}
@@ -180,13 +184,18 @@ def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sand
     settings: Json = {
         "bills": options.bills,
         "transactions": options.transactions,
+        "expenses": options.transactions // 2,
         "vendors": options.vendors,
         "chart": chart,
         "gaps": [{"external_id": "ramp-only-1", "name": "Client Gifts"}],
     }
-    for name, connector in simulated.items():
+    written = written_only(flow)
+    for name in sorted(simulated, key=lambda name: name not in written):
         if name not in made:
-            made[name] = connector.sandbox(options.seed, clock, settings)
+            given = {**settings, "written_only": True} if name in written else settings
+            made[name] = sandbox = simulated[name].sandbox(options.seed, clock, given)
+            if name in written and isinstance(sandbox, Offers):
+                settings = {**settings, **sandbox.offers()}
     return made
 
 

@@ -157,6 +157,8 @@ def after_posting(
             found = replace(found, data=more)
         link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
         lists.add(tx, hand.company, str(provide.get("list") or _list_of(request)), found)
+        # Whoever knows the object by its name alone waited for that.
+        records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{provide['lookup']}:{full_name}")
     mark = follow_up.get("mark")
     told = marks.told(tx, record["id"]) if mark else None
     if mark and not told:

@@ -146,7 +146,9 @@ class RecordContext:
 
     def match(self, name: str, key: str, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """The object that is meant; what is not certain is noted."""
-        self.asked.setdefault(name, []).append(f"mapping:{name}:{key}")
+        asked = self.asked.setdefault(name, [])
+        if (mapping := f"mapping:{name}:{key}") not in asked:
+            asked.append(mapping)
         matched = self.resolver.matcher.match(name, key, found, self._owner())
         if matched.reason is not None:
             self._note(matched.reason)

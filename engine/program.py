@@ -33,7 +33,7 @@ ABOUT = ("amount", "currency", "party", "reference", "date")
 class ChangeProgram:
     """How what one way of writing has made is changed; `fixed` are fields of the first write that no change takes.
 
-    One that `restores` brings back what was undone as well.
+    One that `restores` brings back what was undone as well. `cannot` says of names of the map what a person is told.
     """
 
     request: str
@@ -41,6 +41,7 @@ class ChangeProgram:
     fields: tuple[FieldSpec, ...] = ()
     fixed: tuple[str, ...] = ()
     restores: bool = False
+    cannot: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,8 @@ def _change(made: Change, template: Template | None, request: str, spec: Connect
     names = {field.name for field in taken}
     fixed = tuple(field.name for field in _fields(spec, request) if field.name not in names) if taken else ()
     written = spec.request(made.request) if spec else None
-    return ChangeProgram(made.request, template, taken, fixed, written is not None and written.restores)
+    restores = written is not None and written.restores
+    return ChangeProgram(made.request, template, taken, fixed, restores, dict(made.cannot))
 
 
 def _undo(

@@ -61,6 +61,18 @@ class Visitor(Protocol):
 
 
 @runtime_checkable
+class Offers(Protocol):
+    """A sandbox that is only written to, and that what is to be written can be lined up with."""
+
+    def offers(self) -> Json:
+        """What it has, as options of a source's sandbox: `chart` as a `Visitor` gives it, and what else it is to fit.
+
+        `purchases` are `[{merchant, amount, currency, date}]`: money that was spent already, as this side knows it.
+        """
+        ...
+
+
+@runtime_checkable
 class Directed(Protocol):
     """A sandbox that golden cases direct; it is made with `{"given": {...}}`, what it holds at the start, as data.
 

@@ -60,6 +60,7 @@ class RampClient:
 
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self.where = f"{binding.company}/{binding.connection}"
+        self.clock = tools.clock
         self._page_size = settings.page_size
         self._http = HttpClient(binding, tools, Api("Ramp", settings.base_url, HOSTS, classify, LIMIT))
         credentials = ClientCredentials(

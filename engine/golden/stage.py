@@ -150,7 +150,7 @@ class Stage:
             if not there and not not_there:
                 worklist.retry(tx, self._hand(), _chosen(tx, record, "failed", "deferred"), "")
                 return
-            for row in _chosen(tx, record, "unknown"):
+            for row in _chosen(tx, record, "unknown", *(("failed",) if there else ())):
                 worklist.declare(tx, self._hand(), row, there or None, "")
 
     def _decide(self, decisions: Mapping[str, Sequence[str]]) -> None:

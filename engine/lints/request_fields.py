@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Document, Env, documents
+from engine.lints.env import Document, Env, documents, variants
 from engine.lints.expressions import mapped_type, source_type
 from engine.mapping.types import ResultType
 from engine.model import Flow, Stream
@@ -69,6 +69,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                 at: Steps = ("streams", stream.name, "map", found.name) if found.name else (*document.steps, "request")
                 yield env.problem(ID, at, found.message, found.hint)
         if len(written) == len(mapping):
+            yield from _cannot(stream, env)
             yield from _surplus(stream, env, {field.name for _, fields in written for field in fields}, written[0][0])
 
 
@@ -111,10 +112,21 @@ def _of_type(request: str, field: FieldSpec, value: ResultType, where: str) -> I
             yield from _of_type(request, inner, item, f"{where}[]")
 
 
+def _cannot(stream: Stream, env: Env) -> Iterator[Diagnostic]:
+    """Names under `cannot` that the map does not give: they would never differ."""
+    mapped = tuple(name for name, _ in stream.map)
+    for steps, variant in variants(stream, env):
+        for name, _ in variant.change.cannot if variant.change is not None else ():
+            if name not in mapped:
+                message = f"`map` gives no `{name}`"
+                yield env.problem(ID, (*steps, "change", "cannot", name), message, suggestion(name, mapped), key=True)
+
+
 def _surplus(stream: Stream, env: Env, known: set[str], document: Document) -> Iterator[Diagnostic]:
     """Entries of the map that go into no request and that no condition looks at."""
     conditions = [check.expect.text for check in stream.check]
     conditions += [variant.when.text for variant in stream.variants if variant.when is not None]
+    known = known | {name for variant in stream.variants if variant.change for name, _ in variant.change.cannot}
     for name, _ in stream.map:
         if name not in known and not any(re.search(rf"\b{name}\b", text) for text in conditions):
             message = f"`{document.request}` has no field `{name}`"

@@ -285,6 +285,21 @@ def test_after_five_lost_writes_a_person_decides(bench: CloudBench) -> None:
     assert [c.posted[0].reference for c in bench.shop.calls] == ["c-77"]
 
 
+def test_what_was_refused_since_it_is_there_can_be_named(bench: CloudBench) -> None:
+    bench.cloud.faults[1] = Rejected("the number is taken", code="N")
+    run(bench)
+    assert bench.states() == {"b-1": "failed"}
+    with bench.world.store.write() as tx:
+        assert [row["source_id"] for row in worklist.named(tx, [bench.record("b-1")])] == ["b-1"]
+        with pytest.raises(worklist.NotHeld):
+            worklist.declare(tx, HAND, bench.record("b-1"), None, "it is not there")
+        worklist.declare(tx, HAND, bench.record("b-1"), "c-77", "entered by hand")
+        assert worklist.named(tx, [bench.record("b-1")]) == []
+    run(bench)
+    assert bench.states() == {"b-1": "closed"}
+    assert (bench.alerts(), [c.posted[0].reference for c in bench.shop.calls if c.posted]) == ([], ["c-77"])
+
+
 def test_what_cannot_be_asked_for_stays_unknown_and_is_told(bench: CloudBench) -> None:
     bench.cloud.faults.update({1: "after", 2: BadAnswer("no JSON"), 3: Rejected("no such search")})
     run(bench)
