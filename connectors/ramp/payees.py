@@ -14,6 +14,7 @@ from connectors.ramp.operations import Asked, before, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE
 from engine.contract import Operation, Receipt
+from engine.diagnostics import of_company
 from engine.errors import Ambiguous, Rejected
 
 Row = dict[str, Any]
@@ -136,7 +137,7 @@ class Payees:
             what = "without an e-mail address" if email is None else "with an e-mail address that is none"
             raise Rejected(
                 f"{asked.where}: {what}, and Ramp wants one of every vendor",
-                hint="give the vendor one in the source, or set `vendor_email` for all that have none",
+                hint=self._for_all("vendor_email", "ap@acme.example"),
                 code="no_email",
             )
         contact = {"email": email}
@@ -144,13 +145,18 @@ class Payees:
         parts = {"first_name": first, "last_name": last.strip(), "phone": asked.text("phone") or ""}
         return contact | {name: value for name, value in parts.items() if value}
 
+    def _for_all(self, setting: str, example: str) -> str:
+        company, _, connection = self.client.where.partition("/")
+        command = f"flowctl connect {connection}{of_company(company)} --set {setting}={example}"
+        return f"give the vendor one in the source, or all that have none with `{command}`; then run `flowctl retry ID`"
+
     def _place(self, asked: Asked, *, needed: bool) -> dict[str, Any]:
         """Country, state and address; Ramp wants a state of vendors in the US only."""
         country = (asked.text("country") or (self.settings.vendor_country if needed else None) or "").upper()
         if needed and not country:
             raise Rejected(
                 f"{asked.where}: without a country, and Ramp wants one of every vendor",
-                hint="give the vendor one in the source, or set `vendor_country` for all that have none",
+                hint=self._for_all("vendor_country", "US"),
                 code="no_country",
             )
         if country and not _COUNTRY.fullmatch(country):

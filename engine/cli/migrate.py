@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -146,6 +147,9 @@ def _back_up(world: World, given: Given, migration: Migration) -> None:
     except FileExistsError as error:
         raise BackupThere(path) from error
     except OSError as error:
+        # Half a backup would pass for a whole one, and be in the way of the next.
+        with suppress(OSError):
+            path.unlink()
         raise office.FileUnusable(str(path), error.strerror or "cannot be written") from error
     click.echo(f"  backup: {path}: {_sizes(chart)}")
 

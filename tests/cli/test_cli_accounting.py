@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from collections.abc import Iterator
@@ -202,7 +203,7 @@ def test_json_and_what_cannot_be_asked(cli: Cli) -> None:
         )
         assert cli("connect", "books", "--accounting").text() == (
             "[2]\n--\nerror: main/books: QuickBooks Desktop (Web Connector) has no accounting connection\n"
-            "  hint: leave --accounting out; nothing is missing\n"
+            "  hint: `--accounting` and `flowctl migrate` are for vendors that let one system post; nothing is missing here\n"
         )
 
 
@@ -348,6 +349,19 @@ def test_a_backup_holds_whatever_a_name_holds(cli: Cli, tmp_path: Path, monkeypa
         monkeypatch.setattr("connectors.ramp.migration.RampMigration.backup", lambda _self: chart)
         assert migrate(cli, "--yes", "--backup", "chart.json").status == 0
     assert json.loads((tmp_path / "chart.json").read_text())["accounts"] == chart["accounts"]
+
+
+def test_half_a_backup_is_none(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with direct(cli) as simulator:
+        with monkeypatch.context() as patched:
+            patched.setattr("engine.cli.migrate.os.fsync", full)
+            ran = migrate(cli, "--yes", "--backup", "chart.json")
+        assert (ran.status, ran.err.splitlines()[0]) == (2, "error: chart.json: No space left on device")
+        assert not (tmp_path / "chart.json").exists()
+        assert len(simulator.world.connections) == 1
 
 
 def test_a_backup_is_never_written_over(cli: Cli, tmp_path: Path) -> None:

@@ -122,10 +122,17 @@ def test_a_server_that_ignores_our_id_is_noticed() -> None:
 @each
 def test_what_is_missing_comes_from_the_settings_or_is_named(profile: Profile) -> None:
     bench = Bench(profile)
-    for missing, text in (("email", "without an e-mail address"), ("country", "without a country")):
+    for missing, text, example in (
+        ("email", "without an e-mail address", "ap@acme.example"),
+        ("country", "without a country", "US"),
+    ):
         with pytest.raises(Rejected) as caught:
             bench.push(create(**{missing: None}))
         assert str(caught.value) == f"acme/ramp: VendorCreate: {text}, and Ramp wants one of every vendor"
+        assert caught.value.hint == (
+            "give the vendor one in the source, or all that have none with `flowctl connect ramp --company acme --set "
+            f"vendor_{missing}={example}`; then run `flowctl retry ID`"
+        )
     with pytest.raises(Rejected) as caught:
         bench.push(create(country="United States"))
     assert str(caught.value) == "acme/ramp: VendorCreate: `country` is no code of two letters"
