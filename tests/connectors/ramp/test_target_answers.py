@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors.ramp.billing import AmountsDiffer
 from connectors.ramp.simulator import Money
 from connectors.ramp.simulator.records import Profile
 from connectors.ramp.spec import SPEC
@@ -82,6 +83,21 @@ def test_a_coding_of_a_field_without_a_name_is_not_ours(profile: Profile) -> Non
 
     answering(bench, "GET", f"/bills/{receipt.ids['id']}", unnamed)
     assert bench.ramp.find(operation("BillUpdate", bench.bill(), receipt.ids["id"])) is None
+
+
+def test_an_amount_that_brings_its_own_rate_is_the_same_amount() -> None:
+    bench = Bench("2026-08")
+
+    def rated(body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "amount": {"amount": 100_000, "currency_code": "JPY", "minor_unit_conversion_rate": 100}}
+
+    answering(bench, "POST", "/bills", rated)
+    made = operation("BillCreate", bench.bill(invoice_currency="JPY", line_items=[{"amount": "1000"}]))
+    assert list(bench.push(made).ids) == ["id"]
+    answering(bench, "POST", "/bills", lambda body: {**body, "amount": {"amount": 100_000, "currency_code": "JPY"}})
+    fields = {"invoice_currency": "JPY", "line_items": [{"amount": "1000"}], "invoice_number": "8", "remote_id": "r8"}
+    with pytest.raises(AmountsDiffer, match="Ramp shows 100000 JPY for the bill"):
+        bench.push(operation("BillCreate", bench.bill(**fields)))
 
 
 @each
