@@ -91,8 +91,8 @@ class Billing:
 
         Raises:
             Ambiguous: when several have it.
-            Rejected: when it is archived, when its amount is another, or when the vendor has a bill of this number that is
-                not ours.
+            Rejected: when it is archived, has another amount, or is open and was paid elsewhere; or when the vendor has a
+                bill of this number that is not ours.
             AmountsDiffer: when its amount is that of the operation, in the wrong unit.
         """
         asked = read(self.client.where, operation)
@@ -316,9 +316,15 @@ class Billing:
     # --- amounts ------------------------------------------------------------------------------------------------------
 
     def _check_found(self, asked: Asked, bill: billbody.Wanted, row: Row) -> None:
-        """A bill that is there already must have the amount that is wanted."""
+        """A bill that is there already must have the amount that is wanted, and not be open when it was paid elsewhere."""
         shown = billbody.shown(row)
         if shown == (bill.minor, bill.currency):
+            if asked.body.get("paid") is not None and row.get("status") == "OPEN" and row.get("payment") is None:
+                raise Rejected(
+                    f"{asked.where}: Ramp has the bill {_named([row])}, and it is not paid there",
+                    hint="mark it as paid in Ramp, so that it is not paid twice; then run `flowctl retry ID`",
+                    code="unpaid",
+                )
             return
         text = f"{asked.where}: {_contrast(bill, row)}"
         if shown is not None and shown[1] == bill.currency and _is_other_unit(bill.minor, shown[0]):
