@@ -40,7 +40,7 @@ class Payees:
     def find_new(self, operation: Operation) -> Receipt | None:
         """The vendor that has our id, else the only one of that name; None when there is neither.
 
-        One of that name that was entered here for another vendor of the same source is not it: two may have one name.
+        That two of the source have one name, and so would become one here, the engine notices and asks a person.
 
         Raises:
             Ambiguous: when several fit.
@@ -52,8 +52,7 @@ class Payees:
         if external is not None and self.settings.profile == "2026-08":
             found = self._by_filter("external_vendor_id", external)
         if not found:
-            named = [row for row in self._by_name(name) if _plain(row.get("name")) == _plain(name)]
-            found = [row for row in named if not _is_another(row.get("external_vendor_id"), external)]
+            found = [row for row in self._by_name(name) if _plain(row.get("name")) == _plain(name)]
         active = [row for row in found if row.get("is_active") is not False]
         if found and not active:
             raise Rejected(
@@ -208,14 +207,6 @@ def _receipt(row: Row, name: str) -> Receipt:
 def _plain(name: object) -> str:
     """A name without regard to case and to the number of blanks."""
     return " ".join(name.split()).casefold() if isinstance(name, str) else ""
-
-
-def _is_another(there: object, ours: str | None) -> bool:
-    """Whether an id is of the same source as ours (all before its last colon), and of another vendor."""
-    if ours is None or not isinstance(there, str) or there == ours:
-        return False
-    source, colon, _ = ours.rpartition(":")
-    return bool(colon) and there.startswith(f"{source}:")
 
 
 def _same(wanted: object, there: object) -> bool:

@@ -203,18 +203,6 @@ def test_a_vendor_that_is_gone_is_not_linked(profile: Profile) -> None:
     assert str(caught.value) == f"acme/ramp: VendorLink: Ramp has no vendor {gone} any more"
 
 
-def test_two_vendors_of_one_name_stay_two() -> None:
-    bench = Bench("2026-08")
-    first = bench.push(create())
-    second = create(external_vendor_id="freshbooks:a1:vendor:10")
-    made = bench.push(second)
-    assert made.ids["id"] != first.ids["id"]
-    assert (bench.push(create()), bench.push(second)) == (first, made)
-    # An id that another program gave says nothing of ours.
-    other = bench.simulator.add_vendor("Elsewhere", external_id="netsuite:77")
-    assert bench.push(create(name="Elsewhere", external_vendor_id="freshbooks:a1:vendor:11")).ids["id"] == other.id
-
-
 @each
 def test_another_vendor_than_was_asked_for_is_not_changed(profile: Profile) -> None:
     bench = Bench(profile)
