@@ -107,8 +107,11 @@ def _unclaimed(scene: Scene[BooksRig], row: Row, made: Made) -> bool:
     told = [told.reference or made.id for told in scene.source.told() if told.id == row["source_id"]]
     if scene.known(made.id) is not None:
         # The copy has the operation as one that waits, and nothing says that it was sent since. It was taken back when the
-        # source turned out to be told, or not to want it any more. What this life of ours has sent, it must know.
+        # source turned out to be told, or not to want it any more, or when a person deleted what it refers to and is asked
+        # for that. What this life of ours has sent, it must know.
         unsent = not scene.witness.sent[scene.witness.maker[made.id]]
+        if row["state"] in ("deferred", "failed"):
+            return unsent
         return row["state"] == "skipped" and (made.id in told or (unsent and not is_due(scene, row)))
     if row["state"] in ("deferred", "failed"):
         return True
