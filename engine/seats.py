@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from engine import registry
 from engine.accounting import MIGRATION_SETTING, Accounted, AccountingLink
+from engine.binding import bound_flow
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.health import Finding
@@ -23,8 +24,9 @@ def seats_of(world: World, company: str, flows: Sequence[Flow]) -> Iterator[Find
         connector = registry.find(connector_name)
         if connector is None or connector.spec.delivery != "push":
             continue
+        bound = [bound_flow(flow, made) for flow in flows]
         usable = [
-            flow for flow in flows if {one.name: one.connector for one in flow.connections}.items() <= made.items()
+            flow for flow in bound if {one.name: one.connector for one in flow.connections}.items() <= made.items()
         ]
         written = {v.request for flow in usable for s in flow.streams if s.target == connection for v in s.variants}
         if not written:

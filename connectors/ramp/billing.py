@@ -91,8 +91,8 @@ class Billing:
 
         Raises:
             Ambiguous: when several have it.
-            Rejected: when it is archived, when its amount is another, or when the vendor has a bill of this number that is
-                not ours.
+            Rejected: when it is archived, has another amount, or is open and was paid elsewhere; or when the vendor has a
+                bill of this number that is not ours.
             AmountsDiffer: when its amount is that of the operation, in the wrong unit.
         """
         asked = read(self.client.where, operation)
@@ -262,9 +262,11 @@ class Billing:
     def _near(self, bill: billbody.Wanted, params: Mapping[str, str], path: str = _BILLS) -> list[Row]:
         """The vendor's bills of about the same date."""
         day = date.fromisoformat(bill.issued_on)
+        # A source may say any day that there is, the first one of the calendar too.
+        first, last = max(day, date.min + _WINDOW) - _WINDOW, min(day, date.max - _WINDOW) + _WINDOW
         window = {
-            "from_issued_date": f"{(day - _WINDOW).isoformat()}T00:00:00+00:00",
-            "to_issued_date": f"{(day + _WINDOW).isoformat()}T00:00:00+00:00",
+            "from_issued_date": f"{first.isoformat()}T00:00:00+00:00",
+            "to_issued_date": f"{last.isoformat()}T00:00:00+00:00",
         }
         asked = {**params, **window, "vendor_id": bill.vendor_id, "page_size": PAGE}
         return [row for page in self.client.pages(path, asked, _READ) for row in page.rows if _is_from(row, bill)]
@@ -298,14 +300,13 @@ class Billing:
 
     def _standing(self, bill_id: str) -> _Standing | None:
         """What the id of a bill, or of what was once a draft, stands for now."""
-        safe = object_id(self.client.where, bill_id)
-        row = self.client.find(f"{_BILLS}/{safe}", _READ)
+        row = self.client.one(_BILLS, bill_id, _READ)
         if row is not None or self.settings.profile == "2025-08":
             return None if row is None else _Standing(row, is_draft=False)
-        row = self.client.find(f"{_DRAFTS}/{safe}", _READ)
+        row = self.client.one(_DRAFTS, bill_id, _READ)
         completed: list[Row] = []
-        for page in self.client.pages(_BILLS, {"draft_bill_id": safe, "page_size": PAGE}, _READ):
-            completed += [bill for bill in page.rows if bill.get("draft_bill_id") == safe]
+        for page in self.client.pages(_BILLS, {"draft_bill_id": bill_id, "page_size": PAGE}, _READ):
+            completed += [bill for bill in page.rows if bill.get("draft_bill_id") == bill_id]
             if len(completed) < len(page.rows):
                 break  # the filter is not known, and this is everything there is
         if completed:
@@ -315,9 +316,15 @@ class Billing:
     # --- amounts ------------------------------------------------------------------------------------------------------
 
     def _check_found(self, asked: Asked, bill: billbody.Wanted, row: Row) -> None:
-        """A bill that is there already must have the amount that is wanted."""
+        """A bill that is there already must have the amount that is wanted, and not be open when it was paid elsewhere."""
         shown = billbody.shown(row)
         if shown == (bill.minor, bill.currency):
+            if asked.body.get("paid") is not None and row.get("status") == "OPEN" and row.get("payment") is None:
+                raise Rejected(
+                    f"{asked.where}: Ramp has the bill {_named([row])}, and it is not paid there",
+                    hint="mark it as paid in Ramp, so that it is not paid twice; then run `flowctl retry ID`",
+                    code="unpaid",
+                )
             return
         text = f"{asked.where}: {_contrast(bill, row)}"
         if shown is not None and shown[1] == bill.currency and _is_other_unit(bill.minor, shown[0]):

@@ -13,7 +13,6 @@ from connectors._http import Call
 from connectors.ramp.billbody import selected
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
-from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, Selection, read, target
 from connectors.ramp.spec import ACCOUNTING_READ, CODING_SCOPE, MEMOS_WRITE, RECEIPTS_WRITE, STREAM_SCOPES
 from engine.contract import Operation, Receipt
@@ -104,14 +103,14 @@ class Codings:
 
     def _shows(self, transaction_id: str, coding: Sequence[Selection]) -> bool:
         """Whether the coding is there. It may be written once more without harm, when it cannot be read now."""
-        found = self.client.find(f"{_TRANSACTIONS}/{transaction_id}", _READ)
+        found = self.client.one(_TRANSACTIONS, transaction_id, _READ)
         return found is not None and _is_coded(found, coding)
 
     def _transaction(self, operation: Operation) -> tuple[Asked, Row, list[str]]:
         """What is asked for, the transaction, and what of it is left to be done."""
         asked = read(self.client.where, operation)
         transaction_id = target(asked, operation, "transaction_id")
-        row = self.client.find(f"{_TRANSACTIONS}/{object_id(self.client.where, transaction_id)}", _READ)
+        row = self.client.one(_TRANSACTIONS, transaction_id, _READ)
         if row is None or row.get("state") in ("DECLINED", "ERROR"):
             why = "has no such transaction any more" if row is None else "shows it as declined"
             raise Rejected(
@@ -148,13 +147,13 @@ class Codings:
             for row in self._rows(f"/accounting/{name}", {"remote_id": item.option_id}):
                 category = row.get(info)
                 named = category if isinstance(category, Mapping) else {}
-                if row["id"] == item.option_id and named.get("id") == item.field_id:
+                if row.get("id") == item.option_id and named.get("id") == item.field_id:
                     return self._active(where, item, named.get("ramp_id"), row)
         for found in self._rows("/accounting/fields", {"remote_id": item.field_id}):
-            if found["id"] == item.field_id and isinstance(found.get("ramp_id"), str):
+            if found.get("id") == item.field_id:
                 params = {"field_id": found["ramp_id"], "remote_id": item.option_id}
                 for row in self._rows("/accounting/field-options", params):
-                    if row["id"] == item.option_id:
+                    if row.get("id") == item.option_id:
                         return self._active(where, item, found["ramp_id"], row)
         raise Rejected(
             f"{where}: Ramp has no option `{item.option_id[:60]}` of the field `{item.field_id[:60]}`",
@@ -173,7 +172,8 @@ class Codings:
         return field_id, option_id
 
     def _rows(self, path: str, params: Mapping[str, str]) -> Iterable[Row]:
-        for page in self.client.pages(f"{API}{path}", {**params, "page_size": PAGE}, ACCOUNTING_READ):
+        """Rows by Ramp's id: where it ignores a filter, some come that have no id of an accounting system."""
+        for page in self.client.pages(f"{API}{path}", {**params, "page_size": PAGE}, ACCOUNTING_READ, key="ramp_id"):
             yield from page.rows
 
     def _attach(self, asked: Asked, row: Row, operation: Operation) -> None:

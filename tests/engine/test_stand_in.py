@@ -18,11 +18,12 @@ from connectors.ledger import CONNECTOR as LEDGER
 from connectors.ledger.connection import LedgerConnection
 from connectors.ledger.sandbox import LedgerSandbox
 from engine.binding import bound_flow, lacking, stands_in
+from engine.buttons import buttons_of
 from engine.cli import common
 from engine.connecting import DoesNotStandFor, ListsClash, StillOpen, connect, standing_for
 from engine.contract import ListObject
 from engine.desk import StoreOutbox
-from engine.health import roles_of
+from engine.health import Finding, roles_of
 from engine.overview import overview
 from engine.program import FlowProgram, compile_flow
 from engine.registry import find, registered
@@ -211,6 +212,14 @@ def test_what_a_company_sees() -> None:
         with stage.world.store.read() as tx:
             seen = [overview(tx, company, stage.world.clock).is_visited for company in ("acme", "bolt")]
         assert seen == [False, True]
+
+
+def test_a_sync_button_can_be_answered_with_a_ledger() -> None:
+    with staged() as stage:
+        text = "the sync button of `ramp` is off; the company qualifies: what it writes to is called at once"
+        assert list(buttons_of(stage.world, COMPANY, [stage.program.flow])) == [
+            Finding("ok", f"{COMPANY}/ramp_to_quickbooks", text)
+        ]
 
 
 def test_a_program_is_compiled_once_for_each_binding() -> None:

@@ -280,6 +280,21 @@ def test_a_paid_bill_says_how_and_when(profile: Profile) -> None:
     assert (made.status, made.payment.manual, made.payment.minor) == ("PAID", "CHECK", 105075)
 
 
+@each
+def test_an_open_bill_is_not_taken_for_a_paid_one(profile: Profile) -> None:
+    bench = Bench(profile)
+    one = bench.push(create(bench)).ids["id"]
+    paid = create(bench, paid={"method": "CASH", "on": "2026-11-02"})
+    with pytest.raises(Rejected) as caught:
+        bench.ramp.find(paid)
+    assert refusal(caught.value) == (
+        f"acme/ramp: BillCreate: Ramp has the bill {one}, and it is not paid there",
+        "mark it as paid in Ramp, so that it is not paid twice; then run `flowctl retry ID`",
+    )
+    bench.simulator.pay_bill(one)
+    assert bench.ramp.find(paid) == Receipt({"id": one})
+
+
 def test_unpaid_bills_are_paid_as_the_setting_says() -> None:
     bench = Bench("2026-08", settings={"unpaid_bills": "vendor_default"})
     bench.push(create(bench))
