@@ -116,7 +116,7 @@ class Payees:
         if row is None:
             raise Rejected(
                 f"{asked.where}: Ramp has no vendor {vendor_id} any more",
-                hint="leave it out, or run `flowctl retry ID --there ID-THERE` with the vendor that took its place",
+                hint="map it to the vendor that took its place, if any; then run `flowctl reconcile --leave-out ID`",
                 code="gone",
             )
         wanted: dict[str, Any] = {**self._place(asked, needed=False)}

@@ -131,7 +131,8 @@ def _standing(scene: Scene[TargetRig], verdict: Verdict, wanted: Wanted, row: Ro
         verdict.says(f"{name} was told to be posted, and is {state} here")
     amount = Decimal(row["amount"]) if row is not None and row["amount"] is not None and state in DONE else None
     if row is not None and records.is_voided(row):
-        if wanted.standing == "due":
+        # Where the target brings nothing back, a person is told of it, who enters it there by hand or not at all.
+        if wanted.standing == "due" and ("drifted", name_of(row)) not in scene.alerts:
             verdict.lost += 1
             verdict.says(f"{name} is due in the source, and voided here")
         # What is voided is worth nothing, whatever the source showed before.
