@@ -1,5 +1,7 @@
 """A stream comes after a stream that the flow does not have.
 
+To do: Write the name of a stream of this flow.
+
 Fails at streams.bills.after:
     [vendor]
 Passes:

@@ -1,5 +1,7 @@
 """A template does not exist, or cannot be used.
 
+To do: Correct the template where the message says, or name one that is there.
+
 Fails at streams.bills.write:
     {to: books, request: BillAdd, template: bill_ad.xml.j2}
 Passes:

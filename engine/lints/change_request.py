@@ -1,5 +1,7 @@
 """A change names a request that does not change what its variant has made.
 
+To do: Write the request that changes what this variant adds; the hint names it.
+
 Fails at streams.bills.write:
     request: BillAdd
     to: books

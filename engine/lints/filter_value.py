@@ -1,5 +1,7 @@
 """A filter is given a value of the wrong type, or one that it does not know.
 
+To do: Write a value of the type that the message names: true, false and numbers stand without quotes.
+
 Fails at streams.bills.fetch:
     {from: ramp, stream: bills, with: {sync_ready: "yes"}}
 Passes:

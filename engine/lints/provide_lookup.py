@@ -1,5 +1,7 @@
 """A stream provides for a lookup that does not exist, or that searches another connection.
 
+To do: Name a lookup of the connection that this stream writes to.
+
 Fails at streams.vendors.provide:
     {lookup: vendr, key: id}
 Passes:

@@ -1,5 +1,8 @@
 """A template renders to something that is not a valid request, for a record as the map gives it.
 
+To do: Change the entry of `map` or the template so that QuickBooks takes the element; texts of unknown length need
+`limit`.
+
 Fails at streams.vendors.map:
     {name: name}
 Passes:

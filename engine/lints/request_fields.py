@@ -1,5 +1,7 @@
 """A request that is written as JSON misses a field it needs, or is given one it does not take or of the wrong type.
 
+To do: Give each needed field a value of its type, and spell it as `flowctl connectors` shows it.
+
 Fails at streams.bills.write:
     {to: books, request: NotePut}
 Passes:

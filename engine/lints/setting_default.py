@@ -1,5 +1,7 @@
 """The default of a setting is not a value that the setting takes.
 
+To do: Write a default of the type that the setting has, and one of `options` where it has them.
+
 Fails at settings.home_currency:
     {type: boolean, default: USD, help: Home currency}
 Passes:

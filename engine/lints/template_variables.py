@@ -1,5 +1,7 @@
 """A template uses a value that the map does not give.
 
+To do: Add the value to `map`, or rename the entry that was meant.
+
 Fails at streams.vendors.map:
     {title: name}
 Passes:

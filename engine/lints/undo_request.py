@@ -1,5 +1,8 @@
 """An undo does not undo what its variant has made, cannot say which object it means, or has a `when` that is no condition.
 
+To do: Write the request that undoes what was made, a template that uses `kind` and `target_id`, and a comparison as
+`when`.
+
 Fails at streams.bills.write:
     request: BillAdd
     to: books

@@ -1,5 +1,7 @@
 """A part of the flow names a connection that the flow does not declare.
 
+To do: Declare the connection under `connections`, or write the name of one that is there.
+
 Fails at streams.bills.fetch:
     {from: rampp, stream: bills}
 Passes:

@@ -1,5 +1,7 @@
 """A connection names a connector that is not installed.
 
+To do: Write the name of an installed connector; `flowctl connectors` lists them.
+
 Fails at connections.books:
     {connector: qbwcc}
 Passes:

@@ -1,5 +1,7 @@
 """A trigger waits for a webhook event that the source never sends.
 
+To do: Write one of the events that the hint lists, or use `every`.
+
 Fails at streams.bills.trigger:
     {webhook: [bills.aproved]}
 Passes:

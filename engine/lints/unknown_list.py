@@ -1,5 +1,7 @@
 """A lookup searches a list that its connector does not have.
 
+To do: Write one of the lists that the hint names.
+
 Fails at lookups.vendor:
     {target: books.Vendors, match: [mapped]}
 Passes:

@@ -1,5 +1,7 @@
 """The source is told in a way that its connector does not offer for this stream.
 
+To do: Write a mark that the connector offers for this stream.
+
 Fails at streams.bills.mark_synced:
     {in: ramp, as: BILLS_SYNC, reference: receipt.TxnID}
 Passes:

@@ -1,5 +1,7 @@
 """A stream writes a request that its target does not offer.
 
+To do: Write one of the requests that the hint lists.
+
 Fails at streams.bills.write:
     {to: books, request: BilAdd, template: bill_add.xml.j2}
 Passes:

@@ -1,5 +1,7 @@
 """A stream fetches what its connector does not offer.
 
+To do: Write one of the streams that the hint lists; `flowctl connectors NAME` describes them.
+
 Fails at streams.bills.fetch:
     {from: ramp, stream: bilss}
 Passes:
