@@ -200,7 +200,12 @@ _EXPRESSIONS: Mapping[str, tuple[str, str, str, str]] = {
         "money(amount",
         "money(amount)",
     ),
-    "E102": ("Move parts of it to `define`.", "streams.bills.map.currency", f"{'(' * 41}currency{')' * 41}", "currency"),
+    "E102": (
+        "Move parts of it to `define`.",
+        "streams.bills.map.currency",
+        f"{'(' * 41}currency{')' * 41}",
+        "currency",
+    ),
     "E103": ("Write a function that the hint lists.", "streams.bills.map.amount", "moeny(amount)", "money(amount)"),
     "E104": (
         "Call it as the hint shows.",

@@ -384,8 +384,9 @@ def errors_page() -> str:
 
     intro = (
         "Every code that `flowctl validate` can report, with an example that fails and one that passes; `flowctl explain "
-        "F024` prints one. The examples stand at the place that is named; those without a place are whole files. A line of its output reads: file, line, column, level, code, place in the "
-        "file, what is wrong; a hint follows. Codes never change their meaning."
+        "F024` prints one. The examples stand at the place that is named; those without a place are whole files. A line "
+        "of its output reads: file, line, column, level, code, place in the file, what is wrong; a hint follows. Codes "
+        "never change their meaning."
     )
     parts: list[str] = []
     group = ""

@@ -108,7 +108,7 @@ def place(source: str, start: Location, offset: int, value: str) -> Location:
     Folding and indentation change white space only, so the n-th other character of the value is the n-th other
     character of the source; escapes in quoted text are stepped over as one.
     """
-    position = _index(source, start.line, start.column)
+    position = index_of(source, start.line, start.column)
     quote = source[position - 1] if position and source[position - 1] in "'\"" else ""
     wanted = sum(1 for c in value[:offset] if not c.isspace())
     visible = offset < len(value) and not value[offset].isspace()
@@ -140,7 +140,8 @@ def _written(source: str, position: int, quote: str) -> Iterator[tuple[int, int,
         position += length
 
 
-def _index(source: str, line: int, column: int) -> int:
+def index_of(source: str, line: int, column: int) -> int:
+    """The index of a line and column in a text; both count from 1."""
     position = 0
     for _ in range(line - 1):
         position = source.find("\n", position) + 1

@@ -27,7 +27,7 @@ def command(names: tuple[str, ...], form: str) -> int:
     known = codes()
     unknown = next((name for name in names if name.upper() not in known), None)
     if unknown is not None:
-        raise UnknownName("code", unknown.upper(), known)
+        raise UnknownName("code", unknown.upper(), tuple(known))
     chosen = [known[name] for name in dict.fromkeys(name.upper() for name in names)]
     if form == "json":
         common.echo_json([_as_object(code) for code in chosen or known.values()])
@@ -37,7 +37,7 @@ def command(names: tuple[str, ...], form: str) -> int:
 
 
 def _listed(all_codes: Iterable[Code]) -> str:
-    return "\n".join(f"{code.code}  {code.level:7}  {code.title}" for code in all_codes)
+    return "\n".join(f"{code.code}  {code.level:7}  {code.title[0].upper()}{code.title[1:]}" for code in all_codes)
 
 
 def _explained(code: Code) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -26,5 +26,5 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for index, name in enumerate(stream.after):
             if name not in known:
                 steps = ("streams", stream.name, "after", index)
-                hint = suggestion(name, [other for other in known if other != stream.name])
-                yield env.problem(ID, steps, f"there is no stream `{name}` in this flow", hint)
+                others = [other for other in known if other != stream.name]
+                yield env.misspelt(ID, steps, f"there is no stream `{name}` in this flow", name, others)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from engine.diagnostics import Diagnostic, Level, Location
+from engine.diagnostics import Diagnostic, Edit, Level, Location, clearly_meant, suggestion
 from engine.lints.facts import Facts
 from engine.listsource import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of
-from engine.structure import Steps, dotted
+from engine.structure import Steps, as_kind, dotted
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 
 if TYPE_CHECKING:  # Jinja takes 40 ms to import; a flow without templates does not pay for it
@@ -111,6 +111,25 @@ class Env:
     ) -> Diagnostic:
         """A problem of the value at a path."""
         return Diagnostic(self.at(steps, key=key), code, dotted(steps), message, hint, level)
+
+    def misspelt(
+        self, code: str, steps: Steps, message: str, given: str, known: Iterable[str], *, key: bool = False
+    ) -> Diagnostic:
+        """A problem of a name, given in the value at a path or with `key` as the key itself; mended when it is clear."""
+        names = [*known]
+        at = self.at(steps, key=key)
+        node = self._node(steps)
+        if not key and isinstance(node, ScalarNode) and not node.text.startswith(given):
+            at = at.shifted(max(0, node.text.find(given)))  # `books.Vendors`: the name of the list
+        meant = clearly_meant(given, names)
+        edit = Edit(at, given, meant) if meant else None
+        return Diagnostic(at, code, dotted(steps), message, suggestion(given, names), edit=edit)
+
+    def rewritten(self, problem: Diagnostic, steps: Steps, kind: str) -> Diagnostic:
+        """The same problem, mended by writing the scalar at a path as a value of another kind, when that is clear."""
+        node = self._node(steps)
+        edit = as_kind(node, kind, self.flow.path) if isinstance(node, ScalarNode) else None
+        return replace(problem, edit=edit)
 
     def place(self, expr: Expr, offset: int) -> Location:
         """Where a character inside an expression was written, across line breaks, indentation and escapes."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 from engine.structure import Steps
@@ -25,7 +25,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     known = env.declared("connections")
     for steps, name in _uses(flow):
         if name not in known:
-            yield env.problem(ID, steps, f"there is no connection `{name}`", suggestion(name, known))
+            yield env.misspelt(ID, steps, f"there is no connection `{name}`", name, known)
 
 
 def _uses(flow: Flow) -> Iterator[tuple[Steps, str]]:

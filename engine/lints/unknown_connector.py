@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -25,4 +25,4 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         if connection.connector not in env.connectors:
             message = f"`{connection.connector}` is not a known connector"
             steps = ("connections", connection.name, "connector")
-            yield env.problem(ID, steps, message, suggestion(connection.connector, env.connectors))
+            yield env.misspelt(ID, steps, message, connection.connector, env.connectors)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -30,4 +30,4 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for index, event in enumerate(stream.trigger.webhooks):
             if event not in known:
                 steps = ("streams", stream.name, "trigger", "webhook", index)
-                yield env.problem(ID, steps, f"`{spec.name}` sends no event `{event}`", suggestion(event, known))
+                yield env.misspelt(ID, steps, f"`{spec.name}` sends no event `{event}`", event, known)

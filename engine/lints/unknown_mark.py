@@ -32,9 +32,8 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         fitting = [m.name for m in spec.marks if stream.fetch.stream in m.streams]
         found = spec.mark(mark.kind)
         if found is None:
-            yield env.problem(
-                ID, (*base, "as"), f"`{spec.name}` has no mark `{mark.kind}`", suggestion(mark.kind, fitting)
-            )
+            message = f"`{spec.name}` has no mark `{mark.kind}`"
+            yield env.misspelt(ID, (*base, "as"), message, mark.kind, fitting)
         elif stream.fetch.stream not in found.streams:
             message = f"the mark `{mark.kind}` is not for the stream `{stream.fetch.stream}`"
             yield env.problem(ID, (*base, "as"), message, suggestion(mark.kind, fitting))
@@ -47,8 +46,11 @@ def _misfits(env: Env, base: Steps, mark: MarkSynced, found: MarkSpec) -> Iterat
     known = tuple(field.name for field in found.fields)
     for name, _ in mark.details:
         if name not in known:
-            hint = suggestion(name, known) if known else "remove it"
-            yield env.problem(ID, (*base, "with", name), f"the mark `{mark.kind}` takes no `{name}`", hint)
+            steps, message = (*base, "with", name), f"the mark `{mark.kind}` takes no `{name}`"
+            if known:
+                yield env.misspelt(ID, steps, message, name, known, key=True)
+            else:
+                yield env.problem(ID, steps, message, "remove it", key=True)
     if not found.failures and mark.failures and env.has((*base, "failures")):
         message = f"the mark `{mark.kind}` cannot tell of failures"
         yield env.problem(ID, (*base, "failures"), message, "write `failures: []`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import BadSyntax, Node, parse
@@ -50,6 +50,17 @@ class Reporter:
         """Add a problem `offset` characters into the expression."""
         place = self.scope.place(self.expr, offset)
         problem = Diagnostic(place, code, self.where, message, hint, "warning" if code == "E116" else "error")
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def misspelt(self, code: str, node: Node, message: str, known: Iterable[str]) -> None:
+        """Add a problem of a name: a function, or what stands in the quotes of a literal; mended when it is clear."""
+        names, given = [*known], str(node.value)
+        place = self.scope.place(self.expr, node.start)
+        meant = clearly_meant(given, names)
+        written = self.scope.place(self.expr, node.start + 1) if node.kind == "literal" else place
+        edit = Edit(written, given, meant) if meant else None
+        problem = Diagnostic(place, code, self.where, message, suggestion(given, names), edit=edit)
         if problem not in self.found:
             self.found.append(problem)
 
@@ -104,7 +115,7 @@ def _check_call(node: Node, reporter: Reporter) -> None:
     spec = FUNCTIONS.get(name)
     if spec is None:
         known = (*FUNCTIONS, *reporter.scope.define)
-        reporter.report("E103", node.start, f"there is no function `{name}`", suggestion(name, known))
+        reporter.misspelt("E103", node, f"there is no function `{name}`", known)
     elif not spec.takes(count):
         arguments = "argument" if count == 1 else "arguments"
         reporter.report("E104", node.start, f"`{name}` cannot take {count} {arguments}", f"call it as {spec.signature}")
@@ -119,7 +130,7 @@ def _check_name(node: Node, reporter: Reporter) -> None:
     if first.kind != "literal" or not isinstance(first.value, str):
         reporter.report("E108", node.start, f"`{node.value}` takes the name of a {kind} in single quotes first")
     elif first.value not in known:
-        reporter.report(code, first.start, f"there is no {kind} `{first.value}`", suggestion(first.value, known))
+        reporter.misspelt(code, first, f"there is no {kind} `{first.value}`", known)
 
 
 def _check_expressions(node: Node, reporter: Reporter) -> None:
