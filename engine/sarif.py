@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -30,7 +30,7 @@ def as_sarif(report: Report) -> str:
         "tool": {
             "driver": {
                 "name": "flowctl",
-                "semanticVersion": version("flowctl"),
+                **_version(),
                 "rules": [_rule(code) for code in known.values()],
             }
         },
@@ -39,6 +39,13 @@ def as_sarif(report: Report) -> str:
         "results": [_result(problem, index[problem.code], lines) for problem in report.problems],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _version() -> dict[str, str]:
+    try:
+        return {"semanticVersion": version("flowctl")}
+    except PackageNotFoundError:  # run from a source tree
+        return {}
 
 
 def _rule(code: Code) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.errors import UsageError
 
 
 class NothingToMend(UsageError):
-    """Without a path, `--fix` mends the files in ./flows"""
+    """Only the user's own files are mended, never those that came with the program."""
 
     def __init__(self) -> None:
         super().__init__("the shipped flows are not mended", hint="give the paths of the files to mend")

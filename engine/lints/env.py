@@ -233,6 +233,14 @@ def documents(stream: Stream, env: Env) -> Iterator[Document]:
             yield Document((*steps, "undo"), undo.request, undo.template, UNDO_VARIABLES, kind)
 
 
+def over_map(stream: Stream) -> Iterator[Expr]:
+    """The expressions that read what the map gives: checks, conditions of variants, details of a mark."""
+    yield from (check.expect for check in stream.check)
+    yield from (variant.when for variant in stream.variants if variant.when is not None)
+    if stream.mark_synced is not None:
+        yield from (expr for _, expr in stream.mark_synced.details)
+
+
 def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Context]]:
     single: tuple[tuple[str, Expr | None, Context], ...] = (
         ("when", stream.when, "settings"),
