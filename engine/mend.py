@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.diagnostics import Diagnostic, Edit
 from engine.flowfile import Loaded, parse_flow, place_order, read_flow
 from engine.validate import check_loaded, flow_files
-from engine.yamlsource import DUPLICATE, index_of
+from engine.yamlsource import DUPLICATE, SYNTAX, index_of
 
 _BOM = b"\xef\xbb\xbf"
 # A mended name may show more to mend: a misspelt key hides what is below it. No flow is as deep as that.
@@ -64,10 +64,14 @@ def mend_one(loaded: Loaded) -> Mended:
             break
         found = check_loaded(parse_flow(candidate.encode("utf-8"), loaded.path))
         # What could be read before must stay readable, each key once.
-        if any(problem.code <= DUPLICATE and problem.code[0] == "F" for problem in found if problem not in problems):
+        if _unreadable(found) > _unreadable(problems):
             break
         text, problems, count = candidate, found, count + len(edits)
     return Mended(loaded.path, loaded.source, text, count)
+
+
+def _unreadable(problems: Sequence[Diagnostic]) -> int:
+    return sum(problem.code in (SYNTAX, DUPLICATE) for problem in problems)
 
 
 def _apart(text: str, problems: Sequence[Diagnostic]) -> Iterator[tuple[int, Edit]]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, suggestion
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
-from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, shorten
+from engine.yamlsource import SYNTAX, ListNode, MapNode, Node, ScalarNode, shorten
 
 Steps = tuple[str | int, ...]
 
@@ -75,7 +75,7 @@ class _Checker:
         self.problems.append(Diagnostic(where, code, dotted(steps), message, hint, edit=new))
 
     def _wrong_kind(self, node: Node, wanted: str, steps: Steps, key: Key | None, *, names: bool = False) -> None:
-        hint = f"write it like this: {key.name}: {key.example}" if key else None
+        hint = f"write it like this: {key.name}: {key.example}" if key else f"give it {wanted}"
         edit = (
             as_kind(node, "list" if names else _KINDS.get(wanted, ""), self.path)
             if isinstance(node, ScalarNode)
@@ -94,6 +94,7 @@ class _Checker:
             self._wrong_kind(node, f"{kind.what} with keys", steps, key)
             return
         known = {k.name: k for k in kind.keys}
+        node = self._uncut(node, steps)
         given = [name.text for name, _ in node.entries]
         misspelt: set[str] = set()
         free = [name for name in known if name not in given]
@@ -111,6 +112,34 @@ class _Checker:
         self._required(kind, set(given), misspelt, steps, owner)
         if len(given) < kind.minimum:
             self._report(owner, TOO_FEW, steps, f"{kind.what} needs at least one key", f"known: {', '.join(known)}")
+
+    def _uncut(self, node: MapNode, steps: Steps) -> MapNode:
+        """The mapping without keys that are pieces of a text: in { } a comma ends one that is not quoted."""
+        kept: list[tuple[ScalarNode, Node]] = []
+        cut: dict[str, list[str]] = {}
+        for name, value in node.entries:
+            before = kept[-1][1] if kept else None
+            is_piece = isinstance(value, ScalarNode) and not value.text and not name.style
+            if is_piece and isinstance(before, ScalarNode) and not before.style:
+                pieces = cut.get(kept[-1][0].text, [before.text])
+                if _is_open(", ".join(pieces)):
+                    cut[kept[-1][0].text] = [*pieces, name.text]
+                    continue
+            kept.append((name, value))
+        sound = MapNode(tuple(kept), node.line, node.column)
+        for key, pieces in cut.items():
+            self._cut(sound, key, ", ".join(pieces), steps)
+        return sound
+
+    def _cut(self, node: MapNode, key: str, whole: str, steps: Steps) -> None:
+        """Report a text that commas have cut into pieces."""
+        value = node.get(key)
+        assert isinstance(value, ScalarNode)
+        at = Location(self.path, value.line, value.column)
+        edit = None if set('"\\') & set(whole) or _is_open(whole) else Edit(at, whole, f'"{whole}"')
+        message = f"`{shorten(value.text)}` is cut off by the comma after it"
+        hint = f'inside {{ }}, put the whole expression in double quotes: "{shorten(whole)}"'
+        self._report(value, SYNTAX, (*steps, key), message, hint, edit)
 
     def _required(self, kind: Object, given: set[str], misspelt: set[str], steps: Steps, owner: Node) -> None:
         for key in kind.keys:
@@ -132,6 +161,7 @@ class _Checker:
         if not isinstance(node, MapNode):
             self._wrong_kind(node, "a mapping", steps, key)
             return
+        node = self._uncut(node, steps)
         for name, value in node.entries:
             if not _pattern(kind.key.pattern).fullmatch(name.text):
                 message = f"`{shorten(name.text)}` cannot be a name here"
@@ -219,6 +249,7 @@ _KINDS = {
     "a text": "text",
     "an expression": "expression",
 }
+
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y"), "true"),
     **dict.fromkeys(("false", "no", "off", "n"), "false"),
@@ -256,6 +287,11 @@ def as_duration(text: str) -> str:
     """`6h` for `6 hours`; empty when it is no duration in any words."""
     found = _DURATION.fullmatch(text.strip())
     return f"{found[1]}{found[2][0].lower()}" if found else ""
+
+
+def _is_open(text: str) -> bool:
+    bare = re.sub(r"'[^']*'", "", text)
+    return any(bare.count(left) > bare.count(right) for left, right in ("()", "[]"))
 
 
 def _like(key: Key) -> str:

@@ -32,7 +32,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                     env.templates().get(name)
                 except RenderError as error:
                     message = str(error).removeprefix(f"{name}: ")
-                    found = env.problem(ID, (*written.steps, "template"), message, error.hint)
+                    found = env.problem(
+                        ID, (*written.steps, "template"), message, error.hint or "correct the template there"
+                    )
                     known = env.templates().names()
                     if name not in known:
                         found = env.misspelt(ID, (*written.steps, "template"), message, name, known)

@@ -37,6 +37,8 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             change = variant.change
             if spec is None or change is None or spec.request(change.request) is None:
                 continue
+            if spec.request(variant.request) is None:
+                continue  # another rule has said what is unknown
             able = [f"{kind_of(variant.request)}{verb}" for verb in CHANGING if variant.request.endswith(MAKING)]
             if change.request in able:
                 continue

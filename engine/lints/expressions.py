@@ -36,6 +36,8 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             continue
         where = dotted(use.steps)
         problems = check_expression(use.expr, scope, where)
+        if any(problem.code == "E109" for problem in problems):
+            continue  # said of the define
         if not problems:
             source = sources[use.stream.name]
             data = _data(use, source, mapped[use.stream.name])

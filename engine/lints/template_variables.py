@@ -46,12 +46,14 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
         return env.problem(ID, (*written.steps, "template"), message, hint)
     spare = _spare(stream, env)
     meant = [entry for entry in spare if clearly_meant(entry, missing) == name]
+    # What is written as JSON takes the whole map.
+    also_json = any(other.template is None for other in documents(stream, env))
     if len(meant) == 1:
         steps = ("streams", stream.name, "map", meant[0])
         at = env.at(steps, key=True)
-        hint = f"did you mean `{name}`? nothing uses `{meant[0]}`"
-        return Diagnostic(at, ID, dotted(steps), message, hint, edit=Edit(at, meant[0], name))
-    hint = f"add it to `map`, as `{name}: ...`" + (f"; nothing uses {', '.join(spare)}" if spare else "")
+        hint = f"did you mean `{name}`? no template uses `{meant[0]}`"
+        return Diagnostic(at, ID, dotted(steps), message, hint, edit=None if also_json else Edit(at, meant[0], name))
+    hint = f"add it to `map`, as `{name}: ...`" + (f"; no template uses {', '.join(spare)}" if spare else "")
     return env.problem(ID, (*written.steps, "template"), message, hint)
 
 
@@ -59,9 +61,7 @@ def _spare(stream: Stream, env: Env) -> list[str]:
     """Entries of the map that no template, no check and no condition uses."""
     used: set[str] = set()
     for written in documents(stream, env):
-        if written.template is None:
-            return []  # what is written as JSON takes the whole map
-        used |= variables_of(written.template, env)
+        used |= variables_of(written.template, env) if written.template is not None else set()
     read = " ".join(expr.text for expr in over_map(stream))
     return [
         name

@@ -26,7 +26,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     for stream in flow.streams:
         mark = stream.mark_synced
         spec = env.specs.get(mark.connection) if mark else None
-        if mark is None or spec is None:
+        if mark is None or spec is None or env.stream_spec(stream) is None:
             continue
         base = ("streams", stream.name, "mark_synced")
         fitting = [m.name for m in spec.marks if stream.fetch.stream in m.streams]

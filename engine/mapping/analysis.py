@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from engine.diagnostics import Diagnostic
+from engine.diagnostics import Diagnostic, clearly_meant
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import Reporter, check_expression, walk
 from engine.mapping.functions import FunctionSpec, ParameterType
@@ -341,8 +341,8 @@ def _check_choice(known: ResultType, at: Node, state: _State) -> None:
     value = at.value
     if not known.choices or not isinstance(value, str) or value in known.choices or value == "":
         return
-    near = difflib.get_close_matches(value, known.choices, n=1)
-    hint = f"did you mean `{near[0]}`? " if near else ""
+    near = clearly_meant(value, known.choices) or next(iter(difflib.get_close_matches(value, known.choices, n=1)), "")
+    hint = f"did you mean `{near}`? " if near else ""
     state.report("E113", at, f"the value is never `{value}`", f"{hint}it is one of: {', '.join(known.choices)}")
 
 
@@ -385,7 +385,7 @@ def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, foun
     takes_null = spec.name not in _STANDARD_NAMES
     if found.kind not in accepted and found.kind != "any" and not (found.kind == "null" and takes_null):
         message = f"`{spec.name}` takes {_WORDS[wanted]}, and this is {_WORDS[found.kind]}"
-        state.report("E112", child, message, kind_hint(wanted, found))
+        state.report("E112", child, message, kind_hint(wanted, found, state.root))
     elif takes_null or found.kind == "any":
         return
     elif found.nullable:

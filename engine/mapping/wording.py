@@ -13,6 +13,7 @@ _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _OPERATORS = {"and": "&&", "or": "||"}
 _ARITHMETIC = frozenset("+-*/%")
+_FITTING = {"amount": frozenset({"money", "amount"}), "date": frozenset({"date", "datetime"})}
 _ANY = "texts stand in single quotes, numbers in backticks: status == 'OPEN' && money(amount) > `5`"
 # A token, or the start of one, that JMESPath does not have -> what to write instead.
 _TOKENS: Mapping[str, str] = {
@@ -99,14 +100,15 @@ def field_hint(name: str, current: ResultType, root: ResultType, *, quoted: bool
     return suggestion(name, current.names)
 
 
-def kind_hint(wanted: str, found: ResultType) -> str | None:
-    """How a value of the kind that was found can be given where another is wanted."""
+def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str | None:
+    """How a value of the kind that was found can be given where another is wanted, by the fields of the record."""
     kind = found.kind
-    if kind == "object":
-        names = f": {', '.join(found.names[:8])}" if found.names else ""
-        return (
-            f"read one of its fields{names}" if wanted not in ("list", "texts") else "put it in [ ] for a list of one"
-        )
+    if wanted in ("amount", "date") and kind not in ("list", "object"):
+        names = [name for name, field in record.fields if field.kind in _FITTING[wanted]]
+        listed = f": {', '.join(names[:8])}" if names else ""
+        return f"give a field that holds {'money' if wanted == 'amount' else 'a date'}{listed}"
+    if kind == "object" and wanted not in ("list", "texts"):
+        return "read one of its fields" + (f": {', '.join(found.names[:8])}" if found.names else "")
     if kind == "list":
         return {
             "amount": "add up its items: sum_money(list[].amount)",
@@ -116,13 +118,8 @@ def kind_hint(wanted: str, found: ResultType) -> str | None:
         return "put it in [ ] for a list of one"
     if wanted == "object":
         return "give an object: {a: b}"
-    if wanted == "amount" and kind == "text":
-        return "money(...) takes a field of the type money"
     if wanted in ("text", "countable", "key"):
         return "make a text of it with to_string(...)"
     if wanted in ("number", "integer"):
         return "write a number in backticks: `5`, or make one with to_number(...)"
-    return {
-        "amount": "give a field of the type money",
-        "date": "give a date, a date and time, or a text: '2026-03-31'",
-    }.get(wanted)
+    return None
