@@ -11,7 +11,7 @@ from typing import Literal
 
 Level = Literal["error", "warning"]
 # A name, a duration, a date; or a text in quotes, inside an expression.
-_WORD = re.compile(r"'[^']*'|[\w-]+")
+_WORD = r"'[^']*'|[\w-]+"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,8 +66,8 @@ class Diagnostic:
         if self.edit is not None and self.edit.at == at:
             return at.column + len(self.edit.old)
         line = lines[at.line - 1] if 0 < at.line <= len(lines) else ""
-        found = _WORD.match(line, at.column - 1)
-        return max(found.end() + 1 if found else 0, at.column + 1)
+        found = re.match(_WORD, line[at.column - 1 :])
+        return at.column + max(found.end() if found else 0, 1)
 
 
 def of_company(company: str) -> str:

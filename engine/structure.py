@@ -97,7 +97,7 @@ class _Checker:
         node = self._uncut(node, steps)
         given = [name.text for name, _ in node.entries]
         misspelt: set[str] = set()
-        free = [name for name in known if name not in given]
+        free = [name for name in known if name not in given] if len(known.keys() | given) > len(known) else []
         meant = [clearly_meant(name, free) for name in given if name not in known]
         for name, value in node.entries:
             if name.text in known:
@@ -126,6 +126,8 @@ class _Checker:
                     cut[kept[-1][0].text] = [*pieces, name.text]
                     continue
             kept.append((name, value))
+        if not cut:
+            return node
         sound = MapNode(tuple(kept), node.line, node.column)
         for key, pieces in cut.items():
             self._cut(sound, key, ", ".join(pieces), steps)
@@ -254,8 +256,9 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y"), "true"),
     **dict.fromkeys(("false", "no", "off", "n"), "false"),
 }
-_DURATION = re.compile(r"([1-9][0-9]{0,4})\s*(s|sec|m|min|minute|h|hr|hour|d|day|second)s?", re.IGNORECASE)
-_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
+# In any case of letters.
+_DURATION = r"(?i)([1-9][0-9]{0,4})\s*(s|sec|m|min|minute|h|hr|hour|d|day|second)s?"
+_PLAIN_WORD = r"[A-Za-z][A-Za-z0-9_.]*"
 
 
 def as_kind(node: ScalarNode, kind: str, path: str) -> Edit | None:
@@ -274,7 +277,7 @@ def _as_kind(node: ScalarNode, kind: str) -> str:
         return _BOOLEANS.get(text.casefold(), "")
     if kind == "integer" and isinstance(node.value, str):
         return text if re.fullmatch(r"-?[0-9]{1,9}", text) else ""
-    if kind == "list" and isinstance(node.value, str) and not node.style and _PLAIN_WORD.fullmatch(text):
+    if kind == "list" and isinstance(node.value, str) and not node.style and re.fullmatch(_PLAIN_WORD, text):
         return f"[{text}]"
     if isinstance(node.value, str) or node.value is None:
         return ""
@@ -285,7 +288,7 @@ def _as_kind(node: ScalarNode, kind: str) -> str:
 
 def as_duration(text: str) -> str:
     """`6h` for `6 hours`; empty when it is no duration in any words."""
-    found = _DURATION.fullmatch(text.strip())
+    found = re.fullmatch(_DURATION, text.strip())
     return f"{found[1]}{found[2][0].lower()}" if found else ""
 
 

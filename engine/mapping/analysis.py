@@ -15,7 +15,6 @@ from engine.mapping.scope import Scope
 from engine.mapping.standard import STANDARD
 from engine.mapping.syntax import BadSyntax, Node, parse
 from engine.mapping.types import ANY, BOOLEAN, NULL, NUMBERS, TEXTS, ResultType, object_type, record_type, union
-from engine.mapping.wording import field_hint, kind_hint
 from engine.model import Expr
 from engine.spec import FieldSpec
 
@@ -193,6 +192,8 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
     if found is not None:
         return found.or_null(current.nullable)
     if not current.open:
+        from engine.mapping.wording import field_hint  # words are only needed where something is wrong
+
         quoted = state.reporter.expr.text.startswith('"', node.start)
         hint = field_hint(name, current, state.root, quoted=quoted)
         state.report("E111", node, f"there is no field `{name}` here", hint)
@@ -384,6 +385,8 @@ def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, foun
     accepted = _ACCEPTS[wanted]
     takes_null = spec.name not in _STANDARD_NAMES
     if found.kind not in accepted and found.kind != "any" and not (found.kind == "null" and takes_null):
+        from engine.mapping.wording import kind_hint  # as above
+
         message = f"`{spec.name}` takes {_WORDS[wanted]}, and this is {_WORDS[found.kind]}"
         state.report("E112", child, message, kind_hint(wanted, found, state.root))
     elif takes_null or found.kind == "any":

@@ -13,8 +13,6 @@ from jmespath.exceptions import EmptyExpressionError, IncompleteExpressionError,
 from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
 
-from engine.mapping.wording import syntax_hint
-
 # The published type stubs leave out the methods that a subclass needs.
 _AnyLexer: Any = Lexer
 _AnyParser: Any = Parser
@@ -187,24 +185,30 @@ def parse(text: str) -> Node:
     except EmptyExpressionError as error:
         raise BadSyntax("E101", 0, "the expression is empty", "write @ for the whole value") from error
     except IncompleteExpressionError as error:
-        hint = syntax_hint(text, len(text))
+        hint = _hint(text, len(text))
         raise BadSyntax("E101", len(text), "the expression ends too early", hint) from error
     except LexerError as error:
         raise BadSyntax("E101", error.lexer_position, *_lexer_message(error, text)) from error
     except ParseError as error:
         at = error.lex_position
         message = f"unexpected `{str(error.token_value)[:20]}`"
-        raise BadSyntax("E101", at, message, syntax_hint(text, at)) from error
+        raise BadSyntax("E101", at, message, _hint(text, at)) from error
     except RecursionError as error:
         raise BadSyntax("E102", 0, f"nested more than {MAX_DEPTH} deep", _SMALLER) from error
     count = [0]
     return _node(parsed, 0, count)
 
 
+def _hint(text: str, offset: int) -> str:
+    from engine.mapping.wording import syntax_hint  # words are only needed where something is wrong
+
+    return syntax_hint(text, offset)
+
+
 def _lexer_message(error: LexerError, text: str) -> tuple[str, str]:
     if str(error.message).startswith("Unclosed"):
         return "a quote is opened here and never closed", f"add {text[error.lexer_position : error.lexer_position + 1]}"
-    return f"unexpected `{str(error.lexer_value)[:20]}`", syntax_hint(text, error.lexer_position)
+    return f"unexpected `{str(error.lexer_value)[:20]}`", _hint(text, error.lexer_position)
 
 
 def _node(raw: dict[str, Any], depth: int, count: list[int], above: int = 0) -> Node:
