@@ -424,6 +424,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, path: str) -> Diagno
     mark = error.problem_mark or error.context_mark
     location = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path)
     index = min(mark.index, len(text)) if mark else 0
+    if location.line > text.count("\n") + 1:  # the parser puts an end of line where the last one has none
+        location = _location(text, len(text), path)
     unknown = (f"this is not YAML: {said}", _QUOTE_HINT)
     message, hint = next(((m, h) for part, m, h in _WORDING if part in said), unknown)
     if "cannot start any token" in said and text[index : index + 1] == "\t":

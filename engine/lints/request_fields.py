@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
 from engine.lints.env import Document, Env, documents, over_map
 from engine.lints.expressions import mapped_type, source_type
-from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.mapping.syntax import Node, parse
 from engine.mapping.types import ResultType
-from engine.model import Expr, Flow, Stream
+from engine.model import Flow, Stream
 from engine.spec import FieldSpec, FieldType
 from engine.structure import dotted
 
@@ -98,18 +98,12 @@ def _placed(found: _Found, stream: Stream, document: Document, env: Env) -> Diag
     expr = next((expr for name, expr in stream.map if name == top), None)
     at = env.at(steps, key=found.key and not inner)
     if inner and expr is not None:
-        node = written_at(_tree(expr), inner)
+        # It can be read: nothing is known of what an expression gives that cannot.
+        node = written_at(parse(expr.text), inner)
         at = env.place(expr, node.start if found.key or not node.children else node.children[0].start) if node else at
     old = found.path[-1]
     edit = Edit(at, old, found.new) if found.key and found.new else None
     return Diagnostic(at, ID, dotted(steps), found.message, found.hint, edit=edit)
-
-
-def _tree(expr: Expr) -> Node:
-    try:
-        return parse(expr.text)
-    except BadSyntax:  # another rule has said so, and nothing is known of its type
-        return Node("current", None, (), 0)
 
 
 def written_at(node: Node, names: Sequence[str]) -> Node | None:

@@ -54,7 +54,7 @@ def _request(stream: Stream, variant: Variant, undo: Undo, where: Steps, env: En
     if spec is None or target is None or env.request_spec(stream, variant.request) is None:
         return  # another rule has said what is unknown
     if kind != variant.request and kind in spec.undoes:
-        return  # another rule has said what is unknown
+        return
     able = next((each.name for each in target.requests if kind in each.undoes and kind != variant.request), None)
     message = f"`{undo.request}` does not undo what `{variant.request}` has made"
     hint = f"write `{able}`" if able else f"remove it: `{target.name}` cannot undo what was written so"

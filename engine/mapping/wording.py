@@ -100,7 +100,7 @@ def field_hint(name: str, current: ResultType, root: ResultType, *, quoted: bool
     return suggestion(name, current.names)
 
 
-def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str | None:
+def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str:
     """How a value of the kind that was found can be given where another is wanted, by the fields of the record."""
     kind = found.kind
     if wanted in ("amount", "date") and kind not in ("list", "object"):
@@ -120,6 +120,4 @@ def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str | None:
         return "give an object: {a: b}"
     if wanted in ("text", "countable", "key"):
         return "make a text of it with to_string(...)"
-    if wanted in ("number", "integer"):
-        return "write a number in backticks: `5`, or make one with to_number(...)"
-    return None
+    return "write a number in backticks: `5`, or make one with to_number(...)"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine import mend
+from engine.cli import validate as validating
 from tests.cli.cli_kit import Cli
 from tests.validate.corpus import world
 
@@ -118,6 +120,15 @@ def test_diff_alone_and_shipped_flows(cli: Cli) -> None:
     )
     ran = cli("validate", "--fix", "ramp_to_quickbooks")
     assert ran.text() == "[0]\n--\n0 problems mended in 0 files\n1 flow file: 0 errors, 0 warnings\n"
+
+
+def test_a_shipped_flow_is_never_written(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = Path(validating.__file__).resolve().parents[2] / "flows" / "f.yaml"
+    monkeypatch.setattr(mend, "mend", lambda _: [mend.Mended(str(shipped), "a", "b", 1)])
+    ran = cli("validate", "--fix", "ramp_to_quickbooks")
+    assert ran.text() == (
+        "[2]\n--\nerror: the shipped flows are not mended\n  hint: give the paths of the files to mend\n"
+    )
 
 
 EXPLAINED = """\

@@ -140,6 +140,12 @@ def test_two_keys_for_one_place_are_left_to_a_person() -> None:
     assert mended(text).count == 0
 
 
+def test_what_could_be_read_stays_readable() -> None:
+    """A map entry that is mended to a name which is there, from two sides at once, would be there twice."""
+    text = FULL.replace("sync_ready: true, ", "sync_redy: true, sync_raedy: false, ")
+    assert mended(text).count == 0
+
+
 def test_a_key_that_is_there_already_is_not_written_twice() -> None:
     assert mended(FULL.replace("phase: post", "phase: post\n    phsae: first")).count == 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from engine import report
+from engine import report, sarif
 from engine.codes import codes
 from engine.diagnostics import Diagnostic, Edit, Location
 from engine.validate import Report
@@ -135,6 +136,14 @@ def test_a_file_elsewhere_and_a_problem_of_a_whole_file(tmp_path: Path) -> None:
     assert run["results"][0]["locations"] == [
         {"physicalLocation": {"artifactLocation": {"uri": f"file://{tmp_path}/f.yaml"}}}
     ]
+
+
+def test_a_source_tree_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(sarif, "version", missing)
+    assert "semanticVersion" not in log()["tool"]["driver"]
 
 
 @pytest.mark.parametrize(

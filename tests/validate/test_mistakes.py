@@ -9,7 +9,9 @@ import pytest
 
 from engine.diagnostics import Diagnostic
 from engine.flowfile import parse_flow, read_flow
+from engine.lints.request_fields import written_at
 from engine.mapping import catalogue
+from engine.mapping.syntax import parse
 from engine.validate import check_loaded
 from tests.validate.corpus import BAD, HERE, world
 
@@ -206,6 +208,10 @@ SLIPS = (
         ["`NotePut` takes `parts[].sum` as money, and this is text: make an amount of it with `money(...)`"],
     ),
     ("[{‸smu: money(amount)}]", ["`NotePut` has no field `parts[].smu`: did you mean `sum`? known: sum"]),
+    (
+        "‸line_items[].part(@)",
+        ["`NotePut` has no field `parts[].smu`: did you mean `sum`? known: sum"],
+    ),
     ("‸line_items[].amount", ["`NotePut` takes `parts[]` as object, and this is money: give an object: {a: b}"]),
 )
 
@@ -213,15 +219,33 @@ SLIPS = (
 @pytest.mark.parametrize(("expression", "problems"), SLIPS)
 def test_fields_inside_the_objects_of_a_request(expression: str, problems: list[str]) -> None:
     flow = (
-        "flow: notes\nversion: 1\nconnections: {ramp: {connector: ramp}, books: {connector: qbwc}}\nstreams:\n"
-        "  notes:\n    trigger: {every: 1h}\n    fetch: {from: ramp, stream: bills}\n    key: id\n    map:\n"
+        "flow: notes\nversion: 1\nconnections: {ramp: {connector: ramp}, books: {connector: qbwc}}\n"
+        "define: {part: '{smu: money(amount)}'}\nstreams:\n  notes:\n    trigger: {every: 1h}\n    fetch: {from: ramp, stream: bills}\n    key: id\n    map:\n"
         f"      title: currency\n      amount: money(amount)\n      parts: >-\n        {expression}\n"
         "    write: {to: books, request: NotePut}\n"
     )
     at = flow.index(CARET)
-    found = checked(flow.replace(CARET, ""))
+    found = [problem for problem in checked(flow.replace(CARET, "")) if problem.level == "error"]
     assert [f"{p.message}: {p.hint}" for p in found] == problems
-    assert {(p.location.line, p.location.column) for p in found} == {(13, at - flow.rfind("\n", 0, at))}
+    assert {(p.location.line, p.location.column) for p in found} == {(14, at - flow.rfind("\n", 0, at))}
+
+
+def test_the_place_of_a_field_in_a_field() -> None:
+    tree = parse("lines[].{a: b, c: items[].{d: e}}")
+    found = written_at(tree, ["c", "d"])
+    assert found is not None
+    assert (found.start, found.value, written_at(tree, ["c", "x"]), written_at(tree, ["a", "d"])) == (
+        27,
+        "d",
+        None,
+        None,
+    )
+
+
+def test_a_file_that_ends_too_early_without_an_end_of_line() -> None:
+    text = "flow: x\nstreams: {a: {key: id"
+    (problem,) = checked(text)
+    assert str(problem.location) == f"{HERE / 'good' / 'f.yaml'}:2:22"
 
 
 def test_every_problem_of_the_bad_files_says_what_to_do() -> None:
