@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +34,20 @@ class Mended:
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
     def save(self) -> None:
-        """Write the file; a byte order mark and the ends of its lines stay what they were.
+        """Write the file, whole or not at all; a byte order mark and the ends of its lines stay what they were.
 
         Raises:
             OSError: when the system does not let us.
         """
-        path = Path(self.path)
+        path = Path(self.path).resolve()
         mark = _BOM if path.read_bytes().startswith(_BOM) else b""
-        path.write_bytes(mark + self.after.encode("utf-8"))
+        beside = path.with_name(f".{path.name}.mended")
+        try:
+            beside.write_bytes(mark + self.after.encode("utf-8"))
+            shutil.copymode(path, beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def mend(paths: Sequence[Path]) -> list[Mended]:

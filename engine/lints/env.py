@@ -118,18 +118,12 @@ class Env:
         """A problem of a name, given in the value at a path or with `key` as the key itself; mended when it is clear."""
         names = [*known]
         at = self.at(steps, key=key)
-        node = self._node(steps)
+        node = self.node(steps)
         if not key and isinstance(node, ScalarNode) and not node.text.startswith(given):
             at = at.shifted(max(0, node.text.find(given)))  # `books.Vendors`: the name of the list
         meant = clearly_meant(given, names)
         edit = Edit(at, given, meant) if meant else None
         return Diagnostic(at, code, dotted(steps), message, suggestion(given, names), edit=edit)
-
-    def rewritten(self, problem: Diagnostic, steps: Steps, kind: str) -> Diagnostic:
-        """The same problem, mended by writing the scalar at a path as a value of another kind, when that is clear."""
-        node = self._node(steps)
-        edit = as_kind(node, kind, self.flow.path) if isinstance(node, ScalarNode) else None
-        return replace(problem, edit=edit)
 
     def place(self, expr: Expr, offset: int) -> Location:
         """Where a character inside an expression was written, across line breaks, indentation and escapes."""
@@ -143,19 +137,20 @@ class Env:
 
     def names(self, steps: Steps) -> tuple[str, ...]:
         """The keys of the mapping at a path."""
-        node = self._node(steps)
+        node = self.node(steps)
         return tuple(name.text for name, _ in node.entries) if isinstance(node, MapNode) else ()
 
     def text(self, steps: Steps) -> str | None:
         """The text written at a path."""
-        node = self._node(steps)
+        node = self.node(steps)
         return node.text if isinstance(node, ScalarNode) else None
 
     def has(self, steps: Steps) -> bool:
         """Whether anything is written at a path."""
-        return self._node(steps) is not None
+        return self.node(steps) is not None
 
-    def _node(self, steps: Steps) -> Node | None:
+    def node(self, steps: Steps) -> Node | None:
+        """What is written at a path."""
         node: Node | None = self.document
         for step in steps:
             if isinstance(step, str):
@@ -211,6 +206,13 @@ class Env:
         for stream in self.flow.streams:
             for steps, expr, context in _stream_uses(stream, self):
                 yield Use(("streams", stream.name, *steps), expr, context, stream)
+
+
+def rewritten(problem: Diagnostic, steps: Steps, kind: str, env: Env) -> Diagnostic:
+    """The same problem, mended by writing the scalar at a path as a value of another kind, when that is clear."""
+    node = env.node(steps)
+    edit = as_kind(node, kind, env.flow.path) if isinstance(node, ScalarNode) else None
+    return replace(problem, edit=edit)
 
 
 def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Env
+from engine.lints.env import Env, rewritten
 from engine.model import Flow, Scalar
 from engine.spec import FieldSpec
 
@@ -35,7 +35,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                     if field.choices and isinstance(value, str):
                         yield env.misspelt(ID, steps, message, value, field.choices)
                     else:
-                        yield env.rewritten(env.problem(ID, steps, message, hint), steps, field.type)
+                        yield rewritten(env.problem(ID, steps, message, hint), steps, field.type, env)
 
 
 def wrong(field: FieldSpec, value: Scalar) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
-from engine.lints.env import Env
+from engine.lints.env import Env, rewritten
 from engine.model import Flow, Setting
 
 ID = "F035"
@@ -36,7 +36,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             if setting.type == "choice":
                 yield env.misspelt(ID, steps, message, shown, setting.options)
             else:
-                yield env.rewritten(env.problem(ID, steps, message, _HINTS[setting.type]), steps, setting.type)
+                yield rewritten(env.problem(ID, steps, message, _HINTS[setting.type]), steps, setting.type, env)
 
 
 _HINTS = {

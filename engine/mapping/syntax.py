@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -78,6 +79,16 @@ def _is_moderate(value: int | Decimal) -> bool:
     return abs(value.adjusted()) < MAX_DIGITS and len(value.as_tuple().digits) <= MAX_DIGITS
 
 
+def _placed(kind: str) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
+    """The parser's own way to read what begins with a token, keeping where that is."""
+    read = getattr(_AnyParser, f"_token_nud_{kind}")
+
+    def placed(parser: Any, token: dict[str, Any]) -> dict[str, Any]:
+        return {**read(parser, token), "start": token["start"]}
+
+    return placed
+
+
 class _Parser(_AnyParser):  # type: ignore[misc]  # see _AnyLexer
     """Keeps offsets, and refuses the missing and doubled commas that jmespath lets through."""
 
@@ -91,44 +102,21 @@ class _Parser(_AnyParser):  # type: ignore[misc]  # see _AnyLexer
             self._raise_parse_error_for_token(self._lookahead_token(0), "unexpected")
         return ParsedResult(expression, parsed)
 
-    def _token_nud_literal(self, token: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._token_nud_literal(token), "start": token["start"]}
-
-    def _token_nud_unquoted_identifier(self, token: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._token_nud_unquoted_identifier(token), "start": token["start"]}
-
-    def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._token_nud_quoted_identifier(token), "start": token["start"]}
-
-    def _at(self, token: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-        return {**node, "start": token["start"]}
-
-    def _token_nud_current(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_current(token))
-
-    def _token_nud_star(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_star(token))
-
-    def _token_nud_filter(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_filter(token))
-
-    def _token_nud_flatten(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_flatten(token))
-
-    def _token_nud_not(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_not(token))
-
-    def _token_nud_expref(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_expref(token))
-
-    def _token_nud_lbrace(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_lbrace(token))
-
-    def _token_nud_lbracket(self, token: dict[str, Any]) -> dict[str, Any]:
-        return self._at(token, super()._token_nud_lbracket(token))
+    _token_nud_literal = _placed("literal")
+    _token_nud_unquoted_identifier = _placed("unquoted_identifier")
+    _token_nud_quoted_identifier = _placed("quoted_identifier")
+    _token_nud_current = _placed("current")
+    _token_nud_star = _placed("star")
+    _token_nud_filter = _placed("filter")
+    _token_nud_flatten = _placed("flatten")
+    _token_nud_not = _placed("not")
+    _token_nud_expref = _placed("expref")
+    _token_nud_lbrace = _placed("lbrace")
+    _token_nud_lbracket = _placed("lbracket")
 
     def _parse_index_expression(self) -> dict[str, Any]:
-        return self._at(self._lookahead_token(-1), super()._parse_index_expression())
+        bracket = self._lookahead_token(-1)
+        return {**super()._parse_index_expression(), "start": bracket["start"]}
 
     def _token_led_lparen(self, left: dict[str, Any]) -> dict[str, Any]:
         if left["type"] != "field":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -171,8 +173,23 @@ def test_files_are_mended_and_the_change_shown(tmp_path: Path) -> None:
         "       - {only: \"status == 'OPEN'\", say: the bill is paid}\r\n"
     )
     assert b"phsae" in path.read_bytes()
+    path.chmod(0o640)
     one.save()
     assert path.read_bytes() == b"\xef\xbb\xbf" + FULL.replace("\n", "\r\n").encode()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_disk_that_is_full_leaves_the_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text("before", encoding="utf-8")
+    (tmp_path / "link.yaml").symlink_to(path)
+    one = Mended(str(tmp_path / "link.yaml"), "before", "after", 1)
+    full = mock.patch.object(shutil, "copymode", side_effect=OSError(28, "No space left on device"))
+    with full, pytest.raises(OSError, match="No space left"):
+        one.save()
+    assert (path.read_text(encoding="utf-8"), sorted(tmp_path.iterdir())) == ("before", [path, tmp_path / "link.yaml"])
+    one.save()
+    assert (path.read_text(encoding="utf-8"), (tmp_path / "link.yaml").is_symlink()) == ("after", True)
 
 
 def test_a_last_line_without_an_end_is_shown_as_such() -> None:
