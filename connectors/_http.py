@@ -226,7 +226,13 @@ class HttpClient:
         import httpx
 
         try:
-            response = self._opened().handle_request(self._request(call, url))
+            request = self._request(call, url)
+        except UnicodeEncodeError:  # JSON can write it, and nothing that is sent can hold it
+            raise Rejected(
+                f"{where}: half a character (a lone surrogate) cannot be sent", hint="correct it where it was entered"
+            ) from None
+        try:
+            response = self._opened().handle_request(request)
             try:
                 headers = headers_of(response.headers)
                 where = f"{where}: {response.status_code}{_trace(headers.get(self.api.trace_header))}"

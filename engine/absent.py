@@ -48,7 +48,7 @@ def recheck(asking: Asking, stream: StreamProgram) -> None:
     # A source that lists nothing at all may be another one, or a new one: what is posted is not undone for that.
     if asks_for_gone(stream) and asking.counts["read"]:
         rows = _rows(asking, "records_posted_unseen", {"limit": POSTED})
-        found = _ask(asking, stream, rows, intake.recheck_posted)
+        found = _ask(asking, stream, rows, intake.recheck_posted, once=True)
         bad = bad or found
     if bad is not None:
         raise bad
@@ -59,14 +59,22 @@ def _rows(asking: Asking, statement: str, more: Mapping[str, object]) -> list[Ro
         return tx.rows(statement, {**asking.scope, **more})
 
 
-def _ask(asking: Asking, stream: StreamProgram, rows: Sequence[Row], take: _Take) -> RunError | None:
-    """Read these and take them in; the first error of a single one, which keeps no other from it."""
+def _ask(
+    asking: Asking, stream: StreamProgram, rows: Sequence[Row], take: _Take, *, once: bool = False
+) -> RunError | None:
+    """Read these and take them in; the first error of a single one, which keeps no other from it.
+
+    With `once`, one that cannot be read has had its turn.
+    """
     bad: RunError | None = None
     for row in rows:
         try:
             data = asking.get(row["source_id"])
         except (Rejected, BadAnswer) as error:
             bad = bad or error
+            if once:
+                with asking.store.write() as tx:
+                    tx.many("records_seen", [(asking.scope["run"], row["id"])])
             continue
         with asking.store.write() as tx:
             batch = asking.batch(tx)

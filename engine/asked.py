@@ -110,7 +110,8 @@ def answer(tx: Tx, company: str, program: FlowProgram, at: str) -> None:
     done = []
     for item in kept:
         stream = next((s for s in program.streams if s.stream.name == item.stream), None)
-        left = [key for key in item.wanted or () if key not in item.answered]
+        answered = frozenset(item.answered)
+        left = [key for key in item.wanted or () if key not in answered]
         if stream is None or stream.stream.mark_synced is None:
             done.append(item)
             continue
@@ -125,9 +126,8 @@ def _answered(
     tx: Tx, company: str, program: FlowProgram, stream: StreamProgram, item: Asked, key: str, *, is_late: bool
 ) -> bool:
     """Whether the source has, or will now get, an answer for one record."""
-    rows = tx.rows("records_by_source_id", {"company": company, "source_id": key})
-    place = (program.flow.name, stream.stream.name, stream.stream.phase)
-    record = next((row for row in rows if (row["flow"], row["stream"], row["phase"]) == place), None)
+    scope = {"company": company, "flow": program.flow.name, "stream": stream.stream.name, "source_id": key}
+    record = tx.one("record_find", {**scope, "phase": stream.stream.phase})
     if record is None or record["state"] in ("posted", "closed"):
         # Of what is posted a mark tells; what never came through the flow's own filter is not ours to answer.
         return record is not None
@@ -143,8 +143,7 @@ def _answered(
     new = marks.NewMark(
         record["flow"], mark.connection, mark.kind, record["id"], key, "failed", text, request=item.request
     )
-    marks.add(tx, company, new)
-    return True
+    return marks.add(tx, company, new)
 
 
 def contact_of(tx: Tx, company: str, connection: str) -> str:

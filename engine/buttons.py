@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from engine import registry
+from engine.binding import bound_flow
 from engine.clock import from_iso
 from engine.health import Finding
 from engine.model import Flow, Stream
@@ -24,7 +25,7 @@ def buttons_of(world: World, company: str, flows: Sequence[Flow]) -> Iterator[Fi
         made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
         found = [
             _finding(tx, company, flow, connection, targets)
-            for flow in flows
+            for flow in (bound_flow(one, made) for one in flows)
             if all(made.get(each.name) == each.connector for each in flow.connections)
             for connection, targets in _asking(flow).items()
         ]

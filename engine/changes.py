@@ -285,16 +285,20 @@ def _there(record: Row, operation: Row | None) -> There | None:
 def _unable(batch: Batch, stream: StreamProgram, operation: Row, made: Frozen) -> Frozen | Parked:
     """The change, unless the target cannot change what differs: then a person does, who says when it is done."""
     way = _way(stream, operation["request"])
-    fixed = way.change.fixed if way is not None and way.change is not None else ()
+    change = way.change if way is not None else None
+    told = change.cannot if change is not None else {}
+    fixed = (*(name for name in change.fixed if name not in told), *told) if change is not None else ()
     was, now = (json.loads(operation["mapped"]), json.loads(made.mapped)) if fixed else ({}, {})
     differing = [name for name in fixed if not alike(was.get(name), now.get(name))]
     if not differing:
         return made
-    named = " and ".join(f"`{name}`" for name in differing)
+    named = " and ".join(f"`{name}`" for name in differing if name not in told)
+    texts = [told[name] for name in differing if name in told]
+    texts += [f"{made.request} cannot change {named}"] if named else []
     hint = (
         f"correct it in the target by hand, then run `flowctl reconcile --leave-out ID{of_company(batch.hand.company)}`"
     )
-    return Parked("deferred", (Reason("not_changeable", f"{made.request} cannot change {named}", hint),))
+    return Parked("deferred", (Reason("not_changeable", "; ".join(texts), hint),))
 
 
 def _undone_gone(batch: Batch, stream: StreamProgram, record: Row) -> Frozen | Parked | None:

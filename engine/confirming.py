@@ -28,6 +28,8 @@ EXPECTED_S = 3600.0
 MOST_WAITING = 20
 # A process that is confirming may take so long until another does.
 CLAIM_S = 120.0
+# Longer than anything is put off.
+_LONGEST_S = 1200.0
 # Whoever could not be reached for a day has to be asked by a person again.
 _PATIENCE = timedelta(days=1)
 _FIELD = "handshake"
@@ -82,7 +84,9 @@ def waiting(tx: Tx, company: str, connection: str) -> Waiting:
 def confirm_due(world: World) -> int:
     """Confirm what is due, in any company; returns how many their vendors took."""
     with world.store.read() as tx:
-        rows = tx.rows("handshakes_due", {"at": world.at()})
+        # Nothing is put off for longer: a later time was noted by a clock that was ahead.
+        latest = iso(world.clock.now() + timedelta(seconds=_LONGEST_S))
+        rows = tx.rows("handshakes_due", {"at": world.at(), "latest": latest})
     return sum(_one(world, row) for row in rows)
 
 

@@ -12,6 +12,7 @@ from engine.contract import Binding, Connector, Login
 from engine.diagnostics import Diagnostic, of_company, suggestion
 from engine.errors import UnknownName, UsageError
 from engine.follow import Hand
+from engine.listsource import CalledList
 from engine.model import Flow
 from engine.spec import FieldSpec
 from engine.store import companies, journal, lists
@@ -133,6 +134,9 @@ def connect(
         if before is None or before[0] != connector_name or not isinstance(connector, Authorizes):
             companies.drop_secret(tx, company, connection, companies.TOKEN_FIELD)
         tx.run("push_resume", {"company": company, "connection": connection})
+        # Another account may be behind it from now on: its lists are read before anything is prepared with them.
+        for entry in connector.spec.lists if connector.spec.delivery == "push" else ():
+            lists.expire(tx, company, CalledList(connection, entry).kept)
         if login is not None:
             companies.put_login(tx, login, at)
         detail = {

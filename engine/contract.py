@@ -221,6 +221,7 @@ class Target(Protocol):
 
         Raises:
             Rejected: when this can never be written.
+            Ambiguous: when several fit, so that a person has to say which it is.
         """
         ...
 

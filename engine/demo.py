@@ -8,32 +8,38 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from engine import registry
+from engine import flowswitch, registry
 from engine.clock import Clock
 from engine.connecting import connect
 from engine.contract import Json
 from engine.errors import Bug
+from engine.follow import Hand
 from engine.listsource import is_called, kept_as
 from engine.model import Flow
 from engine.program import FlowProgram, written_only
-from engine.simulated import Called, Sandbox, Simulated, Visitor
+from engine.simulated import Called, Offers, Sandbox, Simulated, Visitor
 from engine.store import journal, lists
 from engine.store.base import Tx
 from engine.world import World
 
 COMPANY = "demo"
 MAX_SESSIONS = 12
+# Between two cycles.
+PAUSE_S = 300.0
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the simulated world holds."""
+    """What the simulated world holds, where a simulator has such things."""
 
     seed: int = 2026
     bills: int = 24
     transactions: int = 40
     vendors: int = 9
+    reimbursements: int = 9
+    transfers: int = 3
+    cashbacks: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ class _Stage:
         for _ in range(MAX_SESSIONS):
             if self.cycle() == 0:
                 return
+            # The clock is hurried: what a vendor's limit has put off is due by then.
+            self.world.clock.sleep(PAUSE_S)
         raise Bug(f"the demo was not at rest after {MAX_SESSIONS} cycles")
 
 
@@ -130,7 +138,7 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
 
     with ExitStack() as stack:
         url = stack.enter_context(running(build(world, {program.flow.name: program}, schedule=False)))
-        sandboxes = _sandboxes(program.flow, options, world.clock)
+        sandboxes = sandboxes_of(program.flow, options, world.clock)
         stage = _connect(stack, world, program, url, sandboxes, say)
         calls = "letting the Web Connector call" if stage.visitor is not None else "writing"
         say(f"Reading, and {calls} until nothing moves:")
@@ -162,8 +170,12 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
         )
 
 
-def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sandbox]:
-    """The simulated vendors; the one that calls us first, since the others are coded to its lists."""
+def sandboxes_of(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sandbox]:
+    """The simulated vendors; the one that calls us and those that are only written to first: the others fit to them.
+
+    Raises:
+        Bug: when a connector of the flow brings no simulator.
+    """
     made: dict[str, Sandbox] = {}
     chart: Mapping[str, Any] = {}
     simulated: dict[str, Simulated] = {}
@@ -180,14 +192,29 @@ def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sand
     settings: Json = {
         "bills": options.bills,
         "transactions": options.transactions,
+        "expenses": options.transactions // 2,
         "vendors": options.vendors,
+        **_others(flow, options),
         "chart": chart,
         "gaps": [{"external_id": "ramp-only-1", "name": "Client Gifts"}],
     }
-    for name, connector in simulated.items():
+    written = written_only(flow)
+    for name in sorted(simulated, key=lambda name: name not in written):
         if name not in made:
-            made[name] = connector.sandbox(options.seed, clock, settings)
+            given = {**settings, "written_only": True} if name in written else settings
+            made[name] = sandbox = simulated[name].sandbox(options.seed, clock, given)
+            if name in written and isinstance(sandbox, Offers):
+                settings = {**settings, **sandbox.offers()}
     return made
+
+
+def _others(flow: Flow, options: DemoOptions) -> dict[str, int]:
+    """What else the simulators are to hold: what the flow does not read would count on no side."""
+    read = {stream.fetch.stream for stream in flow.streams}
+    counts = {
+        "reimbursements": options.reimbursements, "transfers": options.transfers, "cashbacks": options.cashbacks,
+    }  # fmt: skip
+    return {name: count for name, count in counts.items() if name in read}
 
 
 def _connect(
@@ -208,12 +235,15 @@ def _connect(
             visitor = sandbox
             login, path = (str(settings["user"]), secrets["password"]), f"{url}/{connection.connector}"
         say(f"Simulated {connection.name}: {base}")
+    if program.flow.starts == "by_hand":
+        with world.store.write() as tx:
+            flowswitch.switch(tx, Hand(COMPANY, world.at(), "bookkeeper"), program.flow, on=True)
     return _Stage(world, program, path, visitor, sandboxes, login, say)
 
 
 def _fill_gaps(stage: _Stage) -> None:
     """What a bookkeeper does with the worklist: give every missing value a meaning, once."""
-    from engine.follow import Hand, map_value
+    from engine.follow import map_value
     from engine.store.records import load_reasons
 
     flow = stage.program.flow

@@ -36,16 +36,17 @@ def failure_text(reasons: Sequence[Reason], reference: str, contact: str) -> str
     `contact` is whom to ask, empty when nobody was named; `reference` is what finds the record in flowctl.
     """
     kinds = {kind: [reason for reason in reasons if kind_of(reason) == kind] for kind in ("fix", "again", "ask")}
-    last = []
-    if kinds["again"]:
-        last.append("; ".join(f"{_title(reason)}. {_AGAIN}" for reason in kinds["again"]))
-    if kinds["ask"]:
-        last.append(f"Unexpected sync error. Contact {contact or _NOBODY}, ref {reference}.")
-    # What a person can fix may be long; whom to ask must not be cut off.
-    end = "; ".join(last)[:MOST]
-    left = MOST - len(end) - (2 if end else 0)
-    begin = "; ".join(_sentence(reason) for reason in kinds["fix"])[: max(left, 0)]
-    return "; ".join(part for part in (begin, end) if part)
+    found = [
+        "; ".join(_sentence(reason) for reason in kinds["fix"]),
+        "; ".join(f"{_title(reason)}. {_AGAIN}" for reason in kinds["again"]),
+        f"Unexpected sync error. Contact {contact or _NOBODY}, ref {reference}." if kinds["ask"] else "",
+    ]
+    # What a person can fix may be long, and what is tried again as well; whom to ask must not be cut off.
+    text = ""
+    for part in reversed(found):
+        left = MOST - len(text) - (2 if text else 0)
+        text = "; ".join(each for each in (part[: max(left, 0)], text) if each)
+    return text
 
 
 def queued_text(source: str) -> str:

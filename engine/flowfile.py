@@ -206,10 +206,11 @@ class _Builder:
         )
 
     def _change(self, name: ScalarNode, node: MapNode) -> model.Change:
-        template = node.get("template")
-        return model.Change(
-            _text(node, "request"), template.text if isinstance(template, ScalarNode) else None, self._at(name)
-        )
+        template, cannot = node.get("template"), node.get("cannot")
+        named = template.text if isinstance(template, ScalarNode) else None
+        entries = cannot.entries if isinstance(cannot, MapNode) else ()
+        says = tuple((key.text, value.text) for key, value in entries if isinstance(value, ScalarNode))
+        return model.Change(_text(node, "request"), named, self._at(name), says)
 
     def _undo(self, name: ScalarNode, node: MapNode) -> model.Undo:
         template = node.get("template")

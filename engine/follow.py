@@ -27,6 +27,8 @@ QUIET = PASSING
 # An answer that only time may better comes back this often, then a person hears of it: after about six hours.
 MOST_TRIES = 12
 _LONGEST_WAIT_S = 3600.0
+# No flow makes a key of more parts than this.
+_MOST_PARTS = 8
 _RETRY = re.compile(r"`flowctl (retry|reconcile --leave-out) ID([^`]*)`")
 
 
@@ -157,6 +159,8 @@ def after_posting(
             found = replace(found, data=more)
         link(tx, hand, record, provide["lookup"], provide["key"], found, "created")
         lists.add(tx, hand.company, str(provide.get("list") or _list_of(request)), found)
+        # Whoever knows the object by its name alone waited for that.
+        records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{provide['lookup']}:{full_name}")
     mark = follow_up.get("mark")
     told = marks.told(tx, record["id"]) if mark else None
     if mark and not told:
@@ -273,9 +277,7 @@ def voided_reasons(record: Row) -> tuple[Reason, ...]:
 
 def take_back(tx: Tx, hand: Hand, flow: str, stream: str, target_id: str, by: str) -> None:
     """What was prepared with an id that is of no use any more waits until it is known anew; `stream` empty for all."""
-    text = json.dumps(target_id)[1:-1]
-    for sign in "!%_":
-        text = text.replace(sign, f"!{sign}")
+    text = _like(json.dumps(target_id)[1:-1])
     for other in tx.rows(
         "records_waiting_with", {"company": hand.company, "flow": flow, "text": text, "stream": stream}
     ):
@@ -499,14 +501,24 @@ def map_value(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
 def reconsider(tx: Tx, hand: Hand, flow: str, source_key: str, why: str) -> int:
     """Take back what was prepared before a person changed what it was prepared with, unless it was sent; returns how many.
 
-    Only records whose source data hold the key; a key that names a setting stands in none of them and concerns all.
+    Only records whose source data hold the key, or its end after a colon, for a flow may have put something before it; a
+    key that names a setting stands in none of them and concerns all.
     """
-    text = "" if source_key.startswith("setting:") else plain(source_key)
+    parts = source_key.split(":")
+    ends = (":".join(parts[number:]) for number in range(min(len(parts), _MOST_PARTS)))
+    texts = [""] if source_key.startswith("setting:") else [plain(end) for end in ends if end]
+    taken = 0
+    for text in texts:
+        held = {"company": hand.company, "flow": flow, "text": _like(text)}
+        taken += _take_back(tx, hand, tx.rows("records_intended_with", held), why)
+    return taken
+
+
+def _like(text: str) -> str:
+    """A text as it stands in a pattern that escapes with `!`."""
     for sign in "!%_":
         text = text.replace(sign, f"!{sign}")
-    return _take_back(
-        tx, hand, tx.rows("records_intended_with", {"company": hand.company, "flow": flow, "text": text}), why
-    )
+    return text
 
 
 def _take_back(tx: Tx, hand: Hand, rows: Sequence[Row], why: str) -> int:

@@ -50,7 +50,10 @@ class Landing:
 
     def take(self, target: str) -> bool:
         """Take the target of a request; True for the answer, which counts once."""
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError:  # whatever that is, no page sent the browser there
+            return False
         if parts.path != self.path or not parse_qs(parts.query).keys() & {"code", "error", "state"}:
             return False
         with self._lock:
@@ -77,7 +80,7 @@ def landing(redirect_uri: str, port: int) -> Iterator[Landing]:
     """
     made = Landing(urlsplit(redirect_uri).path or "/")
     listener = bind(_HOST, port)
-    server = ThreadingHTTPServer((_HOST, 0), _handler(made), bind_and_activate=False)
+    server = _Server((_HOST, 0), _handler(made), bind_and_activate=False)
     server.socket.close()
     server.socket, server.daemon_threads, server.block_on_close = listener, True, False
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="flowctl-landing", daemon=True)
@@ -88,6 +91,13 @@ def landing(redirect_uri: str, port: int) -> Iterator[Landing]:
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+class _Server(ThreadingHTTPServer):
+    """Takes a visitor that leaves early, or sends what is no request, for what it is: none of the terminal's business."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: the base class prints a traceback."""
 
 
 def _handler(made: Landing) -> type[BaseHTTPRequestHandler]:

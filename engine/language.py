@@ -236,6 +236,13 @@ CHANGE = Object(
     (
         Key("request", IDENTIFIER, "The request that changes what `request` has made.", "BillMod", required=True),
         Key("template", TEMPLATE, "The template that renders a QBXML request.", "bill_mod.xml.j2"),
+        Key(
+            "cannot",
+            MapOf(MAPPED, Text()),
+            "What of the map the request cannot change, and what a person is told once it differs from what was posted; "
+            "nothing is changed then until he has seen to it.",
+            "{paid: it was paid in the source; mark it paid there}",
+        ),
     ),
 )
 _CHANGE = Key(

@@ -1,4 +1,4 @@
-"""The lists of targets: under which names the store keeps them, and those of a polled one as a source, without any call."""
+"""The lists of targets: their names in the store, and those of a polled one, or of what stands for it, as a source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.errors import Bug, NotYet
 from engine.model import Flow, Lookup
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, StreamSpec
 from engine.store import lists
-from engine.store.base import Store
+from engine.store.base import Store, Tx
 
 _PAGE = 500
 # What every object of a list has, whatever its connector says of it.
@@ -84,11 +84,15 @@ def stream_spec(listed: ListSpec) -> StreamSpec:
 
 @dataclass(frozen=True, slots=True)
 class ListSource:
-    """The cached lists of one company, read as streams. A list that was never read raises `NotYet`."""
+    """The cached lists of one company, read as streams. A list that was never read raises `NotYet`.
+
+    `connection` is needed of a connector that is called and stands for a polled one.
+    """
 
     store: Store
     company: str
     spec: ConnectorSpec
+    connection: str = ""
 
     def read(
         self, stream: str, _filters: Mapping[str, str | int | bool | None], checkpoint: str | None
@@ -96,8 +100,8 @@ class ListSource:
         """All objects in the order of their ids; the checkpoint is the last id that was handed out."""
         while True:
             with self.store.read() as tx:
-                self._known(lists.loaded(tx, self.company, stream), stream)
-                found = lists.after(tx, self.company, stream, checkpoint or "", _PAGE)
+                self._known(tx, stream)
+                found = lists.after(tx, self.company, self._kept(stream), checkpoint or "", _PAGE)
             if not found:
                 return
             checkpoint = found[-1].list_id
@@ -106,8 +110,8 @@ class ListSource:
     def get(self, stream: str, record_id: str) -> Json | None:
         """One object as the store has it, or None when the list no longer does."""
         with self.store.read() as tx:
-            self._known(lists.loaded(tx, self.company, stream), stream)
-            found = lists.by_id(tx, self.company, stream, record_id)
+            self._known(tx, stream)
+            found = lists.by_id(tx, self.company, self._kept(stream), record_id)
         return None if found is None else self._record(stream, found)
 
     def mark(self, call: MarkCall) -> None:
@@ -118,11 +122,14 @@ class ListSource:
         """
         raise Bug(f"{self.company}: a list of {self.spec.name} cannot be told of {call.kind}")
 
-    def _known(self, loaded: bool, stream: str) -> None:
-        if not loaded:
-            raise NotYet(
-                f"the {stream} list of {self.spec.title} was never read", hint="it is read in the next session"
-            )
+    def _kept(self, stream: str) -> str:
+        """The name under which the store keeps a list."""
+        return stream if self.spec.delivery == "pull" else CalledList(self.connection, ListSpec(stream, "")).kept
+
+    def _known(self, tx: Tx, stream: str) -> None:
+        if not lists.loaded(tx, self.company, self._kept(stream)):
+            when = "in the next session" if self.spec.delivery == "pull" else "by the next run"
+            raise NotYet(f"the {stream} list of {self.spec.title} was never read", hint=f"it is read {when}")
 
     def _record(self, stream: str, item: ListObject) -> Json:
         own: dict[str, object] = {

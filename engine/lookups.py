@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,22 +12,29 @@ from engine.contract import ListObject
 from engine.diagnostics import of_company
 from engine.listsource import kept_as
 from engine.matching import Matcher, view
-from engine.model import Flow, Lookup
+from engine.model import Flow, Lookup, MatchRule
 from engine.store import lists, records
 from engine.store.base import Tx
 from engine.store.records import Reason
 
 _CACHE_LIMIT = 20_000
+# So many objects of one name are named to a person.
+_SHOWN = 5
 _ON_ITS_WAY = frozenset({"pending", "intended", "sent", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a lookup came to: an object, and whether a mapping means it, or the reason why there is none."""
+    """What a lookup came to: an object, and by which rule of `match` it was found, or the reason why there is none."""
 
     object: Mapping[str, Any] | None
     reason: Reason | None = None
-    mapped: bool = False
+    rule: MatchRule | None = None
+
+    @property
+    def mapped(self) -> bool:
+        """Whether a mapping means the object."""
+        return self.rule == "mapped"
 
 
 @dataclass(slots=True)
@@ -206,7 +213,7 @@ class Resolver:
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
-                return Found(view(found), mapped=rule == "mapped")
+                return Found(view(found), rule=rule)
         return Found(None, self._missing(lookup, key, label))
 
     def _match(self, rule: str, lookup: Lookup, key: str, label: str, number: str) -> ListObject | None:
@@ -248,6 +255,12 @@ class Resolver:
         if found is not None and not found.active:
             message = f"the {lookup.name} `{found.full_name}` is inactive in the {lookup.list} list of {title}"
             return Reason("unmapped", message, f"make it active there, or {command}", waits)
+        several = lists.namesakes(self.tx, self.company, self.kept(lookup), label) if label and found is None else []
+        if several:
+            message = f"{len(several)} objects of the {lookup.list} list of {title} are called `{label}`"
+            by_id = command.replace("'NAME THERE'", "ID")
+            hint = f"{by_id} with the id of the one that is meant: {named_ids(several)}"
+            return Reason("unmapped", message, hint, waits)
         message = f"the {lookup.name} `{shown}` is not in the {lookup.list} list of {title}"
         return Reason("unmapped", message, f"add it there, or {command}", waits)
 
@@ -261,6 +274,14 @@ class Resolver:
     def _rows_of(self, stream: str, source_id: str) -> list[Mapping[str, Any]]:
         scope = {"company": self.company, "flow": self.flow.name, "stream": stream, "source_id": source_id}
         return self.tx.rows("record_find_any_phase", scope)
+
+
+def named_ids(found: Sequence[ListObject]) -> str:
+    """The ids of objects for people: `c-1, c-2 or c-3`."""
+    ids = [each.list_id for each in found[:_SHOWN]]
+    return f"{', '.join(ids[:-1])} or {ids[-1]}" + (
+        f", or {len(found) - len(ids)} more" if len(found) > len(ids) else ""
+    )
 
 
 def _text(value: object) -> str:

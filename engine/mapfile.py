@@ -167,7 +167,7 @@ def plan(tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str) -> 
             problems.append(_problem(at, "M007", text, "leave one of the two empty"))
             continue
         full_name = target.full_name if target.verified else line.full_name or line.list_id
-        list_id = target.list_id if target.verified else line.list_id
+        list_id = target.list_id if target.verified else line.list_id or target.list_id
         label = line.label or worklist.label_of(tx, company, flow.name, line.lookup, line.key)
         row = lists.Mapping(flow.name, line.lookup, line.key, full_name, list_id, label)
         same = before is not None and (was, before["list_id"]) in ((full_name, list_id), (full_name, ""))

@@ -106,11 +106,15 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a posted record is changed in the target after its source has changed."""
+    """How a posted record is changed in the target after its source has changed.
+
+    `cannot` are names of the map that the request does not change, each with what a person is told when it differs.
+    """
 
     request: str
     template: str | None
     location: Location
+    cannot: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

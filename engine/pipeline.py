@@ -146,7 +146,9 @@ class RecordContext:
 
     def match(self, name: str, key: str, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """The object that is meant; what is not certain is noted."""
-        self.asked.setdefault(name, []).append(f"mapping:{name}:{key}")
+        asked = self.asked.setdefault(name, [])
+        if (mapping := f"mapping:{name}:{key}") not in asked:
+            asked.append(mapping)
         matched = self.resolver.matcher.match(name, key, found, self._owner())
         if matched.reason is not None:
             self._note(matched.reason)
@@ -228,6 +230,14 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
         about.get("reference"),
         about.get("date"),
     )
+
+
+def id_of(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | None:
+    """The id of a source record; None for one that cannot be taken in."""
+    try:
+        return take_in(stream, desk, data).source_id
+    except ExpressionError:
+        return None
 
 
 def _whole_text(payload: str, key: object) -> None:
@@ -409,11 +419,16 @@ def _provided(stream: StreamProgram, desk: Desk, data: Mapping[str, Any], contex
     return found if lookup is None or stream.is_polled else {**found, "list": kept_as(desk.program.flow, lookup)}
 
 
+def template_values(mapped: Mapping[str, Any], operation_id: str, guid: str) -> dict[str, Any]:
+    """What a template is given to write an object the first time."""
+    return {**mapped, "request_id": operation_id, "guid": guid}
+
+
 def _render(draft: _Draft) -> None:
     template = draft.variant.template
     if template is None:
         return
-    values = {**draft.mapped, "request_id": draft.operation_id, "guid": draft.guid}
+    values = template_values(draft.mapped, draft.operation_id, draft.guid)
     if draft.there is not None:
         values.update(target_id=draft.there.target_id, edit_sequence=draft.there.edit_sequence)
     try:

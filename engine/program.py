@@ -33,7 +33,7 @@ ABOUT = ("amount", "currency", "party", "reference", "date")
 class ChangeProgram:
     """How what one way of writing has made is changed; `fixed` are fields of the first write that no change takes.
 
-    One that `restores` brings back what was undone as well.
+    One that `restores` brings back what was undone as well. `cannot` says of names of the map what a person is told.
     """
 
     request: str
@@ -41,6 +41,7 @@ class ChangeProgram:
     fields: tuple[FieldSpec, ...] = ()
     fixed: tuple[str, ...] = ()
     restores: bool = False
+    cannot: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,8 @@ def _change(made: Change, template: Template | None, request: str, spec: Connect
     names = {field.name for field in taken}
     fixed = tuple(field.name for field in _fields(spec, request) if field.name not in names) if taken else ()
     written = spec.request(made.request) if spec else None
-    return ChangeProgram(made.request, template, taken, fixed, written is not None and written.restores)
+    restores = written is not None and written.restores
+    return ChangeProgram(made.request, template, taken, fixed, restores, dict(made.cannot))
 
 
 def _undo(
@@ -342,7 +344,7 @@ def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) ->
     """The lists that must have been read before a record can be prepared, that it is read from among them."""
     fetch = stream.fetch
     source = specs.get(fetch.connection)
-    if source is not None and source.stream(fetch.stream) is None and source.list(fetch.stream) is not None:
+    if source is not None and source.delivery == "pull" and _is_list(source, fetch.stream):
         yield fetch.stream
     for lookup in _lookups_used(flow, stream):
         if not is_called(flow, lookup.connection):
@@ -350,10 +352,19 @@ def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) ->
     yield from (each.kept for each in _called_lists(flow, stream, specs))
 
 
+def _is_list(spec: ConnectorSpec, name: str) -> bool:
+    """Whether what a flow reads under this name is a list of the connector, and no stream of it."""
+    return spec.stream(name) is None and spec.list(name) is not None
+
+
 def _called_lists(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) -> tuple[CalledList, ...]:
     """Those of them that a called target has."""
-    used = [lookup for lookup in _lookups_used(flow, stream) if is_called(flow, lookup.connection)]
-    found = {(each.connection, each.list): specs[each.connection].list(each.list) for each in used}
+    used = [(each.connection, each.list) for each in _lookups_used(flow, stream)]
+    fetch = stream.fetch
+    # What stands for a polled target, and is called, has the lists that the flow reads.
+    if fetch.connection in specs and _is_list(specs[fetch.connection], fetch.stream):
+        used.append((fetch.connection, fetch.stream))
+    found = {(name, listed): specs[name].list(listed) for name, listed in used if is_called(flow, name)}
     return tuple(CalledList(connection, spec) for (connection, _), spec in found.items() if spec is not None)
 
 

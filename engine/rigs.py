@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 Standing = Literal["off", "due", "told", "by_hand"]
 
 
+# What there is of an object at a called target: nothing, the object, one that is put away and owes nobody anything, or one
+# that others make and calls of ours only add to.
+Stands = Literal["", "there", "archived", "lent"]
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """An object as it was when a request of ours made it; `amount` is None for objects of lists."""
@@ -78,33 +83,28 @@ class Watch(Protocol):
         ...
 
 
-@runtime_checkable
-class BooksRig(Protocol):
-    """A target whose agent calls us."""
+class CallWatch(Protocol):
+    """Told of every call of ours that writes to a called target, while it happens. A `key` is as `CalledRig.key` gives it."""
+
+    def writing(self, key: str) -> None:
+        """A call of ours that writes has reached the target, which has done nothing yet."""
+        ...
+
+    def wrote(self, key: str, made: Sequence[Made], *, answered: bool) -> None:
+        """The call is over: these objects are new, and whether an answer was given that says what became of it."""
+        ...
+
+
+class TargetRig(Protocol):
+    """What every target tells of what we made there."""
 
     @property
     def sandbox(self) -> Sandbox:
         """The simulated vendor itself: its binding and its chart."""
         ...
 
-    def visit(self, handler: Handler, user: str, password: str, watch: Watch) -> list[str]:
-        """Whatever happens between two sessions, then one session; returns what happened, for a timeline."""
-        ...
-
     def calm(self) -> None:
-        """No more faults; doors that were closed are open, and the right file is there."""
-        ...
-
-    def refuse(self, kind: str, *, after_loss: bool = False) -> None:
-        """From now on, or once the answer to a write of it was lost, queries of a kind are refused; of none when empty."""
-        ...
-
-    def delete_other(self, kind: str) -> str:
-        """A person deletes an object of ours that is of another kind; its id, empty when there is none."""
-        ...
-
-    def live(self) -> Sequence[Made]:
-        """What we made and is there now, in the right file, with its first amount."""
+        """No more faults; doors that were closed are open, and nobody changes anything."""
         ...
 
     def has(self, object_id: str) -> bool:
@@ -119,6 +119,76 @@ class BooksRig(Protocol):
         """The fields of an object that a person changed, and nobody since."""
         ...
 
+    def removed(self) -> frozenset[str]:
+        """Ids of objects of ours that a person took away, or that a restored backup does not have."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """How often each fault happened."""
+        ...
+
+
+@runtime_checkable
+class CalledRig(TargetRig, Protocol):
+    """A target that we call, and which knows no idempotency key: what is made twice there is there twice."""
+
+    def settings(self) -> Mapping[str, str | int | bool]:
+        """Settings of the connection that a target needs, beside those of its sandbox."""
+        ...
+
+    def chart(self) -> Mapping[str, Sequence[Json]]:
+        """Its lists, as a `Visitor` shows them."""
+        ...
+
+    def spent(self, amounts: Sequence[Decimal]) -> None:
+        """So much was spent, by the records of the source: some of it may be known here already."""
+        ...
+
+    def transport(self, watch: CallWatch) -> httpx.BaseTransport:
+        """The way to it, faults included."""
+        ...
+
+    def befall(self) -> list[str]:
+        """What people do there between two runs of ours; returns what happened, for a timeline."""
+        ...
+
+    def key(self, request: str, body: Json, target_id: str) -> str:
+        """What an operation is known by there: its marker, or its name, or the object that it is about."""
+        ...
+
+    def made(self) -> Sequence[Made]:
+        """What calls of ours made, also what is archived by now, with its key in `guid`."""
+        ...
+
+    def doubtful(self, key: str) -> bool:
+        """Whether people there have made it impossible to tell which object a key stands for."""
+        ...
+
+    def stands(self, object_id: str) -> Stands:
+        """What there is of an object, whoever made it."""
+        ...
+
+
+@runtime_checkable
+class BooksRig(TargetRig, Protocol):
+    """A target whose agent calls us."""
+
+    def visit(self, handler: Handler, user: str, password: str, watch: Watch) -> list[str]:
+        """Whatever happens between two sessions, then one session; returns what happened, for a timeline."""
+        ...
+
+    def refuse(self, kind: str, *, after_loss: bool = False) -> None:
+        """From now on, or once the answer to a write of it was lost, queries of a kind are refused; of none when empty."""
+        ...
+
+    def live(self) -> Sequence[Made]:
+        """What we made and is there now, in the right file, with its first amount."""
+        ...
+
+    def delete_other(self, kind: str) -> str:
+        """A person deletes an object of ours that is of another kind; its id, empty when there is none."""
+        ...
+
     def rolled_back(self, object_id: str) -> bool:
         """Whether a restored backup has given an object its present amount, and nothing has set it since."""
         ...
@@ -129,14 +199,6 @@ class BooksRig(Protocol):
 
     def elsewhere(self) -> Sequence[Made]:
         """What we made in another file."""
-        ...
-
-    def removed(self) -> frozenset[str]:
-        """Ids of objects of ours that a person deleted, or that a restored backup does not have."""
-        ...
-
-    def counts(self) -> Mapping[str, int]:
-        """How often each fault happened."""
         ...
 
 
@@ -188,6 +250,15 @@ class Sets(Protocol):
 
 
 @runtime_checkable
+class Permits(Protocol):
+    """A source that a person allows us to read, and may have to allow anew."""
+
+    def permit(self) -> Mapping[str, str]:
+        """A person allows it; the secrets of the connection that are new."""
+        ...
+
+
+@runtime_checkable
 class Written(Protocol):
     """A source that is written to as well."""
 
@@ -204,10 +275,10 @@ class Written(Protocol):
 class Rigged(Protocol):
     """A connector whose simulator can be put through a campaign."""
 
-    def rig(self, seed: int, clock: Clock, options: Json) -> BooksRig | SourceRig:
+    def rig(self, seed: int, clock: Clock, options: Json) -> BooksRig | CalledRig | SourceRig:
         """A small made-up vendor with a random selection of faults, all from the seed.
 
         `chart` lines a source up with its target; `without` names faults that are to stay away, `focus`
-        the only ones that are to happen.
+        the only ones that are to happen. `role` is `target` for one that is called to be written to.
         """
         ...

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from engine import registry
 from engine.accounting import MIGRATION_SETTING, Accounted, AccountingLink
+from engine.binding import bound_flow
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.health import Finding
 from engine.model import Flow
+from engine.seatcheck import held_by
 from engine.store import companies
 from engine.world import World
 
@@ -22,8 +24,9 @@ def seats_of(world: World, company: str, flows: Sequence[Flow]) -> Iterator[Find
         connector = registry.find(connector_name)
         if connector is None or connector.spec.delivery != "push":
             continue
+        bound = [bound_flow(flow, made) for flow in flows]
         usable = [
-            flow for flow in flows if {one.name: one.connector for one in flow.connections}.items() <= made.items()
+            flow for flow in bound if {one.name: one.connector for one in flow.connections}.items() <= made.items()
         ]
         written = {v.request for flow in usable for s in flow.streams if s.target == connection for v in s.variants}
         if not written:
@@ -61,8 +64,7 @@ def _standing(world: World, company: str, connection: str, link: AccountingLink)
         hint = f"`flowctl migrate {connection}{where}` says what comes next"
         yield Finding("warn", subject, f"a move away from `{seat.holder}` is under way", hint)
     elif seat.standing != "ours":
-        held = f"held by `{seat.holder}`" if seat.standing in ("direct", "foreign", "upgradable") else "not open"
-        yield Finding("FAIL", subject, f"the accounting connection is {held}", link.advice(seat))
+        yield Finding("FAIL", subject, f"the accounting connection is {held_by(seat)}", link.advice(seat))
     else:
         yield Finding("ok", subject, f"the accounting connection `{seat.holder}` is ours and active")
         if wanted := link.wanted_flags(seat):

@@ -137,7 +137,8 @@ class Service:
         with self.world.store.write() as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
             due = work.due_streams(tx, company, flow.name, names, at, iso(self.world.clock.now() + _longest(program)))
-            if not flowswitch.is_on(tx, company, flow):
+            is_on = flowswitch.is_on(tx, company, flow)
+            if not is_on:
                 due = ()  # what was prepared before is written and told all the same
             for name in due:
                 work.schedule(tx, company, flow.name, name, claimed)
@@ -146,7 +147,7 @@ class Service:
             self._plan(program, report, due, claimed)
             _log(report)
             return [report]
-        unread = runner.read_lists(program, company, missing=True)
+        unread = runner.read_lists(program, company, missing=True) if is_on else ()
         sent = runner.push(program, company, eager=False)
         if sent.more:
             self.poke()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from engine.contract import ListObject
 from engine.errors import UsageError
 from engine.listsource import is_called, kept_as
+from engine.lookups import named_ids
 from engine.mapping import named_in
 from engine.matching import NO_MATCH
 from engine.model import Expr, Flow, Lookup, Stream
@@ -42,6 +43,16 @@ class NoSuchMatch(UsageError):
         )
 
 
+class SeveralTargets(UsageError):
+    """The target has several objects of one name."""
+
+    def __init__(self, lookup: Lookup, name: str, found: Sequence[ListObject]) -> None:
+        super().__init__(
+            f"{len(found)} objects of the {lookup.list} list of {lookup.connection} are called `{name}`",
+            hint=f"give the id of the one that is meant: {named_ids(found)}",
+        )
+
+
 class TargetInactive(UsageError):
     """The target's object is switched off there."""
 
@@ -68,17 +79,21 @@ def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> 
 
     Raises:
         NoSuchTarget, TargetInactive: when the list was read and does not have it as an active object.
+        SeveralTargets: when it has several active ones of that name.
     """
     matched = is_matched(flow, lookup)
     if matched and name.casefold() == NO_MATCH:
         return Target(NO_MATCH, "", verified=True)
     kept = kept_as(flow, lookup)
     if not lists.loaded(tx, company, kept):
-        return Target(name, "", verified=False)
+        # What is matched can only be meant by its id, which no other record may have from now on.
+        return Target(name, name if matched else "", verified=False)
     found = None if matched else lists.named(tx, company, kept, name)
     found = found or lists.by_id(tx, company, kept, name)
     if found is None and matched:
         raise NoSuchMatch(lookup, name)
+    if found is None and (several := lists.namesakes(tx, company, kept, name)):
+        raise SeveralTargets(lookup, name, several)
     if found is None:
         raise NoSuchTarget(flow, lookup, name, _near(name, lists.objects(tx, company, kept)))
     if not found.active:

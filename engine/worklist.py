@@ -333,6 +333,25 @@ def _refusal(tx: Tx, row: Row) -> str:
     return ""
 
 
+def named(tx: Tx, rows: Sequence[Row]) -> list[Row]:
+    """Those of which a person can say which object they are in the target: held ones, and what a called target refused.
+
+    It may have refused them since they are there, entered by hand.
+    """
+    refused = [row for row in rows if row["state"] == "failed" and _refused(tx, row["id"]) is not None]
+    return [*held(tx, rows), *refused]
+
+
+def _refused(tx: Tx, record_id: int) -> Row | None:
+    """The first write of a record that failed, when a called target refused it; None otherwise."""
+    record = tx.one("record_get", {"id": record_id})
+    if record is None or record["state"] != "failed" or records.is_change(record) or records.was_posted(record):
+        return None
+    operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
+    is_refused = operation is not None and operation["state"] == "done" and follow.is_push(operation)
+    return operation if is_refused else None
+
+
 def held(tx: Tx, rows: Sequence[Row], *, unsent: bool = False) -> list[Row]:
     """Those about which a person can say whether they are in the target; with `unsent`, held before they were sent."""
     found = [(row, outbox.held(tx, row["id"])) for row in rows if row["state"] == "unknown"]
@@ -367,14 +386,19 @@ class Taken(FlowctlError):
 def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) -> None:
     """A person has looked: the record is in the target under `target_id`, or is not there (None) and is tried again.
 
+    A record that a called target refused can be there as well: it may have been refused for that.
+
     Raises:
-        NotHeld: unless the record is held for a person and nothing of it is under way.
+        NotHeld: unless the record is held for a person, or refused, and nothing of it is under way.
         Taken: when the target's object is there for another record.
     """
     full = tx.one("record_get", {"id": row["id"]})
     operation = outbox.held(tx, row["id"])
-    if full is None or full["state"] != "unknown" or operation is None:
+    refused = _refused(tx, row["id"]) if target_id is not None else None
+    if full is None or (refused is None and (full["state"] != "unknown" or operation is None)):
         raise NotHeld(row)
+    operation = refused or operation
+    assert operation is not None
     unsettled = tx.one("set_unsettled", {"company": hand.company})
     if unsettled is not None and unsettled["id"] == operation["message_set_id"]:
         raise NotHeld(row)
@@ -384,7 +408,7 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     follow.quiet(tx, hand, full)
     detail = {"operation": operation["id"], "target_id": target_id, **({"why": reason} if reason else {})}
     entry = journal.Entry(
-        "declared", full["flow"], full["stream"], full["id"], full["source_id"], "unknown", "unknown", detail
+        "declared", full["flow"], full["stream"], full["id"], full["source_id"], full["state"], full["state"], detail
     )
     journal.append(tx, hand.company, hand.at, hand.actor, [entry])
     if target_id is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
-from engine.contract import Binding, Connector, Json, Source, Target, Tools
+from engine.contract import Binding, Connector, Json, Limits, Source, Target, Tools
 from engine.documents import MOST, Document, HasDocuments
 from engine.errors import Bug, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, ended, take_name
@@ -67,19 +67,20 @@ class World:
             raise SettingMissing(company, connection, missing)
         return connector, binding
 
-    def open(self, company: str, connection: str) -> Any:
-        """Open a connection."""
+    def open(self, company: str, connection: str, limits: Limits | None = None) -> Any:
+        """Open a connection; its calls are counted in the store, or by the `limits` that are handed in."""
         connector, binding = self.bound(company, connection)
-        tokens, limits = StoreTokens(self, company, connection), StoreLimits(self.store, self.clock, self.ids)
+        tokens = StoreTokens(self, company, connection)
+        limits = limits or StoreLimits(self.store, self.clock, self.ids)
         transport, documents = self.transports.get(connection), CompanyDocuments(self, company)
         return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))
 
-    def source(self, company: str, connection: str) -> Source:
+    def source(self, company: str, connection: str, limits: Limits | None = None) -> Source:
         """Open a connection to read from; of one that offers lists alone, those that the store has of it."""
         connector, _ = self.bound(company, connection)
         if connector.spec.delivery == "pull" or (connector.spec.stands_for and not connector.spec.streams):
-            return ListSource(self.store, company, connector.spec)
-        opened = self.open(company, connection)
+            return ListSource(self.store, company, connector.spec, connection)
+        opened = self.open(company, connection, limits)
         if not isinstance(opened, Source):
             raise Bug(f"{company}/{connection}: this connector cannot be read from")
         return opened

@@ -51,7 +51,10 @@ class FreshBooksSandbox:
         return settings, secrets
 
     def total(self) -> Decimal:
-        """What is to be in Ramp: bills and expenses, an expense either as a card transaction there or as a paid bill."""
+        """What is to be in Ramp: bills and expenses, an expense either as a card transaction there or as a paid bill.
+
+        A bill that is paid in part is not: what becomes of it a person decides.
+        """
         with self.simulator.changing() as world:
             return world.total()
 
@@ -117,6 +120,7 @@ def make(seed: int, clock: Clock, options: Json) -> FreshBooksSandbox:
     """An account as a golden case gives it, or of so many `bills`, `vendors` and `expenses`, coded to `chart`.
 
     `chart` holds the target's accounts: `{"accounts": [{external_id, name, code}]}`. `gaps` are categories that it lacks.
+    `purchases` are what it knows to be bought with cards, `[{merchant, amount, currency, date}]`; expenses are of some of them.
     `options` are the simulator's switches.
     """
     switches = replace(options_of(options.get("options", {})), verifier=VERIFIER)
@@ -136,5 +140,6 @@ def make(seed: int, clock: Clock, options: Json) -> FreshBooksSandbox:
         expenses=int(options.get("expenses", 10)),
         chart=chart,
         gaps=options.get("gaps", ()),
+        purchases=options.get("purchases"),
     )
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.freshbooks.callbacks import Callback, confirm, resend, subscribe
 from connectors.freshbooks.client import FreshBooksClient, RawPage
@@ -11,7 +11,7 @@ from connectors.freshbooks.filters import Filters, keeper
 from connectors.freshbooks.progress import Progress, resume
 from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
-from connectors.freshbooks.spec import DELETED, DELETED_APART, INCLUDES, PLACES, SPEC
+from connectors.freshbooks.spec import ACCOUNT_ID, DELETED, DELETED_APART, INCLUDES, PLACES, SPEC
 from engine.authorizing import Allowed
 from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
@@ -28,6 +28,8 @@ class FreshBooksConnection:
         self._client = FreshBooksClient(binding, settings, tools)
         self._settings = settings
         self._clock = tools.clock
+        # By their id; None until they are needed.
+        self._categories: dict[str, str | None] | None = None
 
     def read(self, stream: str, filters: Filters, checkpoint: str | None) -> Iterator[Page]:
         """All matching records, page by page.
@@ -52,7 +54,7 @@ class FreshBooksConnection:
                     progress = progress.after((), None, raw.total)
                     yield Page([], progress.checkpoint() if since else None)
                     return
-                records = [normalise(stream, _identified(raw, row, spec.key)) for row in raw.rows]
+                records = [self._record(spec, _identified(raw, row, spec.key)) for row in raw.rows]
                 progress = progress.after(raw.rows if since else (), raw.next, raw.total)
                 if raw.next is None and not progress.deleted and len(lists) > 1:
                     progress = progress.then_deleted()
@@ -86,12 +88,12 @@ class FreshBooksConnection:
         place, names, name = PLACES[stream]
         if stream == "accounts":  # there is no call for one of them
             pages = self._client.pages(self._client.path(place), names, {})
-            found = (normalise(stream, row) for page in pages for row in page.rows)
+            found = (self._record(spec, row) for page in pages for row in page.rows)
             return next((record for record in found if record[spec.key] == record_id), None)
         answer = self._client.find(place, name, record_id, INCLUDES.get(stream))
         if answer is None:
             return None
-        record = normalise(stream, answer[1])
+        record = self._record(spec, answer[1])
         if record[spec.key] != record_id:
             raise BadAnswer(f"{answer[0]}: another object than was asked for")
         return record
@@ -158,6 +160,24 @@ class FreshBooksConnection:
     def close(self) -> None:
         """Close open connections."""
         self._client.close()
+
+    def _record(self, spec: StreamSpec, row: Record) -> Record:
+        """The record of a row, with what the row itself does not say: its account, and the name of its category."""
+        record = normalise(spec.name, row)
+        if ACCOUNT_ID in spec.fields:
+            record[ACCOUNT_ID.name] = self._client.account()
+        if spec.name == "expenses" and record["categoryid"] is not None:
+            record["category"] = self._category_names().get(record["categoryid"])
+        return record
+
+    def _category_names(self) -> Mapping[str, str | None]:
+        """The categories' names, read once while the connection is open: an expense has no more than an id."""
+        if self._categories is None:
+            place, name, _ = PLACES["categories"]
+            rows = [row for page in self._client.pages(self._client.path(place), name, {}) for row in page.rows]
+            found = [normalise("categories", row) for row in rows]
+            self._categories = {str(each["id"]): each["category"] for each in found}
+        return self._categories
 
     def _question(self, stream: str, asked: str, path: str) -> str:
         """Equal only for the same question to the same account: a checkpoint is never used for another one."""

@@ -61,6 +61,8 @@ def _money(name: str, help_: str) -> FieldSpec:
 _VIS_STATE = _f("vis_state", "integer", "0 active, 1 deleted, 2 archived")
 _CREATED = _f("created_at", "datetime", "When it was created in FreshBooks, in UTC")
 _UPDATED = _f("updated_at", "datetime", "When it was last changed in FreshBooks, in UTC")
+# FreshBooks' numbers are of one account only: with its id they can be told from those of another one.
+ACCOUNT_ID = _f("account_id", "id", "FreshBooks' id of the account that it is of")
 
 VENDOR = (
     _f("vendorid", "id", "FreshBooks' id of the vendor"),
@@ -89,6 +91,7 @@ VENDOR = (
 )
 
 BILL = (
+    ACCOUNT_ID,
     _f("id", "id", "FreshBooks' id of the bill"),
     _f("vendorid", "id", "FreshBooks' id of the vendor"),
     _f("bill_number", "text", "Number that the vendor printed on the bill"),
@@ -140,9 +143,11 @@ BILL = (
 )
 
 EXPENSE = (
+    ACCOUNT_ID,
     _f("id", "id", "FreshBooks' id of the expense"),
     _f("expenseid", "id", "The same id once more"),
     _f("categoryid", "id", "FreshBooks' id of the category"),
+    _f("category", "text", "Name of the category, as the list of categories has it"),
     _f("staffid", "id", "FreshBooks' id of whoever made the expense"),
     _f("clientid", "id", "FreshBooks' id of the client it was made for; 0 for none"),
     _f("projectid", "id", "FreshBooks' id of the project it was made for; 0 for none"),
@@ -215,7 +220,7 @@ STREAMS = (
         "bill_vendors",
         "Whom bills come from",
         "vendorid",
-        VENDOR,
+        (ACCOUNT_ID, *VENDOR),
         filters=(_VIS_FILTER,),
         webhooks=_events("bill_vendor"),
     ),

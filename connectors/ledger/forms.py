@@ -29,6 +29,9 @@ _NUMBERS = frozenset({"line", "lines", "reverses", "amount", "total"})
 
 Entry = Mapping[str, Any]
 
+# Python's reader refuses a cell of more than 128 KiB, for the whole process; `fields` of a bill with many lines is larger.
+csv.field_size_limit(1 << 30)
+
 
 class Torn(ValueError):
     """Whole bytes that are no entry: the file is not what was written to it."""

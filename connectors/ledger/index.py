@@ -52,9 +52,9 @@ class Index:
         """
         entry = whole.entry
         try:
-            amount = _NOTHING if entry["total"] is None else Decimal(entry["total"])
+            amount = _checked(entry)
             self._take(entry, whole.begins, amount)
-        except (KeyError, TypeError, AttributeError, InvalidOperation) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
             raise Torn("an entry is not one of a ledger") from error
         self.total += amount
         self.entries += 1
@@ -91,6 +91,17 @@ class Index:
         """The id of the next entry of a series: the marker for the first one, then with a number."""
         number = self.series.get(base, 0)
         return f"{base}-{number + 1}" if number else base
+
+
+def _checked(entry: Entry) -> Decimal:
+    """The entry's total, once it is certain that it and its lines can be taken back by another one."""
+    amounts = [Decimal(line["amount"]) for line in entry["lines"]]
+    total = _NOTHING if entry["total"] is None else Decimal(entry["total"])
+    if not all(amount.is_finite() for amount in (total, *amounts)):
+        raise ValueError("an amount without end")
+    if type(entry["reverses"]) is not int or not 0 <= entry["reverses"] <= len(amounts):
+        raise ValueError("more lines are taken back than there are")
+    return total
 
 
 def _name_of(item: Item) -> tuple[str, str, str]:

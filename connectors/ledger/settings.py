@@ -67,6 +67,8 @@ def problems(binding: Binding) -> list[Diagnostic]:
         wrong("path", f"`{path}` is no full path", "begin with a slash: --set path=/books/ledger.jsonl")
     elif Path(path).is_dir():
         wrong("path", f"`{path}` is a folder", "give the path of a file in it")
+    elif Path(path).exists() and not Path(path).is_file():
+        wrong("path", f"`{path}` is no plain file", "give the path of a file that can be read again")
     if form not in FORMATS:
         wrong("format", f"`{form}` is none of its values", suggestion(form, FORMATS))
     if chart and not _is_full(chart):

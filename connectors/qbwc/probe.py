@@ -162,11 +162,16 @@ def _worn(hits: Sequence[Json], marks: Marks) -> Found:
 
 
 def _may_be_left(marks: Marks, data: Json) -> bool:
-    """Whether the number or the amount still agrees, and one thing more: too much for chance while the one is in doubt."""
+    """Whether the number or the amount still agrees, and one thing more: too much for chance while the one is in doubt.
+
+    One without a number has its amount alone, and a person may have changed that too: its party and date are enough.
+    """
     if marks.guid and plain_guid(text_at(data, "ExternalGUID")):
         return False
     same = _compared(marks, data)
-    return sum(same.values()) > 1 and (same.get("number", False) or same.get("total", False))
+    if sum(same.values()) < 2:
+        return False
+    return same.get("number", False) or same.get("total", False) or not marks.ref_number
 
 
 def _looking_alike(marks: Marks, alike: Sequence[Json]) -> Found:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from connectors.ramp.amounts import from_object
 from connectors.ramp.operations import Asked, Selection, major, selections
 from connectors.ramp.requests import MANUAL_METHODS
 from connectors.ramp.settings import Profile, Settings
 from engine.diagnostics import suggestion
 from engine.errors import Rejected
+from engine.money import EXACT, exponent
 
 Row = Mapping[str, Any]
 # CREATE_BILL.md: 20 in the file of 2025-08, "up to 84 characters" since January 2026.
 NUMBER_LENGTH: Mapping[Profile, int] = {"2025-08": 20, "2026-08": 84}
 _MEMO = 1000
 _VENDOR_MEMO = 400
-_LARGEST = 10**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ def _pairs(coding: Iterable[Selection]) -> frozenset[tuple[str, str]]:
 
 def _coded(row: Row, fields: frozenset[str]) -> frozenset[tuple[str, str]]:
     found = ((_at(item, "category_info", "external_id"), item.get("external_id")) for item in selected(row))
-    return frozenset((str(name), str(option)) for name, option in found if name in fields)
+    return frozenset((str(name), str(option)) for name, option in found if str(name) in fields)
 
 
 def selected(row: Row) -> list[Row]:
@@ -233,14 +235,15 @@ def selected(row: Row) -> list[Row]:
 
 
 def _minor(value: Any) -> tuple[int, str] | None:
-    if not isinstance(value, Mapping):
+    """An amount of Ramp's in minor units of ISO 4217, read as bills are read elsewhere: its own rate counts, if any."""
+    text, currency = from_object(value)
+    if text is None or currency is None:
         return None
-    amount, currency = value.get("amount"), value.get("currency_code")
-    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(currency, str):
+    try:
+        scaled = EXACT.scaleb(Decimal(text), exponent(currency))
+    except ArithmeticError:  # a text in place of an amount that cannot be trusted
         return None
-    if abs(amount) >= _LARGEST:
-        return None
-    return amount, currency
+    return (int(scaled), currency) if scaled == scaled.to_integral_value() else None
 
 
 def _list(row: Row, name: str) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 _BILLS = f"{API}/bills"
 _DRAFTS = f"{API}/bills/drafts"
 _READ = STREAM_SCOPES["bills"]
-# A person may correct the date of a bill; where bills cannot be asked for by their remote id, so far around it is looked.
+# A person may correct the date of a bill; so far around it is looked for another one of the same number.
 _WINDOW = timedelta(days=31)
 _HUNDREDFOLD = frozenset({10, 100, 1000, 10000})
 
@@ -51,6 +51,30 @@ class _Standing:
         return f"{_DRAFTS if self.is_draft else _BILLS}/{self.row['id']}"
 
 
+@dataclass(slots=True)
+class _Register:
+    """All bills of Ramp that have a remote id, by that; read once for an open connection, and so once a pass.
+
+    For what is in doubt it is read anew: that may have been entered since.
+    """
+
+    rows: dict[bool, dict[str, list[Row]]] = field(default_factory=dict)
+
+    def named(self, client: RampClient, remote_id: str, *, archived: bool, anew: bool) -> list[Row]:
+        """The bills with a remote id as they are now, whatever their vendor and date."""
+        if anew or archived not in self.rows:
+            found: dict[str, list[Row]] = {}
+            params = {"is_archived": "true"} if archived else {}
+            for page in client.pages(_BILLS, {**params, "page_size": PAGE}, _READ):
+                for row in page.rows:
+                    if row.get("remote_id") and bool(row.get("archived_at")) == archived:
+                        found.setdefault(str(row["remote_id"]), []).append(row)
+            self.rows[archived] = found
+        known = self.rows[archived].get(remote_id, [])
+        now = [client.find(f"{_BILLS}/{object_id(client.where, str(row['id']))}", _READ) for row in known]
+        return [row for row in now if row is not None and bool(row.get("archived_at")) == archived]
+
+
 @dataclass(frozen=True, slots=True)
 class Billing:
     """Bills over one open connection."""
@@ -58,6 +82,7 @@ class Billing:
     client: RampClient
     settings: Settings
     directory: Directory
+    register: _Register = field(default_factory=_Register)
 
     # --- BillCreate ---------------------------------------------------------------------------------------------------
 
@@ -66,15 +91,15 @@ class Billing:
 
         Raises:
             Ambiguous: when several have it.
-            Rejected: when it is archived, when its amount is another, or when the vendor has a bill of this number that is
-                not ours.
+            Rejected: when it is archived, has another amount, or is open and was paid elsewhere; or when the vendor has a
+                bill of this number that is not ours.
             AmountsDiffer: when its amount is that of the operation, in the wrong unit.
         """
         asked = read(self.client.where, operation)
         bill, remote_id = billbody.wanted(asked, self.settings.profile), asked.must("remote_id")
         # Where bills cannot be asked for by number either, one list answers both questions.
         near = self._near(bill, {}) if self.settings.profile == "2025-08" else None
-        rows = self._ours(bill, remote_id, {}, near)
+        rows = self._ours(remote_id, {}, near or [], anew=operation.sent_before)
         if len(rows) > 1:
             raise Ambiguous(
                 f"{asked.where}: Ramp has several bills with the remote id {remote_id}: {_named(rows)}",
@@ -83,7 +108,7 @@ class Billing:
         if rows:
             self._check_found(asked, bill, rows[0])
             return Receipt({"id": str(rows[0]["id"])})
-        if archived := self._ours(bill, remote_id, {"is_archived": "true"}, None):
+        if archived := self._ours(remote_id, {"is_archived": "true"}, [], anew=operation.sent_before):
             raise Rejected(
                 f"{asked.where}: Ramp has the bill, and it is archived there: {_named(archived)}",
                 hint="leave it out, or enter it in Ramp by hand and run `flowctl retry ID --there ID-THERE`",
@@ -213,16 +238,17 @@ class Billing:
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
-    def _ours(
-        self, bill: billbody.Wanted, remote_id: str, params: Mapping[str, str], near: list[Row] | None
-    ) -> list[Row]:
-        """The bills with our remote id: by the filter that there is since 2026, else among the vendor's of those days."""
-        if near is None and self.settings.profile == "2026-08":
+    def _ours(self, remote_id: str, params: Mapping[str, str], near: list[Row], *, anew: bool) -> list[Row]:
+        """The bills with our remote id: by the filter that there is since 2026, else among all bills.
+
+        What was entered for another vendor or on another day, before its source was corrected, is ours as well.
+        """
+        if self.settings.profile == "2026-08":
             found = self._by_filter({**params, "remote_id": remote_id}, remote_id)
             if found is not None:
                 return found
-        rows = self._near(bill, params) if near is None else near
-        return [row for row in rows if row.get("remote_id") == remote_id]
+        fresh = [row for row in near if row.get("remote_id") == remote_id]
+        return fresh or self.register.named(self.client, remote_id, archived=bool(params), anew=anew)
 
     def _by_filter(self, params: Mapping[str, str], remote_id: str) -> list[Row] | None:
         """What the filter finds; None when Ramp does not know it: it then answers with everything there is."""
@@ -236,9 +262,11 @@ class Billing:
     def _near(self, bill: billbody.Wanted, params: Mapping[str, str], path: str = _BILLS) -> list[Row]:
         """The vendor's bills of about the same date."""
         day = date.fromisoformat(bill.issued_on)
+        # A source may say any day that there is, the first one of the calendar too.
+        first, last = max(day, date.min + _WINDOW) - _WINDOW, min(day, date.max - _WINDOW) + _WINDOW
         window = {
-            "from_issued_date": f"{(day - _WINDOW).isoformat()}T00:00:00+00:00",
-            "to_issued_date": f"{(day + _WINDOW).isoformat()}T00:00:00+00:00",
+            "from_issued_date": f"{first.isoformat()}T00:00:00+00:00",
+            "to_issued_date": f"{last.isoformat()}T00:00:00+00:00",
         }
         asked = {**params, **window, "vendor_id": bill.vendor_id, "page_size": PAGE}
         return [row for page in self.client.pages(path, asked, _READ) for row in page.rows if _is_from(row, bill)]
@@ -265,21 +293,20 @@ class Billing:
             return None
         kind = "this bill, or another of its number" if len(same) == 1 else "several bills of this number"
         raise Rejected(
-            f"{asked.where}: Ramp has {kind} already, of the vendor {bill.vendor_id}, and not from here: {_named(same)}",
+            f"{asked.where}: Ramp has {kind} already, of the vendor {bill.vendor_id}: {_named(same)}",
             hint="when it is the same, run `flowctl retry ID --there ID-THERE`; else correct one of the two numbers",
             code="number_taken",
         )
 
     def _standing(self, bill_id: str) -> _Standing | None:
         """What the id of a bill, or of what was once a draft, stands for now."""
-        safe = object_id(self.client.where, bill_id)
-        row = self.client.find(f"{_BILLS}/{safe}", _READ)
+        row = self.client.one(_BILLS, bill_id, _READ)
         if row is not None or self.settings.profile == "2025-08":
             return None if row is None else _Standing(row, is_draft=False)
-        row = self.client.find(f"{_DRAFTS}/{safe}", _READ)
+        row = self.client.one(_DRAFTS, bill_id, _READ)
         completed: list[Row] = []
-        for page in self.client.pages(_BILLS, {"draft_bill_id": safe, "page_size": PAGE}, _READ):
-            completed += [bill for bill in page.rows if bill.get("draft_bill_id") == safe]
+        for page in self.client.pages(_BILLS, {"draft_bill_id": bill_id, "page_size": PAGE}, _READ):
+            completed += [bill for bill in page.rows if bill.get("draft_bill_id") == bill_id]
             if len(completed) < len(page.rows):
                 break  # the filter is not known, and this is everything there is
         if completed:
@@ -289,9 +316,15 @@ class Billing:
     # --- amounts ------------------------------------------------------------------------------------------------------
 
     def _check_found(self, asked: Asked, bill: billbody.Wanted, row: Row) -> None:
-        """A bill that is there already must have the amount that is wanted."""
+        """A bill that is there already must have the amount that is wanted, and not be open when it was paid elsewhere."""
         shown = billbody.shown(row)
         if shown == (bill.minor, bill.currency):
+            if asked.body.get("paid") is not None and row.get("status") == "OPEN" and row.get("payment") is None:
+                raise Rejected(
+                    f"{asked.where}: Ramp has the bill {_named([row])}, and it is not paid there",
+                    hint="mark it as paid in Ramp, so that it is not paid twice; then run `flowctl retry ID`",
+                    code="unpaid",
+                )
             return
         text = f"{asked.where}: {_contrast(bill, row)}"
         if shown is not None and shown[1] == bill.currency and _is_other_unit(bill.minor, shown[0]):

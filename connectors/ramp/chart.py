@@ -206,9 +206,9 @@ class ChartTarget:
             Call("POST", self._chart.path(book.kind.path), json=body, write=True), WRITE_SCOPE
         ).json()
         rows = answer.get(book.kind.items) if isinstance(answer, dict) else None
-        named = [row for row in rows if isinstance(row, dict) and isinstance(row.get("ramp_id"), str)] if rows else []
-        for row in named:
-            book.learn(row)
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and isinstance(row.get("ramp_id"), str):
+                book.learn(row)
         if any(wanted.id not in book.entries for wanted in batch):
             # It was taken, all or nothing, and Ramp does not say under which ids: they are read when they are needed.
             book.forget()

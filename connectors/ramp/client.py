@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from connectors._http import Answer, Api, Call, Classifier, Failure, HttpClient, by_status
 from connectors._oauth import ClientCredentials, TokenKeeper
+from connectors.ramp.ids import object_id
 from connectors.ramp.settings import HOSTS, Settings
 from engine.contract import Binding, Rate, Tools
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, FlowctlError, Rejected, RunError
@@ -59,6 +60,7 @@ class RampClient:
 
     def __init__(self, binding: Binding, settings: Settings, tools: Tools) -> None:
         self.where = f"{binding.company}/{binding.connection}"
+        self.clock = tools.clock
         self._page_size = settings.page_size
         self._http = HttpClient(binding, tools, Api("Ramp", settings.base_url, HOSTS, classify, LIMIT))
         credentials = ClientCredentials(
@@ -98,6 +100,20 @@ class RampClient:
         if not isinstance(body, dict) or "id" not in body:
             raise BadAnswer(f"{answer.where}: no object with an `id`")
         return body
+
+    def one(self, path: str, record_id: str, scope: str) -> dict[str, Any] | None:
+        """The object with Ramp's id among those of a path, or None when Ramp says that there is none.
+
+        Raises:
+            Rejected: for an id that Ramp cannot have given.
+            BadAnswer: when Ramp answers with another object, which must not be taken for the one that is meant.
+        """
+        row = self.find(f"{path}/{object_id(self.where, record_id)}", scope)
+        if row is not None and str(row["id"]).casefold() != record_id.casefold():
+            raise BadAnswer(
+                f"{self.where}: Ramp answered with another object than was asked for ({path.rpartition('/')[2]})"
+            )
+        return row
 
     def pages(
         self, path: str, params: Mapping[str, str], scope: str, start: str | None = None, key: str = "id"

@@ -106,10 +106,11 @@ def _needs_vendor(client: RampClient, transaction_id: str) -> bool:
 
 
 def _find_vendor(client: RampClient, vendor_id: str) -> dict[str, Any] | None:
-    # Ramp answers a filter it does not know with the whole list (FACTS.md section 3): every row is looked at.
-    for page in client.pages(VENDORS, {"remote_id": vendor_id}, ACCOUNTING_READ):
+    # Ramp answers a filter it does not know with the whole list (FACTS.md section 3): every row is looked at, and one that
+    # somebody made in Ramp has no id of the books.
+    for page in client.pages(VENDORS, {"remote_id": vendor_id}, ACCOUNTING_READ, key="ramp_id"):
         for row in page.rows:
-            if row["id"] == vendor_id:
+            if row.get("id") == vendor_id:
                 return row
     return None
 
@@ -125,6 +126,7 @@ def _rule_applies(client: RampClient, settings: Settings) -> bool:
         return True
     body = client.send(Call("GET", f"{API}/accounting/all-connections"), ACCOUNTING_READ).json()
     rows = body.get("connections") if isinstance(body, Mapping) else None
-    active = next((r for r in rows or () if isinstance(r, Mapping) and r.get("is_active") is True), None)
+    listed = rows if isinstance(rows, list) else ()
+    active = next((r for r in listed if isinstance(r, Mapping) and r.get("is_active") is True), None)
     switches = active.get("settings") if active is not None else None
     return switches.get(_RULE) is not False if isinstance(switches, Mapping) else True

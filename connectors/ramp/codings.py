@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 import uuid
@@ -15,10 +13,10 @@ from connectors._http import Call
 from connectors.ramp.billbody import selected
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
-from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, Selection, read, target
 from connectors.ramp.spec import ACCOUNTING_READ, CODING_SCOPE, MEMOS_WRITE, RECEIPTS_WRITE, STREAM_SCOPES
 from engine.contract import Operation, Receipt
+from engine.documents import Document, Documents
 from engine.errors import Ambiguous, Rejected
 
 Row = dict[str, Any]
@@ -32,7 +30,6 @@ _UNKNOWN_FIELD = "DEVELOPER_7001"
 _TRANSACTIONS = f"{API}/transactions"
 _READ = STREAM_SCOPES["transactions"]
 _MEMO = 255
-_LARGEST_FILE = 10 * 1024 * 1024
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
 _FILE_NAME = re.compile(r"[^A-Za-z0-9._ -]")
 # Where the options of a field are listed, and the part of an option that names its field.
@@ -44,6 +41,7 @@ class Codings:
     """Card transactions over one open connection."""
 
     client: RampClient
+    documents: Documents | None = None
     # Ramp's own ids of what was looked up while this connection is open.
     _known: dict[Selection, tuple[str, str]] = field(default_factory=dict)
 
@@ -53,8 +51,8 @@ class Codings:
         Raises:
             Rejected: when something is left, and the transaction cannot be changed any more.
         """
-        asked, row = self._transaction(operation)
-        return None if _left(asked, row) else Receipt({"id": str(row["id"])})
+        _, row, left = self._transaction(operation)
+        return None if left else Receipt({"id": str(row["id"])})
 
     def write(self, operation: Operation) -> Receipt:
         """Do what is left, part by part; each part is looked at first, so that all may be repeated.
@@ -63,8 +61,7 @@ class Codings:
             Ambiguous: when an answer is lost.
             Rejected: when Ramp refuses a part; those before it are done.
         """
-        asked, row = self._transaction(operation)
-        left = _left(asked, row)
+        asked, row, left = self._transaction(operation)
         if "coding" in left:
             self.code(asked.where, row, asked.coding())
         if "memo" in left:
@@ -106,13 +103,14 @@ class Codings:
 
     def _shows(self, transaction_id: str, coding: Sequence[Selection]) -> bool:
         """Whether the coding is there. It may be written once more without harm, when it cannot be read now."""
-        found = self.client.find(f"{_TRANSACTIONS}/{transaction_id}", _READ)
+        found = self.client.one(_TRANSACTIONS, transaction_id, _READ)
         return found is not None and _is_coded(found, coding)
 
-    def _transaction(self, operation: Operation) -> tuple[Asked, Row]:
+    def _transaction(self, operation: Operation) -> tuple[Asked, Row, list[str]]:
+        """What is asked for, the transaction, and what of it is left to be done."""
         asked = read(self.client.where, operation)
         transaction_id = target(asked, operation, "transaction_id")
-        row = self.client.find(f"{_TRANSACTIONS}/{object_id(self.client.where, transaction_id)}", _READ)
+        row = self.client.one(_TRANSACTIONS, transaction_id, _READ)
         if row is None or row.get("state") in ("DECLINED", "ERROR"):
             why = "has no such transaction any more" if row is None else "shows it as declined"
             raise Rejected(
@@ -121,7 +119,10 @@ class Codings:
                 code="gone",
             )
         left = _left(asked, row)
-        if left and (row.get("sync_status") == "SYNCED" or row.get("synced_at")):
+        is_synced = row.get("sync_status") == "SYNCED" or bool(row.get("synced_at"))
+        if is_synced and "coding" not in left:
+            left = []  # it is in the books as it is to be; a memo and a receipt are too late
+        if left and is_synced:
             raise Rejected(
                 f"{asked.where}: {transaction_id}: it is in the books already; not done: {', '.join(left)}",
                 hint="correct it in the books where that is wanted; or map the record to another transaction, or to none",
@@ -134,7 +135,7 @@ class Codings:
                 hint="code it in Ramp by hand, then run `flowctl retry ID`",
                 code="split",
             )
-        return asked, row
+        return asked, row, left
 
     def _resolve(self, where: str, item: Selection) -> tuple[str, str]:
         """Ramp's own ids of a field and of its option.
@@ -146,13 +147,13 @@ class Codings:
             for row in self._rows(f"/accounting/{name}", {"remote_id": item.option_id}):
                 category = row.get(info)
                 named = category if isinstance(category, Mapping) else {}
-                if row["id"] == item.option_id and named.get("id") == item.field_id:
+                if row.get("id") == item.option_id and named.get("id") == item.field_id:
                     return self._active(where, item, named.get("ramp_id"), row)
         for found in self._rows("/accounting/fields", {"remote_id": item.field_id}):
-            if found["id"] == item.field_id and isinstance(found.get("ramp_id"), str):
+            if found.get("id") == item.field_id:
                 params = {"field_id": found["ramp_id"], "remote_id": item.option_id}
                 for row in self._rows("/accounting/field-options", params):
-                    if row["id"] == item.option_id:
+                    if row.get("id") == item.option_id:
                         return self._active(where, item, found["ramp_id"], row)
         raise Rejected(
             f"{where}: Ramp has no option `{item.option_id[:60]}` of the field `{item.field_id[:60]}`",
@@ -171,21 +172,25 @@ class Codings:
         return field_id, option_id
 
     def _rows(self, path: str, params: Mapping[str, str]) -> Iterable[Row]:
-        for page in self.client.pages(f"{API}{path}", {**params, "page_size": PAGE}, ACCOUNTING_READ):
+        """Rows by Ramp's id: where it ignores a filter, some come that have no id of an accounting system."""
+        for page in self.client.pages(f"{API}{path}", {**params, "page_size": PAGE}, ACCOUNTING_READ, key="ramp_id"):
             yield from page.rows
 
     def _attach(self, asked: Asked, row: Row, operation: Operation) -> None:
         """Upload the receipt; the key makes Ramp take the same one only once."""
         receipt = asked.part("receipt")
         assert receipt is not None  # it is left to be done
-        content, media_type = _file(receipt)
+        found = self._file(receipt)
+        if found is None:
+            return  # it was taken away in the meantime
+        content, media_type = found.content, _media_type(receipt, found)
         holder = row.get("card_holder")
         user_id = receipt.text("user_id") or (holder.get("user_id") if isinstance(holder, Mapping) else None)
         if not isinstance(user_id, str):
             raise Rejected(f"{asked.where}: nobody to whom the receipt belongs", hint="map `user_id` of the receipt")
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"flowctl:receipt:{operation.id}"))
         parts = {"idempotency_key": key, "transaction_id": str(row["id"]), "user_id": user_id}
-        name = _FILE_NAME.sub("_", receipt.text("name") or "receipt")[:80]
+        name = _FILE_NAME.sub("_", found.name)[:80] or "receipt"
         boundary, body = multipart(parts, (name, media_type, content))
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         answer = self.client.send(
@@ -194,6 +199,13 @@ class Codings:
         made = answer.json()
         if not isinstance(made, dict) or not isinstance(made.get("id"), str):
             raise Ambiguous(f"{answer.where}: no receipt with an `id` in the answer; it may or may not have been done")
+
+    def _file(self, receipt: Asked) -> Document | None:
+        """The file that the operation names, read from the connection that has it; None when there is none any more."""
+        named = receipt.must("connection"), receipt.must("stream"), receipt.must("id")
+        if self.documents is None:
+            raise Rejected(f"{receipt.where}: no other connection is within reach", hint="leave `receipt` out")
+        return self.documents.fetch(*named)
 
 
 def multipart(parts: Mapping[str, str], file: tuple[str, str, bytes]) -> tuple[str, bytes]:
@@ -254,14 +266,10 @@ def _lines(row: Row) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _file(receipt: Asked) -> tuple[bytes, str]:
-    try:
-        content = base64.b64decode(receipt.must("content_base64"), validate=True)
-    except binascii.Error:
-        raise Rejected(f"{receipt.where}: `content_base64` is no base64", hint="map the file as base64") from None
-    if len(content) > _LARGEST_FILE:
-        raise Rejected(f"{receipt.where}: {len(content):,} bytes, and {_LARGEST_FILE:,} are the most", code="too_long")
-    media_type = receipt.must("media_type").lower()
+def _media_type(receipt: Asked, found: Document) -> str:
+    media_type = found.media_type.lower()
     if not _MEDIA_TYPE.fullmatch(media_type):
-        raise Rejected(f"{receipt.where}: `media_type` is none", hint="a media type looks like image/png")
-    return content, media_type
+        raise Rejected(
+            f"{receipt.where}: the file's media type is none", hint="attach it in Ramp by hand, or leave it out"
+        )
+    return media_type

@@ -12,6 +12,7 @@ from engine.spec import ConnectorSpec
 if TYPE_CHECKING:
     from connectors.ramp.sandbox import RampSandbox
     from connectors.ramp.simulator.rig import RampRig
+    from connectors.ramp.simulator.target_rig import RampTargetRig
     from connectors.ramp.source import RampSource
     from engine.clock import Clock
     from engine.contract import Binding, Event, Handshake, Json, Tools
@@ -45,8 +46,12 @@ class RampConnector:
 
         return make(seed, clock, options)
 
-    def rig(self, seed: int, clock: Clock, options: Json) -> RampRig:
-        """The same for a campaign, with faults."""
+    def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig:
+        """The same for a campaign, with faults: as a source, or as a target that is called."""
+        if options.get("role") == "target":
+            from connectors.ramp.simulator.target_rig import make_target
+
+            return make_target(seed, clock, options)
         from connectors.ramp.simulator.rig import make_rig
 
         return make_rig(seed, clock, options)

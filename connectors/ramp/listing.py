@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from connectors.ramp.chart import list_accounting_vendors
@@ -21,6 +22,8 @@ Reader = Callable[[RampClient, Settings], Pages]
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
 _OPEN = ("SYNC_READY", "NOT_SYNC_READY")
+# Of what is in the books, so much is listed: an older one is not matched any more.
+_SYNCED_SINCE = timedelta(days=90)
 
 
 def list_objects(client: RampClient, settings: Settings, name: str) -> Pages:
@@ -84,25 +87,42 @@ def _entities(client: RampClient, settings: Settings) -> Pages:
 
 
 def _open_transactions(client: RampClient, settings: Settings) -> Pages:
+    asked = [{"sync_status": status} for status in _OPEN]
+    return _transactions(client, settings, asked, lambda record: not _is_synced(record))
+
+
+def _card_transactions(client: RampClient, settings: Settings) -> Pages:
+    since = client.clock.now() - _SYNCED_SINCE
+    recent = {"sync_status": "SYNCED", "from_date": since.replace(microsecond=0).isoformat()}
+    asked = [*({"sync_status": status} for status in _OPEN), recent]
+    return _transactions(client, settings, asked, lambda _: True)
+
+
+def _transactions(
+    client: RampClient, settings: Settings, asked: Sequence[Mapping[str, str]], keep: Callable[[Record], bool]
+) -> Pages:
     """One that leaves one status for the other while they are read may come in both; it is listed once."""
     normalise = normaliser("transactions", settings)
     seen: set[str] = set()
     scope = {} if settings.entity_id is None else {"entity_id": settings.entity_id}
-    for status in _OPEN:
-        params = {**scope, "sync_status": status, "page_size": PAGE}
+    for question in asked:
+        params = {**scope, **question, "page_size": PAGE}
         for page in client.pages(f"{API}/transactions", params, STREAM_SCOPES["transactions"]):
-            records = [record for row in page.rows if _is_open(record := normalise(row), settings)]
+            records = [record for row in page.rows if _is_wanted(record := normalise(row), settings) and keep(record)]
             fresh = [record for record in records if record["id"] not in seen]
             seen.update(record["id"] for record in fresh)
             yield [_transaction(record) for record in fresh]
 
 
-def _is_open(record: Record, settings: Settings) -> bool:
-    """Whether it is to be coded still; a filter that Ramp does not know would list everything."""
+def _is_synced(record: Record) -> bool:
+    return record["sync_status"] == "SYNCED" or record["synced_at"] is not None
+
+
+def _is_wanted(record: Record, settings: Settings) -> bool:
+    """Whether the card has paid; a filter that Ramp does not know would list everything."""
     if settings.entity_id is not None and record["entity_id"] not in (None, settings.entity_id):
         return False
-    synced = record["sync_status"] == "SYNCED" or record["synced_at"] is not None
-    return not synced and record["state"] not in ("DECLINED", "ERROR")
+    return record["state"] not in ("DECLINED", "ERROR")
 
 
 def _transaction(record: Record) -> ListObject:
@@ -122,6 +142,7 @@ def _transaction(record: Record) -> ListObject:
             "card_holder": " ".join(name for name in names if name) or None,
             "is_coded": _has_account(record) or all(_has_account(part) for part in parts),
             "is_split": len(record["line_items"]) > 1,
+            "is_synced": _is_synced(record),
         },
     )
 
@@ -151,4 +172,5 @@ READERS: dict[str, Reader] = {
     "accounting_vendors": list_accounting_vendors,
     "entities": _entities,
     "open_transactions": _open_transactions,
+    "card_transactions": _card_transactions,
 }

@@ -119,7 +119,8 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
         return
     if never and outcome is None:
         raise Rejected(
-            f"{client.where}: {batch.kind} was taken and cannot show: archived: {_listed(never)}", hint=_HINT
+            f"{client.where}: {batch.kind} was taken and cannot show, archived or before its bill's: {_listed(never)}",
+            hint=_HINT,
         )
     named = _listed(open_ids)
     if isinstance(outcome, Rejected):
@@ -134,7 +135,8 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
 def _standing(client: RampClient, kind: str, record_id: str, *, accepted: bool) -> Literal["shown", "open", "never"]:
     """Whether the object now says that it is synced. One that is gone needs no mark, when the call was accepted.
 
-    One that was archived meanwhile is not ready any more: Ramp may take the call and leave the object as it is.
+    One that was archived meanwhile is not ready any more: Ramp may take the call and leave the object as it is. So is the
+    payment of a bill that Ramp does not know as synced; a bill is told, and shown, before its payment, unless it never is.
     """
     stream = _OBJECTS[kind]
     found = client.find(f"{API}/{stream}/{object_id(client.where, record_id)}", STREAM_SCOPES[stream])
@@ -143,7 +145,8 @@ def _standing(client: RampClient, kind: str, record_id: str, *, accepted: bool) 
     # Profiles before `sync_status` on transactions have only the time of the sync.
     if str(found.get("sync_status")) in _DONE.get(kind, _SYNCED) or (stream != "bills" and found.get("synced_at")):
         return "shown"
-    return "never" if found.get("archived_at") else "open"
+    is_early = kind == "BILL_PAYMENT_SYNC" and str(found.get("sync_status")) == "NOT_SYNCED"
+    return "never" if found.get("archived_at") or is_early else "open"
 
 
 def _listed(ids: Sequence[str]) -> str:

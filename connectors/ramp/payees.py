@@ -10,11 +10,11 @@ from typing import Any
 from connectors._http import Answer, Call
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE, Directory
-from connectors.ramp.ids import object_id
 from connectors.ramp.operations import Asked, before, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE
 from engine.contract import Operation, Receipt
+from engine.diagnostics import of_company
 from engine.errors import Ambiguous, Rejected
 
 Row = dict[str, Any]
@@ -39,6 +39,8 @@ class Payees:
 
     def find_new(self, operation: Operation) -> Receipt | None:
         """The vendor that has our id, else the only one of that name; None when there is neither.
+
+        That two of the source have one name, and so would become one here, the engine notices and asks a person.
 
         Raises:
             Ambiguous: when several fit.
@@ -110,7 +112,7 @@ class Payees:
     def _change(self, operation: Operation) -> tuple[Row, dict[str, Any]]:
         asked = read(self.client.where, operation)
         vendor_id = target(asked, operation, "vendor_id")
-        row = self.client.find(f"{_VENDORS}/{object_id(self.client.where, vendor_id)}", _READ)
+        row = self.client.one(_VENDORS, vendor_id, _READ)
         if row is None:
             raise Rejected(
                 f"{asked.where}: Ramp has no vendor {vendor_id} any more",
@@ -134,7 +136,7 @@ class Payees:
             what = "without an e-mail address" if email is None else "with an e-mail address that is none"
             raise Rejected(
                 f"{asked.where}: {what}, and Ramp wants one of every vendor",
-                hint="give the vendor one in the source, or set `vendor_email` for all that have none",
+                hint=self._for_all("vendor_email", "ap@acme.example"),
                 code="no_email",
             )
         contact = {"email": email}
@@ -142,13 +144,18 @@ class Payees:
         parts = {"first_name": first, "last_name": last.strip(), "phone": asked.text("phone") or ""}
         return contact | {name: value for name, value in parts.items() if value}
 
+    def _for_all(self, setting: str, example: str) -> str:
+        company, _, connection = self.client.where.partition("/")
+        command = f"flowctl connect {connection}{of_company(company)} --set {setting}={example}"
+        return f"give the vendor one in the source, or all that have none with `{command}`; then run `flowctl retry ID`"
+
     def _place(self, asked: Asked, *, needed: bool) -> dict[str, Any]:
         """Country, state and address; Ramp wants a state of vendors in the US only."""
         country = (asked.text("country") or (self.settings.vendor_country if needed else None) or "").upper()
         if needed and not country:
             raise Rejected(
                 f"{asked.where}: without a country, and Ramp wants one of every vendor",
-                hint="give the vendor one in the source, or set `vendor_country` for all that have none",
+                hint=self._for_all("vendor_country", "US"),
                 code="no_country",
             )
         if country and not _COUNTRY.fullmatch(country):

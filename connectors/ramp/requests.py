@@ -14,6 +14,7 @@ BILL_CREATE = "BillCreate"
 BILL_UPDATE = "BillUpdate"
 BILL_ARCHIVE = "BillArchive"
 TRANSACTION_CODE = "TransactionCode"
+TRANSACTION_CODE_UPDATE = "TransactionCodeUpdate"
 
 # What Ramp takes for a bill that was paid outside it (CREATE_BILL.md).
 MANUAL_METHODS = (
@@ -74,6 +75,19 @@ _BILL = (
     _CODING,
 )
 
+_CODED = (
+    _CODING,
+    _f("memo", "text", "Memo, at most 255 characters; one that a person wrote stays"),
+    _object(
+        "receipt",
+        "An image or a PDF of a record of another connection; not sent when the transaction has a receipt",
+        _must(_f("connection", "text", "The connection that has it")),
+        _must(_f("stream", "text", "The stream of the record that it is with")),
+        _must(_f("id", "id", "The id of that record")),
+        _f("user_id", "id", "Ramp's id of the user it belongs to; the card holder's when it is missing"),
+    ),
+)
+
 REQUESTS = (
     RequestSpec(
         VENDOR_CREATE,
@@ -129,21 +143,15 @@ REQUESTS = (
     RequestSpec(BILL_ARCHIVE, "archive a bill that is not paid", documents="json", undoes=("Bill",), undone="archived"),
     RequestSpec(
         TRANSACTION_CODE,
-        "code a card transaction, and add a memo and a receipt where it has none",
+        "code a card transaction, and add a memo and a receipt where it has none; one that is synced must be coded so already",
         documents="json",
-        fields=(
-            _must(_f("transaction_id", "id", "Ramp's id of the transaction")),
-            _CODING,
-            _f("memo", "text", "Memo, at most 255 characters; one that a person wrote stays"),
-            _object(
-                "receipt",
-                "An image or a PDF; not sent when the transaction has a receipt",
-                _must(_f("content_base64", "text", "The file, as base64")),
-                _must(_f("media_type", "text", "Its type, for example image/png")),
-                _f("name", "text", "Its file name"),
-                _f("user_id", "id", "Ramp's id of the user it belongs to; the card holder's when it is missing"),
-            ),
-        ),
+        fields=(_must(_f("transaction_id", "id", "Ramp's id of the transaction")), *_CODED),
+    ),
+    RequestSpec(
+        TRANSACTION_CODE_UPDATE,
+        "code a card transaction anew; its memo and its receipt stay once it has them",
+        documents="json",
+        fields=_CODED,
     ),
 )
 
@@ -152,6 +160,18 @@ _COMMON = (
     _f("full_name", "text", "Its name"),
     _f("active", "boolean", "False for one that is switched off"),
     _f("number", "text", "Its number, where it has one"),
+)
+
+_TRANSACTION = (
+    *_COMMON,
+    _f("amount", "money", "Amount in major units; negative for refunds"),
+    _f("currency", "text", "Currency of the amount"),
+    _f("date", "date", "Day on which the card was used"),
+    _f("memo", "text", "Memo"),
+    _f("card_holder", "text", "Who used the card"),
+    _f("is_coded", "boolean", "True when every split has an account"),
+    _f("is_split", "boolean", "True with several splits; such a transaction is coded in Ramp"),
+    _f("is_synced", "boolean", "True when it is in the books already"),
 )
 
 LISTS = (
@@ -194,16 +214,13 @@ LISTS = (
     ListSpec(
         "open_transactions",
         "card transactions that are not synced; the full name is the merchant's",
-        (
-            *_COMMON,
-            _f("amount", "money", "Amount in major units; negative for refunds"),
-            _f("currency", "text", "Currency of the amount"),
-            _f("date", "date", "Day on which the card was used"),
-            _f("memo", "text", "Memo"),
-            _f("card_holder", "text", "Who used the card"),
-            _f("is_coded", "boolean", "True when every split has an account"),
-            _f("is_split", "boolean", "True with several splits; such a transaction is coded in Ramp"),
-        ),
+        _TRANSACTION,
+        refresh_s=900,
+    ),
+    ListSpec(
+        "card_transactions",
+        "the same, and those that were synced, of the last 90 days: what the cards have paid is not to be paid once more",
+        _TRANSACTION,
         refresh_s=900,
     ),
 )

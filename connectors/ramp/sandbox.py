@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,22 @@ from connectors.ramp.simulator import (
     seed_others,
     transport,
 )
+from connectors.ramp.simulator.chartscript import deliver
 from connectors.ramp.simulator.enrich import add_account
-from connectors.ramp.simulator.ledger import written
+from connectors.ramp.simulator.ledger import credited, written
+from connectors.ramp.simulator.records import Transaction
 from connectors.ramp.simulator.script import act, contents, tell
 from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
 from engine.contract import Json
+from engine.money import from_minor
 
 if TYPE_CHECKING:
     import httpx
     from starlette.applications import Starlette
 
+# What an app that is to make vendors is set up with: not every source has an address of all of them.
+_MAKES_VENDORS = {"vendor_country": "US", "vendor_email": "bills@example.com"}
 WEBHOOK_SECRET = "ramp_sec_sandbox"  # noqa: S105 - of a simulated business only
 
 
@@ -44,6 +49,10 @@ class RampSandbox:
     names: dict[str, str] = field(default_factory=dict)
     # Without books beside it, Ramp is what is written to.
     is_target: bool = False
+    # More settings of the connection: those that a golden case gives, or the name of ours in Ramp.
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    # Ramp cannot be told that a vendor credit is posted; a flow that posts them counts all that are there.
+    counts_credits: bool = False
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -55,6 +64,7 @@ class RampSandbox:
         }
         if self.is_target:
             settings["vendor_owner"] = next(iter(self.simulator.world.users.values())).email
+        settings |= self.settings
         return settings, {"client_secret": options.client_secret, "webhook_secret": WEBHOOK_SECRET}
 
     def total(self) -> Decimal:
@@ -65,7 +75,28 @@ class RampSandbox:
         totals = self.simulator.totals()
         others = (totals.reimbursements, totals.transfers, totals.cashbacks)
         kinds = (totals.bills, totals.bill_payments, totals.transactions, *others)
-        return sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
+        known = sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
+        return known - (credited(self.simulator.world) if self.counts_credits else 0)
+
+    def offers(self) -> Json:
+        """The accounts that bills can be coded to, and what was bought with cards and is not in the books yet."""
+        world = self.simulator.world
+        accounts = [
+            {"external_id": item.account.external_id, "name": item.account.name, "code": item.account.code}
+            for item in world.accounts.values()
+            if item.is_active
+        ]
+        purchases = [
+            {
+                "merchant": row.merchant_name,
+                "amount": format(from_minor(row.settled.minor, row.settled.currency), "f"),
+                "currency": row.settled.currency,
+                "date": row.happened_at.date().isoformat(),
+            }
+            for row in world.transactions.values()
+            if _is_open(row)
+        ]
+        return {"chart": {"accounts": accounts}, "purchases": purchases}
 
     def save(self) -> str:
         """Seed and business cannot be told apart from a fresh one; a Ramp sandbox starts anew each time."""
@@ -87,6 +118,10 @@ class RampSandbox:
         """All that is marked, with its sync status, and what was entered over the API."""
         return contents(self._story())
 
+    def deliver(self, send: Callable[[Mapping[str, str], bytes], int], how: str) -> list[str]:
+        """Webhooks arrive, as a step of a golden case says."""
+        return deliver(self.simulator, send, how)
+
     def unused(self) -> list[str]:
         """Faults that were planned and never happened."""
         struck = self.simulator.faults.counts
@@ -100,7 +135,8 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     """A business as a golden case gives it, or of so many `bills`, `transactions` and `vendors`, coded to `chart`.
 
     There are no `reimbursements`, `transfers` and `cashbacks` unless so many are asked for; `entity_accounts` names the
-    account of the chart that the main entity uses for each purpose.
+    account of the chart that the main entity uses for each purpose. With `written_only`, card transactions are not coded
+    yet: whoever writes to it does that.
     """
     simulator = RampSimulator(
         seed,
@@ -136,12 +172,28 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
     if not chart:  # no books bring their accounts: those that Ramp has from somewhere else
         for account in DEFAULT_CHART:
             add_account(simulator.world, account)
-    return RampSandbox(simulator, is_target=not chart)
+    if options.get("written_only"):
+        for row in [row for row in simulator.world.transactions.values() if _is_open(row)]:
+            uncoded = tuple(replace(line, selections=()) for line in row.lines)
+            simulator.world.change_transaction(row.id, lines=uncoded, selections=())
+    given = {"provider_name": simulator.world.options.provider or ""} if chart else dict(_MAKES_VENDORS)
+    return RampSandbox(simulator, is_target=not chart, settings=given)
+
+
+def _is_open(row: Transaction) -> bool:
+    """Whether a call can code it; splits are coded by people only."""
+    return row.state == "CLEARED" and row.sync_status != "SYNCED" and len(row.lines) == 1
 
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
     """A business that holds what a golden case gives it."""
-    made = RampSandbox(simulator, chart, is_target=not chart)
+    made = RampSandbox(
+        simulator,
+        chart,
+        is_target=not chart,
+        settings=given.get("settings", {}),
+        counts_credits="vendor_credits" in given.get("counted", ()),
+    )
     tell(Story(simulator, chart, made.names), given)
     simulator.world.events.clear()
     return made

@@ -58,7 +58,7 @@ class RampSource:
         self._client = RampClient(binding, settings, tools)
         self._settings = settings
         self._chart = ChartTarget(self._client, settings)
-        self._ways = ways(self._client, settings, self._chart)
+        self._ways = ways(self._client, settings, self._chart, tools.documents)
 
     def read(
         self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None

@@ -16,6 +16,7 @@ from connectors.ramp.payees import Payees
 from connectors.ramp.settings import Settings
 from engine.contract import Operation, Receipt
 from engine.diagnostics import suggestion
+from engine.documents import Documents
 from engine.errors import Rejected
 
 
@@ -27,13 +28,13 @@ class Way:
     write: Callable[[Operation], Receipt]
 
 
-def ways(client: RampClient, settings: Settings, chart: ChartTarget) -> dict[str, Way]:
+def ways(client: RampClient, settings: Settings, chart: ChartTarget, documents: Documents | None) -> dict[str, Way]:
     """The ways of all requests, by name, for one open connection; those of the chart may travel in batches as well."""
     directory = Directory(client, settings)
     bills, vendors, codings = (
         Billing(client, settings, directory),
         Payees(client, settings, directory),
-        Codings(client),
+        Codings(client, documents),
     )
     return {
         requests.VENDOR_CREATE: Way(vendors.find_new, vendors.create),
@@ -43,6 +44,7 @@ def ways(client: RampClient, settings: Settings, chart: ChartTarget) -> dict[str
         requests.BILL_UPDATE: Way(bills.find_change, bills.change),
         requests.BILL_ARCHIVE: Way(bills.find_archived, bills.archive),
         requests.TRANSACTION_CODE: Way(codings.find, codings.write),
+        requests.TRANSACTION_CODE_UPDATE: Way(codings.find, codings.write),
         **dict.fromkeys(CHART_REQUEST_NAMES, Way(chart.find, chart.write)),
     }
 

@@ -101,9 +101,12 @@ class CrashingTransport(httpx.BaseTransport):
         machine, store = self._machine, self._process.store
         if machine.chaos.strike("crash_before_http"):
             store.die()
+        machine.between_http()
         machine.meanwhile("race", self._process)
+        if store.dead:
+            store.die()
         response = self._inner.handle_request(request)
-        if machine.chaos.strike("crash_after_http"):
+        if store.dead or machine.chaos.strike("crash_after_http"):
             store.die()
         return response
 
@@ -124,6 +127,8 @@ class Machine:
         # By process, how far its clock was off before somebody set it.
         self.wrong: dict[int, timedelta] = {}
         self.restores = 0
+        # An older copy is in place so many seconds after its last change, at the earliest.
+        self.restore_s = 0.0
         # What another process does in the middle of a call or of a session; a schedule says what.
         self.acts: Callable[[Process], None] = lambda _process: None
         # Whether older copies of the disk are made, and what is to be told when one is put back.
@@ -201,6 +206,11 @@ class Machine:
             self.complains(0, f"an internal error: {type(reply.error).__name__}: {reply.error}")
         return reply
 
+    def between_http(self) -> None:
+        """Where no agent calls, the same happens between two calls of ours."""
+        if self._connector is None and not self.disk.depth:
+            self._between_calls()
+
     def _between_calls(self) -> None:
         """Between two calls of an agent: our disk is copied, or an older copy is put back; a clock is set."""
         if self.has_copies:
@@ -209,7 +219,7 @@ class Machine:
                 self.disk.copy()
             elif self.disk.copies and self.chaos.strike("restore_midway"):
                 # Putting a copy back takes a while. What went wrong is noticed soon: it is the last copies that are used.
-                self.clock.sleep(chance.choice((60, 300, 1200)))
+                self.clock.sleep(max(self.restore_s, chance.choice((60, 300, 1200))))
                 self.restore(max(0, self.disk.copies - chance.choice((1, 1, 2, 3))))
         if "clock_set" in self.chaos.rates:
             for process in self.processes:
@@ -247,6 +257,8 @@ class Machine:
         self.disk.restore(number)
         self.restores += 1
         for process in self.processes:
+            # One that is in the middle of a call learns of it when it comes back.
+            process.store.dead = True
             self.restart(process)
         self.was_restored()
 
@@ -256,7 +268,7 @@ class Machine:
         world = World(store, self._vault, clock, ids, ways)
         programs = {self.program.flow.name: self.program}
         outbox = StoreOutbox(world, programs)
-        handler = self._connector.handler(outbox, clock, ids)
+        handler = self._connector.handler(outbox, clock, ids) if self._connector is not None else _nobody
         process = Process(
             number, clock, ids, store, world, handler, Service(world, programs), Server(world, programs, outbox)
         )
@@ -275,9 +287,13 @@ class Machine:
         self.chaos.is_off = False
 
 
-def _served(program: FlowProgram) -> Served:
+def _nobody(_call: HttpCall) -> HttpReply:
+    raise Bug("the flow has no agent that calls us")
+
+
+def _served(program: FlowProgram) -> Served | None:
     for connection in program.flow.connections:
         found: object = registry.find(connection.connector)
         if isinstance(found, Served):
             return found
-    raise Bug(f"the flow `{program.flow.name}` has no agent that calls us")
+    return None

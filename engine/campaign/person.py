@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine import worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
+from engine.contract import ListObject
 from engine.evidence import plain_guid
 from engine.follow import QUIET, Hand
 from engine.listsource import kept_as
+from engine.matching import NO_MATCH
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig
-from engine.store import lists, records
+from engine.store import companies, lists, records, work
 from engine.store.base import Row, Tx
 
 _SPAN = timedelta(days=90)
@@ -28,14 +32,18 @@ class Person:
 
     chance: random.Random
     machine: Machine
-    books: BooksRig
     witness: Witness
+    # The object of a record that is in the target now, whichever life of ours wrote it.
+    finds: Callable[[Row], str | None]
+    # Allows us to read the source once more; None where no person has to.
+    permits: Callable[[], Mapping[str, str]] | None = None
     # Whether everything is decided that can be; a busy person leaves some of it for the next time.
     is_thorough: bool = False
 
     def works(self, process: Process) -> None:
         """Do what waits for a person."""
         with process.store.write() as tx:
+            self._allow(tx, process)
             self._map(tx)
             self._declare(tx)
             self._decide(tx)
@@ -52,6 +60,21 @@ class Person:
     def _hand(self) -> Hand:
         return Hand(self._company, self.machine.world.at(), "bookkeeper")
 
+    def is_asked_to_allow(self, tx: Tx) -> bool:
+        """Whether we say that a person has to allow us to read the source once more."""
+        said = f"flowctl connect {self.machine.source_connection}"
+        return self.permits is not None and any(said in alert["hint"] for alert in work.alerts(tx, self._company))
+
+    def _allow(self, tx: Tx, process: Process) -> None:
+        """A permission that was lost, such as one that an older copy of our store does not have, is given anew."""
+        if self.permits is None or not self.is_asked_to_allow(tx):
+            return
+        name = self.machine.source_connection
+        for field, secret in self.permits().items():
+            companies.put_secret(tx, process.world.vault, self._company, name, field, secret, process.world.at())
+        companies.drop_secret(tx, self._company, name, companies.TOKEN_FIELD)
+        self.witness.note(f"  a person allows {name} once more")
+
     def _map(self, tx: Tx) -> None:
         flow = self.machine.program.flow
         for gap in worklist.gaps(tx, self._company, flow.name):
@@ -59,22 +82,37 @@ class Person:
             if lookup is None:
                 continue
             known = [item for item in lists.objects(tx, self._company, kept_as(flow, lookup)) if _usable(item)]
+            if any("amount" in item.data for item in known):
+                self._choose(tx, gap, known)
+                continue
             if known and self.chance.random() < 0.9:
                 target = self.chance.choice(known)
                 row = lists.Mapping(flow.name, lookup.name, gap.key, target.full_name, target.list_id)
                 self.witness.note(f"  a person maps {lookup.name} {gap.label} to {target.full_name}")
                 worklist.save_mapping(tx, self._hand(), flow, row)
 
+    def _choose(self, tx: Tx, gap: worklist.Gap, known: Sequence[ListObject]) -> None:
+        """What was spent is one of several that were: of the same amount and meant by no other record, or none."""
+        flow = self.machine.program.flow
+        amounts = {row.amount for row in gap.records}
+        taken = {row["list_id"] for row in lists.mappings(tx, self._company, flow.name, gap.lookup)}
+        fits = [item for item in known if Decimal(item.data["amount"]) in amounts and item.list_id not in taken]
+        chosen = self.chance.choice(fits).list_id if fits else NO_MATCH
+        if self.chance.random() < 0.9:
+            row = lists.Mapping(flow.name, gap.lookup, gap.key, chosen, "" if chosen == NO_MATCH else chosen)
+            self.witness.note(f"  a person chooses {gap.lookup} {gap.label}: {chosen}")
+            worklist.save_mapping(tx, self._hand(), flow, row)
+
     def _declare(self, tx: Tx) -> None:
         """The truth about what is held: look into the books."""
         for row in worklist.parked(tx, self._company, "unknown"):
             full = tx.one("record_get", {"id": row["id"]})
             assert full is not None
-            found = self._made_for(full)
+            found = self.finds(full)
             try:
                 worklist.declare(tx, self._hand(), row, found, "")
                 self.witness.note(f"  a person says that {row['stream']}/{row['source_id']} is {found or 'not there'}")
-            except worklist.NotHeld:
+            except (worklist.NotHeld, worklist.Taken):
                 continue
 
     def _decide(self, tx: Tx) -> None:
@@ -82,7 +120,7 @@ class Person:
         for row in worklist.parked(tx, self._company, "vanished"):
             full = tx.one("record_get", {"id": row["id"]})
             assert full is not None
-            if self._made_for(full) or (not self.is_thorough and self.chance.random() < 0.3):
+            if self.finds(full) or (not self.is_thorough and self.chance.random() < 0.3):
                 continue
             again = self.chance.random() < 0.6
             decide = worklist.post_again if again else worklist.leave_out
@@ -98,18 +136,19 @@ class Person:
         if kinds:
             asking.ask(tx, self._company, last_on - _SPAN, last_on, kinds, "bookkeeper", self.machine.world.at())
 
-    def _made_for(self, row: Row) -> str | None:
-        """The object of a record that is in the books now, whichever life of ours wrote it."""
-        guid = marker(self._company, row)
-        for made in self.books.live():
-            if self.witness.maker.get(made.id) == row["operation_id"] or plain_guid(made.guid) == guid:
-                return made.id
-        return None
-
 
 def _is_heard_of(row: Row) -> bool:
     """What solves itself inside the system is nobody's task."""
     return any(reason.code not in QUIET for reason in records.load_reasons(row))
+
+
+def in_books(machine: Machine, books: BooksRig, witness: Witness, row: Row) -> str | None:
+    """The object of a record that is in the books of an agent now, whichever life of ours wrote it."""
+    guid = marker(machine.company, row)
+    for made in books.live():
+        if witness.maker.get(made.id) == row["operation_id"] or plain_guid(made.guid) == guid:
+            return made.id
+    return None
 
 
 def marker(company: str, row: Row) -> str:

@@ -13,15 +13,17 @@ from typing import Any
 
 import structlog
 
-from engine.campaign.check import Scene, Verdict, check, standing_still
+from engine.campaign.check import standing_still
 from engine.campaign.clock import TrueClock
 from engine.campaign.crash import Machine
 from engine.campaign.disk import Disk
+from engine.campaign.meeting import Meeting
 from engine.campaign.person import Person
+from engine.campaign.scene import Verdict
 from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
-from engine.campaign.work import Work, target_of
-from engine.rigs import BooksRig, SourceRig
+from engine.campaign.work import Work
+from engine.rigs import BooksRig, Permits, SourceRig, TargetRig
 from engine.store import outbox
 
 __all__ = ["COMPANY", "Plan", "Result", "Stage", "play", "stage_of"]
@@ -90,8 +92,9 @@ class Stage:
     def __post_init__(self) -> None:
         """Let the workers act in the middle of calls."""
         s = self.setting
-        self.person = Person(s.chance, s.machine, s.books, s.witness)
-        self.work = Work(s.chance, s.machine, s.books, s.witness, s.login, "by_schedule" in s.has, self.befall)
+        permits = s.source.permit if isinstance(s.source, Permits) else None
+        self.person = Person(s.chance, s.machine, s.witness, s.meeting.finds, permits)
+        self.work = Work(s.chance, s.machine, s.witness, s.meeting.meet, "by_schedule" in s.has, self.befall)
         s.machine.acts = self.work.act
         self.counts.update(dict.fromkeys(s.has - {"restore_ours", "clock_jump"}, 1))
 
@@ -111,9 +114,14 @@ class Stage:
         return self.setting.machine
 
     @property
-    def books(self) -> BooksRig:
+    def books(self) -> TargetRig:
         """The target."""
         return self.setting.books
+
+    @property
+    def meeting(self) -> Meeting:
+        """The way to the target."""
+        return self.setting.meeting
 
     @property
     def source(self) -> SourceRig:
@@ -149,8 +157,8 @@ class Stage:
                 self.take("session")
 
     def befall(self) -> None:
-        """What people do in the source, and what the source tells us of it."""
-        for line in self.source.befall():
+        """What people do in the source and in a target that we call, and what the source tells us of it."""
+        for line in (*self.source.befall(), *self.meeting.befall()):
             self.witness.note(line)
         self.hear()
 
@@ -164,7 +172,7 @@ class Stage:
         steps: Mapping[str, Callable[[], None]] = {
             "cycle": self.work.rough_cycle,
             "run": lambda: self.work.guarded(self.work.run),
-            "session": self.work.session,
+            "session": self.work.meets,
             "tell": lambda: self.work.guarded(self.work.tell),
             "prepare": lambda: self.work.guarded(self.work.prepare),
             "person": lambda: self.work.guarded(self.person.works),
@@ -205,13 +213,15 @@ class Stage:
 
     def _refused(self) -> None:
         """For some cycles QuickBooks refuses queries of one kind: the others go on, and somebody is told."""
+        books = self.books
+        assert isinstance(books, BooksRig)
         kind = self.chance.choice(_REFUSED_KINDS)
-        self.books.refuse(kind, after_loss=self.chance.random() < 0.5)
+        books.refuse(kind, after_loss=self.chance.random() < 0.5)
         self.witness.note(f"  queries of {kind} are refused")
         times, gone, doubt = [], "", ""
         for number in range(4):
             if number == 2:
-                gone, doubt = self.books.delete_other(kind), self._doubt()
+                gone, doubt = books.delete_other(kind), self._doubt()
             times.append(self.machine.world.at())
             self.work.cycle()
             self.clock.advance("+2h" if "by_schedule" not in self.setting.has else "+6h30m")
@@ -220,9 +230,9 @@ class Stage:
         # Where one and the same set was in doubt all the while, no session came to look at anything else. Nothing is
         # written meanwhile, nor is the set sent again before such a look; a person was told of it, as was seen above; and
         # the deletion is noticed once QuickBooks answers, or it is `lost` in the verdict.
-        if gone and gone in self.work.posted().values() and not (doubt and doubt == self._doubt()):
+        if gone and gone in self.meeting.posted().values() and not (doubt and doubt == self._doubt()):
             self.witness.broke(1, f"{gone} was deleted, and nobody noticed while only {kind} cannot be asked for")
-        self.books.refuse("")
+        books.refuse("")
 
     def _doubt(self) -> str:
         """The set that is not settled, and how often it was sent; empty when there is none."""
@@ -232,7 +242,7 @@ class Stage:
     def judge(self, seed: int) -> Result:
         """Everything that is wrong now."""
         machine, witness = self.machine, self.witness
-        verdict = check(Scene.of(machine.tx, machine.company, self.books, self.source, witness))
+        verdict = self.meeting.verdict(self.source)
         faults = Counter(machine.chaos.counts)
         for counts in (self.books.counts(), self.source.counts(), self.counts):
             faults.update(counts)
@@ -242,14 +252,18 @@ class Stage:
         """Whether every record has reached the end of its life, and what it has written is there."""
         scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
         rows = self.machine.tx.rows("records_listing", scope)
-        targets = [target_of(row) for row in rows if row["state"] == "closed"]
-        return all(row["state"] in ("closed", "skipped") for row in rows) and all(map(self.books.has, targets))
+        if self.person.is_asked_to_allow(self.machine.tx):
+            return False
+        is_over = all(row["state"] in ("closed", "skipped") for row in rows)
+        return is_over and all(map(self.books.has, self.meeting.posted().values()))
 
     def _restore_ours(self) -> None:
         disk = self.machine.disk
         if disk.copies:
             self.counts["restore_ours"] += 1
             back = self.chance.choice((1, 1, 2, 3, disk.copies))
+            if self.machine.restore_s:
+                self.clock.sleep(self.machine.restore_s)
             self.machine.restore(max(0, disk.copies - back))
 
     def _jump(self) -> None:

@@ -10,16 +10,21 @@ from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
 
-from engine import registry
+from engine import flowswitch, registry
+from engine.campaign.calls import Calls
 from engine.campaign.clock import STARTS, TrueClock
 from engine.campaign.crash import FAULTS, Chaos, Machine
 from engine.campaign.disk import Disk
+from engine.campaign.meeting import Meeting
+from engine.campaign.pushes import Pushes
+from engine.campaign.sessions import Sessions
 from engine.campaign.witness import Witness
 from engine.connecting import connect
 from engine.contract import Login, Served
 from engine.errors import Bug
+from engine.follow import Hand
 from engine.program import FlowProgram
-from engine.rigs import BooksRig, Rigged, Sets, SourceRig
+from engine.rigs import BooksRig, CalledRig, Rigged, Sets, SourceRig, TargetRig
 from engine.simulated import Visitor
 from engine.store import companies, facts
 from engine.store.sqlite import SqliteStore
@@ -58,9 +63,30 @@ LEANINGS: Mapping[str, Mapping[str, float]] = {
         "restore_backup": 0.5, "answer_and_store_lost": 0.2, "answer_lost": 0.1, "late_bill": 0.6, "late_transaction": 0.6,
     },
 }  # fmt: skip
+# The same for a target that is called.
+CALLED_LEANINGS: Mapping[str, Mapping[str, float]] = {
+    # Our store is restored while operations wait, and people go on.
+    "restored": {"restore_ours": 1.0, "restore_midway": 0.05, "late_bill": 0.5, "edit_amount": 0.3, "delete": 0.2},
+    # The source changes what was posted again and again.
+    "rewritten": {"plain": 1.0, "edit_memo": 0.6, "edit_amount": 0.6, "edit_coding": 0.5, "target_timeout_after": 0.15},
+    # Writes without an answer show only after a while.
+    "late": {"late_write": 0.5, "crash_after_http": 0.05, "late_bill": 0.6, "edit_amount": 0.3},
+    # People work at the target all the time.
+    "by_hand": {
+        "person_edits": 0.6, "person_archives": 0.3, "person_pays": 0.3, "person_adds_bill": 0.5, "person_adds_vendor": 0.4,
+        "target_timeout_after": 0.15,
+    },
+    # Records that nothing tells apart but the source's own id.
+    "alike": {"twin_bill": 0.8, "target_timeout_after": 0.2, "crash_after_http": 0.05, "person_adds_bill": 0.4},
+}  # fmt: skip
 # What would keep the source from being read, or the record from being known, again and again.
 _IN_THE_WAY = frozenset({"by_schedule", "restore_ours"})
 _LEANS = ("", "", "", *LEANINGS)
+_CALLED_LEANS = ("", "", *CALLED_LEANINGS)
+# What only a target whose agent calls us can have.
+_OF_AGENTS = frozenset({"refused_for_long"})
+# What sets clocks wrong, or may.
+_CLOCKS = frozenset({"clock_jump", "two_processes"})
 # Where sets of several are wanted, QuickBooks was found to be quick before.
 _QUICK = {"limit": 16}
 # How many requests travel together; 0 lets the connector find out.
@@ -92,10 +118,10 @@ class Setting:
     chance: random.Random
     clock: TrueClock
     machine: Machine
-    books: BooksRig
+    books: TargetRig
     source: SourceRig
     witness: Witness
-    login: tuple[str, str]
+    meeting: Meeting
     # Of `STAGE_FAULTS`, those that this schedule has.
     has: frozenset[str] = field(default_factory=frozenset)
     # One of `LEANINGS`, or nothing.
@@ -105,37 +131,42 @@ class Setting:
 def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Setting:
     """The setting of a schedule; on a `disk` that another company's schedule has, beside it."""
     chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
-    lean = "" if plan.focus else chance.choice(_LEANS)
-    if plan.focus and plan.focus <= LEANINGS.keys():
+    is_called = not any(_is_served(connection.connector) for connection in plan.program.flow.connections)
+    leanings = CALLED_LEANINGS if is_called else LEANINGS
+    lean = "" if plan.focus else chance.choice(_CALLED_LEANS if is_called else _LEANS)
+    if plan.focus and plan.focus <= leanings.keys():
         lean, plan = chance.choice(sorted(plan.focus)), replace(plan, focus=frozenset())
-    often = LEANINGS.get(lean, {})
-    has = _has(plan, chance, often)
+    often = leanings.get(lean, {})
+    has = _has(plan, chance, often) - (_OF_AGENTS if is_called else frozenset())
     if lean == "rewritten":
         has -= _IN_THE_WAY
+    if lean == "late":
+        has -= {"clock_jump"}
     clock = TrueClock(chance.choice(STARTS) if "strange_day" in has else STARTS[0])
-    options = {"without": sorted(plan.without), "focus": sorted(plan.focus), "often": dict(often)}
+    # A write without an answer is waited for by the clock: where one is wrong, it must not show late.
+    is_late = is_called and lean == "late"
+    kept_away = plan.without | ({"late_write"} if has & _CLOCKS and not is_late else frozenset())
+    options = {"without": sorted(kept_away), "focus": sorted(plan.focus), "often": dict(often)}
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)
     beside = disk is not None
     if disk is None:
-        disk = _disk(plan.program, warm=warm)
+        disk = _disk(plan.program, warm=warm and not is_called)
         disk.begin()
     machine = Machine(disk, plan.program, company, clock, chaos, seed)
     witness = Witness(machine, keeps=plan.keeps)
     machine.complains, machine.was_restored = witness.broke, witness.restored
     witness.taken_away = books.removed
     machine.has_copies = "restore_ours" in has
-    for connection in plan.program.flow.connections:
-        if not _is_served(connection.connector):
-            machine.ways[connection.name] = source.transport(witness.hears)
+    meeting = _meeting(machine, books, source, witness, login, has)
     machine.start()
     if "two_processes" in has:
-        machine.start(timedelta(minutes=chance.choice((-10, 0, 0, 10))))
+        machine.start(timedelta(minutes=chance.choice((-10, 0, 0, 10))) * (not is_late))
     if beside:
         _found(machine.world, plan.program, company)
     _bind(machine, plan.program, books, source, chance)
-    if lean in ("slow", "alike", "rolled_back"):
+    if lean in ("slow", "alike", "rolled_back") and not is_called:
         with machine.world.store.write() as tx:
             facts.remember(tx, company, machine.world.at(), "pace", _QUICK)
     level = chance.choice((0.0, 0.5, 1.0, 2.0))
@@ -143,7 +174,51 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
     chaos.rates |= {n: max(often[n], chaos.rates.get(n, 0)) for n in FAULTS if n in often and n not in plan.without}
     if plan.focus:
         chaos.rates = {n: rate * 2 for n, rate in FAULTS.items() if n in plan.focus}
-    return Setting(chance, clock, machine, books, source, witness, login, has, lean)
+    if is_called and "late_write" not in kept_away:
+        chaos.rates = {name: rate for name, rate in chaos.rates.items() if name != "clock_set"}
+    return Setting(chance, clock, machine, books, source, witness, meeting, has, lean)
+
+
+def _meeting(
+    machine: Machine,
+    books: TargetRig,
+    source: SourceRig,
+    witness: Witness,
+    login: tuple[str, str],
+    has: frozenset[str],
+) -> Meeting:
+    """The way to the target; and the ways out, the source's first."""
+    flow = machine.program.flow
+    calls: Calls | None = None
+    if isinstance(books, CalledRig):
+        calls = Calls(witness, books, _settle_s(machine.program))
+        machine.restore_s = 3 * calls.settle_s
+    for role in ("source", "target"):
+        for connection in flow.connections:
+            is_target = _role(machine.program, connection.name) == "target"
+            if _is_served(connection.connector) or is_target is not (role == "target"):
+                continue
+            if is_target and calls is not None:
+                machine.ways[connection.name] = calls.rig.transport(calls)
+            else:
+                machine.ways[connection.name] = source.transport(witness.hears)
+    if calls is not None:
+        return Pushes(machine, calls.rig, witness, calls, "by_schedule" in has)
+    assert isinstance(books, BooksRig)
+    return Sessions(machine, books, witness, login)
+
+
+def _role(program: FlowProgram, connection: str) -> str:
+    """`target` for a connection that is only written to; one that is read is a source, whatever else it is."""
+    is_read = any(stream.fetch.connection == connection for stream in program.flow.streams)
+    return "target" if connection in program.called and not is_read else "source"
+
+
+def _settle_s(program: FlowProgram) -> float:
+    """How long a write without an answer is waited for."""
+    of = {connection.name: connection.connector for connection in program.flow.connections}
+    found = [registry.find(of[name]) for name in program.called]
+    return max((connector.spec.settle_s for connector in found if connector is not None), default=0)
 
 
 def _has(plan: Plan, chance: random.Random, often: Mapping[str, float]) -> frozenset[str]:
@@ -154,23 +229,29 @@ def _has(plan: Plan, chance: random.Random, often: Mapping[str, float]) -> froze
     return frozenset(found | ({"restore_ours"} if plan.restore_ours else set()))
 
 
-def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[str, Any]) -> tuple[BooksRig, SourceRig]:
-    """The simulated vendors; the books first, since the source is coded to their lists."""
-    books: BooksRig | None = None
+def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[str, Any]) -> tuple[TargetRig, SourceRig]:
+    """The simulated vendors; the target first, since the source is coded to its lists."""
+    target: TargetRig | None = None
     source: SourceRig | None = None
     chart: object = {}
-    for served in (True, False):
+    for of_target in (True, False):
         for connection in program.flow.connections:
-            if _is_served(connection.connector) is not served:
+            role = _role(program, connection.name)
+            if (_is_served(connection.connector) or role == "target") is not of_target:
                 continue
-            rig: object = _connector(connection.connector).rig(seed, clock, {**options, "chart": chart})
-            if isinstance(rig, BooksRig) and isinstance(rig.sandbox, Visitor):
-                books, chart = rig, rig.sandbox.chart()
+            given = {**options, "chart": chart} if role == "source" else {**options, "role": role}
+            rig: object = _connector(connection.connector).rig(seed, clock, given)
+            if isinstance(rig, CalledRig):
+                target, chart = rig, rig.chart()
+            elif isinstance(rig, BooksRig) and isinstance(rig.sandbox, Visitor):
+                target, chart = rig, rig.sandbox.chart()
             elif isinstance(rig, SourceRig):
                 source = rig
-    if books is None or source is None:
-        raise Bug(f"the flow `{program.flow.name}` has no simulated source, or no simulated books")
-    return books, source
+    if target is None or source is None:
+        raise Bug(f"the flow `{program.flow.name}` has no simulated source, or no simulated target")
+    if isinstance(target, CalledRig):
+        target.spent([amount for wanted in source.wanted() for amount in sorted(wanted.amounts)])
+    return target, source
 
 
 @cache
@@ -243,18 +324,22 @@ def _made(program: FlowProgram, *, warm: bool) -> Disk:
         books, _ = _rigs(program, 0, clock, {"focus": ["nothing"]})
         machine = Machine(disk, program, COMPANY, clock, Chaos(random.Random(0), {}), -1)  # noqa: S311 - unused
         machine.start()
+        assert isinstance(books, BooksRig)
         books.visit(machine.handle, _user(COMPANY), _PASSWORD, Witness(machine))
         disk.keep()
     return disk
 
 
-def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: SourceRig, chance: random.Random) -> None:
+def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: SourceRig, chance: random.Random) -> None:
     """Settings of this schedule: how the connections are set, and how the flow is."""
     machine.chaos.is_off = True
     with machine.world.store.write() as tx:
         for connection in program.flow.connections:
             served = _is_served(connection.connector)
-            settings, _ = (books if served else source).sandbox.binding(SERVER)
+            is_target = served or _role(program, connection.name) == "target"
+            settings, secrets = (books if is_target else source).sandbox.binding(SERVER)
+            if is_target and isinstance(books, CalledRig):
+                settings = {**settings, **books.settings()}
             pages: dict[str, Any] = {"page_size": chance.choice((3, 500, 500, 500) if served else (2, 100, 100))}
             if served:
                 pages |= {"user": _user(machine.company)}
@@ -264,12 +349,20 @@ def _bind(machine: Machine, program: FlowProgram, books: BooksRig, source: Sourc
             companies.put_connection(
                 tx, machine.company, connection.name, connection.connector, {**settings, **pages}, machine.world.at()
             )
+            known = _sandboxed(connection.connector)[1]
+            for name in secrets if not served and secrets != known else ():
+                # Such as a permission that a person gave: each simulated vendor has its own.
+                scope = (machine.company, connection.name, name)
+                companies.put_secret(tx, machine.world.vault, *scope, secrets[name], machine.world.at())
         for setting in program.flow.settings:
             if setting.options and chance.random() < 0.3:
                 value = chance.choice(setting.options)
                 companies.put_setting(tx, machine.company, program.flow.name, setting.name, value)
         for name, given in (source.settings() if isinstance(source, Sets) else {}).items():
             companies.put_setting(tx, machine.company, program.flow.name, name, given)
+        if program.flow.starts == "by_hand":
+            hand = Hand(machine.company, machine.world.at(), "campaign")
+            flowswitch.switch(tx, hand, program.flow, on=True)
     machine.chaos.is_off = False
 
 

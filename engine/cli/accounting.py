@@ -37,7 +37,7 @@ class NoSeat(UsageError):
     def __init__(self, company: str, connection: str, title: str) -> None:
         super().__init__(
             f"{company}/{connection}: {title} has no accounting connection",
-            hint="leave --accounting out; nothing is missing",
+            hint="`--accounting` and `flowctl migrate` are for vendors that let one system post; nothing is missing here",
         )
 
 

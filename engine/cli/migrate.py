@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -135,7 +136,8 @@ def _back_up(world: World, given: Given, migration: Migration) -> None:
     if path.exists():
         raise BackupThere(path)
     chart = migration.backup()
-    text = json.dumps({"taken_at": world.at(), **chart}, indent=1, ensure_ascii=False, default=str)
+    # Escaped, for a name may hold what JSON can write and no file can: half a character.
+    text = json.dumps({"taken_at": world.at(), **chart}, indent=1, default=str)
     try:
         # Made with its mode, so that there is no moment in which others could read it.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -145,6 +147,9 @@ def _back_up(world: World, given: Given, migration: Migration) -> None:
     except FileExistsError as error:
         raise BackupThere(path) from error
     except OSError as error:
+        # Half a backup would pass for a whole one, and be in the way of the next.
+        with suppress(OSError):
+            path.unlink()
         raise office.FileUnusable(str(path), error.strerror or "cannot be written") from error
     click.echo(f"  backup: {path}: {_sizes(chart)}")
 

@@ -54,14 +54,15 @@ class OneRecord(UsageError):
 @click.option("--state", type=click.Choice(["failed", "deferred"]), help="Records of this state [default: failed].")
 @click.option("--reason", default="", help="Why; kept in the journal.")
 @click.option("--not-there", "absent", is_flag=True, help="You looked: this `unknown` record is not in the target.")
-@click.option("--there", "found", metavar="ID", help="You looked: it is there, with this TxnID or ListID.")
+@click.option("--there", "found", metavar="ID", help="You looked: it is there, with this id.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common.format_option
 def command(**given: Unpack[Given]) -> int:
     """Make records pending again: those named, or all that failed.
 
     A record is named by its number, its id in the source, or its reference. One that was sent and may be posted is
-    refused, with the reason. A record that is `unknown` and held for a person is decided by --not-there or --there.
+    refused, with the reason. A record that is `unknown` and held for a person is decided by --not-there or --there; what a
+    vendor's API refused since it is there already, by --there.
 
     Example: flowctl retry INV-1042 --reason "vendor renamed"
     """
@@ -87,7 +88,7 @@ def _declare(given: Given) -> int:
             rows, _ = worklist.chosen(tx, company, given["records"])
             rows = [row for row in rows if not name or row["flow"] == name]
             # A bill and its payment have the same id in the source; a word is taken of one that waits for it.
-            held = worklist.held(tx, rows)
+            held = worklist.named(tx, rows) if target_id is not None else worklist.held(tx, rows)
         if rows and not held:
             raise worklist.NotHeld(rows[0])
         if len(held) != 1:

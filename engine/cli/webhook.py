@@ -74,13 +74,14 @@ _SECRETS = frozenset({"webhook_secret", "webhook_key"})
 
 def _events(world: World, company: str, connection: str) -> tuple[str, ...]:
     """The events that the company's flows wait for; none when no flow of its connections does."""
+    from engine.binding import bound_flow
     from engine.store import companies
 
     with world.store.read() as tx:
         there = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
     events = {
         event
-        for flow in office.flows()
+        for flow in (bound_flow(one, there) for one in office.flows())
         if all(there.get(wanted.name) == wanted.connector for wanted in flow.connections)
         for stream in flow.streams
         if stream.fetch.connection == connection

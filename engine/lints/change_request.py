@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env, variants
 from engine.model import Flow
-from engine.spec import CHANGING, MAKING, kind_of
+from engine.spec import CHANGING, kind_of
 
 ID = "F039"
 
@@ -29,7 +29,8 @@ ID = "F039"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Hold the request of each change against the one that it follows: what BillAdd has made, BillMod changes.
 
-    Of a request that is written as JSON it is `BillCreate` or `BillUpload`, and `BillUpdate`.
+    Of a request that is written as JSON it is `BillCreate` or `BillUpload`, and `BillUpdate`; what another verb has done,
+    `TransactionCode`, is changed by `TransactionCodeUpdate`.
     """
     for stream in flow.streams:
         spec = env.specs.get(stream.target)
@@ -39,7 +40,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                 continue
             if spec.request(variant.request) is None:
                 continue  # another rule has said what is unknown
-            able = [f"{kind_of(variant.request)}{verb}" for verb in CHANGING if variant.request.endswith(MAKING)]
+            able = [f"{kind_of(variant.request)}{verb}" for verb in CHANGING if not variant.request.endswith(CHANGING)]
             if change.request in able:
                 continue
             message = f"`{change.request}` does not change what `{variant.request}` has made"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
-from engine.lints.env import Document, Env, documents, over_map
+from engine.lints.env import Document, Env, documents, over_map, variants
 from engine.lints.expressions import mapped_type, source_type
 from engine.mapping.syntax import Node, parse
 from engine.mapping.types import ResultType
@@ -80,6 +80,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         mapped = mapped_type(stream, source_type(stream, env), scope)
         misspelt: frozenset[str] = frozenset()
         if len(written) == len(mapping):
+            yield from _cannot(stream, env)
             known = {field.name for _, fields in written for field in fields}
             surplus = [*_surplus(stream, known, written[0][0])]
             misspelt = frozenset(found.new for found in surplus)
@@ -187,9 +188,20 @@ def _shown(path: Sequence[str]) -> str:
     return ".".join(path)
 
 
+def _cannot(stream: Stream, env: Env) -> Iterator[Diagnostic]:
+    """Names under `cannot` that the map does not give: they would never differ."""
+    mapped = tuple(name for name, _ in stream.map)
+    for steps, variant in variants(stream, env):
+        for name, _ in variant.change.cannot if variant.change is not None else ():
+            if name not in mapped:
+                message = f"`map` gives no `{name}`"
+                yield env.misspelt(ID, (*steps, "change", "cannot", name), message, name, mapped, key=True)
+
+
 def _surplus(stream: Stream, known: set[str], document: Document) -> Iterator[_Found]:
     """Entries of the map that go into no request and that no condition looks at."""
     read = " ".join(expr.text for expr in over_map(stream))
+    known = known | {name for variant in stream.variants if variant.change for name, _ in variant.change.cannot}
     given = [name for name, _ in stream.map]
     free = [name for name in known if name not in given]
     for name in given:

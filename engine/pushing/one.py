@@ -10,7 +10,7 @@ from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLi
 from engine.pushing import steps
 from engine.pushing.link import Link
 from engine.store import outbox, work
-from engine.store.base import Row
+from engine.store.base import Row, Tx
 
 
 def push_one(link: Link, target: Target, row: Row) -> None:
@@ -27,6 +27,10 @@ def push_one(link: Link, target: Target, row: Row) -> None:
         receipt = None if found is None else steps.ids_of(found)
     except (RateLimited, AuthExpired, AuthRefused) as error:
         link.leave_alone(error, asking=True)
+        return
+    except (Rejected, Ambiguous) as error:
+        link.answers()
+        _not_told(link, row, error)
         return
     except RunError as error:
         _not_asked(link, row, error)
@@ -60,22 +64,46 @@ def _write(link: Link, target: Target, row: Row, operation: Operation) -> None:
         steps.settle(link, [(row, OperationOutcome(row["id"], "posted", receipt))])
 
 
+def _not_told(link: Link, row: Row, error: Rejected | Ambiguous) -> None:
+    """The target has answered, and not what became of it: that is no fault of the connection's, and a person decides.
+
+    What was never sent and is refused is failed. What is in doubt may yet show: it is asked for again until it has settled.
+    """
+    if isinstance(error, Rejected) and row["state"] != "sent":
+        steps.refused(link, row, error, "correct the record in the source, then run `flowctl retry ID`")
+        return
+    link.errors.append(error)
+    if row["state"] == "sent" and not steps.is_settled(link, row):
+        with link.world.store.write() as tx:
+            if steps.is_still(tx, row):
+                _alert(link, tx, row, error)
+        return
+    hint = error.hint or (
+        "look in the target; when it is there, run `flowctl retry ID --there ID-THERE`, "
+        "else `flowctl retry ID --not-there`"
+    )
+    code = error.code if isinstance(error, Rejected) and error.code and not error.code.isdigit() else "unclear"
+    outcome = OperationOutcome(row["id"], "held", code=code, message=str(error), hint=hint)
+    steps.settle(link, [(row, outcome)])
+
+
 def _not_asked(link: Link, row: Row, error: RunError) -> None:
     """It could not be looked for, so it is not written."""
     if row["state"] == "sent":
         with link.world.store.write() as tx:
-            outbox.put(tx, row["id"], "sent", not_before=link.after(max(link.settle_s, steps.wait_s(error))))
-            record = tx.one("records_of_operation", {"operation_id": row["id"]})
-            assert record is not None
-            message = f"{follow.subject_of(record)}: whether it was written could not be asked: {error}"
-            hint = error.hint or "it is asked again by itself"
-            alert = work.Alert("unknown", follow.subject_of(record), message, hint)
-            work.raise_alert(tx, link.company, alert, link.world.at())
-    elif isinstance(error, Rejected):
-        hint = error.hint or "correct the record in the source, then run `flowctl retry ID`"
-        outcome = OperationOutcome(row["id"], "failed", {}, error.code or "rejected", str(error), hint)
-        steps.settle(link, [(row, outcome)])
-        return
+            if steps.is_still(tx, row):
+                outbox.put(tx, row["id"], "sent", not_before=link.after(max(link.settle_s, steps.wait_s(error))))
+                _alert(link, tx, row, error)
     else:
         steps.later(link, row, error)
     link.fault(error, asking=True)
+
+
+def _alert(link: Link, tx: Tx, row: Row, error: RunError) -> None:
+    """Tell a person of what keeps what is in doubt from being asked for."""
+    record = tx.one("records_of_operation", {"operation_id": row["id"]})
+    assert record is not None
+    message = f"{follow.subject_of(record)}: whether it was written could not be asked: {error}"
+    hint = error.hint or "it is asked again by itself"
+    alert = work.Alert("unknown", follow.subject_of(record), message, hint)
+    work.raise_alert(tx, link.company, alert, link.world.at())

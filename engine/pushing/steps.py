@@ -115,9 +115,9 @@ def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
     return [{**dict(row), "state": "waiting", "not_before": ""} for row in left]
 
 
-def refused(link: Link, row: Row, error: Rejected) -> None:
-    """It can never be written."""
-    hint = error.hint or "correct the record in the source, or in the target, then run `flowctl retry ID`"
+def refused(link: Link, row: Row, error: Rejected, hint: str = "") -> None:
+    """It can never be written; `hint` is for an error that has none."""
+    hint = error.hint or hint or "correct the record in the source, or in the target, then run `flowctl retry ID`"
     settle(link, [(row, OperationOutcome(row["id"], "failed", {}, error.code or "rejected", str(error), hint))])
 
 
@@ -131,12 +131,7 @@ def later(link: Link, row: Row, error: RunError) -> None:
 
 def may_write_again(link: Link, row: Row) -> bool:
     """Whether what is in doubt and not there may be written once more by now."""
-    now, not_before = link.world.clock.now(), str(row["not_before"])
-    if not_before > iso(now + LONGEST):
-        with link.world.store.write() as tx:
-            outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
-        return False
-    if not_before > iso(now):
+    if not is_settled(link, row):
         return False
     with link.world.store.read() as tx:
         lines = journal.of_record(tx, row["record_id"])
@@ -151,6 +146,23 @@ def may_write_again(link: Link, row: Row) -> bool:
     )
     settle(link, [(row, OperationOutcome(row["id"], "held", code="unanswered", message=message, hint=hint))])
     return False
+
+
+def is_settled(link: Link, row: Row) -> bool:
+    """Whether what was written last would show by now. A time far ahead was noted by a clock that was ahead."""
+    now, not_before = link.world.clock.now(), str(row["not_before"])
+    if not_before > iso(now + LONGEST):
+        with link.world.store.write() as tx:
+            if is_still(tx, row):
+                outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
+        return False
+    return not_before <= iso(now)
+
+
+def is_still(tx: Tx, row: Row) -> bool:
+    """Whether an operation is what its caller believes, so that it may be moved in this transaction."""
+    now, found = _now(tx, [row])
+    return row["id"] in found and _is_as_believed(now.get(row["id"]), row)
 
 
 def is_another(link: Link, row: Row, receipt: Mapping[str, str]) -> bool:

@@ -149,9 +149,15 @@ def after(tx: Tx, company: str, name: str, list_id: str, limit: int) -> list[Lis
 
 
 def named(tx: Tx, company: str, name: str, full_name: str) -> ListObject | None:
-    """The object of that name, an active one before an inactive one."""
-    row = tx.one("list_object_named", {"company": company, "list": name, "folded": full_name.casefold()})
-    return _object(row) if row else None
+    """The object of that name, an active one before an inactive one; None when several are active."""
+    rows = tx.rows("list_object_named", {"company": company, "list": name, "folded": full_name.casefold()})
+    return _object(rows[0]) if rows and not (len(rows) > 1 and rows[1]["active"]) else None
+
+
+def namesakes(tx: Tx, company: str, name: str, full_name: str) -> list[ListObject]:
+    """The active objects of that name, in the order of their ids: a target that is called may have several."""
+    rows = tx.rows("list_object_named", {"company": company, "list": name, "folded": full_name.casefold()})
+    return [_object(row) for row in rows if row["active"]]
 
 
 def by_id(tx: Tx, company: str, name: str, list_id: str) -> ListObject | None:

@@ -33,26 +33,29 @@ class NewMark:
     request: str = ""
 
 
-def add(tx: Tx, company: str, mark: NewMark) -> None:
-    """Add a mark; telling the same thing of the same record twice is one mark. News drops untold failures."""
+def add(tx: Tx, company: str, mark: NewMark) -> bool:
+    """Add a mark; telling the same thing of the same record twice is one mark. News drops untold failures.
+
+    False when the same is being told without the request, or for another one: a call that may have been heard stands as
+    it is, and what it tells can be told for this request once it is over.
+    """
     text = "" if mark.outcome == "posted" else mark.text
+    about = {"kind": mark.kind, "outcome": mark.outcome, "text": mark.text, "request": mark.request}
     tx.run("marks_drop_failed", {"record_id": mark.record_id, "but": text})
-    tx.run(
+    added = tx.run(
         "mark_insert",
         {
             "id": take_number(tx, "mark"),
             "company": company,
             "flow": mark.flow,
             "connection": mark.connection,
-            "kind": mark.kind,
             "record_id": mark.record_id,
             "source_id": mark.source_id,
-            "outcome": mark.outcome,
-            "text": mark.text,
             "details": plain(dict(mark.details)) if mark.details else "",
-            "request": mark.request,
+            **about,
         },
     )
+    return added == 1 or tx.one("mark_calling_other", {"record_id": mark.record_id, **about}) is None
 
 
 def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:

@@ -13,9 +13,13 @@ from connectors.bill.simulator.rig import _ON_THE_WAY as BILL_ON_THE_WAY
 from connectors.expensify.simulator.rig import _DEEDS as EXPENSIFY_DEEDS
 from connectors.expensify.simulator.rig import _FAULTS as EXPENSIFY_FAULTS
 from connectors.expensify.simulator.rig import ExpensifyRig
+from connectors.freshbooks.simulator.rig import _DEEDS as FRESHBOOKS_DEEDS
+from connectors.freshbooks.simulator.rig import _FAULTS as FRESHBOOKS_FAULTS
 from connectors.qbwc.simulator import FAULTS as BOOKS_FAULTS
 from connectors.qbwc.simulator.rig import _OWN
 from connectors.ramp.simulator.rig import _DEEDS, _FAULTS, _ON_THE_WAY
+from connectors.ramp.simulator.target_people import DEEDS as PEOPLE_IN_RAMP
+from connectors.ramp.simulator.target_rig import FAULTS as RAMP_FAULTS
 from engine.campaign.__main__ import flow_program, main
 from engine.campaign.crash import FAULTS as OUR_FAULTS
 from engine.campaign.invariants import INVARIANTS, table
@@ -30,6 +34,8 @@ FLOW = flow_program("ramp_to_quickbooks")
 SLICE = 1500
 SLICE_OF_EXPENSIFY = 300
 SLICE_OF_BILL = 400
+SLICE_OF_FRESHBOOKS = 300
+FLOWS = Path(__file__).resolve().parents[2] / "flows"
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:
@@ -153,6 +159,26 @@ def test_a_slice_of_the_campaign_of_bill_is_clean() -> None:
     assert summary.counts["changed"] > SLICE_OF_BILL // 30
     # Everything that can go wrong at BILL did; what can go wrong besides is looked for with the other flow.
     assert {*BILL_DEEDS, *BILL_FAULTS, *BILL_ON_THE_WAY} - set(summary.faults) == set()
+
+
+@pytest.mark.skipif(not (FLOWS / "freshbooks_to_ramp.yaml").exists(), reason="the flow is not shipped")
+def test_a_slice_of_the_campaign_of_freshbooks_is_clean() -> None:
+    """Ramp is called, and makes twice what it is told twice; tests/campaign/test_called.py plants bugs in that."""
+    summary = campaign(Plan(flow_program("freshbooks_to_ramp")), range(1, SLICE_OF_FRESHBOOKS + 1), jobs=2)
+    found = summary.as_json()
+    assert {name: found[name] for name in ("schedules", "lost", "duplicated", "wrong_file", "cents_off", "stuck")} == {
+        "schedules": SLICE_OF_FRESHBOOKS,
+        "lost": 0,
+        "duplicated": 0,
+        "wrong_file": 0,
+        "cents_off": 0,
+        "stuck": 0,
+    }
+    assert (found["failing_seeds"], found["invariants_broken"]) == ([], {})
+    assert summary.counts["posted"] > 3 * SLICE_OF_FRESHBOOKS
+    assert summary.counts["changed"] > SLICE_OF_FRESHBOOKS // 10
+    # Everything that can go wrong on both sides did; what can befall us besides is looked for with the other flows.
+    assert {*FRESHBOOKS_DEEDS, *FRESHBOOKS_FAULTS, *PEOPLE_IN_RAMP, *RAMP_FAULTS} - set(summary.faults) == set()
 
 
 def test_a_vendor_that_is_made_twice_in_bill_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from connectors.ledger import CONNECTOR as LEDGER
 from connectors.ramp.simulator import Money, Options, RampSimulator, app
 from connectors.ramp.simulator.connections import switch_provider
 from connectors.ramp.simulator.records import Profile
 from connectors.ramp.simulator.shelf import Entry
 from engine.clock import SystemClock
+from engine.registry import registered
 from engine.serving import running
 from engine.store import companies
 from tests.cli.cli_kit import Cli, Ran
@@ -200,7 +203,7 @@ def test_json_and_what_cannot_be_asked(cli: Cli) -> None:
         )
         assert cli("connect", "books", "--accounting").text() == (
             "[2]\n--\nerror: main/books: QuickBooks Desktop (Web Connector) has no accounting connection\n"
-            "  hint: leave --accounting out; nothing is missing\n"
+            "  hint: `--accounting` and `flowctl migrate` are for vendors that let one system post; nothing is missing here\n"
         )
 
 
@@ -340,6 +343,27 @@ def test_what_waits_to_be_synced_stops_it(cli: Cli) -> None:
         )
 
 
+def test_a_backup_holds_whatever_a_name_holds(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart = {"accounts": [{"id": "Q-1", "name": "Zürich \ud800"}]}
+    with direct(cli):
+        monkeypatch.setattr("connectors.ramp.migration.RampMigration.backup", lambda _self: chart)
+        assert migrate(cli, "--yes", "--backup", "chart.json").status == 0
+    assert json.loads((tmp_path / "chart.json").read_text())["accounts"] == chart["accounts"]
+
+
+def test_half_a_backup_is_none(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with direct(cli) as simulator:
+        with monkeypatch.context() as patched:
+            patched.setattr("engine.cli.migrate.os.fsync", full)
+            ran = migrate(cli, "--yes", "--backup", "chart.json")
+        assert (ran.status, ran.err.splitlines()[0]) == (2, "error: chart.json: No space left on device")
+        assert not (tmp_path / "chart.json").exists()
+        assert len(simulator.world.connections) == 1
+
+
 def test_a_backup_is_never_written_over(cli: Cli, tmp_path: Path) -> None:
     with direct(cli) as simulator:
         (tmp_path / "chart.json").write_text("the only copy")
@@ -440,6 +464,15 @@ def test_the_doctor_says_who_holds_the_seat(charting: Cli) -> None:
         ]
         charting.ok("connect", "ramp", "--accounting")
         assert said(charting) == [held]
+
+
+def test_the_doctor_says_so_with_a_ledger_in_the_place_of_quickbooks(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "charting.yaml").write_text(FLOW)
+    with registered({"ledger": LEDGER}), ramp(cli, provider="Other Sync"):
+        cli.ok("connect", "books", "--connector", "ledger", "--set", f"path={tmp_path / 'ledger.jsonl'}")
+        (line, *_) = said(cli)
+        assert line == "FAIL  main/ramp: the accounting connection is held by `Other Sync`"
 
 
 def test_the_doctor_says_what_to_do_without_it(charting: Cli) -> None:

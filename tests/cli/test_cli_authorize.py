@@ -17,8 +17,10 @@ import pytest
 from connectors.freshbooks import CONNECTOR
 from connectors.freshbooks.sandbox import FreshBooksSandbox
 from connectors.freshbooks.simulator import app
+from connectors.ledger import CONNECTOR as LEDGER
 from engine.cli import office
 from engine.clock import SystemClock
+from engine.registry import registered
 from engine.serving import running
 from engine.store import companies, journal, work
 from tests.cli.cli_kit import Cli, Ran, _Text
@@ -492,6 +494,14 @@ def test_a_lost_permission_is_an_alert_that_says_what_to_run(bench: Bench) -> No
     assert bench.cli("run", "freshbooks_in").status == 0
     with office.opened(bench.cli.home) as world, world.store.read() as tx:
         assert work.alerts(tx, "main") == []
+
+
+def test_callbacks_are_the_same_with_a_ledger_in_the_place_of_quickbooks(bench: Bench, tmp_path: Path) -> None:
+    with_flow(bench)
+    with registered({"ledger": LEDGER}):
+        bench.cli.ok("connect", "books", "--connector", "ledger", "--set", f"path={tmp_path / 'ledger.jsonl'}")
+        bench.cli.ok("webhook", "freshbooks", "--url", "https://sync.acme.example")
+    assert [made.event for made in bench.sandbox.simulator.world.callbacks.values()] == ["bill", "expense.create"]
 
 
 def test_callbacks_are_for_the_events_that_flows_wait_for(bench: Bench) -> None:

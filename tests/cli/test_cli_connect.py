@@ -90,7 +90,7 @@ def test_nobody_to_ask(cli: Cli) -> None:
     [
         (
             ("rampp",),
-            "error: there is no connection `rampp`\n  hint: did you mean `ramp`? known: bill, books, expensify, ramp\n",
+            "error: there is no connection `rampp`\n  hint: did you mean `ramp`? known: bill, books, expensify, freshbooks, ramp\n",
         ),
         (
             ("mailbox",),

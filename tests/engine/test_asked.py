@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.contract import Event, Json, MarkCall, Page
+from engine.errors import Transient
 from engine.server import Server
 from engine.spec import ConnectorSpec, FieldSpec, MarkSpec
 from engine.store import companies
@@ -160,6 +161,43 @@ def test_what_was_skipped_is_told_why(bench: Bench) -> None:
     press(bench, "r-1", "b-1")
     bench.run("bills")
     assert told(bench) == [("r-1", [], [("b-1", "The bill is a draft")])]
+
+
+def test_an_answer_waits_for_a_call_that_tells_the_same_and_was_perhaps_heard(bench: Bench) -> None:
+    listing(bench, bill("b-1", vendor={"id": "v-7", "name": "Nobody"}))
+    bench.shop.mark_faults = [Transient("down")]
+    bench.runner.run(bench.program, COMPANY)
+    told(bench)
+    bench.world.clock.sleep(4000)
+    press(bench, "r-1", "b-1")
+    bench.run("bills")
+    assert [(request, [key for key, _ in failed]) for request, _, failed in told(bench)] == [("", ["b-1"])]
+    tell(bench)
+    assert [(request, [key for key, _ in failed]) for request, _, failed in told(bench)] == [("r-1", ["b-1"])]
+    tell(bench)
+    assert told(bench) == []
+
+
+def test_one_that_cannot_be_taken_in_keeps_no_other_from_being_read_and_answered(bench: Bench) -> None:
+    listing(bench, bill("b-1"), bill("b-2", memo="\ud800"), bill("b-3"))
+    press(bench, "r-1", "b-1", "b-2")
+    bench.run("bills")
+    assert bench.states() == {"b-1": "intended", "b-3": "intended"}
+    assert told(bench) == [("r-1", [], [("b-1", QUEUED)])]
+
+
+def test_a_record_is_known_by_its_id_and_not_by_the_number_of_another(bench: Bench) -> None:
+    listing(bench, bill("b-1", number="b-2"), bill("b-2"))
+    bench.run("bills")
+    first = bench.send(1)
+    assert first is not None
+    bench.settle(first)
+    tell(bench)
+    assert bench.states() == {"b-1": "closed", "b-2": "intended"}
+    told(bench)
+    press(bench, "r-1", "b-2")
+    bench.run("bills")
+    assert told(bench) == [("r-1", [], [("b-2", QUEUED)])]
 
 
 def test_a_fault_of_the_flow_names_whom_to_ask(bench: Bench) -> None:

@@ -63,6 +63,10 @@ NO_TEMPLATE = "remove it: the map itself is sent"
             "true or false is expected, and this is the text `yes`", "write it like this: gone: true",
         ),
         (
+            "request: BillUpdate}", "request: BillUpdate, cannot: {memmo: no}}", f"F043 {WRITE}.change.cannot.memmo",
+            "`map` gives no `memmo`", "did you mean `memo`? known: amount, memo, number, vendor",
+        ),
+        (
             "number: id, ", "", f"F043 {WRITE}.change.request",
             "`BillUpdate` needs `number`, and `map` does not give it", "known: amount, memo, vendor",
         ),

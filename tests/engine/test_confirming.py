@@ -233,6 +233,15 @@ def test_a_vendor_that_is_down_is_asked_again_for_a_day(office: Office) -> None:
     assert verified(office) == [("bill", True)]
 
 
+def test_what_a_clock_that_was_ahead_has_put_off_is_confirmed_once_the_clock_is_right(office: Office) -> None:
+    office.clock.sleep(7200)
+    office.subscribe("freshbooks", "bill")
+    office.deliver("freshbooks")
+    office.clock.elapsed_s -= 7200
+    office.service.tick()
+    assert (office.waiting(), verified(office)) == (0, [("bill", True)])
+
+
 def test_the_doctor_says_that_one_waits(office: Office) -> None:
     office.subscribe("freshbooks", "bill")
     office.deliver("freshbooks")

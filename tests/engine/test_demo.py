@@ -64,6 +64,27 @@ def test_the_shipped_flow_agrees_on_both_sides_after_a_gap_was_filled() -> None:
     assert said.count("Running everything a second time:") == 1
 
 
+@pytest.mark.acceptance
+def test_a_source_is_lined_up_with_what_a_target_offers() -> None:
+    loaded, _ = load_flow(FLOWS / "freshbooks_to_ramp.yaml")
+    assert loaded is not None
+    world = memory_world()
+    said: list[str] = []
+    options = DemoOptions(bills=6, transactions=12, vendors=3)
+    try:
+        result = run_demo(world, compile_flow(loaded), options, said.append)
+        with world.store.read() as tx:
+            rows = tx.rows("records_listing", {"company": COMPANY, "state": "", "flow": "", "limit": 99})
+            operations = [tx.one("operation_get", {"id": row["operation_id"]}) for row in rows if row["operation_id"]]
+        requests = {operation["request"] for operation in operations if operation is not None}
+    finally:
+        world.store.close()
+    assert result.agrees, result
+    assert (result.deferred, result.failed, result.second_run_posted) == (0, 0, 0)
+    assert requests == {"VendorCreate", "BillCreate", "TransactionCode"}
+    assert [line for line in said if "a bookkeeper maps it to" in line]
+
+
 # --- what does not work
 
 

@@ -62,8 +62,9 @@ def test_all_kinds_together_and_whom_to_ask_is_never_cut_off() -> None:
         "The accounting period is closed. Reopen it in QuickBooks and retry; The list is in use. We'll retry shortly.; "
         "Unexpected sync error. Contact s@example.com, ref b-1."
     )
-    long = failure_text([CLOSED] * 50 + [BROKEN], "b-1", "s@example.com")
-    assert (len(long), long[-56:]) == (500, "; Unexpected sync error. Contact s@example.com, ref b-1.")
+    for many in (CLOSED, BUSY):
+        long = failure_text([many] * 50 + [BROKEN], "b-1", "s@example.com")
+        assert (len(long), long[-56:]) == (500, "; Unexpected sync error. Contact s@example.com, ref b-1.")
 
 
 def test_what_is_still_under_way() -> None:

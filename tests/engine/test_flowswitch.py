@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 
 from engine import flowswitch
+from engine.contract import Page
 from engine.errors import UsageError
 from engine.flowswitch import FlowOff, RivalFlow, StillUnderWay
 from engine.follow import Hand
-from engine.program import FlowProgram, compile_flow
+from engine.program import FlowProgram, StreamProgram, compile_flow
 from engine.runner import Runner
 from engine.service import Service
 from engine.store import companies, journal, work
 from tests.engine import kit
-from tests.engine.kit import AT, COMPANY, FLOW, YAML, Bench, bill, vendor
+from tests.engine.kit import AT, COMPANY, FLOW, YAML, Bench, Shop, bill, vendor
 
 HAND = Hand(COMPANY, AT, "cli:pat")
 RIVAL = YAML.replace("flow: shop_to_ledger", "flow: copy_of_it")
@@ -128,3 +130,57 @@ def test_a_person_hears_of_two_flows_that_would_post_the_same(bench: Bench) -> N
     switch(bench, rival, on=False)
     with bench.world.store.read() as tx:
         assert [a for a in work.alerts(tx, COMPANY) if a["kind"] == "rival"] == []
+
+
+@dataclass(slots=True)
+class TurningShop(Shop):
+    """Something happens after the first page of bills, while the rest is read."""
+
+    turn: Callable[[], None] | None = None
+
+    def read(
+        self, stream: str, filters: Mapping[str, str | int | bool | None], checkpoint: str | None
+    ) -> Iterator[Page]:
+        for page in Shop.read(self, stream, filters, checkpoint):
+            yield page
+            if stream == "bills" and self.turn is not None:
+                turn, self.turn = self.turn, None
+                turn()
+
+
+def test_a_flow_that_is_switched_off_while_it_reads_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit, "Shop", TurningShop)
+    with kit.bench() as bench:
+        shop = bench.shop
+        assert isinstance(shop, TurningShop)
+        shop.listed["bills"] = [bill(f"b-{number}") for number in range(4)]
+
+        def hand_over() -> None:
+            bench.post_all()
+            bench.runner.tell(bench.program, COMPANY)
+            switch(bench, bench.program, on=False)
+            switch(bench, program(RIVAL), on=True)
+
+        shop.turn = hand_over
+        report = bench.runner.run(bench.program, COMPANY, streams=["bills"])
+        off = "acme/shop_to_ledger: the flow is switched off for this company"
+        # Bills and payments share one read.
+        assert [str(error) for error in report.errors] == [off, off]
+        assert bench.states() == {"b-0": "closed", "b-1": "closed"}
+        assert [kind for kind, _, _ in bench.alerts()] == []
+
+
+def test_a_flow_that_is_switched_off_while_it_prepares_prepares_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        bench.run("bills")
+        bench.read_lists()
+        enabled = Runner._enabled
+
+        def hand_over(self: Runner, made: FlowProgram, company: str) -> list[StreamProgram]:
+            switch(bench, made, on=False)
+            return enabled(self, made, company)
+
+        monkeypatch.setattr(Runner, "_enabled", hand_over)
+        assert bench.runner.prepare(bench.program, COMPANY) == 0
+        assert bench.states() == {"b-1": "pending"}

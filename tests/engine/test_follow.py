@@ -338,6 +338,21 @@ def test_a_mapping_takes_back_what_was_prepared_without_it(bench: Bench) -> None
     assert set(bench.states().values()) == {"sent"}
 
 
+@pytest.mark.parametrize("key", ["'eu', vendor.id", "'eu', vendor.id, vendor.name"])
+def test_a_mapping_of_a_key_that_is_made_of_parts_takes_back_what_was_prepared_without_it(key: str) -> None:
+    text = kit.YAML.replace("lookup('vendor', vendor.id, ", f"lookup('vendor', join(':', [{key}]), ")
+    assert text != kit.YAML
+    with kit.bench(text) as bench:
+        bench.shop.listed["bills"] = [bill(), bill("b-2", vendor={"id": "v-5", "name": "Acme"})]
+        bench.read_lists([*kit.VENDORS, ListObject("V-7", "Acme")])
+        bench.run("bills")
+        assert bench.states() == {"b-1": "intended", "b-2": "intended"}
+        with bench.world.store.write() as tx:
+            row = lists.Mapping(FLOW, "vendor", "eu:v-5:Acme" if "name" in key else "eu:v-5", "Acme", "V-7")
+            follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row)
+        assert bench.states() == {"b-1": "intended", "b-2": "pending"}
+
+
 @pytest.mark.parametrize("by", ["setting('card_payments')", "inner(@)", "outer(@)", "outermost(@)"])
 def test_a_setting_wakes_what_a_condition_left_out_however_it_asks_for_it(by: str) -> None:
     text = kit.YAML.replace(

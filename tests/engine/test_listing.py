@@ -9,19 +9,22 @@ from dataclasses import replace
 
 import pytest
 
+from engine import connecting, worklist
 from engine.contract import Listing, ListObject
 from engine.errors import AuthRefused, BadAnswer, NotYet, RateLimited, Transient
+from engine.follow import Hand
 from engine.listing import ListUnread
 from engine.reading import reading
 from engine.registry import registered
 from engine.runreport import RunReport
 from engine.service import Service
-from engine.store import facts, journal, lists
+from engine.store import facts, journal, lists, records
 from engine.store.base import Tx
+from engine.targets import SeveralTargets, find_target
 from engine.testing import memory_world
 from tests.engine import kit
 from tests.engine.kit import COMPANY
-from tests.engine.list_kit import ACME, CREATES, FLOW, LISTED, OLD, ListBench, bill, list_bench
+from tests.engine.list_kit import ACME, CREATES, FLOW, LISTED, NAME, OLD, ListBench, bill, list_bench
 from tests.engine.push_kit import Cloud, CloudConnector, Crash, dying, operation
 
 UNKNOWN = ("unmapped", "the vendor `Nobody` is not in the vendors list of Cloud")
@@ -108,6 +111,41 @@ def test_an_inactive_object_is_said_to_be_one(bench: ListBench) -> None:
     bench.shop.listed["bills"] = [bill("b-1", "Old")]
     bench.run()
     assert bench.reasons("b-1") == [("unmapped", "the vendor `Old` is inactive in the vendors list of Cloud")]
+
+
+def test_of_several_objects_of_one_name_none_is_guessed(bench: ListBench) -> None:
+    bench.cloud.listed["vendors"] = [ACME, replace(ACME, list_id="c-acme-2", number="A2"), OLD]
+    bench.shop.listed["bills"] = [bill("b-1")]
+    bench.run()
+    (reason,) = records.load_reasons(bench.record("b-1"))
+    assert reason == records.Reason(
+        "unmapped",
+        "2 objects of the vendors list of Cloud are called `Acme`",
+        "run `flowctl map set shop_to_cloud vendor 'v-Acme' ID --company acme` with the id of the one that is meant: "
+        "c-acme or c-acme-2",
+        ("mapping:vendor:v-Acme", "mapping:vendor:Acme", "list:cloud.vendors"),
+    )
+    flow = bench.program.flow
+    (vendor,) = flow.lookups
+    with bench.world.store.write() as tx:
+        with pytest.raises(SeveralTargets) as refused:
+            find_target(tx, COMPANY, flow, vendor, "acme")
+        found = find_target(tx, COMPANY, flow, vendor, "c-acme-2")
+        row = lists.Mapping(flow.name, "vendor", "v-Acme", found.full_name, found.list_id)
+        worklist.save_mapping(tx, Hand(COMPANY, bench.world.at(), "ann"), flow, row)
+    assert (str(refused.value), refused.value.hint) == (
+        "2 objects of the vendors list of cloud are called `acme`",
+        "give the id of the one that is meant: c-acme or c-acme-2",
+    )
+    bench.run()
+    assert json.loads(operation(bench)["body"])["vendor"] == "c-acme-2"
+
+
+def test_of_two_objects_of_one_name_the_active_one_is_meant(bench: ListBench) -> None:
+    bench.cloud.listed["vendors"] = [replace(ACME, list_id="c-a", active=False), ACME]
+    bench.shop.listed["bills"] = [bill("b-1")]
+    bench.run()
+    assert json.loads(operation(bench)["body"])["vendor"] == "c-acme"
 
 
 # --- paging ----------------------------------------------------------------------------------------------------------
@@ -478,3 +516,18 @@ def test_the_worker_says_what_keeps_it(bench: ListBench) -> None:
         (report,) = worker.tick()
         text = "acme/cloud: the vendors list could not be read: still no list; it is tried again by itself"
         assert told(report) == [text]
+
+
+def test_a_connection_that_is_made_anew_has_its_lists_read_first(bench: ListBench) -> None:
+    bench.shop.listed["bills"] = [bill()]
+    bench.run()
+    assert bench.cloud.asked == ["vendors"]
+    connecting.connect(bench.world, COMPANY, "cloud", "cloud", {"base_url": "http://elsewhere"}, {})
+    bench.run()
+    assert bench.cloud.asked == ["vendors", "vendors"]
+
+
+def test_no_list_is_read_for_a_flow_that_is_off() -> None:
+    with list_bench(FLOW.replace("version: 1\n", "version: 1\nstarts: by_hand\n")) as bench:
+        Service(bench.world, {NAME: bench.program}).tick()
+        assert bench.cloud.asked == []

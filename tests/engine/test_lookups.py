@@ -69,7 +69,8 @@ def test_rules(tx: Tx, key: str | None, label: str | None, number: object, list_
 
 def test_what_expressions_see_of_an_object(tx: Tx) -> None:
     answer = resolver(tx).resolve("account", None, "rent", None)
-    assert answer == Found({"AccountType": "Expense", "list_id": "A-RENT", "full_name": "Rent", "number": "6100"})
+    rent = {"AccountType": "Expense", "list_id": "A-RENT", "full_name": "Rent", "number": "6100"}
+    assert answer == Found(rent, rule="exact_name")
 
 
 def test_a_rule_that_the_flow_does_not_name_is_not_tried(tx: Tx) -> None:

@@ -335,6 +335,21 @@ def test_what_comes_late_is_matched(bench: CloudBench) -> None:
 # --- what a person may name
 
 
+def test_an_object_that_a_person_chose_before_its_list_was_read_is_nobody_elses(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as never:
+        never.setattr(lists, "loaded", lambda *_: False)
+        mapped(bench, "card", "b-2", "t-1")
+    listed(bench, "charges", charge("t-1"))
+    bench.shop.listed["bills"] = [bill("b-1")]
+    bench.runner.run(bench.program, COMPANY)
+    assert (bench.states(), match_kit.claims(bench)) == ({"b-1": "deferred"}, {})
+    bench.shop.listed["bills"].append(bill("b-2"))
+    bench.runner.run(bench.program, COMPANY)
+    assert (bench.states(), match_kit.claims(bench)) == ({"b-1": "deferred", "b-2": "closed"}, {"t-1": "b-2"})
+
+
 def test_a_match_is_named_by_its_id_or_is_none(bench: CloudBench) -> None:
     flow = bench.program.flow
     card = flow.lookup("card")

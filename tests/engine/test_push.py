@@ -15,7 +15,7 @@ from engine import limits, push, worklist
 from engine.cli.run import _summary
 from engine.clock import iso
 from engine.connecting import connect
-from engine.contract import ListObject, Receipt
+from engine.contract import ListObject, Operation, Receipt
 from engine.errors import (
     Ambiguous,
     AuthExpired,
@@ -24,6 +24,7 @@ from engine.errors import (
     Bug,
     RateLimited,
     Rejected,
+    RunError,
     Transient,
 )
 from engine.follow import Hand
@@ -36,7 +37,7 @@ from engine.store.sqlite import SqliteStore
 from engine.world import TOKEN_LEASE_S
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, bill
-from tests.engine.push_kit import FLOW, NAME, VENDORS, CloudBench, Crash, cloud_bench, operation, run
+from tests.engine.push_kit import FLOW, NAME, VENDORS, Cloud, CloudBench, Crash, cloud_bench, operation, run
 
 HAND = Hand(COMPANY, AT, "test")
 
@@ -283,6 +284,21 @@ def test_after_five_lost_writes_a_person_decides(bench: CloudBench) -> None:
     run(bench)
     assert bench.states() == {"b-1": "closed"}
     assert [c.posted[0].reference for c in bench.shop.calls] == ["c-77"]
+
+
+def test_what_was_refused_since_it_is_there_can_be_named(bench: CloudBench) -> None:
+    bench.cloud.faults[1] = Rejected("the number is taken", code="N")
+    run(bench)
+    assert bench.states() == {"b-1": "failed"}
+    with bench.world.store.write() as tx:
+        assert [row["source_id"] for row in worklist.named(tx, [bench.record("b-1")])] == ["b-1"]
+        with pytest.raises(worklist.NotHeld):
+            worklist.declare(tx, HAND, bench.record("b-1"), None, "it is not there")
+        worklist.declare(tx, HAND, bench.record("b-1"), "c-77", "entered by hand")
+        assert worklist.named(tx, [bench.record("b-1")]) == []
+    run(bench)
+    assert bench.states() == {"b-1": "closed"}
+    assert (bench.alerts(), [c.posted[0].reference for c in bench.shop.calls if c.posted]) == ([], ["c-77"])
 
 
 def test_what_cannot_be_asked_for_stays_unknown_and_is_told(bench: CloudBench) -> None:
@@ -789,3 +805,27 @@ def test_what_the_source_has_is_not_created_there_once_more() -> None:
             Service(bench.world, {NAME: bench.program}).tick()
         assert bench.states("vendors") == {"v-1": "skipped"}
         assert bench.titles() == ["Bolts"]
+
+
+@pytest.mark.parametrize("error", [Transient("busy"), Ambiguous("two of that number"), Rejected("no such number")])
+def test_an_answer_that_comes_after_another_process_took_over_moves_nothing(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch, error: RunError
+) -> None:
+    """This process stood still while it asked, longer than its right to send lasts."""
+    bench.cloud.faults[1] = "after"
+    run(bench)
+    assert bench.states() == {"b-1": "unknown"}
+    find = Cloud.find
+
+    def late(self: Cloud, asked: Operation) -> Receipt | None:
+        monkeypatch.setattr(Cloud, "find", find)
+        bench.passed(LEASE_S + 1)
+        push.push(bench.world, bench.program, COMPANY)
+        raise error
+
+    monkeypatch.setattr(Cloud, "find", late)
+    push.push(bench.world, bench.program, COMPANY)
+    assert (bench.states(), operation(bench)["state"]) == ({"b-1": "posted"}, "done")
+    assert [kind for kind, _, _ in bench.alerts()] == []
+    run(bench)
+    assert bench.states() == {"b-1": "closed"}

@@ -126,6 +126,25 @@ def test_a_change_while_the_create_is_in_doubt_waits(bench: ChartBench) -> None:
     assert bench.names() == ["N-b-1", "N-b-2"]
 
 
+def test_what_cannot_be_changed_is_told_in_the_words_of_the_flow() -> None:
+    cannot = "cannot: {vendor: it was moved to another vendor, due: the due date has changed}"
+    text = FLOW.replace("request: BillUpdate}", f"request: BillUpdate, {cannot}}}")
+    text = text.replace("memo: memo}", "memo: memo, due: due}")
+    assert text.count("due: due}") == 1
+    with chart_bench(text) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        assert bench.go() == ["find N-b-1", "write N-b-1"]
+        # A name that is in no request is watched as well.
+        source(bench, due="2026-05-05", memo="m")
+        assert bench.go() == []
+        assert reasons(bench.change()) == [("not_changeable", "the due date has changed")]
+        source(bench, due="2026-05-05", vendor={"id": "v-7", "name": "Other"})
+        assert bench.go() == []
+        message = "it was moved to another vendor; the due date has changed"
+        assert (bench.change()["state"], reasons(bench.change())) == ("deferred", [("not_changeable", message)])
+        assert told(bench) == [("deferred", f"{NAME}/bills/N-b-1: the change of the posted record: {message}")]
+
+
 def test_what_the_target_cannot_change_is_for_a_person(bench: ChartBench) -> None:
     source(bench, vendor={"id": "v-7", "name": "Other"}, memo="m")
     assert bench.go() == []
@@ -378,6 +397,17 @@ def test_so_many_are_asked_for_in_one_read(bench: ChartBench, monkeypatch: pytes
     for _ in range(3):
         assert bench.go() == []
     assert bench.shop.gets == [f"bills/b-{number}" for number in (1, 2, 3, 4, 5, 1)]
+
+
+def test_those_that_cannot_be_asked_for_have_had_their_turn(bench: ChartBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(absent, "POSTED", 1)
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+    bench.go()
+    bench.shop.listed["bills"].append(bill("b-3"))
+    bench.shop.singles["b-1"] = Rejected("not for you")
+    gone(bench, "b-1", "b-2")
+    bench.go()
+    assert "find BillArchive:c-2" in bench.go()
 
 
 def test_a_source_that_lists_nothing_undoes_nothing(bench: ChartBench) -> None:

@@ -18,13 +18,14 @@ from connectors.ledger import CONNECTOR as LEDGER
 from connectors.ledger.connection import LedgerConnection
 from connectors.ledger.sandbox import LedgerSandbox
 from engine.binding import bound_flow, lacking, stands_in
+from engine.buttons import buttons_of
 from engine.cli import common
 from engine.connecting import DoesNotStandFor, ListsClash, StillOpen, connect, standing_for
 from engine.contract import ListObject
 from engine.desk import StoreOutbox
-from engine.health import roles_of
+from engine.health import Finding, roles_of
 from engine.overview import overview
-from engine.program import FlowProgram
+from engine.program import FlowProgram, compile_flow
 from engine.registry import find, registered
 from engine.runner import Runner
 from engine.runreport import RunReport
@@ -34,6 +35,7 @@ from engine.store import companies, journal, lists, outbox
 from engine.store.base import Row
 from engine.testing import FakeClock, memory_world
 from engine.world import World
+from tests.engine import kit
 
 COMPANY = "acme"
 QUICKBOOKS = {"user": "acme", "app_url": "http://localhost:1/qbwc"}
@@ -142,12 +144,41 @@ def _bolt(stage: Stage) -> None:
     names: dict[str, list[ListObject]] = {}
     with stage.world.store.write() as tx:
         for name, objects in stage.books.chart().items():
-            kind = {"accounts": "Account", "classes": "Class", "customers": "Customer", "vendors": "Vendor"}[name]
+            known = {"accounts": "Account", "classes": "Class", "customers": "Customer", "vendors": "Vendor"}
+            if (kind := known.get(name)) is None:
+                continue
             names[kind] = [ListObject(i["external_id"], i["name"], number=i["code"]) for i in objects]
         names["Account"] += [ListObject(f"Q-{n}", n) for n in ("Accounts Payable", "Checking", "Ramp Card")]
         for kind, items in names.items():
             lists.store_page(tx, "bolt", kind, items, first=True)
             lists.finish(tx, "bolt", kind, stage.world.at())
+
+
+CHART = """
+flow: chart
+version: 1
+connections:
+  ramp: {connector: ramp}
+  books: {connector: qbwc}
+streams:
+  accounts:
+    trigger: {every: 1h}
+    fetch: {from: books, stream: Account}
+    key: list_id
+    about: {party: full_name}
+    map: {id: list_id, name: full_name, classification: "'ANY'"}
+    write: {to: ramp, request: AccountUpload}
+"""
+
+
+def test_a_flow_that_reads_lists_of_quickbooks_reads_those_of_a_ledger() -> None:
+    with staged() as stage:
+        stage.program = compile_flow(kit.flow(CHART, "chart.yaml"))
+        report = stage.run()
+        assert [str(error) for error in report.list_errors] == []
+        with stage.world.store.read() as tx:
+            listed = [item.list_id for item in lists.objects(tx, COMPANY, "books.Account")]
+        assert report.count("read") == len(listed) > 0
 
 
 def test_two_companies_with_two_targets_side_by_side() -> None:
@@ -181,6 +212,14 @@ def test_what_a_company_sees() -> None:
         with stage.world.store.read() as tx:
             seen = [overview(tx, company, stage.world.clock).is_visited for company in ("acme", "bolt")]
         assert seen == [False, True]
+
+
+def test_a_sync_button_can_be_answered_with_a_ledger() -> None:
+    with staged() as stage:
+        text = "the sync button of `ramp` is off; the company qualifies: what it writes to is called at once"
+        assert list(buttons_of(stage.world, COMPANY, [stage.program.flow])) == [
+            Finding("ok", f"{COMPANY}/ramp_to_quickbooks", text)
+        ]
 
 
 def test_a_program_is_compiled_once_for_each_binding() -> None:
@@ -238,13 +277,14 @@ def test_a_role_that_changes_hands_takes_what_waits_along() -> None:
         with stage.world.store.read() as tx:
             waiting = tx.rows("operations_open_at", {"company": "bolt", "connection": "books"})
         assert len(waiting) > 10
-        with stage.world.store.write() as tx:
-            outbox.put(tx, waiting[0]["id"], "sent")
-        with pytest.raises(StillOpen) as caught:
-            connect(stage.world, "bolt", "books", "ledger", *stage.books.binding(""))
-        assert str(caught.value) == (
-            "1 document is under way over `books`, which is qbwc: what became of them must be known first"
-        )
+        for state in ("sent", "held"):
+            with stage.world.store.write() as tx:
+                outbox.put(tx, waiting[0]["id"], state)
+            with pytest.raises(StillOpen) as caught:
+                connect(stage.world, "bolt", "books", "ledger", *stage.books.binding(""))
+            assert str(caught.value) == (
+                "1 document is under way over `books`, which is qbwc: what became of them must be known first"
+            )
         with stage.world.store.write() as tx:
             outbox.put(tx, waiting[0]["id"], "waiting")
         connect(stage.world, "bolt", "books", "ledger", *stage.books.binding(""))

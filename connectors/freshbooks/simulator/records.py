@@ -93,6 +93,13 @@ class Vendor:
     email: str | None = None
     phone: str | None = None
     currency: str = "USD"
+    contact: str | None = None
+    street: str | None = None
+    city: str | None = None
+    province: str | None = None
+    postal_code: str | None = None
+    # As people write it.
+    country: str | None = None
     vis_state: int = ACTIVE
 
 
@@ -136,6 +143,8 @@ class Bill:
     updated: datetime
     currency: str = "USD"
     payments: tuple[Payment, ...] = ()
+    # ASSUMED: taxes that are rounded for the whole bill may differ so much from those of its lines.
+    rounding: Decimal = Decimal(0)
     vis_state: int = ACTIVE
 
     @property
@@ -151,7 +160,7 @@ class Bill:
     @property
     def tax(self) -> Decimal:
         """All taxes."""
-        return sum((line.tax for line in self.lines), Decimal(0))
+        return sum((line.tax for line in self.lines), self.rounding)
 
     @property
     def total(self) -> Decimal:

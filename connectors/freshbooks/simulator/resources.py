@@ -23,7 +23,8 @@ def show_vendor(world: World, vendor: Vendor, *, balance: bool = True) -> JsonOb
     """A bill vendor; inside a bill it has no balance, as in the sample (bill_list_response.json)."""
     time = utc if world.options.vendor_times == "utc" else eastern
     owed = _owed(world, vendor) if balance else Decimal(0)
-    blank = ("website", "street", "street2", "city", "province", "country", "postal_code", "note")
+    blank = ("website", "street2", "note")
+    first, _, last = (vendor.contact or "").partition(" ")
     return {
         "vendorid": vendor.id,
         "vendor_name": vendor.name,
@@ -35,9 +36,14 @@ def show_vendor(world: World, vendor: Vendor, *, balance: bool = True) -> JsonOb
         "overdue_balance": [],
         "phone": vendor.phone,
         **dict.fromkeys(blank),
+        "street": vendor.street,
+        "city": vendor.city,
+        "province": vendor.province,
+        "postal_code": vendor.postal_code,
+        "country": vendor.country,
         "primary_contact_email": vendor.email,
-        "primary_contact_first_name": None,
-        "primary_contact_last_name": None,
+        "primary_contact_first_name": first or None,
+        "primary_contact_last_name": last or None,
         "tax_defaults": [],
         "created_at": time(vendor.created),
         "updated_at": time(vendor.updated),
@@ -71,7 +77,7 @@ def show_bill(world: World, bill: Bill) -> JsonObject:
         "paid": money(bill.paid, code),
         "outstanding": money(bill.total - bill.paid, code),
         "overall_category": ", ".join(dict.fromkeys(name for name in names if name)),
-        "overall_description": ", ".join(line.description or "" for line in bill.lines),
+        "overall_description": ", ".join(line.description for line in bill.lines if line.description),
         "attachment": None,
         "created_at": utc(bill.created),
         "updated_at": utc(bill.updated),

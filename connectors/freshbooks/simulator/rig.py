@@ -108,6 +108,16 @@ class FreshBooksRig:
             lines.append(f"webhook forged: {_sent(posts, *self._forged(), 'forged')}")
         return lines
 
+    def settings(self) -> Mapping[str, str | int | bool]:
+        """A flow that is told otherwise wants less than all bills and expenses."""
+        chance = random.Random(f"{self.simulator.world.names.text('settings', 8)}")  # noqa: S311 - it must repeat
+        expenses = chance.choice(("match_then_bill", "match_then_bill", "paid_bill", "match_only"))
+        return {"paid_bills": "as_paid", "expenses": expenses, "match_wait_days": chance.choice((0, 0, 7))}
+
+    def permit(self) -> Mapping[str, str]:
+        """A person allows the app once more, as `flowctl connect freshbooks` asks for."""
+        return {"authorization_code": self.simulator.grants.code(lasting=True)}
+
     def look(self) -> None:
         """Note the amounts that are shown now."""
         world = self.simulator.world
@@ -179,13 +189,15 @@ class FreshBooksRig:
         """Some bill that fits."""
         return _some(self.chance, [bill for bill in self.simulator.world.bills.values() if fits(bill)])
 
-    def expense(self) -> Expense | None:
-        """Some expense that is not deleted."""
-        return _some(self.chance, [item for item in self.simulator.world.expenses.values() if item.vis_state == ACTIVE])
-
 
 def _some(chance: random.Random, found: Sequence[Item]) -> Item | None:
     return chance.choice(found) if found else None
+
+
+def _an_expense(rig: FreshBooksRig) -> Expense | None:
+    """Some expense that is not deleted."""
+    expenses = rig.simulator.world.expenses.values()
+    return _some(rig.chance, [item for item in expenses if item.vis_state == ACTIVE])
 
 
 def _sent(posts: Posts, headers: Mapping[str, str], body: bytes, kind: str) -> str:
@@ -259,14 +271,14 @@ def _late_expense(rig: FreshBooksRig) -> str:
 
 
 def _edit_expense(rig: FreshBooksRig) -> str:
-    expense = rig.expense()
+    expense = _an_expense(rig)
     if expense is None:
         return ""
     return str(rig.simulator.world.edit_expense(expense.id, amount=cents(rig.chance, 1, 50_000)).id)
 
 
 def _delete_expense(rig: FreshBooksRig) -> str:
-    expense = rig.expense()
+    expense = _an_expense(rig)
     return str(rig.simulator.world.edit_expense(expense.id, vis_state=DELETED).id) if expense else ""
 
 

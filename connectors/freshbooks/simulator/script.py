@@ -17,7 +17,11 @@ from engine.errors import UnknownName
 from engine.money import format_money, parse_money
 
 _PARTS = ("categories", "vendors", "bills", "expenses", "options")
-_VENDOR = {"name": "name", "email": "email", "phone": "phone", "number": "account_number", "currency": "currency"}
+_VENDOR = {
+    "name": "name", "email": "email", "phone": "phone", "number": "account_number", "currency": "currency",
+    "contact": "contact", "street": "street", "city": "city", "province": "province", "postal_code": "postal_code",
+    "country": "country",
+}  # fmt: skip
 _BILL = {"number": "number", "terms": "offset_days", "currency": "currency"}
 _EXPENSE = {
     "vendor": "vendor", "notes": "notes", "currency": "currency", "receipt": "has_receipt", "status": "status", "card": "on_card",
@@ -106,7 +110,7 @@ def _vendor(story: Story, name: str, given: Json) -> None:
 
 
 def _bill(story: Story, name: str, given: Json) -> None:
-    _known(f"bills.{name}", given, ("vendor", "issued", "lines", *_BILL))
+    _known(f"bills.{name}", given, ("vendor", "issued", "lines", "rounding", *_BILL))
     made = _bill_fields(story, given)
     lines = made.pop("lines")
     story.ids[f"bill:{name}"] = story.world.add_bill(made.pop("vendor_id"), lines, **made).id
@@ -118,6 +122,8 @@ def _bill_fields(story: Story, given: Json) -> dict[str, Any]:
         made["vendor_id"] = story.id_of("vendor", given["vendor"])
     if "issued" in given:
         made["issued_on"] = date.fromisoformat(given["issued"])
+    if "rounding" in given:
+        made["rounding"] = parse_money(given["rounding"])
     if "lines" in given:
         made["lines"] = tuple(_line(story, item, index) for index, item in enumerate(given["lines"]))
     return made
@@ -160,7 +166,7 @@ def _edit_vendor(story: Story, value: Json) -> None:
 
 def _edit_bill(story: Story, value: Json) -> None:
     given = {key: item for key, item in value.items() if key != "bill"}
-    _known("edit_bill", given, ("vendor", "issued", "lines", *_BILL))
+    _known("edit_bill", given, ("vendor", "issued", "lines", "rounding", *_BILL))
     story.world.edit_bill(story.id_of("bill", value["bill"]), **_bill_fields(story, given))
 
 
@@ -174,6 +180,10 @@ def _pay_bill(story: Story, value: Json) -> None:
     _known("pay_bill", value, ("bill", "amount", "on"))
     on = date.fromisoformat(value["on"]) if "on" in value else None
     story.world.pay_bill(story.id_of("bill", value["bill"]), parse_money(value["amount"]), on)
+
+
+def _unpay_bill(story: Story, name: str) -> None:
+    story.world.edit_bill(story.id_of("bill", name), payments=())
 
 
 def _state(kind: str, vis_state: int) -> Callable[[Story, Any], object]:
@@ -208,6 +218,7 @@ _ACTIONS: Mapping[str, Callable[[Story, Any], object]] = {
     "edit_bill": _edit_bill,
     "edit_expense": _edit_expense,
     "pay_bill": _pay_bill,
+    "unpay_bill": _unpay_bill,
     **{f"delete_{kind}": _state(kind, DELETED) for kind in ("bill", "expense", "vendor")},
     **{f"archive_{kind}": _state(kind, ARCHIVED) for kind in ("bill", "vendor")},
     **{f"restore_{kind}": _state(kind, ACTIVE) for kind in ("bill", "expense", "vendor")},

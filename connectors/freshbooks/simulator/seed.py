@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -46,16 +46,24 @@ def seed_account(
     expenses: int = 10,
     chart: Chart | None = None,
     gaps: Sequence[Mapping[str, Any]] = (),
+    purchases: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Fill the account from its seed. Nothing of it is announced by webhook: it was there before."""
+    """Fill the account from its seed. Nothing of it is announced by webhook: it was there before.
+
+    Where the card's side says what was bought, expenses on a card are of that.
+    """
     chance = random.Random(f"{simulator.seed}:account")  # noqa: S311 - a simulation must repeat
     with simulator.changing() as world:
         seed_categories(world, chart or {}, gaps)
         made = [_vendor(world, number) for number in range(max(vendors, 1 if bills else 0))]
         for number in range(bills):
-            _bill(world, chance, chance.choice(made), number)
+            _bill(world, chance, chance.choice(made), number, partly=purchases is None)
+        bought = None if purchases is None else list({item["amount"]: item for item in purchases}.values())
         for number in range(expenses):
-            _expense(world, chance, number)
+            if bought and number % 3 != 2:
+                _purchase(world, chance, bought.pop(), number)
+            else:
+                _expense(world, chance, number, on_card=number % 3 != 2 and bought is None)
         world.events.clear()
 
 
@@ -68,7 +76,7 @@ def _vendor(world: World, number: int) -> int:
     return world.add_vendor(name, created=since, updated=since, email=email, account_number=f"C-{4000 + number}").id
 
 
-def _bill(world: World, chance: random.Random, vendor_id: int, number: int) -> None:
+def _bill(world: World, chance: random.Random, vendor_id: int, number: int, *, partly: bool) -> None:
     since = days_ago(world, chance.randrange(1, 60))
     lines = [
         Line(
@@ -90,25 +98,41 @@ def _bill(world: World, chance: random.Random, vendor_id: int, number: int) -> N
         updated=since,
     )
     if chance.random() < 0.25:
-        part = made.total if chance.random() < 0.6 else (made.total / 3).quantize(Decimal("0.01"))
+        # One that is paid in part is a person's: there is none where another side is to agree at once.
+        part = made.total if chance.random() < 0.6 or not partly else (made.total / 3).quantize(Decimal("0.01"))
         world.pay_bill(made.id, part, since.date() + timedelta(days=1))
     if chance.random() < 0.05:
         world.edit_bill(made.id, vis_state=DELETED)
 
 
-def _expense(world: World, chance: random.Random, number: int) -> None:
-    since = days_ago(world, chance.randrange(1, 60))
-    on_card = number % 3 != 2
+def _purchase(world: World, chance: random.Random, bought: Mapping[str, Any], number: int) -> None:
+    """An expense of what was bought with a card."""
+    on = date.fromisoformat(bought["date"])
+    world.add_expense(
+        Decimal(bought["amount"]),
+        chance.choice(list(world.categories)),
+        on=on,
+        updated=min(world.now, datetime.combine(on, time(12), UTC)),
+        on_card=True,
+        vendor=bought["merchant"],
+        currency=bought["currency"],
+        notes=chance.choice(_MEMOS) or "",
+        has_receipt=number % 3 == 0,
+    )
+
+
+def _expense(world: World, chance: random.Random, number: int, *, on_card: bool) -> None:
+    # What no card has paid is old enough that nobody waits for its transaction any more.
+    since = days_ago(world, chance.randrange(1 if on_card else 15, 60))
     amount, category = cents(chance, 100, 60_000), chance.choice(list(world.categories))
-    vendor = chance.choice((*_VENDORS[:4], None))
+    vendor = chance.choice(_VENDORS[:4])
     world.add_expense(
         amount,
         category,
         on=since.date(),
         updated=since,
         on_card=on_card,
-        # The card's side names a merchant, whoever typed the expense.
-        vendor=vendor or (_VENDORS[number % 4] if on_card else None),
+        vendor=vendor,
         notes=chance.choice(_MEMOS) or "",
         has_receipt=number % 3 == 0,
     )

@@ -129,8 +129,10 @@ class World:
         return made
 
     def total(self) -> Decimal:
-        """What all bills and expenses come to; archived ones count, deleted ones do not."""
-        bills = sum((bill.total for bill in self.bills.values() if bill.vis_state != DELETED), Decimal(0))
+        """What all bills and expenses come to; archived ones count, deleted ones and bills paid in part do not."""
+        today = self.now.date()
+        counted = [b for b in self.bills.values() if b.vis_state != DELETED and status_of(b, today) != "partial"]
+        bills = sum((bill.total for bill in counted), Decimal(0))
         spent = sum((expense.amount for expense in self.expenses.values() if expense.vis_state != DELETED), Decimal(0))
         return bills + spent
 

@@ -71,7 +71,7 @@ def add_bill(
         invoice_number=f"INV-{1000 + len(world.bills)}",
         currency=world.options.currency,
         issued_on=issued,
-        due_on=issued + timedelta(days=30),
+        due_on=fields.get("due_on") or issued + timedelta(days=30),
         created_at=world.now,
         lines=tuple(lines),
     )

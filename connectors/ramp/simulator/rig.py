@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
 from connectors.ramp.sandbox import WEBHOOK_SECRET, RampSandbox
-from connectors.ramp.simulator import build, syncs, webhooks
+from connectors.ramp.simulator import build, syncs
+from connectors.ramp.simulator.chart import SHOWN
+from connectors.ramp.simulator.chartscript import subscribe
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
 from connectors.ramp.simulator.records import (
@@ -24,7 +26,6 @@ from connectors.ramp.simulator.records import (
     Options,
     Profile,
     Selection,
-    Subscription,
     Transaction,
     Vendor,
 )
@@ -59,6 +60,8 @@ _PHASES: Mapping[str, tuple[str, str]] = {
     "TRANSFER_SYNC": ("transfers", "post"),
     "STATEMENT_CREDIT_SYNC": ("cashbacks", "post"),
 }
+# The accounting connection is ours.
+OURS: Mapping[str, str] = {"provider_name": "flowctl"}
 # What people do in Ramp, each with its usual rate between two runs.
 _DEEDS: Mapping[str, float] = {
     "pay": 0.25, "edit_amount": 0.25, "edit_memo": 0.25, "edit_coding": 0.15, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
@@ -194,6 +197,15 @@ class RampRig:
         marks = self._simulator.world.marks
         return [Told(*_PHASES[mark.kind], mark.object_id, mark.reference) for mark in marks]
 
+    def keeps(self, object_id: str) -> bool:
+        """Whether an entry of the chart or a vendor is there, in use or not."""
+        world = self._simulator.world
+        return object_id in world.vendors or any(world.chart.holding(kind, object_id) for kind in SHOWN)
+
+    def doubled(self) -> Sequence[str]:
+        """Nothing: Ramp refuses an entry that is there, and linking a vendor once more changes nothing."""
+        return ()
+
     def counts(self) -> Mapping[str, int]:
         """How often each fault happened."""
         return self.total + self._simulator.faults.counts
@@ -275,11 +287,6 @@ class RampRig:
             self._simulator.world, settled, lines=[line], merchant=chance.choice(_MERCHANTS), state=state
         )
 
-    def bill(self, fits: Callable[[Bill], bool]) -> Bill | None:
-        """Some bill that fits."""
-        found = [bill for bill in self._simulator.world.bills.values() if fits(bill)]
-        return self.chance.choice(found) if found else None
-
 
 def _heard(body: Mapping[str, Any]) -> tuple[str, list[Told], list[str]]:
     """The key of a call, and what it tells."""
@@ -292,8 +299,14 @@ def _heard(body: Mapping[str, Any]) -> tuple[str, list[Told], list[str]]:
 # --- deeds ---
 
 
+def _some_bill(rig: RampRig, fits: Callable[[Bill], bool]) -> Bill | None:
+    """Some bill that fits."""
+    found = [bill for bill in rig.sandbox.simulator.world.bills.values() if fits(bill)]
+    return rig.chance.choice(found) if found else None
+
+
 def _pay(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.status == "OPEN" and b.approval == "APPROVED")
+    bill = _some_bill(rig, lambda b: b.status == "OPEN" and b.approval == "APPROVED")
     if bill is None:
         return ""
     rig.pay(bill)
@@ -301,7 +314,7 @@ def _pay(rig: RampRig) -> str:
 
 
 def _edit(rig: RampRig, **fields: Any) -> str:
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, **fields)
@@ -310,7 +323,7 @@ def _edit(rig: RampRig, **fields: Any) -> str:
 
 def _edit_amount(rig: RampRig) -> str:
     # A bill that was paid is not edited any more.
-    bill = rig.bill(lambda b: b.status == "OPEN" and b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.status == "OPEN" and b.archived_at is None)
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, lines=rig.lines())
@@ -318,7 +331,7 @@ def _edit_amount(rig: RampRig) -> str:
 
 
 def _edit_coding(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None:
         return ""
     lines = tuple(replace(line, selections=rig.coding()) for line in bill.lines)
@@ -327,7 +340,7 @@ def _edit_coding(rig: RampRig) -> str:
 
 
 def _archive(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None:
         return ""
     build.archive(rig.sandbox.simulator.world, bill.id)
@@ -352,7 +365,7 @@ def _late_bill(rig: RampRig) -> str:
 def _twin_bill(rig: RampRig) -> str:
     """A vendor sends the same bill every month, or every hour: nothing but Ramp's own id tells the two apart."""
     world = rig.sandbox.simulator.world
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None or len(world.bills) >= _MOST_BILLS:
         return ""
     number = rig.chance.choice((bill.invoice_number, None))
@@ -383,7 +396,7 @@ def _clear(rig: RampRig) -> str:
 
 
 def _approve(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.approval == "PENDING")
+    bill = _some_bill(rig, lambda b: b.approval == "PENDING")
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, approval="APPROVED")
@@ -398,7 +411,7 @@ def _vendor_off(rig: RampRig) -> str:
 
 
 def _delete(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.sync_status == "NOT_SYNCED")
+    bill = _some_bill(rig, lambda b: b.sync_status == "NOT_SYNCED")
     if bill is None:
         return ""
     del rig.sandbox.simulator.world.bills[bill.id]
@@ -444,8 +457,8 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
     deeds |= {name: max(often[name], deeds.get(name, 0.0)) for name in _DEEDS if name in often and name not in without}
-    rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
-    _subscribe(simulator)
+    rig = RampRig(RampSandbox(simulator, settings=OURS), chance, accounts, deeds)
+    subscribe(simulator.world)
     rig.hooks = {
         name: rate * chance.uniform(0.5, 1.5)
         for name, rate in _ON_THE_WAY.items()
@@ -464,22 +477,6 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         rig.add_transaction()
     rig.look()
     return rig
-
-
-def _subscribe(simulator: RampSimulator) -> None:
-    """The subscription that a company makes when it is set up, its challenge answered."""
-    world = simulator.world
-    known = webhooks.OLD_EVENTS if world.profile == "2025-08" else webhooks.NEW_EVENTS
-    made = Subscription(
-        id=world.names.uuid("webhook"),
-        url="https://localhost/webhooks/sim/ramp",
-        event_types=tuple(sorted(known - {webhooks.VERIFICATION})),
-        created_at=world.now,
-        updated_at=world.now,
-        status="active",
-        secret=WEBHOOK_SECRET,
-    )
-    world.subscriptions[made.id] = made
 
 
 def _spread(simulator: RampSimulator, rig: RampRig) -> None:

@@ -9,7 +9,8 @@ SELECT count(*) AS waiting, max(attempts) AS attempts FROM handshakes WHERE comp
 SELECT digest FROM handshakes WHERE company = :company AND connection = :connection AND digest = :digest;
 
 -- name: handshakes_due
-SELECT * FROM handshakes WHERE sealed IS NOT NULL AND next_at <= :at ORDER BY next_at, digest LIMIT 50;
+SELECT * FROM handshakes WHERE sealed IS NOT NULL AND (next_at <= :at OR next_at > :latest)
+ORDER BY next_at, digest LIMIT 50;
 
 -- name: handshake_claim
 UPDATE handshakes SET next_at = :until, attempts = attempts + 1

@@ -3,7 +3,12 @@ INSERT INTO marks (id, company, flow, connection, kind, record_id, source_id, ou
 VALUES (:id, :company, :flow, :connection, :kind, :record_id, :source_id, :outcome, :text, :details, :request, 'waiting')
 ON CONFLICT (record_id, kind, outcome, text) DO UPDATE SET state = 'waiting', call_id = NULL, request = excluded.request
 WHERE marks.state = 'dropped'
-  OR (excluded.outcome = 'failed' AND excluded.request <> '' AND excluded.request <> marks.request);
+  OR (excluded.outcome = 'failed' AND excluded.request <> '' AND excluded.request <> marks.request
+      AND marks.state <> 'calling');
+
+-- name: mark_calling_other
+SELECT id FROM marks WHERE record_id = :record_id AND kind = :kind AND outcome = :outcome AND text = :text
+  AND state = 'calling' AND :request <> '' AND request <> :request;
 
 -- name: marks_groups
 SELECT DISTINCT connection, kind, request FROM marks

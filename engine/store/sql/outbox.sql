@@ -15,7 +15,11 @@ SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'w
   AND (:connection = '' OR connection = :connection);
 
 -- name: operations_open_at
-SELECT * FROM operations WHERE company = :company AND connection = :connection AND state IN ('waiting', 'sent', 'held')
+SELECT * FROM operations WHERE company = :company AND connection = :connection AND state IN ('waiting', 'sent')
+UNION ALL
+SELECT o.* FROM records r JOIN operations o ON o.id = r.operation_id
+WHERE r.company = :company AND o.connection = :connection AND o.state = 'held'
+  AND r.state IN ('pending', 'intended', 'sent', 'unknown', 'failed', 'deferred', 'skipped', 'vanished')
 ORDER BY seq;
 
 -- name: operation_state

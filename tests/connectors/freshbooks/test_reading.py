@@ -316,7 +316,7 @@ def test_the_sample_of_an_expense() -> None:
     shown = json.loads(reference("freshbooks", "expense.json").read_text())["response"]["result"]["expense"]
     record = normalise("expenses", shown)
     assert record == {
-        "id": "43221133", "expenseid": "43221133", "categoryid": "3012676", "staffid": "1", "clientid": "0", "projectid": "0",
+        "account_id": None, "category": None, "id": "43221133", "expenseid": "43221133", "categoryid": "3012676", "staffid": "1", "clientid": "0", "projectid": "0",
         "invoiceid": None, "transactionid": None, "vendor": None, "date": "2019-10-10",
         "amount": {"amount": "2000.00", "code": "USD"}, "attachment": None, "taxName1": None, "taxPercent1": None, "taxAmount1": None,
         "taxName2": None, "taxPercent2": None, "taxAmount2": None, "notes": "", "account_name": "", "bank_name": "", "status": 0,
@@ -496,3 +496,40 @@ def test_ten_thousand_bills_are_a_hundred_calls() -> None:
     with opened(place) as connection:
         assert sum(len(page.records) for page in connection.read("bills", {}, None)) == 10_000
     assert place.simulator.tally.kinds["GET bills/bills"] == 101  # one of them for what was deleted
+
+
+# --- what a row does not say ------------------------------------------------------------------------------------------
+
+
+def test_records_say_whose_account_they_are_of() -> None:
+    place = Place()
+    made = place.bill()
+    with opened(place) as connection:
+        for stream, key in (("bills", made), ("bill_vendors", None), ("expenses", None)):
+            records = [record for page in connection.read(stream, {}, None) for record in page.records]
+            assert {record["account_id"] for record in records} <= {place.world.account_id}
+            assert key is None or [record["id"] for record in records] == [key]
+        found = connection.get("bills", made)
+        assert found is not None
+        assert (found["account_id"], "account_id" in found["vendor"]) == (place.world.account_id, False)
+
+
+def test_expenses_have_the_name_of_their_category_which_is_read_once() -> None:
+    place = Place()
+    with place.simulator.changing() as world:
+        meals = world.add_category("Meals").id
+        for category in (meals, meals, 77, 0):
+            world.add_expense(Decimal(5), category)
+        ids_of = list(world.expenses)
+    with opened(place) as connection:
+        records = [record for page in connection.read("expenses", {}, None) for record in page.records]
+        one = connection.get("expenses", str(ids_of[0]))
+    assert [record["category"] for record in sorted(records, key=lambda r: int(r["id"]))] == [
+        "Meals",
+        "Meals",
+        None,
+        None,
+    ]
+    assert one is not None
+    assert one["category"] == "Meals"
+    assert len(place.queries("/expenses/categories")) == 1

@@ -134,6 +134,16 @@ def test_a_change_takes_back_and_puts_anew(tmp_path: Path, form: str) -> None:
     assert sum(Decimal(entry["total"]) for entry in kit.entries(books)) == Decimal("120.00")
 
 
+def test_a_bill_with_hundreds_of_lines(tmp_path: Path, form: str) -> None:
+    line = {"account": {"list_id": "A-3"}, "amount": "1.00", "memo": "m" * 200}
+    bill = kit.bill(lines=[line] * 700)
+    receipt = kit.ledger(tmp_path, form).write(bill)
+    books = kit.ledger(tmp_path, form)
+    assert books.find(bill) == receipt
+    (found,) = kit.entries(books)
+    assert (len(found["lines"]), found["total"], len(str(found["fields"])) > 131_072) == (700, "700.00", True)
+
+
 def test_a_void_takes_back_all(tmp_path: Path, form: str) -> None:
     books = kit.ledger(tmp_path, form)
     first = books.write(kit.bill()).ids["TxnID"]
@@ -302,6 +312,7 @@ def test_what_is_no_entry_is_refused(tmp_path: Path, body: bytes, says: str) -> 
         ({}, "path: not given"),
         ({"path": "ledger.jsonl"}, "path: `ledger.jsonl` is no full path"),
         ({"path": "/"}, "path: `/` is a folder"),
+        ({"path": "/dev/null"}, "path: `/dev/null` is no plain file"),
         ({"path": "/x", "format": "xml"}, "format: `xml` is none of its values"),
         ({"path": "/x", "chart": "chart.csv"}, "chart: `chart.csv` is no full path"),
         ({"path": "/x", "chart": "/chart.txt"}, "chart: `/chart.txt` is neither CSV nor JSON"),

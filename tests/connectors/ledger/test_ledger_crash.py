@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,24 @@ def test_damage_in_the_middle_stops_it(tmp_path: Path) -> None:
     books.settings.path.write_bytes(lines[0] + lines[1][:40] + b"\n" + lines[2])
     with pytest.raises(FileDamaged, match=f"a line is no JSON, at byte {len(lines[0])};"):
         kit.ledger(tmp_path).find(kit.bill("2"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"total": [1, 2]}, {"total": "NaN"}, {"total": "Infinity"}, {"lines": 5}, {"lines": [5]}, {"lines": [{}]},
+        {"lines": [{"amount": "Infinity"}]}, {"reverses": "x"}, {"reverses": None}, {"reverses": 9}, {"company": []},
+    ],
+)  # fmt: skip
+def test_an_entry_that_somebody_edited_stops_it(tmp_path: Path, change: dict[str, object]) -> None:
+    books = kit.ledger(tmp_path)
+    first = books.write(kit.bill()).ids["id"]
+    books.close()
+    path = books.settings.path
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **change}) + "\n")
+    with pytest.raises(FileDamaged) as caught:
+        kit.ledger(tmp_path).write(kit.void(first))
+    assert str(caught.value) == f"{path}: an entry is not one of a ledger, at byte 0; nothing more is written to it"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -400,6 +400,23 @@ def test_the_immutable_mark_decides_and_what_looks_like_it_is_left_to_a_person(
     assert looked(*rets).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("there", "kind"),
+    [
+        (ret(guid="", ref="", memo="typed by hand"), "alike"),
+        # Its amount was all that told it from another one of the same vendor and day, and a person changed that too.
+        (ret(guid="", ref="", memo="typed by hand", amount="11.00"), "alike"),
+        (ret(guid="", ref="", memo="typed by hand", name="Other"), "alike"),
+        (ret(guid="", ref="", memo="typed by hand", name="Other", amount="11.00"), "none"),
+    ],
+)
+def test_one_without_a_number_may_be_left_of_by_its_party_and_date(there: str, kind: str) -> None:
+    body = ONE.body.replace(b"<RefNumber>INV-1</RefNumber>", b"")
+    assert body != ONE.body
+    found = f'<BillQueryRs requestID="q.0" statusCode="0" statusMessage="">{there}</BillQueryRs>'
+    assert look(replace(ONE, body=body), parse_response(answer(found)), ("q.0",)).kind == kind
+
+
 def test_what_is_known_to_stand_for_something_else_is_not_taken_for_a_worn_one() -> None:
     worn = ret(guid="", memo="Ramp bill 2", ref="INV-9")
     found = f'<BillQueryRs requestID="q.0" statusCode="0" statusMessage="">{worn}</BillQueryRs>'

@@ -18,6 +18,7 @@ from connectors.ramp.simulator.records import Profile
 from connectors.ramp.source import RampSource
 from engine.clock import SystemIds
 from engine.contract import Operation, Receipt, Tools
+from engine.documents import Document
 from tests.connectors.http_kit import ManualClock, MemoryTokens, NotedLimits
 from tests.connectors.ramp.source_kit import binding
 
@@ -42,6 +43,22 @@ class Sent:
     answer: bytes
 
 
+PNG = Document(b"\x89PNG\r\n--", "image/png", "a b/ü.png")
+
+
+@dataclass
+class Papers:
+    """The documents of the other connections: one, of whatever is asked for."""
+
+    document: Document | None = PNG
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def fetch(self, connection: str, stream: str, record_id: str) -> Document | None:
+        """The document."""
+        self.asked.append((connection, stream, record_id))
+        return self.document
+
+
 @dataclass
 class Bench:
     """A simulated business, a connection to it, and a tape."""
@@ -51,6 +68,7 @@ class Bench:
     options: dict[str, Any] = field(default_factory=dict)
     tape: list[Sent] = field(default_factory=list)
     change: Callable[[httpx.Request, httpx.Response], httpx.Response] = lambda _, answer: answer
+    papers: Papers | None = field(default_factory=Papers)
 
     def __post_init__(self) -> None:
         options = Options(**self.options)
@@ -80,7 +98,8 @@ class Bench:
             self.tape.append(Sent(*sent))
             return answer
 
-        tools = Tools(self.simulator.clock, SystemIds(), MemoryTokens(), NotedLimits(), httpx.MockTransport(carry))
+        carried = httpx.MockTransport(carry)
+        tools = Tools(self.simulator.clock, SystemIds(), MemoryTokens(), NotedLimits(), carried, self.papers)
         return CONNECTOR.open(binding(SECRETS, **settings), tools)
 
     def fault(self, name: Any, method: str, path: str, times: int = 1) -> None:

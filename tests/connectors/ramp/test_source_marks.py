@@ -179,6 +179,23 @@ def test_a_record_that_is_gone_needs_no_mark_when_the_call_was_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        # A person left its bill out, so Ramp will never know that as synced, and shows no payment of it as synced either.
+        ("BILL_PAYMENT_SYNC", {"status": "PAID", "sync_status": "NOT_SYNCED"}),
+        ("BILL_SYNC", {"archived_at": "2026-03-01T10:00:00+00:00"}),
+    ],
+)
+def test_what_ramp_takes_and_can_never_show_is_refused_and_keeps_no_other(kind: str, more: dict[str, Any]) -> None:
+    ramp = FakeRamp(bills=[bill(1, **more), bill(2, status="PAID", sync_status="BILL_AND_PAYMENT_SYNCED")])
+    ramp.before = lambda r: reply(201, {"sync_id": uuid(9)}) if r.method == "POST" else None
+    with pytest.raises(Rejected) as caught:
+        ramp.source().mark(MarkCall(kind, KEY, posted(1, 2)))
+    said = f"acme/ramp: {kind} was taken and cannot show, archived or before its bill's: {uuid(1)}"
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
     ("answer", "kind"),
     [
         (lambda: reply(429, {}), RateLimited),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,14 +16,10 @@ from connectors.ramp.simulator.transactions import show_transaction
 from engine.contract import Operation, Receipt
 from engine.errors import Ambiguous, Rejected
 from tests.connectors.http_kit import reply
-from tests.connectors.ramp.target_kit import CODING, PAPER, PROFILES, RENT, Bench, operation
+from tests.connectors.ramp.target_kit import CODING, PAPER, PNG, PROFILES, RENT, Bench, Papers, operation
 
 each = pytest.mark.parametrize("profile", PROFILES)
-RECEIPT = {
-    "content_base64": base64.b64encode(b"\x89PNG\r\n--").decode(),
-    "media_type": "image/png",
-    "name": "a b/ü.png",
-}
+RECEIPT = {"connection": "freshbooks", "stream": "expenses", "id": "77"}
 
 
 def code(transaction_id: str, **fields: Any) -> Operation:
@@ -181,16 +177,56 @@ def test_a_coding_that_ramp_takes_and_does_not_show_is_refused() -> None:
 @pytest.mark.parametrize(
     ("receipt", "text"),
     [
-        ({**RECEIPT, "content_base64": "%"}, "`receipt`: `content_base64` is no base64"),
-        ({**RECEIPT, "media_type": "png"}, "`receipt`: `media_type` is none"),
-        ({"media_type": "image/png"}, "`receipt`: without `content_base64`"),
+        (RECEIPT, "`receipt`: the file's media type is none"),
+        ({"stream": "expenses", "id": "77"}, "`receipt`: without `connection`"),
+        ({"connection": "freshbooks", "id": "77"}, "`receipt`: without `stream`"),
+        ({"connection": "freshbooks", "stream": "expenses"}, "`receipt`: without `id`"),
     ],
 )
 def test_a_file_that_is_none_is_refused(profile: Profile, receipt: dict[str, str], text: str) -> None:
-    bench = Bench(profile)
+    bench = Bench(profile, papers=Papers(replace(PNG, media_type="png")))
     with pytest.raises(Rejected) as caught:
         bench.push(code(swipe(bench), receipt=receipt))
     assert str(caught.value) == f"acme/ramp: TransactionCode: {text}"
+
+
+@each
+def test_a_receipt_is_read_where_it_is_when_it_is_needed(profile: Profile) -> None:
+    bench = Bench(profile)
+    one = swipe(bench)
+    assert bench.papers is not None
+    bench.push(code(one))
+    assert bench.papers.asked == [("freshbooks", "expenses", "77")]
+    bench.push(code(one))
+    assert bench.papers.asked == [("freshbooks", "expenses", "77")]
+
+
+@each
+def test_a_receipt_that_was_taken_away_is_left_out(profile: Profile) -> None:
+    bench = Bench(profile, papers=Papers(None))
+    one = swipe(bench)
+    assert bench.push(code(one)) == Receipt({"id": one})
+    assert bench.writes() == ["POST /accounting/codings", f"POST /memos/{one}"]
+
+
+def test_without_other_connections_there_is_no_receipt() -> None:
+    bench = Bench("2026-08", papers=None)
+    with pytest.raises(Rejected) as caught:
+        bench.push(code(swipe(bench)))
+    assert str(caught.value) == "acme/ramp: TransactionCode: `receipt`: no other connection is within reach"
+
+
+@each
+def test_a_coded_transaction_is_coded_anew(profile: Profile) -> None:
+    bench = Bench(profile)
+    one = swipe(bench)
+    bench.push(code(one))
+    other = [{"field_id": "Category", "option_id": "6020"}]
+    body = {"coding": other, "memo": "Another one", "receipt": RECEIPT}
+    again = replace(operation("TransactionCodeUpdate", body), target_id=one)
+    assert bench.push(again) == Receipt({"id": one})
+    row = bench.world.transactions[one]
+    assert (row.lines[0].selections, row.memo, len(row.receipts)) == (coded(PAPER), "Rent", 1)
 
 
 def test_the_upload_is_form_data_and_an_attachment() -> None:
@@ -247,6 +283,24 @@ def test_entities_have_their_accounts(profile: Profile) -> None:
 
 
 @each
+def test_card_transactions_are_those_and_what_was_synced_of_late(profile: Profile) -> None:
+    bench = Bench(profile)
+    ready, synced = swipe(bench), swipe(bench, sync_status="SYNCED")
+    swipe(bench, sync_status="SYNCED", happened_at=bench.world.now - timedelta(days=91))
+    swipe(bench, state="DECLINED", sync_status="NOT_SYNC_READY")
+    found = {item.list_id: item.data["is_synced"] for item in listed(bench, "card_transactions")}
+    assert found == {ready: False, synced: True}
+
+
+@each
+def test_one_that_is_synced_and_coded_so_is_done_without_its_memo(profile: Profile) -> None:
+    bench = Bench(profile)
+    one = swipe(bench, lines=[card_line(Money(5000), coded(RENT))], sync_status="SYNCED")
+    assert bench.push(code(one)) == Receipt({"id": one})
+    assert bench.writes() == []
+
+
+@each
 def test_open_transactions_are_those_that_are_not_synced(profile: Profile) -> None:
     bench = Bench(profile)
     happened = bench.world.now
@@ -262,6 +316,7 @@ def test_open_transactions_are_those_that_are_not_synced(profile: Profile) -> No
         "memo": None,
         "is_coded": False,
         "is_split": False,
+        "is_synced": False,
     }
     found = {item.list_id: (item.full_name, item.data) for item in listed(bench, "open_transactions")}
     holders = [f"{u.first_name} {u.last_name}" for u in bench.world.users.values()]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from connectors.ramp.simulator.build import add_vendor
 from connectors.ramp.simulator.records import Profile
 from engine.contract import Operation, Receipt
-from engine.errors import Ambiguous, Rejected
+from engine.errors import Ambiguous, BadAnswer, Rejected
 from tests.connectors.ramp.target_kit import PROFILES, Bench, operation
 
 each = pytest.mark.parametrize("profile", PROFILES)
@@ -121,10 +122,17 @@ def test_a_server_that_ignores_our_id_is_noticed() -> None:
 @each
 def test_what_is_missing_comes_from_the_settings_or_is_named(profile: Profile) -> None:
     bench = Bench(profile)
-    for missing, text in (("email", "without an e-mail address"), ("country", "without a country")):
+    for missing, text, example in (
+        ("email", "without an e-mail address", "ap@acme.example"),
+        ("country", "without a country", "US"),
+    ):
         with pytest.raises(Rejected) as caught:
             bench.push(create(**{missing: None}))
         assert str(caught.value) == f"acme/ramp: VendorCreate: {text}, and Ramp wants one of every vendor"
+        assert caught.value.hint == (
+            "give the vendor one in the source, or all that have none with `flowctl connect ramp --company acme --set "
+            f"vendor_{missing}={example}`; then run `flowctl retry ID`"
+        )
     with pytest.raises(Rejected) as caught:
         bench.push(create(country="United States"))
     assert str(caught.value) == "acme/ramp: VendorCreate: `country` is no code of two letters"
@@ -193,3 +201,20 @@ def test_a_vendor_that_is_gone_is_not_linked(profile: Profile) -> None:
     with pytest.raises(Rejected) as caught:
         Bench(profile).push(operation("VendorLink", {"vendor_id": gone, "accounting_vendor_remote_id": "1"}))
     assert str(caught.value) == f"acme/ramp: VendorLink: Ramp has no vendor {gone} any more"
+
+
+@each
+def test_another_vendor_than_was_asked_for_is_not_changed(profile: Profile) -> None:
+    bench = Bench(profile)
+    other = bench.simulator.add_vendor("Other").id
+
+    def exchange(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        path = f"/developer/v1/vendors/{bench.vendor}"
+        return httpx.Response(200, json={**answer.json(), "id": other}) if request.url.path == path else answer
+
+    bench.change = exchange
+    body = {"vendor_id": bench.vendor, "accounting_vendor_remote_id": "80"}
+    with pytest.raises(BadAnswer) as caught:
+        bench.push(operation("VendorLink", body, bench.vendor))
+    assert str(caught.value) == "acme/ramp: Ramp answered with another object than was asked for (vendors)"
+    assert bench.writes() == []
