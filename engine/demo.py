@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from engine import registry
+from engine import flowswitch, registry
 from engine.clock import Clock
 from engine.connecting import connect
 from engine.contract import Json
 from engine.errors import Bug
+from engine.follow import Hand
 from engine.listsource import is_called, kept_as
 from engine.model import Flow
 from engine.program import FlowProgram, written_only
@@ -30,12 +31,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the simulated world holds."""
+    """What the simulated world holds, where a simulator has such things."""
 
     seed: int = 2026
     bills: int = 24
     transactions: int = 40
     vendors: int = 9
+    reimbursements: int = 9
+    transfers: int = 3
+    cashbacks: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,7 @@ def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sand
         "transactions": options.transactions,
         "expenses": options.transactions // 2,
         "vendors": options.vendors,
+        **_others(flow, options),
         "chart": chart,
         "gaps": [{"external_id": "ramp-only-1", "name": "Client Gifts"}],
     }
@@ -197,6 +202,15 @@ def _sandboxes(flow: Flow, options: DemoOptions, clock: Clock) -> dict[str, Sand
             if name in written and isinstance(sandbox, Offers):
                 settings = {**settings, **sandbox.offers()}
     return made
+
+
+def _others(flow: Flow, options: DemoOptions) -> dict[str, int]:
+    """What else the simulators are to hold: what the flow does not read would count on no side."""
+    read = {stream.fetch.stream for stream in flow.streams}
+    counts = {
+        "reimbursements": options.reimbursements, "transfers": options.transfers, "cashbacks": options.cashbacks,
+    }  # fmt: skip
+    return {name: count for name, count in counts.items() if name in read}
 
 
 def _connect(
@@ -217,12 +231,15 @@ def _connect(
             visitor = sandbox
             login, path = (str(settings["user"]), secrets["password"]), f"{url}/{connection.connector}"
         say(f"Simulated {connection.name}: {base}")
+    if program.flow.starts == "by_hand":
+        with world.store.write() as tx:
+            flowswitch.switch(tx, Hand(COMPANY, world.at(), "bookkeeper"), program.flow, on=True)
     return _Stage(world, program, path, visitor, sandboxes, login, say)
 
 
 def _fill_gaps(stage: _Stage) -> None:
     """What a bookkeeper does with the worklist: give every missing value a meaning, once."""
-    from engine.follow import Hand, map_value
+    from engine.follow import map_value
     from engine.store.records import load_reasons
 
     flow = stage.program.flow

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from engine.contract import BatchTarget, Target
 from engine.errors import Bug, FlowctlError, StaleLease, StoreError
 from engine.jsontext import plain
+from engine.model import Flow
 from engine.program import FlowProgram
 from engine.pushing.link import Link
 from engine.pushing.many import push_many
 from engine.pushing.one import push_one
+from engine.seatcheck import require_seat
 from engine.spec import ConnectorSpec, RequestSpec
 from engine.store import outbox
 from engine.store.base import Row, Tx
@@ -56,7 +58,7 @@ def push(world: World, program: FlowProgram, company: str, *, limit: int = 1_000
     states: dict[int, str] = {}
     for connection in program.called:
         link = Link(world, program.flow.name, company, connection, limit, eager)
-        _pass(link)
+        _pass(link, program.flow)
         posted += link.posted
         errors += link.errors
         more = more or link.left <= 0
@@ -65,7 +67,7 @@ def push(world: World, program: FlowProgram, company: str, *, limit: int = 1_000
     return PushReport(posted, tuple(errors), more, states, calls)
 
 
-def _pass(link: Link) -> None:
+def _pass(link: Link, flow: Flow) -> None:
     """Send what is due. What goes wrong is kept in the link's `errors`."""
     with link.world.store.read() as tx:
         if link.waits(tx):
@@ -80,7 +82,7 @@ def _pass(link: Link) -> None:
         return
     try:
         if link.begin():
-            _send_all(link)
+            _send_all(link, flow)
     except StaleLease as error:
         link.errors.append(error)
     except (StoreError, Bug):
@@ -92,12 +94,13 @@ def _pass(link: Link) -> None:
         link.end()
 
 
-def _send_all(link: Link) -> None:
+def _send_all(link: Link, flow: Flow) -> None:
     connector, binding = link.world.bound(link.company, link.connection)
     given = binding.settings.get("settle_s")
     link.settle_s = given if isinstance(given, int) else connector.spec.settle_s
     target = link.world.target(link.company, link.connection)
     try:
+        require_seat(link.world, link.company, link.connection, target, flow, writes=True)
         _send(link, connector.spec, target)
     finally:
         close = getattr(target, "close", None)

@@ -25,6 +25,7 @@ from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
 from engine.runreport import RunReport, StreamReport
+from engine.seatcheck import SeatTaken, require_seat
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -32,6 +33,8 @@ from engine.world import World
 MARKS_A_CALL = 500
 # A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
 _UNSENT = 3
+# What an alert is about when no stream can be read, since the accounting seat is not ours.
+_SEAT = "accounting"
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
@@ -111,7 +114,7 @@ class Runner:
         outcome = "failed"
         try:
             unread = self.read_lists(program, company)
-            with self._sources(company) as sources:
+            with self._sources(program, company) as sources:
                 reports += self._read_all(program, company, number, streams, progress, sources)
                 sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
@@ -135,7 +138,7 @@ class Runner:
     ) -> RunReport:
         """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
-        with self._sources(company) as sources:
+        with self._sources(program, company) as sources:
             pages = {s.stream.name: self._listed(s, sources) for s in wanted}
         kept = Lists(self.world, company, program.flow.name, self._wait)
         looks, unread = kept.look(called_lists(wanted))
@@ -248,7 +251,7 @@ class Runner:
 
     def tell(self, program: FlowProgram, company: str) -> tuple[int, list[FlowctlError]]:
         """Tell the source what was posted and what could not be; returns how many marks it acknowledged."""
-        with self._sources(company) as sources:
+        with self._sources(program, company) as sources:
             return self._tell(program, company, sources)
 
     def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
@@ -281,17 +284,27 @@ class Runner:
         return done, errors
 
     @contextmanager
-    def _sources(self, company: str) -> Iterator[Sources]:
+    def _sources(self, program: FlowProgram, company: str) -> Iterator[Sources]:
         """Opens each connection's source when it is first asked for; all give their sockets back at the end."""
         opened: dict[str, Source] = {}
+        refused: dict[str, SeatTaken] = {}
         with ExitStack() as closing:
 
             def source(connection: str) -> Source:
+                if connection in refused:
+                    raise refused[connection]
                 if connection not in opened:
-                    found = opened[connection] = self.world.source(company, connection)
+                    found = self.world.source(company, connection)
                     close = getattr(found, "close", None)
                     if callable(close):
                         closing.callback(close)
+                    try:
+                        if require_seat(self.world, company, connection, found, program.flow, writes=False):
+                            self._seated(company, f"{program.flow.name}/{connection}")
+                    except SeatTaken as error:
+                        refused[connection] = error
+                        raise
+                    opened[connection] = found
                 return opened[connection]
 
             yield source
@@ -533,8 +546,15 @@ class Runner:
         hint = error.hint or (
             "check the credentials" if isinstance(error, AuthRefused) else "it is tried again by itself"
         )
+        if isinstance(error, SeatTaken):  # whatever is read over the connection
+            subject = (*subject[:2], _SEAT)
         alert = work.Alert("connection", "/".join(subject), f"{'/'.join(subject[:2])}: {error}", hint)
         work.raise_alert(tx, company, alert, self.world.at())
+
+    def _seated(self, company: str, subject: str) -> None:
+        """The accounting seat is ours: who was told otherwise need not be any more."""
+        with self.world.store.write() as tx:
+            work.resolve_alert(tx, company, "connection", f"{subject}/{_SEAT}", self.world.at())
 
     def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
         """The streams whose `when` holds for this company's settings."""

@@ -10,6 +10,7 @@ from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.health import Finding
 from engine.model import Flow
+from engine.seatcheck import held_by
 from engine.store import companies
 from engine.world import World
 
@@ -61,8 +62,7 @@ def _standing(world: World, company: str, connection: str, link: AccountingLink)
         hint = f"`flowctl migrate {connection}{where}` says what comes next"
         yield Finding("warn", subject, f"a move away from `{seat.holder}` is under way", hint)
     elif seat.standing != "ours":
-        held = f"held by `{seat.holder}`" if seat.standing in ("direct", "foreign", "upgradable") else "not open"
-        yield Finding("FAIL", subject, f"the accounting connection is {held}", link.advice(seat))
+        yield Finding("FAIL", subject, f"the accounting connection is {held_by(seat)}", link.advice(seat))
     else:
         yield Finding("ok", subject, f"the accounting connection `{seat.holder}` is ours and active")
         if wanted := link.wanted_flags(seat):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -56,7 +56,10 @@ class Visitor(Protocol):
         ...
 
     def chart(self) -> Mapping[str, Sequence[Json]]:
-        """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`."""
+        """Its lists, as `{"accounts": [{external_id, name, code}], "classes": ..., "customers": ..., "vendors": ...}`.
+
+        There may be `balances` as well: accounts that a source uses and nobody codes a line to.
+        """
         ...
 
 
@@ -90,6 +93,19 @@ class Directed(Protocol):
 
     def unused(self) -> list[str]:
         """What was planned and never happened."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A sandbox that tells of its events by webhook."""
+
+    def deliver(self, send: Callable[[Mapping[str, str], bytes], int], how: str) -> list[str]:
+        """Send the webhooks that are due, each by its headers and raw body; returns what happened, a line each.
+
+        `how` is `due`, as they come; `reversed`, the newest first; `again`, all that were ever sent, once more; or
+        `forged`, the last one that was sent, with its body changed. `send` returns the status of the answer.
+        """
         ...
 
 

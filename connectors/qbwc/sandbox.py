@@ -71,10 +71,10 @@ class QuickBooksSandbox:
         return {**_as_json(report), "transcript": post.lines, "documents": documents}
 
     def chart(self) -> Mapping[str, Sequence[Json]]:
-        """The file's lists."""
+        """The file's lists; `balances` are the accounts that lines are not coded to."""
         items = [item for item in self.company.books.lists.values() if item.active]
 
-        def of(kind: str) -> list[Json]:
+        def of(kind: str, *, codable: bool = True) -> list[Json]:
             return [
                 {
                     "external_id": i.list_id,
@@ -83,10 +83,11 @@ class QuickBooksSandbox:
                     "type": i.values.get("AccountType", ""),
                 }
                 for i in items
-                if i.kind == kind and (kind != "Account" or i.values.get("AccountType") in _CODABLE)
+                if i.kind == kind and (kind != "Account" or (i.values.get("AccountType") in _CODABLE) is codable)
             ]
 
-        return {"accounts": of("Account"), "classes": of("Class"), "customers": of("Customer"), "vendors": of("Vendor")}
+        lists = {"classes": of("Class"), "customers": of("Customer"), "vendors": of("Vendor")}
+        return {"accounts": of("Account"), "balances": of("Account", codable=False), **lists}
 
     def act(self, action: str, value: Any) -> None:
         """Something happens in the company file, as a step of a golden case says."""

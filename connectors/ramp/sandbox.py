@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,9 @@ from connectors.ramp.simulator import (
     seed_others,
     transport,
 )
+from connectors.ramp.simulator.chartscript import deliver
 from connectors.ramp.simulator.enrich import add_account
-from connectors.ramp.simulator.ledger import written
+from connectors.ramp.simulator.ledger import credited, written
 from connectors.ramp.simulator.records import Transaction
 from connectors.ramp.simulator.script import act, contents, tell
 from connectors.ramp.simulator.story import Story, option
@@ -46,8 +47,10 @@ class RampSandbox:
     names: dict[str, str] = field(default_factory=dict)
     # Without books beside it, Ramp is what is written to.
     is_target: bool = False
-    # Settings of the connection beside those that lead here.
+    # More settings of the connection: those that a golden case or a target gives, or the name of ours in Ramp.
     settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    # Ramp cannot be told that a vendor credit is posted; a flow that posts them counts all that are there.
+    counts_credits: bool = False
 
     def binding(self, base_url: str) -> tuple[Mapping[str, str | int | bool], Mapping[str, str]]:
         """How to connect to it."""
@@ -70,7 +73,8 @@ class RampSandbox:
         totals = self.simulator.totals()
         others = (totals.reimbursements, totals.transfers, totals.cashbacks)
         kinds = (totals.bills, totals.bill_payments, totals.transactions, *others)
-        return sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
+        known = sum((amount for sums in kinds for amount in sums.values()), written(self.simulator.world))
+        return known - (credited(self.simulator.world) if self.counts_credits else 0)
 
     def offers(self) -> Json:
         """The accounts that bills can be coded to, and what was bought with cards and is not in the books yet."""
@@ -111,6 +115,10 @@ class RampSandbox:
     def contents(self) -> list[str]:
         """All that is marked, with its sync status, and what was entered over the API."""
         return contents(self._story())
+
+    def deliver(self, send: Callable[[Mapping[str, str], bytes], int], how: str) -> list[str]:
+        """Webhooks arrive, as a step of a golden case says."""
+        return deliver(self.simulator, send, how)
 
     def unused(self) -> list[str]:
         """Faults that were planned and never happened."""
@@ -168,7 +176,8 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
             simulator.world.change_transaction(row.id, lines=uncoded, selections=())
     # What an app that is to make vendors is set up with: not every source has an address of all of them.
     given = {} if chart else {"vendor_country": "US", "vendor_email": "bills@example.com"}
-    return RampSandbox(simulator, is_target=not chart, settings=given)
+    settings = {"provider_name": simulator.world.options.provider or "", **given}
+    return RampSandbox(simulator, is_target=not chart, settings=settings)
 
 
 def _is_open(row: Transaction) -> bool:
@@ -178,7 +187,13 @@ def _is_open(row: Transaction) -> bool:
 
 def _given(simulator: RampSimulator, chart: Mapping[str, Sequence[Mapping[str, Any]]], given: Json) -> RampSandbox:
     """A business that holds what a golden case gives it."""
-    made = RampSandbox(simulator, chart, is_target=not chart, settings=given.get("settings", {}))
-    tell(Story(simulator, chart, made.names), {name: part for name, part in given.items() if name != "settings"})
+    made = RampSandbox(
+        simulator,
+        chart,
+        is_target=not chart,
+        settings=given.get("settings", {}),
+        counts_credits="vendor_credits" in given.get("counted", ()),
+    )
+    tell(Story(simulator, chart, made.names), given)
     simulator.world.events.clear()
     return made

@@ -21,7 +21,9 @@ FILE = "case.yaml"
 KEYS = ("case", "clock", "seed", "settings", "mappings", "steps")
 # Steps that stand alone, and steps that take a value; besides, every connection of the flow is a step.
 BARE = ("run", "session", "tell", "cycle", "look")
-VALUED = ("map", "clock", "set", "retry", "decide", "fault")
+VALUED = ("map", "clock", "set", "retry", "decide", "fault", "deliver")
+# How webhooks arrive.
+WAYS = ("due", "reversed", "again", "forged")
 DECISIONS = ("post_again", "leave_out")
 _ANSWER = re.compile(r"[0-9]{2}-[A-Za-z]+Rs\.xml")
 
@@ -216,6 +218,8 @@ class _Reader:
             return self.retry(node)
         if name == "decide":
             return self.decisions(node)
+        if name == "deliver":
+            return _delivery(self, node)
         return plain(node)
 
     def retry(self, node: Node) -> Mapping[str, Any]:
@@ -240,6 +244,20 @@ class _Reader:
             names = plain(value)
             found[key.text] = [str(name) for name in (names if isinstance(names, list) else [names])]
         return found
+
+
+def _delivery(reader: _Reader, node: Node) -> Mapping[str, str]:
+    """The connection whose webhooks arrive, and how: `due` unless it says otherwise."""
+    roles = tuple(connection.name for connection in reader.flow.connections)
+    if isinstance(node, ScalarNode):
+        reader.known("connection", node, roles)
+        return {"source": node.text, "how": "due"}
+    top = reader.mapping(node, "`deliver`")
+    for key, _ in top.entries:
+        reader.known("key", key, ("from", "how"))
+    reader.known("connection", reader.scalar(top, "from"), roles)
+    reader.known("way", reader.scalar(top, "how"), WAYS)
+    return {"source": reader.text(top, "from"), "how": reader.text(top, "how")}
 
 
 def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[str, str]]:

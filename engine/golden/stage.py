@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
-from engine import registry, targets, worklist
+from engine import flowswitch, registry, targets, worklist
 from engine.connecting import connect
 from engine.contract import Handler, Json, Login, Served
 from engine.desk import StoreOutbox
@@ -20,7 +20,8 @@ from engine.follow import Hand
 from engine.golden.case import Case, Step
 from engine.program import FlowProgram
 from engine.runner import Runner
-from engine.simulated import Called, Directed, Sandbox, Simulated, Visitor
+from engine.server import Server
+from engine.simulated import Called, Directed, Sandbox, Simulated, Tells, Visitor
 from engine.store import companies, lists
 from engine.store.base import Row, Tx
 from engine.testing import FakeClock, memory_world
@@ -84,17 +85,9 @@ class Stage:
                 raise StepFailed(step, error) from error
 
     def _take(self, step: Step) -> None:
-        if step.name == "run":
-            self._run()
-        elif step.name == "session":
-            self._session()
-        elif step.name == "tell":
-            self._tell()
-        elif step.name == "cycle":
-            self._run()
-            if any(isinstance(sandbox, Visitor) for sandbox in self.sandboxes.values()):
-                self._session()
-            self._tell()
+        bare = {"run": self._run, "session": self._session, "tell": self._tell, "cycle": self._cycle}
+        if step.name in bare:
+            bare[step.name]()
         elif step.name == "clock":
             self.clock.advance(str(step.value))
         elif step.name == "map":
@@ -105,11 +98,19 @@ class Stage:
             self._retry(**step.value)
         elif step.name == "decide":
             self._decide(step.value)
+        elif step.name == "deliver":
+            self._deliver(**step.value)
         elif step.name == "fault":
             self._visitor()[1].act("fault", step.value)
         else:
             action, value = step.value
             self._directed(step.name).act(action, value)
+
+    def _cycle(self) -> None:
+        self._run()
+        if any(isinstance(sandbox, Visitor) for sandbox in self.sandboxes.values()):
+            self._session()
+        self._tell()
 
     def _run(self) -> None:
         report = Runner(self.world).run(self.program, COMPANY)
@@ -162,6 +163,12 @@ class Stage:
                     everything = worklist.parked(tx, COMPANY, "vanished") if name == "all" else []
                     deeds[decision](tx, self._hand(), everything or _chosen(tx, name, "vanished"), "")
 
+    def _switch_on(self) -> None:
+        """What a person does before a flow that starts by hand."""
+        if self.program.flow.starts == "by_hand":
+            with self.world.store.write() as tx:
+                flowswitch.switch(tx, self._hand(), self.program.flow, on=True)
+
     def _hand(self) -> Hand:
         return Hand(COMPANY, self.world.at(), "bookkeeper")
 
@@ -180,6 +187,20 @@ class Stage:
             if isinstance(sandbox, Visitor):
                 return name, sandbox
         raise Bug(f"nothing calls the flow `{self.program.flow.name}`: it has no Web Connector")
+
+    def _deliver(self, source: str, how: str) -> None:
+        """Webhooks arrive at our server; what they start is read by the next `run`."""
+        sandbox: object = self.sandboxes[source]
+        if not isinstance(sandbox, Tells):
+            raise Bug(f"the simulator of `{source}` sends no webhooks")
+        programs = {self.program.flow.name: self.program}
+        server = Server(self.world, programs, StoreOutbox(self.world, programs))
+
+        def send(headers: Mapping[str, str], body: bytes) -> int:
+            lower = {name.lower(): value for name, value in headers.items()}
+            return server.take_event(COMPANY, source, lower, body).status
+
+        self.seen.session += sandbox.deliver(send, how)
 
     def _directed(self, name: str) -> Directed:
         sandbox: object = self.sandboxes[name]
@@ -203,7 +224,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
     clock, seen = FakeClock(case.clock), Seen()
     sandboxes = _sandboxes(case, program, clock)
     transports: dict[str, httpx.BaseTransport] = {
-        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Tells) else None)
+        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Reads) else None)
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
@@ -212,6 +233,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
         for connection in program.flow.connections:
             _connect(world, connection.name, connection.connector, sandboxes[connection.name])
         stage = Stage(case, program, world, clock, sandboxes, seen)
+        stage._switch_on()  # noqa: SLF001 - this module's own
         stage._set(case.settings)  # noqa: SLF001 - this module's own
         for row in case.mappings:
             stage._map(row)  # noqa: SLF001 - this module's own
@@ -253,7 +275,7 @@ def _connect(world: World, name: str, connector: str, sandbox: Sandbox) -> None:
 
 
 @runtime_checkable
-class Tells(Protocol):
+class Reads(Protocol):
     """A simulated vendor whose calls only it can read, since they are no JSON or carry credentials."""
 
     def told(self, body: bytes) -> Json | None:
@@ -264,7 +286,7 @@ class Tells(Protocol):
 class Recording(httpx.BaseTransport):
     """Passes calls on and keeps the bodies of those that change something: JSON, or what the vendor itself reads in them."""
 
-    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Tells | None) -> None:
+    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Reads | None) -> None:
         self._inner = inner
         self._name = name
         self._told = told

@@ -235,7 +235,7 @@ def test_a_case_may_set_for_a_scope(case: Path, tmp_path: Path, given: str, requ
             "  - cycle",
             "  - rmap: {export: [valves]}",
             "5:5: there is no step `rmap`",
-            "did you mean `map`? known: books, clock, decide, fault, map, ramp, retry, set",
+            "did you mean `map`? known: books, clock, decide, deliver, fault, map, ramp, retry, set",
         ),
         (
             "  - cycle",

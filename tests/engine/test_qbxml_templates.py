@@ -33,7 +33,8 @@ TEMPLATES = {
 OTHERS = {
     "vendor_credit_add": "VendorCreditAdd",
     "bills_payment_check_add": "BillPaymentCheckAdd",
-    "expense_journal_entry_add": "JournalEntryAdd",
+    "journal_entry_add": "JournalEntryAdd",
+    "transfer_add": "TransferAdd",
     "txn_void": "TxnVoid",
 }
 ATTACK = "</Memo><Amount>1.00</Amount><Memo>"
@@ -246,6 +247,8 @@ def side(account: str, amount: str, memo: str = "", **more: Any) -> dict[str, An
 
 OTHER = record(
     kind="BillPaymentCheck",
+    from_account=found("Checking"),
+    to_account=found("Ramp Card"),
     bills=[
         {"txn_id": "1A-2", "amount": Decimal("12.50"), "credits": [{"txn_id": "1A-9", "amount": Decimal("7.5")}]},
         {"txn_id": "1A-3", "amount": Decimal("0.00"), "credits": []},
@@ -263,11 +266,14 @@ EXACT_OTHERS = {
     f"{GUID}<AppliedToTxnAdd><TxnID>1A-2</TxnID><PaymentAmount>12.50</PaymentAmount><SetCredit>"
     "<CreditTxnID>1A-9</CreditTxnID><AppliedAmount>7.50</AppliedAmount></SetCredit></AppliedToTxnAdd><AppliedToTxnAdd>"
     "<TxnID>1A-3</TxnID><PaymentAmount>0.00</PaymentAmount></AppliedToTxnAdd></BillPaymentCheckAdd></BillPaymentCheckAddRq>",
-    "expense_journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate>"
+    "journal_entry_add": f"<JournalEntryAddRq {HEAD}<JournalEntryAdd><TxnDate>2026-08-05</TxnDate>"
     f"<RefNumber>INV-1</RefNumber>{GUID}<JournalDebitLine><AccountRef><FullName>Travel</FullName></AccountRef>"
     "<Amount>12.50</Amount><Memo>taxi</Memo><ClassRef><FullName>Ops</FullName></ClassRef></JournalDebitLine>"
     "<JournalCreditLine><AccountRef><FullName>Accounts Payable</FullName></AccountRef><Amount>12.50</Amount>"
     "<EntityRef><ListID>8-5</ListID></EntityRef></JournalCreditLine></JournalEntryAdd></JournalEntryAddRq>",
+    "transfer_add": f"<TransferAddRq {HEAD}<TransferAdd><TxnDate>2026-08-05</TxnDate><TransferFromAccountRef>"
+    "<FullName>Checking</FullName></TransferFromAccountRef><TransferToAccountRef><FullName>Ramp Card</FullName>"
+    "</TransferToAccountRef><Amount>20.00</Amount><Memo>Ramp 1</Memo></TransferAdd></TransferAddRq>",
     "txn_void": f"<TxnVoidRq {HEAD}<TxnVoidType>BillPaymentCheck</TxnVoidType><TxnID>1A-7</TxnID></TxnVoidRq>",
 }
 

@@ -142,7 +142,9 @@ def _bolt(stage: Stage) -> None:
     names: dict[str, list[ListObject]] = {}
     with stage.world.store.write() as tx:
         for name, objects in stage.books.chart().items():
-            kind = {"accounts": "Account", "classes": "Class", "customers": "Customer", "vendors": "Vendor"}[name]
+            known = {"accounts": "Account", "classes": "Class", "customers": "Customer", "vendors": "Vendor"}
+            if (kind := known.get(name)) is None:
+                continue
             names[kind] = [ListObject(i["external_id"], i["name"], number=i["code"]) for i in objects]
         names["Account"] += [ListObject(f"Q-{n}", n) for n in ("Accounts Payable", "Checking", "Ramp Card")]
         for kind, items in names.items():

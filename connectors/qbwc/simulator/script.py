@@ -187,9 +187,9 @@ def _edit(company: CompanyFile, _script: Script, value: Json) -> None:
     )
 
 
-def _deactivate(company: CompanyFile, _script: Script, value: Json) -> None:
+def _activity(company: CompanyFile, value: Json, *, active: bool) -> None:
     item = _item(company, value)
-    company.put_list(replace(item, active=False, modified_at=company.clock.now()))
+    company.put_list(replace(item, active=active, modified_at=company.clock.now()))
 
 
 def _rename(company: CompanyFile, _script: Script, value: Json) -> None:
@@ -248,7 +248,8 @@ _ACTIONS: Mapping[str, Callable[[CompanyFile, Script, Any], None]] = {
     "restore": _restore,
     "delete": lambda company, _script, value: _ignore(user_deletes(company, _txn(company, value).txn_id)),
     "delete_item": lambda company, _script, value: _ignore(company.delete(_item(company, value).list_id)),
-    "deactivate": _deactivate,
+    "deactivate": lambda company, _script, value: _activity(company, value, active=False),
+    "activate": lambda company, _script, value: _activity(company, value, active=True),
     "rename": _rename,
     "renumber": _renumber,
     "close_books": lambda company, _script, value: close_books(company, date.fromisoformat(value) if value else None),

@@ -166,7 +166,7 @@ def poster(kind: Kind) -> Callable[[World, Request], HttpReply]:
                 raise not_found("Accounting field")
             if (found := held[1].get(field_id)) is None or not found.is_active:
                 raise refused("The accounting field is not active.")
-        items = batch(body, kind.items, _allowed(world, kind), lambda entry: _flaw(kind, entry))
+        items = batch(body, kind.items, _allowed(world, kind), lambda entry: _flaw(world, kind, entry))
         shelf = world.chart.of(owner, kind.name, field_id)
         refuse_known(shelf, items)
         made = [_made(world, kind, shelf, entry, field_id) for entry in items]
@@ -217,9 +217,11 @@ def refuse_known(shelf: Shelf, items: list[JsonObject]) -> None:
         seen.add(entry["id"])
 
 
-def _flaw(kind: Kind, entry: JsonObject) -> str:
+def _flaw(world: World, kind: Kind, entry: JsonObject) -> str:
     if not isinstance(entry.get(kind.label), str) or not entry[kind.label]:
         return f"{kind.label}: Missing data for required field."
+    if entry[kind.label] in world.options.refused_names:
+        return f"{kind.label}: This name cannot be used."
     if not isinstance(entry.get("code", ""), str):
         return "code: Not a valid string."
     if kind is ACCOUNTS and entry.get("classification") not in CLASSIFICATIONS:
@@ -243,7 +245,7 @@ def _made(world: World, kind: Kind, shelf: Shelf, item: JsonObject, field_id: st
     if field_id:
         more["field_id"] = field_id
     made = Entry(ramp_id, item["id"], item[kind.label], world.now, world.now, code=item.get("code") or "", more=more)
-    return shelf.put(made)
+    return shelf.put(replace(made, by_api=True))
 
 
 # --- changes ---
@@ -332,7 +334,7 @@ def post_field(world: World, request: Request) -> HttpReply:
         ramp_id = _shared_id(
             world, "fields", "field", next((k for k, (one, _) in FIELDS.items() if one == body["id"]), "")
         )
-        entry = Entry(ramp_id, body["id"], body["name"], world.now, world.now, more=more)
+        entry = Entry(ramp_id, body["id"], body["name"], world.now, world.now, by_api=True, more=more)
     return reply(201, show_field(world, shelf.put(replace(entry, is_active=True))))
 
 

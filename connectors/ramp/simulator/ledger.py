@@ -51,6 +51,12 @@ def written(world: World) -> Decimal:
     return sum(found, Decimal(0))
 
 
+def credited(world: World) -> Decimal:
+    """The sum of all vendor credits, used or not; amounts of all currencies are added up as they are."""
+    found = (from_minor(row.minor, row.currency) for row in world.vendor_credits.values())
+    return sum(found, Decimal(0))
+
+
 def totals(world: World) -> Totals:
     """The totals now."""
     bills: defaultdict[str, Decimal] = defaultdict(Decimal)

@@ -14,7 +14,7 @@ from connectors.ramp.simulator.world import World
 from engine.contract import Json
 
 # What other parts refer to, and what refers to them.
-FIRST_PARTS = ("connection", "entities")
+FIRST_PARTS = ("entities",)
 OTHER_PARTS = ("reimbursements", "transfers", "cashbacks", "vendor_credits")
 # The entity that is there from the start, by this name.
 MAIN = "main"
@@ -32,10 +32,9 @@ _TABLES = {"reimbursements": "reimbursement", "transfers": "transfer", "cashback
 
 
 def tell_first(story: Story, given: Json) -> None:
-    """Throw switches of the accounting connection, and add entities; `main` is the one that is there already."""
+    """Add entities; `main` is the one that is there already."""
     world = story.simulator.world
     story.ids.setdefault(f"entity:{MAIN}", world.primary_entity().id)
-    outbuild.switch(world, **given.get("connection", {}))
     for name, value in given.get("entities", {}).items():
         known(f"entities.{name}", value, _ENTITY)
         uses = tuple((usage, option(story, "accounts", text)) for usage, text in value.get("accounts", {}).items())

@@ -370,6 +370,8 @@ class Options:
     payment_needs_bill: bool = True
     # ASSUMED: an active API connection answers whoever asks for an inactive one too. False makes the inactive one.
     incumbent_answers_inactive: bool = True
+    # Names that an upload of the chart is refused for: no source says what Ramp thinks of names.
+    refused_names: tuple[str, ...] = ()
     sync_request_timeout_s: float = 300.0
     # ASSUMED: a failure answers a press of the sync button only under its `sync_request_id`. False counts any.
     answer_needs_request: bool = True

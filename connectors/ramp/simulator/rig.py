@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
 from connectors.ramp.sandbox import WEBHOOK_SECRET, RampSandbox
-from connectors.ramp.simulator import build, syncs, webhooks
+from connectors.ramp.simulator import build, syncs
+from connectors.ramp.simulator.chartscript import subscribe
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
 from connectors.ramp.simulator.records import (
@@ -24,7 +25,6 @@ from connectors.ramp.simulator.records import (
     Options,
     Profile,
     Selection,
-    Subscription,
     Transaction,
     Vendor,
 )
@@ -445,7 +445,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
     }
     deeds |= {name: max(often[name], deeds.get(name, 0.0)) for name in _DEEDS if name in often and name not in without}
     rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
-    _subscribe(simulator)
+    subscribe(simulator.world)
     rig.hooks = {
         name: rate * chance.uniform(0.5, 1.5)
         for name, rate in _ON_THE_WAY.items()
@@ -464,22 +464,6 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         rig.add_transaction()
     rig.look()
     return rig
-
-
-def _subscribe(simulator: RampSimulator) -> None:
-    """The subscription that a company makes when it is set up, its challenge answered."""
-    world = simulator.world
-    known = webhooks.OLD_EVENTS if world.profile == "2025-08" else webhooks.NEW_EVENTS
-    made = Subscription(
-        id=world.names.uuid("webhook"),
-        url="https://localhost/webhooks/sim/ramp",
-        event_types=tuple(sorted(known - {webhooks.VERIFICATION})),
-        created_at=world.now,
-        updated_at=world.now,
-        status="active",
-        secret=WEBHOOK_SECRET,
-    )
-    world.subscriptions[made.id] = made
 
 
 def _spread(simulator: RampSimulator, rig: RampRig) -> None:

@@ -7,6 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.ramp.simulator import billing, build, entered
+from connectors.ramp.simulator.chartscript import (
+    CHART_PARTS,
+    change_connection,
+    chart_contents,
+    linked_vendors,
+    tell_connection,
+)
 from connectors.ramp.simulator.enrich import add_account
 from connectors.ramp.simulator.faults import Fault
 from connectors.ramp.simulator.outscript import (
@@ -18,26 +25,29 @@ from connectors.ramp.simulator.outscript import (
     tell_others,
 )
 from connectors.ramp.simulator.records import Account, Bill, Line, Money, Transaction, TransactionLine
-from connectors.ramp.simulator.story import Story, coding, date_of, expanded, known, minor_of, moment_of
+from connectors.ramp.simulator.story import Story, coding, date_of, expanded, known, minor_of, moment_of, option
 from engine.contract import Json
 from engine.errors import UnknownName
 
-_PARTS = ("accounts", "vendors", "bills", "transactions", "profile", *FIRST_PARTS, *OTHER_PARTS)
+_PARTS = ("accounts", "vendors", "bills", "transactions", "profile", *FIRST_PARTS, *OTHER_PARTS, *CHART_PARTS)
+# What the sandbox reads of what a case gives, and not its script.
+_ABOUT = ("settings", "counted")
 _ACCOUNT = ("name", "code", "classification", "active", "id")
-_VENDOR = ("name", "country", "active", "external_id", "email", "id")
+_VENDOR = ("name", "country", "active", "external_id", "email", "id", "linked")
 _BILL = (
     *("vendor", "invoice", "issued", "due", "posting", "currency", "memo", "approval", "remote_id", "account", "class"),
     *("customer", "lines", "paid", "scheduled", "id", "provider", "entity"),
 )
 _TRANSACTION = (
     *("merchant", "amount", "currency", "on", "state", "ready", "memo", "account", "class", "customer", "vendor"),
-    *("lines", "id", "provider", "entity"),
+    *("lines", "id", "provider", "entity", "fields"),
 )
 
 
 def tell(story: Story, given: Json) -> None:
     """Add accounts, entities, vendors, bills, transactions and all else that goes to the books."""
-    known("ramp", given, _PARTS)
+    known("ramp", given, (*_PARTS, *_ABOUT))
+    tell_connection(story, given)
     for name, value in given.get("accounts", {}).items():
         _account(story, name, value if isinstance(value, dict) else {"name": value})
     tell_first(story, given)
@@ -70,7 +80,8 @@ def contents(story: Story) -> list[str]:
         f"transaction {names.get(row.id, row.id)} | {row.merchant_name} | {row.state} | {row.sync_status}"
         for row in world.transactions.values()
     ]
-    return lines + other_contents(world, names) + entered.contents(world, names)
+    ours = [*linked_vendors(world), *chart_contents(world), *entered.contents(world, names)]
+    return lines + other_contents(world, names) + ours
 
 
 # --- making -----------------------------------------------------------------------------------------------------------
@@ -93,6 +104,7 @@ def _vendor(story: Story, name: str, given: Json) -> None:
         is_active=given.get("active", True),
         external_id=given.get("external_id"),
         contact=(given.get("email", ""), None, None, None),
+        accounting=option(story, "vendors", given["linked"]) if "linked" in given else None,
     )
 
 
@@ -263,6 +275,7 @@ _ACTIONS: Mapping[str, Callable[[Story, Any], None]] = {
     "pay_entered": _pay_entered,
     "archive_entered": _archive_entered,
     "fault": _plan_fault,
+    "connection": change_connection,
     **OTHER_ACTIONS,
 }
 

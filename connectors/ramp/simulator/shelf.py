@@ -20,6 +20,7 @@ class Entry:
     code: str = ""
     is_active: bool = True
     visibility: str = "VISIBLE"
+    by_api: bool = False
     # What only this kind has: classification, input_type, rate and others.
     more: Mapping[str, Any] = field(default_factory=dict)
 

@@ -15,7 +15,9 @@ from engine.errors import UnknownName
 from engine.money import exponent, parse_money
 
 Chart = Mapping[str, Sequence[Mapping[str, Any]]]
-_LINE = ("amount", "account", "class", "customer", "memo", "times")
+_LINE = ("amount", "account", "class", "customer", "memo", "times", "fields")
+# Lists of the books whose entries are options of a field that calls of ours made, by our id of the field.
+_FIELDS = {"class": "classes", "customer": "customers"}
 
 
 @dataclass(slots=True)
@@ -64,6 +66,10 @@ def coding(story: Story, line: Json, whole: Json) -> tuple[Selection, ...]:
         if key not in line or (key == "vendor" and "lines" in line):
             continue
         made.append(Selection(kind, option(story, plural, line[key]), whole.get("provider")))  # type: ignore[arg-type]
+    for field_id, name in line.get("fields", {}).items():
+        known("fields", line["fields"], tuple(_FIELDS))
+        chosen = option(story, _FIELDS[field_id], name)
+        made.append(Selection("OTHER", chosen, whole.get("provider"), field_id))
     return tuple(made)
 
 
@@ -71,7 +77,8 @@ def option(story: Story, plural: str, value: Any) -> Account:
     """An entry of the books by its name, or `{id, name, code}` of something that is not there."""
     if isinstance(value, dict):
         return Account(str(value["id"]), str(value["name"]), str(value.get("code", "")))
-    for item in story.chart.get(plural, ()):
+    others = story.chart.get("balances", ()) if plural == "accounts" else ()
+    for item in (*story.chart.get(plural, ()), *others):
         if item["name"] == value:
             return Account(str(item["external_id"]), str(item["name"]), str(item.get("code") or ""))
     own = story.simulator.world.accounts.values() if plural == "accounts" else ()

@@ -117,7 +117,7 @@ def patch_option(world: World, request: Request) -> HttpReply:
 
 def _entry(world: World, kind: str, item: JsonObject, names: tuple[str, ...]) -> Entry:
     more: dict[str, Any] = {name: item.get(name) for name in names}
-    return Entry(world.names.uuid(kind), item["id"], item["name"], world.now, world.now, more=more)
+    return Entry(world.names.uuid(kind), item["id"], item["name"], world.now, world.now, by_api=True, more=more)
 
 
 def _show_field(owner: str, entry: Entry) -> JsonObject:

@@ -56,6 +56,7 @@ Shown = list[tuple[str, str, str, bool, str]]
 
 @contextmanager
 def bench_of(ramp: Bench, count: int) -> Iterator[kit.Bench]:
+    ramp.settings["provider_name"] = "flowctl"
     shop, world = kit.Shop(), memory_world()
     connector = kit.ShopConnector(shop)
     with registered({"shop": connector, "simulated_ramp": Connected(ramp)}):
