@@ -270,6 +270,10 @@ class Written(Protocol):
         """What calls of ours made although it was there, a sentence each."""
         ...
 
+    def spoiled(self) -> Sequence[str]:
+        """What calls of ours did that they must not: to what is a person's, or while another program had the right."""
+        ...
+
 
 @runtime_checkable
 class Rigged(Protocol):

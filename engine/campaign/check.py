@@ -33,6 +33,8 @@ def check(scene: Scene[BooksRig]) -> Verdict:
     verdict.duplicated += len(doubled)
     for said in doubled:
         verdict.says(said)
+    for said in scene.source.spoiled() if isinstance(scene.source, Written) else ():
+        scene.witness.broke(29, said)
     for said in scene.books.overwritten():
         scene.witness.broke(22, said)
     check_source(scene, verdict)

@@ -203,7 +203,7 @@ class Stage:
             self._refused()
         self.work.guarded(self.person.works)
         self.work.cycle()
-        for _ in range(2):
+        for _ in range(2 if not self._goes_round else 4):
             # What is at rest stays so; now and then that is looked at, since it costs as much as the rest.
             if self._at_rest() and self.chance.random() < 0.9:
                 return
@@ -248,6 +248,16 @@ class Stage:
             faults.update(counts)
         return Result(seed, verdict, +faults, witness.broken, witness.timeline)
 
+    @property
+    def _goes_round(self) -> bool:
+        """Whether what was written to the target is read there and goes into the source: that takes more cycles."""
+        fetches = {s.fetch.connection for s in self.machine.program.flow.streams if s.target == self._source_name}
+        return fetches - {self._source_name} != set()
+
+    @property
+    def _source_name(self) -> str:
+        return self.machine.source_connection
+
     def _at_rest(self) -> bool:
         """Whether every record has reached the end of its life, and what it has written is there."""
         scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
@@ -255,7 +265,8 @@ class Stage:
         if self.person.is_asked_to_allow(self.machine.tx):
             return False
         is_over = all(row["state"] in ("closed", "skipped") for row in rows)
-        return is_over and all(map(self.books.has, self.meeting.posted().values()))
+        # What was written to the source, and not to the target, has no id there.
+        return is_over and all(map(self.books.has, filter(None, self.meeting.posted().values())))
 
     def _restore_ours(self) -> None:
         disk = self.machine.disk

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
 
-from engine import registry
+from engine import flowswitch, registry
 from engine.campaign.calls import Calls
 from engine.campaign.clock import STARTS, TrueClock
 from engine.campaign.crash import FAULTS, Chaos, Machine
@@ -22,6 +22,7 @@ from engine.campaign.witness import Witness
 from engine.connecting import connect
 from engine.contract import Login, Served
 from engine.errors import Bug
+from engine.follow import Hand
 from engine.program import FlowProgram
 from engine.rigs import BooksRig, CalledRig, Rigged, Sets, SourceRig, TargetRig
 from engine.simulated import Visitor
@@ -239,6 +240,7 @@ def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[st
             if (_is_served(connection.connector) or role == "target") is not of_target:
                 continue
             given = {**options, "chart": chart} if role == "source" else {**options, "role": role}
+            given |= {"read": _read_of(program, connection.name), "is_written": connection.name in program.called}
             rig: object = _connector(connection.connector).rig(seed, clock, given)
             if isinstance(rig, CalledRig):
                 target, chart = rig, rig.chart()
@@ -251,6 +253,11 @@ def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[st
     if isinstance(target, CalledRig):
         target.spent([amount for wanted in source.wanted() for amount in sorted(wanted.amounts)])
     return target, source
+
+
+def _read_of(program: FlowProgram, connection: str) -> list[str]:
+    """What the flow reads over a connection: streams, or lists of a target."""
+    return sorted({s.fetch.stream for s in program.flow.streams if s.fetch.connection == connection})
 
 
 @cache
@@ -299,6 +306,9 @@ def _found(world: World, program: FlowProgram, company: str) -> None:
         if is_agent:
             with world.store.write() as tx:
                 companies.put_login(tx, Login(company, _user(company), _hashed()), world.at())
+    with world.store.write() as tx:
+        if not flowswitch.is_on(tx, company, program.flow):
+            flowswitch.switch(tx, Hand(company, world.at(), "bookkeeper"), program.flow, on=True)
 
 
 _disks: dict[tuple[int, str, bool], Disk] = {}

@@ -317,13 +317,17 @@ class Witness:
             self.broke(14, f"{item.stream}/{item.id} was told under {item.reference}, not {receipt.get('TxnID')}")
 
     def record(self, tx: Tx, stream: str, phase: str, source_id: str) -> Row | None:
-        """Our record of a source record; `stream` is the source's name of it."""
+        """Our record of a source record; `stream` is the source's name of it.
+
+        Of several streams that read the same, it is the one that the source is told of, or else the first.
+        """
         flow = self.machine.program.flow
-        for named in flow.streams:
-            if named.fetch.stream == stream and named.phase == phase:
-                scope = {"company": self.machine.company, "flow": flow.name, "stream": named.name}
-                return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
-        return None
+        read = [named for named in flow.streams if named.fetch.stream == stream and named.phase == phase]
+        meant = next((named for named in read if named.mark_synced), read[0] if read else None)
+        if meant is None:
+            return None
+        scope = {"company": self.machine.company, "flow": flow.name, "stream": meant.name}
+        return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
 
 
 def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:

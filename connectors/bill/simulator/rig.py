@@ -175,6 +175,10 @@ class BillRig:
         ours = {vendor.name for vendor in vendors if vendor.id not in self.begun}
         return [f"BILL has the vendor {name} {times[name]} times" for name in sorted(ours) if times[name] > 1]
 
+    def spoiled(self) -> Sequence[str]:
+        """Nothing: calls of ours make vendors there, and change none."""
+        return ()
+
     def told(self) -> Sequence[Told]:
         """Nothing: BILL has no way to be told what was posted."""
         return ()
