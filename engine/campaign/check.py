@@ -158,12 +158,13 @@ def _base_settled(scene: Scene[BooksRig], row: Row) -> bool:
 
 
 def _foreign(scene: Scene[BooksRig], verdict: Verdict, row: Row, target: str) -> None:
-    """A receipt may name only what was made for this record; a list object may have been there before."""
+    """A receipt may name only what was made for this record; a name in a list may stand for several, or have been there."""
     maker = scene.known(target)
     made = scene.witness.made.get(target)
     base = {**row, "phase": row["phase"].partition("+")[0]}
     is_its = made is not None and plain_guid(made.guid) == marker(scene.company, base)
-    if maker is not None and maker["record_id"] != row["id"] and not is_its:
+    is_name = made is not None and made.amount is None
+    if maker is not None and maker["record_id"] != row["id"] and not is_its and not is_name:
         verdict.lost += 1
         verdict.says(f"{name_of(row)} has the receipt {target}, which was made for another record")
     elif made is None and "TxnID" in row["receipt"]:

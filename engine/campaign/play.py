@@ -250,13 +250,9 @@ class Stage:
 
     @property
     def _goes_round(self) -> bool:
-        """Whether what was written to the target is read there and goes into the source: that takes more cycles."""
-        fetches = {s.fetch.connection for s in self.machine.program.flow.streams if s.target == self._source_name}
-        return fetches - {self._source_name} != set()
-
-    @property
-    def _source_name(self) -> str:
-        return self.machine.source_connection
+        """Whether something is written to the source only after something else was: that takes more cycles."""
+        streams = self.machine.program.flow.streams
+        return any(s.after and s.write and s.target == self.machine.source_connection for s in streams)
 
     def _at_rest(self) -> bool:
         """Whether every record has reached the end of its life, and what it has written is there."""

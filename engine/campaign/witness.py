@@ -181,11 +181,12 @@ class Witness:
             self.astray += made
         if not made:
             return
-        names = [request.id for request in read(document).writes]
+        writes = read(document).writes
+        names = [request.id for request in writes]
         for number, item in enumerate(made):
             self.made[item.id] = item
             found = self._by_guid(item, names)
-            self.maker[item.id] = found or (names[number] if len(names) == len(made) else "")
+            self.maker[item.id] = found or (names[number] if len(names) == len(made) else _by_look(item, writes))
             if self.keeps:
                 shown = item.amount if item.amount is not None else ""
                 self.note(f"     made {item.kind} {item.id} {shown} [{place}]")
@@ -328,6 +329,12 @@ class Witness:
             return None
         scope = {"company": self.machine.company, "flow": flow.name, "stream": meant.name}
         return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
+
+
+def _by_look(item: Made, writes: Sequence[Request]) -> str:
+    """What made an object that carries no marker, such as a transfer: the only request of its kind and amount."""
+    alike = [r.id for r in writes if r.name == f"{item.kind}AddRq" and f"<Amount>{item.amount}</Amount>" in r.text]
+    return alike[0] if len(alike) == 1 else ""
 
 
 def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:
