@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     import httpx
     from starlette.applications import Starlette
 
+# What an app that is to make vendors is set up with: not every source has an address of all of them.
+_MAKES_VENDORS = {"vendor_country": "US", "vendor_email": "bills@example.com"}
 WEBHOOK_SECRET = "ramp_sec_sandbox"  # noqa: S105 - of a simulated business only
 
 
@@ -47,7 +49,7 @@ class RampSandbox:
     names: dict[str, str] = field(default_factory=dict)
     # Without books beside it, Ramp is what is written to.
     is_target: bool = False
-    # More settings of the connection: those that a golden case or a target gives, or the name of ours in Ramp.
+    # More settings of the connection: those that a golden case gives, or the name of ours in Ramp.
     settings: Mapping[str, str | int | bool] = field(default_factory=dict)
     # Ramp cannot be told that a vendor credit is posted; a flow that posts them counts all that are there.
     counts_credits: bool = False
@@ -174,10 +176,8 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
         for row in [row for row in simulator.world.transactions.values() if _is_open(row)]:
             uncoded = tuple(replace(line, selections=()) for line in row.lines)
             simulator.world.change_transaction(row.id, lines=uncoded, selections=())
-    # What an app that is to make vendors is set up with: not every source has an address of all of them.
-    given = {} if chart else {"vendor_country": "US", "vendor_email": "bills@example.com"}
-    settings = {"provider_name": simulator.world.options.provider or "", **given}
-    return RampSandbox(simulator, is_target=not chart, settings=settings)
+    given = {"provider_name": simulator.world.options.provider or ""} if chart else dict(_MAKES_VENDORS)
+    return RampSandbox(simulator, is_target=not chart, settings=given)
 
 
 def _is_open(row: Transaction) -> bool:

@@ -308,7 +308,7 @@ def _found(world: World, program: FlowProgram, company: str) -> None:
                 companies.put_login(tx, Login(company, _user(company), _hashed()), world.at())
     with world.store.write() as tx:
         if not flowswitch.is_on(tx, company, program.flow):
-            flowswitch.switch(tx, Hand(company, world.at(), "bookkeeper"), program.flow, on=True)
+            flowswitch.switch(tx, Hand(company, world.at(), "campaign"), program.flow, on=True)
 
 
 _disks: dict[tuple[int, str, bool], Disk] = {}

@@ -183,10 +183,9 @@ class Witness:
             return
         writes = read(document).writes
         names = [request.id for request in writes]
-        for number, item in enumerate(made):
+        for item in made:
             self.made[item.id] = item
-            found = self._by_guid(item, names)
-            self.maker[item.id] = found or (names[number] if len(names) == len(made) else _by_look(item, writes))
+            self.maker[item.id] = self._by_guid(item, names) or _by_kind(item, made, writes)
             if self.keeps:
                 shown = item.amount if item.amount is not None else ""
                 self.note(f"     made {item.kind} {item.id} {shown} [{place}]")
@@ -331,9 +330,13 @@ class Witness:
         return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
 
 
-def _by_look(item: Made, writes: Sequence[Request]) -> str:
-    """What made an object that carries no marker, such as a transfer: the only request of its kind and amount."""
-    alike = [r.id for r in writes if r.name == f"{item.kind}AddRq" and f"<Amount>{item.amount}</Amount>" in r.text]
+def _by_kind(item: Made, made: Sequence[Made], writes: Sequence[Request]) -> str:
+    """What made an object that carries no marker, such as a transfer: by its place among its kind, or by its amount."""
+    named = [request for request in writes if request.name == f"{item.kind}AddRq"]
+    same = [each for each in made if each.kind == item.kind]
+    if len(named) == len(same):
+        return named[same.index(item)].id
+    alike = [request.id for request in named if f"<Amount>{item.amount}</Amount>" in request.text]
     return alike[0] if len(alike) == 1 else ""
 
 

@@ -84,7 +84,7 @@ def test_a_flow_that_is_not_there(cli: Cli) -> None:
     assert cli("run", "ramp_to_quickboks").text() == (
         "[2]\n--\nerror: there is no flow `ramp_to_quickboks`\n"
         "  hint: did you mean `ramp_to_quickbooks`? known: bill_to_quickbooks, expensify_to_quickbooks, "
-        "freshbooks_to_ramp, ramp_to_quickbooks\n"
+        "freshbooks_to_ramp, ramp_accounting, ramp_to_quickbooks\n"
     )
 
 

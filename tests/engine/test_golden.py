@@ -212,6 +212,18 @@ def test_a_case_may_set_for_a_scope(case: Path, tmp_path: Path, given: str, requ
 @pytest.mark.parametrize(
     ("before", "after", "message", "hint"),
     [
+        (
+            "  - cycle",
+            "  - deliver: books2",
+            "5:14: there is no connection `books2`",
+            "did you mean `books`? known: books, ramp",
+        ),
+        (
+            "  - cycle",
+            "  - deliver: {from: ramp, how: twice}",
+            "5:32: there is no way `twice`",
+            "known: again, due, forged, reversed",
+        ),
         ("seed: 1", "seed: one", "3:7: `seed` must be a whole number", None),
         (
             "seed: 1",
@@ -278,6 +290,27 @@ def test_what_is_wrong_in_a_case_is_said_with_its_place(
         load_case(case, program.flow)
     assert str(caught.value) == f"{case / 'case.yaml'}:{message}"
     assert caught.value.hint == hint
+
+
+def test_webhooks_arrive_as_they_come_again_and_forged(case: Path, program: FlowProgram) -> None:
+    given = json.loads((case / "given" / "ramp.json").read_text(encoding="utf-8"))
+    (case / "given" / "ramp.json").write_text(json.dumps({**given, "webhooks": True}), encoding="utf-8")
+    bought = '{merchant: Cafe, amount: "5.00", on: "2026-02-27", account: "Travel:Meals"}'
+    steps = [
+        f"ramp: {{add: {{transactions: {{tea: {bought}}}}}}}",
+        *("deliver: {from: ramp, how: reversed}", "deliver: {from: ramp, how: again}"),
+        *("deliver: {from: ramp, how: forged}", "deliver: ramp", "deliver: books"),
+    ]
+    spoil(case / "case.yaml", "  - cycle", "\n".join(f"  - {step}" for step in steps[:-1]))
+    assert check(case, program, update=True).problems == ()
+    kinds = ("transactions.ready_to_sync", "transactions.cleared")
+    assert (case / "expected" / "session.txt").read_text(encoding="utf-8").splitlines() == [
+        *(f"webhook {kind}: 200" for kind in kinds * 2),
+        f"webhook {kinds[1]}: 401",
+    ]
+    spoil(case / "case.yaml", "  - deliver: ramp", "  - deliver: books")
+    (problem,) = check(case, program).problems
+    assert problem == f"{case / 'case.yaml'}:9:5: the simulator of `books` sends no webhooks"
 
 
 def test_a_step_that_cannot_be_taken_is_named(case: Path, program: FlowProgram) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.ramp.sandbox import RampSandbox
@@ -129,7 +129,6 @@ class RampAccountingRig:
 def make_both(seed: int, clock: Clock, options: Json) -> RampAccountingRig:
     """The business of `make_rig`, with what else goes to the books, people who look after the chart, and its faults."""
     inner = make_rig(seed, clock, options)
-    inner.sandbox = replace(inner.sandbox, settings={"provider_name": "flowctl"})
     chance = random.Random(f"{seed}:both")  # noqa: S311 - a simulation must repeat
     world, without = inner.sandbox.simulator.world, frozenset(options.get("without", ()))
     focus, chart = frozenset(options.get("focus", ())), options.get("chart", {})

@@ -59,6 +59,8 @@ _PHASES: Mapping[str, tuple[str, str]] = {
     "TRANSFER_SYNC": ("transfers", "post"),
     "STATEMENT_CREDIT_SYNC": ("cashbacks", "post"),
 }
+# The accounting connection is ours.
+OURS: Mapping[str, str] = {"provider_name": "flowctl"}
 # What people do in Ramp, each with its usual rate between two runs.
 _DEEDS: Mapping[str, float] = {
     "pay": 0.25, "edit_amount": 0.25, "edit_memo": 0.25, "edit_coding": 0.15, "archive": 0.06, "export": 0.06, "late_bill": 0.2,
@@ -275,11 +277,6 @@ class RampRig:
             self._simulator.world, settled, lines=[line], merchant=chance.choice(_MERCHANTS), state=state
         )
 
-    def bill(self, fits: Callable[[Bill], bool]) -> Bill | None:
-        """Some bill that fits."""
-        found = [bill for bill in self._simulator.world.bills.values() if fits(bill)]
-        return self.chance.choice(found) if found else None
-
 
 def _heard(body: Mapping[str, Any]) -> tuple[str, list[Told], list[str]]:
     """The key of a call, and what it tells."""
@@ -292,8 +289,14 @@ def _heard(body: Mapping[str, Any]) -> tuple[str, list[Told], list[str]]:
 # --- deeds ---
 
 
+def _some_bill(rig: RampRig, fits: Callable[[Bill], bool]) -> Bill | None:
+    """Some bill that fits."""
+    found = [bill for bill in rig.sandbox.simulator.world.bills.values() if fits(bill)]
+    return rig.chance.choice(found) if found else None
+
+
 def _pay(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.status == "OPEN" and b.approval == "APPROVED")
+    bill = _some_bill(rig, lambda b: b.status == "OPEN" and b.approval == "APPROVED")
     if bill is None:
         return ""
     rig.pay(bill)
@@ -301,7 +304,7 @@ def _pay(rig: RampRig) -> str:
 
 
 def _edit(rig: RampRig, **fields: Any) -> str:
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, **fields)
@@ -310,7 +313,7 @@ def _edit(rig: RampRig, **fields: Any) -> str:
 
 def _edit_amount(rig: RampRig) -> str:
     # A bill that was paid is not edited any more.
-    bill = rig.bill(lambda b: b.status == "OPEN" and b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.status == "OPEN" and b.archived_at is None)
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, lines=rig.lines())
@@ -318,7 +321,7 @@ def _edit_amount(rig: RampRig) -> str:
 
 
 def _edit_coding(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None:
         return ""
     lines = tuple(replace(line, selections=rig.coding()) for line in bill.lines)
@@ -327,7 +330,7 @@ def _edit_coding(rig: RampRig) -> str:
 
 
 def _archive(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None:
         return ""
     build.archive(rig.sandbox.simulator.world, bill.id)
@@ -352,7 +355,7 @@ def _late_bill(rig: RampRig) -> str:
 def _twin_bill(rig: RampRig) -> str:
     """A vendor sends the same bill every month, or every hour: nothing but Ramp's own id tells the two apart."""
     world = rig.sandbox.simulator.world
-    bill = rig.bill(lambda b: b.archived_at is None)
+    bill = _some_bill(rig, lambda b: b.archived_at is None)
     if bill is None or len(world.bills) >= _MOST_BILLS:
         return ""
     number = rig.chance.choice((bill.invoice_number, None))
@@ -383,7 +386,7 @@ def _clear(rig: RampRig) -> str:
 
 
 def _approve(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.approval == "PENDING")
+    bill = _some_bill(rig, lambda b: b.approval == "PENDING")
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, approval="APPROVED")
@@ -398,7 +401,7 @@ def _vendor_off(rig: RampRig) -> str:
 
 
 def _delete(rig: RampRig) -> str:
-    bill = rig.bill(lambda b: b.sync_status == "NOT_SYNCED")
+    bill = _some_bill(rig, lambda b: b.sync_status == "NOT_SYNCED")
     if bill is None:
         return ""
     del rig.sandbox.simulator.world.bills[bill.id]
@@ -444,7 +447,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> RampRig:
         if name not in without and (name in focus if focus else chance.random() < 0.5)
     }
     deeds |= {name: max(often[name], deeds.get(name, 0.0)) for name in _DEEDS if name in often and name not in without}
-    rig = RampRig(RampSandbox(simulator), chance, accounts, deeds)
+    rig = RampRig(RampSandbox(simulator, settings=OURS), chance, accounts, deeds)
     subscribe(simulator.world)
     rig.hooks = {
         name: rate * chance.uniform(0.5, 1.5)

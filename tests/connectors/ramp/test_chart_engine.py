@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,6 +159,23 @@ def test_a_lost_answer_is_found_by_a_later_run(profile: Profile, path: str) -> N
         assert ramp.writes().count("POST /accounting/vendors") == 1
         assert ramp.writes().count("POST /accounting/field-options") == 1
         assert len(shown(ramp, "vendors")) == len(shown(ramp, "field-options")) == 30
+
+
+@both
+def test_nothing_is_written_while_another_holds_the_connection(profile: Profile) -> None:
+    ramp = Bench(profile)
+    with bench_of(ramp, 2) as bench:
+        ours = ramp.world.connection()
+        assert ours is not None
+        ramp.world.connections[ours.id] = replace(ours, provider="Other Books")
+        report = run(bench)
+        assert [str(error) for error in report.errors] == [
+            f"{COMPANY}/ramp: the accounting connection is held by `Other Books`"
+        ]
+        assert (report.pushed, ramp.writes()) == (0, [])
+        ramp.world.connections[ours.id] = ours
+        bench.world.clock.sleep(3600)
+        assert (run(bench).pushed, len(shown(ramp, "vendors"))) == (4, 2)
 
 
 @both
