@@ -168,6 +168,10 @@ class BillRig:
         """Whether there is such a vendor."""
         return object_id in self._simulator.world.vendors
 
+    def shows(self, object_id: str) -> str | None:  # noqa: ARG002 - calls of ours change no vendor
+        """Nothing: people may change every vendor."""
+        return None
+
     def doubled(self) -> Sequence[str]:
         """Vendors of ours whose name another one has as well; one that was archived meanwhile may have been missed."""
         vendors = [v for v in self._simulator.world.vendors.values() if v.id not in self.was_off]

@@ -13,7 +13,13 @@ from connectors.qbwc.simulator.seed import add
 from engine.contract import Json
 
 # What is done to the lists, each with its usual rate between two sessions.
-DEEDS: Mapping[str, float] = {"list_new": 0.2, "list_renamed": 0.2, "list_off": 0.15, "list_on": 0.3, "list_merged": 0.05}
+DEEDS: Mapping[str, float] = {
+    "list_new": 0.2,
+    "list_renamed": 0.2,
+    "list_off": 0.15,
+    "list_on": 0.3,
+    "list_merged": 0.05,
+}
 _KINDS = ("Account", "Class", "Customer", "Vendor")
 
 

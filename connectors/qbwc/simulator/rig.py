@@ -465,7 +465,9 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     plan = FaultPlan(seed, rates, slow_s=chance.choice((20.0, 61.0, 240.0)))
     application = Application(owner_id=OWNER_ID, file_id=FILE_ID, max_requests=_MOST_REQUESTS)
     application = replace(application, closes_after_error=chance.random() < 0.3)
-    rig = QuickBooksRig(QuickBooksSandbox(company, application), other, Storm(plan, other, clerk_of(seed, options)), chance)
+    rig = QuickBooksRig(
+        QuickBooksSandbox(company, application), other, Storm(plan, other, clerk_of(seed, options)), chance
+    )
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
     rig.is_polite = chance.random() < 0.1
     if rig.rates.get("slow_set"):

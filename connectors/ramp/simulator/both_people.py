@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from connectors.ramp.simulator import syncs
 from connectors.ramp.simulator.connections import switch_provider
-from connectors.ramp.simulator.records import Account, Connection
+from connectors.ramp.simulator.records import Account, Connection, ConnectionKind
 from connectors.ramp.simulator.shelf import Entry, Shelf
 from connectors.ramp.simulator.world import World
 
@@ -34,7 +34,8 @@ class Office:
     # Entries of theirs whose ids the books do not have, as they last were; and links of vendors that they made.
     foreign: dict[str, tuple[str, Entry]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
+    # Every entry that a person made or changed.
+    touched: set[str] = field(default_factory=set)
 
     @property
     def has_seat(self) -> bool:
@@ -62,6 +63,14 @@ class Office:
         """Whether there is such an entry, also one that is out of use, or such a vendor."""
         kept = any(object_id in shelf.places for kind in _KINDS for shelf in self.shelves(kind))
         return kept or object_id in self.world.vendors
+
+    def shows(self, object_id: str) -> str | None:
+        """The name of an entry that no person has changed, empty when nobody can code to it; None for all else."""
+        places = [shelf for kind in _KINDS for shelf in self.shelves(kind) if object_id in shelf.places]
+        entry = places[0].get(object_id) if places and object_id not in self.touched else None
+        if entry is None:
+            return None
+        return entry.name if entry.is_active and entry.visibility == "VISIBLE" else ""
 
     def doubled(self) -> list[str]:
         """Entries of the chart whose id of the books is there more than once."""
@@ -93,6 +102,7 @@ class Office:
     def put(self, kind: str, shelf: Shelf, entry: Entry) -> str:
         """A person's entry or change; what is not of the books is remembered as it is now."""
         shelf.put(entry)
+        self.touched.add(entry.id)
         if entry.external_id.startswith("hand-"):
             self.foreign[entry.id] = (kind, entry)
         return f"{kind} {entry.external_id}"
@@ -194,7 +204,8 @@ def _seat_taken(office: Office) -> str:
     lost, world = _seat_lost(office), office.world
     if not lost:
         return ""
-    kind = office.chance.choice(("API", "DIRECT", "CSV")) if world.profile == "2026-08" else "API"
+    kinds: Sequence[ConnectionKind] = ("API", "DIRECT", "CSV") if world.profile == "2026-08" else ("API",)
+    kind = office.chance.choice(kinds)
     made = Connection(
         world.names.uuid("connection"), "Other Books", kind, is_active=True, created_at=world.now, linked_at=world.now
     )
@@ -207,9 +218,7 @@ def _seat_back(office: Office) -> str:
     if office.has_seat:
         return ""
     ours = next(one for one in office.world.connections.values() if one.provider == _OURS)
-    settings, office_world = ours.settings, office.world
-    switch_provider(office_world, ours.id)
-    office_world.connections[ours.id] = replace(office_world.connections[ours.id], settings=settings)
+    switch_provider(office.world, ours.id)
     return ours.id
 
 

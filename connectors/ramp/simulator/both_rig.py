@@ -113,6 +113,10 @@ class RampAccountingRig:
         """Whether there is such an entry of the chart, or such a vendor."""
         return self.office.keeps(object_id)
 
+    def shows(self, object_id: str) -> str | None:
+        """The name of an entry of the chart that nobody but we changed."""
+        return self.office.shows(object_id)
+
     def doubled(self) -> Sequence[str]:
         """What is in the chart more than once."""
         return self.office.doubled()
@@ -187,7 +191,7 @@ def _settings(chance: random.Random, *, has_credits: bool) -> dict[str, str | in
 def _add_faults(inner: RampRig, chance: random.Random, names: Sequence[FaultName]) -> None:
     """Faults that strike writes to the chart, and little else."""
     simulator = inner.sandbox.simulator
-    level = chance.choice((0.05, 0.15, 0.3))
+    level = chance.choice((0.05, 0.15, 0.5))
     paths = ("/accounting/", "/accounting/accounts", "/accounting/vendors", "/accounting/field-options", "/vendors/")
     made = [
         Fault(

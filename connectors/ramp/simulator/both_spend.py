@@ -202,7 +202,9 @@ def _twin(spend: Spend) -> str:
 
 
 def _export(spend: Spend) -> str:
-    ready = [row.id for table in KINDS for row in spend.world.tables()[table].values() if row.sync_status == "SYNC_READY"]
+    ready = [
+        row.id for table in KINDS for row in spend.world.tables()[table].values() if row.sync_status == "SYNC_READY"
+    ]
     if not ready:
         return ""
     chosen = str(spend.chance.choice(ready))
