@@ -20,6 +20,8 @@ DEEDS: Mapping[str, float] = {
     "list_on": 0.3,
     "list_merged": 0.05,
 }
+# What nothing refers to yet: only that is merged into another one.
+_NEW = "New "
 _KINDS = ("Account", "Class", "Customer", "Vendor")
 
 
@@ -42,19 +44,20 @@ class Clerk:
 
     def _do(self, name: str, company: CompanyFile) -> str:
         kind = self.chance.choice(_KINDS)
+        every = (item for each in _KINDS for item in company.items(each))
         if name == "list_new":
             values = {"AccountType": "Expense", "AccountNumber": ""} if kind == "Account" else {}
-            return add(company, kind, f"New {kind} {len(company.books.lists)}", values).full_name
+            return add(company, kind, f"{_NEW}{kind} {len(company.books.lists)}", values).full_name
         found = [item for item in company.items(kind) if _is_free(item)]
         if name == "list_on":
-            found = [item for item in found if not item.active]
+            found = [item for item in every if not item.active]
+        if name == "list_merged":
+            found = [item for item in every if item.name.startswith(_NEW)]
         if not found:
             return ""
         chosen = self.chance.choice(found)
         if name == "list_merged":
             # QuickBooks keeps the other name; this one is gone.
-            if any(item.parent_id == chosen.list_id for item in found) or not chosen.name.startswith("New "):
-                return ""
             company.delete(chosen.list_id)
             return chosen.full_name
         if name == "list_renamed":
