@@ -36,6 +36,8 @@ _MORE: Mapping[str, float] = {"restore_ours": 1.5, "clock_jump": 1.5}
 # Lists are read again after four hours: a pause beyond that makes the next session long.
 _PAUSES = ("+1m", "+20m", "+1h", "+2h", "+1m", "+20m", "+1h", "+2h", "+1d")
 _JUMP = timedelta(days=1)
+# So many more steps it takes until what was written to the target has come into the source.
+_ROUND = 3
 _REFUSED_KINDS = ("Bill", "Bill", "CreditCardCharge", "BillPaymentCheck")
 
 
@@ -140,7 +142,7 @@ class Stage:
         if "untold" in self.setting.has:
             self.work.is_untold = True
         weights = {**_WEIGHTS, **{name: rate for name, rate in _MORE.items() if name in self.setting.has}}
-        steps = range(self.chance.randrange(2, 5))
+        steps = range(self.chance.randrange(2, 5) + (_ROUND if self._goes_round else 0))
         if self.setting.lean == "rewritten":
             weights["cycle"], steps = 12.0, range(5)
         for _ in steps:

@@ -51,6 +51,9 @@ class Clerk:
         found = [item for item in company.items(kind) if _is_free(item)]
         if name == "list_on":
             found = [item for item in every if not item.active]
+        if name == "list_renamed" and not company.behaviour.guid_in_queries:
+            # Nobody could know again what we made, once an older copy of our store is put back and its name is another.
+            found = [item for item in found if not item.guid]
         if name == "list_merged":
             found = [item for item in every if item.name.startswith(_NEW)]
         if not found:
@@ -77,9 +80,11 @@ def clerk_of(seed: int, options: Json) -> Clerk | None:
         return None
     chance = random.Random(f"{seed}:clerk")  # noqa: S311 - a simulation must repeat
     without, focus = frozenset(options.get("without", ())), frozenset(options.get("focus", ()))
-    rates = {name: rate * chance.uniform(0.5, 1.5) for name, rate in DEEDS.items() if chance.random() < 0.4}
+    rates = {name: rate * chance.uniform(0.5, 1.5) for name, rate in DEEDS.items()}
     if focus:
         rates = {name: rate for name, rate in DEEDS.items() if name in focus}
+    elif chance.random() < 0.5:
+        return None
     return Clerk(chance, {name: rate for name, rate in rates.items() if name not in without})
 
 
