@@ -266,8 +266,16 @@ class Written(Protocol):
         """Whether an object is there, whoever made it."""
         ...
 
+    def shows(self, object_id: str) -> str | None:
+        """The name of an object that calls of ours keep, empty for one that is out of use; None when people changed it."""
+        ...
+
     def doubled(self) -> Sequence[str]:
         """What calls of ours made although it was there, a sentence each."""
+        ...
+
+    def spoiled(self) -> Sequence[str]:
+        """What calls of ours did that they must not: to what is a person's, or while another program had the right."""
         ...
 
 
