@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
 
 from engine.contract import ListObject
+from engine.money import percent_as_fraction
 from engine.qbxml.books import list_objects
 from engine.qbxml.queries import ITERABLE_LISTS, LIST_FIELDS, list_query
 from engine.qbxml.response import Response
@@ -53,17 +53,6 @@ def read_page(name: str, response: Response) -> ListPage:
     return ListPage(objects, response.iterator_id if more else "")
 
 
-def fraction(percent: object) -> str | None:
-    """A percentage as QuickBooks writes it, as an exact fraction: `8.25` is `0.0825`; None for what is no number."""
-    try:
-        number = Decimal(percent.strip()) if isinstance(percent, str) else Decimal("NaN")
-    except InvalidOperation:
-        return None
-    if not number.is_finite() or not number:
-        return "0" if number.is_finite() else None
-    return f"{number.scaleb(-2).normalize():f}"
-
-
 def _kind(name: str) -> str:
     return _KINDS.get(name, name)
 
@@ -74,5 +63,5 @@ def _with_own_fields(item: ListObject) -> ListObject:
     if "AccountType" in data:
         data["account_type"] = data["AccountType"]
     if data.get("kind") == "ItemSalesTax":
-        data["rate"] = fraction(data.get("TaxRate"))
+        data["rate"] = percent_as_fraction(data.get("TaxRate"))
     return item if data == item.data else replace(item, data=data)

@@ -95,6 +95,7 @@ LISTS = (
     ListSpec("Class", "classes", _COMMON),
     ListSpec("Customer", "customers and jobs", (*_COMMON, _CURRENCY, *_data("CompanyName", "JobStatus"))),
     ListSpec("Employee", "employees", _COMMON),
+    ListSpec("Terms", "payment terms", (*_COMMON, FieldSpec("kind", "text", "StandardTerms or DateDrivenTerms"))),
     ListSpec(
         "SalesTaxItem",
         "sales tax items",
@@ -105,7 +106,6 @@ LISTS = (
             *_data("ItemDesc"),
         ),
     ),
-    ListSpec("Terms", "payment terms", (*_COMMON, FieldSpec("kind", "text", "StandardTerms or DateDrivenTerms"))),
 )
 
 # QBXML's TxnVoidType, as far as we post it; a transfer cannot be voided so.

@@ -40,7 +40,9 @@ _TAX_RATE = (
 _TAX_CODE = (
     _ID,
     _NAME,
-    FieldSpec("tax_rate_ids", "list", "Ids in the accounting system of the rates it is made of", required=True, of="id"),
+    FieldSpec(
+        "tax_rate_ids", "list", "Ids in the accounting system of the rates it is made of", required=True, of="id"
+    ),
 )
 _OUT = "taken out of use"
 
