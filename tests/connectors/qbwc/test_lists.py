@@ -20,7 +20,8 @@ from engine.qbxml.response import parse_response
 
 def pages(company: CompanyFile, name: str, size: int) -> list[ListPage]:
     """All pages of a list, read as a session does."""
-    processor, found, iterator_id = RequestProcessor(company), [], ""
+    processor, iterator_id = RequestProcessor(company), ""
+    found: list[ListPage] = []
     while not found or iterator_id:
         request = request_page(name, iterator_id, "q1", size)
         assert check_request(request[1 : request.index(b" ")].decode(), request) == []
