@@ -30,7 +30,7 @@ _IDLE = frozenset(
     f"{name}QueryRq"
     for name in (
         *("Host", "Company", "Preferences", "Account", "Class", "Customer", "Employee", "StandardTerms", "Terms"),
-        *("DateDrivenTerms", "Item", "Currency"),
+        *("DateDrivenTerms", "Item", "ItemSalesTax", "Currency"),
     )
 )
 # Names of elements never end in `Rq` below the level of requests, and every text in a document is escaped.
