@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.clock import is_day
 from engine.diagnostics import Diagnostic, suggestion
 from engine.lints.env import Env
 from engine.model import Flow, Setting
@@ -33,7 +34,13 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             yield env.problem(ID, (*base, "default"), f"`{shown}` is not {wanted}", hint)
 
 
-_WANTED = {"text": "a text", "boolean": "true or false", "integer": "a whole number", "choice": "one of the options"}
+_WANTED = {
+    "text": "a text",
+    "date": "a date, as 2026-03-01, or empty",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "choice": "one of the options",
+}
 
 
 def fits(setting: Setting) -> bool:
@@ -42,4 +49,6 @@ def fits(setting: Setting) -> bool:
         return isinstance(setting.default, bool)
     if setting.type == "integer":
         return isinstance(setting.default, int) and not isinstance(setting.default, bool)
+    if setting.type == "date":
+        return isinstance(setting.default, str) and (not setting.default or is_day(setting.default))
     return isinstance(setting.default, str) and (setting.type == "text" or setting.default in setting.options)
