@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -112,3 +112,11 @@ def from_iso(text: str) -> datetime:
     """The aware UTC moment that `iso` wrote."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def is_day(text: str) -> bool:
+    """Whether this is a day as `2026-03-01`, and written in no other way."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -120,7 +120,7 @@ class _Builder:
         if isinstance(value, str | int | bool | None):
             return model.Setting(
                 name.text,
-                cast("model.SettingType", _choice(node, "type", ("text", "boolean", "integer", "choice"))),
+                cast("model.SettingType", _choice(node, "type", ("text", "date", "boolean", "integer", "choice"))),
                 value,
                 _text(node, "help"),
                 _texts(node, "options"),

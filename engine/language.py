@@ -124,7 +124,7 @@ SETTING = Object(
     (
         Key(
             "type",
-            Choice("type of setting", ("text", "boolean", "integer", "choice")),
+            Choice("type of setting", ("text", "date", "boolean", "integer", "choice")),
             "What kind of value it takes.",
             "boolean",
             required=True,

@@ -11,7 +11,7 @@ from engine.diagnostics import Location
 Scalar = str | int | bool | None
 # The phase of a record that is compared and never written.
 WATCH = "watch"
-SettingType = Literal["text", "boolean", "integer", "choice"]
+SettingType = Literal["text", "date", "boolean", "integer", "choice"]
 MatchRule = Literal["mapped", "list_id", "number", "exact_name"]
 Starts = Literal["at_once", "by_hand"]
 

@@ -304,6 +304,7 @@ def typed_value(setting: Setting, text: str) -> Value:
     Raises:
         SettingWrong: when it does not fit.
     """
+    from engine.clock import is_day
     from engine.connecting import SettingWrong
     from engine.diagnostics import suggestion
 
@@ -318,6 +319,10 @@ def typed_value(setting: Setting, text: str) -> Value:
         return int(text)
     if setting.type == "choice" and text not in setting.options:
         raise SettingWrong(setting.name, f"`{shown}` is none of its values", suggestion(text, setting.options))
+    if not text and setting.default == "":
+        return text
+    if setting.type == "date" and not is_day(text):
+        raise SettingWrong(setting.name, f"`{shown}` is not a date", "write year, month and day as 2026-03-01")
     if not text.strip() or common.clean(text) != text or "\n" in text or len(text) > 1000:
         raise SettingWrong(setting.name, "is empty, too long, or holds control characters", setting.help)
     return text

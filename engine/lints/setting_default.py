@@ -12,8 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+<<<<<<< HEAD
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env, rewritten
+=======
+from engine.clock import is_day
+from engine.diagnostics import Diagnostic, suggestion
+from engine.lints.env import Env
+>>>>>>> newuser
 from engine.model import Flow, Setting
 
 ID = "F035"
@@ -39,12 +45,22 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                 yield rewritten(env.problem(ID, steps, message, _HINTS[setting.type]), steps, setting.type, env)
 
 
+<<<<<<< HEAD
 _HINTS = {
     "text": "write it in quotes",
     "boolean": "write true or false, without quotes",
     "integer": "write digits, without quotes",
 }
 _WANTED = {"text": "a text", "boolean": "true or false", "integer": "a whole number", "choice": "one of the options"}
+=======
+_WANTED = {
+    "text": "a text",
+    "date": "a date, as 2026-03-01, or empty",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "choice": "one of the options",
+}
+>>>>>>> newuser
 
 
 def fits(setting: Setting) -> bool:
@@ -53,4 +69,6 @@ def fits(setting: Setting) -> bool:
         return isinstance(setting.default, bool)
     if setting.type == "integer":
         return isinstance(setting.default, int) and not isinstance(setting.default, bool)
+    if setting.type == "date":
+        return isinstance(setting.default, str) and (not setting.default or is_day(setting.default))
     return isinstance(setting.default, str) and (setting.type == "text" or setting.default in setting.options)

@@ -64,6 +64,22 @@ def test_values_that_do_not_fit(cli: Cli, pair: str, message: str) -> None:
         assert companies.settings(desk.tx, "main", FLOW) == {}
 
 
+DATED = "freshbooks_to_ramp"
+
+
+def test_a_date_is_written_in_one_way(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    for wrong in ("03/01/2026", "2026-3-1", "20260301", "2026-02-30", "soon", " "):
+        ran = cli("company", "set", DATED, f"post_from={wrong}")
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.err == (
+            f"error: setting `post_from`: `{wrong}` is not a date\n  hint: write year, month and day as 2026-03-01\n"
+        )
+    assert cli.ok("company", "set", DATED, "post_from=2026-03-01").out == f"{DATED}: post_from = 2026-03-01\n"
+    # Its help says what an empty one means.
+    assert cli.ok("company", "set", DATED, "post_from=").out == f"{DATED}: post_from = \n"
+
+
 def test_changed_setting_wakes_what_depends_on_it(cli: Cli) -> None:
     with shelf(cli) as desk:
         desk.record("waits", "deferred", unmapped("account", "setting:ap_account", "Accounts Payable"))
