@@ -87,7 +87,11 @@ def _ramp(clock: VirtualClock, _options: Mapping[str, Any]) -> tuple[httpx.BaseT
     made = ramp_sandbox.make(1, clock, {"bills": 0, "transactions": 0, "vendors": 0, "profile": "2026-08"})
 
     def asked(name: str) -> Any:
-        answers = {"binding": lambda: made.binding(_SERVER), "chart": lambda: made.offers()["chart"], "total": made.total}
+        answers = {
+            "binding": lambda: made.binding(_SERVER),
+            "chart": lambda: made.offers()["chart"],
+            "total": made.total,
+        }
         return answers[name]()
 
     return made.transport(), asked

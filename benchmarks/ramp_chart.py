@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.apart import Apart, Asked, Taken, apart, pushed, taken
+from benchmarks.apart import Asked, Taken, apart, pushed, taken
 from connectors.qbwc.simulator.model import VirtualClock
 from connectors.ramp.simulator import RampSimulator, transport
 from engine import flowswitch
