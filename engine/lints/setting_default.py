@@ -12,14 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-<<<<<<< HEAD
+from engine.clock import is_day
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env, rewritten
-=======
-from engine.clock import is_day
-from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Env
->>>>>>> newuser
 from engine.model import Flow, Setting
 
 ID = "F035"
@@ -45,14 +40,12 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                 yield rewritten(env.problem(ID, steps, message, _HINTS[setting.type]), steps, setting.type, env)
 
 
-<<<<<<< HEAD
 _HINTS = {
     "text": "write it in quotes",
+    "date": "write it as 2026-03-01, or leave it empty",
     "boolean": "write true or false, without quotes",
     "integer": "write digits, without quotes",
 }
-_WANTED = {"text": "a text", "boolean": "true or false", "integer": "a whole number", "choice": "one of the options"}
-=======
 _WANTED = {
     "text": "a text",
     "date": "a date, as 2026-03-01, or empty",
@@ -60,7 +53,6 @@ _WANTED = {
     "integer": "a whole number",
     "choice": "one of the options",
 }
->>>>>>> newuser
 
 
 def fits(setting: Setting) -> bool:
