@@ -266,12 +266,17 @@ class Written(Protocol):
         """Whether an object is there, whoever made it."""
         ...
 
-    def shows(self, object_id: str) -> str | None:
-        """The name of an object that calls of ours keep, empty for one that is out of use; None when people changed it."""
-        ...
-
     def doubled(self) -> Sequence[str]:
         """What calls of ours made although it was there, a sentence each."""
+        ...
+
+
+@runtime_checkable
+class Charted(Written, Protocol):
+    """A source whose lists are written and changed as well, which people change too."""
+
+    def shows(self, object_id: str) -> str | None:
+        """The name of an object that calls of ours keep, empty for one that is out of use; None when people changed it."""
         ...
 
     def spoiled(self) -> Sequence[str]:

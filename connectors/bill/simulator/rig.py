@@ -168,20 +168,12 @@ class BillRig:
         """Whether there is such a vendor."""
         return object_id in self._simulator.world.vendors
 
-    def shows(self, object_id: str) -> str | None:  # noqa: ARG002 - calls of ours change no vendor
-        """Nothing: people may change every vendor."""
-        return None
-
     def doubled(self) -> Sequence[str]:
         """Vendors of ours whose name another one has as well; one that was archived meanwhile may have been missed."""
         vendors = [v for v in self._simulator.world.vendors.values() if v.id not in self.was_off]
         times = Counter(vendor.name for vendor in vendors)
         ours = {vendor.name for vendor in vendors if vendor.id not in self.begun}
         return [f"BILL has the vendor {name} {times[name]} times" for name in sorted(ours) if times[name] > 1]
-
-    def spoiled(self) -> Sequence[str]:
-        """Nothing: calls of ours make vendors there, and change none."""
-        return ()
 
     def told(self) -> Sequence[Told]:
         """Nothing: BILL has no way to be told what was posted."""
