@@ -272,7 +272,7 @@ class Written(Protocol):
 
 
 @runtime_checkable
-class Charted(Written, Protocol):
+class Charted(Protocol):
     """A source whose lists are written and changed as well, which people change too."""
 
     def shows(self, object_id: str) -> str | None:
