@@ -272,8 +272,8 @@ class Written(Protocol):
 
 
 @runtime_checkable
-class Rewritten(Protocol):
-    """A source in which calls of ours change what is there."""
+class Charted(Protocol):
+    """A source whose lists are written and changed as well, which people change too."""
 
     def shows(self, object_id: str) -> str | None:
         """The name of an object that calls of ours keep, empty for one that is out of use; None when people changed it."""

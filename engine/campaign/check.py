@@ -12,7 +12,7 @@ from engine.campaign.scene import DONE, Scene, Verdict, is_change, name_of
 from engine.campaign.standing import check_journal, check_source, is_due, is_held, unsettled
 from engine.contract import Json
 from engine.evidence import plain_guid
-from engine.rigs import BooksRig, Made, Rewritten, Written
+from engine.rigs import BooksRig, Charted, Made, Written
 from engine.store import outbox, records, work
 from engine.store.base import Row, Tx
 
@@ -33,7 +33,7 @@ def check(scene: Scene[BooksRig]) -> Verdict:
     verdict.duplicated += len(doubled)
     for said in doubled:
         verdict.says(said)
-    for said in scene.source.spoiled() if isinstance(scene.source, Rewritten) else ():
+    for said in scene.source.spoiled() if isinstance(scene.source, Charted) else ():
         scene.witness.broke(29, said)
     for said in scene.books.overwritten():
         scene.witness.broke(22, said)
@@ -97,7 +97,9 @@ def _written_back(scene: Scene[BooksRig], verdict: Verdict, row: Row) -> None:
         verdict.lost += 1
         verdict.says(f"{name_of(row)} is {row['state']}, and `{target}` is not in the source")
         return
-    shown = scene.source.shows(target) if isinstance(scene.source, Rewritten) and not is_change(row) else None
+    if is_change(row) or not isinstance(scene.source, Charted):
+        return
+    shown = scene.source.shows(target)
     newest = records.newest_change(scene.tx, row) or row
     if shown is None or newest["state"] not in DONE:
         return
@@ -125,11 +127,8 @@ def _unclaimed(scene: Scene[BooksRig], row: Row, made: Made) -> bool:
     told = [told.reference or made.id for told in scene.source.told() if told.id == row["source_id"]]
     if scene.known(made.id) is not None:
         # The copy has the operation as one that waits, and nothing says that it was sent since. It was taken back when the
-        # source turned out to be told, or not to want it any more, or when a person deleted what it refers to and is asked
-        # for that. What this life of ours has sent, it must know.
+        # source turned out to be told, or not to want it any more. What this life of ours has sent, it must know.
         unsent = not scene.witness.sent[scene.witness.maker[made.id]]
-        if row["state"] in ("deferred", "failed"):
-            return unsent
         return row["state"] == "skipped" and (made.id in told or (unsent and not is_due(scene, row)))
     if row["state"] in ("deferred", "failed"):
         return True
