@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 
-from engine import contract, follow, holdings, registry
+from engine import contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.errors import Bug
@@ -18,7 +18,7 @@ from engine.follow import Hand
 from engine.holdings import Held
 from engine.jsontext import own, plain
 from engine.log import logger
-from engine.program import FlowProgram
+from engine.program import FlowProgram, polled_lists
 from engine.reading import is_read
 from engine.reconcile import Spans
 from engine.runner import Runner
@@ -359,7 +359,8 @@ class _Books:
 
     def due(self, company: str) -> tuple[str, ...]:
         stale = iso(self.base.world.clock.now() - LIST_AGE)
-        wanted = dict.fromkeys(name for program in self.base.flows(company) for name in program.polled_lists)
+        tx, flows = self.base.tx, self.base.flows(company)
+        wanted = dict.fromkeys(n for each in flows for n in polled_lists(pipeline.enabled(tx, company, each)))
         return tuple(name for name in lists.due(self.base.tx, company, stale, wanted) if name in wanted)
 
     def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 Level = Literal["error", "warning"]
+# A name, a duration, a date; or a text in quotes, inside an expression.
+_WORD = r"'[^']*'|[\w-]+"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,9 +30,21 @@ class Location:
         return Location(self.path, self.line, self.column + columns)
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A text to write instead of the one that stands at a place; it means nothing where another text stands there."""
+
+    at: Location
+    old: str
+    new: str
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """One problem that a person can fix: `code` is stable, `where` is the path of keys in the document."""
+    """One problem that a person can fix: `code` is stable, `where` is the path of keys in the document.
+
+    `edit` mends it, where there is only one way to.
+    """
 
     location: Location
     code: str
@@ -37,12 +52,22 @@ class Diagnostic:
     message: str
     hint: str | None = None
     level: Level = "error"
+    edit: Edit | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         """Word the problem as one or two lines, the first of them clickable in an editor."""
         prefix = f"{self.location}: {self.level}[{self.code}]: "
         first = f"{prefix}{self.where}: {self.message}" if self.where else prefix + self.message
         return f"{first}\n  hint: {self.hint}" if self.hint else first
+
+    def end_column(self, lines: Sequence[str]) -> int:
+        """The column after the word that is to blame, in the lines of the file; at least one character is."""
+        at = self.location
+        if self.edit is not None and self.edit.at == at:
+            return at.column + len(self.edit.old)
+        line = lines[at.line - 1] if 0 < at.line <= len(lines) else ""
+        found = re.match(_WORD, line[at.column - 1 :])
+        return at.column + max(found.end() if found else 0, 1)
 
 
 def of_company(company: str) -> str:
@@ -55,6 +80,45 @@ def suggestion(given: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "none are known here"
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    meant = clearly_meant(given, names)
+    near = [meant] if meant else difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     listed = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return f"did you mean `{near[0]}`? known: {listed}" if near else f"known: {listed}"
+
+
+def clearly_meant(given: str, known: Iterable[str]) -> str:
+    """The one known name that a misspelt one can only mean; empty when there is none, or another is as near.
+
+    A name is near when one slip makes it of the other, two in a long name: a character too many, too few, another, or
+    two that changed places. Upper and lower case are alike. Digits are never a slip: `line1` is not `line2`.
+    """
+    most = 0 if len(given) < _SHORT else 1 if len(given) < _LONG else 2
+    found = sorted((_slips(given.casefold(), name.casefold()), name) for name in set(known) - {given})
+    near = [(slips, name) for slips, name in found if slips <= most and _digits(name) == _digits(given)]
+    if not near or (len(found) > 1 and found[0][0] == found[1][0]) or near[0] != found[0]:
+        return ""
+    return near[0][1]
+
+
+_SHORT, _LONG = 3, 8
+
+
+def _digits(name: str) -> str:
+    return re.sub(r"[^0-9]", "", name)
+
+
+def _slips(given: str, name: str) -> int:
+    """How many slips make one text of another (the distance of Damerau and Levenshtein, without overlaps)."""
+    if abs(len(given) - len(name)) > 2:  # too far to be of use
+        return 3
+    before: list[int] = []
+    row = list(range(len(name) + 1))
+    for i, left in enumerate(given, 1):
+        last, row, older = row, [i], before
+        for j, right in enumerate(name, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (left != right))
+            if older and j > 1 and left == name[j - 2] and given[i - 2] == right:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+        before = last
+    return row[-1]

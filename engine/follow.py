@@ -91,6 +91,8 @@ def settle(
             )
         work.raise_alert(tx, hand.company, _alert("unknown", record, reason), hand.at)
         return
+    # What became of it is known now.
+    work.resolve_alert(tx, hand.company, "unknown", subject_of(record), hand.at)
     records.move(
         tx,
         hand.company,

@@ -98,6 +98,7 @@ class ListSource:
         self, stream: str, _filters: Mapping[str, str | int | bool | None], checkpoint: str | None
     ) -> Iterator[Page]:
         """All objects in the order of their ids; the checkpoint is the last id that was handed out."""
+        names = self._names(stream)
         while True:
             with self.store.read() as tx:
                 self._known(tx, stream)
@@ -105,14 +106,14 @@ class ListSource:
             if not found:
                 return
             checkpoint = found[-1].list_id
-            yield Page([self._record(stream, item) for item in found], checkpoint)
+            yield Page([_record(names, item) for item in found], checkpoint)
 
     def get(self, stream: str, record_id: str) -> Json | None:
         """One object as the store has it, or None when the list no longer does."""
         with self.store.read() as tx:
             self._known(tx, stream)
             found = lists.by_id(tx, self.company, self._kept(stream), record_id)
-        return None if found is None else self._record(stream, found)
+        return None if found is None else _record(self._names(stream), found)
 
     def mark(self, call: MarkCall) -> None:
         """A list is told nothing.
@@ -131,14 +132,18 @@ class ListSource:
             when = "in the next session" if self.spec.delivery == "pull" else "by the next run"
             raise NotYet(f"the {stream} list of {self.spec.title} was never read", hint=f"it is read {when}")
 
-    def _record(self, stream: str, item: ListObject) -> Json:
-        own: dict[str, object] = {
-            "list_id": item.list_id,
-            "full_name": item.full_name,
-            "active": item.active,
-            "number": item.number or None,
-            "edit_sequence": item.edit_sequence or None,
-        }
+    def _names(self, stream: str) -> tuple[str, ...]:
+        """What a record of a list has."""
         listed = self.spec.list(stream)
-        named = (field.name for field in stream_spec(listed).fields) if listed is not None else ()
-        return {name: own[name] if name in own else item.data.get(name) for name in named}
+        return tuple(field.name for field in stream_spec(listed).fields) if listed is not None else ()
+
+
+def _record(names: tuple[str, ...], item: ListObject) -> Json:
+    own: dict[str, object] = {
+        "list_id": item.list_id,
+        "full_name": item.full_name,
+        "active": item.active,
+        "number": item.number or None,
+        "edit_sequence": item.edit_sequence or None,
+    }
+    return {name: own[name] if name in own else item.data.get(name) for name in names}

@@ -71,6 +71,15 @@ def parse_money(value: object) -> Decimal:
     return amount
 
 
+def percent_as_fraction(percent: object) -> str | None:
+    """A percentage as an exact fraction: `8.25` is `0.0825`. None for what is no plain number of less than 10^13."""
+    try:
+        found = EXACT.multiply(parse_money(percent), CENT)
+    except ExpressionError:
+        return None
+    return f"{EXACT.normalize(found):f}" if found else "0"
+
+
 def to_cents(amount: Decimal) -> int:
     """Hundredths as an integer.
 

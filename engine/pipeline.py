@@ -22,6 +22,7 @@ from engine.money import format_money, parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
 from engine.spec import kind_of
 from engine.store import companies
+from engine.store.base import Tx
 from engine.store.claims import Claim
 from engine.store.records import Intake, Reason, wanted_key
 
@@ -509,6 +510,13 @@ def guid_of(company: str, flow: str, stream: str, source_id: str, phase: str) ->
     text = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()[:32].upper()
     variant = "89AB"[int(text[16], 16) & 3]
     return f"{{{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:]}}}"
+
+
+def enabled(tx: Tx, company: str, program: FlowProgram) -> list[StreamProgram]:
+    """The streams whose `when` holds for this company's settings."""
+    settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
+    context = RecordContext(Resolver(tx, company, program.flow, {}), settings)
+    return [s for s in program.streams if s.when is None or truthy(s.when({}, context))]
 
 
 def truthy(value: object) -> bool:

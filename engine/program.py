@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,15 +152,15 @@ class FlowProgram:
         return found
 
     @property
-    def polled_lists(self) -> tuple[str, ...]:
-        """Those of the lists that a target's agent reads."""
-        called = {each.kept for stream in self.streams for each in stream.called_lists}
-        return tuple(name for name in self.lists if name not in called)
-
-    @property
     def called(self) -> tuple[str, ...]:
         """The connections that are written to by calling them."""
         return tuple(dict.fromkeys(s.stream.target for s in self.streams if s.stream.target and not s.is_polled))
+
+
+def polled_lists(streams: Sequence[StreamProgram]) -> tuple[str, ...]:
+    """Those of the lists that these streams need which a target's agent reads."""
+    called = {each.kept for stream in streams for each in stream.called_lists}
+    return tuple(dict.fromkeys(name for stream in streams for name in stream.lists if name not in called))
 
 
 def scope_of(flow: Flow) -> Scope:

@@ -383,9 +383,10 @@ def errors_page() -> str:
     from engine.codes import codes
 
     intro = (
-        "Every code that `flowctl validate` can report, with an example that fails and one that passes. The examples "
-        "stand at the place that is named. A line of its output reads: file, line, column, level, code, place in the "
-        "file, what is wrong; a hint follows. Codes never change their meaning."
+        "Every code that `flowctl validate` can report, with an example that fails and one that passes; `flowctl explain "
+        "F024` prints one. The examples stand at the place that is named; those without a place are whole files. A line "
+        "of its output reads: file, line, column, level, code, place in the file, what is wrong; a hint follows. Codes "
+        "never change their meaning."
     )
     parts: list[str] = []
     group = ""
@@ -401,14 +402,15 @@ def errors_page() -> str:
 def _described(code: Code) -> Iterator[str]:
     yield f"### {code.code}"
     title = _sentence(code.title)
-    yield f"**{title[:-1]}.**" + (f" {code.meaning}" if _sentence(code.meaning) != title else "")
+    said = f"**{title[:-1]}.**" + (f" {code.meaning}" if _sentence(code.meaning) != title else "")
+    yield f"{said} {code.todo}" + (" It is a warning: the flow runs." if code.level == "warning" else "")
     place = f" at `{code.at}`" if code.at else ""
     if code.bad:
         yield f"Fails{place}:"
-        yield _block("yaml", code.bad)
+        yield _block("yaml", code.file(code.bad))
     if code.good:
         yield "Passes:"
-        yield _block("yaml", code.good)
+        yield _block("yaml", code.file(code.good))
 
 
 # --- language --------------------------------------------------------------------------------------------------------

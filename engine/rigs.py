@@ -272,6 +272,19 @@ class Written(Protocol):
 
 
 @runtime_checkable
+class Rewritten(Protocol):
+    """A source in which calls of ours change what is there."""
+
+    def shows(self, object_id: str) -> str | None:
+        """The name of an object that calls of ours keep, empty for one that is out of use; None when people changed it."""
+        ...
+
+    def spoiled(self) -> Sequence[str]:
+        """What calls of ours did that they must not: to what is a person's, or while another program had the right."""
+        ...
+
+
+@runtime_checkable
 class Rigged(Protocol):
     """A connector whose simulator can be put through a campaign."""
 

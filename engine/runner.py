@@ -563,9 +563,7 @@ class Runner:
     def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
         """The streams whose `when` holds for this company's settings."""
         with self._reading() as tx:
-            settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
-            context = pipeline.RecordContext(Resolver(tx, company, program.flow, {}), settings)
-            return [s for s in program.streams if s.when is None or pipeline.truthy(s.when({}, context))]
+            return pipeline.enabled(tx, company, program)
 
     def _titles(self, program: FlowProgram) -> Mapping[str, str]:
         from engine import registry
@@ -578,7 +576,8 @@ class Runner:
 
     @staticmethod
     def _know_lists(tx: Tx, program: FlowProgram, company: str) -> None:
-        for name in program.lists:
+        # What only a stream that is switched off needs is not read.
+        for name in dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists):
             lists.ensure(tx, company, name)
 
     @contextmanager

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from engine import registry
-from engine.diagnostics import Diagnostic
+from engine.diagnostics import Diagnostic, Location
 from engine.errors import ConnectorBroken, FlowFileUnreadable
 from engine.flowfile import Loaded, place_order, read_flow
 from engine.lints.env import Env, templates_beside
@@ -16,6 +16,7 @@ from engine.lints.facts import Facts, shipped_facts
 from engine.lints.rules import run_rules
 from engine.model import Flow
 from engine.spec import ConnectorSpec
+from engine.yamlsource import SYNTAX
 
 SUFFIXES = (".yaml", ".yml")
 NAME_TWICE = "F008"
@@ -65,7 +66,13 @@ def check_loaded(loaded: Loaded) -> list[Diagnostic]:
     found = list(loaded.problems)
     if env is not None:
         found += run_rules(env)
-    return found
+    cut = {problem.where for problem in found if problem.code == SYNTAX}
+    once: dict[tuple[Location, str, str], Diagnostic] = {}
+    for problem in found:
+        # An expression that a comma cut in two was reported as that.
+        if problem.where not in cut or problem.code not in ("E101", "E104"):
+            once.setdefault((problem.location, problem.code, problem.message), problem)
+    return list(once.values())
 
 
 def environment(loaded: Loaded) -> Env | None:

@@ -383,6 +383,17 @@ class Taken(FlowctlError):
         )
 
 
+class LookedFor(FlowctlError):
+    """A change of an object in a called target, of which a person says only which object is meant."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(
+            f"{row['flow']}/{row['stream']}/{row['source_id']}: this is a change of what is posted, and that the posted "
+            "object is there does not say that it was changed",
+            hint="run it with --not-there: the object is looked at once more, and changed unless it is as it is to be",
+        )
+
+
 def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) -> None:
     """A person has looked: the record is in the target under `target_id`, or is not there (None) and is tried again.
 
@@ -391,6 +402,7 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     Raises:
         NotHeld: unless the record is held for a person, or refused, and nothing of it is under way.
         Taken: when the target's object is there for another record.
+        LookedFor: when a change of an object in a called target is said to be there.
     """
     full = tx.one("record_get", {"id": row["id"]})
     operation = outbox.held(tx, row["id"])
@@ -399,6 +411,8 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
         raise NotHeld(row)
     operation = refused or operation
     assert operation is not None
+    if target_id is not None and records.is_change(full) and follow.is_push(operation):
+        raise LookedFor(full)
     unsettled = tx.one("set_unsettled", {"company": hand.company})
     if unsettled is not None and unsettled["id"] == operation["message_set_id"]:
         raise NotHeld(row)
@@ -446,7 +460,8 @@ def post_again(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
 def leave_out(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
     """What is gone from the target is to stay so: the records are skipped until somebody posts them again.
 
-    A change that met an edit in the target is left out too: what is there stands, until the source says something else.
+    A change that met an edit in the target, or that the target refused, is left out too: what is there stands, until the
+    source says something else.
     """
     gone = Reason("left_out", "it was posted and is gone from the target, and a person left it out")
     edited = Reason("left_out", "what is in the target is right, and a person left the change out")
@@ -459,14 +474,18 @@ def leave_out(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
 
 
 def clashes(tx: Tx, company: str) -> set[int]:
-    """The changes that met an edit in the target, by number: they can be left out."""
-    return {row["id"] for row in parked(tx, company, "deferred") if _clashes(tx.one("record_get", {"id": row["id"]}))}
+    """The changes that met an edit in the target, or that it refused, by number: they can be left out."""
+    rows = [*parked(tx, company, "deferred"), *parked(tx, company, "failed")]
+    return {row["id"] for row in rows if _clashes(tx, tx.one("record_get", {"id": row["id"]}))}
 
 
-def _clashes(row: Row | None) -> bool:
-    if row is None or row["state"] != "deferred" or not records.is_change(row):
+def _clashes(tx: Tx, row: Row | None) -> bool:
+    if row is None or not records.is_change(row):
         return False
-    return any(reason.code in _CLASHES for reason in records.load_reasons(row))
+    if row["state"] == "failed":
+        operation = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+        return operation is not None and operation["state"] == "done"
+    return row["state"] == "deferred" and any(reason.code in _CLASHES for reason in records.load_reasons(row))
 
 
 def _drop_change(tx: Tx, hand: Hand, record: Row) -> None:
@@ -483,7 +502,7 @@ def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]
         full = tx.one("record_get", {"id": row["id"]})
         assert full is not None
         move = step(full)
-        why = _undecided(full, move.to)
+        why = _undecided(tx, full, move.to)
         if why:
             refused.append((row, why))
             continue
@@ -499,9 +518,9 @@ def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]
     return Retried(tuple(moved), tuple(refused))
 
 
-def _undecided(row: Row, to: str) -> str:
+def _undecided(tx: Tx, row: Row, to: str) -> str:
     """Why there is nothing to decide about a record; empty when there is. What was left out can still be posted again."""
-    if row["state"] == "vanished" or (to == "skipped" and _clashes(row)):
+    if row["state"] == "vanished" or (to == "skipped" and _clashes(tx, row)):
         return ""
     if to == "pending" and row["state"] == "skipped":
         return "" if any(r.code == "left_out" for r in records.load_reasons(row)) else _WHY["skipped"]

@@ -108,7 +108,7 @@ def place(source: str, start: Location, offset: int, value: str) -> Location:
     Folding and indentation change white space only, so the n-th other character of the value is the n-th other
     character of the source; escapes in quoted text are stepped over as one.
     """
-    position = _index(source, start.line, start.column)
+    position = index_of(source, start.line, start.column)
     quote = source[position - 1] if position and source[position - 1] in "'\"" else ""
     wanted = sum(1 for c in value[:offset] if not c.isspace())
     visible = offset < len(value) and not value[offset].isspace()
@@ -140,7 +140,8 @@ def _written(source: str, position: int, quote: str) -> Iterator[tuple[int, int,
         position += length
 
 
-def _index(source: str, line: int, column: int) -> int:
+def index_of(source: str, line: int, column: int) -> int:
+    """The index of a line and column in a text; both count from 1."""
     position = 0
     for _ in range(line - 1):
         position = source.find("\n", position) + 1
@@ -423,6 +424,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, path: str) -> Diagno
     mark = error.problem_mark or error.context_mark
     location = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path)
     index = min(mark.index, len(text)) if mark else 0
+    if location.line > text.count("\n") + 1:  # the parser puts an end of line where the last one has none
+        location = _location(text, len(text), path)
     unknown = (f"this is not YAML: {said}", _QUOTE_HINT)
     message, hint = next(((m, h) for part, m, h in _WORDING if part in said), unknown)
     if "cannot start any token" in said and text[index : index + 1] == "\t":

@@ -1,4 +1,4 @@
-"""The chart file: accounts, vendors, classes, customers, employees and terms that a ledger knows, from CSV or JSON."""
+"""The chart file: accounts, vendors, classes, customers, employees, terms and taxes that a ledger knows, from CSV or JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 from connectors.ledger.errors import ChartUnusable, FileNotThere, FileRefused
 from connectors.ledger.spec import KINDS
 from engine.contract import ListObject
+from engine.money import percent_as_fraction
 
 COLUMNS = ("kind", "id", "name", "number", "type", "active")
 MAX_BYTES = 64 * 1024 * 1024
@@ -83,6 +84,8 @@ def _object(path: Path, number: int, row: Mapping[str, object]) -> tuple[str, Li
         raise ChartUnusable(path, f"row {number}: active is neither true nor false")
     type_ = texts["type"]
     data = {"account_type": type_, "AccountType": type_} if kind == "Account" and type_ else {}
+    if kind == "SalesTaxItem" and (rate := percent_as_fraction(_text(path, number, "rate", row.get("rate")))):
+        data = {"rate": rate}
     active = _ACTIVE[texts["active"].lower()]
     return kind, ListObject(texts["id"] or name, name, active, texts["number"], data=data)
 

@@ -12,8 +12,8 @@ SETTINGS = (
     FieldSpec(
         "chart",
         "text",
-        "full path of a CSV or JSON file with the lists: kind, id, name, number, type, active; without it only the "
-        "vendors are known that were added to the ledger",
+        "full path of a CSV or JSON file with the lists: kind, id, name, number, type, active, and rate of "
+        "sales tax items; without it only the vendors are known that were added to the ledger",
     ),
     FieldSpec("currency", "text", "currency of the books, written into entries that name none: ISO 4217 code"),
 )
@@ -31,6 +31,11 @@ _ACCOUNT = (
     a_field("AccountType", "text", "the same"),
 )
 
+_TAX = (
+    *_OBJECT,
+    a_field("rate", "decimal", "`rate` of the chart file, there in percent, as an exact fraction; absent without one"),
+)
+
 LISTS = (
     ListSpec("Account", "chart of accounts", _ACCOUNT, refresh_s=60),
     ListSpec("Vendor", "vendors of the chart file, and those that were added to the ledger", _OBJECT, refresh_s=60),
@@ -38,6 +43,7 @@ LISTS = (
     ListSpec("Customer", "customers and jobs", _OBJECT, refresh_s=60),
     ListSpec("Employee", "employees", _OBJECT, refresh_s=60),
     ListSpec("Terms", "payment terms", _OBJECT, refresh_s=60),
+    ListSpec("SalesTaxItem", "sales tax items", _TAX, refresh_s=60),
 )
 KINDS = tuple(entry.name for entry in LISTS)
 

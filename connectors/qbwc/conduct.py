@@ -11,7 +11,7 @@ from datetime import datetime
 from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recovery, survey
 from connectors.qbwc.auth import TICKET_LENGTH
 from connectors.qbwc.context import Context
-from connectors.qbwc.lists import read_page, request_page
+from connectors.qbwc.lists import is_readable, read_page, request_page
 from connectors.qbwc.state import Flight, Paging, Recovery, State, changed
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
@@ -20,7 +20,6 @@ from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer
-from engine.qbxml.queries import LIST_FIELDS
 from engine.qbxml.response import Answer, parse_response, text_at
 
 # Answers in one session that say nothing we can use; after that the session ends and the next one goes on.
@@ -131,7 +130,7 @@ def _recovery(state: State, unsettled: MessageSet) -> Recovery:
 def _next_list(state: State, due: Sequence[str]) -> str | None:
     if state.paging is not None:
         return state.paging.list
-    return next((name for name in due if name in LIST_FIELDS), None)
+    return next((name for name in due if is_readable(name)), None)
 
 
 # --- sending -------------------------------------------------------------------------------------------------------

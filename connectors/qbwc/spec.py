@@ -96,6 +96,16 @@ LISTS = (
     ListSpec("Customer", "customers and jobs", (*_COMMON, _CURRENCY, *_data("CompanyName", "JobStatus"))),
     ListSpec("Employee", "employees", _COMMON),
     ListSpec("Terms", "payment terms", (*_COMMON, FieldSpec("kind", "text", "StandardTerms or DateDrivenTerms"))),
+    ListSpec(
+        "SalesTaxItem",
+        "sales tax items",
+        (
+            *_COMMON,
+            FieldSpec("rate", "decimal", "the rate as an exact fraction: 0.0825 is 8.25 percent; absent without one"),
+            FieldSpec("TaxRate", "text", "the rate in percent as QuickBooks gives it"),
+            *_data("ItemDesc"),
+        ),
+    ),
 )
 
 # QBXML's TxnVoidType, as far as we post it; a transfer cannot be voided so.

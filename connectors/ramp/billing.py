@@ -166,7 +166,7 @@ class Billing:
         if standing is None or standing.row.get("archived_at"):
             raise Rejected(
                 f"{asked.where}: Ramp has no bill {bill_id} any more, or it is archived",
-                hint="leave it out, or enter it in Ramp by hand and run `flowctl retry ID --there ID-THERE`",
+                hint="when it is to be in Ramp, enter it there by hand; then run `flowctl reconcile --leave-out ID`",
                 code="archived",
             )
         row = standing.row
@@ -176,7 +176,7 @@ class Billing:
             raise Rejected(
                 f"{asked.where}: the bill {bill_id} is in {there[1]}, and its currency cannot be changed to "
                 f"{bill.currency}",
-                hint="archive it in Ramp, and enter it there anew",
+                hint="archive it in Ramp, and enter it there anew; then run `flowctl reconcile --leave-out ID`",
                 code="currency",
             )
         if body and (why := _fixed(row)):

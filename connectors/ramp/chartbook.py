@@ -133,6 +133,9 @@ class Book:
     def of(self, ramp_id: str) -> Entry | None:
         """An entry by Ramp's own id, as it is now."""
         known = self._by_ramp.get(ramp_id)
+        if known is None and not self.kind.by_id:
+            self.read()
+            known = self._by_ramp.get(ramp_id)
         if known is not None or self._whole:
             return known
         path = self.chart.path(self.kind.path, object_id(self.chart.client.where, ramp_id))

@@ -21,7 +21,7 @@ _LONGEST_ID = 300
 class Kind:
     """A kind of entry: its path below /accounting, the name of the list in an upload, and what Ramp calls its name.
 
-    `by_id` says that its list can be asked for one entry by our id (`remote_id`).
+    `by_id` says that its list can be asked for one entry by our id (`remote_id`), and that one can be asked for by Ramp's.
     """
 
     title: str
@@ -49,7 +49,9 @@ ACTIONS: Mapping[str, tuple[Kind, Verb]] = {
     "AccountingVendorUpdate": (VENDOR, "change"),
     "AccountingVendorDelete": (VENDOR, "remove"),
     "TaxRateUpload": (TAX_RATE, "put"),
+    "TaxRateUpdate": (TAX_RATE, "change"),
     "TaxOptionUpload": (TAX_OPTION, "put"),
+    "TaxOptionUpdate": (TAX_OPTION, "change"),
 }
 
 

@@ -31,6 +31,19 @@ _OPTION = (
     _CODE,
 )
 _VENDOR = (_ID, _NAME, _CODE)
+_TAX_RATE = (
+    _ID,
+    _NAME,
+    _needed("rate", "decimal", "The rate as a fraction: 0.05 is five percent"),
+    _f("account_id", "id", "Id in the accounting system of the GL account that the tax is posted to"),
+)
+_TAX_CODE = (
+    _ID,
+    _NAME,
+    FieldSpec(
+        "tax_rate_ids", "list", "Ids in the accounting system of the rates it is made of", required=True, of="id"
+    ),
+)
 _OUT = "taken out of use"
 
 
@@ -38,8 +51,8 @@ def _upload(name: str, help_: str, fields: tuple[FieldSpec, ...], batch_by: str 
     return RequestSpec(name, help_, documents="json", fields=fields, batch=CHART_BATCH, batch_by=batch_by)
 
 
-def _change(name: str, help_: str, fields: tuple[FieldSpec, ...]) -> RequestSpec:
-    return RequestSpec(name, help_, documents="json", fields=fields, restores=True)
+def _change(name: str, help_: str, fields: tuple[FieldSpec, ...], *, restores: bool = True) -> RequestSpec:
+    return RequestSpec(name, help_, documents="json", fields=fields, restores=restores)
 
 
 def _undo(name: str, help_: str, kind: str, undone: str) -> RequestSpec:
@@ -63,31 +76,15 @@ CHART_REQUESTS: tuple[RequestSpec, ...] = (
     _upload("AccountingVendorUpload", "Put a vendor of the accounting system into Ramp, to code to", _VENDOR),
     _change("AccountingVendorUpdate", "Change an accounting vendor's name and number", _VENDOR),
     _undo("AccountingVendorDelete", "Take an accounting vendor out of use", "AccountingVendor", _OUT),
-    _upload(
-        "TaxRateUpload",
-        "Put a tax rate into Ramp (profile 2026-08)",
-        (
-            _ID,
-            _NAME,
-            _needed("rate", "decimal", "The rate as a fraction: 0.05 is five percent"),
-            _f("account_id", "id", "Id in the accounting system of the GL account that the tax is posted to"),
-        ),
-    ),
+    _upload("TaxRateUpload", "Put a tax rate into Ramp (profile 2026-08)", _TAX_RATE),
+    # Ramp's API describes nothing that takes a tax rate or code out of use, so nothing undoes these.
+    _change("TaxRateUpdate", "Change a tax rate's name, rate and account", _TAX_RATE, restores=False),
     _upload(
         "TaxOptionUpload",
         "Put a tax code into Ramp, after its rates; the tax code field is made when it is missing (profile 2026-08)",
-        (
-            _ID,
-            _NAME,
-            FieldSpec(
-                "tax_rate_ids",
-                "list",
-                "Ids in the accounting system of the rates it is made of",
-                required=True,
-                of="id",
-            ),
-        ),
+        _TAX_CODE,
     ),
+    _change("TaxOptionUpdate", "Change a tax code's name and rates", _TAX_CODE, restores=False),
 )
 CHART_REQUEST_NAMES = frozenset(request.name for request in CHART_REQUESTS)
 CHART_LISTS: tuple[ListSpec, ...] = (

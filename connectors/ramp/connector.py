@@ -11,6 +11,7 @@ from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:
     from connectors.ramp.sandbox import RampSandbox
+    from connectors.ramp.simulator.both_rig import RampAccountingRig
     from connectors.ramp.simulator.rig import RampRig
     from connectors.ramp.simulator.target_rig import RampTargetRig
     from connectors.ramp.source import RampSource
@@ -46,12 +47,16 @@ class RampConnector:
 
         return make(seed, clock, options)
 
-    def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig:
-        """The same for a campaign, with faults: as a source, or as a target that is called."""
+    def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig | RampAccountingRig:
+        """The same for a campaign, with faults: as a source, as a target that is called, or as both."""
         if options.get("role") == "target":
             from connectors.ramp.simulator.target_rig import make_target
 
             return make_target(seed, clock, options)
+        if options.get("is_written"):
+            from connectors.ramp.simulator.both_rig import make_both
+
+            return make_both(seed, clock, options)
         from connectors.ramp.simulator.rig import make_rig
 
         return make_rig(seed, clock, options)

@@ -11,6 +11,7 @@ from connectors._http import Answer, Call
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE, Directory
 from connectors.ramp.operations import Asked, before, read, target
+from connectors.ramp.requests import VENDOR_LINK
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE
 from engine.contract import Operation, Receipt
@@ -97,7 +98,11 @@ class Payees:
     # --- VendorUpdate and VendorLink ----------------------------------------------------------------------------------
 
     def find_change(self, operation: Operation) -> Receipt | None:
-        """The vendor when it is as it is wanted, or None when it must be changed."""
+        """The vendor when it is as it is wanted, or None when it must be changed.
+
+        Raises:
+            Rejected: when Ramp has no such vendor any more, or one that is to be linked is linked to another already.
+        """
         row, body = self._change(operation)
         return None if body else Receipt({"id": str(row["id"])})
 
@@ -116,8 +121,16 @@ class Payees:
         if row is None:
             raise Rejected(
                 f"{asked.where}: Ramp has no vendor {vendor_id} any more",
-                hint="leave it out, or run `flowctl retry ID --there ID-THERE` with the vendor that took its place",
+                hint="map it to the vendor that took its place, if any; then run `flowctl reconcile --leave-out ID`",
                 code="gone",
+            )
+        there, link = row.get(_LINK), asked.text(_LINK)
+        if operation.request == VENDOR_LINK and isinstance(there, str) and there not in ("", link):
+            # Whoever has linked it since it was read knows better which vendor it is.
+            raise Rejected(
+                f"{asked.where}: Ramp links the vendor {vendor_id} to {there[:60]} already, and nothing was changed",
+                hint="if that is the wrong one, take the link away in Ramp and run `flowctl retry ID`",
+                code="linked",
             )
         wanted: dict[str, Any] = {**self._place(asked, needed=False)}
         for name in ("description", _LINK):

@@ -10,7 +10,7 @@ from engine.campaign.calls import Calls, Maker, maker_of
 from engine.campaign.scene import DONE, Scene, Verdict, is_change, name_of
 from engine.campaign.standing import check_journal, check_source, is_due, unsettled
 from engine.rigs import CalledRig, Made
-from engine.store import lists, records
+from engine.store import lists, outbox, records
 from engine.store.base import Row
 
 CalledScene = Scene[CalledRig]
@@ -128,6 +128,11 @@ def _posted(scene: CalledScene, verdict: Verdict, calls: Calls, row: Row) -> Non
             verdict.says(f"{name} is undone, and {target} is there")
         return
     if books.stands(target) == "archived" and target not in books.removed():
+        if scene.was_restored and not _is_undone(scene, row):
+            # An earlier life of ours archived it, when the source wanted that. To this one, which knows nothing of it, that
+            # is what a person's archiving would be: nothing is written, and so nothing is looked for.
+            verdict.unclaimed += 1
+            return
         verdict.lost += 1
         verdict.says(f"{name} is {row['state']}, and {target} was archived, by no person")
     if now is None or books.edited(target) or target in books.removed() or _is_chosen(scene, row, target):
@@ -136,6 +141,13 @@ def _posted(scene: CalledScene, verdict: Verdict, calls: Calls, row: Row) -> Non
     if off:
         verdict.cents_off += int(off * 100)
         verdict.says(f"{name}: {now} in the target, {row['amount']} in the record")
+
+
+def _is_undone(scene: CalledScene, row: Row) -> bool:
+    """Whether our store, as it is, knows of an undoing of the record that was sent."""
+    changes = [each for each in scene.rows if is_change(each) and maker_of(each) == maker_of(row)]
+    found = [scene.tx.one("operation_get", {"id": each["operation_id"] or ""}) for each in changes]
+    return any(each is not None and outbox.undoes(each) and each["state"] in ("sent", "held", "done") for each in found)
 
 
 def _is_chosen(scene: CalledScene, row: Row, target: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.campaign.witness import Witness
 from engine.contract import Json
@@ -32,8 +32,8 @@ class Calls:
     settle_s: float
     # The records that ever wrote under a key, and the object of a key that was made first.
     makers: dict[str, set[Maker]] = field(default_factory=dict)
-    # When a write of an operation was over to which no answer came.
-    lost: dict[str, float] = field(default_factory=dict)
+    # When a write of an operation was over to which no answer came; as a date, for seconds are not added up exactly.
+    lost: dict[str, datetime] = field(default_factory=dict)
     # The operations of each key that is being written.
     under_way: dict[str, list[str]] = field(default_factory=dict)
     # Whether a clock was ever wrong: then nobody can count seconds.
@@ -54,12 +54,14 @@ class Calls:
             witness.broke(25, f"{key} was written while another write of it was under way")
         self.under_way[key] = [name for _, name in mine]
         self.is_astray = self.is_astray or any(process.clock.off != timedelta() for process in machine.processes)
-        now = machine.clock.monotonic()
-        waited = min((now - self.lost[name] for _, name in mine if name in self.lost), default=self.settle_s)
+        now, settled = machine.clock.now(), timedelta(seconds=self.settle_s)
+        waited = min((now - self.lost[name] for _, name in mine if name in self.lost), default=settled)
         # What is only added to is the same however often it is written, and may take several calls at once.
         is_added = self.rig.stands(key.partition(":")[2]) == "lent"
-        if not self.is_astray and not is_added and waited < self.settle_s:
-            witness.broke(13, f"{key} was written again {waited:.0f} seconds after a write without an answer")
+        if not self.is_astray and not is_added and waited < settled:
+            witness.broke(
+                13, f"{key} was written again {waited.total_seconds()} seconds after a write without an answer"
+            )
 
     def wrote(self, key: str, made: Sequence[Made], *, answered: bool) -> None:
         """A write is over."""
@@ -70,7 +72,7 @@ class Calls:
             self.lost.pop(name, None)
         if not answered:
             self.witness.note("     no answer")
-            self.lost |= dict.fromkeys(names, self.witness.machine.clock.monotonic())
+            self.lost |= dict.fromkeys(names, self.witness.machine.clock.now())
 
     def operations(self) -> Iterator[tuple[Row, Row]]:
         """Every record with its newest operation."""

@@ -12,8 +12,8 @@ from engine.campaign.scene import DONE, Scene, Verdict, is_change, name_of
 from engine.campaign.standing import check_journal, check_source, is_due, is_held, unsettled
 from engine.contract import Json
 from engine.evidence import plain_guid
-from engine.rigs import BooksRig, Made, Written
-from engine.store import outbox, work
+from engine.rigs import BooksRig, Made, Rewritten, Written
+from engine.store import outbox, records, work
 from engine.store.base import Row, Tx
 
 
@@ -33,6 +33,8 @@ def check(scene: Scene[BooksRig]) -> Verdict:
     verdict.duplicated += len(doubled)
     for said in doubled:
         verdict.says(said)
+    for said in scene.source.spoiled() if isinstance(scene.source, Rewritten) else ():
+        scene.witness.broke(29, said)
     for said in scene.books.overwritten():
         scene.witness.broke(22, said)
     check_source(scene, verdict)
@@ -94,6 +96,22 @@ def _written_back(scene: Scene[BooksRig], verdict: Verdict, row: Row) -> None:
     if not isinstance(scene.source, Written) or not scene.source.keeps(target):
         verdict.lost += 1
         verdict.says(f"{name_of(row)} is {row['state']}, and `{target}` is not in the source")
+        return
+    shown = scene.source.shows(target) if isinstance(scene.source, Rewritten) and not is_change(row) else None
+    newest = records.newest_change(scene.tx, row) or row
+    if shown is None or newest["state"] not in DONE:
+        return
+    # What calls of ours left there is what the last of them wrote, and nothing once it was undone.
+    wanted = "" if records.is_voided(row) else _name_written(scene.tx, newest)
+    if shown != wanted:
+        verdict.lost += 1
+        verdict.says(f"{name_of(row)} was written as `{wanted}`, and the source shows `{shown}`")
+
+
+def _name_written(tx: Tx, row: Row) -> str:
+    operation = tx.one("operation_get", {"id": row["operation_id"] or ""})
+    written: Json = json.loads(operation["mapped"] or "{}") if operation is not None else {}
+    return str(written.get("name") or written.get("value") or "")
 
 
 def _unclaimed(scene: Scene[BooksRig], row: Row, made: Made) -> bool:
@@ -159,12 +177,13 @@ def _base_settled(scene: Scene[BooksRig], row: Row) -> bool:
 
 
 def _foreign(scene: Scene[BooksRig], verdict: Verdict, row: Row, target: str) -> None:
-    """A receipt may name only what was made for this record; a list object may have been there before."""
+    """A receipt may name only what was made for this record; a name in a list may stand for several, or have been there."""
     maker = scene.known(target)
     made = scene.witness.made.get(target)
     base = {**row, "phase": row["phase"].partition("+")[0]}
     is_its = made is not None and plain_guid(made.guid) == marker(scene.company, base)
-    if maker is not None and maker["record_id"] != row["id"] and not is_its:
+    is_name = made is not None and made.amount is None
+    if maker is not None and maker["record_id"] != row["id"] and not is_its and not is_name:
         verdict.lost += 1
         verdict.says(f"{name_of(row)} has the receipt {target}, which was made for another record")
     elif made is None and "TxnID" in row["receipt"]:

@@ -63,6 +63,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     _i(26, "Secrets open under their own tenant only.", "vault and store tests"),
     _i(27, "One tenant's run does not depend on another.", "tests/campaign/test_tenants.py"),
     _i(28, "Without faults everything comes to rest.", "standing.unsettled after play.Stage.calm; tests/campaign without faults"),
+    _i(29, "Of a source that is written to, nothing that is a person's is changed, and nothing is written while another "
+           "program has the right to.", "check.check: Rewritten.spoiled"),
 )  # fmt: skip
 
 

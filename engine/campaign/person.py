@@ -116,7 +116,15 @@ class Person:
                 continue
 
     def _decide(self, tx: Tx) -> None:
-        """What is gone from the books is posted again, or left out; what is there again is left to be found."""
+        """What is gone from the books is posted again, or left out; what is there again is left to be found.
+
+        A change that cannot be made may be left out as well.
+        """
+        for number in sorted(worklist.clashes(tx, self._company)):
+            change = tx.one("record_get", {"id": number})
+            if change is not None and self.chance.random() < 0.3:
+                worklist.leave_out(tx, self._hand(), [change], "")
+                self.witness.note(f"  a person leaves the change of {change['stream']}/{change['source_id']} out")
         for row in worklist.parked(tx, self._company, "vanished"):
             full = tx.one("record_get", {"id": row["id"]})
             assert full is not None

@@ -36,6 +36,8 @@ _MORE: Mapping[str, float] = {"restore_ours": 1.5, "clock_jump": 1.5}
 # Lists are read again after four hours: a pause beyond that makes the next session long.
 _PAUSES = ("+1m", "+20m", "+1h", "+2h", "+1m", "+20m", "+1h", "+2h", "+1d")
 _JUMP = timedelta(days=1)
+# So many more steps it takes until what was written to the target has come into the source.
+_ROUND = 3
 _REFUSED_KINDS = ("Bill", "Bill", "CreditCardCharge", "BillPaymentCheck")
 
 
@@ -140,7 +142,7 @@ class Stage:
         if "untold" in self.setting.has:
             self.work.is_untold = True
         weights = {**_WEIGHTS, **{name: rate for name, rate in _MORE.items() if name in self.setting.has}}
-        steps = range(self.chance.randrange(2, 5))
+        steps = range(self.chance.randrange(2, 5) + (_ROUND if self._goes_round else 0))
         if self.setting.lean == "rewritten":
             weights["cycle"], steps = 12.0, range(5)
         for _ in steps:
@@ -203,7 +205,7 @@ class Stage:
             self._refused()
         self.work.guarded(self.person.works)
         self.work.cycle()
-        for _ in range(2):
+        for _ in range(2 if not self._goes_round else 4):
             # What is at rest stays so; now and then that is looked at, since it costs as much as the rest.
             if self._at_rest() and self.chance.random() < 0.9:
                 return
@@ -248,6 +250,12 @@ class Stage:
             faults.update(counts)
         return Result(seed, verdict, +faults, witness.broken, witness.timeline)
 
+    @property
+    def _goes_round(self) -> bool:
+        """Whether something is written to the source only after something else was: that takes more cycles."""
+        streams = self.machine.program.flow.streams
+        return any(s.after and s.write and s.target == self.machine.source_connection for s in streams)
+
     def _at_rest(self) -> bool:
         """Whether every record has reached the end of its life, and what it has written is there."""
         scope = {"company": self.machine.company, "state": "", "flow": "", "limit": 100_000}
@@ -255,7 +263,8 @@ class Stage:
         if self.person.is_asked_to_allow(self.machine.tx):
             return False
         is_over = all(row["state"] in ("closed", "skipped") for row in rows)
-        return is_over and all(map(self.books.has, self.meeting.posted().values()))
+        # What was written to the source, and not to the target, has no id there.
+        return is_over and all(map(self.books.has, filter(None, self.meeting.posted().values())))
 
     def _restore_ours(self) -> None:
         disk = self.machine.disk

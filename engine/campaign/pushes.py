@@ -9,7 +9,7 @@ from engine.campaign.callcheck import check_called, target_of
 from engine.campaign.calls import Calls, maker_of
 from engine.campaign.crash import Machine, Process
 from engine.campaign.disk import Crash
-from engine.campaign.scene import Verdict, scene_of
+from engine.campaign.scene import Verdict, is_change, scene_of
 from engine.campaign.standing import oversleeps
 from engine.campaign.witness import Witness
 from engine.errors import StoreError
@@ -61,7 +61,12 @@ class Pushes:
         return {row["id"]: target_of(row) for row in rows if row["state"] in ("posted", "closed")}
 
     def finds(self, row: Row) -> str | None:
-        """The object of a record, as a person finds it who looks into the target: also one that was put away there."""
+        """The object of a record, as a person finds it who looks into the target: also one that was put away there.
+
+        That the object of a change is there does not say that it was changed.
+        """
+        if is_change(row):
+            return None
         maker = maker_of(row)
         made = (item for item in self.rig.made() if maker in self.calls.makers.get(item.guid, ()))
         return next((item.id for item in made), None)

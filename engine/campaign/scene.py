@@ -21,6 +21,7 @@ class Verdict:
 
     `unclaimed`: objects that a life of ours wrote which a restored copy of our store does not know, and that nothing
     would write again: the source says that they are posted, or does not want them any more, or a person is asked.
+    And what such a life archived in a called target for a source that wants it again by now.
     """
 
     lost: int = 0

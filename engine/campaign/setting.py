@@ -240,6 +240,7 @@ def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[st
             if (_is_served(connection.connector) or role == "target") is not of_target:
                 continue
             given = {**options, "chart": chart} if role == "source" else {**options, "role": role}
+            given |= {"read": _read_of(program, connection.name), "is_written": connection.name in program.called}
             rig: object = _connector(connection.connector).rig(seed, clock, given)
             if isinstance(rig, CalledRig):
                 target, chart = rig, rig.chart()
@@ -252,6 +253,11 @@ def _rigs(program: FlowProgram, seed: int, clock: FakeClock, options: Mapping[st
     if isinstance(target, CalledRig):
         target.spent([amount for wanted in source.wanted() for amount in sorted(wanted.amounts)])
     return target, source
+
+
+def _read_of(program: FlowProgram, connection: str) -> list[str]:
+    """What the flow reads over a connection: streams, or lists of a target."""
+    return sorted({s.fetch.stream for s in program.flow.streams if s.fetch.connection == connection})
 
 
 @cache
@@ -300,6 +306,9 @@ def _found(world: World, program: FlowProgram, company: str) -> None:
         if is_agent:
             with world.store.write() as tx:
                 companies.put_login(tx, Login(company, _user(company), _hashed()), world.at())
+    with world.store.write() as tx:
+        if not flowswitch.is_on(tx, company, program.flow):
+            flowswitch.switch(tx, Hand(company, world.at(), "campaign"), program.flow, on=True)
 
 
 _disks: dict[tuple[int, str, bool], Disk] = {}
@@ -360,9 +369,6 @@ def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: Sour
                 companies.put_setting(tx, machine.company, program.flow.name, setting.name, value)
         for name, given in (source.settings() if isinstance(source, Sets) else {}).items():
             companies.put_setting(tx, machine.company, program.flow.name, name, given)
-        if program.flow.starts == "by_hand":
-            hand = Hand(machine.company, machine.world.at(), "campaign")
-            flowswitch.switch(tx, hand, program.flow, on=True)
     machine.chaos.is_off = False
 
 

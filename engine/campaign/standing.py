@@ -12,7 +12,7 @@ from engine.campaign.scene import DONE, Scene, Verdict, is_change, name_of
 from engine.contract import Json
 from engine.evidence import plain_guid
 from engine.follow import QUIET
-from engine.rigs import TargetRig, Told, Wanted
+from engine.rigs import Made, TargetRig, Told, Wanted
 from engine.store import journal, records
 from engine.store.base import Row, Tx
 
@@ -131,7 +131,8 @@ def _standing(scene: Scene[TargetRig], verdict: Verdict, wanted: Wanted, row: Ro
         verdict.says(f"{name} was told to be posted, and is {state} here")
     amount = Decimal(row["amount"]) if row is not None and row["amount"] is not None and state in DONE else None
     if row is not None and records.is_voided(row):
-        if wanted.standing == "due":
+        # Where the target brings nothing back, a person is told of it, who enters it there by hand or not at all.
+        if wanted.standing == "due" and ("drifted", name_of(row)) not in scene.alerts:
             verdict.lost += 1
             verdict.says(f"{name} is due in the source, and voided here")
         # What is voided is worth nothing, whatever the source showed before.
@@ -154,10 +155,18 @@ def _reference(scene: Scene[TargetRig], told: Told) -> None:
     if receipt.get("TxnID") == told.reference:
         return
     made = scene.witness.made.get(told.reference)
-    earlier = row is not None and made is not None and plain_guid(made.guid) == marker(scene.company, row)
+    earlier = row is not None and made is not None and _is_of(scene, row, made)
     if (earlier and not scene.books.has(told.reference)) or (scene.was_restored and not receipt):
         return
     scene.witness.broke(14, f"the source has {told.reference} for {told.stream}/{told.id}, we {receipt.get('TxnID')}")
+
+
+def _is_of(scene: Scene[TargetRig], row: Row, made: Made) -> bool:
+    """Whether an object was made for a record: by its marker, or, where its kind carries none, by what wrote it."""
+    if made.guid:
+        return plain_guid(made.guid) == marker(scene.company, row)
+    operation = scene.known(made.id)
+    return scene.was_restored if operation is None else bool(operation["record_id"] == row["id"])
 
 
 # --- the journal ---

@@ -30,7 +30,7 @@ _IDLE = frozenset(
     f"{name}QueryRq"
     for name in (
         *("Host", "Company", "Preferences", "Account", "Class", "Customer", "Employee", "StandardTerms", "Terms"),
-        *("DateDrivenTerms", "Item", "Currency"),
+        *("DateDrivenTerms", "Item", "ItemSalesTax", "Currency"),
     )
 )
 # Names of elements never end in `Rq` below the level of requests, and every text in a document is escaped.
@@ -181,11 +181,11 @@ class Witness:
             self.astray += made
         if not made:
             return
-        names = [request.id for request in read(document).writes]
-        for number, item in enumerate(made):
+        writes = read(document).writes
+        names = [request.id for request in writes]
+        for item in made:
             self.made[item.id] = item
-            found = self._by_guid(item, names)
-            self.maker[item.id] = found or (names[number] if len(names) == len(made) else "")
+            self.maker[item.id] = self._by_guid(item, names) or _by_kind(item, made, writes)
             if self.keeps:
                 shown = item.amount if item.amount is not None else ""
                 self.note(f"     made {item.kind} {item.id} {shown} [{place}]")
@@ -317,13 +317,27 @@ class Witness:
             self.broke(14, f"{item.stream}/{item.id} was told under {item.reference}, not {receipt.get('TxnID')}")
 
     def record(self, tx: Tx, stream: str, phase: str, source_id: str) -> Row | None:
-        """Our record of a source record; `stream` is the source's name of it."""
+        """Our record of a source record; `stream` is the source's name of it.
+
+        Of several streams that read the same, it is the one that the source is told of, or else the first.
+        """
         flow = self.machine.program.flow
-        for named in flow.streams:
-            if named.fetch.stream == stream and named.phase == phase:
-                scope = {"company": self.machine.company, "flow": flow.name, "stream": named.name}
-                return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
-        return None
+        read = [named for named in flow.streams if named.fetch.stream == stream and named.phase == phase]
+        meant = next((named for named in read if named.mark_synced), read[0] if read else None)
+        if meant is None:
+            return None
+        scope = {"company": self.machine.company, "flow": flow.name, "stream": meant.name}
+        return tx.one("record_find", {**scope, "source_id": source_id, "phase": phase})
+
+
+def _by_kind(item: Made, made: Sequence[Made], writes: Sequence[Request]) -> str:
+    """What made an object that carries no marker, such as a transfer: by its place among its kind, or by its amount."""
+    named = [request for request in writes if request.name == f"{item.kind}AddRq"]
+    same = [each for each in made if each.kind == item.kind]
+    if len(named) == len(same):
+        return named[same.index(item)].id
+    alike = [request.id for request in named if f"<Amount>{item.amount}</Amount>" in request.text]
+    return alike[0] if len(alike) == 1 else ""
 
 
 def _ids(witness: Witness, tx: Tx, new: str, old: str) -> None:

@@ -12,6 +12,7 @@ import click
 # Command name -> (module, one line of help). The help stands here so that `flowctl --help` imports no command.
 COMMANDS = {
     "validate": ("engine.cli.validate", "Check flow files; report every problem with file, line and column."),
+    "explain": ("engine.cli.explain", "Explain a code that `validate` reports, with examples."),
     "test": ("engine.cli.test", "Run golden-file cases of flows, Web Connector conversation included."),
     "preview": ("engine.cli.preview", "Show one record's way through a stream, step by step."),
     "run": ("engine.cli.run", "Run a flow once: read, prepare, tell the source."),

@@ -1,5 +1,7 @@
 """A stream comes after a stream that the flow does not have.
 
+To do: Write the name of a stream of this flow.
+
 Fails at streams.bills.after:
     [vendor]
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -24,5 +26,5 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for index, name in enumerate(stream.after):
             if name not in known:
                 steps = ("streams", stream.name, "after", index)
-                hint = suggestion(name, [other for other in known if other != stream.name])
-                yield env.problem(ID, steps, f"there is no stream `{name}` in this flow", hint)
+                others = [other for other in known if other != stream.name]
+                yield env.misspelt(ID, steps, f"there is no stream `{name}` in this flow", name, others)

@@ -1,5 +1,7 @@
 """A template does not exist, or cannot be used.
 
+To do: Correct the template where the message says, or name one that is there.
+
 Fails at streams.bills.write:
     {to: books, request: BillAdd, template: bill_ad.xml.j2}
 Passes:
@@ -30,4 +32,10 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                     env.templates().get(name)
                 except RenderError as error:
                     message = str(error).removeprefix(f"{name}: ")
-                    yield env.problem(ID, (*written.steps, "template"), message, error.hint)
+                    found = env.problem(
+                        ID, (*written.steps, "template"), message, error.hint or "correct the template there"
+                    )
+                    known = env.templates().names()
+                    if name not in known:
+                        found = env.misspelt(ID, (*written.steps, "template"), message, name, known)
+                    yield found

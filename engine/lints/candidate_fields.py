@@ -1,5 +1,7 @@
 """`candidates` compares objects by fields that the lookup's list does not have.
 
+To do: Search a list whose objects have the fields `amount`, `currency` and `date`; the hint names those that have.
+
 Fails at streams.bills.map.memo:
     candidates('vendor', amount, currency, issued_at, `3`)[0].full_name
 Passes:

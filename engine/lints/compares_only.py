@@ -1,5 +1,7 @@
 """A stream without `write` compares, and has keys that only mean something where something is written.
 
+To do: Remove the keys, or add `write`.
+
 Fails at streams.vendors.write:
     null
 Passes:

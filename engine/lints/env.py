@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from engine.diagnostics import Diagnostic, Level, Location
+from engine.diagnostics import Diagnostic, Edit, Level, Location, clearly_meant, suggestion
 from engine.lints.facts import Facts
 from engine.listsource import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of
-from engine.structure import Steps, dotted
+from engine.structure import Steps, as_kind, dotted
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 
 if TYPE_CHECKING:  # Jinja takes 40 ms to import; a flow without templates does not pay for it
@@ -112,6 +112,19 @@ class Env:
         """A problem of the value at a path."""
         return Diagnostic(self.at(steps, key=key), code, dotted(steps), message, hint, level)
 
+    def misspelt(
+        self, code: str, steps: Steps, message: str, given: str, known: Iterable[str], *, key: bool = False
+    ) -> Diagnostic:
+        """A problem of a name, given in the value at a path or with `key` as the key itself; mended when it is clear."""
+        names = [*known]
+        at = self.at(steps, key=key)
+        node = self.node(steps)
+        if not key and isinstance(node, ScalarNode) and not node.text.startswith(given):
+            at = at.shifted(max(0, node.text.find(given)))  # `books.Vendors`: the name of the list
+        meant = clearly_meant(given, names)
+        edit = Edit(at, given, meant) if meant else None
+        return Diagnostic(at, code, dotted(steps), message, suggestion(given, names), edit=edit)
+
     def place(self, expr: Expr, offset: int) -> Location:
         """Where a character inside an expression was written, across line breaks, indentation and escapes."""
         return place(self.flow.source, expr.location, offset, expr.text)
@@ -124,19 +137,20 @@ class Env:
 
     def names(self, steps: Steps) -> tuple[str, ...]:
         """The keys of the mapping at a path."""
-        node = self._node(steps)
+        node = self.node(steps)
         return tuple(name.text for name, _ in node.entries) if isinstance(node, MapNode) else ()
 
     def text(self, steps: Steps) -> str | None:
         """The text written at a path."""
-        node = self._node(steps)
+        node = self.node(steps)
         return node.text if isinstance(node, ScalarNode) else None
 
     def has(self, steps: Steps) -> bool:
         """Whether anything is written at a path."""
-        return self._node(steps) is not None
+        return self.node(steps) is not None
 
-    def _node(self, steps: Steps) -> Node | None:
+    def node(self, steps: Steps) -> Node | None:
+        """What is written at a path."""
         node: Node | None = self.document
         for step in steps:
             if isinstance(step, str):
@@ -194,6 +208,13 @@ class Env:
                 yield Use(("streams", stream.name, *steps), expr, context, stream)
 
 
+def rewritten(problem: Diagnostic, steps: Steps, kind: str, env: Env) -> Diagnostic:
+    """The same problem, mended by writing the scalar at a path as a value of another kind, when that is clear."""
+    node = env.node(steps)
+    edit = as_kind(node, kind, env.flow.path) if isinstance(node, ScalarNode) else None
+    return replace(problem, edit=edit)
+
+
 def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:
     """The ways a stream writes, each with its path."""
     base: Steps = ("streams", stream.name, "write")
@@ -212,6 +233,14 @@ def documents(stream: Stream, env: Env) -> Iterator[Document]:
         if variant.undo is not None:
             undo, kind = variant.undo, kind_of(variant.request)
             yield Document((*steps, "undo"), undo.request, undo.template, UNDO_VARIABLES, kind)
+
+
+def over_map(stream: Stream) -> Iterator[Expr]:
+    """The expressions that read what the map gives: checks, conditions of variants, details of a mark."""
+    yield from (check.expect for check in stream.check)
+    yield from (variant.when for variant in stream.variants if variant.when is not None)
+    if stream.mark_synced is not None:
+        yield from (expr for _, expr in stream.mark_synced.details)
 
 
 def _stream_uses(stream: Stream, env: Env) -> Iterator[tuple[Steps, Expr, Context]]:

@@ -36,11 +36,22 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             continue
         where = dotted(use.steps)
         problems = check_expression(use.expr, scope, where)
+        if any(problem.code == "E109" for problem in problems):
+            continue  # said of the define
         if not problems:
             source = sources[use.stream.name]
             data = _data(use, source, mapped[use.stream.name])
             _, problems = analyse(use.expr, data, scope, root=source, where=where)
         yield from problems
+
+
+def is_sound(stream: Stream, source: ResultType, scope: Scope) -> bool:
+    """Whether every entry of a map can be read: what follows from one that cannot is not worth reporting."""
+    entries = [expr for _, expr in stream.map]
+    entries += [expr for name, expr in scope.define.items() if any(name in entry.text for entry in entries)]
+    if any(check_expression(expr, scope) for expr in entries):
+        return False
+    return not any(problem.level == "error" for problem in analyse_map(stream.map, source, scope)[1])
 
 
 def mapped_type(stream: Stream, source: ResultType, scope: Scope) -> ResultType:

@@ -1,5 +1,7 @@
 """A filter is given a value of the wrong type, or one that it does not know.
 
+To do: Write a value of the type that the message names: true, false and numbers stand without quotes.
+
 Fails at streams.bills.fetch:
     {from: ramp, stream: bills, with: {sync_ready: "yes"}}
 Passes:
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Env
+from engine.lints.env import Env, rewritten
 from engine.model import Flow, Scalar
 from engine.spec import FieldSpec
 
@@ -29,16 +31,20 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                 if wanted:
                     steps = ("streams", stream.name, "fetch", "with", field.name)
                     shown = env.text(steps) or "nothing"
-                    yield env.problem(ID, steps, f"the filter `{field.name}` takes {wanted}, not `{shown}`", hint)
+                    message = f"the filter `{field.name}` takes {wanted}, not `{shown}`"
+                    if field.choices and isinstance(value, str):
+                        yield env.misspelt(ID, steps, message, value, field.choices)
+                    else:
+                        yield rewritten(env.problem(ID, steps, message, hint), steps, field.type, env)
 
 
 def wrong(field: FieldSpec, value: Scalar) -> tuple[str, str | None]:
     """What the field takes instead of this value, and a hint; empty when the value will do."""
     if field.type == "boolean":
-        return ("" if isinstance(value, bool) else "true or false"), "write it without quotes"
+        return ("" if isinstance(value, bool) else "true or false"), "write true or false, without quotes"
     if field.type == "integer":
         fits = isinstance(value, int) and not isinstance(value, bool)
-        return ("" if fits else "a whole number"), "write it without quotes"
+        return ("" if fits else "a whole number"), "write digits, without quotes"
     if not isinstance(value, str):
         return "a text", "write it in quotes"
     if field.choices and value not in field.choices:

@@ -1,5 +1,7 @@
 """Nothing ever starts a stream: it has no trigger, and no stream with one reads the same thing.
 
+To do: Give the stream a `trigger`, or leave it when only `flowctl run` is to start it.
+
 Fails at streams.vendors.trigger:
     null
 Passes:

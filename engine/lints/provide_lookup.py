@@ -1,5 +1,7 @@
 """A stream provides for a lookup that does not exist, or that searches another connection.
 
+To do: Name a lookup of the connection that this stream writes to.
+
 Fails at streams.vendors.provide:
     {lookup: vendr, key: id}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow, Lookup, Stream
 
@@ -27,7 +29,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         name = stream.provide.lookup
         lookup = flow.lookup(name)
         if name not in known:
-            yield env.problem(ID, steps, f"there is no lookup `{name}`", suggestion(name, known))
+            yield env.misspelt(ID, steps, f"there is no lookup `{name}`", name, known)
         elif lookup is not None and lookup.connection != stream.target and _declared(flow, lookup, stream):
             message = f"`{name}` searches `{lookup.connection}`, and this stream writes to `{stream.target}`"
             yield env.problem(ID, steps, message, "provide for a lookup of the connection that is written to")

@@ -1,5 +1,7 @@
 """A request that is written as JSON misses a field it needs, or is given one it does not take or of the wrong type.
 
+To do: Give each needed field a value of its type, and spell it as `flowctl connectors` shows it.
+
 Fails at streams.bills.write:
     {to: books, request: NotePut}
 Passes:
@@ -9,16 +11,17 @@ Passes:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Document, Env, documents, variants
+from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
+from engine.lints.env import Document, Env, documents, over_map, variants
 from engine.lints.expressions import mapped_type, source_type
+from engine.mapping.syntax import Node, parse
 from engine.mapping.types import ResultType
 from engine.model import Flow, Stream
 from engine.spec import FieldSpec, FieldType
-from engine.structure import Steps
+from engine.structure import dotted
 
 ID = "F043"
 
@@ -42,16 +45,27 @@ _HINTS: Mapping[FieldType, str] = {
     "id": "give a text; of an object that a lookup found, `.list_id`",
     "money": "make an amount of it with `money(...)`",
     "date": "make a date of it with `date(...)`",
+    "datetime": "give a date and time as the source has it",
+    "decimal": "give a number: `5`, or an amount",
+    "integer": "give a whole number in backticks, or make one with `to_number(...)`",
+    "boolean": "give a comparison, or `true` or `false` in backticks",
+    "object": "give an object: {a: b}",
+    "list": "give a list: [ ] around one, `[]` after what is walked",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What is wrong with one entry of the map, or with the request when `name` is empty."""
+    """What is wrong with a part of the map, or with the request when `path` is empty; `edit` writes another name.
 
-    name: str
+    `path` leads to the part by the names of entry and fields; `key` says that the name itself is wrong.
+    """
+
+    path: tuple[str, ...]
     message: str
     hint: str | None
+    key: bool = False
+    new: str = ""
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
@@ -64,13 +78,54 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         if not written:
             continue
         mapped = mapped_type(stream, source_type(stream, env), scope)
-        for document, fields in written:
-            for found in _wrong(document.request, fields, mapped, ""):
-                at: Steps = ("streams", stream.name, "map", found.name) if found.name else (*document.steps, "request")
-                yield env.problem(ID, at, found.message, found.hint)
+        misspelt: frozenset[str] = frozenset()
         if len(written) == len(mapping):
             yield from _cannot(stream, env)
-            yield from _surplus(stream, env, {field.name for _, fields in written for field in fields}, written[0][0])
+            known = {field.name for _, fields in written for field in fields}
+            surplus = [*_surplus(stream, known, written[0][0])]
+            misspelt = frozenset(found.new for found in surplus)
+            yield from (_placed(found, stream, written[0][0], env) for found in surplus)
+        for document, fields in written:
+            for found in _wrong(_Request(document.request, misspelt), fields, mapped, ()):
+                yield _placed(found, stream, document, env)
+
+
+def _placed(found: _Found, stream: Stream, document: Document, env: Env) -> Diagnostic:
+    """The problem at the very key or value, inside the expression that gives it."""
+    if not found.path:
+        return env.problem(ID, (*document.steps, "request"), found.message, found.hint)
+    top, *inner = (name.removesuffix("[]") for name in found.path)
+    steps = ("streams", stream.name, "map", top)
+    expr = next((expr for name, expr in stream.map if name == top), None)
+    at = env.at(steps, key=found.key and not inner)
+    if inner and expr is not None:
+        # It can be read: nothing is known of what an expression gives that cannot.
+        node = written_at(parse(expr.text), inner)
+        at = env.place(expr, node.start if found.key or not node.children else node.children[0].start) if node else at
+    old = found.path[-1]
+    edit = Edit(at, old, found.new) if found.key and found.new else None
+    return Diagnostic(at, ID, dotted(steps), found.message, found.hint, edit=edit)
+
+
+def written_at(node: Node, names: Sequence[str]) -> Node | None:
+    """The `key: value` that a path of names leads to in what an expression makes; None when it is made elsewhere."""
+    if node.kind == "multi_select_dict":
+        found = next((pair for pair in node.children if pair.value == names[0]), None)
+        if found is None or len(names) == 1:
+            return found
+        return written_at(found.children[0], names[1:])
+    for child in reversed(node.children):
+        if (inner := written_at(child, names)) is not None:
+            return inner
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request by name, and the fields of it that were only misspelt, which has been said."""
+
+    name: str
+    misspelt: frozenset[str] = frozenset()
 
 
 def _fields(stream: Stream, document: Document, env: Env) -> tuple[FieldSpec, ...]:
@@ -78,38 +133,59 @@ def _fields(stream: Stream, document: Document, env: Env) -> tuple[FieldSpec, ..
     return spec.fields if spec is not None and spec.documents == "json" else ()
 
 
-def _wrong(request: str, fields: Iterable[FieldSpec], given: ResultType, path: str) -> Iterator[_Found]:
-    """Fields that are missing or of a type that can only be refused; `path` leads to the object they are in."""
-    top = path.partition(".")[0].partition("[")[0]
+def _wrong(
+    request: _Request, fields: Sequence[FieldSpec], given: ResultType, path: tuple[str, ...]
+) -> Iterator[_Found]:
+    """What is misspelt, missing, or of a type that can only be refused; `path` leads to the object they are in."""
+    misspelt = request.misspelt if not path else frozenset()
+    if path and not given.open:
+        unknown = [*_unknown(request, fields, given, path)]
+        misspelt = frozenset(found.new for found in unknown)
+        yield from unknown
     for field in fields:
-        where = f"{path}{field.name}"
+        where = (*path, field.name)
         value = given.field(field.name)
         if value is None or value.kind == "null":
-            if field.required and not (value is None and given.open):
+            if field.required and field.name not in misspelt and not (value is None and given.open):
                 hint = suggestion(field.name, given.names) if value is None else "give it a value"
-                place = (top or field.name) if value is not None else top
-                yield _Found(place, f"`{request}` needs `{where}`, and `map` does not give it", hint)
+                place = path if value is None else where
+                yield _Found(place, f"`{request.name}` needs `{_shown(where)}`, and `map` does not give it", hint)
             continue
         yield from _of_type(request, field, value, where)
 
 
-def _of_type(request: str, field: FieldSpec, value: ResultType, where: str) -> Iterator[_Found]:
-    top = where.partition(".")[0].partition("[")[0]
+def _unknown(
+    request: _Request, fields: Sequence[FieldSpec], given: ResultType, path: tuple[str, ...]
+) -> Iterator[_Found]:
+    """Names in an object that the request does not have there."""
+    known = [field.name for field in fields]
+    free = [name for name in known if given.field(name) is None]
+    for name in given.names:
+        if name not in known:
+            message = f"`{request.name}` has no field `{_shown((*path, name))}`"
+            yield _Found((*path, name), message, suggestion(name, known), key=True, new=clearly_meant(name, free))
+
+
+def _of_type(request: _Request, field: FieldSpec, value: ResultType, where: tuple[str, ...]) -> Iterator[_Found]:
     takes = _TAKES.get(field.type)
     if takes is None or value.kind == "any":
         return
     if value.kind not in takes:
-        message = f"`{request}` takes `{where}` as {field.type}, and this is {value.kind}"
-        yield _Found(top, message, _HINTS.get(field.type))
+        message = f"`{request.name}` takes `{_shown(where)}` as {field.type}, and this is {value.kind}"
+        yield _Found(where, message, _HINTS[field.type])
     elif field.type == "object" and field.fields:
-        yield from _wrong(request, field.fields, value, f"{where}.")
+        yield from _wrong(request, field.fields, value, where)
     elif field.type == "list" and value.item is not None:
-        item = value.item
+        item, inside = value.item, (*where[:-1], f"{where[-1]}[]")
         if field.fields and item.kind == "object":
-            yield from _wrong(request, field.fields, item, f"{where}[].")
+            yield from _wrong(request, field.fields, item, inside)
         else:
             inner = FieldSpec(field.name, "object" if field.fields else field.of, field.help)
-            yield from _of_type(request, inner, item, f"{where}[]")
+            yield from _of_type(request, inner, item, inside)
+
+
+def _shown(path: Sequence[str]) -> str:
+    return ".".join(path)
 
 
 def _cannot(stream: Stream, env: Env) -> Iterator[Diagnostic]:
@@ -119,17 +195,16 @@ def _cannot(stream: Stream, env: Env) -> Iterator[Diagnostic]:
         for name, _ in variant.change.cannot if variant.change is not None else ():
             if name not in mapped:
                 message = f"`map` gives no `{name}`"
-                yield env.problem(ID, (*steps, "change", "cannot", name), message, suggestion(name, mapped), key=True)
+                yield env.misspelt(ID, (*steps, "change", "cannot", name), message, name, mapped, key=True)
 
 
-def _surplus(stream: Stream, env: Env, known: set[str], document: Document) -> Iterator[Diagnostic]:
+def _surplus(stream: Stream, known: set[str], document: Document) -> Iterator[_Found]:
     """Entries of the map that go into no request and that no condition looks at."""
-    conditions = [check.expect.text for check in stream.check]
-    conditions += [variant.when.text for variant in stream.variants if variant.when is not None]
+    read = " ".join(expr.text for expr in over_map(stream))
     known = known | {name for variant in stream.variants if variant.change for name, _ in variant.change.cannot}
-    for name, _ in stream.map:
-        if name not in known and not any(re.search(rf"\b{name}\b", text) for text in conditions):
+    given = [name for name, _ in stream.map]
+    free = [name for name in known if name not in given]
+    for name in given:
+        if name not in known and not re.search(rf"\b{re.escape(name)}\b", read):
             message = f"`{document.request}` has no field `{name}`"
-            yield env.problem(
-                ID, ("streams", stream.name, "map", name), message, suggestion(name, sorted(known)), key=True
-            )
+            yield _Found((name,), message, suggestion(name, sorted(known)), key=True, new=clearly_meant(name, free))

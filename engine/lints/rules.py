@@ -77,7 +77,16 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+_UNUSED = frozenset({unused_setting.ID, unused_lookup.ID, unused_define.ID, unused_connection.ID})
+_UNREADABLE = frozenset({"E101", "E102"})
+
+
 def run_rules(env: Env) -> Iterator[Diagnostic]:
-    """What every rule finds in the flow."""
-    for rule in RULES:
-        yield from rule.check(env.flow, env)
+    """What every rule finds in the flow, without what only follows from another mistake."""
+    found = [problem for rule in RULES for problem in rule.check(env.flow, env)]
+    # A name that was only misspelt is used, and an expression that cannot be read may use any.
+    meant = {problem.edit.new for problem in found if problem.edit is not None}
+    unread = any(problem.code in _UNREADABLE for problem in found)
+    for problem in found:
+        if problem.code not in _UNUSED or not (unread or problem.where.rpartition(".")[2] in meant):
+            yield problem

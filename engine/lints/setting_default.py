@@ -1,5 +1,7 @@
 """The default of a setting is not a value that the setting takes.
 
+To do: Write a default of the type that the setting has, and one of `options` where it has them.
+
 Fails at settings.home_currency:
     {type: boolean, default: USD, help: Home currency}
 Passes:
@@ -11,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.clock import is_day
-from engine.diagnostics import Diagnostic, suggestion
-from engine.lints.env import Env
+from engine.diagnostics import Diagnostic
+from engine.lints.env import Env, rewritten
 from engine.model import Flow, Setting
 
 ID = "F035"
@@ -29,11 +31,21 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             yield env.problem(ID, (*base, "options"), message, "remove them, or make it `type: choice`")
         elif setting.default is not None and not fits(setting):
             wanted = _WANTED[setting.type]
-            hint = suggestion(str(setting.default), setting.options) if setting.type == "choice" else None
-            shown = env.text((*base, "default"))
-            yield env.problem(ID, (*base, "default"), f"`{shown}` is not {wanted}", hint)
+            steps = (*base, "default")
+            shown = env.text(steps) or ""
+            message = f"`{shown}` is not {wanted}"
+            if setting.type == "choice":
+                yield env.misspelt(ID, steps, message, shown, setting.options)
+            else:
+                yield rewritten(env.problem(ID, steps, message, _HINTS[setting.type]), steps, setting.type, env)
 
 
+_HINTS = {
+    "text": "write it in quotes",
+    "date": "write it as 2026-03-01, or leave it empty",
+    "boolean": "write true or false, without quotes",
+    "integer": "write digits, without quotes",
+}
 _WANTED = {
     "text": "a text",
     "date": "a date, as 2026-03-01, or empty",

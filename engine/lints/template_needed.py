@@ -1,5 +1,7 @@
 """A request that is written as QBXML has no template, or one that is not has one.
 
+To do: Give a QBXML request a template; remove the template of any other.
+
 Fails at streams.bills.write:
     {to: books, request: BillAdd}
 Passes:

@@ -1,5 +1,7 @@
 """A template uses a value that the map does not give.
 
+To do: Add the value to `map`, or rename the entry that was meant.
+
 Fails at streams.vendors.map:
     {title: name}
 Passes:
@@ -8,12 +10,14 @@ Passes:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic, Edit, clearly_meant
 from engine.errors import RenderError
-from engine.lints.env import Env, documents
-from engine.model import Flow
+from engine.lints.env import UNDO_VARIABLES, Document, Env, documents, over_map
+from engine.model import Flow, Stream
+from engine.structure import dotted
 
 ID = "F034"
 
@@ -25,11 +29,52 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for written in documents(stream, env) if names else ():
             if written.template is None:
                 continue
-            given = written.given if written.undoes else written.given.union(names)
-            source = "an undo" if written.undoes else "`map`"
-            for name in sorted(variables_of(written.template, env) - given):
-                message = f"the template uses `{name}`, and {source} does not give it"
-                yield env.problem(ID, (*written.steps, "template"), message, suggestion(name, given))
+            used = variables_of(written.template, env)
+            if written.undoes:
+                yield from _undo(used, written, env)
+                continue
+            missing = sorted(used - written.given.union(names))
+            for name in missing:
+                yield _missing(name, missing, stream, written, env)
+
+
+def _missing(name: str, missing: Sequence[str], stream: Stream, written: Document, env: Env) -> Diagnostic:
+    """A value that the map does not give: a misspelt entry of it, when one can be no other."""
+    message = f"the template uses `{name}`, and `map` does not give it"
+    if name in UNDO_VARIABLES:
+        hint = f"only the template of a change or an undo knows `{name}`: name it under `change` or `undo`"
+        return env.problem(ID, (*written.steps, "template"), message, hint)
+    spare = _spare(stream, env)
+    meant = [entry for entry in spare if clearly_meant(entry, missing) == name]
+    # What is written as JSON takes the whole map.
+    also_json = any(other.template is None for other in documents(stream, env))
+    if len(meant) == 1:
+        steps = ("streams", stream.name, "map", meant[0])
+        at = env.at(steps, key=True)
+        hint = f"did you mean `{name}`? no template uses `{meant[0]}`"
+        return Diagnostic(at, ID, dotted(steps), message, hint, edit=None if also_json else Edit(at, meant[0], name))
+    hint = f"add it to `map`, as `{name}: ...`" + (f"; no template uses {', '.join(spare)}" if spare else "")
+    return env.problem(ID, (*written.steps, "template"), message, hint)
+
+
+def _spare(stream: Stream, env: Env) -> list[str]:
+    """Entries of the map that no template, no check and no condition uses."""
+    used: set[str] = set()
+    for written in documents(stream, env):
+        used |= variables_of(written.template, env) if written.template is not None else set()
+    read = " ".join(expr.text for expr in over_map(stream))
+    return [
+        name
+        for name in env.names(("streams", stream.name, "map"))
+        if name not in used and not re.search(rf"\b{re.escape(name)}\b", read)
+    ]
+
+
+def _undo(used: frozenset[str], written: Document, env: Env) -> Iterator[Diagnostic]:
+    for name in sorted(used - written.given):
+        message = f"the template uses `{name}`, and an undo does not give it"
+        hint = f"name a template that uses only {', '.join(sorted(written.given))}: see txn_void.xml.j2"
+        yield env.problem(ID, (*written.steps, "template"), message, hint)
 
 
 def variables_of(template: str, env: Env) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """A part of the flow names a connection that the flow does not declare.
 
+To do: Declare the connection under `connections`, or write the name of one that is there.
+
 Fails at streams.bills.fetch:
     {from: rampp, stream: bills}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 from engine.structure import Steps
@@ -23,7 +25,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     known = env.declared("connections")
     for steps, name in _uses(flow):
         if name not in known:
-            yield env.problem(ID, steps, f"there is no connection `{name}`", suggestion(name, known))
+            yield env.misspelt(ID, steps, f"there is no connection `{name}`", name, known)
 
 
 def _uses(flow: Flow) -> Iterator[tuple[Steps, str]]:

@@ -1,5 +1,7 @@
 """A connection names a connector that is not installed.
 
+To do: Write the name of an installed connector; `flowctl connectors` lists them.
+
 Fails at connections.books:
     {connector: qbwcc}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -23,4 +25,4 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         if connection.connector not in env.connectors:
             message = f"`{connection.connector}` is not a known connector"
             steps = ("connections", connection.name, "connector")
-            yield env.problem(ID, steps, message, suggestion(connection.connector, env.connectors))
+            yield env.misspelt(ID, steps, message, connection.connector, env.connectors)

@@ -1,5 +1,7 @@
 """A trigger waits for a webhook event that the source never sends.
 
+To do: Write one of the events that the hint lists, or use `every`.
+
 Fails at streams.bills.trigger:
     {webhook: [bills.aproved]}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -28,4 +30,4 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for index, event in enumerate(stream.trigger.webhooks):
             if event not in known:
                 steps = ("streams", stream.name, "trigger", "webhook", index)
-                yield env.problem(ID, steps, f"`{spec.name}` sends no event `{event}`", suggestion(event, known))
+                yield env.misspelt(ID, steps, f"`{spec.name}` sends no event `{event}`", event, known)

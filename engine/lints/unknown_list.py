@@ -1,5 +1,7 @@
 """A lookup searches a list that its connector does not have.
 
+To do: Write one of the lists that the hint names.
+
 Fails at lookups.vendor:
     {target: books.Vendors, match: [mapped]}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.model import Flow
 
@@ -23,5 +25,5 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         spec = env.specs.get(lookup.connection)
         if spec is not None and spec.list(lookup.list) is None:
             message = f"`{spec.name}` has no list `{lookup.list}`"
-            hint = suggestion(lookup.list, [entry.name for entry in spec.lists])
-            yield env.problem(ID, ("lookups", lookup.name, "target"), message, hint)
+            known = [entry.name for entry in spec.lists]
+            yield env.misspelt(ID, ("lookups", lookup.name, "target"), message, lookup.list, known)

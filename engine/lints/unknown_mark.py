@@ -1,5 +1,7 @@
 """The source is told in a way that its connector does not offer for this stream.
 
+To do: Write a mark that the connector offers for this stream.
+
 Fails at streams.bills.mark_synced:
     {in: ramp, as: BILLS_SYNC, reference: receipt.TxnID}
 Passes:
@@ -24,15 +26,14 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     for stream in flow.streams:
         mark = stream.mark_synced
         spec = env.specs.get(mark.connection) if mark else None
-        if mark is None or spec is None:
+        if mark is None or spec is None or env.stream_spec(stream) is None:
             continue
         base = ("streams", stream.name, "mark_synced")
         fitting = [m.name for m in spec.marks if stream.fetch.stream in m.streams]
         found = spec.mark(mark.kind)
         if found is None:
-            yield env.problem(
-                ID, (*base, "as"), f"`{spec.name}` has no mark `{mark.kind}`", suggestion(mark.kind, fitting)
-            )
+            message = f"`{spec.name}` has no mark `{mark.kind}`"
+            yield env.misspelt(ID, (*base, "as"), message, mark.kind, fitting)
         elif stream.fetch.stream not in found.streams:
             message = f"the mark `{mark.kind}` is not for the stream `{stream.fetch.stream}`"
             yield env.problem(ID, (*base, "as"), message, suggestion(mark.kind, fitting))
@@ -45,8 +46,11 @@ def _misfits(env: Env, base: Steps, mark: MarkSynced, found: MarkSpec) -> Iterat
     known = tuple(field.name for field in found.fields)
     for name, _ in mark.details:
         if name not in known:
-            hint = suggestion(name, known) if known else "remove it"
-            yield env.problem(ID, (*base, "with", name), f"the mark `{mark.kind}` takes no `{name}`", hint)
+            steps, message = (*base, "with", name), f"the mark `{mark.kind}` takes no `{name}`"
+            if known:
+                yield env.misspelt(ID, steps, message, name, known, key=True)
+            else:
+                yield env.problem(ID, steps, message, "remove it", key=True)
     if not found.failures and mark.failures and env.has((*base, "failures")):
         message = f"the mark `{mark.kind}` cannot tell of failures"
         yield env.problem(ID, (*base, "failures"), message, "write `failures: []`")

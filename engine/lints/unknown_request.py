@@ -1,5 +1,7 @@
 """A stream writes a request that its target does not offer.
 
+To do: Write one of the requests that the hint lists.
+
 Fails at streams.bills.write:
     {to: books, request: BilAdd, template: bill_add.xml.j2}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env, documents
 from engine.model import Flow
 
@@ -24,5 +26,5 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for written in documents(stream, env) if spec else ():
             if spec is not None and spec.request(written.request) is None:
                 message = f"`{spec.name}` has no request `{written.request}`"
-                hint = suggestion(written.request, [r.name for r in spec.requests])
-                yield env.problem(ID, (*written.steps, "request"), message, hint)
+                known = [r.name for r in spec.requests]
+                yield env.misspelt(ID, (*written.steps, "request"), message, written.request, known)

@@ -1,5 +1,7 @@
 """A stream fetches what its connector does not offer.
 
+To do: Write one of the streams that the hint lists; `flowctl connectors NAME` describes them.
+
 Fails at streams.bills.fetch:
     {from: ramp, stream: bilss}
 Passes:
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.listsource import stream_of, streams_of
 from engine.model import Flow
@@ -25,4 +27,4 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         if spec is not None and stream_of(spec, stream.fetch.stream) is None:
             steps = ("streams", stream.name, "fetch", "stream")
             message = f"`{spec.name}` has no stream `{stream.fetch.stream}`"
-            yield env.problem(ID, steps, message, suggestion(stream.fetch.stream, streams_of(spec)))
+            yield env.misspelt(ID, steps, message, stream.fetch.stream, streams_of(spec))

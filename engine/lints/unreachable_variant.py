@@ -1,5 +1,7 @@
 """A variant can never be taken, because the one before it has no `when`.
 
+To do: Put the variant without `when` last.
+
 Fails at streams.bills.write.one_of:
     - {request: BillAdd, template: bill_add.xml.j2}
     - {when: "amount > `0`", request: BillAdd, template: bill_add.xml.j2}

@@ -1,5 +1,7 @@
 """A connection that no stream and no lookup uses; it would still have to be set up.
 
+To do: Use it, or remove it.
+
 Fails at connections.spare:
     {connector: ramp}
 Passes:

@@ -1,5 +1,7 @@
 """A defined expression that no other expression calls.
 
+To do: Call it as `name(@)`, or remove it.
+
 Fails at define.spare:
     name
 Passes:

@@ -1,5 +1,7 @@
 """A lookup that no expression asks and no stream provides for.
 
+To do: Ask it with `lookup('name', ...)`, or remove it.
+
 Fails at lookups.terms:
     {target: books.Terms, match: [mapped]}
 Passes:

@@ -1,5 +1,7 @@
 """A setting that nothing reads: who sets it would expect it to matter.
 
+To do: Read it with `setting('name')`, or remove it.
+
 Fails at settings.spare:
     {type: text, help: Read by nobody}
 Passes:

@@ -1,5 +1,7 @@
 """A trigger waits for a visit, but nobody comes: no connection of the flow is one whose agent calls us.
 
+To do: Use `every`; only an agent like the Web Connector visits.
+
 Fails at connections.books:
     {connector: ramp}
 Passes:

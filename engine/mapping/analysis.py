@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic, clearly_meant
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import Reporter, check_expression, walk
 from engine.mapping.functions import FunctionSpec, ParameterType
@@ -184,7 +184,7 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
         return ANY
     name = str(node.value)
     if current.kind != "object":
-        hint = "read it from each item: put `[]` before it" if current.kind == "list" else None
+        hint = "read it from each item: put `[]` before it" if current.kind == "list" else f"remove `.{name}`"
         message = f"`{name}` is read from {_WORDS[current.kind]}, which has no fields"
         state.report("E111", node, message, hint)
         return ANY
@@ -192,7 +192,11 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
     if found is not None:
         return found.or_null(current.nullable)
     if not current.open:
-        state.report("E111", node, f"there is no field `{name}` here", suggestion(name, current.names))
+        from engine.mapping.wording import field_hint  # words are only needed where something is wrong
+
+        quoted = state.reporter.expr.text.startswith('"', node.start)
+        hint = field_hint(name, current, state.root, quoted=quoted)
+        state.report("E111", node, f"there is no field `{name}` here", hint)
     return ANY
 
 
@@ -208,8 +212,16 @@ def _item(base: ResultType, node: Node, state: _State) -> ResultType | None:
         return ANY if base.item is None or base.item.kind == "any" else base.item.present()
     if base.kind in ("any", "null"):
         return ANY
-    state.report("E111", node, f"{_WORDS[base.kind]} is walked here as if it were a list")
+    hint = "remove the [ ] after it" if base.kind != "object" else "remove the [ ]; .* walks the values of an object"
+    state.report("E111", _read(node), f"{_WORDS[base.kind]} is walked here as if it were a list", hint)
     return None
+
+
+def _read(node: Node) -> Node:
+    """The part that gives the value of a chain: `name` in `vendor.name`."""
+    while node.kind in ("subexpression", "flatten", "pipe"):
+        node = node.children[-1]
+    return node
 
 
 def _index(node: Node, current: ResultType, state: _State) -> ResultType:
@@ -309,16 +321,29 @@ def _comparator(node: Node, current: ResultType, state: _State) -> ResultType:
                 _check_choice(known, at, state)
     if _group(left) != _group(right) and "any" not in (_group(left), _group(right)):
         message = f"{_WORDS[_group(left)]} is compared with {_WORDS[_group(right)]}, which is never equal"
-        state.report("E113", node, message)
+        state.report("E113", node, message, _COMPARED.get(frozenset((_group(left), _group(right)))))
     return BOOLEAN if node.value in ("eq", "ne") else BOOLEAN.or_null()
+
+
+_COMPARED: Mapping[frozenset[str], str] = {
+    frozenset(
+        ("text", "number")
+    ): "compare with a text in single quotes, or make an amount of the text with money(...)",
+    frozenset(("text", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
+    frozenset(("number", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
+    frozenset(("text", "list")): "ask contains(list, text), or compare one item: list[0]",
+    frozenset(("number", "list")): "compare length(list)",
+    frozenset(("text", "object")): "compare one of its fields",
+    frozenset(("number", "object")): "compare one of its fields",
+}
 
 
 def _check_choice(known: ResultType, at: Node, state: _State) -> None:
     value = at.value
     if not known.choices or not isinstance(value, str) or value in known.choices or value == "":
         return
-    near = difflib.get_close_matches(value, known.choices, n=1)
-    hint = f"did you mean `{near[0]}`? " if near else ""
+    near = clearly_meant(value, known.choices) or next(iter(difflib.get_close_matches(value, known.choices, n=1)), "")
+    hint = f"did you mean `{near}`? " if near else ""
     state.report("E113", at, f"the value is never `{value}`", f"{hint}it is one of: {', '.join(known.choices)}")
 
 
@@ -360,9 +385,10 @@ def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, foun
     accepted = _ACCEPTS[wanted]
     takes_null = spec.name not in _STANDARD_NAMES
     if found.kind not in accepted and found.kind != "any" and not (found.kind == "null" and takes_null):
-        hint = "money(...) takes a field of the type money" if wanted == "amount" and found.kind == "text" else None
+        from engine.mapping.wording import kind_hint  # as above
+
         message = f"`{spec.name}` takes {_WORDS[wanted]}, and this is {_WORDS[found.kind]}"
-        state.report("E112", child, message, hint)
+        state.report("E112", child, message, kind_hint(wanted, found, state.root))
     elif takes_null or found.kind == "any":
         return
     elif found.nullable:

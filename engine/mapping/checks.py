@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.diagnostics import Diagnostic, suggestion
+from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import BadSyntax, Node, parse
@@ -53,6 +53,17 @@ class Reporter:
         if problem not in self.found:
             self.found.append(problem)
 
+    def misspelt(self, code: str, node: Node, message: str, known: Iterable[str]) -> None:
+        """Add a problem of a name: a function, or what stands in the quotes of a literal; mended when it is clear."""
+        names, given = [*known], str(node.value)
+        place = self.scope.place(self.expr, node.start)
+        meant = clearly_meant(given, names)
+        written = self.scope.place(self.expr, node.start + 1) if node.kind == "literal" else place
+        edit = Edit(written, given, meant) if meant else None
+        problem = Diagnostic(place, code, self.where, message, suggestion(given, names), edit=edit)
+        if problem not in self.found:
+            self.found.append(problem)
+
 
 def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnostic]:
     """All problems of an expression that show without knowing the data; `where` is its path in the document."""
@@ -67,7 +78,7 @@ def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnost
             _check_call(node, reporter)
             _check_expressions(node, reporter)
     if tree.kind == "expref":
-        reporter.report("E112", tree.start, "`&expression` can only be an argument of a function")
+        reporter.report("E112", tree.start, "`&expression` can only be an argument of a function", "remove the &")
     if not reporter.found:
         _check_growth(tree, reporter)
     return reporter.found
@@ -104,7 +115,7 @@ def _check_call(node: Node, reporter: Reporter) -> None:
     spec = FUNCTIONS.get(name)
     if spec is None:
         known = (*FUNCTIONS, *reporter.scope.define)
-        reporter.report("E103", node.start, f"there is no function `{name}`", suggestion(name, known))
+        reporter.misspelt("E103", node, f"there is no function `{name}`", known)
     elif not spec.takes(count):
         arguments = "argument" if count == 1 else "arguments"
         reporter.report("E104", node.start, f"`{name}` cannot take {count} {arguments}", f"call it as {spec.signature}")
@@ -117,9 +128,12 @@ def _check_name(node: Node, reporter: Reporter) -> None:
     known: Iterable[str] = getattr(reporter.scope, attribute)
     first, kind = node.children[0], attribute[:-1]
     if first.kind != "literal" or not isinstance(first.value, str):
-        reporter.report("E108", node.start, f"`{node.value}` takes the name of a {kind} in single quotes first")
+        named = str(first.value) if first.kind == "field" else ""
+        hint = f"write '{named}'" if named in known else suggestion(named, known)
+        message = f"`{node.value}` takes the name of a {kind} in single quotes first"
+        reporter.report("E108", first.start, message, hint)
     elif first.value not in known:
-        reporter.report(code, first.start, f"there is no {kind} `{first.value}`", suggestion(first.value, known))
+        reporter.misspelt(code, first, f"there is no {kind} `{first.value}`", known)
 
 
 def _check_expressions(node: Node, reporter: Reporter) -> None:
@@ -128,9 +142,10 @@ def _check_expressions(node: Node, reporter: Reporter) -> None:
         wanted = spec is not None and position < len(spec.parameters) and spec.parameters[position].type == "expression"
         if wanted and child.kind != "expref":
             hint = "write & before it: the expression is computed for each item"
-            reporter.report("E112", child.start or node.start, f"`{node.value}` takes an `&expression` here", hint)
+            reporter.report("E112", child.start, f"`{node.value}` takes an `&expression` here", hint)
         elif child.kind == "expref" and not wanted:
-            reporter.report("E112", child.start, f"`{node.value}` takes a value here, not an `&expression`")
+            message = f"`{node.value}` takes a value here, not an `&expression`"
+            reporter.report("E112", child.start, message, "remove the &")
 
 
 # --- growth ----------------------------------------------------------------------------------------------------------
@@ -151,13 +166,13 @@ def _check_growth(tree: Node, reporter: Reporter) -> None:
         # The size comes first: it is counted once for each define, and bounds the work of what follows.
         if _expanded(tree, reporter.scope, {}, ()) > MAX_EXPANDED:
             message = f"with its defines written out it has more than {MAX_EXPANDED} parts"
-            reporter.report("E115", tree.start, message)
+            reporter.report("E115", tree.start, message, hint)
         elif _copies(tree, reporter.scope, ()) > MAX_COPIES:
             reporter.report("E115", tree.start, "the result holds the same value thousands of times", hint)
     except _GrowthError as error:
-        reporter.report(error.code, tree.start, str(error))
+        reporter.report(error.code, tree.start, str(error), "write out what it is to compute, without itself")
     except RecursionError:
-        reporter.report("E102", tree.start, TOO_DEEP)
+        reporter.report("E102", tree.start, TOO_DEEP, "let fewer defines call each other")
 
 
 _CHAINS = frozenset({"pipe", "subexpression", "index_expression", "projection", "value_projection", "flatten"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -22,6 +23,7 @@ MAX_NODES = 500
 MAX_DEPTH = 40
 MAX_DIGITS = 40
 _SLICE = "slice"
+_SMALLER = "move parts of it to `define`"
 _OPEN = frozenset({"lparen", "lbracket", "lbrace", "filter"})
 _CLOSE = frozenset({"rparen", "rbracket", "rbrace"})
 _PREFIX = frozenset({"not", "expref"})
@@ -62,7 +64,8 @@ class _Lexer(_AnyLexer):  # type: ignore[misc]  # see _AnyLexer
                 "E101", start, "what stands between backticks is not JSON", "write text in single quotes: 'text'"
             ) from error
         if isinstance(value, int | Decimal) and not isinstance(value, bool) and not _is_moderate(value):
-            raise BadSyntax("E101", start, f"a number may have {MAX_DIGITS} digits at most")
+            hint = "an id of digits is a text: write it in single quotes"
+            raise BadSyntax("E101", start, f"a number may have {MAX_DIGITS} digits at most", hint)
         return {"type": "literal", "value": value, "start": start, "end": self._position}
 
 
@@ -74,6 +77,16 @@ def _is_moderate(value: int | Decimal) -> bool:
     if isinstance(value, int):
         return bool(abs(value) < 10**MAX_DIGITS)
     return abs(value.adjusted()) < MAX_DIGITS and len(value.as_tuple().digits) <= MAX_DIGITS
+
+
+def _placed(kind: str) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
+    """The parser's own way to read what begins with a token, keeping where that is."""
+    read = getattr(_AnyParser, f"_token_nud_{kind}")
+
+    def placed(parser: Any, token: dict[str, Any]) -> dict[str, Any]:
+        return {**read(parser, token), "start": token["start"]}
+
+    return placed
 
 
 class _Parser(_AnyParser):  # type: ignore[misc]  # see _AnyLexer
@@ -89,19 +102,27 @@ class _Parser(_AnyParser):  # type: ignore[misc]  # see _AnyLexer
             self._raise_parse_error_for_token(self._lookahead_token(0), "unexpected")
         return ParsedResult(expression, parsed)
 
-    def _token_nud_literal(self, token: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._token_nud_literal(token), "start": token["start"]}
+    _token_nud_literal = _placed("literal")
+    _token_nud_unquoted_identifier = _placed("unquoted_identifier")
+    _token_nud_quoted_identifier = _placed("quoted_identifier")
+    _token_nud_current = _placed("current")
+    _token_nud_star = _placed("star")
+    _token_nud_filter = _placed("filter")
+    _token_nud_flatten = _placed("flatten")
+    _token_nud_not = _placed("not")
+    _token_nud_expref = _placed("expref")
+    _token_nud_lbrace = _placed("lbrace")
+    _token_nud_lbracket = _placed("lbracket")
 
-    def _token_nud_unquoted_identifier(self, token: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._token_nud_unquoted_identifier(token), "start": token["start"]}
-
-    def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> dict[str, Any]:
-        return {**super()._token_nud_quoted_identifier(token), "start": token["start"]}
+    def _parse_index_expression(self) -> dict[str, Any]:
+        bracket = self._lookahead_token(-1)
+        return {**super()._parse_index_expression(), "start": bracket["start"]}
 
     def _token_led_lparen(self, left: dict[str, Any]) -> dict[str, Any]:
         if left["type"] != "field":
             before = self._lookahead_token(-2)
-            raise BadSyntax("E101", before["start"], "only a name can be called")
+            hint = "put an operator such as && or == before the parenthesis"
+            raise BadSyntax("E101", before["start"], "only a name can be called", hint)
         args = []
         while self._current_token() != "rparen":
             args.append(self._expression())
@@ -134,7 +155,7 @@ def _check_nesting(tokens: list[dict[str, Any]]) -> None:
         run = run + 1 if kind in _PREFIX else 0
         depth += (kind in _OPEN) - (kind in _CLOSE)
         if depth + run > MAX_DEPTH:
-            raise BadSyntax("E102", token["start"], f"nested more than {MAX_DEPTH} deep")
+            raise BadSyntax("E102", token["start"], f"nested more than {MAX_DEPTH} deep", _SMALLER)
 
 
 @lru_cache(maxsize=2048)
@@ -145,43 +166,56 @@ def parse(text: str) -> Node:
         BadSyntax: with the offset of the problem; never RecursionError.
     """
     if len(text) > MAX_LENGTH:
-        raise BadSyntax("E102", 0, f"longer than {MAX_LENGTH} characters", "move parts of it to `define`")
+        raise BadSyntax("E102", 0, f"longer than {MAX_LENGTH} characters", _SMALLER)
     try:
         parser: Any = _Parser()
         parsed = parser._parse(text).parsed  # noqa: SLF001  # `parse` would share jmespath's cache, and its floats
     except EmptyExpressionError as error:
-        raise BadSyntax("E101", 0, "the expression is empty") from error
+        raise BadSyntax("E101", 0, "the expression is empty", "write @ for the whole value") from error
     except IncompleteExpressionError as error:
-        raise BadSyntax("E101", len(text), "the expression ends too early") from error
+        hint = _hint(text, len(text))
+        raise BadSyntax("E101", len(text), "the expression ends too early", hint) from error
     except LexerError as error:
-        raise BadSyntax("E101", error.lexer_position, _lexer_message(error)) from error
+        raise BadSyntax("E101", error.lexer_position, *_lexer_message(error, text)) from error
     except ParseError as error:
-        raise BadSyntax("E101", error.lex_position, f"unexpected `{str(error.token_value)[:20]}`") from error
+        at = error.lex_position
+        message = f"unexpected `{str(error.token_value)[:20]}`"
+        raise BadSyntax("E101", at, message, _hint(text, at)) from error
     except RecursionError as error:
-        raise BadSyntax("E102", 0, f"nested more than {MAX_DEPTH} deep") from error
+        raise BadSyntax("E102", 0, f"nested more than {MAX_DEPTH} deep", _SMALLER) from error
     count = [0]
     return _node(parsed, 0, count)
 
 
-def _lexer_message(error: LexerError) -> str:
+def _hint(text: str, offset: int) -> str:
+    from engine.mapping.wording import syntax_hint  # words are only needed where something is wrong
+
+    return syntax_hint(text, offset)
+
+
+def _lexer_message(error: LexerError, text: str) -> tuple[str, str]:
     if str(error.message).startswith("Unclosed"):
-        return "a quote is opened here and never closed"
-    return f"unexpected `{str(error.lexer_value)[:20]}`"
+        return "a quote is opened here and never closed", f"add {text[error.lexer_position : error.lexer_position + 1]}"
+    return f"unexpected `{str(error.lexer_value)[:20]}`", _hint(text, error.lexer_position)
 
 
-def _node(raw: dict[str, Any], depth: int, count: list[int]) -> Node:
+def _node(raw: dict[str, Any], depth: int, count: list[int], above: int = 0) -> Node:
+    """The node; `above` is where it starts when nothing of it is written, as the left side of `[0]` alone."""
     count[0] += 1
     if count[0] > MAX_NODES:
-        raise BadSyntax("E102", 0, f"more than {MAX_NODES} parts", "move parts of it to `define`")
+        raise BadSyntax("E102", 0, f"more than {MAX_NODES} parts", _SMALLER)
     if depth > MAX_DEPTH:
-        raise BadSyntax("E102", 0, f"nested more than {MAX_DEPTH} deep", "move parts of it to `define`")
+        raise BadSyntax("E102", above, f"nested more than {MAX_DEPTH} deep", _SMALLER)
     kind = raw["type"]
     if kind == _SLICE:
         if raw["children"][2] == 0:
-            raise BadSyntax("E101", 0, "a slice cannot have the step 0")
-        return Node(kind, tuple(raw["children"]), (), 0)
-    children = tuple(_node(child, depth + 1, count) for child in raw.get("children", ()))
+            raise BadSyntax(
+                "E101", raw["start"], "a slice cannot have the step 0", "remove it, or write another: [::2]"
+            )
+        return Node(kind, tuple(raw["children"]), (), raw["start"])
     start = raw.get("start")
+    above = above if start is None else start
+    children = tuple(_node(child, depth + 1, count, above) for child in raw.get("children", ()))
     if start is None:
-        start = min((c.start for c in children), default=0)
+        start = min((c.start for c in children if c.kind != "identity"), default=above)
     return Node(kind, raw.get("value"), children, start)

@@ -68,8 +68,10 @@ def _not_told(link: Link, row: Row, error: Rejected | Ambiguous) -> None:
     """The target has answered, and not what became of it: that is no fault of the connection's, and a person decides.
 
     What was never sent and is refused is failed. What is in doubt may yet show: it is asked for again until it has settled.
+    A change is held against what is there: one that is refused by then was not made, and it is never made twice.
     """
-    if isinstance(error, Rejected) and row["state"] != "sent":
+    is_known = row["state"] != "sent" or (bool(row["target_id"]) and steps.is_settled(link, row))
+    if isinstance(error, Rejected) and is_known:
         steps.refused(link, row, error, "correct the record in the source, then run `flowctl retry ID`")
         return
     link.errors.append(error)
@@ -78,10 +80,7 @@ def _not_told(link: Link, row: Row, error: Rejected | Ambiguous) -> None:
             if steps.is_still(tx, row):
                 _alert(link, tx, row, error)
         return
-    hint = error.hint or (
-        "look in the target; when it is there, run `flowctl retry ID --there ID-THERE`, "
-        "else `flowctl retry ID --not-there`"
-    )
+    hint = error.hint or steps.look_hint(row)
     code = error.code if isinstance(error, Rejected) and error.code and not error.code.isdigit() else "unclear"
     outcome = OperationOutcome(row["id"], "held", code=code, message=str(error), hint=hint)
     steps.settle(link, [(row, outcome)])

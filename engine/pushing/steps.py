@@ -116,8 +116,10 @@ def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
 
 
 def refused(link: Link, row: Row, error: Rejected, hint: str = "") -> None:
-    """It can never be written; `hint` is for an error that has none."""
+    """It can never be written; `hint` is for an error that has none. A change can be left out, whatever keeps it."""
     hint = error.hint or hint or "correct the record in the source, or in the target, then run `flowctl retry ID`"
+    if row["target_id"] and "--leave-out" not in hint:
+        hint += "; when the target is right as it is, run `flowctl reconcile --leave-out ID`"
     settle(link, [(row, OperationOutcome(row["id"], "failed", {}, error.code or "rejected", str(error), hint))])
 
 
@@ -140,12 +142,22 @@ def may_write_again(link: Link, row: Row) -> bool:
     if times < MOST_WRITES:
         return True
     message = f"it was written {times} times without an answer, and was not found there"
-    hint = (
+    outcome = OperationOutcome(row["id"], "held", code="unanswered", message=message, hint=look_hint(row))
+    settle(link, [(row, outcome)])
+    return False
+
+
+def look_hint(row: Row) -> str:
+    """What a person does about what is held: names the object, but for a change, whose object is known and says nothing."""
+    if row["target_id"]:
+        return (
+            "see that the target works, then run `flowctl retry ID --not-there`: "
+            "the object is looked at once more, and changed unless it is as it is to be"
+        )
+    return (
         "look in the target; when it is there, run `flowctl retry ID --there ID-THERE`, "
         "else `flowctl retry ID --not-there`"
     )
-    settle(link, [(row, OperationOutcome(row["id"], "held", code="unanswered", message=message, hint=hint))])
-    return False
 
 
 def is_settled(link: Link, row: Row) -> bool:

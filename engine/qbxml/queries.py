@@ -29,9 +29,10 @@ LIST_FIELDS: dict[str, tuple[str, ...]] = {
     "DateDrivenTerms": (*_KEPT, "DayOfMonthDue"),
     "Terms": (*_KEPT, "StdDueDays", "DayOfMonthDue"),
     "Item": (*_KEPT, "Type"),
+    "ItemSalesTax": (*_KEPT, "ItemDesc", "TaxRate"),
 }
 # Read from the QBXML 13.0 schema: Account, Class, Employee and Terms cannot be paged.
-ITERABLE_LISTS = frozenset({"Vendor", "Customer", "Item"})
+ITERABLE_LISTS = frozenset({"Vendor", "Customer", "Item", "ItemSalesTax"})
 TXN_KINDS = frozenset(
     {
         "Bill",

@@ -10,6 +10,7 @@ import pytest
 
 from connectors.ramp import billbody
 from connectors.ramp.billing import Billing, _has_number
+from connectors.ramp.operations import read
 from connectors.ramp.payees import Payees
 from connectors.ramp.source import RampSource
 from engine.contract import Operation, Receipt
@@ -77,11 +78,12 @@ def no_look_for_what_is_new(patch: pytest.MonkeyPatch) -> None:
 def look_by_number_alone(patch: pytest.MonkeyPatch) -> None:
     """A bill of the vendor that has the number is ours, whatever its remote id."""
 
-    def ours(self: Billing, bill: Any, _remote_id: str, params: Any, near: Any) -> list[Any]:
-        rows = self._near(bill, params) if near is None else near
-        return [row for row in rows if _has_number(row, bill.number)][-1:]
+    def find(self: Billing, operation: Operation) -> Receipt | None:
+        bill = billbody.wanted(read(self.client.where, operation), self.settings.profile)
+        same = [row for row in self._near(bill, {}) if _has_number(row, bill.number)][-1:]
+        return Receipt({"id": str(same[0]["id"])}) if same else None
 
-    patch.setattr(Billing, "_ours", ours)
+    patch.setattr(Billing, "find_new", find)
 
 
 @plant

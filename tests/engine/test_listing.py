@@ -14,6 +14,7 @@ from engine.contract import Listing, ListObject
 from engine.errors import AuthRefused, BadAnswer, NotYet, RateLimited, Transient
 from engine.follow import Hand
 from engine.listing import ListUnread
+from engine.program import polled_lists
 from engine.reading import reading
 from engine.registry import registered
 from engine.runreport import RunReport
@@ -65,7 +66,7 @@ def test_the_first_run_reads_the_list_and_writes_what_needs_it(bench: ListBench)
 
 def test_only_lists_that_are_looked_into_are_read(bench: ListBench) -> None:
     assert [each.kept for each in bench.program.streams[0].called_lists] == ["cloud.vendors"]
-    assert (bench.program.lists, bench.program.polled_lists) == (("cloud.vendors",), ())
+    assert (bench.program.lists, polled_lists(bench.program.streams)) == (("cloud.vendors",), ())
     bench.run()
     assert bench.kept("cloud.accounts") == []
     assert not bench.loaded("cloud.accounts")

@@ -66,17 +66,26 @@ def known_functions() -> str:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "7:10: error[E101]: the expression is empty"),
-        ("a ||", "7:14: error[E101]: the expression ends too early"),
-        ("a = b", "7:12: error[E101]: unexpected `=`"),
-        ("a['b']", "7:12: error[E101]: unexpected `b`"),
-        ("limit(a b)", "7:18: error[E101]: unexpected `b`"),
-        ("limit(a, `2`,)", "7:22: error[E101]: unexpected `,`"),
-        ("{a: b c: d}", "7:16: error[E101]: unexpected `c`"),
-        ("a || 'b", "7:15: error[E101]: a quote is opened here and never closed"),
-        ("a[::0]", "7:10: error[E101]: a slice cannot have the step 0"),
-        ("a.(b)", "7:12: error[E101]: unexpected `(`"),
-        ("[0](a)", "7:12: error[E101]: only a name can be called"),
+        ("", "7:10: error[E101]: the expression is empty\n  hint: write @ for the whole value"),
+        ("a ||", "7:14: error[E101]: the expression ends too early\n  hint: a value is missing at the end"),
+        ("a = b", "7:12: error[E101]: unexpected `=`\n  hint: write == to compare"),
+        ("a['b']", '7:12: error[E101]: unexpected `b`\n  hint: read a field with a dot: a.b, or a."odd name"'),
+        (
+            "limit(a b)",
+            "7:18: error[E101]: unexpected `b`\n  hint: put a comma, a dot or an operator such as == or && before it",
+        ),
+        ("limit(a, `2`,)", "7:22: error[E101]: unexpected `,`\n  hint: remove it: no value follows"),
+        (
+            "{a: b c: d}",
+            "7:16: error[E101]: unexpected `c`\n  hint: put a comma, a dot or an operator such as == or && before it",
+        ),
+        ("a || 'b", "7:15: error[E101]: a quote is opened here and never closed\n  hint: add '"),
+        ("a[::0]", "7:11: error[E101]: a slice cannot have the step 0\n  hint: remove it, or write another: [::2]"),
+        ("a.(b)", "7:12: error[E101]: unexpected `(`\n  hint: a name, [ ] or { } follows a dot"),
+        (
+            "[0](a)",
+            "7:12: error[E101]: only a name can be called\n  hint: put an operator such as && or == before the parenthesis",
+        ),
         (
             "a == `word`",
             "7:15: error[E101]: what stands between backticks is not JSON\n  hint: write text in single quotes: 'text'",
@@ -85,7 +94,10 @@ def known_functions() -> str:
             "a == `NaN`",
             "7:15: error[E101]: what stands between backticks is not JSON\n  hint: write text in single quotes: 'text'",
         ),
-        ("`1e9999`", "7:10: error[E101]: a number may have 40 digits at most"),
+        (
+            "`1e9999`",
+            "7:10: error[E101]: a number may have 40 digits at most\n  hint: an id of digits is a text: write it in single quotes",
+        ),
         (
             "'" + "x" * 4100 + "'",
             "7:10: error[E102]: longer than 4096 characters\n  hint: move parts of it to `define`",
@@ -115,7 +127,10 @@ def known_functions() -> str:
             "posted('bill', id)",
             "7:17: error[E107]: there is no stream `bill`\n  hint: did you mean `bills`? known: bills",
         ),
-        ("lookup(vendor, id)", "7:10: error[E108]: `lookup` takes the name of a lookup in single quotes first"),
+        (
+            "lookup(vendor, id)",
+            "7:17: error[E108]: `lookup` takes the name of a lookup in single quotes first\n  hint: write 'vendor'",
+        ),
         (
             "sort_by(a, b)",
             (
@@ -123,8 +138,8 @@ def known_functions() -> str:
                 "  hint: write & before it: the expression is computed for each item"
             ),
         ),
-        ("length(&a)", "7:18: error[E112]: `length` takes a value here, not an `&expression`"),
-        ("&a", "7:11: error[E112]: `&expression` can only be an argument of a function"),
+        ("length(&a)", "7:17: error[E112]: `length` takes a value here, not an `&expression`\n  hint: remove the &"),
+        ("&a", "7:10: error[E112]: `&expression` can only be an argument of a function\n  hint: remove the &"),
     ],
 )
 def test_each_problem_is_reported_at_its_place(text: str, problem: str) -> None:
@@ -177,8 +192,8 @@ def test_a_hostile_expression_is_refused_at_once(text: str, code: str) -> None:
 def test_defines_that_call_themselves_or_grow_without_end_are_refused() -> None:
     loop = Scope(define={"a": expr("b(@)"), "b": expr("a(@)")})
     assert shown(check_defines(loop)) == [
-        "7:10: error[E109]: define.a: the define `b` calls itself",
-        "7:10: error[E109]: define.b: the define `a` calls itself",
+        "7:10: error[E109]: define.a: the define `b` calls itself\n  hint: write out what it is to compute, without itself",
+        "7:10: error[E109]: define.b: the define `a` calls itself\n  hint: write out what it is to compute, without itself",
     ]
     tower = {"d0": expr("a || b")} | {f"d{n}": expr(f"d{n - 1}(a) || d{n - 1}(b)") for n in range(1, 30)}
     started = time.process_time()
@@ -207,39 +222,39 @@ def test_a_define_may_not_take_the_name_of_a_function() -> None:
         ("root().vendor.nam", "7:24: error[E111]: there is no field `nam` here\n  hint: known: id"),
         ("lines[?memos].amount", "7:17: error[E111]: there is no field `memos` here\n  hint: did you mean `memo`? known: amount, memo"),
         ("lines.amount", "7:16: error[E111]: `amount` is read from a list, which has no fields\n  hint: read it from each item: put `[]` before it"),
-        ("memo.text", "7:15: error[E111]: `text` is read from a text, which has no fields"),
-        ("vendor[].id", "7:10: error[E111]: an object is walked here as if it were a list"),
+        ("memo.text", "7:15: error[E111]: `text` is read from a text, which has no fields\n  hint: remove `.text`"),
+        ("vendor[].id", "7:10: error[E111]: an object is walked here as if it were a list\n  hint: remove the [ ]; .* walks the values of an object"),
         (
             "lookup('vendor', vendor.id).curency",
             "7:38: error[E111]: there is no field `curency` here\n  hint: did you mean `currency`? known: currency, list_id",
         ),
-        ("money(memo)", "7:16: error[E112]: `money` takes an amount, and this is a text\n  hint: money(...) takes a field of the type money"),
-        ("money(vendor)", "7:16: error[E112]: `money` takes an amount, and this is an object"),
-        ("sum_money(amount)", "7:20: error[E112]: `sum_money` takes a list, and this is an amount"),
-        ("limit(vendor, `3`)", "7:16: error[E112]: `limit` takes a text, and this is an object"),
-        ("limit(money(amount), `3`)", "7:16: error[E112]: `limit` takes a text, and this is an amount"),
-        ("date(amount)", "7:15: error[E112]: `date` takes a date, and this is an amount"),
-        ("lookup('vendor', vendor)", "7:27: error[E112]: `lookup` takes a text or a whole number, and this is an object"),
+        ("money(memo)", "7:16: error[E112]: `money` takes an amount, and this is a text\n  hint: give a field that holds money: amount"),
+        ("money(vendor)", "7:16: error[E112]: `money` takes an amount, and this is an object\n  hint: read one of its fields: id"),
+        ("sum_money(amount)", "7:20: error[E112]: `sum_money` takes a list, and this is an amount\n  hint: put it in [ ] for a list of one"),
+        ("limit(vendor, `3`)", "7:16: error[E112]: `limit` takes a text, and this is an object\n  hint: read one of its fields: id"),
+        ("limit(money(amount), `3`)", "7:16: error[E112]: `limit` takes a text, and this is an amount\n  hint: make a text of it with to_string(...)"),
+        ("date(amount)", "7:15: error[E112]: `date` takes a date, and this is an amount\n  hint: give a field that holds a date: due_at"),
+        ("lookup('vendor', vendor)", "7:27: error[E112]: `lookup` takes a text or a whole number, and this is an object\n  hint: read one of its fields: id"),
         ("status == 'PIAD'", "7:20: error[E113]: the value is never `PIAD`\n  hint: did you mean `PAID`? it is one of: OPEN, PAID"),
-        ("paid == 'true'", "7:10: error[E113]: true or false is compared with a text, which is never equal"),
+        ("paid == 'true'", "7:10: error[E113]: true or false is compared with a text, which is never equal\n  hint: compare with `true` or `false` in backticks, or leave the comparison out"),
         ("amount > `0`", "7:10: error[E114]: this amount is still text; a number is never equal to it\n  hint: wrap it in money(...)"),
         ("money(amount) == amount", "7:27: error[E114]: this amount is still text; a number is never equal to it\n  hint: wrap it in money(...)"),
         ("starts_with(memo, 'x')", "7:22: warning[E116]: `starts_with` fails on null, and this may be null\n  hint: add `|| ''` or another default"),
-        ("join(' ', [id, memo])", "7:21: warning[E116]: `join` fails on null, and an item may be null\n  hint: add `|| ''` to it, or use join_nonempty(...)"),
+        ("join(' ', [id, memo])", "7:20: warning[E116]: `join` fails on null, and an item may be null\n  hint: add `|| ''` to it, or use join_nonempty(...)"),
         ("map(&memmo, lines)", "7:15: error[E111]: there is no field `memmo` here\n  hint: did you mean `memo`? known: amount, memo"),
         ("group_by(lines, &memo)[].items[].x", "7:43: error[E111]: there is no field `x` here\n  hint: known: amount, memo"),
         ("sort_by(lines, &x)", "7:26: error[E111]: there is no field `x` here\n  hint: known: amount, memo"),
-        ("vendor.*.x", "7:19: error[E111]: `x` is read from an id, which has no fields"),
+        ("vendor.*.x", "7:19: error[E111]: `x` is read from an id, which has no fields\n  hint: remove `.x`"),
         ("{a: id}.b", "7:18: error[E111]: there is no field `b` here\n  hint: known: a"),
-        ("match('vendor', id, memo)", "7:30: error[E112]: `match` takes a list, and this is a text"),
+        ("match('vendor', id, memo)", "7:30: error[E112]: `match` takes a list, and this is a text\n  hint: put it in [ ] for a list of one"),
         ("match('vendor', id, candidates('vendor', amount, 'USD', due_at, `3`)).nam", "7:80: error[E111]: there is no field `nam` here\n  hint: known: currency, list_id"),
-        ("candidates('vendor', memo, 'USD', due_at, `3`)", "7:31: error[E112]: `candidates` takes an amount, and this is a text\n  hint: money(...) takes a field of the type money"),
-        ("candidates('vendor', amount, 'USD', paid, `3`)", "7:46: error[E112]: `candidates` takes a date, and this is true or false"),
+        ("candidates('vendor', memo, 'USD', due_at, `3`)", "7:31: error[E112]: `candidates` takes an amount, and this is a text\n  hint: give a field that holds money: amount"),
+        ("candidates('vendor', amount, 'USD', paid, `3`)", "7:46: error[E112]: `candidates` takes a date, and this is true or false\n  hint: give a field that holds a date: due_at"),
         ("candidates('vendor', amount, 'USD', due_at, `3`)[?nam == 'x']", "7:60: error[E111]: there is no field `nam` here\n  hint: known: currency, list_id"),
-        ("similar(memo, vendor)", "7:24: error[E112]: `similar` takes a text, and this is an object"),
-        ("waited('vendor', due_at, memo)", "7:35: error[E112]: `waited` takes a whole number, and this is a text"),
-        ("wanted('vendor', vendor)", "7:27: error[E112]: `wanted` takes a text or a whole number, and this is an object"),
-        ("gl(vendor)", "3:10: error[E111]: define.gl: there is no field `codes` here\n  hint: known: id"),
+        ("similar(memo, vendor)", "7:24: error[E112]: `similar` takes a text, and this is an object\n  hint: read one of its fields: id"),
+        ("waited('vendor', due_at, memo)", "7:35: error[E112]: `waited` takes a whole number, and this is a text\n  hint: write a number in backticks: `5`, or make one with to_number(...)"),
+        ("wanted('vendor', vendor)", "7:27: error[E112]: `wanted` takes a text or a whole number, and this is an object\n  hint: read one of its fields: id"),
+        ("gl(vendor)", "3:10: error[E111]: define.gl: there is no field `codes` here\n  hint: the source record has it: write root().codes, or add it to what is read here"),
     ],
 )  # fmt: skip
 def test_what_the_declared_fields_rule_out_is_found(text: str, problem: str) -> None:
@@ -303,7 +318,7 @@ def test_a_check_is_read_against_the_mapped_record() -> None:
     wrong = expr("sum_money(lines[].amuont) == amount")
     assert shown(analyse(wrong, mapped, SCOPE, root=FIELDS, where="check")[1]) == [
         "7:28: error[E111]: check: there is no field `amuont` here\n  hint: did you mean `amount`? known: amount, note",
-        "7:39: error[E111]: check: there is no field `amount` here\n  hint: known: lines, total",
+        "7:39: error[E111]: check: there is no field `amount` here\n  hint: the source record has it: write root().amount, or add it to what is read here",
     ]
 
 

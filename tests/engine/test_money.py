@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ExpressionError
-from engine.money import LIMIT, exponent, format_money, from_minor, parse_money, round_cents, to_cents, total
+from engine.money import (
+    LIMIT,
+    exponent,
+    format_money,
+    from_minor,
+    parse_money,
+    percent_as_fraction,
+    round_cents,
+    to_cents,
+    total,
+)
 
 CENTS = st.integers(min_value=-(10**15) + 1, max_value=10**15 - 1)
 
@@ -96,3 +106,33 @@ def test_the_total_of_nothing_is_zero() -> None:
 def test_a_count_of_minor_units_beyond_any_currency_is_refused() -> None:
     with pytest.raises(ExpressionError):
         from_minor(10**41, "USD")
+
+
+@given(st.integers(min_value=-(10**14), max_value=10**14))
+def test_a_percentage_becomes_an_exact_fraction(hundred_thousandths: int) -> None:
+    percent = Decimal(hundred_thousandths).scaleb(-5)
+    assert Decimal(percent_as_fraction(f"{percent:f}") or "NaN") * 100 == percent
+
+
+@pytest.mark.parametrize(
+    ("percent", "fraction"),
+    [
+        ("8.25", "0.0825"),
+        ("8.25000", "0.0825"),
+        ("100", "1"),
+        ("2000", "20"),
+        ("0.0", "0"),
+        ("-0", "0"),
+        ("-1.5", "-0.015"),
+        (" 7 ", "0.07"),
+        ("0.00001", "0.0000001"),
+        ("8.25%", None),
+        ("1e2", None),
+        ("NaN", None),
+        ("", None),
+        (None, None),
+        (8.25, None),
+    ],
+)
+def test_percentages_as_people_write_them(percent: object, fraction: str | None) -> None:
+    assert percent_as_fraction(percent) == fraction

@@ -49,6 +49,11 @@ def told(bench: ChartBench) -> list[tuple[str, str]]:
         return [(row["kind"], row["message"]) for row in work.alerts(tx, COMPANY)]
 
 
+def hints(bench: ChartBench) -> list[str]:
+    with bench.world.store.read() as tx:
+        return [row["hint"] for row in work.alerts(tx, COMPANY)]
+
+
 def receipt(bench: ChartBench) -> dict[str, str]:
     found: dict[str, str] = json.loads(bench.record("b-1")["receipt"])
     return found
@@ -110,6 +115,88 @@ def test_a_change_that_is_refused_is_for_a_person(bench: ChartBench) -> None:
     source(bench, amount="100.00")
     assert bench.go() == []
     assert (bench.change()["state"], told(bench)) == ("skipped", [])
+
+
+def test_a_change_that_is_refused_can_be_left_out(bench: ChartBench) -> None:
+    source(bench, amount="80.00")
+    bench.chart.faults[len(bench.chart.calls) + 1] = Rejected("the bill is paid", hint="then run `flowctl retry ID`")
+    bench.go()
+    assert hints(bench) == [
+        (
+            "then run `flowctl retry b-1 --company acme`; "
+            "when the target is right as it is, run `flowctl reconcile --leave-out b-1 --company acme`"
+        )
+    ]
+    with bench.world.store.write() as tx:
+        assert worklist.named(tx, [bench.change()]) == []
+        with pytest.raises(worklist.NotHeld):
+            worklist.declare(tx, HAND, bench.change(), "c-1", "it is there")
+        assert worklist.clashes(tx, COMPANY) == {bench.change()["id"]}
+        assert worklist.leave_out(tx, HAND, [bench.change()], "it was paid so").refused == ()
+    assert (bench.go(), bench.change()["state"], told(bench)) == ([], "skipped", [])
+    assert (bench.record("b-1")["amount"], bench.chart.objects["c-1"]["amount"]) == ("100.00", "100.00")
+    # What the source says next is another change.
+    source(bench, amount="70.00")
+    assert bench.go() == ["find BillUpdate:c-1", "write BillUpdate:c-1"]
+    assert bench.record("b-1")["amount"] == "70.00"
+
+
+def test_one_that_failed_before_it_was_sent_is_not_left_out(bench: ChartBench) -> None:
+    source(bench, amount="none")
+    bench.go()
+    assert bench.change()["state"] == "failed"
+    with bench.world.store.write() as tx:
+        assert worklist.clashes(tx, COMPANY) == set()
+        assert len(worklist.leave_out(tx, HAND, [bench.change()], "").refused) == 1
+
+
+def test_a_change_in_doubt_that_is_refused_once_it_has_settled_was_not_made(bench: ChartBench) -> None:
+    """A person has paid the bill meanwhile: that the bill is there does not say that it has the new amount."""
+    source(bench, amount="80.00")
+    paid = Rejected("the bill is paid", code="not_changeable")
+    bench.chart.faults |= dict.fromkeys(range(len(bench.chart.calls) + 1, 20), paid)
+    bench.chart.faults[len(bench.chart.calls) + 1] = "before"
+    bench.go()
+    assert bench.go() == ["find BillUpdate:c-1", "Rejected: the bill is paid"]
+    assert (bench.change()["state"], [kind for kind, _ in told(bench)]) == ("unknown", ["unknown"])
+    bench.passed(61)
+    assert bench.go() == ["find BillUpdate:c-1"]
+    assert (bench.change()["state"], reasons(bench.change())) == ("failed", [("not_changeable", "the bill is paid")])
+    assert told(bench) == [("failed", f"{NAME}/bills/N-b-1: the change of the posted record: the bill is paid")]
+    assert bench.record("b-1")["amount"] == bench.chart.objects["c-1"]["amount"] == "100.00"
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_change_that_is_held_is_looked_for_and_not_named(bench: ChartBench, *, made: bool) -> None:
+    source(bench, amount="80.00")
+    bench.chart.faults |= {len(bench.chart.calls) + number: "before" for number in range(1, 20, 2)}
+    for _ in range(8):
+        bench.go()
+        bench.passed(61)
+    assert (bench.change()["state"], [kind for kind, _ in told(bench)]) == ("unknown", ["unknown"])
+    assert hints(bench) == [
+        (
+            "see that the target works, then run `flowctl retry b-1 --not-there --company acme`: "
+            "the object is looked at once more, and changed unless it is as it is to be"
+        )
+    ]
+    bench.chart.faults.clear()
+    if made:
+        bench.chart.objects["c-1"]["amount"] = "80.00"
+    with bench.world.store.write() as tx:
+        with pytest.raises(worklist.LookedFor) as caught:
+            worklist.declare(tx, HAND, bench.change(), "c-1", "it is there")
+        assert (str(caught.value), caught.value.hint) == (
+            (
+                f"{NAME}/bills/b-1: this is a change of what is posted, and that the posted object is there does not say "
+                "that it was changed"
+            ),
+            "run it with --not-there: the object is looked at once more, and changed unless it is as it is to be",
+        )
+        worklist.declare(tx, HAND, bench.change(), None, "")
+    assert bench.go() == ["find BillUpdate:c-1", *(() if made else ("write BillUpdate:c-1",))]
+    assert (bench.record("b-1")["amount"], bench.chart.objects["c-1"]["amount"]) == ("80.00", "80.00")
+    assert (bench.change()["state"], told(bench)) == ("closed", [])
 
 
 def test_a_change_while_the_create_is_in_doubt_waits(bench: ChartBench) -> None:

@@ -68,6 +68,17 @@ def test_a_refusal_of_what_is_in_doubt_is_for_a_person_once_it_has_settled(bench
     assert (bench.states(), bench.titles(), alerts(bench)) == ({"b-1": "closed"}, ["Grün & Söhne", "N-b-1"], [])
 
 
+def test_what_is_refused_in_the_end_is_in_doubt_no_more(bench: CloudBench) -> None:
+    bench.cloud.faults |= {1: "before", 2: Rejected("not now"), 4: Rejected("the vendor is gone")}
+    run(bench)
+    run(bench)
+    assert alerts(bench) == [("unknown", f"{NAME}/bills/b-1")]
+    bench.passed(61)
+    run(bench)
+    assert bench.cloud.calls[2:] == ["find N-b-1", "find N-b-1", "write N-b-1"]
+    assert (bench.states(), alerts(bench)) == ({"b-1": "failed"}, [("failed", f"{NAME}/bills/b-1")])
+
+
 def test_what_shows_before_it_has_settled_is_found_in_spite_of_a_refusal(bench: CloudBench) -> None:
     bench.cloud.faults |= {1: "late", 2: Rejected("another bill has this number")}
     run(bench)

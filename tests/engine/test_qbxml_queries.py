@@ -52,6 +52,16 @@ EXACT = {
             b"</VendorQueryRq>"
         ),
     ),
+    "sales tax items": (
+        list_query("ItemSalesTax", request_id="1", iterator="Start", max_returned=2),
+        (
+            b'<ItemSalesTaxQueryRq requestID="1" iterator="Start"><MaxReturned>2</MaxReturned><ActiveStatus>All</ActiveStatus>'
+            b"<IncludeRetElement>ListID</IncludeRetElement><IncludeRetElement>EditSequence</IncludeRetElement>"
+            b"<IncludeRetElement>Name</IncludeRetElement><IncludeRetElement>FullName</IncludeRetElement>"
+            b"<IncludeRetElement>IsActive</IncludeRetElement><IncludeRetElement>ItemDesc</IncludeRetElement>"
+            b"<IncludeRetElement>TaxRate</IncludeRetElement></ItemSalesTaxQueryRq>"
+        ),
+    ),
     "first page": (
         list_query("Customer", request_id="1", iterator="Start", max_returned=100, only=()),
         b'<CustomerQueryRq requestID="1" iterator="Start"><MaxReturned>100</MaxReturned><ActiveStatus>All</ActiveStatus></CustomerQueryRq>',

@@ -266,7 +266,7 @@ def test_one_company_has_one_set_of_books() -> None:
     with staged() as stage, pytest.raises(ListsClash) as caught:
         connect(stage.world, COMPANY, "more", "qbwc", QUICKBOOKS, {})
     assert str(caught.value) == (
-        "`books` is ledger here, and has lists of the same names: Account, Vendor, Class, Customer, Employee, Terms"
+        "`books` is ledger here, and has lists of the same names: Account, Vendor, Class, Customer, Employee, Terms, SalesTaxItem"
     )
 
 

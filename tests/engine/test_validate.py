@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import report
-from engine.diagnostics import Diagnostic, Location
+from engine.diagnostics import Diagnostic, Edit, Location
 from engine.errors import FlowFileUnreadable
 from engine.validate import Report, flow_files, validate
 from tests.engine.flow_fakes import fake_connectors
@@ -101,7 +101,8 @@ def made(*problems: Diagnostic, source: str = "one\n\ttwo: x\n" + "y" * 300) -> 
     return Report(("f.yaml",), problems, (), {"f.yaml": source})
 
 
-SECOND = Diagnostic(Location("f.yaml", 2, 7), "F010", "a.b", "50% is\nwrong", "try, `this`: now")
+AT = Location("f.yaml", 2, 7)
+SECOND = Diagnostic(AT, "F010", "a.b", "50% is\nwrong", "try, `this`: now", edit=Edit(AT, "x", "y"))
 WHOLE = Diagnostic(Location("g.yaml"), "F005", "", "too large", None, "warning")
 
 
@@ -142,37 +143,42 @@ def test_json_report() -> None:
                 "path": "f.yaml",
                 "line": 2,
                 "column": 7,
+                "end_column": 8,
                 "level": "error",
                 "code": "F010",
                 "where": "a.b",
                 "message": "50% is\nwrong",
                 "hint": "try, `this`: now",
+                "fix": {"line": 2, "column": 7, "old": "x", "new": "y"},
             },
             {
                 "path": "g.yaml",
                 "line": 0,
                 "column": 0,
+                "end_column": 0,
                 "level": "warning",
                 "code": "F005",
                 "where": "",
                 "message": "too large",
                 "hint": None,
+                "fix": None,
             },
         ],
     }
 
 
 def test_github_report() -> None:
-    odd = Diagnostic(Location("a,b:c.yaml", 1, 2), "F010", "", "here")
+    odd = Diagnostic(Location("a,b:c%\r\n.yaml", 1, 2), "F010", "", "here::error file=x::\r")
     assert report.github(made(SECOND, WHOLE, odd)) == (
-        "::error file=f.yaml,line=2,col=7,title=F010::a.b: 50%25 is%0Awrong%0Ahint: try, `this`: now\n"
+        "::error file=f.yaml,line=2,endLine=2,col=7,endColumn=7,title=F010::a.b: 50%25 is%0Awrong%0Ahint: try, `this`: now\n"
         "::warning file=g.yaml,title=F005::too large\n"
-        "::error file=a%2Cb%3Ac.yaml,line=1,col=2,title=F010::here\n"
+        "::error file=a%2Cb%3Ac%25%0D%0A.yaml,line=1,endLine=1,col=2,endColumn=2,title=F010::here::error file=x::%0D\n"
     )
 
 
 def test_reporters_by_name() -> None:
-    assert {name: reporter(made()) for name, reporter in report.REPORTERS.items()} == {
+    assert list(report.REPORTERS) == ["text", "json", "github", "sarif"]
+    assert {name: reporter(made()) for name, reporter in report.REPORTERS.items() if name != "sarif"} == {
         "text": "",
         "json": '{\n  "ok": true,\n  "files": [\n    "f.yaml"\n  ],\n  "problems": []\n}\n',
         "github": "",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
+from connectors.qbwc.simulator.clerk import Clerk
 from connectors.qbwc.simulator.company import Books, CompanyFile, user_edits, user_recodes
 from connectors.qbwc.simulator.faults import FaultPlan, Faults
 from connectors.qbwc.simulator.model import Txn
@@ -17,8 +18,9 @@ _CODING = ("account", "class", "line")
 class Storm(Faults):
     """Faults that remember what people and backups took away, and what people changed."""
 
-    def __init__(self, plan: FaultPlan, other_file: CompanyFile | None = None) -> None:
+    def __init__(self, plan: FaultPlan, other_file: CompanyFile | None = None, clerk: Clerk | None = None) -> None:
         super().__init__(plan, other_file)
+        self.clerk = clerk
         self.taken_away: set[str] = set()
         self.edits: dict[tuple[str, str], object] = {}
         # Amounts that a restored backup has put in the place of others.
@@ -28,6 +30,8 @@ class Storm(Faults):
         """What happens between two sessions."""
         before, lists = dict(company.books.txns), set(company.books.lists)
         done = super().between_sessions(company)
+        if self.clerk is not None:
+            done += self.clerk.works(company)
         if done:
             self.taken_away |= (before.keys() | lists) - {*company.books.txns, *company.books.lists}
         return done

@@ -20,6 +20,7 @@ from lxml import etree
 
 from connectors.qbwc.sandbox import FILE_ID, QuickBooksSandbox
 from connectors.qbwc.simulator import dotnet
+from connectors.qbwc.simulator.clerk import clerk_of
 from connectors.qbwc.simulator.company import Books, CompanyFile, close_books, user_deletes
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
 from connectors.qbwc.simulator.model import Behaviour, Preferences, VirtualClock
@@ -334,7 +335,7 @@ class QuickBooksRig:
 
     def calm(self) -> None:
         """No more faults."""
-        self.total += self.faults.counts
+        self.total += self.faults.counts + (self.faults.clerk.counts if self.faults.clerk else Counter())
         away, edits, back = self.faults.taken_away, self.faults.edits, self.faults.brought_back
         self.faults = Storm(FaultPlan())
         self.faults.taken_away, self.faults.edits, self.faults.brought_back = away, edits, back
@@ -464,7 +465,9 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     plan = FaultPlan(seed, rates, slow_s=chance.choice((20.0, 61.0, 240.0)))
     application = Application(owner_id=OWNER_ID, file_id=FILE_ID, max_requests=_MOST_REQUESTS)
     application = replace(application, closes_after_error=chance.random() < 0.3)
-    rig = QuickBooksRig(QuickBooksSandbox(company, application), other, Storm(plan, other), chance)
+    rig = QuickBooksRig(
+        QuickBooksSandbox(company, application), other, Storm(plan, other, clerk_of(seed, options)), chance
+    )
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
     rig.is_polite = chance.random() < 0.1
     if rig.rates.get("slow_set"):

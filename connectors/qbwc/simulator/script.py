@@ -108,7 +108,7 @@ _LIST_QUERIES = frozenset(
     f"{name}QueryRq"
     for name in (
         *("Host", "Company", "Preferences", "Account", "Vendor", "Class", "Customer", "Employee", "StandardTerms"),
-        *("DateDrivenTerms", "Terms", "Item", "Currency"),
+        *("DateDrivenTerms", "Terms", "Item", "ItemSalesTax", "Currency"),
     )
 )
 # What a query has that asks for some objects, and not for a list.
@@ -162,8 +162,14 @@ def company_of(seed: int, clock: Clock, given: Json) -> CompanyFile:
 
 
 def put(company: CompanyFile, item: Json) -> None:
-    """A person adds an object to a list: `list`, `name`, and for accounts `type` and `number`; `currency` by name."""
-    values = {"Account": {"AccountType": item.get("type", "Expense"), "AccountNumber": item.get("number", "")}}
+    """A person adds an object to a list: `list`, `name`; `type` and `number` of accounts, the `rate` of sales tax items.
+
+    `currency` is by name, and a rate in percent.
+    """
+    values = {
+        "Account": {"AccountType": item.get("type", "Expense"), "AccountNumber": item.get("number", "")},
+        "ItemSalesTax": {"TaxRate": item.get("rate", "")},
+    }
     currency = company.named("Currency", item.get("currency", company.preferences.home_currency))
     refs = {"CurrencyRef": currency.list_id} if currency and item["list"] in ("Account", "Vendor", "Customer") else {}
     add(company, item["list"], item["name"], values.get(item["list"], {}), refs)
@@ -204,6 +210,14 @@ def _renumber(company: CompanyFile, _script: Script, value: Json) -> None:
     item = _item(company, {"list": "Account", "name": value["account"]})
     edit = company.next_edit(item.edit_sequence)
     company.put_list(replace(item, values={**item.values, "AccountNumber": value["to"]}, edit_sequence=edit))
+
+
+def _tax(company: CompanyFile, _script: Script, value: Json) -> None:
+    """A sales tax item gets another rate, in percent."""
+    _known("tax", value, ("item", "rate"))
+    item = _item(company, {"list": "ItemSalesTax", "name": value["item"]})
+    edit = company.next_edit(item.edit_sequence)
+    company.put_list(replace(item, values={**item.values, "TaxRate": value["rate"]}, edit_sequence=edit))
 
 
 def _fault(_company: CompanyFile, script: Script, value: Any) -> None:
@@ -252,6 +266,7 @@ _ACTIONS: Mapping[str, Callable[[CompanyFile, Script, Any], None]] = {
     "activate": lambda company, _script, value: _activity(company, value, active=True),
     "rename": _rename,
     "renumber": _renumber,
+    "tax": _tax,
     "close_books": lambda company, _script, value: close_books(company, date.fromisoformat(value) if value else None),
     "lock": lambda company, _script, value: company.locks.update({value["of"]: int(value["code"])}),
     "unlock": lambda company, _script, value: _ignore(company.locks.pop(value)),

@@ -27,6 +27,7 @@ REFS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "DiscountAccountRef": ("Account", ("Account",)),
     "DiscountClassRef": ("Class", ("Class",)),
     "PrefillAccountRef": ("Account", ("Account",)),
+    "TaxVendorRef": ("Vendor", ("Vendor",)),
 }
 
 
@@ -130,6 +131,12 @@ LISTS: Mapping[str, ListKind] = {
             "ItemService",
             (*_HEAD, "FullName", "IsActive", "ParentRef", "Sublevel", "SalesOrPurchase"),
             hierarchical=True,
+            iterator=True,
+            maximum=31,
+        ),
+        ListKind(
+            "ItemSalesTax",
+            (*_HEAD, "IsActive", "ItemDesc", "TaxRate", "TaxVendorRef"),
             iterator=True,
             maximum=31,
         ),

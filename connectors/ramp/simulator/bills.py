@@ -66,6 +66,11 @@ def _filter(request: Request) -> Callable[[Bill], bool]:
     draft = identifier(request, "draft_bill_id") if later else None
 
     def keep(bill: Bill) -> bool:
+        # First, since one bill is asked for among ten thousand, and that often.
+        if (remote_id is not None and remote_id != bill.remote_id) or (
+            number is not None and number != bill.invoice_number
+        ):
+            return False
         same = (
             (approval, bill.approval),
             (status, bill.status),
@@ -73,8 +78,6 @@ def _filter(request: Request) -> Callable[[Bill], bool]:
             (vendor, bill.vendor_id),
             (entity, bill.entity_id),
             (method, bill.payment.method if bill.payment else "UNSPECIFIED"),
-            (remote_id, bill.remote_id),
-            (number, bill.invoice_number),
             (draft, bill.draft_id),
         )
         return (

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from connectors.ramp.sandbox import WEBHOOK_SECRET, RampSandbox
 from connectors.ramp.simulator import build, syncs
-from connectors.ramp.simulator.chart import SHOWN
 from connectors.ramp.simulator.chartscript import subscribe
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import Fault, FaultName, FaultPlan
@@ -196,15 +195,6 @@ class RampRig:
         """Every mark that was taken."""
         marks = self._simulator.world.marks
         return [Told(*_PHASES[mark.kind], mark.object_id, mark.reference) for mark in marks]
-
-    def keeps(self, object_id: str) -> bool:
-        """Whether an entry of the chart or a vendor is there, in use or not."""
-        world = self._simulator.world
-        return object_id in world.vendors or any(world.chart.holding(kind, object_id) for kind in SHOWN)
-
-    def doubled(self) -> Sequence[str]:
-        """Nothing: Ramp refuses an entry that is there, and linking a vendor once more changes nothing."""
-        return ()
 
     def counts(self) -> Mapping[str, int]:
         """How often each fault happened."""

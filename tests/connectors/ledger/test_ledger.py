@@ -259,11 +259,25 @@ def test_json_is_a_chart_as_well(tmp_path: Path) -> None:
     assert list(books.list_objects("Account")) == [[ListObject("Software", "Software", number="678")]]
 
 
+def test_sales_tax_items_of_the_chart_have_a_rate_in_percent(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.csv"
+    chart.write_text("kind,id,name,rate\nSalesTaxItem,T-1,City,8.25\nSalesTaxItem,T-2,Open,\nClass,C-1,East,1\n")
+    books = kit.ledger(tmp_path)
+    books.settings = replace(books.settings, chart=chart)
+    assert list(books.list_objects("SalesTaxItem")) == [
+        [ListObject("T-1", "City", data={"rate": "0.0825"}), ListObject("T-2", "Open")]
+    ]
+    assert list(books.list_objects("Class")) == [[ListObject("C-1", "East")]]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("name\nx\n", "it has no column `kind`"),
-        ("kind,name\nShop,x\n", "row 2: `Shop` is none of Account, Vendor, Class, Customer, Employee, Terms"),
+        (
+            "kind,name\nShop,x\n",
+            "row 2: `Shop` is none of Account, Vendor, Class, Customer, Employee, Terms, SalesTaxItem",
+        ),
         ("kind,name\nClass,\n", "row 2: it has no name"),
         ("kind,name,active\nClass,x,perhaps\n", "row 2: active is neither true nor false"),
         ("kind,name\nClass,x\nClass,x\n", "row 3: the id `x` of Class is there twice"),

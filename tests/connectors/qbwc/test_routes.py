@@ -172,6 +172,7 @@ def test_the_connector_keeps_its_contract() -> None:
         "Customer",
         "Employee",
         "Terms",
+        "SalesTaxItem",
     ]
     assert connector.check(Binding("acme", "books", {"user": "u", "app_url": "https://h.test/"})) == []
 

@@ -640,7 +640,18 @@ def test_answers_of_rich_objects_are_valid_for_intuit() -> None:
     )
     queries = [
         f"<{name}QueryRq/>"
-        for name in ("Account", "Vendor", "Customer", "Employee", "Class", "StandardTerms", "Terms", "Currency", "Item")
+        for name in (
+            "Account",
+            "Vendor",
+            "Customer",
+            "Employee",
+            "Class",
+            "StandardTerms",
+            "Terms",
+            "Currency",
+            "Item",
+            "ItemSalesTax",
+        )
     ]
     queries += [
         f"<{name}QueryRq/>"

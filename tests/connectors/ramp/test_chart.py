@@ -312,6 +312,31 @@ def test_taxes_go_in_order_rates_field_options() -> None:
     assert ramp.target().find(changed) is not None
 
 
+def test_a_tax_rate_and_a_tax_code_are_changed() -> None:
+    ramp = chart("2026-08")
+    rates = [op("TaxRateUpload", id=f"R-{n}", name=f"VAT {n}", rate="0.05") for n in (1, 2)]
+    (rate_id, _) = (receipt.ids["id"] for receipt in ramp.target().write_all(rates))
+    made = ramp.target().write(op("TaxOptionUpload", id="T-1", name="Reduced", tax_rate_ids=["R-1"]))
+    rate = op("TaxRateUpdate", target_id=rate_id, id="R-1", name="VAT", rate="0.06")
+    code = op("TaxOptionUpdate", target_id=made.ids["id"], id="T-1", name="Low", tax_rate_ids=["R-1", "R-2"])
+    target = ramp.target()
+    assert target.find_all([rate, code]) == {}
+    assert ended(target, [rate]) == ["TaxRateUpdate-R-1"]
+    assert ended(target, [code]) == ["TaxOptionUpdate-T-1"]
+    # Ramp describes no answer to a question for a single rate or code.
+    assert ramp.calls() == [
+        "GET /tax/rates?page_size=100",
+        "GET /tax/code/options?page_size=100",
+        f"PATCH /tax/rates/{rate_id}",
+        f"PATCH /tax/code/options/{made.ids['id']}",
+    ]
+    assert ramp.sent() == [{"name": "VAT", "rate": "0.06"}, {"name": "Low", "tax_rate_ids": ["R-1", "R-2"]}]
+    gone = op("TaxRateUpdate", target_id=made.ids["id"], id="R-9", name="VAT", rate="0.06")
+    with pytest.raises(Rejected) as refused:
+        ramp.target().write(gone)
+    assert str(refused.value) == "acme/ramp: Ramp has no tax rate `R-9` that could be changed"
+
+
 def test_taxes_are_not_of_2025() -> None:
     with pytest.raises(Rejected) as refused:
         chart("2025-08").target().write(op("TaxRateUpload", id="R", name="VAT", rate="0.05"))

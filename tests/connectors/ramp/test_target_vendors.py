@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from connectors.ramp.simulator.build import add_vendor
-from connectors.ramp.simulator.records import Profile
+from connectors.ramp.simulator.records import Account, Profile
 from engine.contract import Operation, Receipt
 from engine.errors import Ambiguous, BadAnswer, Rejected
 from tests.connectors.ramp.target_kit import PROFILES, Bench, operation
@@ -196,6 +197,19 @@ def test_a_vendor_is_linked_to_one_of_the_books(profile: Profile) -> None:
     account = bench.world.vendors[bench.vendor].accounting
     assert account is not None
     assert account.external_id == "80000002-1"
+
+
+@each
+def test_a_link_that_somebody_else_has_made_meanwhile_stays(profile: Profile) -> None:
+    bench = Bench(profile)
+    world = bench.world
+    theirs = Account("80000009-1", "Acme Supply")
+    world.vendors[bench.vendor] = replace(world.vendors[bench.vendor], accounting=theirs)
+    with pytest.raises(Rejected) as caught:
+        bench.push(operation("VendorLink", {"vendor_id": bench.vendor, "accounting_vendor_remote_id": "80000002-1"}))
+    said = f"Ramp links the vendor {bench.vendor} to 80000009-1 already, and nothing was changed"
+    assert (str(caught.value), caught.value.code) == (f"acme/ramp: VendorLink: {said}", "linked")
+    assert (bench.writes(), world.vendors[bench.vendor].accounting) == ([], theirs)
 
 
 @each

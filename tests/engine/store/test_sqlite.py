@@ -13,6 +13,7 @@ import pytest
 
 from engine.errors import StoreBusy, StoreDamaged, StoreTooNew
 from engine.store import companies, journal, sqlite, work
+from engine.store.base import statements
 from engine.store.journal import Entry
 from engine.store.sqlite import SqliteStore
 from tests.engine.store.rows import AT, COMPANY
@@ -400,3 +401,12 @@ def test_an_error_of_ours_stays_what_it_is(path: Path) -> None:
     with opened(path) as store, pytest.raises(sqlite3.OperationalError) as caught, store.write():
         store.connection.execute("SELECT * FROM no_such_table")
     assert str(caught.value) == "no such table: no_such_table"
+
+
+def test_a_page_that_was_seen_again_is_looked_up_by_its_ids_and_not_among_all_that_is_open() -> None:
+    scope = {"company": "", "flow": "", "stream": "", "phase": "", "source_ids": "[]", "run": 0}
+    with opened(None) as store:
+        plan = store.connection.execute(f"EXPLAIN QUERY PLAN {statements()['changes_seen']}", scope).fetchall()
+    assert [row["detail"] for row in plan if row["detail"].startswith("SEARCH")] == [
+        "SEARCH records USING INDEX sqlite_autoindex_records_1 (company=? AND flow=? AND stream=? AND source_id=?)"
+    ]

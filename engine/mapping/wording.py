@@ -1,0 +1,123 @@
+"""What to do about a problem of an expression, worded from the text around it or from the types it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from engine.diagnostics import clearly_meant, suggestion
+from engine.mapping.types import ResultType
+
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_OPERATORS = {"and": "&&", "or": "||"}
+_ARITHMETIC = frozenset("+-*/%")
+_FITTING = {"amount": frozenset({"money", "amount"}), "date": frozenset({"date", "datetime"})}
+_ANY = "texts stand in single quotes, numbers in backticks: status == 'OPEN' && money(amount) > `5`"
+# A token, or the start of one, that JMESPath does not have -> what to write instead.
+_TOKENS: Mapping[str, str] = {
+    "=": "write == to compare",
+    "<>": "write != for unequal",
+    "$": "a field is named without $; the whole record is root()",
+    "?": "write `condition && this || that` without a question mark",
+    ";": "write one expression, without ;",
+    "#": "quote the whole expression: in YAML a # begins a comment",
+}
+
+
+def syntax_hint(text: str, offset: int) -> str:
+    """What to do about text that is no expression, from what stands at the offset and before it."""
+    rest, before = text[offset:], text[:offset].rstrip()
+    word = re.match(r"\w+", rest)
+    last = re.search(r"\w+$", before)
+    if not rest.strip():
+        return _ending(before)
+    if word and word[0].lower() in _OPERATORS:
+        return f"write {_OPERATORS[word[0].lower()]} for `{word[0]}`"
+    if last and last[0].lower() == "not":
+        return "write ! for `not`: !(a == b)"
+    if last and last[0].lower() in _OPERATORS:
+        return f"write {_OPERATORS[last[0].lower()]} for `{last[0]}`"
+    if (number := _NUMBER.match(rest)) and not before.endswith(("[", ":")):
+        return f"write numbers in backticks: `{number[0]}`"
+    if (found := next((hint for token, hint in _TOKENS.items() if rest.startswith(token)), None)) is not None:
+        return found
+    if rest[0] in _ARITHMETIC:
+        return "there is no arithmetic: add with sum_money([a, b]), subtract with neg_money(b) in it"
+    if before.endswith("[") and rest[0] in "'\"":
+        return 'read a field with a dot: a.b, or a."odd name"'
+    if rest[0] in ")]}":
+        return _closing(before, rest[0])
+    if rest[0] in ",:":
+        return (
+            "remove it: no value follows" if rest[1:].lstrip()[:1] in (*_PAIRS.values(), "") else "a value is missing"
+        )
+    if before.endswith("."):
+        return "a name, [ ] or { } follows a dot"
+    if last or before.endswith((")", "]", "}", "'", "`", '"')):
+        return "put a comma, a dot or an operator such as == or && before it"
+    return _ANY
+
+
+def _opened(text: str) -> list[str]:
+    """The brackets that are open at the end of a text."""
+    stack: list[str] = []
+    for char in _QUOTED.sub("", text):
+        if char in _PAIRS:
+            stack.append(char)
+        elif stack and _PAIRS[stack[-1]] == char:
+            stack.pop()
+    return stack
+
+
+def _ending(before: str) -> str:
+    closers = "".join(_PAIRS[char] for char in reversed(_opened(before)))
+    if re.search(r"(\|\||&&|[=<>,.:!&|])$", before):
+        return "a value is missing at the end" + (f", and {closers} after it" if closers else "")
+    return f"add {closers} at the end" if closers else _ANY
+
+
+def _closing(before: str, closer: str) -> str:
+    stack = _opened(before)
+    if not stack:
+        return f"remove it: nothing is open that {closer} could close"
+    if _PAIRS[stack[-1]] != closer:
+        return f"close {stack[-1]} first, with {_PAIRS[stack[-1]]}"
+    return "a value is missing before it"
+
+
+def field_hint(name: str, current: ResultType, root: ResultType, *, quoted: bool) -> str:
+    """Where a field may be that is not in the value that is read."""
+    if not clearly_meant(name, current.names):
+        if quoted:
+            return f"double quotes name a field; write a text in single quotes: '{name}'"
+        holders = [key for key, kind in current.fields if kind.kind == "object" and kind.field(name) is not None]
+        if len(holders) == 1:
+            return f"it is in `{holders[0]}`: write {holders[0]}.{name}"
+        if current is not root and root.field(name) is not None:
+            return f"the source record has it: write root().{name}, or add it to what is read here"
+    return suggestion(name, current.names)
+
+
+def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str:
+    """How a value of the kind that was found can be given where another is wanted, by the fields of the record."""
+    kind = found.kind
+    if wanted in ("amount", "date") and kind not in ("list", "object"):
+        names = [name for name, field in record.fields if field.kind in _FITTING[wanted]]
+        listed = f": {', '.join(names[:8])}" if names else ""
+        return f"give a field that holds {'money' if wanted == 'amount' else 'a date'}{listed}"
+    if kind == "object" and wanted not in ("list", "texts"):
+        return "read one of its fields" + (f": {', '.join(found.names[:8])}" if found.names else "")
+    if kind == "list":
+        return {
+            "amount": "add up its items: sum_money(list[].amount)",
+            "number": "count it with length(...), or take one item: list[0]",
+        }.get(wanted, "take one item of it, such as list[0]")
+    if wanted in ("list", "texts"):
+        return "put it in [ ] for a list of one"
+    if wanted == "object":
+        return "give an object: {a: b}"
+    if wanted in ("text", "countable", "key"):
+        return "make a text of it with to_string(...)"
+    return "write a number in backticks: `5`, or make one with to_number(...)"
