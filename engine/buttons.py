@@ -69,7 +69,7 @@ def _standing(tx: Tx, company: str, flow: Flow, streams: Sequence[Stream]) -> tu
     if len(moments) < 2:
         return "how often the Web Connector calls is not known yet", False
     longest = max((late - early).total_seconds() for late, early in pairwise(moments))
-    return f"the Web Connector called every {longest / 60:.0f} min at most of late", longest <= ANSWER_S
+    return f"the Web Connector called every {max(1, round(longest / 60))} min at most of late", longest <= ANSWER_S
 
 
 def _is_polled(flow: Flow, stream: Stream) -> bool:

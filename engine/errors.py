@@ -4,6 +4,7 @@
     ├── UsageError              the command could not start (exit status 2)
     │   ├── FlowFileUnreadable  a path that is no readable flow file
     │   ├── UnknownName         a company, flow, stream or connection that does not exist
+    │   ├── NotConnected        a connection that the company never made
     │   ├── SettingMissing      a setting or secret that was never given
     │   ├── ConnectorBroken     an installed connector that cannot be imported
     │   └── StoreTooNew         a store that a newer flowctl has changed
@@ -67,6 +68,15 @@ class UnknownName(UsageError):
 
         none = f"there is none yet; `flowctl {kind} add {name}` adds it" if kind == "company" else None
         super().__init__(f"there is no {kind} `{name}`", hint=none if none and not known else suggestion(name, known))
+
+
+class NotConnected(UsageError):
+    """A connection of a flow that the company never made."""
+
+    def __init__(self, company: str, connection: str) -> None:
+        super().__init__(
+            f"{company}/{connection}: is not connected", hint=f"run `flowctl connect {connection} --company {company}`"
+        )
 
 
 class SettingMissing(UsageError):

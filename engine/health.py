@@ -370,7 +370,11 @@ def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tup
         elif missing and len(missing) < len(wanted):
             message = f"not connected: {', '.join(missing)}"
             yield Finding(
-                "warn", f"{company}/{name}", message, f"run `flowctl connect {missing[0]} --company {company}`"
+                "warn",
+                f"{company}/{name}",
+                message,
+                f"run `flowctl connect {missing[0]} --company {company}`, or, when the company does not use the flow, "
+                f"`flowctl company flow {name} off --company {company}`",
             )
         elif not missing:
             yield Finding("ok", f"{company}/{name}", "; ".join(["all connections are made", *stand_ins]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from engine import intake
@@ -14,30 +15,32 @@ from engine.store.base import Store, Tx
 Opened = Callable[[Tx], Batch]
 
 
-def prepare(store: Store, streams: Sequence[StreamProgram], opened: Opened, *, limit: int, chunk: int) -> int:
-    """Prepare the pending records of these streams, `limit` of each at most; returns how many became operations.
+def prepare(store: Store, streams: Sequence[StreamProgram], opened: Opened, *, limit: int, chunk: int) -> Counter[str]:
+    """Prepare the pending records of these streams, `limit` of each at most; returns what became of how many.
 
     What is wanted only since a later record was prepared gets a pass of its own, and may want more.
     """
-    prepared = 0
+    became: Counter[str] = Counter()
     for _ in range(1 + sum(stream.wants for stream in streams)):
-        prepared += sum(_stream(store, stream, opened, limit, chunk) for stream in streams)
+        for stream in streams:
+            became += _stream(store, stream, opened, limit, chunk)
         if not _wanted_now(store, streams, opened):
             break
-    return prepared
+    return became
 
 
-def _stream(store: Store, stream: StreamProgram, opened: Opened, limit: int, chunk: int) -> int:
-    prepared, left = 0, limit
+def _stream(store: Store, stream: StreamProgram, opened: Opened, limit: int, chunk: int) -> Counter[str]:
+    became: Counter[str] = Counter()
+    left = limit
     while left > 0:
         with store.write() as tx:
             batch = opened(tx)
             looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
-        prepared += batch.counts["intended"]
+        became += batch.counts
         left -= looked_at
         if looked_at < chunk or batch.counts["pending"]:
             break
-    return prepared
+    return became
 
 
 def _wanted_now(store: Store, streams: Sequence[StreamProgram], opened: Opened) -> bool:

@@ -33,7 +33,7 @@ class PushReport:
     """What one pass over the called targets of a flow came to; `more` says that it ended at its limit.
 
     `calls` is how much of the limit it used. `states` are the records that were tried, by id: a refused one is `failed`,
-    one that may be there or not `unknown`.
+    one that may be there or not `unknown`. `unprepared` are those that failed before there was anything to write.
     """
 
     posted: int = 0
@@ -41,6 +41,7 @@ class PushReport:
     more: bool = False
     states: Mapping[int, str] = field(default_factory=dict)
     calls: int = 0
+    unprepared: int = 0
 
     def left(self, state: str) -> int:
         """How many records were left in a state."""

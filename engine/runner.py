@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NoReturn
 
@@ -119,7 +119,7 @@ class Runner:
                 sent = self.push(program, company, number)
                 marked, errors = self._tell(program, company, sources)
             written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
-            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, unread)
+            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, unread, sent.unprepared)
             outcome = "failed" if report.errors else "done"
         finally:
             counts = {s.stream: dict(s.counts) for s in reports}
@@ -176,8 +176,8 @@ class Runner:
         limit: int = 1_000_000,
         chunk: int = 500,
         only: Collection[str] | None = None,
-    ) -> int:
-        """Prepare records that wait for nothing any more, a transaction a chunk; returns how many became operations.
+    ) -> Counter[str]:
+        """Prepare records that wait for nothing any more, a transaction a chunk; returns what became of how many.
 
         With `only`, those of these streams.
         """
@@ -185,7 +185,7 @@ class Runner:
             if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_on(
                 tx, company, program.flow
             ):
-                return 0
+                return Counter()
             resolver = self.resolver(tx, program, company)
         streams = [s for s in self._enabled(program, company) if only is None or s.stream.name in only]
 
@@ -196,7 +196,7 @@ class Runner:
         try:
             return preparing.prepare(self.world.store, streams, opened, limit=limit, chunk=chunk)
         except flowswitch.FlowOff:
-            return 0  # switched off meanwhile: another flow may write the same from here on
+            return Counter()  # switched off meanwhile: another flow may write the same from here on
 
     def read_lists(self, program: FlowProgram, company: str, *, missing: bool = False) -> tuple[FlowctlError, ...]:
         """Read the lists of called targets that are due, with `missing` those without which records cannot be prepared."""
@@ -206,11 +206,11 @@ class Runner:
 
     def push(self, program: FlowProgram, company: str, run: int = 0, *, eager: bool = True) -> PushReport:
         """Prepare what waits for nothing and write what is for targets that are called, until neither makes more work."""
-        found, left = PushReport(), self.push_limit
+        found, left, failed = PushReport(), self.push_limit, 0
         while True:
-            self.prepare(program, company, run)
+            failed += self.prepare(program, company, run)["failed"]
             if not program.called:
-                return found
+                return replace(found, unprepared=failed)
             # What is in doubt was asked for by now.
             again = push(self.world, program, company, limit=left, eager=eager and found == PushReport())
             states = {**found.states, **again.states}
@@ -219,7 +219,7 @@ class Runner:
             # Who waited for what was refused looks again, and says what is missing now.
             settled = again.posted + again.left("failed") + again.left("deferred")
             if not settled or again.more:
-                return found
+                return replace(found, unprepared=failed)
 
     def _prepare_before(self, job: _Job) -> None:
         """Prepare what waits in the streams that these come after: what becomes of it is what these ask for.

@@ -31,10 +31,13 @@ class RunReport:
     refused: int = 0
     unknown: int = 0
     list_errors: tuple[FlowctlError, ...] = ()
+    # Records that failed when they were prepared after the read: those that waited, or that a person tried again.
+    unprepared: int = 0
 
     def count(self, name: str) -> int:
-        """A count over all streams."""
-        return sum(stream.counts.get(name, 0) for stream in self.streams)
+        """A count over all streams; with what failed after the read."""
+        later = self.unprepared if name == "failed" else 0
+        return later + sum(stream.counts.get(name, 0) for stream in self.streams)
 
     @property
     def errors(self) -> tuple[FlowctlError, ...]:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from engine import asked, confirming, registry
 from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
-from engine.errors import FlowctlError, ForgedWebhook, SettingMissing, StoreError, UnknownName
+from engine.errors import FlowctlError, ForgedWebhook, NotConnected, SettingMissing, StoreError, UnknownName
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.store import work
@@ -111,9 +111,10 @@ class Server:
         except ForgedWebhook as error:
             logger().warning("webhook refused", company=company, connection=connection, error=str(error))
             return _reply(401, {"error": "the signature does not match"})
-        except (UnknownName, SettingMissing) as error:
-            known = isinstance(error, SettingMissing) and "connection" not in str(error)
-            return _reply(503 if known else 404, {"error": "this endpoint is not set up"})
+        except (UnknownName, NotConnected):
+            return _reply(404, {"error": "this endpoint is not set up"})
+        except SettingMissing:
+            return _reply(503, {"error": "this endpoint is not set up"})
         except StoreError as error:
             logger().error("webhook not kept", company=company, connection=connection, error=str(error))
             return _reply(503, {"error": "not available, send it again"})

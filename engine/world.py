@@ -12,7 +12,7 @@ from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
 from engine.contract import Binding, Connector, Json, Limits, Source, Target, Tools
 from engine.documents import MOST, Document, HasDocuments
-from engine.errors import Bug, Rejected, SettingMissing, StoreBusy, UnknownName
+from engine.errors import Bug, NotConnected, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, ended, take_name
 from engine.limits import StoreLimits
 from engine.listsource import ListSource
@@ -47,13 +47,14 @@ class World:
         """The connector and settings of a connection.
 
         Raises:
-            SettingMissing: when the company never connected it.
+            NotConnected: when the company never connected it.
+            SettingMissing: when a setting or secret that it needs is not given.
             UnknownName: when its connector is not installed.
         """
         with self.store.read() as tx:
             found = companies.binding(tx, self.vault, company, connection)
         if found is None:
-            raise SettingMissing(company, connection, ("connection",))
+            raise NotConnected(company, connection)
         name, binding = found
         connector = registry.find(name)
         if connector is None:

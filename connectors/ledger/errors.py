@@ -20,7 +20,7 @@ class FileNotThere(Transient):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"{path}: {reason}; nothing was written",
-            hint="make its folder, or connect the disk that it is on; it is tried again by itself",
+            hint="check its name, make its folder, or connect the disk that it is on; it is tried again by itself",
         )
 
 

@@ -10,11 +10,11 @@ from connectors.ramp.client import API, RampClient
 from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES
+from engine.diagnostics import of_company
 from engine.errors import Rejected
 
 Row = dict[str, Any]
 PAGE = "100"
-_HINT_OWNER = "give the setting `vendor_owner` the id or the e-mail address of an active Ramp user"
 
 
 @dataclass(slots=True)
@@ -54,7 +54,9 @@ class Directory:
         """
         named = self.settings.vendor_owner
         if named is None and self.settings.profile == "2025-08":
-            raise Rejected(f"{self.client.where}: profile 2025-08 needs an owner of a new vendor", hint=_HINT_OWNER)
+            raise Rejected(
+                f"{self.client.where}: profile 2025-08 needs an owner of a new vendor", hint=self._name_owner
+            )
         if named is None or "@" not in named:
             return named
         if self._owner is None:
@@ -62,10 +64,17 @@ class Directory:
             found = [str(row["id"]) for row in rows if str(row.get("email")).casefold() == named.casefold()]
             if len(found) != 1:
                 raise Rejected(
-                    f"{self.client.where}: Ramp has no user with the e-mail `vendor_owner`", hint=_HINT_OWNER
+                    f"{self.client.where}: Ramp has no user with the e-mail address of `vendor_owner`",
+                    hint=self._name_owner,
                 )
             self._owner = found[0]
         return self._owner
+
+    @property
+    def _name_owner(self) -> str:
+        company, _, connection = self.client.where.partition("/")
+        command = f"flowctl connect {connection}{of_company(company)} --set vendor_owner=ap@acme.example"
+        return f"name an active Ramp user by id or e-mail address with `{command}`; then run `flowctl retry ID`"
 
     def contact(self, vendor_id: str) -> str:
         """Ramp's id of the vendor's default contact, else of its first.

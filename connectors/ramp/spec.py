@@ -181,7 +181,9 @@ SETTINGS = (
     FieldSpec("client_id", "text", "Client id of the Ramp developer app", required=True, secret=True),
     FieldSpec("client_secret", "text", "Client secret of the Ramp developer app", required=True, secret=True),
     FieldSpec("webhook_secret", "text", "Secret of the webhook subscription, shown once at its creation", secret=True),
-    FieldSpec("webhook_secret_previous", "text", "The secret before it, still accepted while you rotate", secret=True),
+    FieldSpec(
+        "webhook_secret_previous", "text", "The webhook secret before, still accepted while rotating", secret=True
+    ),
     FieldSpec(
         "environment",
         "text",

@@ -98,7 +98,7 @@ def add(name: str, title: str | None, home: Path) -> int:
     return 0
 
 
-@command.command()
+@command.command(short_help="Show the company's settings for a flow, or for all.")
 @click.argument("flow", required=False)
 @common.home_option
 @common.company_option
@@ -149,7 +149,7 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
     return 0
 
 
-@command.command("set")
+@command.command("set", short_help="Set a flow's settings for this company.")
 @click.argument("flow")
 @click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
 @_for_option
@@ -180,7 +180,7 @@ def set_(flow: str, values: tuple[str, ...], scope: str, home: Path, company: st
     return 0
 
 
-@command.command()
+@command.command(short_help="Go back to the flow's defaults.")
 @click.argument("flow")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_for_option
@@ -249,7 +249,7 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
     return 0
 
 
-@command.command()
+@command.command(short_help="Show, confirm or release the company file.")
 @common.home_option
 @common.company_option
 @click.option("--confirm", is_flag=True, help="Bind the company file that waits to be confirmed.")

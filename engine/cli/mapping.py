@@ -71,7 +71,7 @@ def show(flow: str, lookup: str | None, home: Path, company: str, form: str) -> 
     return 0
 
 
-@command.command("set")
+@command.command("set", short_help="Say which object of the target KEY means.")
 @click.argument("flow")
 @click.argument("lookup")
 @click.argument("key")
@@ -138,7 +138,7 @@ def unset(flow: str, lookup: str, key: str, home: Path, company: str) -> int:
     return 0
 
 
-@command.command("import")
+@command.command("import", short_help="Import rows from a CSV file.")
 @click.argument("flow")
 @click.argument("what", nargs=-1, required=True, metavar="[LOOKUP] FILE")
 @click.option("--dry-run", is_flag=True, help="Show what would change; keep nothing.")
@@ -181,7 +181,7 @@ def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company
     return 0
 
 
-@command.command()
+@command.command(short_help="Export rows as CSV.")
 @click.argument("flow")
 @click.argument("lookup", required=False)
 @click.option("--out", default="-", help="File to write to; `-` is stdout.", show_default=True)

@@ -202,6 +202,8 @@ def _print(world: World, report: RunReport, form: str) -> None:
         polled = [name for name, found in made if found is not None and found.spec.delivery == "pull"]
         waiting = sum(outbox.backlog(tx, report.company, world.at(), name) for name in polled)
         for alert in work.alerts(tx, report.company):
+            if alert["subject"].partition("/")[0] not in (report.flow, alert["subject"]):
+                continue  # of another flow; `flowctl status` shows them all
             if any(alert["message"].endswith(text) for text in told):
                 continue
             click.echo(f"alert: {common.clean(alert['message'])}", err=True)

@@ -106,11 +106,13 @@ def command() -> None:
 
 
 def simulated() -> dict[str, str]:
-    """Names of sandboxes and the connectors behind them."""
+    """Names of sandboxes and the connectors behind them; a connector that stands for another one is nobody to call."""
     from engine import registry
     from engine.simulated import Simulated
 
-    found = {name: name for name in registry.names() if isinstance(registry.find(name), Simulated)}
+    made = {name: connector for name in registry.names() if (connector := registry.find(name)) is not None}
+    called = [name for name, connector in made.items() if not connector.spec.stands_for]
+    found = {name: name for name in called if isinstance(registry.find(name), Simulated)}
     for role, connectors in office.roles().items():
         if role not in found and len(connectors) == 1 and connectors[0] in found:
             found[role] = connectors[0]

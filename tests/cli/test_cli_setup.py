@@ -213,7 +213,7 @@ HUSH = {"FLOWCTL_SECRET_BOOKS_PASSWORD": "hush"}
 
 def test_sandbox_names(cli: Cli) -> None:
     assert cli("sandbox", "boks").text() == (
-        "[2]\n--\nerror: there is no sandbox `boks`\n  hint: did you mean `books`? known: bill, books, expensify, freshbooks, ledger, qbwc, ramp\n"
+        "[2]\n--\nerror: there is no sandbox `boks`\n  hint: did you mean `books`? known: bill, books, expensify, freshbooks, qbwc, ramp\n"
     )
     shown = cli.ok("sandbox", "--help").out
     assert "  ramp        Serve a simulated Ramp.\n" in shown
@@ -290,4 +290,4 @@ def test_sandbox_ramp_says_how_to_connect_and_ends_on_a_signal(cli: Cli, tmp_pat
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert ran.out.endswith("ok    main/ramp: Ramp accepts the credentials; 15 scopes granted\n")
-    assert set(said["settings"]) == {"base_url", "api_profile"}
+    assert set(said["settings"]) == {"base_url", "api_profile", "provider_name"}

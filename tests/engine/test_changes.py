@@ -280,7 +280,7 @@ def test_a_change_waits_for_what_it_misses(bench: Bench) -> None:
         f"{FLOW}/bills/N-b-1: the change of the posted record: the vendor `Nobody` is not in the Vendor list of Ledger"
     ]
     bench.read_lists(vendors=[*VENDORS, ListObject("V-7", "Nobody")])
-    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
     assert (of(bench)["state"], bench.alerts()) == ("intended", [])
     assert b"<ListID>V-7</ListID>" in bytes(operation(bench, of(bench))["body"])
 
@@ -303,7 +303,7 @@ def test_lists_that_were_never_read_are_waited_for(bench: Bench) -> None:
     assert change(bench, **costs("80.00"))["pending"] == 1
     assert change(bench, **costs("70.00"))["pending"] == 1
     bench.read_lists()
-    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
     assert operations(bench, of(bench)) == [("BillMod", "waiting", "70.00")]
 
 
@@ -414,7 +414,7 @@ def test_a_further_change_while_one_is_under_way_follows_it(bench: Bench, *, in_
     assert (record["amount"], json.loads(record["newest"])["amount"]) == ("80.00", "70.00")
     assert (of(bench)["state"], of(bench, 2)["state"]) == ("closed", "pending")
     # Without the source being asked again.
-    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
     assert (of(bench, 2)["amount"], operations(bench, of(bench, 2))) == ("70.00", [("BillMod", "waiting", "70.00")])
     settle(bench, send(bench))
     assert (bench.record("b-1")["amount"], bench.record("b-1")["newest"], bench.alerts()) == ("70.00", None, [])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine import worklist
 from engine.errors import (
     AuthRefused,
     BadAnswer,
@@ -19,6 +20,7 @@ from engine.errors import (
     Transient,
     UnknownName,
 )
+from engine.follow import Hand
 from engine.retry import Backoff
 from engine.runner import Runner
 from engine.runreport import RunReport, StreamReport
@@ -99,6 +101,15 @@ def test_a_report_adds_up() -> None:
         FLOW, COMPANY, (StreamReport("a", {"read": 2}), StreamReport("b", {"read": 3}, error)), 1, (error,)
     )
     assert (report.count("read"), report.count("failed"), report.errors) == (5, 0, (error, error))
+
+
+def test_what_fails_after_the_read_is_counted(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [{**bill(), "amount": "90.00"}]
+    assert bench.runner.run(bench.program, COMPANY).count("failed") == 1
+    with bench.world.store.write() as tx:
+        worklist.retry(tx, Hand(COMPANY, bench.world.at(), "test"), [bench.record("b-1")], "")
+    again = bench.runner.run(bench.program, COMPANY)
+    assert (again.count("failed"), again.unprepared, bench.states()) == (1, 1, {"b-1": "failed"})
 
 
 # --- faults

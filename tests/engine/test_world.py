@@ -14,7 +14,7 @@ import pytest
 
 from engine.clock import SystemClock, SystemIds
 from engine.contract import Tools
-from engine.errors import Bug, Rejected, SettingMissing, StoreBusy, UnknownName
+from engine.errors import Bug, NotConnected, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, machine, take_name
 from engine.listsource import ListSource
 from engine.store import companies, work
@@ -63,9 +63,9 @@ def test_a_transport_of_a_test_replaces_the_network(bench: Bench) -> None:
 
 
 def test_what_was_never_connected(bench: Bench) -> None:
-    with pytest.raises(SettingMissing) as caught:
+    with pytest.raises(NotConnected) as caught:
         bench.world.bound(COMPANY, "other")
-    assert str(caught.value) == "acme/other: not given: `connection`"
+    assert str(caught.value) == "acme/other: is not connected"
     assert caught.value.hint == "run `flowctl connect other --company acme`"
 
 

@@ -150,12 +150,15 @@ def test_the_older_profile_needs_an_owner() -> None:
         bench.push(create())
     assert (str(caught.value), caught.value.hint) == (
         "acme/ramp: profile 2025-08 needs an owner of a new vendor",
-        "give the setting `vendor_owner` the id or the e-mail address of an active Ramp user",
+        (
+            "name an active Ramp user by id or e-mail address with "
+            "`flowctl connect ramp --company acme --set vendor_owner=ap@acme.example`; then run `flowctl retry ID`"
+        ),
     )
     bench.ramp = bench.open(vendor_owner="nobody@example.com")
     with pytest.raises(Rejected) as caught:
         bench.push(create())
-    assert str(caught.value) == "acme/ramp: Ramp has no user with the e-mail `vendor_owner`"
+    assert str(caught.value) == "acme/ramp: Ramp has no user with the e-mail address of `vendor_owner`"
     owner = list(bench.world.users)[1]
     bench.ramp = bench.open(vendor_owner=owner)
     assert bench.world.vendors[bench.push(create()).ids["id"]].owner_id == owner
