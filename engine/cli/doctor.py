@@ -57,7 +57,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
-    from engine import buttons, health
+    from engine import buttons, flowswitch, health
     from engine.seats import seats_of
     from engine.store import companies
 
@@ -69,12 +69,14 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                 if company:
                     companies.require(tx, company)
             files = office.flows()
-            flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in files]
             for name in names:
+                with world.store.read() as tx:
+                    used = [flow for flow in files if flowswitch.is_on(tx, name, flow)]
+                flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in used]
                 yield from health.company_of(world, name, offline=offline)
                 yield from health.roles_of(world, name, flows)
                 if not offline:
-                    yield from seats_of(world, name, files)
-                yield from buttons.buttons_of(world, name, files)
+                    yield from seats_of(world, name, used)
+                yield from buttons.buttons_of(world, name, used)
     except FlowctlError as error:
         yield health.Finding("FAIL", "store", str(error), error.hint or "")
