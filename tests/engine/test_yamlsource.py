@@ -173,7 +173,7 @@ def test_place_inside_a_scalar(text: str, offset: int, line: int, column: int) -
     [
         (
             "a: [1, 2",
-            "f.yaml:2:1: error[F002]: the list in [ ] is not closed, or a text in it needs quotes; it was opened at 1:4",
+            "f.yaml:1:9: error[F002]: the list in [ ] is not closed, or a text in it needs quotes; it was opened at 1:4",
         ),
         ("a: {b: c[0]}", "f.yaml:1:9: error[F002]: the mapping in { } is not closed, or a text in it needs quotes"),
         ('a: "x', "f.yaml:1:6: error[F002]: a quote is never closed"),
@@ -185,7 +185,7 @@ def test_place_inside_a_scalar(text: str, offset: int, line: int, column: int) -
         ("- a\nb: 1", "f.yaml:2:1: error[F002]: a list goes on without `-`"),
         ("a: - b", "f.yaml:1:4: error[F002]: a list item is not expected here"),
         ('a: "\\q"', "f.yaml:1:5: error[F002]: this escape is not known in double quotes"),
-        ("{", "f.yaml:2:1: error[F002]: a value is missing"),
+        ("{", "f.yaml:1:2: error[F002]: a value is missing"),
         ("a: 1\n...\nb: 2", "f.yaml:3:1: error[F002]: this is not expected after the end of the document"),
         ("? [a]\n: 1", "f.yaml:1:3: error[F002]: a key must be a text"),
         (
