@@ -182,5 +182,5 @@ def test_a_flow_that_is_switched_off_while_it_prepares_prepares_nothing_more(mon
             return enabled(self, made, company)
 
         monkeypatch.setattr(Runner, "_enabled", hand_over)
-        assert bench.runner.prepare(bench.program, COMPANY) == 0
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 0
         assert bench.states() == {"b-1": "pending"}

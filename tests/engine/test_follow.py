@@ -101,7 +101,7 @@ def test_a_created_object_answers_lookups_at_once(bench: Bench) -> None:
         assert found.list_id == "L-1"
     assert bench.post_all() == 1
     assert bench.states("payments")["b-2"] == "pending"  # the bill that it pays was posted
-    assert bench.runner.prepare(bench.program, COMPANY) == 2
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 2
     assert bench.post_all() == 2
     assert (bench.states()["b-1"], bench.states("payments")["b-2"]) == ("posted", "closed")
 
@@ -174,7 +174,7 @@ def test_what_was_deferred_wakes_and_is_frozen_anew(bench: Bench) -> None:
     answer(bench, made, "deferred", code="3140", message="gone", waits_for=("list:Account",))
     bench.read_lists()
     assert bench.states() == {"b-1": "pending"}
-    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
     again = bench.send()
     assert again is not None
     assert again.operations[0].id != made.operations[0].id
@@ -241,7 +241,7 @@ def test_a_mapping_wakes_who_waited_for_it(bench: Bench) -> None:
     assert (line["actor"], line["flow"], json.loads(line["detail"])) == (
         "ann", FLOW, {"lookup": "vendor", "key": "v-7", "full_name": "Grün & Söhne", "list_id": "V-1"},
     )  # fmt: skip
-    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
 
 
 @pytest.mark.parametrize(

@@ -143,11 +143,11 @@ def test_records_wait_until_the_lists_were_read() -> None:
         bench.shop.listed["bills"] = [bill(), bill("b-2", amount="x")]
         assert bench.run("bills")["bills"] == {"read": 2, "pending": 2}
         assert bench.states() == {"b-1": "pending", "b-2": "pending"}
-        assert bench.runner.prepare(bench.program, COMPANY) == 0
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 0
         bench.read_lists()
-        assert bench.runner.prepare(bench.program, COMPANY) == 1
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
         assert bench.states() == {"b-1": "intended", "b-2": "failed"}
-        assert bench.runner.prepare(bench.program, COMPANY) == 0
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 0
 
 
 def test_an_adopted_record_that_waited() -> None:
@@ -155,7 +155,7 @@ def test_an_adopted_record_that_waited() -> None:
         bench.shop.listed["vendors"] = [vendor("v-1", "Grün & Söhne"), vendor("v-9"), vendor("v-8", status="closed")]
         bench.run("vendors")
         bench.read_lists()
-        assert bench.runner.prepare(bench.program, COMPANY) == 1
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
         assert bench.states("vendors") == {"v-1": "skipped", "v-9": "intended", "v-8": "skipped"}
         with bench.world.store.read() as tx:
             assert [row["source_key"] for row in lists.mappings(tx, COMPANY, FLOW)] == ["v-1"]
@@ -167,8 +167,8 @@ def test_many_pending_records_are_prepared_chunk_by_chunk() -> None:
         bench.shop.page_size = 10
         bench.run("bills")
         bench.read_lists()
-        assert bench.runner.prepare(bench.program, COMPANY, limit=9, chunk=4) == 9
-        assert bench.runner.prepare(bench.program, COMPANY, chunk=5) == 14
+        assert bench.runner.prepare(bench.program, COMPANY, limit=9, chunk=4)["intended"] == 9
+        assert bench.runner.prepare(bench.program, COMPANY, chunk=5)["intended"] == 14
 
 
 # --- changed records
@@ -333,7 +333,7 @@ def test_one_alert_for_many_records_that_miss_the_same(bench: Bench) -> None:
     assert bench.alerts() == [("deferred", "shop_to_ledger/vendor/v-7", 3)]
     bench.read_lists(vendors=[*VENDORS, ListObject("V-7", "Nobody")])
     assert set(bench.states().values()) == {"pending"}
-    assert bench.runner.prepare(bench.program, COMPANY) == 3
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 3
     assert bench.alerts() == []
 
 
@@ -412,7 +412,7 @@ def test_what_was_refused_is_read_anew_when_it_had_drifted(bench: Bench) -> None
         )
         desk.operations.settle(COMPANY, "set-1", [outcome], b"")
     bench.read_lists()
-    assert bench.runner.prepare(bench.program, COMPANY) == 1
+    assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 1
     assert operations(bench) == [("cancelled", "100.00"), ("waiting", "80.00")]
     assert (bench.record("b-1")["amount"], bench.alerts()) == ("80.00", [])
 

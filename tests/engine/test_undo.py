@@ -165,7 +165,7 @@ def test_what_was_undone_while_it_was_under_way_is_undone_next() -> None:
         change(made, status="void")
         assert made.alerts() == []
         made.settle(under_way)
-        assert made.runner.prepare(made.program, COMPANY) == 1
+        assert made.runner.prepare(made.program, COMPANY)["intended"] == 1
         assert operation(made, of(made))["request"] == "TxnVoid"
 
 
