@@ -31,10 +31,12 @@ FOCUS: Mapping[str, frozenset[str]] = {
         (
             *("resend_without_query", "recovery_with_old_id_alone", "old_id_of_an_open_set", "two_sets_in_flight"),
             *("nothing_kept_means_posted", "alike_is_ours", "look_up_by_number_alone", "new_guid_each_time"),
-            *("journal_line_missing", "doubt_is_not_kept", "session_end_settles"),
+            *("journal_line_missing", "session_end_settles"),
         ),
         _LOST,
     ),
+    # Without a marker, what is looked for too early is not found.
+    "doubt_is_not_kept": frozenset({"alike"}),
     "late_answer_is_dropped": frozenset({"stale_receive", "duplicate_receive"}),
     "refused_is_tried_blindly": frozenset({"closed_period"}),
     **dict.fromkeys(("no_gate", "gate_at_session_start_only"), frozenset({"switch_file", "switch_file_midway"})),
