@@ -39,7 +39,6 @@ SLICE_OF_EXPENSIFY = 300
 SLICE_OF_BILL = 400
 SLICE_OF_FRESHBOOKS = 300
 SLICE_OF_ACCOUNTING = 200
-FLOWS = Path(__file__).resolve().parents[2] / "flows"
 
 
 def test_a_slice_of_the_campaign_is_clean() -> None:
@@ -165,7 +164,6 @@ def test_a_slice_of_the_campaign_of_bill_is_clean() -> None:
     assert {*BILL_DEEDS, *BILL_FAULTS, *BILL_ON_THE_WAY} - set(summary.faults) == set()
 
 
-@pytest.mark.skipif(not (FLOWS / "freshbooks_to_ramp.yaml").exists(), reason="the flow is not shipped")
 def test_a_slice_of_the_campaign_of_freshbooks_is_clean() -> None:
     """Ramp is called, and makes twice what it is told twice; tests/campaign/test_called.py plants bugs in that."""
     summary = campaign(Plan(flow_program("freshbooks_to_ramp")), range(1, SLICE_OF_FRESHBOOKS + 1), jobs=2)
@@ -185,7 +183,6 @@ def test_a_slice_of_the_campaign_of_freshbooks_is_clean() -> None:
     assert {*FRESHBOOKS_DEEDS, *FRESHBOOKS_FAULTS, *PEOPLE_IN_RAMP, *RAMP_FAULTS} - set(summary.faults) == set()
 
 
-@pytest.mark.skipif(not (FLOWS / "ramp_accounting.yaml").exists(), reason="the flow is not shipped")
 def test_a_slice_of_the_campaign_of_ramps_accounting_is_clean() -> None:
     """QuickBooks' lists go into Ramp, and what is ready there comes out: Ramp is read, written to and told."""
     summary = campaign(Plan(flow_program("ramp_accounting")), range(1, SLICE_OF_ACCOUNTING + 1), jobs=2)
@@ -205,7 +202,6 @@ def test_a_slice_of_the_campaign_of_ramps_accounting_is_clean() -> None:
     assert {*DEEDS_OF_BOTH, *CLERKS_DEEDS, "vendor_rule"} - set(summary.faults) == set()
 
 
-@pytest.mark.skipif(not (FLOWS / "ramp_accounting.yaml").exists(), reason="the flow is not shipped")
 @pytest.mark.parametrize(
     ("bugs", "says"),
     [
