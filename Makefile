@@ -28,7 +28,7 @@ editor: ## Install the YAML language server for the tests of the schema
 	@if command -v npm >/dev/null; then $(MAKE) -s $(EDITOR)/.ready; else echo "no npm: the tests with the YAML language server are skipped"; fi
 
 $(EDITOR)/.ready: tests/editor/package-lock.json
-	@if cd tests/editor && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; then touch node_modules/.ready; \
+	@if cd tests/editor && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error; then touch node_modules/.ready; \
 	else echo "npm could not install it: the tests with the YAML language server are skipped"; fi
 
 test: $(VENV)/.ready editor ## Set up, and run the tests and the golden cases
