@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, TypeVar
 
@@ -70,21 +71,24 @@ class Service:
     # -- wiring
 
     def _register(self) -> None:
-        feature = self.server.feature
-        feature(types.INITIALIZED)(self._initialized)
-        feature(types.SHUTDOWN)(self._shutdown)
-        feature(types.TEXT_DOCUMENT_DID_OPEN)(self._opened)
-        feature(types.TEXT_DOCUMENT_DID_CHANGE)(self._changed)
-        feature(types.TEXT_DOCUMENT_DID_SAVE)(self._saved)
-        feature(types.TEXT_DOCUMENT_DID_CLOSE)(self._closed)
-        feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(self._on_disk)
+        self._take(types.INITIALIZED, self._initialized)
+        self._take(types.SHUTDOWN, self._shutdown)
+        self._take(types.TEXT_DOCUMENT_DID_OPEN, self._opened)
+        self._take(types.TEXT_DOCUMENT_DID_CHANGE, self._changed)
+        self._take(types.TEXT_DOCUMENT_DID_SAVE, self._saved)
+        self._take(types.TEXT_DOCUMENT_DID_CLOSE, self._closed)
+        self._take(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self._on_disk)
         options = types.CompletionOptions(trigger_characters=list(_TRIGGERS))
-        feature(types.TEXT_DOCUMENT_COMPLETION, options)(self._completion)
-        feature(types.TEXT_DOCUMENT_HOVER)(self._hover)
-        feature(types.TEXT_DOCUMENT_DEFINITION)(self._definition)
-        feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)(self._symbols)
+        self._take(types.TEXT_DOCUMENT_COMPLETION, self._completion, options)
+        self._take(types.TEXT_DOCUMENT_HOVER, self._hover)
+        self._take(types.TEXT_DOCUMENT_DEFINITION, self._definition)
+        self._take(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL, self._symbols)
         kinds = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, protocol.FIX_ALL])
-        feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)(self._actions)
+        self._take(types.TEXT_DOCUMENT_CODE_ACTION, self._actions, kinds)
+
+    def _take(self, method: str, answer: Callable[..., Any], options: object | None = None) -> None:
+        # pygls writes attributes onto the function, which a method does not let it.
+        self.server.feature(method, options)(partial(answer))
 
     def _initialized(self, _params: types.InitializedParams) -> None:
         """Ask to be told of files that change on the disk, where the editor can tell."""
@@ -169,14 +173,17 @@ class Service:
     def _actions(self, params: types.CodeActionParams) -> list[types.CodeAction] | None:
         def answer(document: Document, text: protocol.Text) -> list[types.CodeAction]:
             uri, only = document.uri, params.context.only
+            found = document.found if document.found is not None else problems(document.text, document.path, {})
             offered: list[types.CodeAction] = []
             if _wants(only, types.CodeActionKind.QuickFix):
-                found = problems(document.text, document.path, {})
                 within = text.span(params.range)
                 offered += [protocol.quick_fix(one, uri, text) for one in actions.actions(document.text, found, within)]
-            if _wants(only, protocol.FIX_ALL) and (mended := actions.mend_all(document.text, document.path)):
-                offered.append(protocol.fix_all(mended, uri, text))
-            return offered
+            # An editor asks whenever the cursor moves, and mending checks the file several times.
+            certain = any(problem.edit is not None for problem in found)
+            mended = (
+                actions.mend_all(document.text, document.path) if certain and _wants(only, protocol.FIX_ALL) else None
+            )
+            return offered if mended is None else [*offered, protocol.fix_all(mended, uri, text)]
 
         return self._answer(params.text_document.uri, answer)
 

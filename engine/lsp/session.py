@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.diagnostics import Diagnostic
@@ -20,13 +20,17 @@ OTHERS_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An open file as it stands in the editor; `last` is what was known of it when it could last be read."""
+    """An open file as it stands in the editor.
+
+    `last` is what was known of it when it could last be read; `found` are its problems, None before it is checked.
+    """
 
     uri: str
     path: str
     text: str
     version: int
     last: Env | None = None
+    found: tuple[Diagnostic, ...] | None = None
 
     @property
     def is_flow(self) -> bool:
@@ -97,8 +101,8 @@ class Session:
             return
         if self.documents.get(uri) is not document:
             return
-        if env is not None:
-            self.documents[uri] = Document(uri, document.path, document.text, document.version, env)
+        document = replace(document, last=env or document.last, found=tuple(found))
+        self.documents[uri] = document
         self.publish(document, found)
         name = env.flow.name if env is not None else self._names.get(uri)
         if self._names.get(uri) != name:

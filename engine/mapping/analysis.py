@@ -348,22 +348,11 @@ def _comparator(node: Node, current: ResultType, state: _State) -> ResultType:
             if at.kind == "literal":
                 _check_choice(known, at, state)
     if _group(left) != _group(right) and "any" not in (_group(left), _group(right)):
+        from engine.mapping.wording import COMPARED  # as above
+
         message = f"{_WORDS[_group(left)]} is compared with {_WORDS[_group(right)]}, which is never equal"
-        state.report("E113", node, message, _COMPARED.get(frozenset((_group(left), _group(right)))))
+        state.report("E113", node, message, COMPARED.get(frozenset((_group(left), _group(right)))))
     return BOOLEAN if node.value in ("eq", "ne") else BOOLEAN.or_null()
-
-
-_COMPARED: Mapping[frozenset[str], str] = {
-    frozenset(
-        ("text", "number")
-    ): "compare with a text in single quotes, or make an amount of the text with money(...)",
-    frozenset(("text", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
-    frozenset(("number", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
-    frozenset(("text", "list")): "ask contains(list, text), or compare one item: list[0]",
-    frozenset(("number", "list")): "compare length(list)",
-    frozenset(("text", "object")): "compare one of its fields",
-    frozenset(("number", "object")): "compare one of its fields",
-}
 
 
 def _check_choice(known: ResultType, at: Node, state: _State) -> None:
@@ -593,4 +582,6 @@ _NODES: Mapping[str, Callable[[Node, ResultType, _State], ResultType]] = {
     "not_expression": _not,
     "comparator": _comparator,
     "function_expression": _call,
+    # Only of what is being typed: `check_expression` reports one that is no argument.
+    "expref": lambda _n, _c, _s: ANY,
 }
