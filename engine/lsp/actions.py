@@ -45,7 +45,8 @@ def actions(text: str, problems: Sequence[Diagnostic], within: Span) -> Iterator
                 yield Action(title, problem, Replacement(span, problem.edit.new), problem.level == "error")
         elif (edit := _meant(problem, lines)) is not None:
             span = problem_span(problem, lines)
-            yield Action(f"Did you mean `{edit.new}`?", problem, Replacement(span, edit.new), certain=False)
+            title = "Did you mean `{}`?".format(edit.new.strip("'"))
+            yield Action(title, problem, Replacement(span, edit.new), certain=False)
 
 
 def _meant(problem: Diagnostic, lines: Sequence[str]) -> Edit | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine import registry
-from engine.errors import ConnectorBroken, RenderError
+from engine.errors import ConnectorBroken
 from engine.lints.env import CHANGE_VARIABLES
+from engine.lints.template_variables import variables_of
 from engine.listsource import stream_of, streams_of
 from engine.lsp import wording
 from engine.lsp.project import Place
@@ -233,7 +234,7 @@ def _mapped(place: Place) -> Iterator[Name]:
         for field in request.fields:
             known.setdefault(field.name, _of_spec(field))
     for _, template in place.documents():
-        for name in sorted(variables(place, template) - CHANGE_VARIABLES) if template else ():
+        for name in sorted(variables(place, template)) if template else ():
             known.setdefault(
                 name, Name(name, f"used by {template}", f"**{name}**\n\nUsed by the template `{template}`.")
             )
@@ -241,11 +242,5 @@ def _mapped(place: Place) -> Iterator[Name]:
 
 
 def variables(place: Place, template: str) -> frozenset[str]:
-    """The values that a template uses; none of one that cannot be read."""
-    env = place.env
-    if template in env.facts.variables:
-        return env.facts.variables[template]
-    try:
-        return env.templates().get(template).variables
-    except RenderError:
-        return frozenset()
+    """The values of the map that a template uses; none of one that cannot be read."""
+    return variables_of(template, place.env) - CHANGE_VARIABLES

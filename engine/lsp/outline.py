@@ -60,7 +60,7 @@ def _end(lines: Sequence[str]) -> tuple[int, int]:
 def _spans(node: MapNode, end: tuple[int, int], lines: Sequence[str]) -> Iterator[tuple[Span, ScalarNode]]:
     """Each key with all that belongs to it: up to the next key, without empty lines and comments before that one."""
     keys = [key for key, _ in node.entries]
-    for key, following in zip(keys, [*keys[1:], None], strict=True):
+    for key, following in zip(keys, [*keys[1:], None], strict=False):
         start = key.line - 1, key.column - 1
         until = (following.line - 1, following.column - 1) if following is not None else end
         line, column = until

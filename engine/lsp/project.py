@@ -99,7 +99,7 @@ def understood(text: str, path: str, line: int, before: str, last: Env | None) -
     `before` is what stands in that line before the cursor.
     """
     lines = text.split("\n")
-    closed = f"{before}{_closers(before)}"
+    closed = f"{before} {_closers(before)}"  # a bracket right after a colon would be a part of the text
     for instead in (None, closed, ""):
         changed = text if instead is None else "\n".join([*lines[:line], instead, *lines[line + 1 :]])
         env = environment(parsed(changed, path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Type
 from engine.mapping.functions import FunctionSpec
@@ -63,7 +64,9 @@ def of_key(key: Key) -> str:
 
 def of_function(spec: FunctionSpec) -> str:
     """A function: how it is called, what it does, and an example with its result."""
-    gives = json.dumps(spec.gives, default=str, ensure_ascii=False)
+    gives = (
+        str(spec.gives) if isinstance(spec.gives, Decimal) else json.dumps(spec.gives, default=str, ensure_ascii=False)
+    )
     return _joined(code(spec.signature, "text"), sentence(spec.help), f"Example: `{spec.example}` gives `{gives}`")
 
 
@@ -131,5 +134,5 @@ def of_mark(spec: MarkSpec) -> str:
 
 
 def of_template(name: str, variables: frozenset[str]) -> str:
-    """A template: the values that it uses."""
+    """A template: the values that it uses of the map."""
     return _joined(f"**{name}** (template)", f"Uses {_listed(tuple(sorted(variables)))}" if variables else "")
