@@ -19,6 +19,14 @@ from tests.reference import ROOT
 # The process starts in a second or two; a machine that is busy gets time.
 WAIT_S = 60.0
 T = TypeVar("T")
+# The program, with something in it that prints where only the protocol may be.
+NOISY = """
+from engine import registry
+from engine.cli.main import main
+names = registry.names
+registry.names = lambda: print("noise") or names()
+main()
+"""
 
 
 async def soon(what: Awaitable[T]) -> T:
@@ -41,9 +49,7 @@ class Editor:
 
     async def start(self, folder: Path, encodings: list[str]) -> types.InitializeResult:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        # A program that prints where only the protocol may be.
-        code = "import sys; sys.argv[0] = 'flowctl'; from engine.cli.main import main; main()"
-        await self.client.start_io(sys.executable, "-c", code, "lsp", cwd=folder, env=env)
+        await self.client.start_io(sys.executable, "-c", NOISY, "lsp", cwd=folder, env=env)
         general = types.GeneralClientCapabilities(position_encodings=list(encodings))
         params = types.InitializeParams(types.ClientCapabilities(general=general), root_uri=folder.as_uri())
         result = await soon(self.client.initialize_async(params))
