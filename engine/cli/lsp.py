@@ -19,6 +19,4 @@ def command(port: int | None) -> int:
     """
     from engine.lsp.server import serve
 
-    if port is not None:
-        click.echo(f"listening on 127.0.0.1:{port}", err=True)
     return serve(port)

@@ -48,6 +48,11 @@ class Here:
     before: str
     after: str
 
+    @property
+    def gap(self) -> str:
+        """What must come before a value: a space, where the cursor is right after the colon of a key."""
+        return " " if not self.cursor.text and not self.cursor.style and self.before.endswith(":") else ""
+
     def span(self, form: re.Pattern[str]) -> Span:
         """The part of the line that a completion replaces: what is written of the word."""
         found = form.search(self.before)
@@ -135,15 +140,16 @@ def _values(at: Here, kind: Type | None) -> Iterator[Item]:
     span = at.span(_NAME)
     found = names.values(at.place)
     taken = _in_list(at)
+    gap = at.gap
     for name in found:
         if name.text not in taken:
-            yield Item(name.text, "value", name.text, span, name.detail, name.about)
+            yield Item(name.text, "value", f"{gap}{name.text}", span, name.detail, name.about)
     if not found:
         item = kind.item if isinstance(kind, ListOf) else kind
         key = described(at.cursor.steps)[0]
         for word in _words(item, key):
             if word not in taken:
-                yield Item(word, "value", word, span)
+                yield Item(word, "value", f"{gap}{word}", span)
 
 
 def _in_list(at: Here) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
 from engine.diagnostics import Diagnostic
+from engine.errors import UsageError
 from engine.lsp import actions, protocol
 from engine.lsp.completion import complete
 from engine.lsp.definition import definition
@@ -29,9 +31,19 @@ from engine.lsp.project import problems
 from engine.lsp.session import SETTLED_S, Document, Session
 
 _LOG = logging.getLogger("flowctl.lsp")
-_TRIGGERS = (".", "'", " ", "{", "[", "(", ",", ":")
+_TRIGGERS = (".", "'", " ", "{", "[", "(")
 _WATCHED = "**/*.{yaml,yml,j2}"
+_HOST = "127.0.0.1"
 T = TypeVar("T")
+
+
+class PortRefused(UsageError):
+    """The port cannot be listened on."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        hint = "give another port after --tcp, above 1023, or end the process that has it"
+        super().__init__(f"cannot listen on {_HOST}:{port}: {reason}", hint=hint)
 
 
 class _Plain(logging.Formatter):
@@ -216,20 +228,35 @@ def _version() -> str:
 
 
 def serve(port: int | None = None) -> int:
-    """Serve one editor over standard input and output, or over TCP on this machine; 0 when it ended as it should."""
+    """Serve one editor over standard input and output, or over TCP on this machine; 0 when it ended as it should.
+
+    Raises:
+        PortRefused: when the system does not let us listen on the port.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Plain())
-    for name in ("pygls", "flowctl.lsp"):
+    # Over TCP, asyncio logs the exit that pygls asks for.
+    handler.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], SystemExit)))
+    for name in ("pygls", "flowctl.lsp", "asyncio"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.setLevel(logging.WARNING)
         logger.propagate = False
     service = Service()
     if port is not None:
-        service.server.start_tcp("127.0.0.1", port)
+        _try_port(port)
+        sys.stderr.write(f"listening on {_HOST}:{port}\n")
+        service.server.start_tcp(_HOST, port)
     else:
         service.server.start_io(sys.stdin.buffer, _stdout())
     return 0 if service.ended else 1
+
+
+def _try_port(port: int) -> None:
+    try:
+        socket.create_server((_HOST, port)).close()
+    except OSError as error:
+        raise PortRefused(port, error) from error
 
 
 def _stdout() -> BinaryIO:

@@ -133,6 +133,11 @@ def test_a_key_that_has_its_colon_gets_no_other() -> None:
     assert item.insert == "provide"
 
 
+def test_a_value_right_after_a_colon_gets_a_space() -> None:
+    assert [item.insert for item in offered(edited("connector: ramp", "connector:‸"))] == [" qbwc", " ramp"]
+    assert [item.insert for item in offered(edited("connector: ramp", "connector: ‸"))] == ["qbwc", "ramp"]
+
+
 def test_a_needed_key_comes_first() -> None:
     items = offered(edited("streams:\n", "streams:\n  more:\n    ‸\n"))
     assert [item.label for item in items if item.rank == 0] == ["fetch", "key", "map"]

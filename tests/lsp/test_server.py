@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -179,3 +182,49 @@ def test_what_cannot_be_read_is_told_without_its_text() -> None:
         "error: pygls.server: Unable to handle message (JSONDecodeError at decoder.py)",
         "error: flowctl.lsp: a message could not be handled (JSONDecodeError at decoder.py)",
     ]
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = _run(b"", "--tcp", str(port))
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (
+        2,
+        b"",
+        (
+            f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+            "  hint: give another port after --tcp, above 1023, or end the process that has it\n"
+        ),
+    )
+
+
+def test_over_tcp() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = "from engine.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "lsp", "--tcp", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            editor = _connected(port)
+            for sent in (
+                {"id": 1, "method": "initialize", "params": {"capabilities": {}}},
+                {"id": 2, "method": "shutdown"},
+                {"method": "exit"},
+            ):
+                editor.sendall(_message(json.dumps({"jsonrpc": "2.0", **sent}).encode()))
+            out, err = process.communicate(timeout=WAIT_S)
+        finally:
+            process.kill()
+        with editor, editor.makefile("rb") as answers:
+            assert b'{"id": 2, "jsonrpc": "2.0", "result": null}' in answers.read()
+    assert (process.returncode, out, err.decode()) == (0, b"", f"listening on 127.0.0.1:{port}\n")
+
+
+def _connected(port: int) -> socket.socket:
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+        except ConnectionRefusedError:
+            assert time.monotonic() < until, "nobody listens"
+            time.sleep(0.05)
