@@ -60,17 +60,16 @@ def problems(text: str, path: str, others: Mapping[str, str]) -> list[Diagnostic
 
 def _beside(path: str, others: Mapping[str, str]) -> Iterator[Loaded]:
     folder = Path(path).parent
+    files = {name for name in others if Path(name).parent == folder}
     with suppress(OSError):
-        for file in sorted(folder.iterdir()):
-            name = str(file)
-            if file.suffix not in SUFFIXES or file.name.startswith(".") or name == path:
-                continue
-            if name in others:
-                yield parsed(others[name], name)
-            else:
-                with suppress(FlowFileUnreadable):
-                    stat = file.stat()
-                    yield _read(name, stat.st_mtime_ns, stat.st_size)
+        files |= {str(file) for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith(".")}
+    for name in sorted(files - {path}):
+        if name in others:
+            yield parsed(others[name], name)
+            continue
+        with suppress(FlowFileUnreadable, OSError):
+            stat = Path(name).stat()
+            yield _read(name, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=1024)

@@ -120,6 +120,9 @@ def function(name: str) -> str:
         ("is_active", "is_act‸ive", "**is_active** (boolean, may be null)\n\nFalse when switched off."),
         # of which nothing is to be said
         ("flow: full", "flow: fu‸ll", None),
+        ("payee(@)", "nobo‸dy(@)", None),
+        ("limit: 100", "li‸mit: 100", "**limit** (integer)\n\nHow many."),
+        ("status: OPEN", "sta‸tus: OPEN", "**status** (text)\n\nOnly this status.\n\nOne of `OPEN`, `PAID`"),
         ("reference: receipt.TxnID", "reference: receipt.Txn‸ID", None),
         ("          amount: money(amount),\n", "          am‸ount: money(amount),\n", None),
         ("# Every key", "# Ev‸ery key", None),
