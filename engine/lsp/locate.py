@@ -170,8 +170,6 @@ class _Scanner:
             else:
                 top.key = None
             self.filled = False
-        elif top.kind == "list" and top.indent == at:
-            self.filled = True  # a list goes on with a dash
         if at < len(line) and line[at] in "{['\"":
             self._value(line, at)
         elif at < len(line):
@@ -242,8 +240,6 @@ class _Scanner:
 
     def _separator(self, char: str) -> None:
         self._end_scalar()
-        if not self.flows:
-            return
         if char != ",":
             self.flows.pop()
             self.filled = True

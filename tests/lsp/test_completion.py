@@ -97,6 +97,8 @@ def labels(text: str) -> tuple[str, ...]:
         ("default: true", "default: ‸", ("true", "false")),
         ("visit: 5m", "visit: ‸", ("5m", "30m", "1h", "6h", "1d")),
         ("version: 1", "version: ‸", ("1",)),
+        (PROVIDE, f"      undo: {{gone: ‸\n{PROVIDE}", ("true", "false")),
+        (PROVIDE, f"    nonsense: {{gone: ‸\n{PROVIDE}", ()),
         ("describe: Bills and their vendors.", "describe: ‸", ()),
         # expressions
         (DATE, "date: ‸\n", (*BILL, *CALLS)),

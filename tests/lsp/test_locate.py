@@ -41,6 +41,9 @@ PLACES = [
     ("a: {b: [c,\n  d‸", Cursor(("a", "b", 1), "value", "d", nested=True)),
     ("m:\n  a: >-\n    b[].{\n      c: d.‸", Cursor(("m", "a"), "value", "\n    b[].{\n      c: d.", ">")),
     ("m:\n  a: |\n    b\n\n    ‸", Cursor(("m", "a"), "value", "\n    b\n    ", "|")),
+    ("a: # why\n  ‸", Cursor(("a",), "key", "")),
+    ("a: {b: c d\n  e‸", Cursor(("a", "b"), "value", "e", nested=True)),
+    ("a: {b: c, 'd e‸", Cursor(("a",), "key", "d e", "'", nested=True)),
     # after something broken
     (
         f"{STREAM}    trigger: {{webhook: [a\n    fetch: {{from: ‸",
@@ -52,6 +55,8 @@ PLACES = [
     ("# ‸", None),
     ("a: b # ‸", None),
     ("a: {b: c # ‸", None),
+    ("a: # ‸", None),
+    ("a:\n  b # ‸", None),
     ("a: [b]‸", None),
     ("a: 'b'‸", None),
     ("a:\n  - {b: c}\n  ‸", None),

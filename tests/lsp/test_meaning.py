@@ -174,6 +174,7 @@ def declared(right: str, pointed: str) -> tuple[str, str] | None:
         ("template: vendor_add", "template: nobody‸_add", None),
         ("amount: money(amount), currency", "amount: mo‸ney(amount), currency", None),
         ("connector: qbwc", "connector: qb‸wc", None),
+        ("flow: full", "flow: fu‸ll", None),
     ],
 )
 def test_definitions(right: str, pointed: str, expected: tuple[str, str] | None) -> None:
