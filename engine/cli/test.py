@@ -172,7 +172,7 @@ def _played(
         verdict = check(folder, programs[flow], update=given["update"], detail=given["diff"], **more)
         played.append(Played(folder, verdict, perf_counter() - start))
         if given["form"] == "text":
-            _show(verdict)
+            _show(verdict, _apart(given))
     return played
 
 
@@ -186,7 +186,7 @@ def _conclude(verdicts: Sequence[Verdict], failed: int, watched: Sequence[Covera
         found = {"passed": len(verdicts) - failed, "failed": failed, "cases": shown}
         common.echo_json({**found, "coverage": coverage_json} if watched else found)
         return
-    click.echo(f"{len(verdicts) - failed} passed, {failed} failed")
+    click.echo(f"{len(verdicts) - failed} passed, {failed} failed", err=_apart(given))
     if watched and given["coverage_format"] == "json":
         common.echo_json({"coverage": coverage_json})
     elif watched:
@@ -194,6 +194,11 @@ def _conclude(verdicts: Sequence[Verdict], failed: int, watched: Sequence[Covera
             click.echo()
             for line in each.lines():
                 click.echo(common.clean(line))
+
+
+def _apart(given: Options) -> bool:
+    """Whether stdout is for the coverage alone, so that a program can read it."""
+    return given["coverage"] and given["coverage_format"] == "json"
 
 
 def _too_little(watched: Sequence[Coverage], least: float | None) -> bool:
@@ -214,18 +219,19 @@ def _write(path: Path, content: bytes) -> None:
         raise FileUnusable(str(path), error.strerror or type(error).__name__) from error
 
 
-def _show(verdict: Verdict) -> None:
+def _show(verdict: Verdict, apart: bool) -> None:
     count = len(verdict.problems)
     if verdict.ok:
         wrote = f": wrote {', '.join(verdict.updated)}" if verdict.updated else ""
-        click.echo(f"ok {verdict.title}{wrote}")
+        click.echo(f"ok {verdict.title}{wrote}", err=apart)
         return
-    click.echo(f"FAILED {verdict.title}: {count} problem{'' if count == 1 else 's'}")
-    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    click.echo(f"FAILED {verdict.title}: {count} problem{'' if count == 1 else 's'}", err=apart)
+    stream = sys.stderr if apart else sys.stdout
+    coloured = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     for problem in verdict.problems:
         for line in problem.splitlines():
             text = common.clean(line)
-            click.echo(_painted(text) if coloured else text)
+            click.echo(_painted(text) if coloured else text, err=apart, color=coloured)
 
 
 def _painted(line: str) -> str:

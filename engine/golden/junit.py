@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,15 +56,15 @@ def junit(played: Sequence[Played], began: datetime, left_out: str = "not chosen
     return text + b"\n"
 
 
-def _counts(played: Iterable[Played]) -> dict[str, str]:
-    verdicts = [each.verdict for each in (cases := list(played))]
+def _counts(played: Sequence[Played]) -> dict[str, str]:
+    verdicts = [each.verdict for each in played]
     ended = [verdict for verdict in verdicts if verdict is not None]
     return {
         "tests": str(len(verdicts)),
         "failures": str(sum(1 for verdict in ended if verdict.problems and not verdict.broken)),
         "errors": str(sum(1 for verdict in ended if verdict.broken)),
         "skipped": str(len(verdicts) - len(ended)),
-        "time": f"{sum(each.seconds for each in cases):.3f}",
+        "time": f"{sum(each.seconds for each in played):.3f}",
     }
 
 

@@ -55,6 +55,8 @@ class Seen:
     told: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
+    # By connection, the kinds of answers that calls got: an HTTP status, or `none`.
+    answers: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -225,7 +227,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
     clock, seen = FakeClock(case.clock), Seen()
     sandboxes = _sandboxes(case, program, clock)
     transports: dict[str, httpx.BaseTransport] = {
-        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Reads) else None)
+        name: Recording(sandbox.transport(), name, seen, sandbox if isinstance(sandbox, Reads) else None)
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
@@ -288,10 +290,11 @@ class Reads(Protocol):
 class Recording(httpx.BaseTransport):
     """Passes calls on and keeps the bodies of those that change something: JSON, or what the vendor itself reads in them."""
 
-    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Reads | None) -> None:
+    def __init__(self, inner: httpx.BaseTransport, name: str, seen: Seen, reads: Reads | None) -> None:
         self._inner = inner
         self._name = name
-        self._told = told
+        self._told = seen.told
+        self._answers = seen.answers
         self._reads = reads
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -300,7 +303,12 @@ class Recording(httpx.BaseTransport):
         if (body := self._body(request)) is not None:
             entry = {"to": self._name, "call": f"{request.method} {request.url.path}", "body": body, "status": None}
             self._told.append(entry)
-        response = self._inner.handle_request(request)
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.HTTPError:
+            self._answers.add((self._name, "none"))
+            raise
+        self._answers.add((self._name, str(response.status_code)))
         if entry is not None:
             entry["status"] = response.status_code
         return response
