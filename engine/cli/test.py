@@ -82,7 +82,9 @@ class Options(TypedDict):
     help="Exit with status 1 when less is covered; wants --coverage.",
 )
 @click.option(
-    "--record", metavar="NAME", help="Make a new case of this name from what the company's own source says; wants --live."
+    "--record",
+    metavar="NAME",
+    help="Make a new case of this name from what the company's own source says; wants --live.",
 )
 @click.option("--live", type=click.IntRange(1, 100), metavar="N", help="How many records of a stream --record takes.")
 @click.option("--stream", metavar="NAME", help="The stream that --record reads, with what it refers to; else all.")
@@ -205,7 +207,9 @@ def _too_little(watched: Sequence[Coverage], least: float | None) -> bool:
     """Whether a flow is covered less than it should be; says which."""
     poor = [each for each in watched if least is not None and each.percent < least]
     for each in poor:
-        click.echo(f"{each.flow.name}: {each.percent:.1f} % is covered, and --fail-under asks for {least:g} %", err=True)
+        click.echo(
+            f"{each.flow.name}: {each.percent:.1f} % is covered, and --fail-under asks for {least:g} %", err=True
+        )
     return bool(poor)
 
 

@@ -24,7 +24,10 @@ def lines(coverage: Coverage) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     yield f"coverage of {coverage.flow.name}: {coverage.percent:.1f} %"
     for row in rows:
-        first, *rest = (cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        first, *rest = (
+            cell.ljust(width) if n == 0 else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         yield "  ".join([first, *rest]).rstrip()
     untouched = _untouched(coverage)
     yield f"no case touches these {len(untouched)}:" if untouched else "cases touch everything"

@@ -87,7 +87,9 @@ def _case(suite: etree._Element, each: Played, left_out: str) -> None:
         more = f" (and {count - 1} more)" if count > 1 else ""
         kind = "error" if each.verdict.broken else "failure"
         type_ = "case could not be played" if each.verdict.broken else "not as expected"
-        found = etree.SubElement(made, kind, message=legal(_headline(each.verdict.problems[0], first) + more), type=type_)
+        found = etree.SubElement(
+            made, kind, message=legal(_headline(each.verdict.problems[0], first) + more), type=type_
+        )
         text = legal("\n".join(each.verdict.problems))
         found.text = text if len(text) <= _MOST else f"{text[:_MOST]}\n... cut off"
 

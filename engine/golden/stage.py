@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from engine.desk import StoreOutbox
 from engine.errors import Bug, FlowctlError, UsageError
 from engine.follow import Hand
 from engine.golden.case import Case, Step
+from engine.golden.recorded import RecordedSource, recording_of
 from engine.model import Connection
 from engine.program import FlowProgram
 from engine.runner import Runner
@@ -69,6 +70,7 @@ class Stage:
     clock: FakeClock
     sandboxes: Mapping[str, Sandbox]
     seen: Seen
+    recordings: Mapping[str, RecordedSource] = field(default_factory=dict)
     sessions: int = 0
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
@@ -231,11 +233,12 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
-    world = memory_world(case.seed, clock, transports)
+    recordings = {name: recording_of(program.flow, name, reads, seen.told) for name, reads in case.recorded.items()}
+    world = replace(memory_world(case.seed, clock, transports), sources=recordings)
     try:
         for connection in program.flow.connections:
             connect_sandbox(world, COMPANY, connection, sandboxes[connection.name])
-        stage = Stage(case, program, world, clock, sandboxes, seen)
+        stage = Stage(case, program, world, clock, sandboxes, seen, recordings)
         stage._switch_on()  # noqa: SLF001 - this module's own
         stage._set(case.settings)  # noqa: SLF001 - this module's own
         for row in case.mappings:
