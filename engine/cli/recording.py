@@ -49,7 +49,7 @@ def _check(flows: tuple[str, ...], given: Options) -> None:
     if given["live"] is None:
         raise click.UsageError("--record wants --live N: how many records of a stream it takes")
     for option in ("update", "expression", "junit", "coverage", "fail_under"):
-        if given[option]:  # type: ignore[literal-required]  # all are keys of Options
+        if given[option]:
             shown = {"expression": "-k"}.get(option, f"--{option.replace('_', '-')}")
             raise click.UsageError(f"{shown} and --record exclude each other")
 

@@ -107,7 +107,7 @@ def command(flows: tuple[str, ...], **given: Unpack[Options]) -> int:
 
     log.configure(verbosity=-2)
     for option in ("update", "record"):
-        if given[option] and in_ci():  # type: ignore[literal-required]  # both are keys of Options
+        if given[option] and in_ci():
             raise UpdateRefused(f"--{option}")
     if given["record"] is not None:
         from engine.cli import recording
@@ -119,7 +119,7 @@ def command(flows: tuple[str, ...], **given: Unpack[Options]) -> int:
 
 def _check_options(given: Options) -> None:
     for option in ("live", "stream", "scrub_amounts"):
-        if given[option]:  # type: ignore[literal-required]  # all are keys of Options
+        if given[option]:
             raise click.UsageError(f"--{option.replace('_', '-')} is for --record; give it with --record NAME")
     if given["fail_under"] is not None and not given["coverage"]:
         raise click.UsageError("--fail-under is about coverage; give it with --coverage")

@@ -38,17 +38,11 @@ def junit(played: Sequence[Played], began: datetime, left_out: str = "not chosen
     """The document. `began` is when the first case was played; `left_out` says why cases were not."""
     from lxml import etree
 
-    root = etree.Element("testsuites", name="flowctl test", **_counts(played))
+    root = etree.Element("testsuites", {"name": "flowctl test", **_counts(played)})
     for number, flow in enumerate(dict.fromkeys(each.flow for each in played)):
         cases = [each for each in played if each.flow == flow]
-        suite = etree.SubElement(
-            root,
-            "testsuite",
-            name=legal(flow),
-            id=str(number),
-            timestamp=began.strftime("%Y-%m-%dT%H:%M:%S"),
-            **_counts(cases),
-        )
+        about = {"name": legal(flow), "id": str(number), "timestamp": began.strftime("%Y-%m-%dT%H:%M:%S")}
+        suite = etree.SubElement(root, "testsuite", {**about, **_counts(cases)})
         for each in cases:
             _case(suite, each, left_out)
     etree.indent(root)
@@ -103,5 +97,5 @@ def _headline(problem: str, first: str) -> str:
 
 
 def legal(text: str) -> str:
-    """A text that XML can hold: other characters stand there as `\\x1b`."""
+    """Give a text that XML can hold: other characters are written as Python writes them in a literal."""
     return _NO_XML.sub(lambda found: found.group().encode("ascii", "backslashreplace").decode(), text)

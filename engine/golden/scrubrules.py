@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal
 
 # What becomes of a value: kept, or replaced by a pseudonym of that kind.
@@ -24,41 +25,42 @@ Kind = Literal[
     "amount",
 ]
 
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # --- by the name of the field, in words: `vendorName` and `vendor_name` are `vendor`, `name` ---------------------------
 
-SECRET = frozenset(
-    "token secret password passwd passphrase apikey authorization cookie cookies credential credentials signature jwt"
-    " bearer otp pin cvv cvc".split()
+SECRET = _set(
+    "token secret password passwd passphrase apikey authorization cookie cookies credential "
+    "credentials signature jwt bearer otp pin cvv cvc"
 )
 SECRET_PAIRS = frozenset({("api", "key"), ("private", "key"), ("access", "key"), ("dev", "key"), ("session", "id")})
 EMAIL = frozenset({"email", "emails", "mail"})
 PHONE = frozenset({"phone", "telephone", "mobile", "fax", "cell"})
-BANK = frozenset("iban bic swift routing aba card pan sort bank last4 last_four".split())
+BANK = _set("iban bic swift routing aba card pan sort bank last4 last_four")
 BANK_PAIRS = frozenset({("account", "number"), ("card", "number"), ("last", "four"), ("last", "4"), ("sort", "code")})
 TAX = frozenset({"ssn", "ein", "vat", "tin", "itin", "taxid", "gstin", "abn", "siren", "siret", "nif"})
 TAX_PAIRS = frozenset({("tax", "id"), ("tax", "number"), ("vat", "number"), ("social", "security")})
-ADDRESS = frozenset(
-    "address street street2 line1 line2 city town province zip postal postcode zipcode county region latitude"
-    " longitude".split()
+ADDRESS = _set(
+    "address street street2 line1 line2 city town province zip postal postcode zipcode county region latitude longitude"
 )
-PERSON = frozenset(
-    "first firstname last lastname middle given family surname person employee submitter approver contact holder"
-    " cardholder owner manager birthday birth dob".split()
+PERSON = _set(
+    "first firstname last lastname middle given family surname person employee submitter approver "
+    "contact holder cardholder owner manager birthday birth dob"
 )
-NAME = frozenset(
-    "name names title vendor merchant payee customer client company organization organisation business department"
-    " location category tag class project policy descriptor label path".split()
+NAME = _set(
+    "name names title vendor merchant payee customer client company organization organisation "
+    "business department location category tag class project policy descriptor label path"
 )
-TEXT = frozenset(
-    "memo note notes description comment comments message reason subject text detail remark remarks".split()
-)
+TEXT = _set("memo note notes description comment comments message reason subject text detail remark remarks")
 URL = frozenset({"url", "uri", "link", "href", "website", "web", "site", "image", "photo", "avatar"})
-AMOUNT = frozenset("amount total subtotal price cost balance paid due outstanding fee".split())
+AMOUNT = _set("amount total subtotal price cost balance paid due outstanding fee")
 # A field of these words whose value is one plain word says how something stands: flows compare it.
-STATUS = frozenset("status type kind method role currency visibility classification".split())
+STATUS = _set("status type kind method role currency visibility classification")
 # The same, in capitals only: in other letters it may be a place or a name.
-STATUS_IN_COUNTRY = re.compile(r"[A-Z]{2,3}")
-CAPITALS = frozenset("state country code source input".split())
+STATUS_IN_CAPITALS = _set("state country code source input")
 LANGUAGE = frozenset({"language", "locale", "lang"})
 ID = frozenset({"id", "ids", "uuid", "guid", "key"})
 
@@ -82,6 +84,7 @@ TOKEN = re.compile(
 # How a vendor writes one of a few values.
 ENUM = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,30}")
+COUNTRY = re.compile(r"[A-Z]{2,3}")
 CAPITALS = re.compile(r"[A-Z][A-Z_]{1,30}")
 LOCALE = re.compile(r"[a-z]{2}(?:[-_][A-Za-z]{2})?")
 PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,60}")
@@ -117,7 +120,7 @@ def words(name: str) -> tuple[str, ...]:
 
 def has_pair(parts: tuple[str, ...], pairs: frozenset[tuple[str, str]]) -> bool:
     """Whether two words stand beside each other."""
-    return any(pair in pairs for pair in zip(parts, parts[1:], strict=False))
+    return any(pair in pairs for pair in pairwise(parts))
 
 
 def by_name(parts: tuple[str, ...], above: tuple[str, ...]) -> Kind | None:

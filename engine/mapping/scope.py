@@ -79,15 +79,15 @@ class Watch(Protocol):
         ...
 
     def hit(self, number: int) -> None:
-        """This way was taken."""
+        """Say that this way was taken."""
         ...
 
     def told(self, number: int, value: object) -> None:
-        """An expression had this value."""
+        """Say that an expression had this value."""
         ...
 
     def heard(self, name: str, key: str | None, label: str | None, number: str | None, context: EvalContext) -> None:
-        """A lookup was asked for this."""
+        """Say that a lookup was asked for this."""
         ...
 
 
