@@ -16,7 +16,7 @@ from urllib.parse import quote
 from engine import registry
 from engine.clock import iso
 from engine.contract import ListObject
-from engine.errors import FlowctlError, UsageError
+from engine.errors import FlowctlError, RateLimited, UsageError
 from engine.golden.compare import Verdict, check
 from engine.golden.scrub import Done, Scrubber
 from engine.model import Fetch, Flow, Stream
@@ -30,6 +30,9 @@ from engine.world import World
 
 # How many records of what a stream comes after are looked through for those that its records name.
 _MOST = 1000
+# How often a vendor that is asked too often is asked again, and how long it may want us to wait each time.
+_PATIENCE = 3
+_LONGEST_S = 90.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}", re.ASCII)
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 _LEAST_SECRET = 4
@@ -132,13 +135,11 @@ def record(world: World, program: FlowProgram, wish: Wish, folder: Path) -> Reco
 
 def _takes(world: World, program: FlowProgram, wish: Wish) -> Iterator[_Take]:
     """What the streams read: the wished one's first records, and of what it comes after those that it names."""
-    from engine.previewing import worlds
-
     flow = program.flow
     wanted = [stream for stream in flow.streams if stream.name == wish.stream or not wish.stream]
     first = _by_fetch(flow, wanted)
     for take in first.values():
-        take.records += worlds.live(world, wish.company, take.fetch, wish.count)
+        take.records += _live(world, wish.company, take.fetch, wish.count)
     before = _by_fetch(flow, [flow.stream(name) for name in _before(flow, wanted)])
     for identity, take in reversed(before.items()):
         if identity in first:
@@ -146,10 +147,28 @@ def _takes(world: World, program: FlowProgram, wish: Wish) -> Iterator[_Take]:
             continue
         named = _scalars([each.records for each in (*first.values(), *before.values())])
         key = _key_of(flow, take.fetch)
-        found = worlds.live(world, wish.company, take.fetch, _MOST)
+        found = _live(world, wish.company, take.fetch, _MOST)
         take.records += [item for item in found if str(item.get(key, "")) in named]
     yield from (take for identity, take in before.items() if identity not in first)
     yield from first.values()
+
+
+def _live(world: World, company: str, fetch: Fetch, count: int) -> list[Mapping[str, Any]]:
+    """The first records of a fetch; a vendor that asks for a little patience gets it.
+
+    Raises:
+        RunError: what keeps the source from being read.
+    """
+    from engine.previewing import worlds
+
+    for _ in range(_PATIENCE):
+        try:
+            return list(worlds.live(world, company, fetch, count))
+        except RateLimited as error:
+            if not 0 < (wait := error.retry_after_s or 0) <= _LONGEST_S:
+                raise
+            world.clock.sleep(wait)
+    return list(worlds.live(world, company, fetch, count))
 
 
 def _by_fetch(flow: Flow, streams: Sequence[Stream | None]) -> dict[str, _Take]:
