@@ -82,7 +82,7 @@ class Coverage:
     def branch(self, expr: Expr, kind: str, offset: int) -> int:
         """The number of one side of `||` or `&&`."""
         stream, _ = self._owners.get((expr.location, expr.text), ("", ""))
-        part = _part(expr.text, offset)
+        part = _part(expr.text, offset, ("||",) if kind.startswith("or") else ("||", "&&"))
         word = {
             "or_expression left": f"`{part}` is taken",
             "or_expression right": f"`{part}` is taken for want of the value before it",
@@ -353,18 +353,18 @@ def _answer(status: str) -> str:
     return _ANSWERS.get(status) or _ANSWERS.get(status[:1], _ANSWERS["2"])
 
 
-def _part(text: str, offset: int) -> str:
+def _part(text: str, offset: int, ends: Sequence[str] = ("||", "&&")) -> str:
     """The beginning of a part of an expression, as far as it surely belongs to it."""
     rest = text[offset:]
     depth = 0
     for position, char in enumerate(rest):
         depth += (char in "([{") - (char in ")]}")
-        if depth < 0 or (depth == 0 and rest[position : position + 2] in ("||", "&&")) or (depth == 0 and char in ",|"):
+        if depth < 0 or (depth == 0 and (char == "," or rest.startswith(tuple(ends), position))):
             rest = rest[:position]
             break
     return _clip(rest)
 
 
 def _clip(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(text.split()).replace("`", "'")
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."

@@ -98,4 +98,4 @@ def _headline(problem: str, first: str) -> str:
 
 def legal(text: str) -> str:
     """Give a text that XML can hold: other characters are written as Python writes them in a literal."""
-    return _NO_XML.sub(lambda found: found.group().encode("ascii", "backslashreplace").decode(), text)
+    return _NO_XML.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

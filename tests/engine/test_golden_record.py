@@ -68,7 +68,9 @@ FRESHBOOKS = {
     },
 }
 BILL = {
-    "vendors": {"z": {"name": "Zanzibar Quokka", "company": "Zanzibar Quokka", "email": "zanzibar.quokka@canary.example"}},
+    "vendors": {
+        "z": {"name": "Zanzibar Quokka", "company": "Zanzibar Quokka", "email": "zanzibar.quokka@canary.example"}
+    },
     "bills": {
         "one": {
             "vendor": "z",
@@ -127,7 +129,9 @@ def bytes_of(folder: Path) -> bytes:
 def outcome(made: Recorded) -> list[str]:
     """The records in `outcome.txt`, without reasons."""
     text = (made.folder / "expected" / "outcome.txt").read_text(encoding="utf-8")
-    return [line.strip() for line in text.partition("alerts:")[0].splitlines() if line.startswith("  ") and line[2] != " "]
+    return [
+        line.strip() for line in text.partition("alerts:")[0].splitlines() if line.startswith("  ") and line[2] != " "
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -257,7 +261,14 @@ def test_a_case_is_never_written_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", '{"reads": 1}', '{"reads": [{"stream": "bills"}]}', '{"reads": [{"stream": 1, "filters": {}, "records": []}]}']
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"reads": 1}',
+        '{"reads": [{"stream": "bills"}]}',
+        '{"reads": [{"stream": 1, "filters": {}, "records": []}]}',
+    ],
 )
 def test_a_recording_of_another_shape(tmp_path: Path, text: str) -> None:
     program = program_of("ramp_to_quickbooks")
