@@ -133,7 +133,7 @@ def by_name(parts: tuple[str, ...], above: tuple[str, ...]) -> Kind | None:
         ("email", bool(found & EMAIL)),
         ("phone", bool(found & PHONE)),
         ("tax", bool(found & TAX) or has_pair(parts, TAX_PAIRS)),
-        ("bank", has_pair(parts, BANK_PAIRS) or (bool(found & BANK) and last not in ID and last != "name")),
+        ("bank", has_pair(parts, BANK_PAIRS) or (bool(found & BANK) and last not in ID | PERSON | {"name"})),
         ("url", bool(found & URL)),
         ("id", last in ID),
         ("text", bool(found & TEXT)),
