@@ -180,7 +180,9 @@ def _played(
 
 def _conclude(verdicts: Sequence[Verdict], failed: int, watched: Sequence[Coverage], given: Options) -> None:
     """Print what came of all cases together."""
-    coverage_json = [each.as_json() for each in watched]
+    from engine.golden.covertext import as_json, lines
+
+    coverage_json = [as_json(each) for each in watched]
     if given["form"] == "json":
         shown = [
             {"case": v.title, "ok": v.ok, "problems": list(v.problems), "updated": list(v.updated)} for v in verdicts
@@ -194,7 +196,7 @@ def _conclude(verdicts: Sequence[Verdict], failed: int, watched: Sequence[Covera
     elif watched:
         for each in watched:
             click.echo()
-            for line in each.lines():
+            for line in lines(each):
                 click.echo(common.clean(line))
 
 

@@ -16,6 +16,7 @@ from engine.model import Expr, Flow, Stream
 from engine.pipeline import truthy
 from engine.program import FlowProgram, compile_flow
 from engine.simulated import Visitor
+from engine.spec import Documented
 from engine.store import journal, lists
 from engine.yamlsource import place
 
@@ -59,7 +60,7 @@ class Coverage:
     _branches: list[Point] = field(default_factory=list)
     _owners: dict[tuple[Location, str], tuple[str, str]] = field(default_factory=dict)
     # By connection, what was answered to which request that writes.
-    _codes: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
+    codes: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for owner, expr in _expressions(self.flow):
@@ -149,7 +150,7 @@ class Coverage:
                 self._touch(Point("", "answers", connection.location, f"`{name}` {_answer(answer)}"))
         for name, sandbox in stage.sandboxes.items():
             if isinstance(sandbox, Visitor):
-                met = self._codes.setdefault(name, set())
+                met = self.codes.setdefault(name, set())
                 told = (pair for line in stage.seen.session for pair in _ANSWER.findall(line))
                 met.update((request, int(code)) for request, code in told if not request.endswith("Query"))
 
@@ -173,39 +174,6 @@ class Coverage:
     def percent(self) -> float:
         """How much is touched, of a hundred."""
         return 100.0 * sum(self.points.values()) / len(self.points) if self.points else 100.0
-
-    def statuses(self) -> Sequence[Status]:
-        """What the vendors that are polled may answer to a request, and what of it they did answer."""
-        return tuple(self._statuses())
-
-    def _statuses(self) -> Iterator[Status]:
-        from engine.spec import Documented
-
-        for connection in self.flow.connections:
-            connector: object = registry.find(connection.connector)
-            if not isinstance(connector, Documented) or connection.name not in self._codes:
-                continue
-            met = self._codes[connection.name]
-            told: dict[str, Status] = {}
-            for row in connector.statuses():
-                codes, _, only = row.code.partition(", of ")
-                first, _, last = codes.partition(" to ")
-                if first.isdecimal() and row.code not in told:
-                    fits = (int(first) <= code <= int(last or first) and only in ("", request) for request, code in met)
-                    told[row.code] = Status(connection.name, row.code, row.outcome, any(fits))
-            yield from told.values()
-
-    def lines(self) -> Iterator[str]:
-        """The report for people."""
-        from engine.golden.covertext import lines
-
-        return lines(self)
-
-    def as_json(self) -> dict[str, Any]:
-        """The report for programs."""
-        from engine.golden.covertext import as_json
-
-        return as_json(self)
 
     # --- keeping -----------------------------------------------------------------------------------------------------
 
@@ -236,6 +204,23 @@ class Coverage:
     def _at(self, expr: Expr, offset: int) -> Location:
         """Where a part of an expression stands in the file."""
         return place(self.flow.source, expr.location, offset, expr.text) if self.flow.source else expr.location
+
+
+def statuses(coverage: Coverage) -> Iterator[Status]:
+    """What the vendors that are polled may answer to a request, and what of it they did answer."""
+    for connection in coverage.flow.connections:
+        connector: object = registry.find(connection.connector)
+        if not isinstance(connector, Documented) or connection.name not in coverage.codes:
+            continue
+        met = coverage.codes[connection.name]
+        told: dict[str, Status] = {}
+        for row in connector.statuses():
+            codes, _, only = row.code.partition(", of ")
+            first, _, last = codes.partition(" to ")
+            if first.isdecimal() and row.code not in told:
+                fits = (int(first) <= code <= int(last or first) and only in ("", request) for request, code in met)
+                told[row.code] = Status(connection.name, row.code, row.outcome, any(fits))
+        yield from told.values()
 
 
 _FOUND = "is found by {}"

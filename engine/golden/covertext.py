@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from engine.golden.coverage import Coverage, Point
+from engine.golden.coverage import KINDS, Coverage, Point, statuses
 
 _WHOLE = "(the flow)"
 
 
 def lines(coverage: Coverage) -> Iterator[str]:
     """A table with a line a stream, then everything untouched with its place, then what the vendors never answered."""
-    from engine.golden.coverage import KINDS
-
     names = ["", *(stream.name for stream in coverage.flow.streams)]
     rows = [["stream", *KINDS, "all"]]
     for name in names:
@@ -38,8 +35,6 @@ def lines(coverage: Coverage) -> Iterator[str]:
 
 def as_json(coverage: Coverage) -> dict[str, Any]:
     """The same as data; amounts of each kind are `[touched, all]`."""
-    from engine.golden.coverage import KINDS
-
     streams = {}
     for name in ["", *(stream.name for stream in coverage.flow.streams)]:
         own = [(point, hit) for point, hit in coverage.points.items() if point.stream == name]
@@ -63,7 +58,7 @@ def as_json(coverage: Coverage) -> dict[str, Any]:
         ],
         "statuses": [
             {"connection": each.connection, "code": each.code, "outcome": each.outcome, "met": each.met}
-            for each in coverage.statuses()
+            for each in statuses(coverage)
         ],
     }
 
@@ -74,8 +69,6 @@ def _count(points: Iterable[tuple[Point, bool]], kind: str) -> list[int]:
 
 
 def _cells(points: list[tuple[Point, bool]]) -> list[str]:
-    from engine.golden.coverage import KINDS
-
     counts = [_count(points, kind) for kind in KINDS]
     total = [sum(count[side] for count in counts) for side in (0, 1)]
     return [f"{touched}/{every}" if every else "-" for touched, every in (*counts, total)]
@@ -92,9 +85,9 @@ def _named(point: Point) -> str:
 
 def _status_lines(coverage: Coverage) -> Iterator[str]:
     """Answers of polled vendors, which are not counted: most of them no flow can bring about."""
-    statuses = coverage.statuses()
-    for connection in dict.fromkeys(each.connection for each in statuses):
-        own = [each for each in statuses if each.connection == connection]
+    every = list(statuses(coverage))
+    for connection in dict.fromkeys(each.connection for each in every):
+        own = [each for each in every if each.connection == connection]
         met = [each.code for each in own if each.met]
         yield f"answers of {connection} that cases met, {len(met)} of {len(own)} that it may give (not counted above):"
         yield f"  met: {'; '.join(met) or 'none'}"

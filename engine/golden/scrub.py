@@ -67,10 +67,11 @@ class Scrubber:
         if len(path) > _DEEPEST:
             return self._note("text", path, "nested too deeply", "Text")
         if isinstance(value, Mapping):
-            return {
-                self._key(str(key), path): self._value(each, (*path, str(key)), spec.child(str(key)) if spec else None)
-                for key, each in value.items()
-            }
+            made: dict[str, Any] = {}
+            for key, each in value.items():
+                name = self._key(str(key), path)
+                made[name] = self._value(each, (*path, name), spec.child(str(key)) if spec else None)
+            return made
         if isinstance(value, list | tuple):
             item = FieldSpec(spec.name, spec.of, "", choices=spec.choices, fields=spec.fields) if spec else None
             return [self._value(each, path, item) for each in value]
@@ -103,7 +104,7 @@ class Scrubber:
         if kind == "keep":
             return self._note("keep", path, value, value)
         if kind == "amount":
-            return self._note("amount", path, value, self._amount(value))
+            return self._note("amount", path, value, _times(value, self.factor))
         if kind in ("name", "id", "number", "person") and ":" in value:
             return ":".join(self._segment(part, kind, path) for part in value.split(":"))
         return self._pseudonym(value, kind, path)
@@ -124,7 +125,7 @@ class Scrubber:
         name = rules.words(path[-1]) if path else ()
         above = tuple(word for part in path[:-1] for word in rules.words(part))
         named = rules.by_name(name, above)
-        if (spec is not None and spec.secret) or named == "secret" or self._has_secret(value):
+        if (spec is not None and spec.secret) or named == "secret" or _has_any(value, self.secrets):
             return "secret"
         if rules.EMAIL_LIKE.fullmatch(value):
             return "email"
@@ -139,9 +140,6 @@ class Scrubber:
         if value in self.keep:
             return "keep"
         return _plain(value, name, named)
-
-    def _has_secret(self, value: str) -> bool:
-        return any(len(secret) >= _LEAST_SECRET and secret in value for secret in self.secrets)
 
     # --- pseudonyms --------------------------------------------------------------------------------------------------
 
@@ -182,12 +180,6 @@ class Scrubber:
         self._counts[label] = self._counts.get(label, 0) + 1
         return self._counts[label]
 
-    def _amount(self, value: str) -> str:
-        try:
-            return str(Decimal(value) * self.factor) if self.factor != 1 else value
-        except InvalidOperation:
-            return value
-
     def _note(self, kind: Kind, path: tuple[str, ...], value: str, result: str) -> str:
         self._done.setdefault(kind, []).append((".".join(path), value))
         return result
@@ -212,6 +204,18 @@ class Scrubber:
             for _, value in self._done.get(kind, ())
             if len(value) >= 6 and value not in self.keep
         }
+
+
+def _has_any(value: str, secrets: Collection[str]) -> bool:
+    return any(len(secret) >= _LEAST_SECRET and secret in value for secret in secrets)
+
+
+def _times(value: str, factor: int) -> str:
+    """An amount in major units, so many times; what is no amount stays as it is."""
+    try:
+        return str(Decimal(value) * factor) if factor != 1 else value
+    except InvalidOperation:
+        return value
 
 
 def _hinted(value: str, spec: FieldSpec, named: Kind | None) -> Kind | None:

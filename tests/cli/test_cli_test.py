@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from engine.cli.test import _painted
 from tests.cli.cli_kit import Cli, Ran
 from tests.cli.test_cli_preview import _calm, _kept, _lists
 from tests.cli.test_cli_run import connected
@@ -89,6 +90,21 @@ def test_a_difference_is_said_in_words(cli: Cli, cases: Path) -> None:
         "  BillAddRq/BillAdd/ExpenseLineAdd/Amount: expected 1050.01, got 1050.00\n"
         f"ok {FLOW}/refund\n1 passed, 1 failed\n--\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "painted"),
+    [
+        ("-a", "\x1b[31m-a\x1b[0m"),
+        ("+a", "\x1b[32m+a\x1b[0m"),
+        ("@@ -1 +1 @@", "\x1b[36m@@ -1 +1 @@\x1b[0m"),
+        ("  BillAdd/Memo: missing, expected x", "\x1b[1m  BillAdd/Memo: missing, expected x\x1b[0m"),
+        (" a", " a"),
+        ("", ""),
+    ],
+)
+def test_colours_of_a_terminal(line: str, painted: str) -> None:
+    assert _painted(line) == painted
 
 
 # --- JUnit ------------------------------------------------------------------------------------------------------------

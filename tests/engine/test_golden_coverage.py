@@ -9,7 +9,8 @@ import pytest
 
 from engine.cli import common
 from engine.golden.compare import check
-from engine.golden.coverage import Coverage
+from engine.golden.coverage import Coverage, statuses
+from engine.golden.covertext import lines as lines_of
 from engine.program import compile_flow
 from tests.reference import ROOT
 
@@ -89,7 +90,7 @@ def test_nothing_is_touched_without_a_case(flow: Path) -> None:
 def test_what_one_case_touches_and_where_the_rest_stands(flow: Path) -> None:
     one = case(Path("cases/small/one"), {"b": {**BILL, "memo": "Paper", "lines": [LINE]}})
     coverage = coverage_of(flow, one)
-    *lines, never = coverage.lines()
+    *lines, never = lines_of(coverage)
     assert lines == [
         "coverage of small: 46.2 %",
         "stream      rules  conditions  branches  lookups  requests  paths  answers    all",
@@ -157,8 +158,8 @@ def test_answers_of_the_target_are_listed_beside_it() -> None:
     folder = ROOT / "tests" / "flows" / "ramp_to_quickbooks" / "refused_by_quickbooks"
     coverage = Coverage(common.program(str(ROOT / "flows" / "ramp_to_quickbooks.yaml")).flow)
     check(folder, coverage.program, seen=coverage.see)
-    assert [each.code for each in coverage.statuses() if each.met] == ["0", "3210"]
-    lines = list(coverage.lines())
+    assert [each.code for each in statuses(coverage) if each.met] == ["0", "3210"]
+    lines = list(lines_of(coverage))
     assert lines[-3:-1] == [
         "answers of books that cases met, 2 of 34 that it may give (not counted above):",
         "  met: 0; 3210",

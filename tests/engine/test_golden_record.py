@@ -183,6 +183,36 @@ def test_amounts_are_kept_and_ids_fit_each_other(tmp_path: Path) -> None:
     ]
 
 
+def test_mappings_and_settings_of_the_company_come_along(tmp_path: Path) -> None:
+    program = program_of("ramp_to_quickbooks")
+    coded = {"amount": "9.50", "account": {"id": "ramp-gifts", "name": "Gifts to Quokka"}}
+    given = {**RAMP, "bills": {"one": {**RAMP["bills"]["one"], "lines": [coded]}}}  # type: ignore[index]
+    with live(tmp_path / "live", program, {"ramp": given}) as stage:
+        stage.play()
+        stage._map({"lookup": "account", "key": "ramp-gifts", "to": "Advertising"})
+        stage._set({"ap_account": "Accounts Payable", "home_currency": "USD", "billable_jobs": True})
+        made = recording.record(stage.world, program, Wish(COMPANY, "bills", 1), tmp_path / "c" / "f" / "mine")
+    reads = json.loads((made.folder / "given" / "ramp.recorded.json").read_text(encoding="utf-8"))["reads"]
+    key = reads[1]["records"][0]["line_items"][0]["accounting_field_selections"][0]["external_id"]
+    books = json.loads((made.folder / "given" / "books.json").read_text(encoding="utf-8"))
+    name = next(each["name"] for each in books["accounts"] if each["name"] != "Accounts Payable")
+    vendor = reads[0]["records"][0]["id"]
+    assert (made.folder / "case.yaml").read_text(encoding="utf-8").splitlines()[3:] == [
+        'settings: {"ap_account": "Accounts Payable", "billable_jobs": true, "home_currency": "USD"}',
+        "mappings:",
+        # The flow has made this one when it posted the vendor.
+        f'  - {{"lookup": "vendor", "key": "{vendor}", "to": "Vendor 1"}}',
+        f'  - {{"lookup": "account", "key": "{key}", "to": "{name}"}}',
+        "steps:",
+        "  - cycle",
+        "  - cycle",
+    ]
+    assert key != "ramp-gifts"
+    assert outcome(made)[1].endswith(": closed")
+    content = bytes_of(made.folder)
+    assert [word for word in (*CANARIES, "ramp-gifts", "Gifts to", "Advertising") if word.encode() in content] == []
+
+
 def test_amounts_are_scrubbed_so_that_sums_still_agree(tmp_path: Path) -> None:
     program = program_of("ramp_to_quickbooks")
     with live(tmp_path / "live", program, {"ramp": RAMP}) as stage:
