@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from engine.clock import Clock
-from engine.contract import Handler, Json
+from engine.contract import Handler, Json, ListObject
 
 if TYPE_CHECKING:
     import httpx
@@ -93,6 +93,15 @@ class Directed(Protocol):
 
     def unused(self) -> list[str]:
         """What was planned and never happened."""
+        ...
+
+
+@runtime_checkable
+class Stocked(Protocol):
+    """A connector whose sandbox can be given objects of its lists: those that recorded records refer to."""
+
+    def given_lists(self, objects: Mapping[str, Sequence[ListObject]]) -> Json:
+        """What a golden case gives the sandbox so that it has these objects, by the names of the spec's lists."""
         ...
 
 

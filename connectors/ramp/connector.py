@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from connectors.ramp.settings import problems, read_settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connectors.ramp.simulator.target_rig import RampTargetRig
     from connectors.ramp.source import RampSource
     from engine.clock import Clock
-    from engine.contract import Binding, Event, Handshake, Json, Tools
+    from engine.contract import Binding, Event, Handshake, Json, ListObject, Tools
     from engine.diagnostics import Diagnostic
 
 
@@ -46,6 +46,17 @@ class RampConnector:
         from connectors.ramp.sandbox import make
 
         return make(seed, clock, options)
+
+    def given_lists(self, objects: Mapping[str, Sequence[ListObject]]) -> Json:
+        """What a golden case gives the sandbox so that it has these accounts and vendors."""
+        accounts = {
+            f"account-{number}": {"name": item.full_name, "code": item.number}
+            for number, item in enumerate(objects.get("accounts", ()), 1)
+        }
+        vendors = {
+            f"vendor-{number}": {"name": item.full_name} for number, item in enumerate(objects.get("vendors", ()), 1)
+        }
+        return {name: value for name, value in (("accounts", accounts), ("vendors", vendors)) if value}
 
     def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig | RampAccountingRig:
         """The same for a campaign, with faults: as a source, as a target that is called, or as both."""
