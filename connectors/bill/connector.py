@@ -45,6 +45,18 @@ class BillConnector:
 
         return make(seed, clock, options)
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.bill.examples import example
+
+        return example(stream)
+
+    def example_body(self, request: str) -> bytes | None:
+        """A body that the simulator takes."""
+        from connectors.bill.examples import example_body
+
+        return example_body(request)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> BillRig:
         """The same for a campaign, with faults."""
         from connectors.bill.simulator.rig import make_rig

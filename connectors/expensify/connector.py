@@ -38,6 +38,12 @@ class ExpensifyConnector:
 
         return make(seed, clock, options)
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.expensify.examples import example
+
+        return example(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> ExpensifyRig:
         """The same for a campaign, with faults."""
         from connectors.expensify.simulator.rig import make_rig

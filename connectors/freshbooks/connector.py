@@ -62,6 +62,12 @@ class FreshBooksConnector:
 
         return make(seed, clock, options)
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.freshbooks.examples import example
+
+        return example(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> FreshBooksRig:
         """The same for a campaign, with faults."""
         from connectors.freshbooks.simulator.rig import make_rig

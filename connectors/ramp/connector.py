@@ -47,6 +47,12 @@ class RampConnector:
 
         return make(seed, clock, options)
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.ramp.examples import example
+
+        return example(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig | RampAccountingRig:
         """The same for a campaign, with faults: as a source, as a target that is called, or as both."""
         if options.get("role") == "target":

@@ -1,0 +1,62 @@
+"""What a golden case may give a simulated Ramp: a record of each stream that can be posted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.contract import Json
+
+_VENDORS = {"granite": {"name": "Granite Peak Supply Co.", "country": "US"}}
+_BILL = {
+    "vendor": "granite",
+    "invoice": "GP-2201",
+    "issued": "2026-02-20",
+    "due": "2026-03-22",
+    "memo": "Replacement valves",
+    "lines": [{"amount": "1050.00", "account": "Office Supplies", "memo": "12 valves"}],
+}
+_GIVEN: Mapping[str, Json] = {
+    "vendors": {"vendors": _VENDORS},
+    "bills": {"vendors": _VENDORS, "bills": {"valves": _BILL}},
+    "BILL_PAYMENT_SYNC": {"vendors": _VENDORS, "bills": {"valves": {**_BILL, "paid": {"on": "2026-02-26"}}}},
+    "transactions": {
+        "transactions": {
+            "paper": {
+                "merchant": "Paper Mill",
+                "amount": "23.45",
+                "on": "2026-02-27",
+                "memo": "Printer paper",
+                "account": "Office Supplies",
+            }
+        }
+    },
+    "reimbursements": {
+        "reimbursements": {
+            "taxi": {
+                "merchant": "Corner Taxi",
+                "amount": "31.80",
+                "on": "2026-02-25",
+                "memo": "Airport",
+                "account": "Office Supplies",
+            }
+        }
+    },
+    "transfers": {"transfers": {"statement": {"amount": "2000.00", "on": "2026-02-28"}}},
+    "cashbacks": {"cashbacks": {"february": {"amount": "17.50", "on": "2026-02-28"}}},
+    "vendor_credits": {
+        "vendors": _VENDORS,
+        "vendor_credits": {
+            "returned": {
+                "vendor": "granite",
+                "on": "2026-02-21",
+                "reference": "CR-7",
+                "lines": [{"amount": "50.00", "account": "Office Supplies", "memo": "One valve"}],
+            }
+        },
+    },
+}
+
+
+def example(stream: str) -> Json:
+    """`given` of a case with one record of the stream; empty for streams that every business has records of."""
+    return _GIVEN.get(stream, {})
