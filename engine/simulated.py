@@ -116,7 +116,8 @@ class ShowsRecords(Protocol):
     def example(self, stream: str) -> Json:
         """`given` of a case in which the stream lists a record that can be posted; empty when there is none to show.
 
-        By the name of a mark: one that the mark can be told of, where that needs another record.
+        By the name of a mark: one that the mark can be told of, where that needs another record. By an empty name: a case
+        in which the connector is only written to.
         """
         ...
 

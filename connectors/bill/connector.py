@@ -57,6 +57,12 @@ class BillConnector:
 
         return example_body(request)
 
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.bill.examples import meanings
+
+        return meanings(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> BillRig:
         """The same for a campaign, with faults."""
         from connectors.bill.simulator.rig import make_rig

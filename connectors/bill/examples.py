@@ -41,6 +41,30 @@ _GIVEN: Mapping[str, Json] = {
 }
 _VENDOR = b'{"name":"Granite Peak Supply Co.","address":{"line1":"1 Quarry Road","city":"Denver","country":"US"}}'
 
+_ACCOUNT = {
+    "line.account_id": "(classifications.chartOfAccountId || root().classifications.chartOfAccountId)",
+    "line.account": "(classifications.chartOfAccount.name || root().classifications.chartOfAccount.name)",
+    "line.memo": "(description || '')",
+}
+_MEANINGS: Mapping[str, Mapping[str, str]] = {
+    "vendors": {"vendor_id": "id", "vendor": "name", "country": "address.country", "amount": "", "lines": ""},
+    "bills": {
+        **_ACCOUNT,
+        "select": "approvalStatus == 'APPROVED' && !archived",
+        "vendors": "vendors",
+        "currency": "(currency || 'USD')",
+    },
+    "vendor_credits": {
+        "line.account_id": "classifications.chartOfAccountId",
+        "line.account": "classifications.chartOfAccount.name",
+        "line.memo": "(description || '')",
+        "reference": "referenceNumber",
+        "select": "!archived",
+        "vendors": "vendors",
+        "currency": "(currency || 'USD')",
+    },
+}
+
 
 def example(stream: str) -> Json:
     """`given` of a case with one record of the stream; empty for the lists that code bills."""
@@ -50,3 +74,8 @@ def example(stream: str) -> Json:
 def example_body(request: str) -> bytes | None:
     """A body that BILL takes, as it is frozen."""
     return _VENDOR if request == "VendorCreate" else None
+
+
+def meanings(stream: str) -> Mapping[str, str]:
+    """What the fields of a stream mean to most targets."""
+    return _MEANINGS.get(stream, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.contract import Json
 
 _REPORTS = {
@@ -19,7 +21,28 @@ _REPORTS = {
     },
 }
 
+_MEANINGS: Mapping[str, Mapping[str, str]] = {
+    "people": {"vendor_id": "email", "vendor": "email", "amount": "", "lines": ""},
+    "reports": {
+        "select": 'contains(`["APPROVED", "REIMBURSED", "ARCHIVED"]`, state) && !isExported',
+        "vendor_id": "accountEmail",
+        "vendor": "accountEmail",
+        "vendors": "people",
+        "date": "approved || submitted",
+        "reference": "last(reportID, `11`)",
+        "memo": "reportName",
+        "line.account_id": "category",
+        "line.account": "category",
+        "line.memo": "merchant",
+    },
+}
+
 
 def example(stream: str) -> Json:
     """`given` of a case with one record of the stream; empty for the lists that every policy has."""
     return _REPORTS if stream in ("reports", "employees", "people") else {}
+
+
+def meanings(stream: str) -> Mapping[str, str]:
+    """What the fields of a stream mean to most targets."""
+    return _MEANINGS.get(stream, {})

@@ -68,6 +68,12 @@ class FreshBooksConnector:
 
         return example(stream)
 
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.freshbooks.examples import meanings
+
+        return meanings(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> FreshBooksRig:
         """The same for a campaign, with faults."""
         from connectors.freshbooks.simulator.rig import make_rig

@@ -34,7 +34,38 @@ _GIVEN: Mapping[str, Json] = {
     },
 }
 
+_MEANINGS: Mapping[str, Mapping[str, str]] = {
+    "bill_vendors": {"vendor_id": "vendorid", "vendor": "vendor_name", "email": "primary_contact_email", "country": ""},
+    "bills": {
+        "select": "vis_state == `0`",
+        "vendor_id": "vendorid",
+        "vendor": "vendor.vendor_name",
+        "vendors": "bill_vendors",
+        "amount": "total_amount.amount",
+        "currency": "currency_code",
+        "due": "due_date",
+        "reference": "bill_number",
+        "line.account_id": "categoryid",
+        "line.account": "category",
+        "line.amount": "total_amount.amount",
+    },
+    "expenses": {
+        "select": "vis_state == `0`",
+        "vendor_id": "vendor",
+        "vendor": "vendor",
+        "amount": "amount.amount",
+        "currency": "amount.code",
+        "date": "date",
+        "reference": "id",
+    },
+}
+
 
 def example(stream: str) -> Json:
     """`given` of a case with one record of the stream; empty for the lists that every account has."""
     return _GIVEN.get(stream, {})
+
+
+def meanings(stream: str) -> Mapping[str, str]:
+    """What the fields of a stream mean to most targets."""
+    return _MEANINGS.get(stream, {})

@@ -53,6 +53,12 @@ class RampConnector:
 
         return example(stream)
 
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.ramp.examples import meanings
+
+        return meanings(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig | RampAccountingRig:
         """The same for a campaign, with faults: as a source, as a target that is called, or as both."""
         if options.get("role") == "target":

@@ -16,6 +16,7 @@ _BILL = {
     "lines": [{"amount": "1050.00", "account": "Office Supplies", "memo": "12 valves"}],
 }
 _GIVEN: Mapping[str, Json] = {
+    "": {"settings": {"vendor_country": "US", "vendor_email": "ap@example.com"}},
     "vendors": {"vendors": _VENDORS},
     "bills": {"vendors": _VENDORS, "bills": {"valves": _BILL}},
     "BILL_PAYMENT_SYNC": {"vendors": _VENDORS, "bills": {"valves": {**_BILL, "paid": {"on": "2026-02-26"}}}},
@@ -56,7 +57,36 @@ _GIVEN: Mapping[str, Json] = {
     },
 }
 
+_GL = "accounting_field_selections[?category_info.type == 'GL_ACCOUNT'] | [0]"
+_CODED = {"define.gl": _GL, "lines": "line_items", "line.account_id": "gl(@).external_id", "line.account": "gl(@).name"}
+_MEANINGS: Mapping[str, Mapping[str, str]] = {
+    "vendors": {"vendor_id": "id", "vendor": "name", "country": "country", "amount": "", "lines": ""},
+    "bills": {
+        **_CODED,
+        "with": "{sync_ready: true}",
+        "select": "sync_status == 'NOT_SYNCED'",
+        "vendors": "vendors",
+        "date": "accounting_date || issued_at",
+    },
+    "transactions": {
+        **_CODED,
+        "with": "{sync_status: SYNC_READY}",
+        "select": "state == 'CLEARED'",
+        "vendor_id": "merchant_id",
+        "vendor": "merchant_name",
+        "date": "accounting_date || user_transaction_time",
+        "reference": "last(replace(id, '-', ''), `11`)",
+        "vendors": "",
+    },
+    "reimbursements": {**_CODED, "with": "{sync_status: SYNC_READY}", "vendors": ""},
+}
+
 
 def example(stream: str) -> Json:
     """`given` of a case with one record of the stream; empty for streams that every business has records of."""
     return _GIVEN.get(stream, {})
+
+
+def meanings(stream: str) -> Mapping[str, str]:
+    """What the fields of a stream mean to most targets."""
+    return _MEANINGS.get(stream, {})

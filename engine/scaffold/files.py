@@ -21,7 +21,7 @@ class InTheWay(UsageError):
         noun = "file is" if len(paths) == 1 else "files are"
         super().__init__(
             f"{len(paths)} {noun} there already and would be overwritten; nothing was written:\n{shown}",
-            hint="move them away, or give another folder or name",
+            hint="move them away, or give another folder or name; `flowctl new flow` adds a flow to a project",
         )
 
 
@@ -66,9 +66,7 @@ def write(root: Path, texts: Mapping[str, str]) -> Written:
     for path, text in texts.items():
         if not found[path]:
             _write(root / path, text)
-    return Written(
-        tuple(path for path in texts if not found[path]), tuple(path for path in texts if found[path])
-    )
+    return Written(tuple(path for path in texts if not found[path]), tuple(path for path in texts if found[path]))
 
 
 def _there(path: Path) -> bytes:
