@@ -44,7 +44,7 @@ def command(folder: Path, **given: Unpack[Options]) -> int:
 
     Example: flowctl init acme-books --source bill
     """
-    from engine.cli.new import connector_and_stream
+    from engine.cli.new import connector_and_stream, warn
     from engine.scaffold.files import write
     from engine.scaffold.flow import Wanted, make_flow, role_of
     from engine.scaffold.project import project_files
@@ -53,8 +53,9 @@ def command(folder: Path, **given: Unpack[Options]) -> int:
     name = given["flow"] or f"{source}_to_{role_of(given['target'])}"
     made = make_flow(Wanted(name, source, given["target"], stream), schema=True)
     title = folder.resolve().name or "flows"
-    written = write(folder, project_files(made, title, given["ci"]))
-    _tell(folder, written)
+    texts = project_files(made, title, given["ci"])
+    _tell(folder, write(folder, texts))
+    warn(texts)
     steps = ["flowctl validate", "flowctl test", f"flowctl preview {made.name} --stream {made.stream}"]
     if folder.resolve() != Path.cwd():
         steps[0] = f"cd {shlex.quote(str(folder))} && {steps[0]}"

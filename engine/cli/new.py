@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
+
+from engine.cli.common import clean
 
 
 @click.group(name="new")
@@ -38,11 +41,13 @@ def flow(name: str, source: str, target: str, request: str) -> int:
 
     connector, stream = connector_and_stream(source)
     made = make_flow(Wanted(name, connector, target, stream, request), schema=Path(SCHEMA).is_file())
-    write(Path(), flow_files(made))
+    texts = flow_files(made)
+    write(Path(), texts)
     guesses = made.text.count("  # ")
     marked = f"; {guesses} {'guess' if guesses == 1 else 'guesses'} to look at, marked by a comment" if guesses else ""
     click.echo(f"made flows/{name}.yaml{marked}")
     click.echo(f"made {CASES}/{name}/first/: what is given, and all that came out")
+    warn(texts)
     click.echo("next:")
     click.echo(f"  flowctl validate flows/{name}.yaml")
     click.echo(f"  flowctl test {name}")
@@ -83,3 +88,11 @@ def connector_and_stream(text: str) -> tuple[str, str]:
     """The two parts of `CONNECTOR[.STREAM]`; the stream is empty where none is named."""
     name, _, stream = text.partition(".")
     return name, stream
+
+
+def warn(texts: Mapping[str, str]) -> None:
+    """Say that the first case met trouble: it passes, and shows something that is to be put right."""
+    from engine.scaffold.case import trouble_in
+
+    if trouble := trouble_in(texts):
+        click.echo(f"warning: the first case met trouble, see its expected/outcome.txt: {clean(trouble)}", err=True)

@@ -12,10 +12,13 @@ from engine.contract import Binding
 from engine.errors import SettingMissing
 from engine.language import NAME_PATTERN
 from engine.spec import ConnectorSpec, FieldSpec, RequestSpec, StreamSpec
+from engine.store.companies import TOKEN_FIELD
 
 _NAME = re.compile(NAME_PATTERN)
 # A setting that is called so and is not marked as a secret would be shown on every screen.
-_SECRET = re.compile(r"(^|_)(password|secret|api_key|private_key|access_token|refresh_token|dev_key|webhook_key)($|_)")
+_SECRET = re.compile(
+    r"(^|_)(password|secret|api_key|api_token|private_key|access_token|refresh_token|dev_key|webhook_key)($|_)"
+)
 # Heavy modules that make every `flowctl validate` slower when the connector's module imports them.
 _HEAVY = ("httpx", "starlette", "authlib", "jinja2", "lxml")
 
@@ -37,6 +40,8 @@ def names(subject: Subject) -> Iterator[str]:
     for setting in spec.settings:
         if not _NAME.fullmatch(setting.name):
             yield f"the setting `{setting.name}` is not of lower-case letters, digits and `_`"
+        if setting.name == TOKEN_FIELD:
+            yield f"the setting `{setting.name}` has the name that the store keeps access tokens under: call it `api_token`"
     for stream in spec.streams:
         yield from _stream_names(spec, stream)
     for mark in spec.marks:

@@ -110,6 +110,8 @@ def resumes(subject: Subject) -> Iterator[str]:
     with bench(subject, MANY, settings=small_pages(subject)) as it:
         for stream in readable(subject):
             pages = it.read(stream.name)
+            if stream.changes == "all" and pages and pages[-1].checkpoint is not None:
+                yield f"{stream.name}: the last page has a checkpoint: is there more behind it?"
             for number, page in enumerate(pages[:-1], 1):
                 if page.checkpoint is None:
                     yield f"{stream.name}: page {number} of {len(pages)} has no checkpoint: a crash reads it again"
@@ -161,7 +163,7 @@ def keeps_quiet(subject: Subject) -> Iterator[str]:
         with bench(subject, MANY) as it, redirect_stdout(stream), redirect_stderr(stream):
             for each in readable(subject):
                 it.read(each.name)
-            shown = f"{it.binding!r} {it.opened!r} {vars(it.opened) if hasattr(it.opened, '__dict__') else ''}"
+            shown = f"{it.binding!r} {it.opened!r}"
             texts = {"stdout or stderr": stream.getvalue(), "the log": logged.getvalue(), "a repr": shown}
             for where, text in texts.items():
                 for name in leaked(it, text):

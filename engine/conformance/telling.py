@@ -133,8 +133,11 @@ def lost(subject: Subject) -> Iterator[str]:
 
 def refused(subject: Subject) -> Iterator[str]:
     """A mark that the connector does not have is refused with an error of ours."""
-    call = MarkCall("NO_SUCH_MARK", _KEY, posted=(Marked(_UNKNOWN, _REFERENCE),))
-    with bench(subject, {"given": {}}) as it:
+    _, stream, options = next(_examples(subject), (None, "", {"given": {}}))
+    with bench(subject, options) as it:
+        known = subject.spec.stream(stream)
+        found = [str(record[known.key]) for page in it.read(stream) for record in page.records] if known else []
+        call = MarkCall("NO_SUCH_MARK", _KEY, posted=(Marked((found or [_UNKNOWN])[0], _REFERENCE),))
         try:
             it.opened.mark(call)
         except RunError:

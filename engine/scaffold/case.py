@@ -60,3 +60,11 @@ def case_files(made: Made) -> Mapping[str, str]:
     return {
         f"{NAME}/{part}": text for part, text in {**texts, **{f"expected/{n}": t for n, t in found.items()}}.items()
     }
+
+
+def trouble_in(files: Mapping[str, str]) -> str:
+    """The first thing that went wrong while a case was played, from its outcome; empty when nothing did."""
+    outcome = next((text for path, text in files.items() if path.endswith("expected/outcome.txt")), "")
+    _, _, after = outcome.partition("\ntroubles:\n")
+    line = after.partition("\n")[0].strip()
+    return "" if line == "none" else line
