@@ -24,7 +24,8 @@ _REPORTS = {
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "people": {"vendor_id": "email", "vendor": "email", "amount": "", "lines": ""},
     "reports": {
-        "select": 'contains(`["APPROVED", "REIMBURSED", "ARCHIVED"]`, state) && !isExported',
+        "select": 'contains(`["APPROVED", "REIMBURSED", "ARCHIVED"]`, state)',
+        "first": "!isExported",
         "vendor_id": "accountEmail",
         "vendor": "accountEmail",
         "vendors": "people",

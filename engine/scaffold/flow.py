@@ -252,8 +252,7 @@ def _stream_text(part: _Part, parts: Sequence[_Part], source: str, role: str, kn
     yield f"    fetch: {{from: {source}, stream: {spec.name}{asked}{sweep}}}"
     yield f"    key: {spec.key}"
     yield from _about(words, is_vendor=is_vendor)
-    if words.get("select"):
-        yield f"    select: {quoted(words.get('select'))}"
+    yield from _select(words)
     if is_vendor and "find" in known:
         yield f"    adopt: find('vendor', {words.get('vendor_id')}, {words.get('vendor')})"
     yield "    map:"
@@ -267,6 +266,18 @@ def _stream_text(part: _Part, parts: Sequence[_Part], source: str, role: str, kn
     if is_vendor and "provide" in known:
         yield f"    provide: {{lookup: vendor, key: {words.get('vendor_id')}}}"
     yield from _mark(part, source)
+
+
+def _select(words: Words) -> Iterator[str]:
+    """Which records are taken."""
+    always, first = words.get("select"), words.get("first")
+    if not first:
+        yield from ([f"    select: {quoted(always)}"] if always else [])
+        return
+    yield "    select:"
+    if always:
+        yield f"      - {{only: {inline(always)}, say: it is not ready}}"
+    yield f"      - {{only: {inline(first)}, say: it was dealt with before, for: first}}"
 
 
 def _about(words: Words, *, is_vendor: bool) -> Iterator[str]:

@@ -116,14 +116,14 @@ def _variable(name: str, request: str, words: Words) -> Entry:
     meaning = {"name": "vendor", "company": "vendor", "card_account": "", "ap_account": "", "payee": ""}.get(name, name)
     if meaning in ("memo", "lines") or not meaning:
         return Entry(name, made[name], _note("line.account", words) if meaning == "lines" else "")
-    if not words.get(meaning):
+    if not words.get(meaning) and not (name == "vendor" and words.get("vendor_id")):
         needed = {
             "date": "date('2026-01-01')",
             "amount": "money('0.00')",
             "vendor": f"lookup('vendor', {words.stream.key})",
         }
         return Entry(name, needed.get(name, NULL), _NOTHING)
-    return Entry(name, made[name], _note(meaning, words))
+    return Entry(name, made[name], _note(meaning if words.get(meaning) else "vendor_id", words))
 
 
 def vendor(words: Words) -> str:

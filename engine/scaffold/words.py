@@ -19,7 +19,10 @@ _SIGNS: Mapping[str, tuple[tuple[FieldType, ...], Sequence[str]]] = {
     "vendor": (("text",), (rf"{_PAYEE}[._]?(full_?)?name", rf"{_PAYEE}\.{_PAYEE}_name", _PAYEE)),
     "amount": (("money",), (r"total(_amount)?(\.amount)?", r"amount(\.amount)?", r"\w*total\w*")),
     "currency": (("text",), (r"\w*currency(_?code)?", r"\w+\.(currency|code)")),
-    "date": (_DAYS, (r"(\w+\.)?(issued?|invoice|bill|transaction)_?(at|on|date)", "date", r"created(_?(at|on|time))?")),
+    "date": (
+        _DAYS,
+        (r"(\w+\.)?(issued?|invoice|bill|credit|transaction)_?(at|on|date)", "date", r"created(_?(at|on|time))?"),
+    ),
     "due": (_DAYS, (r"due(_?(at|on|date))?",)),
     "reference": (
         _TEXTS,
