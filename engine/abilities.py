@@ -61,7 +61,7 @@ class Means(Protocol):
 
         Of a record `vendor_id`, `vendor`, `amount`, `currency`, `date`, `due`, `reference`, `memo`, `country`, `email` and
         `lines`; of a line `line.account_id`, `line.account`, `line.amount` and `line.memo`. Besides `select`, a condition,
-        and `first`, one that need not hold once it was posted; `with`, filters as YAML; `vendors`, the stream of those who are paid; and `define.NAME`, an expression that the
-        others use.
+        and `first`, one that need not hold once it was posted; `with`, filters as YAML; `vendors`, the stream of those who
+        are paid; and `define.NAME`, an expression that the others use.
         """
         ...

@@ -307,6 +307,15 @@ def test_every_stream_of_every_connector_gives_a_flow_or_says_why_not(place: Pat
     assert made > 20
 
 
+def test_the_page_shows_what_is_said(place: Path) -> None:
+    page = (ROOT / "docs/howto/start-a-project.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```text\n\$ flowctl ([^\n]*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [line for line, _ in shown] == ["init shop", "new flow card_spend --from ramp.transactions --to qbwc"]
+    for folder, (line, said) in zip((place, place / "shop"), shown, strict=True):
+        with within(folder):
+            assert run(*line.split()).text() == f"[0]\n{said}--\n"
+
+
 # --- new connector ----------------------------------------------------------------------------------------------------
 
 
