@@ -132,6 +132,15 @@ class ShowsWrites(Protocol):
 
 
 @runtime_checkable
+class ShowsWebhooks(Protocol):
+    """A connector that shows what its simulated vendor would send."""
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """Headers and raw body of a genuine webhook, signed with a secret of its sandbox's binding."""
+        ...
+
+
+@runtime_checkable
 class Simulated(Protocol):
     """A connector that brings a simulator of its vendor."""
 

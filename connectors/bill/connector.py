@@ -57,6 +57,12 @@ class BillConnector:
 
         return example_body(request)
 
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.bill.examples import example_webhook
+
+        return example_webhook()
+
     def meanings(self, stream: str) -> Mapping[str, str]:
         """What the fields of a stream mean to most targets."""
         from connectors.bill.examples import meanings

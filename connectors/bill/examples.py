@@ -79,3 +79,12 @@ def example_body(request: str) -> bytes | None:
 def meanings(stream: str) -> Mapping[str, str]:
     """What the fields of a stream mean to most targets."""
     return _MEANINGS.get(stream, {})
+
+
+def example_webhook() -> tuple[Mapping[str, str], bytes]:
+    """An event as BILL signs it."""
+    from connectors.bill.sandbox import WEBHOOK_KEY
+    from connectors.bill.simulator.webhooks import signature
+
+    body = b'{"metadata":{"eventId":"event-1","eventType":"bill.updated"},"bill":{"id":"00n01"}}'
+    return {"content-type": "application/json", "x-bill-sha-signature": signature(WEBHOOK_KEY, body)}, body

@@ -68,6 +68,12 @@ class FreshBooksConnector:
 
         return example(stream)
 
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.freshbooks.examples import example_webhook
+
+        return example_webhook()
+
     def meanings(self, stream: str) -> Mapping[str, str]:
         """What the fields of a stream mean to most targets."""
         from connectors.freshbooks.examples import meanings

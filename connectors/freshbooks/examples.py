@@ -69,3 +69,13 @@ def example(stream: str) -> Json:
 def meanings(stream: str) -> Mapping[str, str]:
     """What the fields of a stream mean to most targets."""
     return _MEANINGS.get(stream, {})
+
+
+def example_webhook() -> tuple[Mapping[str, str], bytes]:
+    """An event as FreshBooks signs it."""
+    from connectors.freshbooks.sandbox import VERIFIER
+    from connectors.freshbooks.simulator.webhooks import signature
+
+    body = b"name=bill.update&object_id=1001&account_id=acc&business_id=1&identity_id=1234&user_id=1"
+    kind = "application/x-www-form-urlencoded"
+    return {"content-type": kind, "x-freshbooks-hmac-sha256": signature(VERIFIER, body)}, body

@@ -53,6 +53,18 @@ class RampConnector:
 
         return example(stream)
 
+    def example_body(self, request: str) -> bytes | None:
+        """A body that the simulator takes."""
+        from connectors.ramp.examples import example_body
+
+        return example_body(request)
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.ramp.examples import example_webhook
+
+        return example_webhook()
+
     def meanings(self, stream: str) -> Mapping[str, str]:
         """What the fields of a stream mean to most targets."""
         from connectors.ramp.examples import meanings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 
 from engine.contract import Json
@@ -15,6 +17,7 @@ _BILL = {
     "memo": "Replacement valves",
     "lines": [{"amount": "1050.00", "account": "Office Supplies", "memo": "12 valves"}],
 }
+_VENDOR = b'{"name":"Granite Peak Supply Co.","country":"US","email":"ap@granite.example","external_vendor_id":"conformance-1"}'
 _GIVEN: Mapping[str, Json] = {
     "": {"settings": {"vendor_country": "US", "vendor_email": "ap@example.com"}},
     "vendors": {"vendors": _VENDORS},
@@ -90,3 +93,17 @@ def example(stream: str) -> Json:
 def meanings(stream: str) -> Mapping[str, str]:
     """What the fields of a stream mean to most targets."""
     return _MEANINGS.get(stream, {})
+
+
+def example_body(request: str) -> bytes | None:
+    """A body that Ramp takes, as it is frozen."""
+    return _VENDOR if request == "VendorCreate" else None
+
+
+def example_webhook() -> tuple[Mapping[str, str], bytes]:
+    """An event as Ramp signs it."""
+    from connectors.ramp.sandbox import WEBHOOK_SECRET
+
+    body = b'{"id":"event-1","type":"bills.paid","object":{"id":"00000000-0000-4000-8000-000000000001"}}'
+    digest = hmac.new(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return {"content-type": "application/json", "x-ramp-webhook-id": "event-1", "x-ramp-signature": digest}, body
