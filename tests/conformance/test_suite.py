@@ -91,7 +91,7 @@ def test_a_check_that_does_not_exist_cannot_be_left_out() -> None:
 
 
 def test_what_is_wrong_fails_the_test_with_all_of_it() -> None:
-    made: Any = conformance(Planted(_bill(), verify=lambda *_: Event("1", "bill.odd", None)))  # type: ignore[arg-type]
+    made: Any = conformance(Planted(_bill(), verify=lambda *_: Event("1", "bill.odd", None)))
     (marks,) = made.pytestmark
     check = next(param.values[0] for param in marks.args[1] if param.id == "verifies")
     with pytest.raises(pytest.fail.Exception) as caught:
