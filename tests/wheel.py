@@ -36,6 +36,7 @@ def main() -> int:
         for arguments in (
             ["--version"],
             ["validate", "ramp_to_quickbooks"],
+            ["schema", "--output", "schemas/flow.schema.json"],
             ["demo", "--bills", "3", "--transactions", "3"],
         ):
             _run([str(python), "-c", code, *arguments], folder)

@@ -20,8 +20,9 @@ from engine.structure import dotted
 
 ID = ""  # it reports the codes E101 and above
 
-_NOTHING = object_type(())
-_RECEIPT = record_type((FieldSpec("receipt", "object", "what the target said: its ids", required=True),))
+# What an expression reads that is given no record, and one that is given the target's answer.
+NOTHING = object_type(())
+RECEIPT = record_type((FieldSpec("receipt", "object", "what the target said: its ids", required=True),))
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
@@ -69,4 +70,4 @@ def source_type(stream: Stream, env: Env) -> ResultType:
 
 
 def _data(use: Use, source: ResultType, mapped: ResultType) -> ResultType:
-    return {"source": source, "mapped": mapped, "receipt": _RECEIPT}.get(use.context, _NOTHING)
+    return {"source": source, "mapped": mapped, "receipt": RECEIPT}.get(use.context, NOTHING)

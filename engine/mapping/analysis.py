@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 
-from engine.diagnostics import Diagnostic, clearly_meant
+from engine.diagnostics import Diagnostic, Location, clearly_meant
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.checks import Reporter, check_expression, walk
+from engine.mapping.checks import MAX_EXPANDED, Reporter, check_expression, walk
 from engine.mapping.functions import FunctionSpec, ParameterType
 from engine.mapping.scope import Scope
 from engine.mapping.standard import STANDARD
@@ -77,6 +79,28 @@ def analyse(
     return _infer(parse(expr.text), current, state), reporter.found
 
 
+# Called with each part of an expression, the type it reads from, and the type of its value.
+Seen = Callable[[Node, ResultType, ResultType], None]
+
+
+def watch(text: str, data: ResultType, scope: Scope, seen: Seen, root: ResultType | None = None) -> None:
+    """Show `seen` each part of an expression and of the defines it calls, once its type is known: parts come first.
+
+    The names in the expression need not exist. Of what is no expression, or grows beyond use, no more is seen.
+    """
+    shown = count(1)
+
+    def counted(node: Node, current: ResultType, result: ResultType) -> None:
+        if next(shown) > MAX_EXPANDED:
+            raise BadSyntax("E115", 0, "")
+        seen(node, current, result)
+
+    reporter = Reporter(Expr(text, Location("")), scope, "", [])
+    with suppress(BadSyntax):
+        if (tree := parse(text)).kind != "expref":
+            _infer(tree, data, _State(reporter, data if root is None else root, seen=counted))
+
+
 def settings_of(expr: Expr, define: Mapping[str, Expr]) -> frozenset[str]:
     """The settings that an expression asks for, by itself or through definitions, however many lie between."""
     return named_in(expr, define, "setting")
@@ -138,6 +162,7 @@ class _State:
     reporter: Reporter
     root: ResultType
     above: tuple[str, ...] = ()
+    seen: Seen | None = None
 
     @property
     def scope(self) -> Scope:
@@ -150,7 +175,10 @@ class _State:
 
 
 def _infer(node: Node, current: ResultType, state: _State) -> ResultType:
-    return _NODES[node.kind](node, current, state)
+    found = _NODES[node.kind](node, current, state)
+    if state.seen is not None:
+        state.seen(node, current, found)
+    return found
 
 
 def _same(_node: Node, current: ResultType, _state: _State) -> ResultType:
@@ -320,22 +348,11 @@ def _comparator(node: Node, current: ResultType, state: _State) -> ResultType:
             if at.kind == "literal":
                 _check_choice(known, at, state)
     if _group(left) != _group(right) and "any" not in (_group(left), _group(right)):
+        from engine.mapping.wording import COMPARED  # as above
+
         message = f"{_WORDS[_group(left)]} is compared with {_WORDS[_group(right)]}, which is never equal"
-        state.report("E113", node, message, _COMPARED.get(frozenset((_group(left), _group(right)))))
+        state.report("E113", node, message, COMPARED.get(frozenset((_group(left), _group(right)))))
     return BOOLEAN if node.value in ("eq", "ne") else BOOLEAN.or_null()
-
-
-_COMPARED: Mapping[frozenset[str], str] = {
-    frozenset(
-        ("text", "number")
-    ): "compare with a text in single quotes, or make an amount of the text with money(...)",
-    frozenset(("text", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
-    frozenset(("number", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
-    frozenset(("text", "list")): "ask contains(list, text), or compare one item: list[0]",
-    frozenset(("number", "list")): "compare length(list)",
-    frozenset(("text", "object")): "compare one of its fields",
-    frozenset(("number", "object")): "compare one of its fields",
-}
 
 
 def _check_choice(known: ResultType, at: Node, state: _State) -> None:
@@ -362,8 +379,10 @@ def _call(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
     if name in state.scope.define:
         return _define(node, current, state)
-    spec = FUNCTIONS[name]
+    spec = FUNCTIONS.get(name)
     given = [_argument(child, current, state) for child in node.children]
+    if spec is None or (state.seen is not None and not _is_sound(node, spec, state.scope)):
+        return ANY
     for position, (child, found) in enumerate(zip(node.children, given, strict=True)):
         parameter = spec.parameters[min(position, len(spec.parameters) - 1)]
         if parameter.type in _ACCEPTS:
@@ -373,6 +392,17 @@ def _call(node: Node, current: ResultType, state: _State) -> ResultType:
     if name not in _STANDARD_NAMES and given and given[0].nullable and name not in _NEVER_NULL:
         return result.or_null()
     return result
+
+
+def _is_sound(node: Node, spec: FunctionSpec, scope: Scope) -> bool:
+    """Whether a call is as `check_expression` wants it; only what is being typed comes here without that check."""
+    known = {"setting": scope.settings, "posted": scope.streams}.get(spec.name, scope.lookups)
+    for parameter, child in zip(spec.parameters, node.children, strict=False):
+        if parameter.type == "name" and not (isinstance(child.value, str) and child.value in known):
+            return False
+        if (parameter.type == "expression") != (child.kind == "expref"):
+            return False
+    return spec.takes(len(node.children))
 
 
 def _argument(child: Node, current: ResultType, state: _State) -> ResultType:
@@ -404,12 +434,18 @@ def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, foun
 
 def _define(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
+    if not node.children:
+        return ANY  # it is being typed
     argument = _infer(node.children[0], current, state)
     expr = state.scope.define[name]
     reporter = Reporter(expr, state.scope, f"define.{name}", state.reporter.found)
     if name in state.above:
         return ANY
-    return _infer(parse(expr.text), argument, _State(reporter, state.root, (*state.above, name)))
+    try:
+        body = parse(expr.text)
+    except BadSyntax:
+        return ANY  # it is being typed
+    return _infer(body, argument, _State(reporter, state.root, (*state.above, name), state.seen))
 
 
 def _plain_result(spec: FunctionSpec, given: list[ResultType]) -> ResultType:
@@ -546,4 +582,6 @@ _NODES: Mapping[str, Callable[[Node, ResultType, _State], ResultType]] = {
     "not_expression": _not,
     "comparator": _comparator,
     "function_expression": _call,
+    # Only of what is being typed: `check_expression` reports one that is no argument.
+    "expref": lambda _n, _c, _s: ANY,
 }
