@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from engine.language import render_json_schema
+from engine.flowschema import flow_schema_text
 from engine.scaffold.case import case_files
 from engine.scaffold.files import skeleton
 from engine.scaffold.flow import Made
@@ -39,7 +38,7 @@ def project_files(made: Made, title: str, ci: str) -> Mapping[str, str]:
     }
     chosen = [CI[ci]] if ci in CI else []
     texts = {path: skeleton(f"project/{file}", values) for file, path in (*_FILES.items(), *chosen)}
-    return {**flow_files(made), SCHEMA: json.dumps(render_json_schema(), indent=2) + "\n", **texts}
+    return {**flow_files(made), SCHEMA: flow_schema_text(), **texts}
 
 
 def flow_files(made: Made) -> Mapping[str, str]:

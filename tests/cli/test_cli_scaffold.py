@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.language import render_json_schema
+from engine.flowschema import flow_schema_text
 from engine.scaffold.flow import Wanted, make_flow
 from engine.validate import validate
 from tests.cli.cli_kit import run, within
@@ -87,7 +87,7 @@ def test_what_init_writes_is_of_its_kind(place: Path) -> None:
     shop = place / "shop"
     flow = (shop / "flows/ramp_to_books.yaml").read_text(encoding="utf-8")
     assert flow.splitlines()[0] == "# yaml-language-server: $schema=../schemas/flow.schema.json"
-    assert json.loads((shop / "schemas/flow.schema.json").read_text(encoding="utf-8")) == render_json_schema()
+    assert (shop / "schemas/flow.schema.json").read_text(encoding="utf-8") == flow_schema_text()
     settings = json.loads((shop / ".vscode/settings.json").read_text(encoding="utf-8"))
     assert settings["yaml.schemas"] == {"./schemas/flow.schema.json": "flows/*.yaml"}
     assert json.loads((shop / ".vscode/extensions.json").read_text(encoding="utf-8")) == {
