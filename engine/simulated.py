@@ -119,6 +119,37 @@ class Tells(Protocol):
 
 
 @runtime_checkable
+class ShowsRecords(Protocol):
+    """A connector that shows what a golden case may give its simulator."""
+
+    def example(self, stream: str) -> Json:
+        """`given` of a case in which the stream lists a record that can be posted; empty when there is none to show.
+
+        By the name of a mark: one that the mark can be told of, where that needs another record. By an empty name: a case
+        in which the connector is only written to.
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsWrites(Protocol):
+    """A connector that shows what its simulator takes when it is written to."""
+
+    def example_body(self, request: str) -> bytes | None:
+        """The body of an operation that the simulator of `example` takes; None when there is none to show."""
+        ...
+
+
+@runtime_checkable
+class ShowsWebhooks(Protocol):
+    """A connector that shows what its simulated vendor would send."""
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """Headers and raw body of a genuine webhook, signed with a secret of its sandbox's binding."""
+        ...
+
+
+@runtime_checkable
 class Simulated(Protocol):
     """A connector that brings a simulator of its vendor."""
 

@@ -58,6 +58,30 @@ class RampConnector:
         }
         return {name: value for name, value in (("accounts", accounts), ("vendors", vendors)) if value}
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.ramp.examples import example
+
+        return example(stream)
+
+    def example_body(self, request: str) -> bytes | None:
+        """A body that the simulator takes."""
+        from connectors.ramp.examples import example_body
+
+        return example_body(request)
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.ramp.examples import example_webhook
+
+        return example_webhook()
+
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.ramp.examples import meanings
+
+        return meanings(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig | RampAccountingRig:
         """The same for a campaign, with faults: as a source, as a target that is called, or as both."""
         if options.get("role") == "target":

@@ -11,6 +11,8 @@ import click
 
 # Command name -> (module, one line of help). The help stands here so that `flowctl --help` imports no command.
 COMMANDS = {
+    "init": ("engine.cli.init", "Begin a project: one flow with its test, editor settings, a CI file."),
+    "new": ("engine.cli.new", "Write a new flow, or a package for a new connector."),
     "validate": ("engine.cli.validate", "Check flow files; report every problem with file, line and column."),
     "explain": ("engine.cli.explain", "Explain a code that `validate` reports, with examples."),
     "schema": ("engine.cli.schema", "Write the JSON Schema of flow files, for your editor."),

@@ -249,20 +249,22 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
 
 
 def _sandboxes(case: Case, program: FlowProgram, clock: FakeClock) -> dict[str, Sandbox]:
-    """The simulated vendors; the one that calls us first, since the others are coded to its lists."""
+    """The simulated vendors; those that are only written to first, since the others are coded to their lists."""
     simulated: dict[str, Simulated] = {}
+    streams: dict[str, int] = {}
     for connection in program.flow.connections:
-        connector: object = registry.find(connection.connector)
-        if not isinstance(connector, Simulated):
+        connector = registry.find(connection.connector)
+        if connector is None or not isinstance(connector, Simulated):
             raise Bug(f"the connector `{connection.connector}` brings no simulator")
         simulated[connection.name] = connector
+        streams[connection.name] = len(connector.spec.streams)
     made: dict[str, Sandbox] = {}
     chart: Json = {}
-    polled = sorted(simulated, key=lambda name: not isinstance(simulated[name], Served))
-    for name in polled:
+    ordered = sorted(simulated, key=lambda name: bool(streams[name]))
+    for name in ordered:
         options = {"given": case.given.get(name, {}), "chart": chart, "answers": case.answers}
         made[name] = sandbox = simulated[name].sandbox(case.seed, clock, options)
-        if isinstance(sandbox, Visitor):
+        if not streams[name] and isinstance(sandbox, HasChart):
             chart = sandbox.chart()
     return made
 
@@ -279,6 +281,15 @@ def connect_sandbox(world: World, company: str, connection: Connection, sandbox:
         hashed = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(secrets["password"])
         with world.store.write() as tx:
             companies.put_login(tx, Login(company, str(settings["user"]), hashed), world.at())
+
+
+@runtime_checkable
+class HasChart(Protocol):
+    """A simulated target with lists that a source can be coded to."""
+
+    def chart(self) -> Mapping[str, Sequence[Json]]:
+        """Its lists, as a `Visitor` gives them."""
+        ...
 
 
 @runtime_checkable
