@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pytest
 
 from engine.serving import bind
 from tests.docs import pages
-from tests.docs.pages import Fence, Typed
+from tests.docs.pages import Typed
 from tests.docs.shell import Shell
 from tests.reference import ROOT
 
@@ -180,7 +179,9 @@ def test_every_command_gives_what_is_shown(reader: Reader) -> None:
         _edit(reader, between)
         if fence.language == "yaml":
             saved = _SAVE.findall(between)
-            assert saved, f"{fence.place}: the page does not say where this is saved: write Save this as `flows/NAME.yaml`"
+            assert saved, (
+                f"{fence.place}: the page does not say where this is saved: write Save this as `flows/NAME.yaml`"
+            )
             reader.saved = reader.shell.folder / saved[-1]
             reader.saved.write_text(fence.text, encoding="utf-8")
         for one in pages.in_fence(fence):
