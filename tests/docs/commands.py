@@ -24,7 +24,7 @@ NOT_TYPED: Mapping[str, str] = {
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.
 STATUS: Mapping[str, tuple[tuple[int, ...], str]] = {
-    r"flowctl reconcile( --from .*)?": (
+    r"flowctl reconcile( .*--from .*)?": (
         (0, 1),
         "the page says that a report without an answer, or with a difference, is 1",
     ),
