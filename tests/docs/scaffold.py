@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -28,6 +29,9 @@ def _stream_keys() -> frozenset[str]:
 
 
 STREAM_KEYS = _stream_keys()
+_WORD = re.compile(r"\w+")
+# So many streams are tried, those that are most like the part first.
+_MOST = 6
 
 
 @cache
@@ -83,10 +87,22 @@ def _completed(part: dict[str, Any], kind: str) -> Iterator[Flow]:
         elif kind == "streams":
             yield {**flow, "streams": {**flow["streams"], **part}}
         else:
-            for name in flow["streams"]:
-                whole = copy.deepcopy(flow)
-                whole["streams"][name].update(part)
-                yield whole
+            break
+    if kind == "stream part":
+        places = [(flow, name) for flow in shipped().values() for name in flow["streams"]]
+        for flow, name in sorted(places, key=lambda place: -_likeness(part, *place))[:_MOST]:
+            whole = copy.deepcopy(flow)
+            whole["streams"][name].update(part)
+            yield whole
+
+
+def _likeness(part: dict[str, Any], flow: Flow, name: str) -> int:
+    """How much of what a part names is in a stream already: connections first, then everything else that is a word of it."""
+    stream = flow["streams"][name]
+    roles = [part.get("fetch", {}).get("from"), part.get("write", {}).get("to")]
+    known = sum(role in flow["connections"] for role in roles if role)
+    words = set(_WORD.findall(str(part))) & set(_WORD.findall(str(stream)))
+    return 1000 * known + len(words)
 
 
 def _check(flow: Flow) -> list[Diagnostic]:

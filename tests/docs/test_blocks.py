@@ -156,6 +156,10 @@ def test_every_other_block_parses(fence: Fence) -> None:
     KINDS[fence.language](fence)
 
 
+def test_there_is_something_to_test() -> None:
+    assert {fence.page for fence in YAML} >= {"README.md", "docs/tutorial/first-flow.md", "docs/howto/write-a-flow.md"}
+
+
 def test_a_wrong_part_is_found() -> None:
     """The check can fail: a misspelt field, filter, key or request in a part is an error."""
     for part in (

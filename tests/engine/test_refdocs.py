@@ -156,5 +156,9 @@ def test_every_shipped_flow_has_its_diagram_settings_and_lookups() -> None:
         _, _, rest = PAGES["flows.md"].partition(f"\n## {flow.name}\n")
         part = rest.partition("\n## ")[0]
         assert f"```mermaid\n{diagram(flow)}```" in part
-        named = [each.name for each in flow.settings] + [each.name for each in flow.lookups] + [s.name for s in flow.streams]
+        named = (
+            [each.name for each in flow.settings]
+            + [each.name for each in flow.lookups]
+            + [s.name for s in flow.streams]
+        )
         assert [name for name in named if f"| `{name}` |" not in part] == []
