@@ -19,6 +19,7 @@ COMMANDS = {
     "lsp": ("engine.cli.lsp", "Serve an editor: problems, completion and hover texts while you type."),
     "test": ("engine.cli.test", "Run golden-file cases of flows, Web Connector conversation included."),
     "preview": ("engine.cli.preview", "Show one record's way through a stream, step by step."),
+    "diagram": ("engine.cli.diagram", "Print a flow as a Mermaid diagram."),
     "run": ("engine.cli.run", "Run a flow once: read, prepare, tell the source."),
     "serve": ("engine.cli.serve", "Serve the Web Connector and webhooks, and run flows on schedule."),
     "demo": ("engine.cli.demo", "Run a shipped flow end to end against simulated vendors."),

@@ -39,7 +39,7 @@ OLD_EVENTS = frozenset(
 NEW_EVENTS = OLD_EVENTS | {
     "bills.archived", "bills.ready_to_sync", "bills.updated", "entities.created", "purchase_orders.archived",
     "reimbursements.sync_requested", "transactions.declined", "transactions.receipt_added",
-    "transactions.sync_requested",
+    "reimbursements.batch_payment_reimbursed", "transactions.sync_requested", "users.invite_accepted",
     "transactions.synced", "transactions.all_requirements_met_and_approved_changed", "transactions.body_coding_updated",
     "vendors.activated", "vendors.approved", "vendors.updated",
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the documentation shows is done: YAML validates, commands run, and the tutorial's output is what appears."""
