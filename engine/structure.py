@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, suggestion
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
+from engine.otherwords import other_word
 from engine.yamlsource import SYNTAX, ListNode, MapNode, Node, ScalarNode, shorten
 
 Steps = tuple[str | int, ...]
@@ -83,7 +84,9 @@ class _Checker:
         )
         if edit is not None:
             hint = f"write it like this: {key.name}: {edit.new}" if key else f"write {edit.new}"
-        elif wanted in ("a text", "an expression") and isinstance(node, ScalarNode) and node.text:
+        elif wanted == "an expression":
+            hint = _as_expression(node)
+        elif wanted == "a text" and isinstance(node, ScalarNode) and node.text:
             hint = f'put it in quotes: "{shorten(node.text)}"'
         self._report(node, WRONG_KIND, steps, f"{wanted} is expected, and this is {_kind(node)}", hint, edit)
 
@@ -91,7 +94,13 @@ class _Checker:
 
     def _object(self, node: Node, kind: Object, steps: Steps, owner: Node, key: Key | None) -> None:
         if not isinstance(node, MapNode):
-            self._wrong_kind(node, f"{kind.what} with keys", steps, key)
+            self._report(
+                node,
+                WRONG_KIND,
+                steps,
+                f"{kind.what} with keys is expected, and this is {_kind(node)}",
+                _written(node, kind, key),
+            )
             return
         known = {k.name: k for k in kind.keys}
         node = self._uncut(node, steps)
@@ -108,7 +117,8 @@ class _Checker:
             clear = clearly_meant(name.text, free)
             # Two keys that mean the same one: which of them is right is not for us to say.
             new = clear if meant.count(clear) == 1 else ""
-            self._report(name, UNKNOWN_KEY, steps, message, suggestion(name.text, known), new)
+            other = "" if clear else other_word(name.text, free)
+            self._report(name, UNKNOWN_KEY, steps, message, suggestion(name.text, known, clear or other), new)
         self._required(kind, set(given), misspelt, steps, owner)
         if len(given) < kind.minimum:
             self._report(owner, TOO_FEW, steps, f"{kind.what} needs at least one key", f"known: {', '.join(known)}")
@@ -167,7 +177,9 @@ class _Checker:
         for name, value in node.entries:
             if not _pattern(kind.key.pattern).fullmatch(name.text):
                 message = f"`{shorten(name.text)}` cannot be a name here"
-                self._report(name, BAD_NAME, steps, message, kind.key.form)
+                meant = _as_form(kind.key, name.text)
+                hint = f"did you mean `{meant}`? {kind.key.form}" if meant else kind.key.form
+                self._report(name, BAD_NAME, steps, message, hint)
             self.check(value, kind.value, (*steps, name.text), name)
         if len(node.entries) < kind.minimum:
             self._report(node, TOO_FEW, steps, "at least one is needed", None if key is None else _like(key))
@@ -177,8 +189,9 @@ class _Checker:
             self._leaf(node, kind.short, steps, key)
             return
         if not isinstance(node, ListNode):
-            named = isinstance(kind.item, Choice) or (isinstance(kind.item, Text) and kind.item.pattern != "")
-            self._wrong_kind(node, "a list", steps, key, names=named)
+            self._wrong_kind(
+                node, "a list", steps, key, names=isinstance(node, ScalarNode) and _fits(kind.item, node.text)
+            )
             return
         for index, item in enumerate(node.items):
             self.check(item, kind.item, (*steps, index), item)
@@ -212,13 +225,10 @@ class _Checker:
                     self._wrong_kind(node, "a word", steps, key)
                 elif not isinstance(node.value, str) or node.text not in kind.options:
                     message = f"`{shorten(node.text)}` is not a known {kind.what}"
+                    clear = clearly_meant(node.text, kind.options)
+                    other = other_word(node.text, kind.options)
                     self._report(
-                        node,
-                        WRONG_WORD,
-                        steps,
-                        message,
-                        suggestion(node.text, kind.options),
-                        clearly_meant(node.text, kind.options),
+                        node, WRONG_WORD, steps, message, suggestion(node.text, kind.options, clear or other), clear
                     )
             case Text():
                 self._text(node, kind, steps, key)
@@ -227,18 +237,27 @@ class _Checker:
         if not isinstance(node, ScalarNode) or not isinstance(node.value, int) or isinstance(node.value, bool):
             self._wrong_kind(node, "a whole number", steps, key)
         elif not kind.minimum <= node.value <= kind.maximum:
-            between = f"{kind.minimum}" if kind.minimum == kind.maximum else f"{kind.minimum} to {kind.maximum}"
-            self._report(node, BAD_NUMBER, steps, f"`{node.value}` is not known here", f"known: {between}")
+            between = (
+                f"{kind.minimum}" if kind.minimum == kind.maximum else f"a number from {kind.minimum} to {kind.maximum}"
+            )
+            self._report(node, BAD_NUMBER, steps, f"`{shorten(node.text)}` is not known here", f"write {between}")
 
     def _text(self, node: Node, kind: Text, steps: Steps, key: Key | None) -> None:
         if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            if kind.pattern:
+                message = f"a {kind.what} is expected, and this is {_kind(node)}"
+                self._report(
+                    node, WRONG_KIND, steps, message, kind.form if key is None else f"{kind.form}; {_like(key)}"
+                )
+                return
             self._wrong_kind(node, "an expression" if kind.what == "expression" else "a text", steps, key)
         elif not node.text:
             self._report(node, TOO_FEW, steps, "this text is empty", None if key is None else _like(key))
         elif kind.pattern and not _pattern(kind.pattern).fullmatch(node.text):
             code = BAD_NAME if kind.name else BAD_FORM
             new = as_duration(node.text) if kind.what == "duration" else ""
-            hint = f"did you mean `{new}`? {kind.form}" if new else kind.form
+            meant = new or _as_form(kind, node.text)
+            hint = f"did you mean `{meant}`? {kind.form}" if meant else kind.form
             self._report(node, code, steps, f"`{shorten(node.text)}` is not a {kind.what}", hint, new)
 
 
@@ -295,6 +314,47 @@ def as_duration(text: str) -> str:
 def _is_open(text: str) -> bool:
     bare = re.sub(r"'[^']*'", "", text)
     return any(bare.count(left) > bare.count(right) for left, right in ("()", "[]"))
+
+
+def _as_form(kind: Text, text: str) -> str:
+    """A name or a template's file name as it would be written, for a text that is nearly one; else empty."""
+    if kind.what == "template":
+        found = text.rsplit("/", 1)[-1].removesuffix(".j2").removesuffix(".xml") + ".xml.j2"
+    else:
+        found = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower() if kind.name else ""
+    return found if len(found) < 60 and found != text and _pattern(kind.pattern).fullmatch(found) else ""
+
+
+def _fits(kind: Type, text: str) -> bool:
+    """Whether a text could be an item of this kind."""
+    if isinstance(kind, Choice):
+        return text in kind.options
+    return isinstance(kind, Text) and kind.pattern != "" and _pattern(kind.pattern).fullmatch(text) is not None
+
+
+def _as_expression(node: Node) -> str:
+    if isinstance(node, ScalarNode):
+        return 'write an expression; "`null`" when there is to be nothing'
+    return f"put the whole expression in double quotes: {_QUOTED[isinstance(node, ListNode)]}"
+
+
+_QUOTED = {True: '"[name, memo]"', False: '"{name: name}"'}
+
+
+def _written(node: Node, kind: Object, key: Key | None) -> str:
+    """How an object is written, with the text that stands there instead as the one key that it needs."""
+    if key is not None:
+        return _like(key)
+    needed = [k for k in kind.keys if k.required] or list(kind.keys[:1])
+    if kind.what == "a flow":
+        return "begin with `flow: name`, and one key a line"
+    given = (
+        node.text
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and re.fullmatch(r"[\w.]+", node.text)
+        else ""
+    )
+    shown = (f"{k.name}: {given if given and len(needed) == 1 else k.example}" for k in needed)
+    return f"write it like this: {{{', '.join(shown)}}}"
 
 
 def _like(key: Key) -> str:

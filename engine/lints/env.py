@@ -13,7 +13,7 @@ from engine.lints.facts import Facts
 from engine.listsource import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
-from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of
+from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of, told_by
 from engine.structure import Steps, as_kind, dotted
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 
@@ -159,6 +159,15 @@ class Env:
                 node = node.items[step] if isinstance(node, ListNode) and step < len(node.items) else None
         return node
 
+    def is_cut(self, steps: Steps) -> bool:
+        """Whether a comment begins where the plain text at a path ends."""
+        node = self.node(steps)
+        if not isinstance(node, ScalarNode) or node.style:
+            return False
+        end = place(self.flow.source, Location(self.flow.path, node.line, node.column), len(node.text), node.text)
+        rest = self.flow.source.split("\n")[end.line - 1][end.column - 1 :]
+        return rest.lstrip().startswith("#")
+
     # -- what connectors offer
 
     def stream_spec(self, stream: Stream) -> StreamSpec | None:
@@ -170,6 +179,15 @@ class Env:
         """What the target says of a request."""
         spec = self.specs.get(stream.target)
         return spec.request(request) if spec else None
+
+    def receipt(self, stream: Stream) -> tuple[FieldSpec, ...]:
+        """What the receipts of a stream hold, of any of its variants; nothing when that is not known."""
+        target = self.specs.get(stream.target)
+        specs = [target.request(variant.request) if target else None for variant in stream.variants]
+        if target is None or not specs or None in specs:
+            return ()
+        told = [field for spec in specs if spec is not None for field in told_by(target, spec)]
+        return tuple({field.name: field for field in told}.values())
 
     def list_spec(self, lookup: Lookup) -> ListSpec | None:
         """What the target says of the list behind a lookup."""
@@ -196,6 +214,7 @@ class Env:
             streams=frozenset(self.declared("streams")),
             define=dict(self.flow.define),
             lookup_fields=offered,
+            receipts={stream.name: found for stream in self.flow.streams if (found := self.receipt(stream))},
             place=self.place,
         )
 

@@ -27,8 +27,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     for stream in flow.streams:
         names = env.names(("streams", stream.name, "map"))
         for written in documents(stream, env) if names else ():
-            if written.template is None:
-                continue
+            spec = env.request_spec(stream, written.request)
+            if written.template is None or (spec is not None and spec.documents == "json"):
+                continue  # another rule has said that there is one too many
             used = variables_of(written.template, env)
             if written.undoes:
                 yield from _undo(used, written, env)

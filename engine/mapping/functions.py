@@ -29,6 +29,7 @@ ParameterType = Literal[
     "name",
     "key",
     "texts",
+    "amounts",
     "countable",
 ]
 ResultName = Literal["any", "text", "number", "amount", "integer", "boolean", "date", "list", "object", "same", "item"]
@@ -391,7 +392,7 @@ OWN: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         "sum_money",
-        (_p("list", "list"),),
+        (_p("list", "amounts"),),
         "amount",
         "the exact sum of amounts; nulls are left out",
         "sum_money(['0.10', '0.20'])",
