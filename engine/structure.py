@@ -328,7 +328,7 @@ def _as_form(kind: Text, text: str) -> str:
 def _fits(kind: Type, text: str) -> bool:
     """Whether a text could be an item of this kind."""
     if isinstance(kind, Choice):
-        return text in kind.options
+        return text in kind.options or clearly_meant(text, kind.options) != ""
     return isinstance(kind, Text) and kind.pattern != "" and _pattern(kind.pattern).fullmatch(text) is not None
 
 

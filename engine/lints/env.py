@@ -159,15 +159,6 @@ class Env:
                 node = node.items[step] if isinstance(node, ListNode) and step < len(node.items) else None
         return node
 
-    def is_cut(self, steps: Steps) -> bool:
-        """Whether a comment begins where the plain text at a path ends."""
-        node = self.node(steps)
-        if not isinstance(node, ScalarNode) or node.style:
-            return False
-        end = place(self.flow.source, Location(self.flow.path, node.line, node.column), len(node.text), node.text)
-        rest = self.flow.source.split("\n")[end.line - 1][end.column - 1 :]
-        return rest.lstrip().startswith("#")
-
     # -- what connectors offer
 
     def stream_spec(self, stream: Stream) -> StreamSpec | None:
@@ -179,15 +170,6 @@ class Env:
         """What the target says of a request."""
         spec = self.specs.get(stream.target)
         return spec.request(request) if spec else None
-
-    def receipt(self, stream: Stream) -> tuple[FieldSpec, ...]:
-        """What the receipts of a stream hold, of any of its variants; nothing when that is not known."""
-        target = self.specs.get(stream.target)
-        specs = [target.request(variant.request) if target else None for variant in stream.variants]
-        if target is None or not specs or None in specs:
-            return ()
-        told = [field for spec in specs if spec is not None for field in told_by(target, spec)]
-        return tuple({field.name: field for field in told}.values())
 
     def list_spec(self, lookup: Lookup) -> ListSpec | None:
         """What the target says of the list behind a lookup."""
@@ -214,7 +196,7 @@ class Env:
             streams=frozenset(self.declared("streams")),
             define=dict(self.flow.define),
             lookup_fields=offered,
-            receipts={stream.name: found for stream in self.flow.streams if (found := self.receipt(stream))},
+            receipts={stream.name: found for stream in self.flow.streams if (found := receipt_fields(stream, self))},
             place=self.place,
         )
 
@@ -232,6 +214,26 @@ def rewritten(problem: Diagnostic, steps: Steps, kind: str, env: Env) -> Diagnos
     node = env.node(steps)
     edit = as_kind(node, kind, env.flow.path) if isinstance(node, ScalarNode) else None
     return replace(problem, edit=edit)
+
+
+def is_cut(steps: Steps, env: Env) -> bool:
+    """Whether a comment begins where the plain text at a path ends."""
+    node = env.node(steps)
+    if not isinstance(node, ScalarNode) or node.style:
+        return False
+    end = place(env.flow.source, Location(env.flow.path, node.line, node.column), len(node.text), node.text)
+    rest = env.flow.source.split("\n")[end.line - 1][end.column - 1 :]
+    return rest.lstrip().startswith("#")
+
+
+def receipt_fields(stream: Stream, env: Env) -> tuple[FieldSpec, ...]:
+    """What the receipts of a stream hold, of any of its variants; nothing when that is not known."""
+    target = env.specs.get(stream.target)
+    specs = [target.request(variant.request) if target else None for variant in stream.variants]
+    if target is None or not specs or None in specs:
+        return ()
+    told = [field for spec in specs if spec is not None for field in told_by(target, spec)]
+    return tuple({field.name: field for field in told}.values())
 
 
 def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:

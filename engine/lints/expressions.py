@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
-from engine.lints.env import Env, Use
+from engine.lints.env import Env, Use, is_cut
 from engine.mapping.analysis import KIND_WORDS, analyse, analyse_map
 from engine.mapping.checks import check_defines, check_expression
 from engine.mapping.scope import Scope
@@ -38,6 +38,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         problems = check_expression(use.expr, scope, where)
         if any(problem.code == "E109" for problem in problems):
             continue  # said of the define
+        if problems and is_cut(use.steps, env):
+            hint = "in YAML ` #` begins a comment: put the whole value in double quotes"
+            problems = [replace(problem, hint=hint) for problem in problems]
         if not problems:
             source = sources[use.stream.name]
             data = _data(use, source, mapped[use.stream.name], scope)

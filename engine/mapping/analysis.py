@@ -44,7 +44,7 @@ _ACCEPTS: Mapping[ParameterType, frozenset[str]] = {
 KIND_WORDS: Mapping[str, str] = {
     "text": "a text",
     "texts": "a list of texts",
-    "amounts": "a list of amounts",
+    "amounts": "a list",
     "amount": "an amount",
     "number": "a number",
     "integer": "a whole number",

@@ -22,6 +22,7 @@ _OPERATOR_WORDS: Mapping[str, str] = {
     **dict.fromkeys(("if", "then", "else"), "write `condition && this || that`"),
 }
 _ARITHMETIC = frozenset("+-*/%")
+_LISTS = frozenset({"list", "texts", "amounts"})
 _FITTING = {"amount": frozenset({"money", "amount"}), "date": frozenset({"date", "datetime"})}
 _ANY = "texts stand in single quotes, numbers in backticks: status == 'OPEN' && money(amount) > `5`"
 # A token, or the start of one, that JMESPath does not have -> what to write instead.
@@ -142,14 +143,14 @@ def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str:
         names = [name for name, field in record.fields if field.kind in _FITTING[wanted]]
         listed = f": {', '.join(names[:8])}" if names else ""
         return f"give a field that holds {'money' if wanted == 'amount' else 'a date'}{listed}"
-    if kind == "object" and wanted not in ("list", "texts"):
+    if kind == "object" and wanted not in _LISTS:
         return "read one of its fields" + (f": {', '.join(found.names[:8])}" if found.names else "")
     if kind == "list":
         return {
             "amount": "add up its items: sum_money(list[].amount)",
             "number": "count it with length(...), or take one item: list[0]",
         }.get(wanted, "take one item of it, such as list[0]")
-    if wanted in ("list", "texts"):
+    if wanted in _LISTS:
         return "put it in [ ] for a list of one"
     if wanted == "object":
         return "give an object: {a: b}"
