@@ -152,6 +152,8 @@ class _Builder:
                 _text(node, "help"),
                 _texts(node, "options"),
                 self._at(name),
+                _whole(node, "min"),
+                _whole(node, "max"),
             )
         raise _Missing
 
@@ -325,6 +327,12 @@ def _text(node: MapNode, key: str) -> str:
     if isinstance(value, ScalarNode) and isinstance(value.value, str):
         return value.text
     raise _Missing
+
+
+def _whole(node: MapNode, key: str) -> int | None:
+    value = node.get(key)
+    number = value.value if isinstance(value, ScalarNode) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _choice(node: MapNode, key: str, options: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, suggestion
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
 from engine.otherwords import other_word
-from engine.yamlsource import SYNTAX, ListNode, MapNode, Node, ScalarNode, shorten
+from engine.yamlsource import SYNTAX, TOO_BIG, ListNode, MapNode, Node, ScalarNode, shorten
 
 Steps = tuple[str | int, ...]
 
@@ -25,6 +25,8 @@ ONE_OF = "F017"
 TOO_FEW = "F018"
 BAD_NUMBER = "F019"
 REPEATED = "F020"
+# More problems of one file help nobody; a file of a megabyte may have a hundred thousand.
+MAX_PROBLEMS = 500
 
 
 def dotted(steps: Sequence[str | int]) -> str:
@@ -39,6 +41,10 @@ def check_structure(node: Node, kind: Type, path: str) -> list[Diagnostic]:
     """Every structural problem below `node`."""
     checker = _Checker(path)
     checker.check(node, kind, (), node)
+    if checker.more is not None:
+        where = Location(path, checker.more.line, checker.more.column)
+        message = f"here is the first of more than {MAX_PROBLEMS} problems that are not shown"
+        checker.problems.append(Diagnostic(where, TOO_BIG, "", message, "mend those above, and check again"))
     return checker.problems
 
 
@@ -53,6 +59,7 @@ class _Checker:
     def __init__(self, path: str) -> None:
         self.path = path
         self.problems: list[Diagnostic] = []
+        self.more: Node | None = None
 
     def check(self, node: Node, kind: Type, steps: Steps, owner: Node, key: Key | None = None) -> None:
         """Check one value; `owner` is the key or item it belongs to, where a missing part is reported."""
@@ -70,6 +77,9 @@ class _Checker:
         self, node: Node, code: str, steps: Steps, message: str, hint: str | None, new: str | Edit | None = None
     ) -> None:
         """Add a problem; `new` is what to write instead of the scalar's text, or the whole edit."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.more = self.more or node
+            return
         where = Location(self.path, node.line, node.column)
         if isinstance(new, str):
             new = Edit(where, node.text, new) if new and isinstance(node, ScalarNode) else None
@@ -107,10 +117,12 @@ class _Checker:
         given = [name.text for name, _ in node.entries]
         misspelt: set[str] = set()
         free = [name for name in known if name not in given] if len(known.keys() | given) > len(known) else []
-        meant = [clearly_meant(name, free) for name in given if name not in known]
+        meant = [clearly_meant(name, free) for name in given if name not in known][:MAX_PROBLEMS]
         for name, value in node.entries:
             if name.text in known:
                 self.check(value, known[name.text].type, (*steps, name.text), name, known[name.text])
+                continue
+            if self.more is not None:
                 continue
             misspelt.update(difflib.get_close_matches(name.text, known, n=1, cutoff=0.6))
             message = f"`{shorten(name.text)}` is not a key of {kind.what}"
@@ -167,7 +179,7 @@ class _Checker:
             both = " and ".join(f"`{name}`" for group in used for name in group if name in given)
             self._report(owner, ONE_OF, steps, f"{both} exclude each other", f"give {names}, and only one of them")
         elif not (used and used[0][0] in given) and not misspelt.intersection(group[0] for group in kind.one_of):
-            self._report(owner, ONE_OF, steps, f"{kind.what} needs {names}", "give one of them")
+            self._report(owner, ONE_OF, steps, f"{kind.what} needs {names}", f"add {names}, and only one of them")
 
     def _map(self, node: Node, kind: MapOf, steps: Steps, key: Key | None) -> None:
         if not isinstance(node, MapNode):
@@ -203,7 +215,9 @@ class _Checker:
                 if isinstance(item, ScalarNode) and isinstance(item.value, str):
                     if item.text in seen:
                         message = f"`{shorten(item.text)}` is in this list twice"
-                        self._report(item, REPEATED, (*steps, index), message, "remove one of the two")
+                        self._report(
+                            item, REPEATED, (*steps, index), message, f"remove one of the two `{shorten(item.text)}`"
+                        )
                     seen.add(item.text)
 
     # -- single values

@@ -268,7 +268,11 @@ class _Builder:
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         mapping = isinstance(event, yaml.MappingStartEvent)
         if self._stack and self._stack[-1].mapping and self._stack[-1].key is None:
-            self._stop(event, SYNTAX, "a key must be a text", 'put text with { } or [ ] in quotes: "a[0]"')
+            from engine.yamlwording import BRACES  # words are only needed where something is wrong
+
+            index = event.start_mark.index if event.start_mark is not None else 0
+            hint = BRACES if self.text[index - 1 : index + 1] == "{{" else 'put text with { } or [ ] in quotes: "a[0]"'
+            self._stop(event, SYNTAX, "a key must be a text", hint)
         if len(self._stack) >= MAX_DEPTH:
             self._stop(
                 event, TOO_BIG, f"the file is nested more than {MAX_DEPTH} levels deep", "a flow needs about eight"
@@ -309,7 +313,7 @@ class _Builder:
                     here,
                     DUPLICATE,
                     f"the key `{shorten(key.text)}` is here twice, first at {first.line}:{first.column}",
-                    "remove or rename one of the two",
+                    f"remove or rename one of the two `{shorten(key.text)}`",
                 )
             )
             if len(self._stack) == 1:
@@ -351,7 +355,7 @@ class _Builder:
             from engine.yamlwording import quoted_hint  # words are only needed where something is wrong
 
             index = event.start_mark.index if event.start_mark is not None else 0
-            hint = "remove it" if tag.startswith("!!") else quoted_hint(self.text, index)
+            hint = f"remove `{shorten(tag)}`" if tag.startswith("!!") else quoted_hint(self.text, index)
             self._stop(event, EXTRAS, f"`{shorten(tag)}` is a tag, and a flow file has none", hint)
 
     def _count(self, event: yaml.Event) -> None:

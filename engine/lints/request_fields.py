@@ -128,7 +128,9 @@ def _wrong(
         value = given.field(field.name)
         if value is None or value.kind == "null":
             if field.required and field.name not in misspelt and not (value is None and given.open):
-                hint = suggestion(field.name, given.names) if value is None else "give it a value"
+                hint = (
+                    suggestion(field.name, given.names) if value is None else _HINTS.get(field.type, "give it a value")
+                )
                 place = path if value is None else where
                 yield _Found(place, f"`{request.name}` needs `{_shown(where)}`, and `map` does not give it", hint)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
@@ -81,6 +82,7 @@ RULES: tuple[Rule, ...] = (
 
 
 _UNUSED = frozenset({unused_setting.ID, unused_lookup.ID, unused_define.ID, unused_connection.ID})
+_MEANT = re.compile("did you mean `([^`]+)`")
 _UNREADABLE = frozenset({"E101", "E102"})
 # What changes what is read: a stream that reads the same as another may seem to read something else then.
 _MISPLACED = frozenset({change_request.ID, undo_request.ID})
@@ -107,6 +109,7 @@ def run_rules(env: Env) -> Iterator[Diagnostic]:
     unlike = {_stream(problem) for problem in found if problem.code in _UNLIKE}
     unfit = {problem.where for problem in found if problem.code == template_variables.ID}
     misplaced = {problem.where for problem in found if problem.code in _MISPLACED}
+    meant |= {near[1] for problem in found if (near := _MEANT.match(problem.hint or ""))}
     # One that is named as if it were a field is used as well.
     meant |= {problem.message.split("`")[1] for problem in found if problem.code == "E111" and "`" in problem.message}
     for problem in found:

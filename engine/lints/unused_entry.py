@@ -44,5 +44,5 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             if name not in used | kept and not waits and not re.search(rf"\b{re.escape(name)}\b", read):
                 steps = ("streams", stream.name, "map", name)
                 message = f"nothing reads `{name}`, so the target never hears of it"
-                hint = "read it in the template or in a check, or remove it"
+                hint = f"read `{name}` in the template or in a check, or remove it"
                 yield env.problem(ID, steps, message, hint, key=True, level="warning")

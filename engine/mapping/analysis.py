@@ -33,6 +33,7 @@ _ACCEPTS: Mapping[ParameterType, frozenset[str]] = {
     "amount": frozenset({"money", "amount", "decimal", "integer", "number"}),
     "number": NUMBERS | {"decimal"},
     "integer": frozenset({"integer", "number"}),
+    "count": frozenset({"integer", "number"}),
     "date": frozenset({"date", "datetime"}),
     "list": frozenset({"list"}),
     "texts": frozenset({"list"}),
@@ -48,6 +49,7 @@ KIND_WORDS: Mapping[str, str] = {
     "amount": "an amount",
     "number": "a number",
     "integer": "a whole number",
+    "count": "a whole number",
     "date": "a date",
     "datetime": "a date and time",
     "list": "a list",
@@ -334,7 +336,7 @@ def _comparator(node: Node, current: ResultType, state: _State) -> ResultType:
 
 def _call(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
-    if name in state.scope.define:
+    if name in state.scope.define and name not in FUNCTIONS:
         return _define(node, current, state)
     spec = FUNCTIONS[name]
     given = [_argument(child, current, state) for child in node.children]
@@ -375,6 +377,9 @@ def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, foun
 
         message = f"`{spec.name}` takes {KIND_WORDS[wanted]}, and this is {KIND_WORDS[found.kind]}"
         state.report("E112", child, message, kind_hint(wanted, found, state.root))
+    elif wanted == "count" and child.kind == "literal" and isinstance(child.value, int) and child.value < 0:
+        message = f"`{spec.name}` takes a whole number of 0 or more, and this is less"
+        state.report("E112", child, message, f"write `{-child.value}`")
     elif wanted == "amounts" and found.item is not None and found.item.kind not in (*_ACCEPTS["amount"], "any", "null"):
         from engine.mapping.wording import kind_hint  # as above
 

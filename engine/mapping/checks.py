@@ -97,7 +97,13 @@ def check_defines(scope: Scope, where: str = "define") -> list[Diagnostic]:
         found += check_expression(expr, scope, path)
         if name in FUNCTIONS:
             found.append(
-                Diagnostic(expr.location, "E110", path, f"`{name}` is the name of a function", "give it another name")
+                Diagnostic(
+                    expr.location,
+                    "E110",
+                    path,
+                    f"`{name}` is the name of a function",
+                    f"give it another name: `my_{name}`",
+                )
             )
     return sorted(found)
 
@@ -113,7 +119,8 @@ def walk(node: Node) -> Iterator[Node]:
 
 def _check_call(node: Node, reporter: Reporter) -> None:
     name, count = str(node.value), len(node.children)
-    if name in reporter.scope.define:
+    # A define with the name of a function was reported as that.
+    if name in reporter.scope.define and name not in FUNCTIONS:
         if count != 1:
             reporter.report("E104", node.start, f"`{name}` takes one argument, not {count}", f"call it as {name}(@)")
         return

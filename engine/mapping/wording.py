@@ -137,7 +137,7 @@ def field_hint(name: str, current: ResultType, root: ResultType, *, quoted: bool
 def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str:
     """How a value of the kind that was found can be given where another is wanted, by the fields of the record."""
     kind = found.kind
-    if wanted in ("number", "integer") and kind == "money":
+    if wanted in ("number", "integer", "count") and kind == "money":
         return f"write a number in backticks: `{found.choices[0]}`" if found.choices else "wrap it in money(...)"
     if wanted in ("amount", "date") and kind not in ("list", "object"):
         names = [name for name, field in record.fields if field.kind in _FITTING[wanted]]

@@ -32,8 +32,8 @@ class Mistake(NamedTuple):
 
 MISTAKES = (
     Mistake("tab", "    key: id\n    about", "‸\tkey: id\n    about", "F002", "use spaces"),
-    Mistake("list never closed", "list_id, exact_name]}", "list_id, exact_name‸}", "F002", "put text that holds any of : # , [ ] { } ' \" ` in double quotes, inside and out: \"items[0].name\""),
-    Mistake("key twice", "    key: id\n    phase", "    key: id\n    ‸key: id\n    phase", "F003", "remove or rename one of the two"),
+    Mistake("list never closed", "list_id, exact_name]}", "list_id, exact_name‸}", "F002", "add ] before this }"),
+    Mistake("key twice", "    key: id\n    phase", "    key: id\n    ‸key: id\n    phase", "F003", "remove or rename one of the two `key`"),
     Mistake("optional key", "phase: post", "‸phsae: post", "F010", "did you mean `phase`? known: about, adopt, after, check, fetch, key, map, mark_synced, phase, provide, select, trigger, when, write"),
     Mistake("needed key", "    key: id\n    phase", "    ‸kye: id\n    phase", "F010", "did you mean `key`? known: about, adopt, after, check, fetch, key, map, mark_synced, phase, provide, select, trigger, when, write"),
     Mistake("missing key", "ramp: {connector: ramp}", "‸ramp: {}", "F011", "The connector that fills this role; `flowctl connectors` lists them. Write it like this: connector: ramp"),
