@@ -117,7 +117,7 @@ class _Checker:
         given = [name.text for name, _ in node.entries]
         misspelt: set[str] = set()
         free = [name for name in known if name not in given] if len(known.keys() | given) > len(known) else []
-        meant = [clearly_meant(name, free) for name in given if name not in known][:MAX_PROBLEMS]
+        meant = [clearly_meant(name, free) for name in [name for name in given if name not in known][:MAX_PROBLEMS]]
         for name, value in node.entries:
             if name.text in known:
                 self.check(value, known[name.text].type, (*steps, name.text), name, known[name.text])

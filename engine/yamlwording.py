@@ -188,8 +188,8 @@ def _second_colon(fault: _Fault) -> Worded | None:
 def _not_closed(fault: _Fault) -> Worded | None:
     """A bracket that is still open where a line begins with a key: it should have been closed on the line before."""
     text, at, start, opened = fault.text, fault.at, fault.start, fault.opened
-    is_key = re.match(r"[\w-]+:\s", text[at:]) and not fault.before.strip()
-    is_key = is_key or (text[at : at + 1] == ":" and re.fullmatch(r"\s*[\w-]+", fault.before))
+    is_key = re.match(r"[\w-]+:\s", text[at:]) is not None and not fault.before.strip()
+    is_key = is_key or (text[at : at + 1] == ":" and re.fullmatch(r"\s*[\w-]+", fault.before) is not None)
     if opened is None or not is_key or "flow" not in fault.said or not fault.is_below:
         return None
     before = _line_start(text, start - 1)

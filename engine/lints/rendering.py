@@ -157,7 +157,7 @@ def _to_blame(
     return Found(blame, said, shown) if blame else Found((), message, hint)
 
 
-def _problems(request: str, template: Template, values: dict[str, object]) -> list[tuple[str, str | None]]:
+def _problems(request: str, template: Template, values: Mapping[str, object]) -> list[tuple[str, str | None]]:
     from engine.qbxml.check import check_request
 
     try:

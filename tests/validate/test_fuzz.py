@@ -76,7 +76,7 @@ def swap_characters(rng: random.Random, text: str) -> str:
 
 def put_in(rng: random.Random, text: str) -> str:
     at = rng.randrange(len(text))
-    piece = rng.choice(PIECES)
+    piece: str = rng.choice(PIECES)
     return text[:at] + piece + text[at + rng.randrange(2) :]
 
 
@@ -117,7 +117,7 @@ def _bomb() -> str:
     return f"a: &a [x, x, x]\n{levels}\n"
 
 
-ODD = {
+ODD: dict[str, str | bytes] = {
     "bytes": random.Random(7).randbytes(4096),
     "utf-16": "flow: x\n".encode("utf-16"),
     "nothing but brackets": "[" * 20_000,
