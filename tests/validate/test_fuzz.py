@@ -87,7 +87,7 @@ def other_value(rng: random.Random, text: str) -> str:
     return "\n".join(lines)
 
 
-PIECES = (
+PIECES: tuple[str, ...] = (
     *"{}[](),:#&*!|>'\"%@`?\\~=<.-$\t\r\n\x00\x07\ufeff\u2028\ud800", "\u00e9", "\U0001f600", "\u2019", "\u00a0", "<<: *a", "&a ", "!!python/object:os.system ",
     "`1e999999999`", "`NaN`", "[?", "&&", "||", "'", "root()", "lookup('", "{{ x }}", "${X}",
 )  # fmt: skip
