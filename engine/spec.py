@@ -123,14 +123,17 @@ def kind_of(request: str) -> str:
     return next((request.removesuffix(verb) for verb in _VERBS if request.endswith(verb)), request)
 
 
+_STAMPS = ("ExternalGUID", "TimeCreated", "TimeModified")
+
+
 def told_by(target: ConnectorSpec, request: RequestSpec) -> tuple[FieldSpec, ...]:
     """What the receipt of a request holds: the ids that the target gave, as texts."""
     if request.documents == "json":
         names: tuple[str, ...] = ("id", "name", *request.receipt)
     elif target.list(kind_of(request.name)) is not None:
-        names = ("ListID", "EditSequence", "FullName", "Name", *request.receipt)
+        names = ("ListID", "EditSequence", "FullName", "Name", *_STAMPS, *request.receipt)
     else:
-        names = ("TxnID", "EditSequence", "TxnNumber", "RefNumber", *request.receipt)
+        names = ("TxnID", "EditSequence", "TxnNumber", "RefNumber", *_STAMPS, *request.receipt)
     return tuple(FieldSpec(name, "id", "what the target said", required=name == names[0]) for name in names)
 
 

@@ -21,6 +21,8 @@ from engine.model import Flow
 
 ID = "F047"
 
+# What people know a record by is theirs too: they are told when it changes.
+_SHOWN = frozenset({"amount", "currency", "party", "reference", "date"})
 _ASKING = ("lookup", "lookup_if", "posted", "match")
 
 
@@ -41,7 +43,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for name, expr in stream.map:
             # An entry may be there to wait for something alone.
             waits = any(named_in(expr, dict(flow.define), function) for function in _ASKING)
-            if name not in used | kept and not waits and not re.search(rf"\b{re.escape(name)}\b", read):
+            if name not in used | kept | _SHOWN and not waits and not re.search(rf"\b{re.escape(name)}\b", read):
                 steps = ("streams", stream.name, "map", name)
                 message = f"nothing reads `{name}`, so the target never hears of it"
                 hint = f"read `{name}` in the template or in a check, or remove it"

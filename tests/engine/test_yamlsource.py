@@ -214,7 +214,7 @@ def test_refused(text: str, first: str) -> None:
 
 def test_a_tag_that_no_document_may_hold() -> None:
     assert said("a: !x y") == [
-        "f.yaml:1:4: error[F004]: `!x` is a tag, and a flow file has none\n  hint: put the whole value in double quotes: \"!x y\""
+        'f.yaml:1:4: error[F004]: `!x` is a tag, and a flow file has none\n  hint: put the whole value in double quotes: "!x y"'
     ]
 
 

@@ -70,8 +70,8 @@ def indent(rng: random.Random, text: str) -> str:
 
 
 def swap_characters(rng: random.Random, text: str) -> str:
-    at = rng.randrange(len(text) - 1)
-    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    at = rng.randrange(len(text))
+    return text[:at] + text[at + 1 : at + 2] + text[at] + text[at + 2 :]
 
 
 def put_in(rng: random.Random, text: str) -> str:
