@@ -47,7 +47,7 @@ def test_set_wakes_what_waits(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("key", "doubt"),
     [
-        ("k1", "did you mean the key `k-1`?"),
+        ("k--1", "did you mean the key `k-1`?"),
         ("client gifts", "did you mean the key `k-1`?"),
         ("zzz", "records wait for `k-1`, `k-9`"),
     ],
