@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EDITOR := tests/editor/node_modules
 FLOW ?=
 SCHEDULES ?= 1000
 POINTS ?= 500
 PUBLISH ?=
 SEED ?= 1
 
-.PHONY: demo test check bench campaign crash-points lock schemas stale clean help
+.PHONY: demo test editor check bench campaign crash-points lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -22,7 +23,15 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: $(VENV)/.ready ## Set up, and run the shipped flows (or FLOW=name) end to end against simulated vendors
 	$(BIN)/flowctl demo $(FLOW)
 
-test: $(VENV)/.ready ## Set up, and run the tests and the golden cases
+# A foreign client for the schema: the YAML language server that editors run. Without npm its tests are skipped.
+editor: ## Install the YAML language server for the tests of the schema
+	@if command -v npm >/dev/null; then $(MAKE) -s $(EDITOR)/.ready; else echo "no npm: the tests with the YAML language server are skipped"; fi
+
+$(EDITOR)/.ready: tests/editor/package-lock.json
+	@if cd tests/editor && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error; then touch node_modules/.ready; \
+	else echo "npm could not install it: the tests with the YAML language server are skipped"; fi
+
+test: $(VENV)/.ready editor ## Set up, and run the tests and the golden cases
 	$(BIN)/pytest
 	$(BIN)/flowctl test
 
@@ -33,7 +42,7 @@ check: $(VENV)/.ready ## Lint, types, format, generated files
 	$(MAKE) stale
 
 schemas: $(VENV)/.ready ## Regenerate everything that is generated
-	$(BIN)/python -m engine.language > schemas/flow.schema.json.new && mv schemas/flow.schema.json.new schemas/flow.schema.json
+	$(BIN)/python -m engine.flowschema > schemas/flow.schema.json.new && mv schemas/flow.schema.json.new schemas/flow.schema.json
 	$(BIN)/python -m engine.qbxml.build
 	$(BIN)/python -m engine.lints.facts > schemas/template_facts.json.new && mv schemas/template_facts.json.new schemas/template_facts.json
 	$(BIN)/python -m engine.refdocs
@@ -55,4 +64,4 @@ lock: ## Pin dependencies with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml requirements/dev.in -o requirements/dev.txt
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(EDITOR) .mypy_cache .ruff_cache .pytest_cache

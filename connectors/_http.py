@@ -350,11 +350,12 @@ def _decoder() -> Callable[[bytes], Any]:
 
 def _shallow(value: object) -> bool:
     """Whether the value is surely not nested too deeply; C visits what the containers of each level hold."""
-    level = [value]
+    # From Python 3.12 on a Decimal refers to its class too, and that to everything there is.
+    level = [each for each in (value,) if type(each) in _CONTAINERS]
     for _ in range(MAX_DEPTH):
-        level = gc.get_referents(*level)
         if not level:
             return True
+        level = [each for each in gc.get_referents(*level) if type(each) in _CONTAINERS]
     return False
 
 

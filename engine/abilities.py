@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 
@@ -49,4 +49,19 @@ class Tried(Protocol):
 
     def tried(self) -> str:
         """What a call has shown, now that the vendor took the credentials: a few words, as `2 policies can be read`."""
+        ...
+
+
+@runtime_checkable
+class Means(Protocol):
+    """A connector that says what the fields of its streams mean to most targets, for flows that are written for a person."""
+
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """Expressions by what they mean; what is not there is guessed from the names of fields.
+
+        Of a record `vendor_id`, `vendor`, `amount`, `currency`, `date`, `due`, `reference`, `memo`, `country`, `email` and
+        `lines`; of a line `line.account_id`, `line.account`, `line.amount` and `line.memo`. Besides `select`, a condition,
+        and `first`, one that need not hold once it was posted; `with`, filters as YAML; `vendors`, the stream of those who
+        are paid; and `define.NAME`, an expression that the others use.
+        """
         ...

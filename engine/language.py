@@ -1,14 +1,11 @@
 """The flow language: every key, its type, whether it is needed, its default, and what it means.
 
-The loader and the JSON Schema both derive from `FLOW`; nothing else knows which keys exist.
-`python -m engine.language > schemas/flow.schema.json` writes the schema.
+The loader and the JSON Schema (`engine/flowschema.py`) both derive from `FLOW`; nothing else knows which keys exist.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 NAME_PATTERN = "[a-z][a-z0-9_]*"
 
@@ -407,88 +404,3 @@ FLOW = Object(
         ),
     ),
 )
-
-
-# --- JSON Schema ------------------------------------------------------------------------------------------------------
-
-
-def render_json_schema() -> dict[str, Any]:
-    """The language as JSON Schema, draft 2020-12, for editors."""
-    definitions: dict[str, Any] = {}
-    root = _object_schema(FLOW, definitions)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "flowctl flow file",
-        "description": "One integration: what starts it, what it reads, how a record is mapped, what is written.",
-        **root,
-        "$defs": dict(sorted(definitions.items())),
-    }
-
-
-def _schema(kind: Type, definitions: dict[str, Any]) -> dict[str, Any]:
-    match kind:
-        case MapOf():
-            schema: dict[str, Any] = {
-                "type": "object",
-                "propertyNames": {"pattern": f"^{kind.key.pattern}$"},
-                "additionalProperties": _schema(kind.value, definitions),
-                "minProperties": kind.minimum,
-            }
-        case ListOf():
-            schema = _list_schema(kind, definitions)
-        case Object():
-            name = kind.what.split()[-1].strip("`")
-            if name not in definitions:
-                definitions[name] = _object_schema(kind, definitions)
-            schema = {"$ref": f"#/$defs/{name}"}
-        case _:
-            schema = _leaf_schema(kind)
-    return schema
-
-
-def _leaf_schema(kind: Text | Choice | Integer | Boolean | Scalar) -> dict[str, Any]:
-    match kind:
-        case Text():
-            return {"type": "string", "minLength": 1, **({"pattern": f"^{kind.pattern}$"} if kind.pattern else {})}
-        case Choice():
-            return {"enum": list(kind.options)}
-        case Integer():
-            return {"type": "integer", "minimum": kind.minimum, "maximum": kind.maximum}
-        case Boolean():
-            return {"type": "boolean"}
-        case Scalar():
-            return {"type": ["string", "integer", "boolean", "null"]}
-
-
-def _list_schema(kind: ListOf, definitions: dict[str, Any]) -> dict[str, Any]:
-    listed: dict[str, Any] = {"type": "array", "items": _schema(kind.item, definitions), "minItems": kind.minimum}
-    if kind.unique:
-        listed["uniqueItems"] = True
-    return {"anyOf": [_schema(kind.short, definitions), listed]} if kind.short else listed
-
-
-def _object_schema(kind: Object, definitions: dict[str, Any]) -> dict[str, Any]:
-    properties = {}
-    for key in kind.keys:
-        described: dict[str, Any] = {"description": f"{key.help} Example: {key.example}"}
-        if key.default is not None:
-            described["default"] = key.default
-        properties[key.name] = {**_schema(key.type, definitions), **described}
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
-    if required := [key.name for key in kind.keys if key.required]:
-        schema["required"] = required
-    if kind.minimum:
-        schema["minProperties"] = kind.minimum
-    if kind.one_of:
-        schema["oneOf"] = [
-            {
-                "required": [group[0]],
-                "not": {"anyOf": [{"required": [k]} for other in kind.one_of if other is not group for k in other]},
-            }
-            for group in kind.one_of
-        ]
-    return schema
-
-
-if __name__ == "__main__":
-    print(json.dumps(render_json_schema(), indent=2))  # noqa: T201 (standard output is this script's product)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine.mapping import (
     MapProgram,
     Program,
     Scope,
+    Watch,
     compile_conditions,
     compile_expression,
     compile_map,
@@ -123,6 +124,8 @@ class FlowProgram:
     flow: Flow
     streams: tuple[StreamProgram, ...]
     settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    # Is told what is computed, where the coverage of golden cases is measured.
+    watch: Watch | None = field(default=None, repr=False, compare=False)
     # All lists that any stream needs, as the store calls them.
     lists: tuple[str, ...] = field(init=False)
     # Compiled once for each set of connectors that companies have in the place of the flow's own.
@@ -148,7 +151,7 @@ class FlowProgram:
         found = self._bound.get(key)
         if found is None:
             # Two threads may both compile it; either one will do.
-            found = self._bound[key] = compile_flow(flow)
+            found = self._bound[key] = compile_flow(flow, self.watch)
         return found
 
     @property
@@ -183,9 +186,9 @@ def _values(flow: Flow, expr: Expr) -> dict[str, tuple[Scalar, ...]]:
     }
 
 
-def compile_flow(flow: Flow) -> FlowProgram:
-    """Compile a flow that `validate` accepts."""
-    scope = scope_of(flow)
+def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
+    """Compile a flow that `validate` accepts; a `watch` is told what the program computes."""
+    scope = replace(scope_of(flow), watch=watch)
     specs = _specs(flow)
     folder = Path(flow.path).parent / "templates"
     templates = Templates([folder] if folder.is_dir() else [])
@@ -252,6 +255,7 @@ def compile_flow(flow: Flow) -> FlowProgram:
         flow,
         tuple(stream_program(stream) for stream in in_order(flow)),
         {setting.name: setting.default for setting in flow.settings},
+        watch,
     )
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from engine.clock import Clock
-from engine.contract import Handler, Json
+from engine.contract import Handler, Json, ListObject
 
 if TYPE_CHECKING:
     import httpx
@@ -97,6 +97,15 @@ class Directed(Protocol):
 
 
 @runtime_checkable
+class Stocked(Protocol):
+    """A connector whose sandbox can be given objects of its lists: those that recorded records refer to."""
+
+    def given_lists(self, objects: Mapping[str, Sequence[ListObject]]) -> Json:
+        """What a golden case gives the sandbox so that it has these objects, by the names of the spec's lists."""
+        ...
+
+
+@runtime_checkable
 class Tells(Protocol):
     """A sandbox that tells of its events by webhook."""
 
@@ -106,6 +115,37 @@ class Tells(Protocol):
         `how` is `due`, as they come; `reversed`, the newest first; `again`, all that were ever sent, once more; or
         `forged`, the last one that was sent, with its body changed. `send` returns the status of the answer.
         """
+        ...
+
+
+@runtime_checkable
+class ShowsRecords(Protocol):
+    """A connector that shows what a golden case may give its simulator."""
+
+    def example(self, stream: str) -> Json:
+        """`given` of a case in which the stream lists a record that can be posted; empty when there is none to show.
+
+        By the name of a mark: one that the mark can be told of, where that needs another record. By an empty name: a case
+        in which the connector is only written to.
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsWrites(Protocol):
+    """A connector that shows what its simulator takes when it is written to."""
+
+    def example_body(self, request: str) -> bytes | None:
+        """The body of an operation that the simulator of `example` takes; None when there is none to show."""
+        ...
+
+
+@runtime_checkable
+class ShowsWebhooks(Protocol):
+    """A connector that shows what its simulated vendor would send."""
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """Headers and raw body of a genuine webhook, signed with a secret of its sandbox's binding."""
         ...
 
 

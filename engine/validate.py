@@ -53,7 +53,7 @@ def validate(paths: Sequence[Path]) -> Report:
     files = list(dict.fromkeys(flow_files(paths)))
     loaded = [read_flow(path) for path in files]
     problems = {problem for one in loaded for problem in check_loaded(one)}
-    problems.update(_same_name(loaded))
+    problems.update(same_names(loaded))
     failing = {problem.location.path for problem in problems if problem.level == "error"}
     return Report(
         files=tuple(one.path for one in loaded),
@@ -126,7 +126,8 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _same_name(loaded: Sequence[Loaded]) -> Iterator[Diagnostic]:
+def same_names(loaded: Sequence[Loaded]) -> Iterator[Diagnostic]:
+    """Each flow that has the name of one before it."""
     first: dict[str, Loaded] = {}
     for one in loaded:
         env = environment(one)

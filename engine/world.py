@@ -31,13 +31,17 @@ TOKEN_LEASE_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Handed to everything that runs. `transports` replaces the network of a connection, for tests and demos."""
+    """Handed to everything that runs. `transports` replaces the network of a connection, for tests and demos.
+
+    `sources` are read in the place of what was connected: a golden case's recorded records.
+    """
 
     store: Store
     vault: Vault
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
     transports: Mapping[str, httpx.BaseTransport] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     def at(self) -> str:
         """The time now as the store keeps it."""
@@ -78,6 +82,8 @@ class World:
 
     def source(self, company: str, connection: str, limits: Limits | None = None) -> Source:
         """Open a connection to read from; of one that offers lists alone, those that the store has of it."""
+        if connection in self.sources:
+            return self.sources[connection]
         connector, _ = self.bound(company, connection)
         if connector.spec.delivery == "pull" or (connector.spec.stands_for and not connector.spec.streams):
             return ListSource(self.store, company, connector.spec, connection)

@@ -12,7 +12,7 @@ from tests.reference import ROOT
 
 
 def main() -> int:
-    """Exit status 0 when the installed wheel validates, and runs, its own shipped flow."""
+    """Exit status 0 when the installed wheel runs its own shipped flow, and a project and a connector that it wrote."""
     with tempfile.TemporaryDirectory(prefix="flowctl-wheel-") as name:
         folder = Path(name)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
@@ -36,9 +36,20 @@ def main() -> int:
         for arguments in (
             ["--version"],
             ["validate", "ramp_to_quickbooks"],
+            ["schema", "--output", "schemas/flow.schema.json"],
             ["demo", "--bills", "3", "--transactions", "3"],
         ):
             _run([str(python), "-c", code, *arguments], folder)
+        _run([str(python), "-c", code, "init", "shop"], folder)
+        for arguments in (
+            ["validate"],
+            ["test"],
+            ["new", "flow", "more", "--from", "bill", "--to", "ledger"],
+            ["test"],
+        ):
+            _run([str(python), "-c", code, *arguments], folder / "shop")
+        _run([str(python), "-c", code, "new", "connector", "acme"], folder)
+        _run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder / "flowctl-acme")
         where = subprocess.run(
             [python, "-c", "import engine; print(engine.__file__)"],
             check=True,

@@ -45,6 +45,30 @@ class BillConnector:
 
         return make(seed, clock, options)
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.bill.examples import example
+
+        return example(stream)
+
+    def example_body(self, request: str) -> bytes | None:
+        """A body that the simulator takes."""
+        from connectors.bill.examples import example_body
+
+        return example_body(request)
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.bill.examples import example_webhook
+
+        return example_webhook()
+
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.bill.examples import meanings
+
+        return meanings(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> BillRig:
         """The same for a campaign, with faults."""
         from connectors.bill.simulator.rig import make_rig

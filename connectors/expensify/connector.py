@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.expensify.settings import problems, read_settings
@@ -37,6 +38,18 @@ class ExpensifyConnector:
         from connectors.expensify.sandbox import make
 
         return make(seed, clock, options)
+
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.expensify.examples import example
+
+        return example(stream)
+
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.expensify.examples import meanings
+
+        return meanings(stream)
 
     def rig(self, seed: int, clock: Clock, options: Json) -> ExpensifyRig:
         """The same for a campaign, with faults."""

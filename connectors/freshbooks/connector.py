@@ -62,6 +62,24 @@ class FreshBooksConnector:
 
         return make(seed, clock, options)
 
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.freshbooks.examples import example
+
+        return example(stream)
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.freshbooks.examples import example_webhook
+
+        return example_webhook()
+
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.freshbooks.examples import meanings
+
+        return meanings(stream)
+
     def rig(self, seed: int, clock: Clock, options: Json) -> FreshBooksRig:
         """The same for a campaign, with faults."""
         from connectors.freshbooks.simulator.rig import make_rig

@@ -39,5 +39,11 @@ class LedgerConnector:
 
         return make(seed, clock, options)
 
+    def example_body(self, request: str) -> bytes | None:
+        """A document that is appended as it is."""
+        from connectors.ledger.examples import example_body
+
+        return example_body(request)
+
 
 CONNECTOR = LedgerConnector()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from connectors.ledger import chart
@@ -41,12 +43,24 @@ _CHART = (
 _PLURAL = {"Account": "accounts", "Class": "classes", "Customer": "customers", "Vendor": "vendors"}
 
 
+class Folder:
+    """A temporary folder that goes with the object, which nobody has to close."""
+
+    def __init__(self) -> None:
+        self.name = mkdtemp(prefix="flowctl-ledger-")
+        self._gone = weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)
+
+    def cleanup(self) -> None:
+        """Remove it now."""
+        self._gone()
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerSandbox:
     """The file and its chart; the folder goes with the object."""
 
     form: str = "jsonl"
-    folder: TemporaryDirectory[str] = field(default_factory=lambda: TemporaryDirectory(prefix="flowctl-ledger-"))
+    folder: Folder = field(default_factory=Folder)
 
     @property
     def path(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from connectors.qbwc.spec import SPEC
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from connectors.qbwc.sandbox import QuickBooksSandbox
     from connectors.qbwc.simulator.rig import QuickBooksRig
     from engine.clock import Clock, Ids
-    from engine.contract import AgentFile, Binding, Handler, Json, Outbox, Tools
+    from engine.contract import AgentFile, Binding, Handler, Json, ListObject, Outbox, Tools
     from engine.diagnostics import Diagnostic
     from engine.evidence import Figures
 
@@ -75,6 +75,12 @@ class QuickBooksWebConnector:
         from connectors.qbwc.sandbox import make
 
         return make(seed, clock, options)
+
+    def given_lists(self, objects: Mapping[str, Sequence[ListObject]]) -> Json:
+        """What gives the sandbox these objects of its lists."""
+        from connectors.qbwc.sandbox import given_lists
+
+        return given_lists(objects)
 
     def rig(self, seed: int, clock: Clock, options: Json) -> QuickBooksRig:
         """The same for a campaign, with faults."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from lxml import etree
 
-from connectors.qbwc.written import ENTITY, TOTALS, VOID, Marks, amount_of, inner, marks_of
+from connectors.qbwc.written import ENTITY, JOURNAL, TOTALS, VOID, Marks, amount_of, inner, joined, marks_of
 from engine.contract import Json, Operation
 from engine.errors import Bug
 from engine.evidence import plain_guid
@@ -29,8 +29,7 @@ _CODING = ("AccountRef", "ClassRef", "CustomerRef")
 ROWS: Mapping[str, tuple[str, ...]] = {
     "ExpenseLineRet": ("ExpenseLineAdd", "ExpenseLineMod"),
     "DepositLineRet": ("DepositLineAdd",),
-    "JournalDebitLine": ("JournalDebitLine",),
-    "JournalCreditLine": ("JournalCreditLine",),
+    **{name: (name,) for name in JOURNAL},
 }
 # What money leaves or comes to, and how an answer shows which bills a payment pays.
 _DRAWN_ON = ("BankAccountRef", "CreditCardAccountRef", "AccountRef", "DepositToAccountRef")
@@ -39,7 +38,7 @@ APPLIED = "AppliedToTxnRet"
 LINED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Bill", "VendorCredit", "CreditCardCharge", "CreditCardCredit", "Check"), ("ExpenseLineRet",)),
     "Deposit": ("DepositLineRet",),
-    "JournalEntry": ("JournalDebitLine", "JournalCreditLine"),
+    "JournalEntry": JOURNAL,
     "BillPaymentCheck": ("AppliedToTxnRet", "BankAccountRef"),
 }
 # FACTS sections 5 and 6: 1 is an empty answer; 500 says that one of the named objects does not exist.
@@ -93,14 +92,24 @@ def questions(
             raise Bug(f"there is no way to find a {operation.request} again")
         if marks.kind not in recent:
             since = TxnFilter(modified=(oldest[operation.request] - CLOCK_MARGIN, now + CLOCK_MARGIN))
-            requests.append(txn_query(marks.kind, since, request_id=f"{own}.0", only=KEPT))
+            requests.append(_told_by(marks.kind, since, f"{own}.0"))
             recent[marks.kind] = f"{own}.0"
         names[operation.id] = (recent[marks.kind],)
         if marks.ref_number and marks.kind not in _WITHOUT_REF_NUMBER:
             numbered = TxnFilter(ref_numbers=(marks.ref_number,))
-            requests.append(txn_query(marks.kind, numbered, request_id=f"{own}.1", only=KEPT))
+            requests.append(_told_by(marks.kind, numbered, f"{own}.1"))
             names[operation.id] += (f"{own}.1",)
     return tuple(requests), names
+
+
+def _told_by(kind: str, which: TxnFilter, request_id: str) -> bytes:
+    """Ask for what tells whether a transaction is ours."""
+    return txn_query(kind, which, request_id=request_id, lines=kind == "JournalEntry", only=kept_of(kind))
+
+
+def kept_of(kind: str) -> tuple[str, ...]:
+    """What of a transaction tells whether it is ours; a journal entry has amounts and memos on its lines alone."""
+    return (*KEPT, *JOURNAL) if kind == "JournalEntry" else KEPT
 
 
 def _by_name(marks: Marks, request_id: str) -> bytes:
@@ -270,14 +279,17 @@ def _is_ours(marks: Marks, data: Json) -> bool:
     if guid and marks.guid:
         return guid == marks.guid
     # ASSUMED: QuickBooks may take ExternalGUID and not give it back for every type (RELIABILITY section 2: not known).
-    return bool(marks.memo) and text_at(data, "Memo").strip() == marks.memo and all(_compared(marks, data).values())
+    same = _compared(marks, data)
+    # Two journal entries without a number have no party either to tell them apart.
+    is_told = marks.kind != "JournalEntry" or "number" in same
+    return bool(marks.memo) and memo_there(data) == marks.memo and is_told and all(same.values())
 
 
 def _is_alike(marks: Marks, data: Json) -> bool:
     guid = plain_guid(text_at(data, "ExternalGUID"))
     if guid and marks.guid:
         return False
-    if marks.memo and text_at(data, "Memo").strip() == marks.memo:
+    if marks.memo and memo_there(data) == marks.memo:
         # The memo names the source record; whatever else differs, a person may have changed it since.
         return True
     same = _compared(marks, data)
@@ -365,7 +377,7 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
         for label, ours, theirs in (
             ("number", marks.ref_number, text_at(data, "RefNumber")),
             ("date", marks.date, text_at(data, "TxnDate")[:10]),
-            ("memo", marks.memo, text_at(data, "Memo")),
+            *_memos(marks, data),
         )
         if ours and " ".join(ours.split()) != " ".join(theirs.split())
     ]
@@ -377,6 +389,15 @@ def differences(written: Operation, data: Json) -> tuple[str, ...]:
         found.append(f"party {_shown(theirs)} there, {_shown(marks.entity[1] or marks.entity[0])} here")
     found += _paid_otherwise(body, data)
     return (*found, *_recoded(body, data, sum_told=any(text.startswith("amount ") for text in found)))
+
+
+def _memos(marks: Marks, data: Json) -> Iterator[tuple[str, str, str]]:
+    """Our memo and theirs; of a journal entry, those of lines that differ, where its lines are shown."""
+    if marks.kind != "JournalEntry":
+        yield "memo", marks.memo, text_at(data, "Memo")
+    elif any(name in data for name in JOURNAL):
+        ours, theirs = marks.memo.splitlines(), memo_there(data).splitlines()
+        yield "memo", joined(set(ours) - set(theirs)), joined(set(theirs) - set(ours))
 
 
 def _paid_otherwise(body: bytes, data: Json) -> Iterator[str]:
@@ -503,6 +524,12 @@ def total_there(data: Json) -> Decimal | None:
         amounts = [amount_of(text_at(line, "Amount")) for line in (debits if isinstance(debits, list) else [debits])]
         return sum((amount for amount in amounts if amount is not None), Decimal(0))
     return next((amount for name in TOTALS if (amount := amount_of(text_at(data, name))) is not None), None)
+
+
+def memo_there(data: Json) -> str:
+    """What a found object says of itself; a journal entry says it on its lines, when they are shown."""
+    rows = [row for name in JOURNAL if name in data for row in rows_of(data[name])]
+    return joined(text_at(row, "Memo") for row in rows) if rows else text_at(data, "Memo").strip()
 
 
 def id_of(data: Json) -> str:

@@ -23,7 +23,7 @@ from connectors.qbwc.simulator.script import AimedFaults, Script, act, company_o
 from connectors.qbwc.simulator.transcript import Transcript
 from connectors.qbwc.spec import OWNER_ID
 from engine.clock import Clock
-from engine.contract import Handler, Json
+from engine.contract import Handler, Json, ListObject
 
 FILE_ID = "{90A44FB5-33D9-4815-AC85-BC87A7E7D1EB}"
 USER, PASSWORD = "sandbox", "sandbox-password"
@@ -124,3 +124,20 @@ def _as_json(report: SessionReport) -> Json:
         "errors": list(report.errors),
         "messages": list(report.messages),
     }
+
+
+def given_lists(objects: Mapping[str, Sequence[ListObject]]) -> Json:
+    """A golden case's `given` with these objects; where accounts are among them, they are the whole chart."""
+    given: dict[str, Any] = {"add": []}
+    for name, items in objects.items():
+        if name == "Account":
+            kinds = ((item, str(item.data.get("AccountType") or "Expense")) for item in items)
+            given["accounts"] = [{"name": i.full_name, "type": kind, "number": i.number} for i, kind in kinds]
+        elif name in _PLURAL:
+            given[_PLURAL[name]] = [item.full_name for item in items]
+        else:
+            given["add"] += [{"list": name, "name": item.full_name} for item in items]
+    return {name: value for name, value in given.items() if value}
+
+
+_PLURAL = {"Vendor": "vendors", "Class": "classes", "Customer": "customers"}

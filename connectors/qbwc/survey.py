@@ -172,8 +172,7 @@ def _scan(kind: str, first: datetime, request_id: str, size: int, iterator_id: s
         lines=kind == "JournalEntry",
         iterator="Continue" if iterator_id else "Start",
         iterator_id=iterator_id,
-        # A journal entry has no amount of its own: its debits say it.
-        only=(*probe.KEPT, "JournalDebitLine") if kind == "JournalEntry" else probe.KEPT,
+        only=probe.kept_of(kind),
     )
 
 
@@ -297,7 +296,7 @@ def _sorted_out(ctx: Context, kind: str, objects: Sequence[Json], *, whole: bool
         holding = mine.get(target_id)
         if holding is None:
             guid = plain_guid(text_at(data, "ExternalGUID"))
-            by, memo = probe.looked_for_by(data), text_at(data, "Memo").strip()
+            by, memo = probe.looked_for_by(data), probe.memo_there(data)
             shown = {**data, "voided": "true"} if voiding.is_void(data) else data
             others.append(Sighting(kind, target_id, sequence, guid, shown, *by, probe.total_there(data), memo=memo))
             continue

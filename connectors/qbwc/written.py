@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -15,6 +15,8 @@ from engine.evidence import plain_guid
 VOID = "TxnVoid"
 ENTITY = ("VendorRef", "PayeeEntityRef", "EntityRef", "CustomerRef")
 TOTALS = ("AmountDue", "Amount", "CreditAmount", "DepositTotal")
+# A journal entry has its memo on its lines.
+JOURNAL = ("JournalDebitLine", "JournalCreditLine")
 _LINES = frozenset({
     "ExpenseLineAdd", "ExpenseLineMod", "ItemLineAdd", "ItemLineMod", "AppliedToTxnAdd", "DepositLineAdd",
     "JournalDebitLine",
@@ -36,6 +38,11 @@ class Marks:
     memo: str = ""
     entity: tuple[str, str] = ("", "")
     total: Decimal | None = None
+
+
+def joined(memos: Iterable[str]) -> str:
+    """The memos of the lines of a journal entry as one text, each once; QuickBooks has its own order of lines."""
+    return "\n".join(sorted({text for memo in memos if (text := memo.strip())}))
 
 
 def reads_first(request: str) -> bool:
@@ -66,7 +73,9 @@ def _marks(request: str, frozen: bytes) -> Marks:
         guid=plain_guid(texts.get("ExternalGUID", "")),
         ref_number=texts.get("RefNumber", ""),
         date=texts.get("TxnDate", ""),
-        memo=texts.get("Memo", ""),
+        memo=joined(line.findtext("Memo") or "" for name in JOURNAL for line in body.iterchildren(name))
+        if request.startswith("JournalEntry")
+        else texts.get("Memo", ""),
         entity=_entity_of(body),
         total=_total_of(body),
     )

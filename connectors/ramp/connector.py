@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from connectors.ramp.settings import problems, read_settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connectors.ramp.simulator.target_rig import RampTargetRig
     from connectors.ramp.source import RampSource
     from engine.clock import Clock
-    from engine.contract import Binding, Event, Handshake, Json, Tools
+    from engine.contract import Binding, Event, Handshake, Json, ListObject, Tools
     from engine.diagnostics import Diagnostic
 
 
@@ -46,6 +46,41 @@ class RampConnector:
         from connectors.ramp.sandbox import make
 
         return make(seed, clock, options)
+
+    def given_lists(self, objects: Mapping[str, Sequence[ListObject]]) -> Json:
+        """What a golden case gives the sandbox so that it has these accounts and vendors."""
+        accounts = {
+            f"account-{number}": {"name": item.full_name, "code": item.number}
+            for number, item in enumerate(objects.get("accounts", ()), 1)
+        }
+        vendors = {
+            f"vendor-{number}": {"name": item.full_name} for number, item in enumerate(objects.get("vendors", ()), 1)
+        }
+        return {name: value for name, value in (("accounts", accounts), ("vendors", vendors)) if value}
+
+    def example(self, stream: str) -> Json:
+        """What a golden case may give the simulator, with a record of the stream."""
+        from connectors.ramp.examples import example
+
+        return example(stream)
+
+    def example_body(self, request: str) -> bytes | None:
+        """A body that the simulator takes."""
+        from connectors.ramp.examples import example_body
+
+        return example_body(request)
+
+    def example_webhook(self) -> tuple[Mapping[str, str], bytes]:
+        """An event as the simulator's vendor signs it."""
+        from connectors.ramp.examples import example_webhook
+
+        return example_webhook()
+
+    def meanings(self, stream: str) -> Mapping[str, str]:
+        """What the fields of a stream mean to most targets."""
+        from connectors.ramp.examples import meanings
+
+        return meanings(stream)
 
     def rig(self, seed: int, clock: Clock, options: Json) -> RampRig | RampTargetRig | RampAccountingRig:
         """The same for a campaign, with faults: as a source, as a target that is called, or as both."""

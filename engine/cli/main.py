@@ -11,8 +11,12 @@ import click
 
 # Command name -> (module, one line of help). The help stands here so that `flowctl --help` imports no command.
 COMMANDS = {
+    "init": ("engine.cli.init", "Begin a project: one flow with its test, editor settings, a CI file."),
+    "new": ("engine.cli.new", "Write a new flow, or a package for a new connector."),
     "validate": ("engine.cli.validate", "Check flow files; report every problem with file, line and column."),
     "explain": ("engine.cli.explain", "Explain a code that `validate` reports, with examples."),
+    "schema": ("engine.cli.schema", "Write the JSON Schema of flow files, for your editor."),
+    "lsp": ("engine.cli.lsp", "Serve an editor: problems, completion and hover texts while you type."),
     "test": ("engine.cli.test", "Run golden-file cases of flows, Web Connector conversation included."),
     "preview": ("engine.cli.preview", "Show one record's way through a stream, step by step."),
     "run": ("engine.cli.run", "Run a flow once: read, prepare, tell the source."),

@@ -59,6 +59,8 @@ class Case:
     mappings: tuple[Mapping[str, str], ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, str] = field(default_factory=dict)
+    # By connection, the reads that were recorded of a vendor, as `engine.golden.recorded` replays them.
+    recorded: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -100,7 +102,7 @@ def load_case(folder: Path, flow: Flow) -> Case:
     top = reader.mapping(root, "the case")
     for key, _ in top.entries:
         reader.known("key", key, KEYS)
-    given, answers = _given(folder, flow)
+    given, answers, recorded = _given(folder, flow)
     return Case(
         flow.name,
         folder.name,
@@ -113,6 +115,7 @@ def load_case(folder: Path, flow: Flow) -> Case:
         tuple(reader.mappings(top.get("mappings"))),
         given,
         answers,
+        recorded,
     )
 
 
@@ -260,21 +263,51 @@ def _delivery(reader: _Reader, node: Node) -> Mapping[str, str]:
     return {"source": reader.text(top, "from"), "how": reader.text(top, "how")}
 
 
-def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[str, str]]:
+def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
     """Everything below given/; a file that nothing can read is an error, since it would be believed to matter."""
     given: dict[str, Any] = {}
     answers: dict[str, str] = {}
+    recorded: dict[str, Any] = {}
     roles = {f"{connection.name}.json": connection.name for connection in flow.connections}
+    taken = {f"{connection.name}.recorded.json": connection.name for connection in flow.connections}
     for path in sorted((folder / "given").iterdir()) if (folder / "given").is_dir() else ():
         where = Location(str(path))
         if _ANSWER.fullmatch(path.name):
             answers[path.stem] = path.read_text(encoding="utf-8")
-        elif path.name in roles:
+        elif path.name in roles or path.name in taken:
             try:
-                given[roles[path.name]] = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
+                found = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
             except ValueError as error:
                 raise CaseWrong(where, f"is no JSON: {error}") from error
+            if path.name in roles:
+                given[roles[path.name]] = found
+            else:
+                recorded[taken[path.name]] = reads_of(found, where)
         else:
             hint = f"it is read when it is one of: {', '.join(roles)}, or an answer such as 02-BillAddRs.xml"
             raise CaseWrong(where, "is never read", hint)
-    return given, answers
+    return given, answers, recorded
+
+
+def reads_of(found: Any, where: Location) -> Sequence[Mapping[str, Any]]:
+    """The recorded reads of a file: `{"reads": [{"stream", "filters", "records"}]}`.
+
+    Raises:
+        CaseWrong: for any other shape.
+    """
+    reads = found.get("reads") if isinstance(found, dict) else None
+    if not isinstance(reads, list) or not all(_is_read(each) for each in reads):
+        hint = "it holds what `flowctl test --record` has written"
+        raise CaseWrong(where, 'must be {"reads": [{"stream", "filters", "records"}]}', hint)
+    return reads
+
+
+def _is_read(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"stream", "filters", "records"}
+        and isinstance(value["stream"], str)
+        and isinstance(value["filters"], dict)
+        and isinstance(value["records"], list)
+        and all(isinstance(record, dict) for record in value["records"])
+    )

@@ -6,31 +6,42 @@ import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from engine.errors import FlowctlError, UsageError
 from engine.golden.case import load_case
 from engine.golden.outcome import files_of, problems_of, shown
-from engine.golden.stage import staged
+from engine.golden.stage import Stage, staged
+from engine.golden.xmldiff import in_words
 from engine.program import FlowProgram
+
+# How much of a unified diff is shown: all of it, its beginning, or nothing beside what differs in words.
+Detail = Literal["full", "short", "none"]
+_SHORT = 40
 
 
 class UpdateRefused(UsageError):
-    """Expected files are not rewritten where nobody looks at them."""
+    """Expected files and cases are not written where nobody looks at them."""
 
-    def __init__(self) -> None:
+    def __init__(self, option: str = "--update") -> None:
         super().__init__(
-            "--update is refused because CI is set", hint="run it on your own machine, and read the difference"
+            f"{option} is refused because CI is set", hint="run it on your own machine, and read the difference"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one case ended: `problems` are texts for people, among them unified diffs; `updated` names files written."""
+    """How one case ended: `problems` are texts for people, among them unified diffs; `updated` names files written.
+
+    With `broken`, the case could not be played to its end, so that nothing was compared.
+    """
 
     title: str
     problems: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
+    broken: bool = False
 
     @property
     def ok(self) -> bool:
@@ -38,25 +49,42 @@ class Verdict:
         return not self.problems
 
 
-def check(folder: Path, program: FlowProgram, *, update: bool = False) -> Verdict:
+def in_ci() -> bool:
+    """Whether the environment says that nobody looks on: CI is set to anything but nothing, `0` or `false`."""
+    return os.environ.get("CI", "").strip().casefold() not in ("", "0", "false")
+
+
+def check(
+    folder: Path,
+    program: FlowProgram,
+    *,
+    update: bool = False,
+    detail: Detail = "short",
+    seen: Callable[[Stage], None] = lambda _stage: None,
+) -> Verdict:
     """Play the case in `folder`; with `update`, make what came out the expectation.
+
+    `seen` is shown the stage after the last step, or after the one that could not be taken.
 
     Raises:
         UpdateRefused: when `update` is asked for and the environment has CI set.
     """
-    if update and os.environ.get("CI"):
+    if update and in_ci():
         raise UpdateRefused
     title = f"{folder.parent.name}/{folder.name}"
     try:
         with staged(load_case(folder, program.flow), program) as stage:
-            stage.play(shown)
+            try:
+                stage.play(shown)
+            finally:
+                seen(stage)
             problems, found = problems_of(stage), files_of(stage)
     except FlowctlError as error:
-        return Verdict(title, (f"{error}\n  hint: {error.hint}" if error.hint else str(error),))
+        return Verdict(title, (f"{error}\n  hint: {error.hint}" if error.hint else str(error),), broken=True)
     expected = read_expected(folder / "expected")
     if update:
         return Verdict(title, tuple(problems), tuple(write_expected(folder / "expected", expected, found)))
-    return Verdict(title, (*problems, *differences(f"{title}/expected", expected, found)))
+    return Verdict(title, (*problems, *differences(f"{title}/expected", expected, found, detail)))
 
 
 def read_expected(folder: Path) -> dict[str, str]:
@@ -77,18 +105,37 @@ def write_expected(folder: Path, expected: Mapping[str, str], found: Mapping[str
     return sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
 
 
-def differences(where: str, expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    """A unified diff for each file that is not as expected, missing and surplus ones included."""
+def differences(
+    where: str, expected: Mapping[str, str], found: Mapping[str, str], detail: Detail = "short"
+) -> list[str]:
+    """For each file that is not as expected, missing and surplus ones included: what differs in words, and a diff."""
     texts = []
     for name in sorted({*expected, *found}):
         if expected.get(name) == found.get(name):
             continue
-        before, after = expected.get(name, ""), found.get(name, "")
-        old = f"{where}/{name}" if name in expected else "no such file is expected"
-        new = f"{where}/{name} as it came out" if name in found else "nothing came out"
-        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="")
-        texts.append("\n".join(lines) or f"--- {old}\n+++ {new}\nonly line ends differ")
+        words: list[str] = []
+        if name in expected and name in found:
+            words = in_words(name, expected[name], found[name])
+        lines = [f"{where}/{name}:", *(f"  {line}" for line in words)] if words else []
+        if not words or detail != "none":
+            lines += _diff(f"{where}/{name}", expected.get(name), found.get(name), detail)
+        texts.append("\n".join(lines))
     return texts
+
+
+def _diff(where: str, before: str | None, after: str | None, detail: Detail) -> list[str]:
+    """A unified diff of one file, or as much of it as is to be shown."""
+    old = where if before is not None else "no such file is expected"
+    new = f"{where} as it came out" if after is not None else "nothing came out"
+    lines = difflib.unified_diff((before or "").splitlines(), (after or "").splitlines(), old, new, lineterm="")
+    if detail == "full":
+        shown, rest = list(lines), 0
+    else:
+        shown = list(islice(lines, 2 + _SHORT if detail == "short" else 2))
+        rest = sum(1 for _ in lines)
+    if not shown:
+        return [f"--- {old}", f"+++ {new}", "only line ends differ"]
+    return [*shown, f"... {rest} more lines; --diff full shows them"] if rest else shown
 
 
 def chooser(expression: str) -> Callable[[str], bool]:

@@ -52,6 +52,8 @@ def problems_of(stage: Stage) -> list[str]:
     for name, sandbox in stage.sandboxes.items():
         if isinstance(sandbox, Directed):
             found += [f"{name}: {unused} was planned and never happened" for unused in sandbox.unused()]
+    for name, recorded in stage.recordings.items():
+        found += [f"{name}: the recorded {stream} were never read" for stream in recorded.unread()]
     return found
 
 
@@ -99,9 +101,14 @@ def _outcome(tx: Tx, stage: Stage) -> Iterator[str]:
     yield from _part("worklist", _worklist(rows))
     yield from _part("troubles", stage.seen.troubles)
     for name, sandbox in stage.sandboxes.items():
-        if isinstance(sandbox, Directed):
+        if name in stage.recordings:
+            yield from _part(f"recorded of {name}", stage.recordings[name].contents())
+        is_written = any(stream.target == name for stream in stage.program.flow.streams)
+        if isinstance(sandbox, Directed) and (is_written or name not in stage.recordings):
             yield from _part(f"in {name}", sandbox.contents())
-    yield from _part("totals", _totals(tx, stage.sandboxes, written_only(stage.program.flow)))
+    # A recorded vendor keeps no books: there is nothing to hold the others against.
+    if not stage.recordings:
+        yield from _part("totals", _totals(tx, stage.sandboxes, written_only(stage.program.flow)))
 
 
 def _part(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:

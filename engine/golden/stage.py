@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from engine.desk import StoreOutbox
 from engine.errors import Bug, FlowctlError, UsageError
 from engine.follow import Hand
 from engine.golden.case import Case, Step
+from engine.golden.recorded import RecordedSource, recording_of
 from engine.model import Connection
 from engine.program import FlowProgram
 from engine.runner import Runner
@@ -55,6 +56,8 @@ class Seen:
     told: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
+    # By connection, the kinds of answers that calls got: an HTTP status, or `none`.
+    answers: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class Stage:
     clock: FakeClock
     sandboxes: Mapping[str, Sandbox]
     seen: Seen
+    recordings: Mapping[str, RecordedSource] = field(default_factory=dict)
     sessions: int = 0
     _handlers: dict[str, Handler] = field(default_factory=dict)
 
@@ -225,15 +229,16 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
     clock, seen = FakeClock(case.clock), Seen()
     sandboxes = _sandboxes(case, program, clock)
     transports: dict[str, httpx.BaseTransport] = {
-        name: Recording(sandbox.transport(), name, seen.told, sandbox if isinstance(sandbox, Reads) else None)
+        name: Recording(sandbox.transport(), name, seen, sandbox if isinstance(sandbox, Reads) else None)
         for name, sandbox in sandboxes.items()
         if isinstance(sandbox, Called)
     }
-    world = memory_world(case.seed, clock, transports)
+    recordings = {name: recording_of(program.flow, name, reads, seen.told) for name, reads in case.recorded.items()}
+    world = replace(memory_world(case.seed, clock, transports), sources=recordings)
     try:
         for connection in program.flow.connections:
             connect_sandbox(world, COMPANY, connection, sandboxes[connection.name])
-        stage = Stage(case, program, world, clock, sandboxes, seen)
+        stage = Stage(case, program, world, clock, sandboxes, seen, recordings)
         stage._switch_on()  # noqa: SLF001 - this module's own
         stage._set(case.settings)  # noqa: SLF001 - this module's own
         for row in case.mappings:
@@ -244,20 +249,22 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
 
 
 def _sandboxes(case: Case, program: FlowProgram, clock: FakeClock) -> dict[str, Sandbox]:
-    """The simulated vendors; the one that calls us first, since the others are coded to its lists."""
+    """The simulated vendors; those that are only written to first, since the others are coded to their lists."""
     simulated: dict[str, Simulated] = {}
+    streams: dict[str, int] = {}
     for connection in program.flow.connections:
-        connector: object = registry.find(connection.connector)
-        if not isinstance(connector, Simulated):
+        connector = registry.find(connection.connector)
+        if connector is None or not isinstance(connector, Simulated):
             raise Bug(f"the connector `{connection.connector}` brings no simulator")
         simulated[connection.name] = connector
+        streams[connection.name] = len(connector.spec.streams)
     made: dict[str, Sandbox] = {}
     chart: Json = {}
-    polled = sorted(simulated, key=lambda name: not isinstance(simulated[name], Served))
-    for name in polled:
+    ordered = sorted(simulated, key=lambda name: bool(streams[name]))
+    for name in ordered:
         options = {"given": case.given.get(name, {}), "chart": chart, "answers": case.answers}
         made[name] = sandbox = simulated[name].sandbox(case.seed, clock, options)
-        if isinstance(sandbox, Visitor):
+        if not streams[name] and isinstance(sandbox, HasChart):
             chart = sandbox.chart()
     return made
 
@@ -277,6 +284,15 @@ def connect_sandbox(world: World, company: str, connection: Connection, sandbox:
 
 
 @runtime_checkable
+class HasChart(Protocol):
+    """A simulated target with lists that a source can be coded to."""
+
+    def chart(self) -> Mapping[str, Sequence[Json]]:
+        """Its lists, as a `Visitor` gives them."""
+        ...
+
+
+@runtime_checkable
 class Reads(Protocol):
     """A simulated vendor whose calls only it can read, since they are no JSON or carry credentials."""
 
@@ -288,10 +304,11 @@ class Reads(Protocol):
 class Recording(httpx.BaseTransport):
     """Passes calls on and keeps the bodies of those that change something: JSON, or what the vendor itself reads in them."""
 
-    def __init__(self, inner: httpx.BaseTransport, name: str, told: list[dict[str, Any]], reads: Reads | None) -> None:
+    def __init__(self, inner: httpx.BaseTransport, name: str, seen: Seen, reads: Reads | None) -> None:
         self._inner = inner
         self._name = name
-        self._told = told
+        self._told = seen.told
+        self._answers = seen.answers
         self._reads = reads
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -300,7 +317,12 @@ class Recording(httpx.BaseTransport):
         if (body := self._body(request)) is not None:
             entry = {"to": self._name, "call": f"{request.method} {request.url.path}", "body": body, "status": None}
             self._told.append(entry)
-        response = self._inner.handle_request(request)
+        try:
+            response = self._inner.handle_request(request)
+        except httpx.HTTPError:
+            self._answers.add((self._name, "none"))
+            raise
+        self._answers.add((self._name, str(response.status_code)))
         if entry is not None:
             entry["status"] = response.status_code
         return response

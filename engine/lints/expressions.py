@@ -21,7 +21,8 @@ from engine.structure import dotted
 
 ID = ""  # it reports the codes E101 and above
 
-_NOTHING = object_type(())
+# What an expression reads that is given no record.
+NOTHING = object_type(())
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
@@ -100,8 +101,12 @@ def source_type(stream: Stream, env: Env) -> ResultType:
     return record_type(replace(field, required=True) if field.name == key else field for field in fields)
 
 
+def receipt_type(told: tuple[FieldSpec, ...]) -> ResultType:
+    """What an expression reads that is given the target's answer; any answer, when nothing is known of it."""
+    return record_type((FieldSpec("receipt", "object", "what the target said: its ids", True, fields=told),))
+
+
 def _data(use: Use, source: ResultType, mapped: ResultType, scope: Scope) -> ResultType:
     if use.context == "receipt" and use.stream is not None:
-        told = scope.receipts.get(use.stream.name, ())
-        return record_type((FieldSpec("receipt", "object", "what the target said: its ids", True, fields=told),))
-    return {"source": source, "mapped": mapped}.get(use.context, _NOTHING)
+        return receipt_type(scope.receipts.get(use.stream.name, ()))
+    return {"source": source, "mapped": mapped}.get(use.context, NOTHING)

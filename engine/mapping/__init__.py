@@ -12,7 +12,7 @@ from engine.mapping.compiler import (
     compile_map,
 )
 from engine.mapping.functions import FunctionSpec, Parameter
-from engine.mapping.scope import EvalContext, Scope
+from engine.mapping.scope import EvalContext, Scope, Watch
 from engine.mapping.types import ResultType, object_type, record_type
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Program",
     "ResultType",
     "Scope",
+    "Watch",
     "analyse",
     "analyse_map",
     "check_defines",

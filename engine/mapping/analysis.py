@@ -4,63 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 
-from engine.diagnostics import Diagnostic, clearly_meant
+from engine.diagnostics import Diagnostic, Location, clearly_meant
+from engine.mapping.arguments import KIND_WORDS, STANDARD_NAMES, argument_faults, read_part
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.checks import Reporter, check_expression, walk
+from engine.mapping.checks import MAX_EXPANDED, Reporter, check_expression, walk
 from engine.mapping.comparing import choice_fault, comparison_faults
-from engine.mapping.functions import FunctionSpec, ParameterType
+from engine.mapping.functions import FunctionSpec
 from engine.mapping.scope import Scope
-from engine.mapping.standard import STANDARD
 from engine.mapping.syntax import BadSyntax, Node, parse
-from engine.mapping.types import ANY, BOOLEAN, NULL, NUMBERS, TEXTS, ResultType, object_type, record_type, union
+from engine.mapping.types import ANY, BOOLEAN, NULL, TEXTS, ResultType, object_type, record_type, union
 from engine.model import Expr
 from engine.spec import FieldSpec
 
 Data = tuple[FieldSpec, ...] | ResultType
 _AMOUNT_TEXT = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]+\s*")
-_STANDARD_NAMES = frozenset(spec.name for spec in STANDARD)
 _NEVER_NULL = frozenset({"lookup", "posted", "setting", "similar"})
 _SETTINGS: Mapping[str, ResultType] = {
     "date": ResultType("date", nullable=False, max_length=10),
     "boolean": BOOLEAN,
     "integer": ResultType("integer", nullable=False),
-}
-# What each parameter type takes; anything takes `any`.
-_ACCEPTS: Mapping[ParameterType, frozenset[str]] = {
-    "text": TEXTS,
-    "amount": frozenset({"money", "amount", "decimal", "integer", "number"}),
-    "number": NUMBERS | {"decimal"},
-    "integer": frozenset({"integer", "number"}),
-    "count": frozenset({"integer", "number"}),
-    "date": frozenset({"date", "datetime"}),
-    "list": frozenset({"list"}),
-    "texts": frozenset({"list"}),
-    "amounts": frozenset({"list"}),
-    "object": frozenset({"object"}),
-    "countable": TEXTS | {"list", "object"},
-    "key": TEXTS | {"integer"},
-}
-KIND_WORDS: Mapping[str, str] = {
-    "text": "a text",
-    "texts": "a list of texts",
-    "amounts": "a list",
-    "amount": "an amount",
-    "number": "a number",
-    "integer": "a whole number",
-    "count": "a whole number",
-    "date": "a date",
-    "datetime": "a date and time",
-    "list": "a list",
-    "object": "an object",
-    "countable": "a text, a list or an object",
-    "key": "a text or a whole number",
-    "id": "an id",
-    "money": "an amount",
-    "decimal": "a decimal number",
-    "boolean": "true or false",
-    "null": "null",
 }
 
 
@@ -80,6 +46,28 @@ def analyse(
     reporter = Reporter(expr, scope, where, [])
     state = _State(reporter, current if root is None else _type_of(root))
     return _infer(parse(expr.text), current, state), reporter.found
+
+
+# Called with each part of an expression, the type it reads from, and the type of its value.
+Seen = Callable[[Node, ResultType, ResultType], None]
+
+
+def watch(text: str, data: ResultType, scope: Scope, seen: Seen, root: ResultType | None = None) -> None:
+    """Show `seen` each part of an expression and of the defines it calls, once its type is known: parts come first.
+
+    The names in the expression need not exist. Of what is no expression, or grows beyond use, no more is seen.
+    """
+    shown = count(1)
+
+    def counted(node: Node, current: ResultType, result: ResultType) -> None:
+        if next(shown) > MAX_EXPANDED:
+            raise BadSyntax("E115", 0, "")
+        seen(node, current, result)
+
+    reporter = Reporter(Expr(text, Location("")), scope, "", [])
+    with suppress(BadSyntax):
+        if (tree := parse(text)).kind != "expref":
+            _infer(tree, data, _State(reporter, data if root is None else root, seen=counted))
 
 
 def settings_of(expr: Expr, define: Mapping[str, Expr]) -> frozenset[str]:
@@ -143,6 +131,7 @@ class _State:
     reporter: Reporter
     root: ResultType
     above: tuple[str, ...] = ()
+    seen: Seen | None = None
 
     @property
     def scope(self) -> Scope:
@@ -155,7 +144,10 @@ class _State:
 
 
 def _infer(node: Node, current: ResultType, state: _State) -> ResultType:
-    return _NODES[node.kind](node, current, state)
+    found = _NODES[node.kind](node, current, state)
+    if state.seen is not None:
+        state.seen(node, current, found)
+    return found
 
 
 def _same(_node: Node, current: ResultType, _state: _State) -> ResultType:
@@ -227,15 +219,8 @@ def _item(base: ResultType, node: Node, state: _State) -> ResultType | None:
     if base.kind in ("any", "null"):
         return ANY
     hint = "remove the [ ] after it" if base.kind != "object" else "remove the [ ]; .* walks the values of an object"
-    state.report("E111", _read(node), f"{KIND_WORDS[base.kind]} is walked here as if it were a list", hint)
+    state.report("E111", read_part(node), f"{KIND_WORDS[base.kind]} is walked here as if it were a list", hint)
     return None
-
-
-def _read(node: Node) -> Node:
-    """The part that gives the value of a chain: `name` in `vendor.name`."""
-    while node.kind in ("subexpression", "flatten", "pipe"):
-        node = node.children[-1]
-    return node
 
 
 def _index(node: Node, current: ResultType, state: _State) -> ResultType:
@@ -338,27 +323,30 @@ def _call(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
     if name in state.scope.define and name not in FUNCTIONS:
         return _define(node, current, state)
-    spec = FUNCTIONS[name]
+    spec = FUNCTIONS.get(name)
     given = [_argument(child, current, state) for child in node.children]
+    if spec is None or (state.seen is not None and not _is_sound(node, spec, state.scope)):
+        return ANY
     for position, (child, found) in enumerate(zip(node.children, given, strict=True)):
         parameter = spec.parameters[min(position, len(spec.parameters) - 1)]
-        if parameter.type in _ACCEPTS:
-            _check_argument(spec, parameter.type, child, found, state)
+        for fault in argument_faults(spec, parameter.type, child, found, state.root):
+            state.report(fault.code, fault.at, fault.message, fault.hint)
     result = _RESULTS[name](node, given, state) if name in _RESULTS else _plain_result(spec, given)
     # Our own functions give null for null; the standard ones refuse it.
-    if name not in _STANDARD_NAMES and given and given[0].nullable and name not in _NEVER_NULL:
+    if name not in STANDARD_NAMES and given and given[0].nullable and name not in _NEVER_NULL:
         return result.or_null()
     return result
 
 
-def _is_field(node: Node) -> bool:
-    """Whether a value is that of a field, or of one of several."""
-    if node.kind in ("or_expression", "and_expression"):
-        return all(_is_field(child) for child in node.children)
-    return _read(node).kind == "field"
-
-
-_DEFAULTS: Mapping[str, str] = {"list": "`[]`", **dict.fromkeys(("amount", "integer", "number", "decimal"), "`0`")}
+def _is_sound(node: Node, spec: FunctionSpec, scope: Scope) -> bool:
+    """Whether a call is as `check_expression` wants it; only what is being typed comes here without that check."""
+    known = {"setting": scope.settings, "posted": scope.streams}.get(spec.name, scope.lookups)
+    for parameter, child in zip(spec.parameters, node.children, strict=False):
+        if parameter.type == "name" and not (isinstance(child.value, str) and child.value in known):
+            return False
+        if (parameter.type == "expression") != (child.kind == "expref"):
+            return False
+    return spec.takes(len(node.children))
 
 
 def _argument(child: Node, current: ResultType, state: _State) -> ResultType:
@@ -367,45 +355,20 @@ def _argument(child: Node, current: ResultType, state: _State) -> ResultType:
     return _infer(child, current, state)
 
 
-def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, found: ResultType, state: _State) -> None:
-    accepted = _ACCEPTS[wanted]
-    takes_null = spec.name not in _STANDARD_NAMES
-    if found.kind == "text" and wanted in ("date", "amount") and not _is_field(child):
-        return  # a function has made it, and of what is not known
-    if found.kind not in accepted and found.kind != "any" and not (found.kind == "null" and takes_null):
-        from engine.mapping.wording import kind_hint  # as above
-
-        message = f"`{spec.name}` takes {KIND_WORDS[wanted]}, and this is {KIND_WORDS[found.kind]}"
-        state.report("E112", child, message, kind_hint(wanted, found, state.root))
-    elif wanted == "count" and child.kind == "literal" and isinstance(child.value, int) and child.value < 0:
-        message = f"`{spec.name}` takes a whole number of 0 or more, and this is less"
-        state.report("E112", child, message, f"write `{-child.value}`")
-    elif wanted == "amounts" and found.item is not None and found.item.kind not in (*_ACCEPTS["amount"], "any", "null"):
-        from engine.mapping.wording import kind_hint  # as above
-
-        message = f"`{spec.name}` takes a list of amounts, and each of these is {KIND_WORDS[found.item.kind]}"
-        state.report("E112", _read(child), message, kind_hint("amount", found.item, state.root))
-    elif takes_null or found.kind == "any":
-        return
-    elif found.nullable:
-        default = _DEFAULTS.get(found.kind, "''")
-        message = f"`{spec.name}` fails on null, and this may be null"
-        state.report("E116", child, message, f"add `|| {default}` or another default")
-    elif (
-        wanted == "texts" and found.item is not None and found.item.nullable and found.item.kind not in ("any", "null")
-    ):
-        hint = "add `|| ''` to it, or use join_nonempty(...)"
-        state.report("E116", child, f"`{spec.name}` fails on null, and an item may be null", hint)
-
-
 def _define(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
+    if not node.children:
+        return ANY  # it is being typed
     argument = _infer(node.children[0], current, state)
     expr = state.scope.define[name]
     reporter = Reporter(expr, state.scope, f"define.{name}", state.reporter.found)
     if name in state.above:
         return ANY
-    return _infer(parse(expr.text), argument, _State(reporter, state.root, (*state.above, name)))
+    try:
+        body = parse(expr.text)
+    except BadSyntax:
+        return ANY  # it is being typed
+    return _infer(body, argument, _State(reporter, state.root, (*state.above, name), state.seen))
 
 
 def _plain_result(spec: FunctionSpec, given: list[ResultType]) -> ResultType:
@@ -555,4 +518,6 @@ _NODES: Mapping[str, Callable[[Node, ResultType, _State], ResultType]] = {
     "not_expression": _not,
     "comparator": _comparator,
     "function_expression": _call,
+    # Only of what is being typed: `check_expression` reports one that is no argument.
+    "expref": lambda _n, _c, _s: ANY,
 }

@@ -72,11 +72,15 @@ def _define_call(node: Node, at: Place) -> Val:
     key = ("define", name, argument)
     if key not in at.known:
         body = parse(at.unit.scope.define[name].text)
+        outer, at.unit.expr = at.unit.expr, at.unit.scope.define[name]
         if _size(name, at) <= MAX_INLINE:
             value = replace(at, current=argument, present=False, inner=True).emit(body)
             at.known[key] = Val(at.name(value), "" if value.kind == "literal" else value.kind)
         else:
             at.known[key] = Val(at.assign(f"{_as_function(name, body, at)}({argument})"))
+        if (watch := at.unit.scope.watch) is not None:
+            at.line(f"told({watch.outcome(at.unit.scope.define[name])}, {at.known[key].code})")
+        at.unit.expr = outer
     return at.known[key]
 
 
@@ -143,14 +147,26 @@ def _finding(node: Node, at: Place) -> Val:
     _takes(node, 2, 4)
     given = [_key(child, at, kind) for child in node.children[1:]]
     arguments = [ascii(name), *given, "None", "None"][:4]
-    return Val(at.assign(f"c.{kind}({', '.join(arguments)})"), "found")
+    found = Val(at.assign(f"c.{kind}({', '.join(arguments)})"), "found")
+    if at.unit.scope.watch is not None:
+        at.line(f"heard({', '.join(arguments)}, c)")
+    return found
 
 
 def _posted(node: Node, at: Place) -> Val:
     stream = _literal_name(node, at.unit.scope.streams, "stream")
     _takes(node, 2, 2)
     key = at.assign(_key(node.children[1], at, "posted"))
-    return Val(at.assign(f"None if {key} is None else c.posted({stream!a}, {key})"), "found")
+    found = Val(at.assign(f"None if {key} is None else c.posted({stream!a}, {key})"), "found")
+    return _answered(node, at, found)
+
+
+def _answered(node: Node, at: Place, found: Val) -> Val:
+    """Tell a watch what the world's answer was."""
+    watch, expr = at.unit.scope.watch, at.unit.expr
+    if watch is not None and expr is not None:
+        at.line(f"told({watch.asked(expr, node.value, node.start)}, {found.code})")
+    return found
 
 
 def _linked(node: Node, at: Place) -> Val:
@@ -168,7 +184,8 @@ def _asking(node: Node, at: Place) -> Val:
         f"({_key(child, at, kind)})" if parameter.type == "key" else at.emit(child).code
         for child, parameter in zip(node.children[1:], parameters[1:], strict=True)
     ]
-    return _tried(kind, ["c", ascii(name), *given], at, at.unit.new())
+    found = _tried(kind, ["c", ascii(name), *given], at, at.unit.new())
+    return _answered(node, at, found) if kind in ("match", "waited") else found
 
 
 _SPECIAL: Mapping[str, Callable[[Node, Place], Val]] = {

@@ -82,8 +82,9 @@ def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnost
         if node.kind == "function_expression":
             _check_call(node, reporter)
             _check_expressions(node, reporter)
-    if tree.kind == "expref":
-        reporter.report("E112", tree.start, "`&expression` can only be an argument of a function", "remove the &")
+        else:
+            _check_loose(node.children, reporter)
+    _check_loose((tree,), reporter)
     if not reporter.found:
         _check_growth(tree, reporter)
     return reporter.found
@@ -158,6 +159,12 @@ def _check_expressions(node: Node, reporter: Reporter) -> None:
         elif child.kind == "expref" and not wanted:
             message = f"`{node.value}` takes a value here, not an `&expression`"
             reporter.report("E112", child.start, message, "remove the &")
+
+
+def _check_loose(nodes: Iterable[Node], reporter: Reporter) -> None:
+    for node in nodes:
+        if node.kind == "expref":
+            reporter.report("E112", node.start, "`&expression` can only be an argument of a function", "remove the &")
 
 
 # --- growth ----------------------------------------------------------------------------------------------------------

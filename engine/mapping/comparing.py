@@ -18,17 +18,6 @@ _KINDS: Mapping[str, str] = {
     "list": "a list",
     "object": "an object",
 }
-_HINTS: Mapping[frozenset[str], str] = {
-    frozenset(
-        ("text", "number")
-    ): "compare with a text in single quotes, or make an amount of the text with money(...)",
-    frozenset(("text", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
-    frozenset(("number", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
-    frozenset(("text", "list")): "ask contains(list, text), or compare one item: list[0]",
-    frozenset(("number", "list")): "compare length(list)",
-    frozenset(("text", "object")): "compare one of its fields",
-    frozenset(("number", "object")): "compare one of its fields",
-}
 
 
 class Fault(NamedTuple):
@@ -74,9 +63,11 @@ def choice_fault(known: ResultType, value: str, at: Node) -> Iterator[Fault]:
 
 
 def _apart(node: Node, left: ResultType, right: ResultType, groups: tuple[str, str]) -> Fault:
+    from engine.mapping.wording import COMPARED  # words are only needed where something is wrong
+
     end = "neither is larger" if node.value in _ORDERS else "which is never equal"
     message = f"{_KINDS[groups[0]]} is compared with {_KINDS[groups[1]]}, {end}"
-    hint = _HINTS.get(frozenset(groups))
+    hint = COMPARED.get(frozenset(groups))
     for side, at in ((left, node.children[0]), (right, node.children[1])):
         if set(groups) == {"text", "number"} and at.kind == "literal" and side.kind == "money" and side.choices:
             hint = f"write the number in backticks: `{side.choices[0]}`"

@@ -92,6 +92,7 @@ def _entry(expr: Expr, place: Place) -> Val:
     text = place.unit.constant(expr.text)
     place.line("try:")
     inside = Place(place.unit, place.lines, place.known, indent=5)
+    place.unit.expr = expr
     try:
         value = inside.emit(parse(expr.text))
     except BadSyntax as error:
@@ -100,6 +101,8 @@ def _entry(expr: Expr, place: Place) -> Val:
         raise EvaluationError(expr.text, TOO_DEEP, None) from error
     result = inside.assign(value.code, "r")
     place.line(f"except CAUGHT as e: failed({text}, e)")
+    if (watch := place.unit.scope.watch) is not None:
+        place.line(f"told({watch.outcome(expr)}, {result})")
     if value.kind == "list":
         place.line(f"if {result} is not None and len({result}) > {MAX_LIST}: measure({text}, {result})")
     elif value.kind not in _FITS:

@@ -177,7 +177,19 @@ def _chosen(node: Node, at: Place, condition: str) -> Val:
     block = at.block()
     right = block.emit(node.children[1])
     block.line(f"{result.code} = {right.code}")
+    _watched(node, at, block)
     return Val(result.code, left.kind if left.kind == right.kind != "literal" else "")
+
+
+def _watched(node: Node, at: Place, block: Place) -> None:
+    """Tell which side was taken; of `a || b || c`, each of the three once."""
+    watch, expr = at.unit.scope.watch, at.unit.expr
+    if watch is None or expr is None:
+        return
+    left, right = node.children
+    block.line(f"hit({watch.branch(expr, f'{node.kind} right', right.start)})")
+    if left.kind != node.kind:
+        at.line(f"else: hit({watch.branch(expr, f'{node.kind} left', left.start)})")
 
 
 def _not(node: Node, at: Place) -> Val:

@@ -63,6 +63,34 @@ class EvalContext(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Is told what a compiled flow computes, for the coverage of golden cases; without one nothing is told or slower."""
+
+    def outcome(self, expr: Expr) -> int:
+        """The number under which the values of an expression, or of a define, are told."""
+        ...
+
+    def branch(self, expr: Expr, kind: str, offset: int) -> int:
+        """The number of one way through an expression, which begins at an offset in it."""
+        ...
+
+    def asked(self, expr: Expr, function: str, offset: int) -> int:
+        """The number under which the answers to one call of `posted` or `match` are told."""
+        ...
+
+    def hit(self, number: int) -> None:
+        """Say that this way was taken."""
+        ...
+
+    def told(self, number: int, value: object) -> None:
+        """Say that an expression had this value."""
+        ...
+
+    def heard(self, name: str, key: str | None, label: str | None, number: str | None, context: EvalContext) -> None:
+        """Say that a lookup was asked for this."""
+        ...
+
+
 def place_of(expr: Expr, offset: int) -> Location:
     """The place `offset` characters into an expression; its start when it spans lines and no column is certain."""
     return expr.location if "\n" in expr.text else expr.location.shifted(offset)
@@ -84,3 +112,4 @@ class Scope:
     lookup_fields: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
     receipts: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
     place: Callable[[Expr, int], Location] = place_of
+    watch: Watch | None = None

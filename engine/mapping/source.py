@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from engine.mapping import support
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import Node
+from engine.model import Expr
 
 # Python takes 20 loops within each other and 100 steps of indentation; an expression that nests more is split up.
 MAX_LOOPS = 6
@@ -77,7 +78,13 @@ class Unit:
     defines: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     slots: int = 0
+    # The expression or define that is being written, which a watch has to know.
+    expr: Expr | None = None
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        if (watch := self.scope.watch) is not None:
+            self.names |= {"hit": watch.hit, "told": watch.told, "heard": watch.heard}
 
     def new(self, prefix: str = "t") -> str:
         """A name that nothing else has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from engine.spec import FieldSpec, FieldType
@@ -22,7 +22,7 @@ class ResultType:
     """The type of a value.
 
     An `open` object may have more keys than `fields`. `max_length` bounds a text, when a bound is known; `choices`
-    lists all texts it can be, when they are known.
+    lists all texts it can be, when they are known. `help` says what a declared field means.
     """
 
     kind: Kind
@@ -32,6 +32,7 @@ class ResultType:
     item: ResultType | None = None
     max_length: int | None = None
     choices: tuple[str, ...] = ()
+    help: str = field(default="", repr=False, compare=False)
 
     def field(self, name: str) -> ResultType | None:
         """The type of one key of an object."""
@@ -66,11 +67,11 @@ def field_type(spec: FieldSpec) -> ResultType:
     """The type of one declared field."""
     nullable = not spec.required
     if spec.type == "object":
-        return replace(record_type(spec.fields), nullable=nullable)
+        return replace(record_type(spec.fields), nullable=nullable, help=spec.help)
     if spec.type == "list":
         item = record_type(spec.fields) if spec.fields else _scalar(spec.of)
-        return ResultType("list", nullable, item=item)
-    return replace(_scalar(spec.type), nullable=nullable, choices=spec.choices)
+        return ResultType("list", nullable, item=item, help=spec.help)
+    return replace(_scalar(spec.type), nullable=nullable, choices=spec.choices, help=spec.help)
 
 
 def _scalar(kind: FieldType) -> ResultType:

@@ -41,6 +41,18 @@ _TOKENS: Mapping[str, str] = {
     ";": "write one expression, without ;",
     "#": "quote the whole expression: in YAML a # begins a comment",
 }
+# Two kinds of values that are never equal -> what to compare instead.
+COMPARED: Mapping[frozenset[str], str] = {
+    frozenset(
+        ("text", "number")
+    ): "compare with a text in single quotes, or make an amount of the text with money(...)",
+    frozenset(("text", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
+    frozenset(("number", "boolean")): "compare with `true` or `false` in backticks, or leave the comparison out",
+    frozenset(("text", "list")): "ask contains(list, text), or compare one item: list[0]",
+    frozenset(("number", "list")): "compare length(list)",
+    frozenset(("text", "object")): "compare one of its fields",
+    frozenset(("number", "object")): "compare one of its fields",
+}
 
 
 def syntax_hint(text: str, offset: int) -> str:

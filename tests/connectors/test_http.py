@@ -207,6 +207,23 @@ def test_json_we_cannot_trust_is_a_bad_answer_and_leaves_a_write_in_doubt(body: 
         Answer("acme/books: POST /x: 200", 200, {}, body, write=True).json()
 
 
+def test_only_containers_are_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Decimal of Python 3.12 and later refers to its class, and that to all modules: gigabytes for one answer."""
+    asked: list[object] = []
+
+    def referents(*things: object) -> list[object]:
+        asked.extend(things)
+        return [*real(*things), Decimal]
+
+    real = gc.get_referents
+    monkeypatch.setattr(gc, "get_referents", referents)
+    assert parse_json(b'{"a": [0.5, {"b": 1.25}], "c": 2.0}') == {
+        "a": [Decimal("0.5"), {"b": Decimal("1.25")}],
+        "c": Decimal("2.0"),
+    }
+    assert [type(thing) for thing in asked] == [dict, list, dict]
+
+
 # A key that is lost hides behind a colon that comes from nowhere: an escape, a string, white space.
 SAME_KEY_TWICE = [
     b'{"a":1,"a":1}',

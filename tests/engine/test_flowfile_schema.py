@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from engine.flowfile import parse_flow
-from engine.language import FLOW, Key, ListOf, MapOf, Object, Type, render_json_schema
+from engine.flowschema import flow_schema_text
+from engine.language import FLOW, Key, ListOf, MapOf, Object, Type
 from engine.structure import check_structure
 from engine.yamlsource import load, plain
 
@@ -21,18 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "flow.schema.json"
 CORPUS = sorted((ROOT / "tests" / "validate").glob("*/*.yaml"))
 STRUCTURE = {"F010", "F011", "F013", "F014", "F015", "F016", "F017", "F018", "F019", "F020"}
-VALIDATOR = jsonschema.Draft202012Validator(render_json_schema())
+# With all that the shipped connectors offer: none of it may change the verdict.
+SHIPPED = json.loads(flow_schema_text())
+VALIDATOR = jsonschema.Draft202012Validator(SHIPPED)
 
 
 def test_file_is_up_to_date() -> None:
-    written = SCHEMA.read_text(encoding="utf-8")
-    assert written == json.dumps(render_json_schema(), indent=2) + "\n", (
-        "run: python -m engine.language > schemas/flow.schema.json"
-    )
+    assert SCHEMA.read_text(encoding="utf-8") == flow_schema_text(), "run: make schemas"
 
 
 def test_it_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(render_json_schema())
+    jsonschema.Draft202012Validator.check_schema(SHIPPED)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda p: p.stem)

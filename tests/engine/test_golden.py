@@ -52,15 +52,17 @@ def test_a_case_as_it_is_passes(case: Path, program: FlowProgram) -> None:
     assert check(case, program).problems == ()
 
 
-def test_a_wrong_amount_shows_as_a_unified_diff(case: Path, program: FlowProgram) -> None:
+def test_a_wrong_amount_shows_in_words_and_as_a_unified_diff(case: Path, program: FlowProgram) -> None:
     spoil(case / "expected" / "05-BillAddRq.xml", "<Amount>1050.00</Amount>", "<Amount>1050.01</Amount>")
     (problem,) = check(case, program).problems
     lines = problem.splitlines()
-    assert lines[:2] == [
+    assert lines[:4] == [
+        f"{FLOW}/happy_path/expected/05-BillAddRq.xml:",
+        "  BillAddRq/BillAdd/ExpenseLineAdd/Amount: expected 1050.01, got 1050.00",
         f"--- {FLOW}/happy_path/expected/05-BillAddRq.xml",
         f"+++ {FLOW}/happy_path/expected/05-BillAddRq.xml as it came out",
     ]
-    assert [line for line in lines[2:] if line.startswith(("-", "+"))] == [
+    assert [line for line in lines[4:] if line.startswith(("-", "+"))] == [
         "-          <Amount>1050.01</Amount>",
         "+          <Amount>1050.00</Amount>",
     ]

@@ -140,6 +140,7 @@ def known_functions() -> str:
         ),
         ("length(&a)", "7:17: error[E112]: `length` takes a value here, not an `&expression`\n  hint: remove the &"),
         ("&a", "7:10: error[E112]: `&expression` can only be an argument of a function\n  hint: remove the &"),
+        ("[id, &a]", "7:15: error[E112]: `&expression` can only be an argument of a function\n  hint: remove the &"),
     ],
 )
 def test_each_problem_is_reported_at_its_place(text: str, problem: str) -> None:

@@ -196,6 +196,8 @@ def test_shipped_flows_are_sound_and_cheap_to_check() -> None:
         "authlib",
         "jinja2",
         "lxml",
+        "pygls",
+        "lsprotocol",
     )
     code = (
         "import sys\nfrom pathlib import Path\nfrom engine import report\nfrom engine.validate import validate\n"

@@ -207,16 +207,19 @@ def user_edits(
 ) -> Txn:
     """A person changes a transaction: its EditSequence moves, its ExternalGUID does not.
 
-    A new amount goes to the first line; a journal entry or a payment keeps its amount.
+    A new amount goes to the first line; a journal entry or a payment keeps its amount. The memo of a journal entry
+    stands on its lines: that of the last one, which is where the whole amount is, is changed.
     """
     txn = company.books.txns[txn_id]
-    values = dict(txn.values)
-    if memo is not None:
+    values, lines = dict(txn.values), txn.lines
+    if memo is not None and txn.kind == "JournalEntry":
+        lines = (*lines[:-1], *(replace(line, values={**line.values, "Memo": memo}) for line in lines[-1:]))
+    elif memo is not None:
         values["Memo"] = memo
     if reference is not None:
         values["RefNumber"] = reference
     edit = company.next_edit(txn.edit_sequence)
-    changed = replace(txn, values=values, modified_at=company.clock.now(), edit_sequence=edit)
+    changed = replace(txn, values=values, lines=lines, modified_at=company.clock.now(), edit_sequence=edit)
     if amount is not None and txn.lines and txn.kind != "JournalEntry":
         rest = amount - sum((line.amount for line in txn.lines[1:]), ZERO)
         changed = replace(changed, amount=amount, lines=(replace(txn.lines[0], amount=rest), *txn.lines[1:]))

@@ -69,9 +69,6 @@ class Storm(Faults):
     def _change(self, company: CompanyFile) -> str:
         txn, chance = self._pick(company, "user_edit"), self.chance("user_edit")
         what = chance.choice((*_HEAD, *_CODING) if txn.kind == "Bill" else _HEAD[:4])
-        if what == "reference" and txn.kind == "JournalEntry" and not company.behaviour.guid_in_queries:
-            # A known limit: its memo stands on its lines, so that without a marker only its number tells what it is.
-            what = "memo"
         if what == "memo":
             user_edits(company, txn.txn_id, memo="checked by hand")
         elif what == "reference":
@@ -110,7 +107,9 @@ class Storm(Faults):
 def fields_of(txn: Txn) -> dict[str, object]:
     """What people edit; lines by their place."""
     found: dict[str, object] = {
-        "memo": txn.values.get("Memo", ""),
+        "memo": [line.values.get("Memo", "") for line in txn.lines]
+        if txn.kind == "JournalEntry"
+        else txn.values.get("Memo", ""),
         "reference": txn.values.get("RefNumber", ""),
         "amount": txn.amount,
         "date": txn.date,

@@ -1,0 +1,1 @@
+"""Writes projects, flows and connectors that work as they are."""

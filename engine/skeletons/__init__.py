@@ -1,0 +1,1 @@
+"""Files that `flowctl init` and `flowctl new` write, as texts with <<names>> to fill in."""
