@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env, Use, is_cut
-from engine.mapping.analysis import KIND_WORDS, analyse, analyse_map
+from engine.mapping.analysis import analyse, analyse_map
+from engine.mapping.arguments import KIND_WORDS
 from engine.mapping.checks import check_defines, check_expression
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import parse
