@@ -32,7 +32,7 @@ class Code:
 
 
 _FILE = "flow: x\n"
-_WARNINGS = frozenset({"E116", "F038", "F050", "F051", "F052", "F053"})
+_WARNINGS = frozenset({"E116", "F038", "F047", "F050", "F051", "F052", "F053"})
 
 # Codes of reading and of structure; the rules under `engine/lints` describe themselves.
 _BASE = (
@@ -227,9 +227,9 @@ _EXPRESSIONS: Mapping[str, tuple[str, str, str, str]] = {
     ),
     "E107": (
         "Write the name of a stream of this flow.",
-        "streams.bills.map.vendor",
-        "posted('vendor', vendor.id)",
-        "posted('vendors', vendor.id)",
+        "streams.bills.map.memo",
+        "limit(posted('vendor', vendor.id).ListID, `40`)",
+        "limit(posted('vendors', vendor.id).ListID, `40`)",
     ),
     "E108": (
         "Put the name in single quotes; without them it is a field.",

@@ -75,12 +75,12 @@ def of_company(company: str) -> str:
     return "" if company == "main" else f" --company {shlex.quote(company)}"
 
 
-def suggestion(given: str, known: Iterable[str]) -> str:
-    """Word a hint for a misspelt name: the nearest known one, then all of them."""
+def suggestion(given: str, known: Iterable[str], meant: str = "") -> str:
+    """Word a hint for a misspelt name: the one that is `meant` or the nearest known one, then all of them."""
     names = sorted(set(known))
     if not names:
         return "none are known here"
-    meant = clearly_meant(given, names)
+    meant = meant or clearly_meant(given, names)
     near = [meant] if meant else difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     listed = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return f"did you mean `{near[0]}`? known: {listed}" if near else f"known: {listed}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
@@ -11,7 +11,7 @@ from engine import language, model
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import FlowFileUnreadable
 from engine.model import Expr, Flow
-from engine.structure import check_structure
+from engine.structure import UNKNOWN_KEY, check_structure
 from engine.yamlsource import MAX_BYTES, UNREADABLE, ListNode, MapNode, Node, ScalarNode
 from engine.yamlsource import load as load_yaml
 
@@ -59,11 +59,38 @@ def parse_flow(data: bytes, path: str) -> Loaded:
         return Loaded(path, "", None, None, (_undecodable(data, error, path),))
     node, problems = load_yaml(text, path)
     if node is not None:
-        problems += check_structure(node, language.FLOW, path)
+        node, found = _checked(node, path)
+        problems += found
     problems.sort(key=place_order)
     document = node if isinstance(node, MapNode) else None
     flow = _Builder(path, text).flow(document) if document is not None else None
     return Loaded(path, text, document, flow, tuple(problems))
+
+
+def _checked(node: Node, path: str) -> tuple[Node, list[Diagnostic]]:
+    """What is wrong with the structure; where a key can only mean one, what stands below it is checked and used as well."""
+    problems = check_structure(node, language.FLOW, path)
+    found: list[Diagnostic] = []
+    while meant := {problem.location: problem for problem in problems if problem.code == UNKNOWN_KEY and problem.edit}:
+        found += meant.values()
+        node = _renamed(node, meant)
+        problems = check_structure(node, language.FLOW, path)
+    return node, found + problems
+
+
+def _renamed(node: Node, meant: Mapping[Location, Diagnostic]) -> Node:
+    """The same document with the keys that are meant."""
+    if isinstance(node, ListNode):
+        return replace(node, items=tuple(_renamed(item, meant) for item in node.items))
+    if isinstance(node, ScalarNode):
+        return node
+    path = next(iter(meant)).path
+    entries = []
+    for name, value in node.entries:
+        problem = meant.get(Location(path, name.line, name.column))
+        edit = problem.edit if problem is not None else None
+        entries.append((replace(name, text=edit.new, value=edit.new) if edit else name, _renamed(value, meant)))
+    return replace(node, entries=tuple(entries))
 
 
 def place_order(problem: Diagnostic) -> tuple[str, int, int, str, str, str]:
@@ -125,6 +152,8 @@ class _Builder:
                 _text(node, "help"),
                 _texts(node, "options"),
                 self._at(name),
+                _whole(node, "min"),
+                _whole(node, "max"),
             )
         raise _Missing
 
@@ -298,6 +327,12 @@ def _text(node: MapNode, key: str) -> str:
     if isinstance(value, ScalarNode) and isinstance(value.value, str):
         return value.text
     raise _Missing
+
+
+def _whole(node: MapNode, key: str) -> int | None:
+    value = node.get(key)
+    number = value.value if isinstance(value, ScalarNode) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _choice(node: MapNode, key: str, options: tuple[str, ...]) -> str:

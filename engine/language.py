@@ -116,6 +116,8 @@ CONNECTION = Object(
     ),
 )
 
+# No whole number of a flow is larger: a count of days, of characters, of levels.
+_BOUND = 1_000_000_000
 SETTING = Object(
     "a setting",
     (
@@ -128,6 +130,8 @@ SETTING = Object(
         ),
         Key("default", Scalar(), "The value of a company that sets none.", "true"),
         Key("options", ListOf(Text("option")), "The values a `choice` may take.", "[credit_card, journal_entry]"),
+        Key("min", Integer(-_BOUND, _BOUND), "The smallest value an `integer` may take.", "0"),
+        Key("max", Integer(-_BOUND, _BOUND), "The largest value an `integer` may take.", "365"),
         Key("help", Text(), "One line for the person who sets it.", "Create missing vendors", required=True),
     ),
 )

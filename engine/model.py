@@ -35,7 +35,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value that each company may set for this flow."""
+    """A value that each company may set for this flow; a whole number may have bounds, which are values themselves."""
 
     name: str
     type: SettingType
@@ -43,6 +43,21 @@ class Setting:
     help: str
     options: tuple[str, ...]
     location: Location
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def within(self, value: int) -> bool:
+        """Whether a whole number is within the bounds."""
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words; empty without any."""
+        if self.minimum is not None and self.maximum is not None:
+            return f"from {self.minimum} to {self.maximum}"
+        if self.minimum is not None:
+            return f"of {self.minimum} or more"
+        return f"of {self.maximum} or less" if self.maximum is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

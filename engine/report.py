@@ -96,9 +96,10 @@ def _excerpt(problem: Diagnostic, lines: Mapping[str, list[str]]) -> str:
     source = lines.get(at.path, [])
     if not 0 < at.line <= len(source):
         return ""
-    shown = source[at.line - 1].replace("\t", " ")
-    start = max(0, at.column - 1 - _BEFORE) if len(shown) > _WIDTH else 0
-    column = min(at.column - 1, len(shown)) - start
+    line = source[at.line - 1]
+    start = max(0, at.column - 1 - _BEFORE) if len(line) > _WIDTH else 0
+    shown = line[start : start + _WIDTH].replace("\t", " ")
+    column = min(at.column - 1, len(line)) - start
     number = str(at.line)
     margin = " " * len(number)
-    return f"  {number} | {shown[start : start + _WIDTH].rstrip()}\n  {margin} | {' ' * column}^\n"
+    return f"  {number} | {shown.rstrip()}\n  {margin} | {' ' * column}^\n"

@@ -94,6 +94,8 @@ class RequestSpec:
     With `fields`, the JSON holds those that the map gives and are not null; without any, all that the map gives. The
     body of an undo is empty.
     What is in `fields` and not in those of the request that changes it is never changed: a person is told.
+    `receipt` names what the target tells of what it wrote, beside the `id` and `name` of a called target, or the ids that
+    an answer in QBXML has.
     Of a target that is a `BatchTarget`, up to `batch` operations travel in one call, and only such whose bodies have the
     same value under `batch_by`, where that is named.
     """
@@ -107,6 +109,7 @@ class RequestSpec:
     batch_by: str = ""
     undone: str = ""
     restores: bool = False
+    receipt: tuple[str, ...] = ()
 
     @property
     def meaning(self) -> str:
@@ -118,6 +121,20 @@ class RequestSpec:
 def kind_of(request: str) -> str:
     """The kind of object that a request makes or changes: `BillAdd`, `BillCreate` and `BillUpdate` mean a `Bill`."""
     return next((request.removesuffix(verb) for verb in _VERBS if request.endswith(verb)), request)
+
+
+_STAMPS = ("ExternalGUID", "TimeCreated", "TimeModified")
+
+
+def told_by(target: ConnectorSpec, request: RequestSpec) -> tuple[FieldSpec, ...]:
+    """What the receipt of a request holds: the ids that the target gave, as texts."""
+    if request.documents == "json":
+        names: tuple[str, ...] = ("id", "name", *request.receipt)
+    elif target.list(kind_of(request.name)) is not None:
+        names = ("ListID", "EditSequence", "FullName", "Name", *_STAMPS, *request.receipt)
+    else:
+        names = ("TxnID", "EditSequence", "TxnNumber", "RefNumber", *_STAMPS, *request.receipt)
+    return tuple(FieldSpec(name, "id", "what the target said", required=name == names[0]) for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, suggestion
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
-from engine.yamlsource import SYNTAX, ListNode, MapNode, Node, ScalarNode, shorten
+from engine.otherwords import other_word
+from engine.yamlsource import SYNTAX, TOO_BIG, ListNode, MapNode, Node, ScalarNode, shorten
 
 Steps = tuple[str | int, ...]
 
@@ -24,6 +25,8 @@ ONE_OF = "F017"
 TOO_FEW = "F018"
 BAD_NUMBER = "F019"
 REPEATED = "F020"
+# More problems of one file help nobody; a file of a megabyte may have a hundred thousand.
+MAX_PROBLEMS = 500
 
 
 def dotted(steps: Sequence[str | int]) -> str:
@@ -38,6 +41,10 @@ def check_structure(node: Node, kind: Type, path: str) -> list[Diagnostic]:
     """Every structural problem below `node`."""
     checker = _Checker(path)
     checker.check(node, kind, (), node)
+    if checker.more is not None:
+        where = Location(path, checker.more.line, checker.more.column)
+        message = f"here is the first of more than {MAX_PROBLEMS} problems that are not shown"
+        checker.problems.append(Diagnostic(where, TOO_BIG, "", message, "mend those above, and check again"))
     return checker.problems
 
 
@@ -52,6 +59,7 @@ class _Checker:
     def __init__(self, path: str) -> None:
         self.path = path
         self.problems: list[Diagnostic] = []
+        self.more: Node | None = None
 
     def check(self, node: Node, kind: Type, steps: Steps, owner: Node, key: Key | None = None) -> None:
         """Check one value; `owner` is the key or item it belongs to, where a missing part is reported."""
@@ -69,6 +77,9 @@ class _Checker:
         self, node: Node, code: str, steps: Steps, message: str, hint: str | None, new: str | Edit | None = None
     ) -> None:
         """Add a problem; `new` is what to write instead of the scalar's text, or the whole edit."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.more = self.more or node
+            return
         where = Location(self.path, node.line, node.column)
         if isinstance(new, str):
             new = Edit(where, node.text, new) if new and isinstance(node, ScalarNode) else None
@@ -83,7 +94,9 @@ class _Checker:
         )
         if edit is not None:
             hint = f"write it like this: {key.name}: {edit.new}" if key else f"write {edit.new}"
-        elif wanted in ("a text", "an expression") and isinstance(node, ScalarNode) and node.text:
+        elif wanted == "an expression":
+            hint = _as_expression(node)
+        elif wanted == "a text" and isinstance(node, ScalarNode) and node.text:
             hint = f'put it in quotes: "{shorten(node.text)}"'
         self._report(node, WRONG_KIND, steps, f"{wanted} is expected, and this is {_kind(node)}", hint, edit)
 
@@ -91,24 +104,33 @@ class _Checker:
 
     def _object(self, node: Node, kind: Object, steps: Steps, owner: Node, key: Key | None) -> None:
         if not isinstance(node, MapNode):
-            self._wrong_kind(node, f"{kind.what} with keys", steps, key)
+            self._report(
+                node,
+                WRONG_KIND,
+                steps,
+                f"{kind.what} with keys is expected, and this is {_kind(node)}",
+                _written(node, kind, key),
+            )
             return
         known = {k.name: k for k in kind.keys}
         node = self._uncut(node, steps)
         given = [name.text for name, _ in node.entries]
         misspelt: set[str] = set()
         free = [name for name in known if name not in given] if len(known.keys() | given) > len(known) else []
-        meant = [clearly_meant(name, free) for name in given if name not in known]
+        meant = [clearly_meant(name, free) for name in [name for name in given if name not in known][:MAX_PROBLEMS]]
         for name, value in node.entries:
             if name.text in known:
                 self.check(value, known[name.text].type, (*steps, name.text), name, known[name.text])
+                continue
+            if self.more is not None:
                 continue
             misspelt.update(difflib.get_close_matches(name.text, known, n=1, cutoff=0.6))
             message = f"`{shorten(name.text)}` is not a key of {kind.what}"
             clear = clearly_meant(name.text, free)
             # Two keys that mean the same one: which of them is right is not for us to say.
             new = clear if meant.count(clear) == 1 else ""
-            self._report(name, UNKNOWN_KEY, steps, message, suggestion(name.text, known), new)
+            other = "" if clear else other_word(name.text, free)
+            self._report(name, UNKNOWN_KEY, steps, message, suggestion(name.text, known, clear or other), new)
         self._required(kind, set(given), misspelt, steps, owner)
         if len(given) < kind.minimum:
             self._report(owner, TOO_FEW, steps, f"{kind.what} needs at least one key", f"known: {', '.join(known)}")
@@ -157,7 +179,7 @@ class _Checker:
             both = " and ".join(f"`{name}`" for group in used for name in group if name in given)
             self._report(owner, ONE_OF, steps, f"{both} exclude each other", f"give {names}, and only one of them")
         elif not (used and used[0][0] in given) and not misspelt.intersection(group[0] for group in kind.one_of):
-            self._report(owner, ONE_OF, steps, f"{kind.what} needs {names}", "give one of them")
+            self._report(owner, ONE_OF, steps, f"{kind.what} needs {names}", f"add {names}, and only one of them")
 
     def _map(self, node: Node, kind: MapOf, steps: Steps, key: Key | None) -> None:
         if not isinstance(node, MapNode):
@@ -167,7 +189,9 @@ class _Checker:
         for name, value in node.entries:
             if not _pattern(kind.key.pattern).fullmatch(name.text):
                 message = f"`{shorten(name.text)}` cannot be a name here"
-                self._report(name, BAD_NAME, steps, message, kind.key.form)
+                meant = _as_form(kind.key, name.text)
+                hint = f"did you mean `{meant}`? {kind.key.form}" if meant else kind.key.form
+                self._report(name, BAD_NAME, steps, message, hint)
             self.check(value, kind.value, (*steps, name.text), name)
         if len(node.entries) < kind.minimum:
             self._report(node, TOO_FEW, steps, "at least one is needed", None if key is None else _like(key))
@@ -177,8 +201,9 @@ class _Checker:
             self._leaf(node, kind.short, steps, key)
             return
         if not isinstance(node, ListNode):
-            named = isinstance(kind.item, Choice) or (isinstance(kind.item, Text) and kind.item.pattern != "")
-            self._wrong_kind(node, "a list", steps, key, names=named)
+            self._wrong_kind(
+                node, "a list", steps, key, names=isinstance(node, ScalarNode) and _fits(kind.item, node.text)
+            )
             return
         for index, item in enumerate(node.items):
             self.check(item, kind.item, (*steps, index), item)
@@ -190,7 +215,9 @@ class _Checker:
                 if isinstance(item, ScalarNode) and isinstance(item.value, str):
                     if item.text in seen:
                         message = f"`{shorten(item.text)}` is in this list twice"
-                        self._report(item, REPEATED, (*steps, index), message, "remove one of the two")
+                        self._report(
+                            item, REPEATED, (*steps, index), message, f"remove one of the two `{shorten(item.text)}`"
+                        )
                     seen.add(item.text)
 
     # -- single values
@@ -212,13 +239,10 @@ class _Checker:
                     self._wrong_kind(node, "a word", steps, key)
                 elif not isinstance(node.value, str) or node.text not in kind.options:
                     message = f"`{shorten(node.text)}` is not a known {kind.what}"
+                    clear = clearly_meant(node.text, kind.options)
+                    other = other_word(node.text, kind.options)
                     self._report(
-                        node,
-                        WRONG_WORD,
-                        steps,
-                        message,
-                        suggestion(node.text, kind.options),
-                        clearly_meant(node.text, kind.options),
+                        node, WRONG_WORD, steps, message, suggestion(node.text, kind.options, clear or other), clear
                     )
             case Text():
                 self._text(node, kind, steps, key)
@@ -227,18 +251,27 @@ class _Checker:
         if not isinstance(node, ScalarNode) or not isinstance(node.value, int) or isinstance(node.value, bool):
             self._wrong_kind(node, "a whole number", steps, key)
         elif not kind.minimum <= node.value <= kind.maximum:
-            between = f"{kind.minimum}" if kind.minimum == kind.maximum else f"{kind.minimum} to {kind.maximum}"
-            self._report(node, BAD_NUMBER, steps, f"`{node.value}` is not known here", f"known: {between}")
+            between = (
+                f"{kind.minimum}" if kind.minimum == kind.maximum else f"a number from {kind.minimum} to {kind.maximum}"
+            )
+            self._report(node, BAD_NUMBER, steps, f"`{shorten(node.text)}` is not known here", f"write {between}")
 
     def _text(self, node: Node, kind: Text, steps: Steps, key: Key | None) -> None:
         if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            if kind.pattern:
+                message = f"a {kind.what} is expected, and this is {_kind(node)}"
+                self._report(
+                    node, WRONG_KIND, steps, message, kind.form if key is None else f"{kind.form}; {_like(key)}"
+                )
+                return
             self._wrong_kind(node, "an expression" if kind.what == "expression" else "a text", steps, key)
         elif not node.text:
             self._report(node, TOO_FEW, steps, "this text is empty", None if key is None else _like(key))
         elif kind.pattern and not _pattern(kind.pattern).fullmatch(node.text):
             code = BAD_NAME if kind.name else BAD_FORM
             new = as_duration(node.text) if kind.what == "duration" else ""
-            hint = f"did you mean `{new}`? {kind.form}" if new else kind.form
+            meant = new or _as_form(kind, node.text)
+            hint = f"did you mean `{meant}`? {kind.form}" if meant else kind.form
             self._report(node, code, steps, f"`{shorten(node.text)}` is not a {kind.what}", hint, new)
 
 
@@ -295,6 +328,47 @@ def as_duration(text: str) -> str:
 def _is_open(text: str) -> bool:
     bare = re.sub(r"'[^']*'", "", text)
     return any(bare.count(left) > bare.count(right) for left, right in ("()", "[]"))
+
+
+def _as_form(kind: Text, text: str) -> str:
+    """A name or a template's file name as it would be written, for a text that is nearly one; else empty."""
+    if kind.what == "template":
+        found = text.rsplit("/", 1)[-1].removesuffix(".j2").removesuffix(".xml") + ".xml.j2"
+    else:
+        found = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower() if kind.name else ""
+    return found if len(found) < 60 and found != text and _pattern(kind.pattern).fullmatch(found) else ""
+
+
+def _fits(kind: Type, text: str) -> bool:
+    """Whether a text could be an item of this kind."""
+    if isinstance(kind, Choice):
+        return text in kind.options or clearly_meant(text, kind.options) != ""
+    return isinstance(kind, Text) and kind.pattern != "" and _pattern(kind.pattern).fullmatch(text) is not None
+
+
+def _as_expression(node: Node) -> str:
+    if isinstance(node, ScalarNode):
+        return 'write an expression; "`null`" when there is to be nothing'
+    return f"put the whole expression in double quotes: {_QUOTED[isinstance(node, ListNode)]}"
+
+
+_QUOTED = {True: '"[name, memo]"', False: '"{name: name}"'}
+
+
+def _written(node: Node, kind: Object, key: Key | None) -> str:
+    """How an object is written, with the text that stands there instead as the one key that it needs."""
+    if key is not None:
+        return _like(key)
+    needed = [k for k in kind.keys if k.required] or list(kind.keys[:1])
+    if kind.what == "a flow":
+        return "begin with `flow: name`, and one key a line"
+    given = (
+        node.text
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and re.fullmatch(r"[\w.]+", node.text)
+        else ""
+    )
+    shown = (f"{k.name}: {given if given and len(needed) == 1 else k.example}" for k in needed)
+    return f"write it like this: {{{', '.join(shown)}}}"
 
 
 def _like(key: Key) -> str:

@@ -20,6 +20,9 @@ from engine.yamlsource import SYNTAX
 
 SUFFIXES = (".yaml", ".yml")
 NAME_TWICE = "F008"
+# A text has not the form of a name, or of something else; a name is not known.
+_FORMS = frozenset({"F015", "F016"})
+_UNKNOWN = frozenset({"F012", "F021", "F023", "F024", "F026", "F027", "F029", "F030", "F031", "F033", "F036"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,9 @@ def check_loaded(loaded: Loaded) -> list[Diagnostic]:
     if env is not None:
         found += run_rules(env)
     cut = {problem.where for problem in found if problem.code == SYNTAX}
+    # A name that is not known need not be told that it is no name either.
+    unknown = {problem.location for problem in found if problem.code in _UNKNOWN}
+    found = [problem for problem in found if problem.code not in _FORMS or problem.location not in unknown]
     once: dict[tuple[Location, str, str], Diagnostic] = {}
     for problem in found:
         # An expression that a comma cut in two was reported as that.

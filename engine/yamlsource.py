@@ -131,9 +131,9 @@ def _written(source: str, position: int, quote: str) -> Iterator[tuple[int, int,
             length = 2
         elif quote == '"' and source[position] == "\\":
             kind = source[position + 1 : position + 2]
-            length = {"x": 4, "u": 6, "U": 10}.get(kind, 2)
-            digits = source[position + 2 : position + length]
-            blank = chr(int(digits, 16)).isspace() if digits else kind in " \tntrv\n_NLP"
+            length = {"x": 4, "u": 6, "U": 10, "\r": 3}.get(kind, 2)
+            digits = source[position + 2 : position + length] if kind in "xuU" else ""
+            blank = chr(int(digits, 16)).isspace() if digits else kind in " \tntrv\n\r_NLP"
         elif quote and source[position] == quote:
             return
         yield position, length, blank
@@ -268,7 +268,11 @@ class _Builder:
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         mapping = isinstance(event, yaml.MappingStartEvent)
         if self._stack and self._stack[-1].mapping and self._stack[-1].key is None:
-            self._stop(event, SYNTAX, "a key must be a text", 'put text with { } or [ ] in quotes: "a[0]"')
+            from engine.yamlwording import BRACES  # words are only needed where something is wrong
+
+            index = event.start_mark.index if event.start_mark is not None else 0
+            hint = BRACES if self.text[index - 1 : index + 1] == "{{" else 'put text with { } or [ ] in quotes: "a[0]"'
+            self._stop(event, SYNTAX, "a key must be a text", hint)
         if len(self._stack) >= MAX_DEPTH:
             self._stop(
                 event, TOO_BIG, f"the file is nested more than {MAX_DEPTH} levels deep", "a flow needs about eight"
@@ -309,9 +313,11 @@ class _Builder:
                     here,
                     DUPLICATE,
                     f"the key `{shorten(key.text)}` is here twice, first at {first.line}:{first.column}",
-                    "remove or rename one of the two",
+                    f"remove or rename one of the two `{shorten(key.text)}`",
                 )
             )
+            if len(self._stack) == 1:
+                top.entries = [(name, _joined(node, value, name, key)) for name, node in top.entries]
         else:
             top.seen[key.text] = key
             top.entries.append((key, value))
@@ -346,9 +352,11 @@ class _Builder:
             self._stop(event, EXTRAS, f"`&{event.anchor}` is an anchor, and a flow file has none", _NO_ANCHORS)
         if event.tag:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._stop(
-                event, EXTRAS, f"`{shorten(tag)}` is a tag, and a flow file has none", "remove it, or quote the text"
-            )
+            from engine.yamlwording import quoted_hint  # words are only needed where something is wrong
+
+            index = event.start_mark.index if event.start_mark is not None else 0
+            hint = f"remove `{shorten(tag)}`" if tag.startswith("!!") else quoted_hint(self.text, index)
+            self._stop(event, EXTRAS, f"`{shorten(tag)}` is a tag, and a flow file has none", hint)
 
     def _count(self, event: yaml.Event) -> None:
         self._nodes += 1
@@ -370,7 +378,7 @@ def shorten(text: str, length: int = 60) -> str:
     return flat if len(flat) <= length else flat[: length - 3] + "..."
 
 
-# --- wording ----------------------------------------------------------------------------------------------------------
+# --- problems ---------------------------------------------------------------------------------------------------------
 
 _NO_ANCHORS = "write the value out where it is needed; expressions used often go under `define`"
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -380,30 +388,13 @@ _NOT_ALLOWED = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\ufeff|\r(?!\n)"
 )
 
-_QUOTE_HINT = 'put text that holds any of : # , [ ] { } \' " ` in double quotes, inside and out: "items[0].name"'
-# What the parser says, a part of it -> what is wrong, what to do. The first that fits is taken.
-_WORDING: tuple[tuple[str, str, str], ...] = (
-    ("cannot start any token", "text cannot start with this character", _QUOTE_HINT),
-    (
-        "mapping values are not allowed",
-        "`: ` is not expected here",
-        "quote text with a colon, or check the indentation",
-    ),
-    ("block sequence entries", "a list item is not expected here", "begin it on a line of its own, below the key"),
-    ("block scalar", "text goes on after a quote, or after `|` or `>` at the end of a key", _QUOTE_HINT),
-    ("found unknown escape", "this escape is not known in double quotes", r"write a backslash twice: \\"),
-    ("found unexpected end of stream", "a quote is never closed", "close it, or use the other kind of quotes"),
-    ("found unexpected document", "a quote is never closed", "close it, or use the other kind of quotes"),
-    ("could not find expected ':'", "a key without `:`", "write `key: value`, or check the indentation"),
-    ("expected ',' or ']'", "the list in [ ] is not closed, or a text in it needs quotes", _QUOTE_HINT),
-    ("expected ',' or '}'", "the mapping in { } is not closed, or a text in it needs quotes", _QUOTE_HINT),
-    ("expected key", "this does not belong to the mapping", "check the indentation; " + _QUOTE_HINT),
-    ("expected <block end>", "this does not belong here", "check the indentation; " + _QUOTE_HINT),
-    ("expected '-'", "a list goes on without `-`", "begin each item with `- `, and indent all of them alike"),
-    ("expected node content", "a value is missing", "write a value before this place"),
-    ("undefined tag", "a flow file has no tags", "remove the text that starts with `!`, or quote it"),
-    ("expected <document start>", "this is not expected after the end of the document", "check the indentation"),
-)
+
+def _joined(node: Node, value: Node, name: ScalarNode, key: ScalarNode) -> Node:
+    """A section that is written twice as one, so that nothing that uses the second half of it seems unknown."""
+    if name.text != key.text or not isinstance(node, MapNode) or not isinstance(value, MapNode):
+        return node
+    more = tuple((n, v) for n, v in value.entries if node.key(n.text) is None)
+    return MapNode((*node.entries, *more), node.line, node.column)
 
 
 def _problem(location: Location, code: str, message: str, hint: str | None) -> Diagnostic:
@@ -419,24 +410,7 @@ def _odd_character(text: str, found: re.Match[str], path: str) -> Diagnostic:
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, path: str) -> Diagnostic:
-    """Word what the parser found in the terms of someone who writes flow files."""
-    said = f"{error.context or ''} {error.problem or ''}".replace("did not find expected", "expected").strip()
-    mark = error.problem_mark or error.context_mark
-    location = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path)
-    index = min(mark.index, len(text)) if mark else 0
-    if location.line > text.count("\n") + 1:  # the parser puts an end of line where the last one has none
-        location = _location(text, len(text), path)
-    unknown = (f"this is not YAML: {said}", _QUOTE_HINT)
-    message, hint = next(((m, h) for part, m, h in _WORDING if part in said), unknown)
-    if "cannot start any token" in said and text[index : index + 1] == "\t":
-        message, hint = "a tab cannot indent or begin a value", "use spaces"
-    elif "cannot start any token" in said:
-        message = f"text cannot start with {_quoted(text[index : index + 1])}"
-    opened = error.context_mark
-    if opened and mark and opened.line != mark.line and ("flow" in said or "quoted" in said):
-        message += f"; it was opened at {opened.line + 1}:{opened.column + 1}"
-    return _problem(location, SYNTAX, message, hint)
+    from engine.yamlwording import worded  # words are only needed where something is wrong
 
-
-def _quoted(char: str) -> str:
-    return "a backtick" if char == "`" else f"`{char}`"
+    index, message, hint = worded(error, text)
+    return _problem(_location(text, min(index, len(text)), path), SYNTAX, message, hint)

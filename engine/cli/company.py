@@ -316,7 +316,10 @@ def typed_value(setting: Setting, text: str) -> Value:
     if setting.type == "integer":
         if not office.is_number(text.strip()):
             raise SettingWrong(setting.name, f"`{shown}` is no whole number", setting.help)
-        return int(text)
+        number = int(text)
+        if not setting.within(number):
+            raise SettingWrong(setting.name, f"`{shown}` is no whole number {setting.bounds}", setting.help)
+        return number
     if setting.type == "choice" and text not in setting.options:
         raise SettingWrong(setting.name, f"`{shown}` is none of its values", suggestion(text, setting.options))
     if not text and setting.default == "":

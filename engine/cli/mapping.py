@@ -102,12 +102,15 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
         label = label or worklist.label_of(tx, company, definition.name, entry.name, key)
         row = lists.Mapping(definition.name, entry.name, key, found.full_name, found.list_id, label)
         before = worklist.prepared(tx, company, definition.name)
+        doubt = _unasked(tx, company, definition, entry, key)
         woken = worklist.save_mapping(tx, office.hand(world, company), definition, row)
         anew = before - worklist.prepared(tx, company, definition.name)
     name = common.clean(found.full_name)
     click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` means `{name}`; {_woke(woken, anew)}")
     if not found.verified:
         office.say(f"warning: the {entry.list} list was never read, so the name was not checked")
+    if doubt and not woken and not anew:
+        office.say(f"warning: no record waits for {entry.name} `{common.clean(key)}`; {doubt}")
     return 0
 
 
@@ -215,6 +218,29 @@ def export(flow: str, lookup: str | None, out: str, missing: bool, home: Path, c
         office.write_bytes(Path(out), text.encode("utf-8-sig"))
         office.say(f"{out}: {office.counted(len(rows), 'row')}")
     return 0
+
+
+def _unasked(tx: Tx, company: str, flow: Flow, lookup: Lookup, key: str) -> str:
+    """What to say of a key that nobody has asked for: what it may have been meant for.
+
+    Empty when it is mapped already, or when no record waits for any key: rows may be made ahead of the records.
+    """
+    from engine import worklist
+    from engine.diagnostics import clearly_meant
+    from engine.store import lists
+
+    if any(row["source_key"] == key for row in lists.mappings(tx, company, flow.name, lookup.name)):
+        return ""
+    asked = {gap.key: gap.label for gap in worklist.gaps(tx, company, flow.name) if gap.lookup == lookup.name}
+    named = [other for other, label in asked.items() if label and label.casefold() == key.casefold()]
+    near = named[0] if len(named) == 1 else clearly_meant(key, asked)
+    if near:
+        return f"did you mean the key `{common.clean(near)}`?"
+    shown = ", ".join(f"`{common.clean(other)}`" for other in list(asked)[:_SHOWN])
+    return f"records wait for {shown}{', ...' if len(asked) > _SHOWN else ''}" if asked else ""
+
+
+_SHOWN = 5
 
 
 def _lookup(flow: Flow, name: str) -> Lookup:

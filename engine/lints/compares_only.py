@@ -30,7 +30,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         if env.has((*steps, "write")):
             if stream.phase == WATCH:
                 message = f"`{WATCH}` is the phase of streams that only compare"
-                yield env.problem(ID, (*steps, "phase"), message, "give it another name")
+                yield env.problem(ID, (*steps, "phase"), message, "give it another name: `phase: post`")
             continue
         for key in _WRITING:
             if env.has((*steps, key)):

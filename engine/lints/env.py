@@ -13,7 +13,7 @@ from engine.lints.facts import Facts
 from engine.listsource import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
-from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of
+from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of, told_by
 from engine.structure import Steps, as_kind, dotted
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 
@@ -196,6 +196,7 @@ class Env:
             streams=frozenset(self.declared("streams")),
             define=dict(self.flow.define),
             lookup_fields=offered,
+            receipts={stream.name: found for stream in self.flow.streams if (found := receipt_fields(stream, self))},
             place=self.place,
         )
 
@@ -213,6 +214,26 @@ def rewritten(problem: Diagnostic, steps: Steps, kind: str, env: Env) -> Diagnos
     node = env.node(steps)
     edit = as_kind(node, kind, env.flow.path) if isinstance(node, ScalarNode) else None
     return replace(problem, edit=edit)
+
+
+def is_cut(steps: Steps, env: Env) -> bool:
+    """Whether a comment begins where the plain text at a path ends."""
+    node = env.node(steps)
+    if not isinstance(node, ScalarNode) or node.style:
+        return False
+    end = place(env.flow.source, Location(env.flow.path, node.line, node.column), len(node.text), node.text)
+    rest = env.flow.source.split("\n")[end.line - 1][end.column - 1 :]
+    return rest.lstrip().startswith("#")
+
+
+def receipt_fields(stream: Stream, env: Env) -> tuple[FieldSpec, ...]:
+    """What the receipts of a stream hold, of any of its variants; nothing when that is not known."""
+    target = env.specs.get(stream.target)
+    specs = [target.request(variant.request) if target else None for variant in stream.variants]
+    if target is None or not specs or None in specs:
+        return ()
+    told = [field for spec in specs if spec is not None for field in told_by(target, spec)]
+    return tuple({field.name: field for field in told}.values())
 
 
 def variants(stream: Stream, env: Env) -> Iterator[tuple[Steps, Variant]]:

@@ -5,24 +5,25 @@ The codes and the wording are those of `engine.mapping`; this rule says what eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
-from engine.lints.env import Env, Use
+from engine.lints.env import Env, Use, is_cut
 from engine.mapping.analysis import analyse, analyse_map
+from engine.mapping.arguments import KIND_WORDS
 from engine.mapping.checks import check_defines, check_expression
 from engine.mapping.scope import Scope
-from engine.mapping.types import ResultType, object_type, record_type
+from engine.mapping.syntax import parse
+from engine.mapping.types import NUMBERS, TEXTS, ResultType, object_type, record_type
 from engine.model import Flow, Stream
 from engine.spec import FieldSpec
 from engine.structure import dotted
 
 ID = ""  # it reports the codes E101 and above
 
-# What an expression reads that is given no record, and one that is given the target's answer.
+# What an expression reads that is given no record.
 NOTHING = object_type(())
-RECEIPT = record_type((FieldSpec("receipt", "object", "what the target said: its ids", required=True),))
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
@@ -39,11 +40,43 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         problems = check_expression(use.expr, scope, where)
         if any(problem.code == "E109" for problem in problems):
             continue  # said of the define
+        if problems and is_cut(use.steps, env):
+            hint = "in YAML ` #` begins a comment: put the whole value in double quotes"
+            problems = [replace(problem, hint=hint) for problem in problems]
         if not problems:
             source = sources[use.stream.name]
-            data = _data(use, source, mapped[use.stream.name])
-            _, problems = analyse(use.expr, data, scope, root=source, where=where)
+            data = _data(use, source, mapped[use.stream.name], scope)
+            result, problems = analyse(use.expr, data, scope, root=source, where=where)
+            problems = [*problems, *_misplaced(use, result, source, env)]
         yield from problems
+
+
+# What some keys take, in words, and the kinds of values that are none of it.
+_NO_TEXT = frozenset({"object", "list"})
+_NOT: Mapping[tuple[str, ...], tuple[str, str, frozenset[str]]] = {
+    ("about", "amount"): ("amount", "an amount", frozenset({"text", "id", "date", "datetime", "boolean", *_NO_TEXT})),
+    ("about", "date"): ("date", "a date", frozenset({"text", "id", "money", "boolean", *NUMBERS, *_NO_TEXT})),
+    ("about", "currency"): ("text", "a text", _NO_TEXT),
+    ("about", "party"): ("text", "a text", _NO_TEXT),
+    ("about", "reference"): ("text", "a text", _NO_TEXT),
+    ("key",): ("key", "a text or a whole number", _NO_TEXT | {"boolean"}),
+    ("provide", "key"): ("key", "a text or a whole number", _NO_TEXT | {"boolean"}),
+    ("mark_synced", "reference"): ("text", "a text", _NO_TEXT),
+    ("adopt",): ("object", "an object that a lookup finds", frozenset({"list", "boolean", *TEXTS, *NUMBERS})),
+}
+
+
+def _misplaced(use: Use, result: ResultType, source: ResultType, env: Env) -> Iterator[Diagnostic]:
+    """A value of a kind that the key it is for can do nothing with."""
+    wanted, words, refused = _NOT.get(tuple(str(step) for step in use.steps[2:]), ("", "", frozenset()))
+    written = frozenset({"field", "subexpression", "or_expression", "pipe"})
+    if result.kind not in refused or (result.kind == "text" and parse(use.expr.text).kind not in written):
+        return
+    from engine.mapping.wording import kind_hint  # words are only needed where something is wrong
+
+    message = f"`{use.steps[-1]}` takes {words}, and this is {KIND_WORDS[result.kind]}"
+    hint = "ask find('lookup', key, name)" if wanted == "object" else kind_hint(wanted, result, source)
+    yield Diagnostic(env.place(use.expr, 0), "E112", dotted(use.steps), message, hint)
 
 
 def is_sound(stream: Stream, source: ResultType, scope: Scope) -> bool:
@@ -69,5 +102,12 @@ def source_type(stream: Stream, env: Env) -> ResultType:
     return record_type(replace(field, required=True) if field.name == key else field for field in fields)
 
 
-def _data(use: Use, source: ResultType, mapped: ResultType) -> ResultType:
-    return {"source": source, "mapped": mapped, "receipt": RECEIPT}.get(use.context, NOTHING)
+def receipt_type(told: tuple[FieldSpec, ...]) -> ResultType:
+    """What an expression reads that is given the target's answer; any answer, when nothing is known of it."""
+    return record_type((FieldSpec("receipt", "object", "what the target said: its ids", True, fields=told),))
+
+
+def _data(use: Use, source: ResultType, mapped: ResultType, scope: Scope) -> ResultType:
+    if use.context == "receipt" and use.stream is not None:
+        return receipt_type(scope.receipts.get(use.stream.name, ()))
+    return {"source": source, "mapped": mapped}.get(use.context, NOTHING)

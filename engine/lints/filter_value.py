@@ -44,9 +44,9 @@ def wrong(field: FieldSpec, value: Scalar) -> tuple[str, str | None]:
         return ("" if isinstance(value, bool) else "true or false"), "write true or false, without quotes"
     if field.type == "integer":
         fits = isinstance(value, int) and not isinstance(value, bool)
-        return ("" if fits else "a whole number"), "write digits, without quotes"
+        return ("" if fits else "a whole number"), "write digits, without quotes: 100"
     if not isinstance(value, str):
-        return "a text", "write it in quotes"
+        return "a text", f'write it in double quotes: "{value}"'
     if field.choices and value not in field.choices:
         return f"one of {', '.join(field.choices)}", suggestion(value, field.choices)
     return "", None

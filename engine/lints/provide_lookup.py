@@ -32,7 +32,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             yield env.misspelt(ID, steps, f"there is no lookup `{name}`", name, known)
         elif lookup is not None and lookup.connection != stream.target and _declared(flow, lookup, stream):
             message = f"`{name}` searches `{lookup.connection}`, and this stream writes to `{stream.target}`"
-            yield env.problem(ID, steps, message, "provide for a lookup of the connection that is written to")
+            fitting = [other.name for other in flow.lookups if other.connection == stream.target]
+            named = f": {', '.join(fitting)}" if fitting else f", with `target: {stream.target}.List`"
+            yield env.problem(ID, steps, message, f"provide for a lookup of `{stream.target}`{named}")
 
 
 def _declared(flow: Flow, lookup: Lookup, stream: Stream) -> bool:

@@ -11,18 +11,22 @@ Passes:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from engine.diagnostics import Diagnostic
+from engine.diagnostics import Diagnostic, Edit
 from engine.errors import RenderError
+from engine.lints.blame import Path, blamed, missing_field
+from engine.lints.entries import entry_place
 from engine.lints.env import Document, Env, documents
 from engine.lints.expressions import is_sound, mapped_type, source_type
 from engine.lints.facts import proof
+from engine.lints.roots import wrong_template
 from engine.mapping.types import ResultType, object_type
-from engine.model import Flow
+from engine.model import Flow, Stream
+from engine.structure import dotted
 
 if TYPE_CHECKING:
     from engine.render import Template, Templates
@@ -48,6 +52,8 @@ _SAMPLES = {
     "datetime": "2026-01-15T00:00:00Z",
     "null": None,
 }
+# Problems that a value is to blame for, and not the template alone.
+_OF_VALUES = ("does not have the form", "cannot be printed", "`ref` ", "`for` walks", "is no amount", "was expected")
 # What an object found by a lookup or a receipt has at least, when nothing more is known of it.
 _OPEN = {"list_id": "80000001-1234567890", "full_name": "Name", "TxnID": "1A2B-1234567890"}
 
@@ -61,6 +67,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             continue
         source = source_type(stream, env)
         mapped = mapped_type(stream, source, scope)
+        said: set[tuple[Path, str | None]] = set()
         for document in written:
             assert document.template is not None
             given = given_to(document, mapped)
@@ -69,8 +76,20 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             if not document.undoes and not is_sound(stream, source, scope):
                 break
             for found in rendering_problems(document.request, document.template, given, env.templates()):
-                at = ("streams", stream.name, "map", found.name) if found.name else (*document.steps, "template")
-                yield env.problem(ID, at, found.message, found.hint)
+                # What adds and what changes are given the same map.
+                if not found.path or (found.path, found.hint) not in said:
+                    yield _placed(found, stream, document, env)
+                said.add((found.path, found.hint))
+
+
+def _placed(found: Found, stream: Stream, document: Document, env: Env) -> Diagnostic:
+    """The problem at the entry of the map that is to blame, else at the template."""
+    if not found.path:
+        return env.problem(ID, (*document.steps, "template"), found.message, found.hint)
+    at = entry_place(stream, found.path, env, key=bool(found.new))
+    edit = Edit(at, found.path[-1], found.new) if found.new else None
+    steps = ("streams", stream.name, "map", found.path[0].removesuffix("[]"))
+    return Diagnostic(at, ID, dotted(steps), found.message, found.hint, edit=edit)
 
 
 def given_to(document: Document, mapped: ResultType) -> ResultType:
@@ -82,11 +101,15 @@ def given_to(document: Document, mapped: ResultType) -> ResultType:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One problem of a rendered sample; `name` is the entry of the map that is to blame, when one is."""
+    """One problem of a rendered sample; `path` leads to the part of the map that is to blame, when one is.
 
-    name: str | None
+    With `new`, its last name is misspelt, and that is meant.
+    """
+
+    path: Path
     message: str
     hint: str | None
+    new: str = ""
 
 
 def rendering_problems(request: str, template: str, mapped: ResultType, templates: Templates) -> list[Found]:
@@ -100,14 +123,41 @@ def rendering_problems(request: str, template: str, mapped: ResultType, template
     if request not in known_requests() or compiled.variables - {*mapped.names, *_ENGINE}:
         return []
     usual = {name: _sample(kind, long=False) for name, kind in mapped.fields}
-    found = [Found(None, message, hint) for message, hint in _problems(request, compiled, usual)]
+    found = [
+        _to_blame(m, hint, usual, mapped, (request, compiled, templates))
+        for m, hint in _problems(request, compiled, usual)
+    ]
     for name, kind in mapped.fields if not found else ():
         longest = {**usual, name: _sample(kind, long=True)}
-        found += [Found(name, f"{template}: {m}", hint) for m, hint in _problems(request, compiled, longest)]
+        found += [Found((name,), f"{template}: {m}", hint) for m, hint in _problems(request, compiled, longest)]
     return list(dict.fromkeys(found))
 
 
-def _problems(request: str, template: Template, values: dict[str, object]) -> list[tuple[str, str | None]]:
+def _to_blame(
+    message: str,
+    hint: str | None,
+    usual: Mapping[str, object],
+    mapped: ResultType,
+    document: tuple[str, Template, Templates],
+) -> Found:
+    """A problem of the usual sample, with the part of the map that is to blame."""
+    request, template, templates = document
+    said = message if message.startswith(template.name) else f"{template.name}: {message}"
+    path, name, misspelt = missing_field(message, mapped)
+    if misspelt:
+        return Found((*path, misspelt), said, f"did you mean `{name}`?", name)
+    if name:
+        return Found(path, said, f"add `{name}: ...` to what it gives")
+    if "root element" in message and (wrong := wrong_template(template.name, request, templates)) is not None:
+        return Found((), *wrong)
+    if not any(part in message for part in _OF_VALUES):
+        return Found((), message, hint)
+    blame, how = blamed(message, usual, lambda values: [each for each, _ in _problems(request, template, values)])
+    shown = f"{how}; {hint}" if hint and "form of its type" in message else how
+    return Found(blame, said, shown) if blame else Found((), message, hint)
+
+
+def _problems(request: str, template: Template, values: Mapping[str, object]) -> list[tuple[str, str | None]]:
     from engine.qbxml.check import check_request
 
     try:

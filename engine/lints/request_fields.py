@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
+from engine.lints.entries import entry_place
 from engine.lints.env import Document, Env, documents, over_map, variants
 from engine.lints.expressions import mapped_type, source_type
-from engine.mapping.syntax import Node, parse
 from engine.mapping.types import ResultType
 from engine.model import Flow, Stream
 from engine.spec import FieldSpec, FieldType
@@ -94,30 +94,11 @@ def _placed(found: _Found, stream: Stream, document: Document, env: Env) -> Diag
     """The problem at the very key or value, inside the expression that gives it."""
     if not found.path:
         return env.problem(ID, (*document.steps, "request"), found.message, found.hint)
-    top, *inner = (name.removesuffix("[]") for name in found.path)
-    steps = ("streams", stream.name, "map", top)
-    expr = next((expr for name, expr in stream.map if name == top), None)
-    at = env.at(steps, key=found.key and not inner)
-    if inner and expr is not None:
-        # It can be read: nothing is known of what an expression gives that cannot.
-        node = written_at(parse(expr.text), inner)
-        at = env.place(expr, node.start if found.key or not node.children else node.children[0].start) if node else at
+    steps = ("streams", stream.name, "map", found.path[0].removesuffix("[]"))
+    at = entry_place(stream, found.path, env, key=found.key)
     old = found.path[-1]
     edit = Edit(at, old, found.new) if found.key and found.new else None
     return Diagnostic(at, ID, dotted(steps), found.message, found.hint, edit=edit)
-
-
-def written_at(node: Node, names: Sequence[str]) -> Node | None:
-    """The `key: value` that a path of names leads to in what an expression makes; None when it is made elsewhere."""
-    if node.kind == "multi_select_dict":
-        found = next((pair for pair in node.children if pair.value == names[0]), None)
-        if found is None or len(names) == 1:
-            return found
-        return written_at(found.children[0], names[1:])
-    for child in reversed(node.children):
-        if (inner := written_at(child, names)) is not None:
-            return inner
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +128,9 @@ def _wrong(
         value = given.field(field.name)
         if value is None or value.kind == "null":
             if field.required and field.name not in misspelt and not (value is None and given.open):
-                hint = suggestion(field.name, given.names) if value is None else "give it a value"
+                hint = (
+                    suggestion(field.name, given.names) if value is None else _HINTS.get(field.type, "give it a value")
+                )
                 place = path if value is None else where
                 yield _Found(place, f"`{request.name}` needs `{_shown(where)}`, and `map` does not give it", hint)
             continue

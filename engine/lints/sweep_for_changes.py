@@ -27,11 +27,11 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         spec = env.stream_spec(stream)
         if fetch.sweep_s is not None and spec is not None and spec.changes != "since":
             message = f"`{fetch.connection}` cannot be asked for the changes of `{spec.name}`: every read lists all"
-            yield env.problem(ID, (*steps, "sweep"), message, "remove it", key=True)
+            yield env.problem(ID, (*steps, "sweep"), message, "remove `sweep`", key=True)
             continue
         other = flow.stream(first.setdefault(fetch.identity, stream.name))
         if other is not None and other.fetch.sweep_s != fetch.sweep_s:
             message = f"the stream `{other.name}` reads the same with another `sweep`"
             shown = env.text(("streams", other.name, "fetch", "sweep"))
-            hint = f"write `sweep: {shown}` here too" if shown else "write it there too, or remove it"
+            hint = f"write `sweep: {shown}` here too" if shown else f"write it under `{other.name}` too, or remove it"
             yield env.problem(ID, (*steps, "sweep") if env.has((*steps, "sweep")) else steps, message, hint, key=True)

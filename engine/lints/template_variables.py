@@ -10,12 +10,14 @@ Passes:
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 
 from engine.diagnostics import Diagnostic, Edit, clearly_meant
 from engine.errors import RenderError
 from engine.lints.env import UNDO_VARIABLES, Document, Env, documents, over_map
+from engine.lints.roots import wrong_template
 from engine.model import Flow, Stream
 from engine.structure import dotted
 
@@ -26,15 +28,23 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the free variables of each template with the names in `map`."""
     for stream in flow.streams:
         names = env.names(("streams", stream.name, "map"))
+        told: set[str] = set()
         for written in documents(stream, env) if names else ():
-            if written.template is None:
-                continue
+            spec = env.request_spec(stream, written.request)
+            if written.template is None or (spec is not None and spec.documents == "json"):
+                continue  # another rule has said that there is one too many
             used = variables_of(written.template, env)
             if written.undoes:
                 yield from _undo(used, written, env)
                 continue
             missing = sorted(used - written.given.union(names))
+            if missing and (wrong := wrong_template(written.template, written.request, env.templates())) is not None:
+                yield env.problem(ID, (*written.steps, "template"), *wrong)
+                continue
             for name in missing:
+                if name in told:
+                    continue  # what adds and what changes are given the same map
+                told.add(name)
                 yield _missing(name, missing, stream, written, env)
 
 
@@ -46,6 +56,10 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
         return env.problem(ID, (*written.steps, "template"), message, hint)
     spare = _spare(stream, env)
     meant = [entry for entry in spare if clearly_meant(entry, missing) == name]
+    near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5) if len(missing) == 1 and not meant else []
+    if near:
+        hint = f"did you mean `{name}`? no template uses `{near[0]}`"
+        return env.problem(ID, ("streams", stream.name, "map", near[0]), message, hint, key=True)
     # What is written as JSON takes the whole map.
     also_json = any(other.template is None for other in documents(stream, env))
     if len(meant) == 1:

@@ -23,7 +23,8 @@ ID = "F021"
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare every use of a connection with the declared ones."""
     known = env.declared("connections")
-    for steps, name in _uses(flow):
+    # Without any connection, that is what was reported.
+    for steps, name in _uses(flow) if known else ():
         if name not in known:
             yield env.misspelt(ID, steps, f"there is no connection `{name}`", name, known)
 

@@ -30,4 +30,11 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         for index, event in enumerate(stream.trigger.webhooks):
             if event not in known:
                 steps = ("streams", stream.name, "trigger", "webhook", index)
-                yield env.misspelt(ID, steps, f"`{spec.name}` sends no event `{event}`", event, known)
+                message = f"`{spec.name}` sends no event `{event}`"
+                if known:
+                    yield env.misspelt(ID, steps, message, event, known)
+                else:
+                    hint = (
+                        f"`{spec.name}` sends no events at all: remove `webhook`, and start the stream with `every: 1h`"
+                    )
+                    yield env.problem(ID, steps, message, hint)

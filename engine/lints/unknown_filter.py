@@ -31,4 +31,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
                 steps = ("streams", stream.name, "fetch", "with", name)
                 message = f"`{spec.name}` cannot be filtered by `{name}`"
                 free = [other for other in known if other not in stream.fetch.filters]
-                yield env.misspelt(ID, steps, message, name, free or known, key=True)
+                if known:
+                    yield env.misspelt(ID, steps, message, name, free or known, key=True)
+                else:
+                    yield env.problem(ID, steps, message, f"`{spec.name}` takes no filters: remove `with`", key=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
 from engine.lints.env import Env
-from engine.model import Flow, MarkSynced
-from engine.spec import MarkSpec
+from engine.model import Flow, MarkSynced, Stream
+from engine.spec import ConnectorSpec, MarkSpec
 from engine.structure import Steps
 
 ID = "F030"
@@ -33,12 +33,25 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         found = spec.mark(mark.kind)
         if found is None:
             message = f"`{spec.name}` has no mark `{mark.kind}`"
-            yield env.misspelt(ID, (*base, "as"), message, mark.kind, fitting)
+            if fitting:
+                yield env.misspelt(ID, (*base, "as"), message, mark.kind, fitting)
+            else:
+                yield env.problem(ID, (*base, "as"), message, _without(stream, mark, spec, env))
         elif stream.fetch.stream not in found.streams:
             message = f"the mark `{mark.kind}` is not for the stream `{stream.fetch.stream}`"
-            yield env.problem(ID, (*base, "as"), message, suggestion(mark.kind, fitting))
+            hint = suggestion(mark.kind, fitting) if fitting else _without(stream, mark, spec, env)
+            yield env.problem(ID, (*base, "as"), message, hint)
         else:
             yield from _misfits(env, base, mark, found)
+
+
+def _without(stream: Stream, mark: MarkSynced, spec: ConnectorSpec, env: Env) -> str:
+    """What to do where the connection cannot be told of the stream at all."""
+    for name, other in env.specs.items():
+        found = other.mark(mark.kind)
+        if found is not None and stream.fetch.stream in found.streams:
+            return f"`{name}` has it: write `in: {name}`"
+    return f"remove `mark_synced`: `{spec.name}` cannot be told of records of `{stream.fetch.stream}`"
 
 
 def _misfits(env: Env, base: Steps, mark: MarkSynced, found: MarkSpec) -> Iterator[Diagnostic]:

@@ -27,4 +27,14 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             if spec is not None and spec.request(written.request) is None:
                 message = f"`{spec.name}` has no request `{written.request}`"
                 known = [r.name for r in spec.requests]
-                yield env.misspelt(ID, (*written.steps, "request"), message, written.request, known)
+                at = (*written.steps, "request")
+                if known:
+                    yield env.misspelt(ID, at, message, written.request, known)
+                else:
+                    able = [name for name, other in env.specs.items() if other.request(written.request) is not None]
+                    hint = (
+                        f"`{able[0]}` has it: write `to: {able[0]}`"
+                        if able
+                        else f"`{spec.name}` takes no writes at all"
+                    )
+                    yield env.problem(ID, at, message, hint)

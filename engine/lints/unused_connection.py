@@ -30,4 +30,11 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         if connection.name not in used:
             message = f"the connection `{connection.name}` is never used"
             steps = ("connections", connection.name)
-            yield env.problem(ID, steps, message, "use it, or remove it", key=True, level="warning")
+            yield env.problem(
+                ID,
+                steps,
+                message,
+                f"use it, for example as `from: {connection.name}`, or remove it",
+                key=True,
+                level="warning",
+            )

@@ -15,7 +15,7 @@ from engine.errors import FlowFileUnreadable
 from engine.flowfile import Loaded, parse_flow, place_order, read_flow
 from engine.language import Key, ListOf, MapOf, Object, Type
 from engine.lints.env import Env, templates_beside
-from engine.lints.expressions import NOTHING, RECEIPT
+from engine.lints.expressions import NOTHING, receipt_type
 from engine.lsp.expressions import argument_of
 from engine.lsp.positions import lines_of
 from engine.mapping.analysis import analyse_map
@@ -232,7 +232,7 @@ class Place:
         if below[:1] == ("when",):
             return NOTHING, NOTHING
         if below[:2] == ("mark_synced", "reference"):
-            return RECEIPT, record
+            return receipt_type(self.env.scope().receipts.get(str(self.steps[1]), ())), record
         over_map = below[:1] == ("check",) or below[:2] == ("mark_synced", "with")
         if over_map or (below[:1] == ("write",) and below[-1:] == ("when",) and below[-2:-1] != ("undo",)):
             return analyse_map(self.entries(), record, self.env.scope())[0], record

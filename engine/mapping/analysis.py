@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -10,54 +9,24 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from engine.diagnostics import Diagnostic, Location, clearly_meant
+from engine.mapping.arguments import KIND_WORDS, STANDARD_NAMES, argument_faults, read_part
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import MAX_EXPANDED, Reporter, check_expression, walk
-from engine.mapping.functions import FunctionSpec, ParameterType
+from engine.mapping.comparing import choice_fault, comparison_faults
+from engine.mapping.functions import FunctionSpec
 from engine.mapping.scope import Scope
-from engine.mapping.standard import STANDARD
 from engine.mapping.syntax import BadSyntax, Node, parse
-from engine.mapping.types import ANY, BOOLEAN, NULL, NUMBERS, TEXTS, ResultType, object_type, record_type, union
+from engine.mapping.types import ANY, BOOLEAN, NULL, TEXTS, ResultType, object_type, record_type, union
 from engine.model import Expr
 from engine.spec import FieldSpec
 
 Data = tuple[FieldSpec, ...] | ResultType
 _AMOUNT_TEXT = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]+\s*")
-_STANDARD_NAMES = frozenset(spec.name for spec in STANDARD)
 _NEVER_NULL = frozenset({"lookup", "posted", "setting", "similar"})
 _SETTINGS: Mapping[str, ResultType] = {
+    "date": ResultType("date", nullable=False, max_length=10),
     "boolean": BOOLEAN,
     "integer": ResultType("integer", nullable=False),
-}
-# What each parameter type takes; anything takes `any`.
-_ACCEPTS: Mapping[ParameterType, frozenset[str]] = {
-    "text": TEXTS,
-    "amount": frozenset({"money", "amount", "decimal", "integer", "number"}),
-    "number": NUMBERS | {"decimal"},
-    "integer": frozenset({"integer", "number"}),
-    "date": frozenset({"date", "datetime", "text"}),
-    "list": frozenset({"list"}),
-    "texts": frozenset({"list"}),
-    "object": frozenset({"object"}),
-    "countable": TEXTS | {"list", "object"},
-    "key": TEXTS | {"integer"},
-}
-_WORDS: Mapping[str, str] = {
-    "text": "a text",
-    "texts": "a list of texts",
-    "amount": "an amount",
-    "number": "a number",
-    "integer": "a whole number",
-    "date": "a date",
-    "datetime": "a date and time",
-    "list": "a list",
-    "object": "an object",
-    "countable": "a text, a list or an object",
-    "key": "a text or a whole number",
-    "id": "an id",
-    "money": "an amount",
-    "decimal": "a decimal number",
-    "boolean": "true or false",
-    "null": "null",
 }
 
 
@@ -213,7 +182,7 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
     if current.kind != "object":
         hint = "read it from each item: put `[]` before it" if current.kind == "list" else f"remove `.{name}`"
-        message = f"`{name}` is read from {_WORDS[current.kind]}, which has no fields"
+        message = f"`{name}` is read from {KIND_WORDS[current.kind]}, which has no fields"
         state.report("E111", node, message, hint)
         return ANY
     found = current.field(name)
@@ -224,8 +193,17 @@ def _field(node: Node, current: ResultType, state: _State) -> ResultType:
 
         quoted = state.reporter.expr.text.startswith('"', node.start)
         hint = field_hint(name, current, state.root, quoted=quoted)
+        if not clearly_meant(name, current.names):
+            hint = _declared(name, state.scope) or hint
         state.report("E111", node, f"there is no field `{name}` here", hint)
     return ANY
+
+
+def _declared(name: str, scope: Scope) -> str:
+    """How a name is written that is none of a field, but one that the flow declares."""
+    if name in scope.define:
+        return f"it is a define: call it as {name}(@)"
+    return f"it is a setting: read it with setting('{name}')" if name in scope.settings else ""
 
 
 def _chain(node: Node, current: ResultType, state: _State) -> ResultType:
@@ -241,15 +219,8 @@ def _item(base: ResultType, node: Node, state: _State) -> ResultType | None:
     if base.kind in ("any", "null"):
         return ANY
     hint = "remove the [ ] after it" if base.kind != "object" else "remove the [ ]; .* walks the values of an object"
-    state.report("E111", _read(node), f"{_WORDS[base.kind]} is walked here as if it were a list", hint)
+    state.report("E111", read_part(node), f"{KIND_WORDS[base.kind]} is walked here as if it were a list", hint)
     return None
-
-
-def _read(node: Node) -> Node:
-    """The part that gives the value of a chain: `name` in `vendor.name`."""
-    while node.kind in ("subexpression", "flatten", "pipe"):
-        node = node.children[-1]
-    return node
 
 
 def _index(node: Node, current: ResultType, state: _State) -> ResultType:
@@ -258,8 +229,11 @@ def _index(node: Node, current: ResultType, state: _State) -> ResultType:
 
 
 def _slice(node: Node, current: ResultType, state: _State) -> ResultType:
-    _item(current, node, state)
-    return current
+    if current.kind in TEXTS:
+        most = node.value[1] if isinstance(node.value[1], int) and node.value[1] > 0 else 20
+        state.report("E111", node, "a text is cut here as if it were a list", f"write limit(..., `{most}`) around it")
+        return ANY
+    return ANY if _item(current, node, state) is None else current
 
 
 def _list_of(item: ResultType, *, nullable: bool = False) -> ResultType:
@@ -337,39 +311,9 @@ def _not(node: Node, current: ResultType, state: _State) -> ResultType:
 
 def _comparator(node: Node, current: ResultType, state: _State) -> ResultType:
     left, right = (_infer(child, current, state) for child in node.children)
-    for text, other, at in ((left, right, node.children[0]), (right, left, node.children[1])):
-        if text.kind == "money" and other.kind in NUMBERS and at.kind != "literal":
-            state.report(
-                "E114", at, "this amount is still text; a number is never equal to it", "wrap it in money(...)"
-            )
-            return BOOLEAN
-    if node.value in ("eq", "ne"):
-        for known, at in ((left, node.children[1]), (right, node.children[0])):
-            if at.kind == "literal":
-                _check_choice(known, at, state)
-    if _group(left) != _group(right) and "any" not in (_group(left), _group(right)):
-        from engine.mapping.wording import COMPARED  # as above
-
-        message = f"{_WORDS[_group(left)]} is compared with {_WORDS[_group(right)]}, which is never equal"
-        state.report("E113", node, message, COMPARED.get(frozenset((_group(left), _group(right)))))
+    for fault in comparison_faults(node, left, right):
+        state.report(fault.code, fault.at, fault.message, fault.hint)
     return BOOLEAN if node.value in ("eq", "ne") else BOOLEAN.or_null()
-
-
-def _check_choice(known: ResultType, at: Node, state: _State) -> None:
-    value = at.value
-    if not known.choices or not isinstance(value, str) or value in known.choices or value == "":
-        return
-    near = clearly_meant(value, known.choices) or next(iter(difflib.get_close_matches(value, known.choices, n=1)), "")
-    hint = f"did you mean `{near}`? " if near else ""
-    state.report("E113", at, f"the value is never `{value}`", f"{hint}it is one of: {', '.join(known.choices)}")
-
-
-def _group(found: ResultType) -> str:
-    if found.kind in ("any", "null", "decimal"):
-        return "any"
-    if found.kind in TEXTS:
-        return "text"
-    return "number" if found.kind in NUMBERS else found.kind
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -377,7 +321,7 @@ def _group(found: ResultType) -> str:
 
 def _call(node: Node, current: ResultType, state: _State) -> ResultType:
     name = str(node.value)
-    if name in state.scope.define:
+    if name in state.scope.define and name not in FUNCTIONS:
         return _define(node, current, state)
     spec = FUNCTIONS.get(name)
     given = [_argument(child, current, state) for child in node.children]
@@ -385,11 +329,11 @@ def _call(node: Node, current: ResultType, state: _State) -> ResultType:
         return ANY
     for position, (child, found) in enumerate(zip(node.children, given, strict=True)):
         parameter = spec.parameters[min(position, len(spec.parameters) - 1)]
-        if parameter.type in _ACCEPTS:
-            _check_argument(spec, parameter.type, child, found, state)
+        for fault in argument_faults(spec, parameter.type, child, found, state.root):
+            state.report(fault.code, fault.at, fault.message, fault.hint)
     result = _RESULTS[name](node, given, state) if name in _RESULTS else _plain_result(spec, given)
     # Our own functions give null for null; the standard ones refuse it.
-    if name not in _STANDARD_NAMES and given and given[0].nullable and name not in _NEVER_NULL:
+    if name not in STANDARD_NAMES and given and given[0].nullable and name not in _NEVER_NULL:
         return result.or_null()
     return result
 
@@ -409,27 +353,6 @@ def _argument(child: Node, current: ResultType, state: _State) -> ResultType:
     if child.kind == "expref":
         return ANY  # read against the items of the list, where the function's own rule does so
     return _infer(child, current, state)
-
-
-def _check_argument(spec: FunctionSpec, wanted: ParameterType, child: Node, found: ResultType, state: _State) -> None:
-    accepted = _ACCEPTS[wanted]
-    takes_null = spec.name not in _STANDARD_NAMES
-    if found.kind not in accepted and found.kind != "any" and not (found.kind == "null" and takes_null):
-        from engine.mapping.wording import kind_hint  # as above
-
-        message = f"`{spec.name}` takes {_WORDS[wanted]}, and this is {_WORDS[found.kind]}"
-        state.report("E112", child, message, kind_hint(wanted, found, state.root))
-    elif takes_null or found.kind == "any":
-        return
-    elif found.nullable:
-        state.report(
-            "E116", child, f"`{spec.name}` fails on null, and this may be null", "add `|| ''` or another default"
-        )
-    elif (
-        wanted == "texts" and found.item is not None and found.item.nullable and found.item.kind not in ("any", "null")
-    ):
-        hint = "add `|| ''` to it, or use join_nonempty(...)"
-        state.report("E116", child, f"`{spec.name}` fails on null, and an item may be null", hint)
 
 
 def _define(node: Node, current: ResultType, state: _State) -> ResultType:
@@ -459,6 +382,18 @@ def _plain_result(spec: FunctionSpec, given: list[ResultType]) -> ResultType:
         return _list_of(ANY)
     length = 10 if spec.result == "date" else None
     return ResultType(spec.result, nullable=False, max_length=length)
+
+
+def _contained(node: Node, given: list[ResultType], state: _State) -> ResultType:
+    """A list of texts that are spelt out, and a value that is never some of them."""
+    listed = node.children[0]
+    literals = listed.children if listed.kind == "multi_select_list" else (listed,)
+    for each in literals:
+        values = each.value if isinstance(each.value, list) else [each.value]
+        for value in values if each.kind == "literal" and given[0].kind == "list" else ():
+            for fault in choice_fault(given[1], value, each) if isinstance(value, str) else ():
+                state.report(fault.code, fault.at, fault.message, fault.hint)
+    return BOOLEAN
 
 
 Result = Callable[[Node, list[ResultType], _State], ResultType]
@@ -541,7 +476,8 @@ _RESULTS: Mapping[str, Result] = {
     "find": _found,
     "candidates": _fitting,
     "match": _matched,
-    "posted": lambda _n, _g, _s: ResultType("object", nullable=False),
+    "posted": lambda node, _g, state: record_type(state.scope.receipts.get(node.children[0].value, ())),
+    "contains": _contained,
     "limit": _cut,
     "last": _cut,
     "name_text": _cut,

@@ -10,6 +10,7 @@ from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import BadSyntax, Node, parse
 from engine.model import Expr
+from engine.otherwords import other_function
 
 # How often one input may appear in a result, and how many parts an expression may have with its defines written out.
 MAX_COPIES = 4096
@@ -53,14 +54,18 @@ class Reporter:
         if problem not in self.found:
             self.found.append(problem)
 
-    def misspelt(self, code: str, node: Node, message: str, known: Iterable[str]) -> None:
-        """Add a problem of a name: a function, or what stands in the quotes of a literal; mended when it is clear."""
+    def misspelt(self, code: str, node: Node, message: str, known: Iterable[str], other: str = "") -> None:
+        """Add a problem of a name: a function, or what stands in the quotes of a literal; mended when it is clear.
+
+        `other` is what another program's name for it means here.
+        """
         names, given = [*known], str(node.value)
         place = self.scope.place(self.expr, node.start)
         meant = clearly_meant(given, names)
         written = self.scope.place(self.expr, node.start + 1) if node.kind == "literal" else place
         edit = Edit(written, given, meant) if meant else None
-        problem = Diagnostic(place, code, self.where, message, suggestion(given, names), edit=edit)
+        hint = suggestion(given, names, meant or other)
+        problem = Diagnostic(place, code, self.where, message, hint, edit=edit)
         if problem not in self.found:
             self.found.append(problem)
 
@@ -93,7 +98,13 @@ def check_defines(scope: Scope, where: str = "define") -> list[Diagnostic]:
         found += check_expression(expr, scope, path)
         if name in FUNCTIONS:
             found.append(
-                Diagnostic(expr.location, "E110", path, f"`{name}` is the name of a function", "give it another name")
+                Diagnostic(
+                    expr.location,
+                    "E110",
+                    path,
+                    f"`{name}` is the name of a function",
+                    f"give it another name: `my_{name}`",
+                )
             )
     return sorted(found)
 
@@ -109,14 +120,15 @@ def walk(node: Node) -> Iterator[Node]:
 
 def _check_call(node: Node, reporter: Reporter) -> None:
     name, count = str(node.value), len(node.children)
-    if name in reporter.scope.define:
+    # A define with the name of a function was reported as that.
+    if name in reporter.scope.define and name not in FUNCTIONS:
         if count != 1:
             reporter.report("E104", node.start, f"`{name}` takes one argument, not {count}", f"call it as {name}(@)")
         return
     spec = FUNCTIONS.get(name)
     if spec is None:
         known = (*FUNCTIONS, *reporter.scope.define)
-        reporter.misspelt("E103", node, f"there is no function `{name}`", known)
+        reporter.misspelt("E103", node, f"there is no function `{name}`", known, other_function(name))
     elif not spec.takes(count):
         arguments = "argument" if count == 1 else "arguments"
         reporter.report("E104", node.start, f"`{name}` cannot take {count} {arguments}", f"call it as {spec.signature}")

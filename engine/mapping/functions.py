@@ -22,6 +22,7 @@ ParameterType = Literal[
     "number",
     "amount",
     "integer",
+    "count",
     "date",
     "list",
     "object",
@@ -29,6 +30,7 @@ ParameterType = Literal[
     "name",
     "key",
     "texts",
+    "amounts",
     "countable",
 ]
 ResultName = Literal["any", "text", "number", "amount", "integer", "boolean", "date", "list", "object", "same", "item"]
@@ -345,7 +347,7 @@ def _p(name: str, type_: ParameterType, *, optional: bool = False) -> Parameter:
     return Parameter(name, type_, optional)
 
 
-_TEXT, _N, _AMOUNT = _p("text", "text"), _p("n", "integer"), _p("amount", "amount")
+_TEXT, _N, _AMOUNT = _p("text", "text"), _p("n", "count"), _p("amount", "amount")
 _FOUND = (_p("name", "name"), _p("key", "key"), _p("label", "key", optional=True), _p("number", "key", optional=True))
 _GROUPS = [{"key": "a", "items": [{"k": "a"}, {"k": "a"}]}, {"key": "b", "items": [{"k": "b"}]}]
 
@@ -391,7 +393,7 @@ OWN: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         "sum_money",
-        (_p("list", "list"),),
+        (_p("list", "amounts"),),
         "amount",
         "the exact sum of amounts; nulls are left out",
         "sum_money(['0.10', '0.20'])",
@@ -418,7 +420,7 @@ OWN: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         "add_days",
-        (_p("date", "date"), _N),
+        (_p("date", "date"), _p("n", "integer")),
         "date",
         "a date some days later (or earlier, with a negative number)",
         "add_days('2026-02-27', `2`)",

@@ -63,7 +63,7 @@ def wanted(context: EvalContext, name: str, key: str | None) -> bool:
 
 
 _NAME, _KEY = Parameter("name", "name"), Parameter("key", "key")
-_DATE, _DAYS = Parameter("date", "date"), Parameter("days", "integer")
+_DATE, _DAYS = Parameter("date", "date"), Parameter("days", "count")
 _FOUND = "candidates('card', '10.50', 'USD', '2026-03-02', `3`)"
 
 MATCHING: tuple[FunctionSpec, ...] = (

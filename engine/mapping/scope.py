@@ -101,8 +101,8 @@ class Scope:
     """The names an expression may use.
 
     `settings` gives the type of each setting, and `lookup_fields` the fields that an object found by a lookup offers;
-    a lookup that is absent from it gives an open object. `place` maps an offset inside an expression to a place in a
-    file; `engine.yamlsource.place` does so for any scalar, folded ones too.
+    `receipts` what `posted` gives of a stream. What is absent from either is an open object. `place` maps an offset
+    inside an expression to a place in a file; `engine.yamlsource.place` does so for any scalar, folded ones too.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -110,5 +110,6 @@ class Scope:
     streams: frozenset[str] = frozenset()
     define: Mapping[str, Expr] = field(default_factory=dict)
     lookup_fields: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
+    receipts: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
     place: Callable[[Expr, int], Location] = place_of
     watch: Watch | None = None

@@ -196,7 +196,9 @@ def _hint(text: str, offset: int) -> str:
 def _lexer_message(error: LexerError, text: str) -> tuple[str, str]:
     if str(error.message).startswith("Unclosed"):
         return "a quote is opened here and never closed", f"add {text[error.lexer_position : error.lexer_position + 1]}"
-    return f"unexpected `{str(error.lexer_value)[:20]}`", _hint(text, error.lexer_position)
+    found = str(error.lexer_value)[:20]
+    shown = f"`{found}`" if found.isprintable() and found.strip() else f"character U+{ord(found[:1] or ' '):04X}"
+    return f"unexpected {shown}", _hint(text, error.lexer_position)
 
 
 def _node(raw: dict[str, Any], depth: int, count: list[int], above: int = 0) -> Node:

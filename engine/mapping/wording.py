@@ -12,11 +12,28 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _OPERATORS = {"and": "&&", "or": "||"}
+# Words that other languages have as operators -> what to write instead.
+_OPERATOR_WORDS: Mapping[str, str] = {
+    "in": 'write contains(`["A", "B"]`, status) for `status in [A, B]`',
+    "is": "write !a for `a is null`, and a == 'x' for anything else",
+    "like": "there are no patterns: use starts_with, ends_with or contains",
+    "eq": "write == to compare",
+    "ne": "write != for unequal",
+    **dict.fromkeys(("if", "then", "else"), "write `condition && this || that`"),
+}
 _ARITHMETIC = frozenset("+-*/%")
+_LISTS = frozenset({"list", "texts", "amounts"})
 _FITTING = {"amount": frozenset({"money", "amount"}), "date": frozenset({"date", "datetime"})}
 _ANY = "texts stand in single quotes, numbers in backticks: status == 'OPEN' && money(amount) > `5`"
 # A token, or the start of one, that JMESPath does not have -> what to write instead.
 _TOKENS: Mapping[str, str] = {
+    **dict.fromkeys("\u2018\u2019\u201a\u00b4", "this is a typographic quote: write ' around a text"),
+    **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", "this is a typographic quote: write ' around a text"),
+    **dict.fromkeys("\u00a0\u2007\u202f\u3000", "this is no ordinary space: delete it, and type a space"),
+    **dict.fromkeys("\u2013\u2014", "this is a dash: write - in a number, and ' around a text"),
+    **dict.fromkeys(("=~", "~"), "there are no patterns: use starts_with, ends_with or contains"),
+    "{": "an expression names its fields without {{ }}: vendor.name",
+    "${": "an expression names its fields without ${ }; a setting is read with setting('name')",
     "=": "write == to compare",
     "<>": "write != for unequal",
     "$": "a field is named without $; the whole record is root()",
@@ -45,8 +62,8 @@ def syntax_hint(text: str, offset: int) -> str:
     last = re.search(r"\w+$", before)
     if not rest.strip():
         return _ending(before)
-    if word and word[0].lower() in _OPERATORS:
-        return f"write {_OPERATORS[word[0].lower()]} for `{word[0]}`"
+    if word and (said := _for_operator(word[0], before)):
+        return said
     if last and last[0].lower() == "not":
         return "write ! for `not`: !(a == b)"
     if last and last[0].lower() in _OPERATORS:
@@ -70,6 +87,13 @@ def syntax_hint(text: str, offset: int) -> str:
     if last or before.endswith((")", "]", "}", "'", "`", '"')):
         return "put a comma, a dot or an operator such as == or && before it"
     return _ANY
+
+
+def _for_operator(word: str, before: str) -> str:
+    """What to write for a word that is an operator elsewhere; some of them are names where nothing stands before."""
+    if word.lower() in _OPERATORS:
+        return f"write {_OPERATORS[word.lower()]} for `{word}`"
+    return _OPERATOR_WORDS.get(word.lower(), "") if before else ""
 
 
 def _opened(text: str) -> list[str]:
@@ -99,9 +123,17 @@ def _closing(before: str, closer: str) -> str:
     return "a value is missing before it"
 
 
+_LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}
+_RECORD_WORDS = frozenset({"record", "this", "self", "source", "item", "row", "data", "payload", "it", "input"})
+
+
 def field_hint(name: str, current: ResultType, root: ResultType, *, quoted: bool) -> str:
     """Where a field may be that is not in the value that is read."""
     if not clearly_meant(name, current.names):
+        if (literal := _LITERALS.get(name.casefold())) is not None:
+            return f"write `{literal}` in backticks; without them it is a field"
+        if name in _RECORD_WORDS:
+            return "a field is named alone: id; the value itself is @, the whole source record root()"
         if quoted:
             return f"double quotes name a field; write a text in single quotes: '{name}'"
         holders = [key for key, kind in current.fields if kind.kind == "object" and kind.field(name) is not None]
@@ -109,24 +141,28 @@ def field_hint(name: str, current: ResultType, root: ResultType, *, quoted: bool
             return f"it is in `{holders[0]}`: write {holders[0]}.{name}"
         if current is not root and root.field(name) is not None:
             return f"the source record has it: write root().{name}, or add it to what is read here"
+        if any(name in field.choices for _, field in current.fields):
+            return f"a text stands in single quotes: '{name}'"
     return suggestion(name, current.names)
 
 
 def kind_hint(wanted: str, found: ResultType, record: ResultType) -> str:
     """How a value of the kind that was found can be given where another is wanted, by the fields of the record."""
     kind = found.kind
+    if wanted in ("number", "integer", "count") and kind == "money":
+        return f"write a number in backticks: `{found.choices[0]}`" if found.choices else "wrap it in money(...)"
     if wanted in ("amount", "date") and kind not in ("list", "object"):
         names = [name for name, field in record.fields if field.kind in _FITTING[wanted]]
         listed = f": {', '.join(names[:8])}" if names else ""
         return f"give a field that holds {'money' if wanted == 'amount' else 'a date'}{listed}"
-    if kind == "object" and wanted not in ("list", "texts"):
+    if kind == "object" and wanted not in _LISTS:
         return "read one of its fields" + (f": {', '.join(found.names[:8])}" if found.names else "")
     if kind == "list":
         return {
             "amount": "add up its items: sum_money(list[].amount)",
             "number": "count it with length(...), or take one item: list[0]",
         }.get(wanted, "take one item of it, such as list[0]")
-    if wanted in ("list", "texts"):
+    if wanted in _LISTS:
         return "put it in [ ] for a list of one"
     if wanted == "object":
         return "give an object: {a: b}"

@@ -98,6 +98,13 @@ class Templates:
         """Every template that `get` would find."""
         return tuple(self._loader.list_templates())
 
+    def source(self, name: str) -> str:
+        """The text of a template; empty when there is none."""
+        try:
+            return self._loader.source(name)
+        except (TemplateError, UnicodeDecodeError):
+            return ""
+
     def get(self, name: str) -> Template:
         """The template called `name`, checked and compiled.
 

@@ -44,6 +44,21 @@ def test_set_wakes_what_waits(cli: Cli) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "doubt"),
+    [
+        ("k--1", "did you mean the key `k-1`?"),
+        ("client gifts", "did you mean the key `k-1`?"),
+        ("zzz", "records wait for `k-1`, `k-9`"),
+    ],
+)
+def test_a_key_that_nobody_has_is_doubted(cli: Cli, key: str, doubt: str) -> None:
+    prepared(cli)
+    ran = cli.ok("map", "set", FLOW, "account", key, "Meals")
+    assert ran.err == f"warning: no record waits for account `{key}`; {doubt}\n"
+    assert cli.ok("map", "set", FLOW, "account", key, "Travel").err == ""
+
+
 def test_label_of_the_waiting_record_is_kept(cli: Cli) -> None:
     prepared(cli)
     cli.ok("map", "set", FLOW, "account", "k-1", "Meals")

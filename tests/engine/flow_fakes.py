@@ -90,7 +90,7 @@ TARGET = ConnectorSpec(
         RequestSpec("VendorAdd", "add a vendor"),
         RequestSpec("VendorMod", "change a vendor"),
         RequestSpec("TxnVoid", "void a transaction", undoes=("Bill",)),
-        RequestSpec("NotePost", "leave a note", documents="json"),
+        RequestSpec("NotePost", "leave a note", documents="json", receipt=("TxnID",)),
         RequestSpec(
             "NotePut",
             "leave a note",

@@ -39,11 +39,13 @@ def test_it_is_a_schema() -> None:
 def test_verdicts_agree_on_the_corpus(path: Path) -> None:
     loaded = parse_flow(path.read_bytes(), path.name)
     if any(p.code < "F010" for p in loaded.problems):
-        assert any(path.stem.startswith(p.code) for p in loaded.problems)
+        assert path.stem.startswith("nine-") or any(path.stem.startswith(p.code) for p in loaded.problems)
         return
-    assert loaded.document is not None
+    # As it was written: a misspelt key that can only mean one is read as that.
+    document, _ = load(loaded.source, path.name)
+    assert document is not None
     refused = any(p.code in STRUCTURE for p in loaded.problems)
-    assert VALIDATOR.is_valid(plain(loaded.document)) == (not refused)
+    assert VALIDATOR.is_valid(plain(document)) == (not refused)
 
 
 GOOD = yaml.safe_load((ROOT / "tests" / "validate" / "good" / "full.yaml").read_text(encoding="utf-8"))

@@ -204,7 +204,7 @@ def test_defines_that_call_themselves_or_grow_without_end_are_refused() -> None:
 
 def test_a_define_may_not_take_the_name_of_a_function() -> None:
     assert shown(check_defines(Scope(define={"limit": expr("@")}))) == [
-        "7:10: error[E110]: define.limit: `limit` is the name of a function\n  hint: give it another name"
+        "7:10: error[E110]: define.limit: `limit` is the name of a function\n  hint: give it another name: `my_limit`"
     ]
 
 

@@ -86,7 +86,7 @@ def test_every_code_is_a_rule_with_help() -> None:
     rules = log()["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == list(codes())
     assert [rule["id"] for rule in rules if rule["defaultConfiguration"]["level"] == "warning"] == [
-        "E116", "F038", "F050", "F051", "F052", "F053",
+        "E116", "F038", "F047", "F050", "F051", "F052", "F053",
     ]  # fmt: skip
     assert next(rule for rule in rules if rule["id"] == "E103")["help"] == {
         "text": (

@@ -190,7 +190,7 @@ def test_place_inside_a_scalar(text: str, offset: int, line: int, column: int) -
         ("? [a]\n: 1", "f.yaml:1:3: error[F002]: a key must be a text"),
         (
             "*",
-            "f.yaml:1:2: error[F002]: this is not YAML: while scanning an alias expected alphabetic or numeric character",
+            "f.yaml:1:2: error[F002]: an alias `*` has no name, and a flow file has none",
         ),
         ("a: \x00", "f.yaml:1:4: error[F002]: a NUL character cannot stand here"),
         ("a: \u2028", "f.yaml:1:4: error[F002]: the character U+2028 cannot stand here"),
@@ -214,7 +214,7 @@ def test_refused(text: str, first: str) -> None:
 
 def test_a_tag_that_no_document_may_hold() -> None:
     assert said("a: !x y") == [
-        "f.yaml:1:4: error[F004]: `!x` is a tag, and a flow file has none\n  hint: remove it, or quote the text"
+        'f.yaml:1:4: error[F004]: `!x` is a tag, and a flow file has none\n  hint: put the whole value in double quotes: "!x y"'
     ]
 
 

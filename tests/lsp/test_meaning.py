@@ -123,7 +123,7 @@ def function(name: str) -> str:
         ("payee(@)", "nobo‸dy(@)", None),
         ("limit: 100", "li‸mit: 100", "**limit** (integer)\n\nHow many."),
         ("status: OPEN", "sta‸tus: OPEN", "**status** (text)\n\nOnly this status.\n\nOne of `OPEN`, `PAID`"),
-        ("reference: receipt.TxnID", "reference: receipt.Txn‸ID", None),
+        ("reference: receipt.TxnID", "reference: receipt.Txn‸ID", "**TxnID** (id)\n\nWhat the target said."),
         ("          amount: money(amount),\n", "          am‸ount: money(amount),\n", None),
         ("# Every key", "# Ev‸ery key", None),
         ("\n\nsettings:", "\n‸\nsettings:", None),
