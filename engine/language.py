@@ -7,8 +7,9 @@ The loader and the JSON Schema both derive from `FLOW`; nothing else knows which
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from engine.dataclass import dataclass
 
 NAME_PATTERN = "[a-z][a-z0-9_]*"
 

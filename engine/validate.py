@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
 from engine import registry
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import ConnectorBroken, FlowFileUnreadable
 from engine.flowfile import Loaded, place_order, read_flow

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, Level, Location, clearly_meant, suggestion
 from engine.lints.facts import Facts
-from engine.listsource import fields_of, stream_of
+from engine.listspec import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from engine.diagnostics import Diagnostic, clearly_meant
+from engine.dataclass import dataclass
+from engine.diagnostics import Diagnostic, clearly_meant, nearest
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import Reporter, check_expression, walk
 from engine.mapping.functions import FunctionSpec, ParameterType
@@ -342,7 +342,7 @@ def _check_choice(known: ResultType, at: Node, state: _State) -> None:
     value = at.value
     if not known.choices or not isinstance(value, str) or value in known.choices or value == "":
         return
-    near = clearly_meant(value, known.choices) or next(iter(difflib.get_close_matches(value, known.choices, n=1)), "")
+    near = clearly_meant(value, known.choices) or next(iter(nearest(value, known.choices)), "")
     hint = f"did you mean `{near}`? " if near else ""
     state.report("E113", at, f"the value is never `{value}`", f"{hint}it is one of: {', '.join(known.choices)}")
 

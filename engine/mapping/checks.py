@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Scope

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Protocol
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Location
 from engine.model import Expr
 from engine.spec import FieldSpec

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 from jmespath.exceptions import EmptyExpressionError, IncompleteExpressionError, LexerError, ParseError
 from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
+
+from engine.dataclass import dataclass
 
 # The published type stubs leave out the methods that a subclass needs.
 _AnyLexer: Any = Lexer

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.spec import FieldSpec, FieldType
 
 # `money` is a decimal text as a source gives it; `amount` is a Decimal that a function has made of it.

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import sqlite_utils
 
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
+from engine.shipped import shipped
 from engine.store.base import Params, Row, statements
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -251,7 +251,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 @cache
 def _migrations() -> list[tuple[int, list[str]]]:
-    folder = files("engine.store").joinpath("migrations")
+    folder = shipped("engine.store").joinpath("migrations")
     found: dict[int, list[tuple[str, str]]] = {}
     for file in folder.iterdir():
         common = file.name.endswith(".sql") and file.name.count(".") == 1
