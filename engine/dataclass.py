@@ -9,12 +9,15 @@ left to the standard library: `fields`, `replace`, `asdict` and the type checker
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["dataclass"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as dataclass
+    from dataclasses import dataclass
 else:
     import dataclasses
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from reprlib import recursive_repr
 
     _COMPARISONS = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
@@ -22,16 +25,16 @@ else:
     class _Factory:
         """Stands in a signature for a default that is made anew for each object."""
 
-        def __repr__(self):
+        def __repr__(self) -> str:
             return "<factory>"
 
     _FACTORY = _Factory()
 
-    def dataclass(*, slots, frozen=False, order=False):
+    def dataclass(*, slots: bool, frozen: bool = False, order: bool = False) -> Callable[[type], type]:
         """Make a slotted dataclass; what the class defines itself is kept. There is no `InitVar`."""
         assert slots, "classes without slots take the standard decorator"
 
-        def decorate(cls):
+        def decorate(cls: type) -> type:
             own = {name for name, value in vars(cls).items() if (name, value) != ("__hash__", None)}
             if cls.__doc__ is None:
                 cls.__doc__ = cls.__name__  # else the standard library works out a signature for it
@@ -60,42 +63,44 @@ else:
 
         __slots__ = ("cls", "name", "write")
 
-        def __init__(self, cls, name, write):
+        def __init__(self, cls: type, name: str, write: Callable[[type, str], Any]) -> None:
             self.cls, self.name, self.write = cls, name, write
 
-        def __get__(self, instance, owner=None):
+        def __get__(self, instance: object, owner: type | None = None) -> Any:
             method = self.write(self.cls, self.name)
             method.__qualname__ = f"{self.cls.__qualname__}.{self.name}"
             setattr(self.cls, self.name, method)
             return method if instance is None else method.__get__(instance, owner)
 
-    def _freeze(cls, own):
+    def _freeze(cls: type, own: Iterable[str]) -> None:
         names = frozenset(field.name for field in dataclasses.fields(cls))
 
-        def __setattr__(self, name, value):  # noqa: N807
+        def __setattr__(self: object, name: str, value: object) -> None:  # noqa: N807
             if type(self) is cls or name in names:
                 raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
             super(cls, self).__setattr__(name, value)
 
-        def __delattr__(self, name):  # noqa: N807
+        def __delattr__(self: object, name: str) -> None:  # noqa: N807
             if type(self) is cls or name in names:
                 raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
             super(cls, self).__delattr__(name)
 
         cls.__setattr__, cls.__delattr__ = __setattr__, __delattr__
-        if not {"__getstate__", "__setstate__"} & own:
+        if not {"__getstate__", "__setstate__"}.intersection(own):
             cls.__getstate__, cls.__setstate__ = _getstate, _setstate
 
-    def _getstate(self):
+    def _getstate(self: Any) -> list[Any]:
         return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
-    def _setstate(self, state):
+    def _setstate(self: Any, state: Sequence[Any]) -> None:
         for field, value in zip(dataclasses.fields(self), state, strict=True):
             object.__setattr__(self, field.name, value)
 
     # -- the methods as text
 
-    def _compiled(cls, name, parameters, body, names):
+    def _compiled(
+        cls: type, name: str, parameters: Sequence[str], body: Sequence[str], names: Mapping[str, object]
+    ) -> Any:
         """The method `name`; `names` are what its text refers to, beside its parameters."""
         lines = "".join(f"\n  {line}" for line in body or ["pass"])
         text = f"def make({', '.join(names)}):\n def {name}({', '.join(parameters)}):{lines}\n return {name}"
@@ -103,7 +108,7 @@ else:
         exec(text, sys.modules[cls.__module__].__dict__, made)  # noqa: S102  # names of fields, nothing else
         return made["make"](**names)
 
-    def _init(cls, name):
+    def _init(cls: type, name: str) -> Any:
         names, body, parameters, keywords = {"_FACTORY": _FACTORY}, [], ["self"], []
         for field in dataclasses.fields(cls):
             given, parameter = field.name, field.name
@@ -129,18 +134,18 @@ else:
         method.__annotations__ = {**taken, "return": None}
         return method
 
-    def _repr(cls, name):
+    def _repr(cls: type, name: str) -> Any:
         shown = ", ".join(f"{field.name}={{self.{field.name}!r}}" for field in dataclasses.fields(cls) if field.repr)
         text = f'return f"{{self.__class__.__qualname__}}({shown})"'
         return recursive_repr("...")(_compiled(cls, name, ["self"], [text], {}))
 
-    def _values(cls, of, *, hashed=False):
+    def _values(cls: type, of: str, *, hashed: bool = False) -> str:
         """The fields that count, as a tuple display of the object called `of`."""
         fields = dataclasses.fields(cls)
         counting = [f for f in fields if (f.hash if hashed and f.hash is not None else f.compare)]
         return "(" + "".join(f"{of}.{f.name}," for f in counting) + ")"
 
-    def _eq(cls, name):
+    def _eq(cls: type, name: str) -> Any:
         body = [
             "if other.__class__ is self.__class__:",
             f" return {_values(cls, 'self')} == {_values(cls, 'other')}",
@@ -148,10 +153,10 @@ else:
         ]
         return _compiled(cls, name, ["self", "other"], body, {})
 
-    def _hash(cls, name):
+    def _hash(cls: type, name: str) -> Any:
         return _compiled(cls, name, ["self"], [f"return hash({_values(cls, 'self', hashed=True)})"], {})
 
-    def _comparison(cls, name):
+    def _comparison(cls: type, name: str) -> Any:
         body = [
             "if other.__class__ is self.__class__:",
             f" return {_values(cls, 'self')} {_COMPARISONS[name]} {_values(cls, 'other')}",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
-from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, suggestion
+from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, nearest, suggestion
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
 from engine.yamlsource import SYNTAX, ListNode, MapNode, Node, ScalarNode, shorten
 
@@ -103,7 +102,7 @@ class _Checker:
             if name.text in known:
                 self.check(value, known[name.text].type, (*steps, name.text), name, known[name.text])
                 continue
-            misspelt.update(difflib.get_close_matches(name.text, known, n=1, cutoff=0.6))
+            misspelt.update(nearest(name.text, known))
             message = f"`{shorten(name.text)}` is not a key of {kind.what}"
             clear = clearly_meant(name.text, free)
             # Two keys that mean the same one: which of them is right is not for us to say.

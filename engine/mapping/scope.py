@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.dataclass import dataclass
-from engine.diagnostics import Location
+from engine.diagnostics import Diagnostic, Location
+from engine.mapping.types import ResultType
 from engine.model import Expr
 from engine.spec import FieldSpec
 
@@ -69,6 +70,27 @@ def place_of(expr: Expr, offset: int) -> Location:
     return expr.location if "\n" in expr.text else expr.location.shifted(offset)
 
 
+# How often the input may appear in a result, and how many parts of an expression are within each other.
+Growth = tuple[int, int]
+# The type of an expression's value, its problems, and the two objects it was read against.
+Analysed = tuple[ResultType, tuple[Diagnostic, ...], object, object]
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found out about the expressions of one scope, so that each rule that asks need not find it out again.
+
+    `checked` and `analysed` keep problems without their path in the document; `analysed` keeps what an expression was
+    read against as well, whose identity is part of the key.
+    """
+
+    checked: dict[Expr, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    analysed: dict[tuple[Expr, int, int], Analysed] = field(default_factory=dict)
+    found: dict[str, ResultType] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    growth: dict[str, Growth] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The names an expression may use.
@@ -84,3 +106,4 @@ class Scope:
     define: Mapping[str, Expr] = field(default_factory=dict)
     lookup_fields: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
     place: Callable[[Expr, int], Location] = place_of
+    known: Known = field(default_factory=Known, compare=False, repr=False)

@@ -188,6 +188,26 @@ def parse(text: str) -> Node:
     return _node(parsed, 0, count)
 
 
+@lru_cache(maxsize=2048)
+def parts(text: str) -> tuple[Node, ...]:
+    """Every node of an expression, from the outermost; none of one that cannot be read."""
+    try:
+        return walk(parse(text))
+    except BadSyntax:
+        return ()
+
+
+def walk(node: Node) -> tuple[Node, ...]:
+    """A node and all nodes below it."""
+    pending = [node]
+    found = []
+    while pending:
+        current = pending.pop()
+        found.append(current)
+        pending += current.children[::-1]
+    return tuple(found)
+
+
 def _hint(text: str, offset: int) -> str:
     from engine.mapping.wording import syntax_hint  # words are only needed where something is wrong
 
