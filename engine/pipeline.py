@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from hashlib import sha1, sha256
 from typing import Any
 
 from engine.clock import Ids
+from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
 from engine.jsonbody import body_of
 from engine.jsontext import canonical, plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from connectors.ledger.file import LedgerFile
 from connectors.ledger.forms import FORMS
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UsageError
 
 # Kind, name, number, type: what a small company has, and what the shipped flows' settings name.

@@ -6,12 +6,12 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
 
 from lxml import etree
 
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.qbxml.envelope import VERSION
 from engine.qbxml.errors import InvalidRequest, UnknownRequest, UnreadableRequest

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.qbxml.errors import BadNotation
 from engine.shipped import shipped
 

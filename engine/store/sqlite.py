@@ -223,14 +223,14 @@ def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:
         _migrate(connection)
     else:
         with _MODEL_LOCK:
-            _model().backup(connection)
+            _model(len(_migrations())).backup(connection)
 
 
 _MODEL_LOCK = threading.Lock()
 
 
 @cache
-def _model() -> sqlite3.Connection:
+def _model(_migrations_known: int) -> sqlite3.Connection:
     """An empty store of the newest schema in memory: to copy it takes a hundredth of what the migrations take."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA page_size = 4096")

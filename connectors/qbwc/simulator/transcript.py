@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lxml import etree
 
 from connectors.qbwc.simulator.script import AimedFaults
 from connectors.qbwc.simulator.transport import Answer, Post
+from engine.dataclass import dataclass
 
 _SECRET = frozenset({"ticket", "strPassword"})
 
