@@ -274,6 +274,8 @@ def prepare_all(
     A page goes through stage by stage: each stage's code then stays in the processor's caches, which makes the whole a
     third faster than record by record.
     """
+    if not items:
+        return []
     unread = tuple(name for name in stream.lists if not desk.resolver.list_loaded(name))
     if unread:
         return [NotReady(unread)] * len(items)
