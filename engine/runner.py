@@ -243,9 +243,7 @@ class Runner:
             return 0
         resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
-            scope = {"company": company, "flow": program.flow.name, "stream": stream.stream.name}
-            # Looked at again for each: what one stream prepares may wake what waits in the next.
-            if not stream.is_polled or tx.one("pending_of_stream", scope) is None:
+            if not stream.is_polled or not intake.is_pending(tx, company, program.flow.name, stream):
                 continue
             batch = self.batch(tx, program, company, 0, resolver)
             intake.prepare_pending(batch, stream, limit)

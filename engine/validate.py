@@ -67,6 +67,7 @@ def check_loaded(loaded: Loaded) -> list[Diagnostic]:
     found = list(loaded.problems)
     if env is not None:
         found += run_rules(env)
+        env.found.scope = None  # it refers to its surroundings: thousands of files would wait for the garbage collector
     cut = {problem.where for problem in found if problem.code == SYNTAX}
     once: dict[tuple[Location, str, str], Diagnostic] = {}
     for problem in found:
