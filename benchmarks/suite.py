@@ -146,6 +146,27 @@ def cold_start() -> list[Result]:
     return found
 
 
+def authoring() -> list[Result]:
+    """What a person who writes flows waits for, each a whole process: one file, 500 files, the cases of a flow."""
+    flowctl = str(Path(sys.executable).with_name("flowctl"))
+    one = str(Path("flows") / "ramp_to_quickbooks.yaml")
+    shipped = sorted(Path("flows").glob("*.yaml"))
+    found = []
+    with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as folder:
+        for number in range(500):
+            source = shipped[number % len(shipped)]
+            text = source.read_text(encoding="utf-8").replace(f"flow: {source.stem}", f"flow: flow_{number}", 1)
+            (Path(folder) / f"flow_{number}.yaml").write_text(text, encoding="utf-8")
+        for name, arguments, rounds in (
+            ("flowctl validate of one flow, cold", ["validate", one], ROUNDS * 4),
+            ("flowctl validate of 500 flow files, each shipped one 100 times", ["validate", folder], ROUNDS),
+            ("flowctl test of a flow's cases", ["test", "ramp_to_quickbooks"], ROUNDS),
+        ):
+            empty, used = _commands([sys.executable, "-c", "pass"], [flowctl, *arguments], rounds)
+            found.append(Result(name, used, "CPU-s", "python -c pass", used / empty))
+    return found
+
+
 def commit() -> list[Result]:
     """One durable transaction of one row, against the plain sqlite3 module in the same journal mode."""
     import sqlite3
@@ -325,13 +346,20 @@ def _wall(run: Callable[[], None], times: int) -> float:
 
 def _command(command: list[str]) -> float:
     """User and system seconds of a whole process, median of several."""
-    used = []
-    for _ in range(ROUNDS * 2):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return statistics.median(used)
+    return statistics.median(_process(command) for _ in range(ROUNDS * 2))
+
+
+def _commands(first: list[str], second: list[str], rounds: int) -> tuple[float, float]:
+    """The same of two processes, turn by turn, so that what else the machine does weighs on both alike."""
+    used = [(_process(first), _process(second)) for _ in range(rounds)]
+    return statistics.median(one for one, _ in used), statistics.median(other for _, other in used)
+
+
+def _process(command: list[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
@@ -340,6 +368,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "expressions": expressions,
     "schemas": schemas,
     "cold_start": cold_start,
+    "authoring": authoring,
     "commit": commit,
     "batches": batches,
     "expensify": expensify,

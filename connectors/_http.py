@@ -9,7 +9,7 @@ import weakref
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from connectors._limits import Budget, budget
 from engine.contract import Binding, Rate, Tools
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
 
 if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors._http import Call, Failure, HttpClient, by_status
 from engine.clock import from_iso, iso
 from engine.contract import Tools
+from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BadAnswer, RunError
 
 _MARGIN = timedelta(minutes=5)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from engine import intake
 from engine.batch import Batch
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import BadAnswer, Rejected, RunError
 from engine.program import StreamProgram
 from engine.store.base import Row, Store, Tx

@@ -7,8 +7,10 @@ An open connection that satisfies `Accounted` has such a seat; `flowctl connect 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from engine.dataclass import dataclass
 
 # ours: active and ours. inactive: ours, and not in use. upgradable: a file-based one that becomes ours when it is asked
 # for. direct: the vendor's own integration. foreign: another program's. none: nobody holds the seat.

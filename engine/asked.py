@@ -7,12 +7,13 @@ Marks of these records name the request until it is over. What cannot be posted 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from engine import registry
 from engine.clock import from_iso, iso
 from engine.contract import Event
+from engine.dataclass import dataclass
 from engine.failtext import failure_text, queued_text, unfinished_text
 from engine.program import FlowProgram, StreamProgram
 from engine.store import companies, facts, marks, records

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine import pipeline
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.differences import Difference, differences, told
 from engine.errors import Bug, ExpressionError
 from engine.follow import Hand

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -98,7 +97,7 @@ class SystemIds:
 
     def fraction(self) -> float:
         """A random number in [0, 1)."""
-        return secrets.randbelow(1 << 53) / (1 << 53)
+        return (int.from_bytes(os.urandom(7)) >> 3) / (1 << 53)
 
 
 def iso(moment: datetime) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Level
 
 

@@ -10,11 +10,11 @@ import hashlib
 import hmac
 import json
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.clock import from_iso, iso
 from engine.contract import Handshake
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, Rejected, StoreBusy, StoreError
 from engine.handshakes import Confirmed, Confirms

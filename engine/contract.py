@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic
 from engine.documents import Documents
 from engine.evidence import Holdings, Reconciling, Unsent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from engine import flowswitch, registry
 from engine.clock import Clock
 from engine.connecting import connect
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.follow import Hand
 from engine.listsource import is_called, kept_as

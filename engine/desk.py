@@ -6,13 +6,14 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
 
 from engine import contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.follow import Hand
 from engine.holdings import Held

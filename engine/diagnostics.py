@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from engine.dataclass import dataclass
 
 Level = Literal["error", "warning"]
 # A name, a duration, a date; or a text in quotes, inside an expression.
@@ -72,7 +72,11 @@ class Diagnostic:
 
 def of_company(company: str) -> str:
     """What a command that a person is told to run needs to name a company: nothing for `main`, which is the default."""
-    return "" if company == "main" else f" --company {shlex.quote(company)}"
+    if company == "main":
+        return ""
+    from shlex import quote
+
+    return f" --company {quote(company)}"
 
 
 def suggestion(given: str, known: Iterable[str], meant: str = "") -> str:
@@ -81,9 +85,16 @@ def suggestion(given: str, known: Iterable[str], meant: str = "") -> str:
     if not names:
         return "none are known here"
     meant = meant or clearly_meant(given, names)
-    near = [meant] if meant else difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    near = [meant] if meant else nearest(given, names)
     listed = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return f"did you mean `{near[0]}`? known: {listed}" if near else f"known: {listed}"
+
+
+def nearest(given: str, known: Iterable[str]) -> list[str]:
+    """The known name most like the given one; empty when none is much like it."""
+    from difflib import get_close_matches  # a flow without mistakes does not pay for it
+
+    return get_close_matches(given, known, n=1, cutoff=0.6)
 
 
 def clearly_meant(given: str, known: Iterable[str]) -> str:

@@ -6,8 +6,10 @@ The target fetches what is named while it writes, through `Tools.documents`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, runtime_checkable
+
+from engine.dataclass import dataclass
 
 # In bytes; FreshBooks and Ramp take receipts of less than that.
 MOST = 10 * 1024 * 1024

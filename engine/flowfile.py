@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from engine import language, model
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import FlowFileUnreadable
 from engine.model import Expr, Flow

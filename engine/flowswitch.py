@@ -8,9 +8,10 @@ keeps it until a person switches it off.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import UsageError
 from engine.follow import Hand

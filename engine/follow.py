@@ -6,13 +6,14 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 from engine import asked
 from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.failtext import PASSING, failure_text
 from engine.jsontext import plain

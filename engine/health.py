@@ -8,7 +8,6 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -19,6 +18,7 @@ from engine.authorizing import Authorizes
 from engine.binding import stands_in
 from engine.clock import Clock, from_iso
 from engine.contract import Agent, Binding, Connector
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times

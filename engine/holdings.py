@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -15,6 +15,7 @@ from typing import Any
 from engine import follow, money, reclaim, registry
 from engine.clock import from_iso, iso
 from engine.contract import Operation
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.follow import Hand

@@ -27,7 +27,7 @@ from engine.errors import ExpressionError
 from engine.pipeline import Adopted, Frozen, NotReady, Parked
 from engine.program import StreamProgram, follow_up_of
 from engine.store import journal, outbox, records, work
-from engine.store.base import Row
+from engine.store.base import Row, Tx
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
 from engine.undo import says_undone
 
@@ -85,6 +85,12 @@ def _taken_in(
             twice[intake.source_id] = None
         intakes[intake.source_id] = (intake, data)
     return intakes, list(twice)
+
+
+def is_pending(tx: Tx, company: str, flow: str, stream: StreamProgram) -> bool:
+    """Whether a stream has a record that `prepare_pending` would look at: a small question, asked before a batch is made."""
+    scope = {"company": company, "flow": flow, "stream": stream.stream.name}
+    return tx.one("pending_of_stream", scope) is not None
 
 
 def prepare_pending(batch: Batch, stream: StreamProgram, limit: int, *, page: int = 500) -> int:

@@ -5,7 +5,7 @@ The loader and the JSON Schema (`engine/flowschema.py`) both derive from `FLOW`;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from engine.dataclass import dataclass
 
 NAME_PATTERN = "[a-z][a-z0-9_]*"
 

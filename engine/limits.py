@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from engine.clock import Clock, Ids
 from engine.contract import Rate
+from engine.dataclass import dataclass
 from engine.errors import RateLimited, StoreBusy
 from engine.holders import drop_name, ended, take_name
 from engine.store.base import Store, Tx

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from engine import follow
 from engine.clock import iso
 from engine.contract import Listing, ListObject
+from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BadAnswer, BeingRead, FlowctlError, RateLimited, RunError, StoreError, Transient
 from engine.follow import Hand
 from engine.listsource import CalledList

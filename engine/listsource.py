@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from engine import registry
 from engine.contract import Json, ListObject, MarkCall, Page
+from engine.dataclass import dataclass
 from engine.errors import Bug, NotYet
+from engine.listspec import stream_spec
 from engine.model import Flow, Lookup
-from engine.spec import ConnectorSpec, FieldSpec, ListSpec, StreamSpec
+from engine.spec import ConnectorSpec, ListSpec
 from engine.store import lists
 from engine.store.base import Store, Tx
 
 _PAGE = 500
-# What every object of a list has, whatever its connector says of it.
-_COMMON = (
-    FieldSpec("list_id", "id", "its id in the target", required=True),
-    FieldSpec("full_name", "text", "full name, levels separated by a colon", required=True),
-    FieldSpec("active", "boolean", "false for one made inactive", required=True),
-    FieldSpec("number", "text", "its number, where there is one"),
-    FieldSpec("edit_sequence", "text", "its version"),
-    FieldSpec("currency", "text", "ISO 4217 code, where the target tells one"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +42,6 @@ def kept_as(flow: Flow, lookup: Lookup) -> str:
     if is_called(flow, lookup.connection):
         return CalledList(lookup.connection, ListSpec(lookup.list, "")).kept
     return lookup.list
-
-
-def fields_of(spec: ConnectorSpec, listed: ListSpec) -> tuple[FieldSpec, ...]:
-    """What an expression may read of an object of a list; nothing when its connector does not say, so anything."""
-    if spec.delivery == "pull" or not listed.fields:
-        return listed.fields
-    named = {field.name for field in listed.fields}
-    common = [field for field in _COMMON if field.name in ("list_id", "full_name", "number")]
-    return (*(field for field in common if field.name not in named), *listed.fields)
-
-
-def stream_of(spec: ConnectorSpec, name: str) -> StreamSpec | None:
-    """What a flow may read from a connector under this name: a stream, or a list of a polled connector."""
-    found = spec.stream(name)
-    listed = spec.list(name) if spec.delivery == "pull" else None
-    return stream_spec(listed) if found is None and listed is not None else found
-
-
-def streams_of(spec: ConnectorSpec) -> tuple[str, ...]:
-    """The names that `stream_of` knows."""
-    listed = tuple(entry.name for entry in spec.lists) if spec.delivery == "pull" else ()
-    return (*(stream.name for stream in spec.streams), *listed)
-
-
-def stream_spec(listed: ListSpec) -> StreamSpec:
-    """A list as a stream: every read lists all objects, inactive ones included, by `list_id`."""
-    common = {field.name for field in _COMMON}
-    return StreamSpec(
-        listed.name, listed.help, "list_id", (*_COMMON, *(field for field in listed.fields if field.name not in common))
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.listsource import kept_as
 from engine.matching import Matcher, view

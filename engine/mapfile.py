@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from engine import targets, worklist
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location, suggestion
 from engine.errors import UsageError
 from engine.follow import Hand

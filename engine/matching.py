@@ -9,12 +9,13 @@ import json
 import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import ExpressionError
 from engine.listsource import kept_as

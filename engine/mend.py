@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit
 from engine.flowfile import Loaded, parse_flow, place_order, read_flow
 from engine.validate import check_loaded, flow_files

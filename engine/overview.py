@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
 from engine import holdings, registry, worklist
 from engine.clock import Clock, from_iso, iso
+from engine.dataclass import dataclass
 from engine.pulse import Pulse, pulse
 from engine.store import companies, work
 from engine.store.base import Row, Tx

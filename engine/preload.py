@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 
+from engine.dataclass import dataclass
 from engine.model import Flow
 from engine.store import outbox
 from engine.store.base import Tx

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
 from engine import pipeline
 from engine.clock import Ids
+from engine.dataclass import dataclass
 from engine.diagnostics import Location
 from engine.errors import ExpressionError
 from engine.mapping import Program, Scope, compile_expression

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from engine import registry
 from engine.binding import bound_flow
+from engine.dataclass import dataclass
 from engine.jsontext import plain
 from engine.listsource import CalledList, is_called
 from engine.mapping import (

@@ -5,10 +5,10 @@ Ramp's guide asks for alarms on both: a sync worker that is stuck, and an accoun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from engine.clock import from_iso, iso
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.store import work
 from engine.store.base import Tx

@@ -11,9 +11,10 @@ Operations go one at a time, or many in a call where the request and the target 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from engine.contract import BatchTarget, Target
+from engine.dataclass import dataclass
 from engine.errors import Bug, FlowctlError, StaleLease, StoreError
 from engine.jsontext import plain
 from engine.model import Flow

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from engine.clock import iso
+from engine.dataclass import dataclass
 from engine.errors import BeingRead, StoreError
 from engine.holders import drop_name, ended, take_name
 from engine.store import work

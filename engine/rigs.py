@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock
 from engine.contract import Handler, Json
+from engine.dataclass import dataclass
 from engine.simulated import Sandbox
 
 if TYPE_CHECKING:

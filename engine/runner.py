@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from typing import NoReturn
 
@@ -14,6 +14,7 @@ from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
+from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
 from engine.follow import Hand, close
 from engine.listing import Lists, called_lists
@@ -242,7 +243,7 @@ class Runner:
             return 0
         resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):
-            if not stream.is_polled:
+            if not stream.is_polled or not intake.is_pending(tx, company, program.flow.name, stream):
                 continue
             batch = self.batch(tx, program, company, 0, resolver)
             intake.prepare_pending(batch, stream, limit)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.listsource import stream_of, streams_of
+from engine.listspec import stream_of, streams_of
 from engine.spec import CHANGING, ConnectorSpec, FieldSpec, RequestSpec
 
 Schema = dict[str, Any]

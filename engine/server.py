@@ -7,7 +7,7 @@ import json
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from anyio import to_thread
@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from engine import asked, confirming, registry
 from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, ForgedWebhook, NotConnected, SettingMissing, StoreError, UnknownName
 from engine.log import logger
 from engine.program import FlowProgram

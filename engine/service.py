@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine import flowswitch
 from engine.clock import iso
 from engine.confirming import confirm_due
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
 from engine.program import FlowProgram

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol, runtime_checkable
+
+from engine.dataclass import dataclass
 
 FieldType = Literal["text", "id", "money", "decimal", "integer", "boolean", "date", "datetime", "object", "list", "any"]
 Delivery = Literal["push", "pull"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
-from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, suggestion
+from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, nearest, suggestion
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
 from engine.otherwords import other_word
 from engine.yamlsource import SYNTAX, TOO_BIG, ListNode, MapNode, Node, ScalarNode, shorten
@@ -124,7 +123,7 @@ class _Checker:
                 continue
             if self.more is not None:
                 continue
-            misspelt.update(difflib.get_close_matches(name.text, known, n=1, cutoff=0.6))
+            misspelt.update(nearest(name.text, known))
             message = f"`{shorten(name.text)}` is not a key of {kind.what}"
             clear = clearly_meant(name.text, free)
             # Two keys that mean the same one: which of them is right is not for us to say.

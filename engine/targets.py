@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.errors import UsageError
 from engine.listsource import is_called, kept_as
 from engine.lookups import named_ids

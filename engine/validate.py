@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
 from engine import registry
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import ConnectorBroken, FlowFileUnreadable
 from engine.flowfile import Loaded, place_order, read_flow
@@ -69,6 +70,7 @@ def check_loaded(loaded: Loaded) -> list[Diagnostic]:
     found = list(loaded.problems)
     if env is not None:
         found += run_rules(env)
+        env.found.scope = None  # it refers to its surroundings: thousands of files would wait for the garbage collector
     cut = {problem.where for problem in found if problem.code == SYNTAX}
     # A name that is not known need not be told that it is no name either.
     unknown = {problem.location for problem in found if problem.code in _UNKNOWN}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UsageError
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from engine import follow, holdings, money
 from engine.contract import OperationOutcome
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.follow import Hand

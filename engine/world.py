@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
 from engine.contract import Binding, Connector, Json, Limits, Source, Target, Tools
+from engine.dataclass import dataclass
 from engine.documents import MOST, Document, HasDocuments
 from engine.errors import Bug, NotConnected, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, ended, take_name

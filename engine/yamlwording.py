@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import yaml
+
+from engine.dataclass import dataclass
 
 QUOTE_HINT = 'put text that holds any of : # , [ ] { } \' " ` in double quotes, inside and out: "items[0].name"'
 _SETTINGS = "a flow reads no variables of the environment: declare a setting, and read it with setting('name')"

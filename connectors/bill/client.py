@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from connectors._http import Api, Call, HttpClient, Shared
@@ -12,6 +12,7 @@ from connectors.bill.errors import HINT_LOGIN, Missing, classifier, says_error
 from connectors.bill.session import SessionKeeper
 from connectors.bill.settings import HOSTS, Settings
 from engine.contract import Binding, Rate, Tools
+from engine.dataclass import dataclass
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, Rejected
 
 # BILL allows a developer key 20,000 calls an hour, and 3 at once for an organization (FACTS.md, Auth).

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
 from connectors._http import Classifier, Failure, by_status
 from engine.contract import Tools
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError
 
 # Error answers as BILL documents them, and as clients met them (FACTS.md, Errors).

@@ -7,10 +7,11 @@ after the list was read, or BILL leaves it out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from connectors.bill.records import Record
+from engine.dataclass import dataclass
 
 # The id of a coding, what the connector adds for it, and the stream that lists it.
 _PARTS = (

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.clock import from_iso, iso
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

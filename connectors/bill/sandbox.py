@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from connectors.bill.simulator.script import Story, act, contents, options_of, t
 from connectors.bill.simulator.seed import seed_lists
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 
 if TYPE_CHECKING:
     import httpx

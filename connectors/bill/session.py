@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from connectors._http import Call, Classifier, HttpClient
@@ -13,6 +13,7 @@ from connectors.bill.settings import Settings
 from connectors.bill.spec import API
 from engine.clock import from_iso, iso
 from engine.contract import Rate, Tools
+from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BadAnswer
 
 LOGIN = f"{API}/login"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from uuid import UUID
 
 from connectors._http import Call, url_problem
 from connectors.bill.client import BillClient, Reply
 from connectors.bill.settings import Settings
 from connectors.bill.spec import EVENTS, EVENTS_API
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from connectors.expensify.spec import STATES
+from engine.dataclass import dataclass
 
 Job = Mapping[str, Any]
 FORM = "application/x-www-form-urlencoded"

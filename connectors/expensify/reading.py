@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
 from connectors._http import TooLarge
@@ -12,6 +12,7 @@ from connectors.expensify.jobs import Selection
 from connectors.expensify.records import Raw
 from connectors.expensify.settings import Settings
 from connectors.expensify.spec import FINAL_STATES
+from engine.dataclass import dataclass
 from engine.errors import BadAnswer
 
 # Expensify refuses windows of more than a year (FACTS.md, "Export").

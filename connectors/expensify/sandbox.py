@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -24,6 +24,7 @@ from connectors.expensify.simulator.script import Books, Story, act, contents, t
 from connectors.expensify.simulator.wire import FORM, PATH, ApiError, parse_job
 from engine.clock import Clock
 from engine.contract import HttpCall, Json
+from engine.dataclass import dataclass
 from engine.errors import UnknownName
 
 if TYPE_CHECKING:

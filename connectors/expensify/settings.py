@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from connectors.expensify.spec import ORIGIN, SPEC
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location, suggestion
 from engine.errors import Rejected, SettingMissing
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
 from connectors._http import Call, url_problem
 from connectors.freshbooks.client import FreshBooksClient, Reply
 from connectors.freshbooks.spec import EVENTS, PARENTS, VERBS
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 

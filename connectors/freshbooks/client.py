@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeVar
 
 from connectors._http import Answer, Api, Call, HttpClient, Shared
@@ -13,6 +13,7 @@ from connectors.freshbooks.settings import HOSTS, Settings
 from connectors.freshbooks.spec import ME
 from connectors.freshbooks.tokens import TokenKeeper
 from engine.contract import Binding, Tools
+from engine.dataclass import dataclass
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, Rejected
 
 T = TypeVar("T")

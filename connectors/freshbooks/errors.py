@@ -6,10 +6,10 @@ Nothing that FreshBooks words freely is repeated, since it may quote what was se
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from connectors._http import Classifier, Failure, by_status
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, Rejected, RunError
 
 NOT_FOUND = "1012"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.freshbooks.times import day_before, moment
 from engine.clock import from_iso, iso
+from engine.dataclass import dataclass
 
 # Pages are numbers, and mean less the longer ago they were counted: an older read begins again.
 _PATIENCE = timedelta(hours=1)

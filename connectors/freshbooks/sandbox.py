@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from connectors.freshbooks.simulator.seed import seed_categories
 from connectors.freshbooks.spec import PARENTS
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.money import format_money
 
 if TYPE_CHECKING:

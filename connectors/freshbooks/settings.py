@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from connectors.freshbooks.spec import API, AUTH, SPEC
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Level, Location
 from engine.errors import Rejected, SettingMissing
 

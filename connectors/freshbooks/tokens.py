@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from connectors.freshbooks.spec import AUTHORIZE, TOKEN
 from engine.authorizing import Permission
 from engine.clock import from_iso, iso
 from engine.contract import Json, Tools
+from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BadAnswer, RunError, Transient
 
 _MARGIN = timedelta(minutes=10)

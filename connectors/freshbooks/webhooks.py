@@ -9,11 +9,12 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qsl
 
 from connectors.freshbooks.settings import verifiers
 from engine.contract import Binding, Event, Handshake
+from engine.dataclass import dataclass
 from engine.errors import ForgedWebhook, SettingMissing
 
 SIGNATURE_HEADER = "x-freshbooks-hmac-sha256"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import FileIO
 from typing import Any
 
@@ -16,6 +16,7 @@ from connectors.ledger.index import Item, base_of
 from connectors.ledger.settings import Settings
 from engine.clock import Clock, iso
 from engine.contract import ListObject, Operation, Receipt
+from engine.dataclass import dataclass
 from engine.evidence import plain_guid
 
 _PAGE = 500

@@ -8,7 +8,6 @@ taken back, so that the sums over all entries of a file are right as they stand.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -16,6 +15,7 @@ from lxml import etree
 
 from connectors.ledger.errors import NotAnEntry
 from engine.contract import Json, Operation
+from engine.dataclass import dataclass
 
 VOID = "TxnVoid"
 # The list objects that requests add; everything else has money.

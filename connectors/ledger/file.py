@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from connectors.ledger.errors import FileBusy, FileDamaged, FileNotThere, FileRefused, OutcomeUnknown
 from connectors.ledger.forms import Entry, Form, Torn
 from connectors.ledger.index import Index
+from engine.dataclass import dataclass
 
 # Others hold the lock for the time of one append; who waits for longer waits for something that hangs.
 LOCK_WAIT_S = 10.0

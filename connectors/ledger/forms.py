@@ -11,10 +11,12 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO, Protocol, cast
 
 import orjson
+
+from engine.dataclass import dataclass
 
 # What makes a spreadsheet compute a cell; the wide forms are taken for the plain ones by some of them.
 _ACTIVE = "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 
 from connectors.ledger.forms import Entry, Torn, Whole
+from engine.dataclass import dataclass
 
 _NOTHING = Decimal(0)
 # So long is a marker: a GUID without braces.

@@ -7,7 +7,7 @@ import json
 import shutil
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,6 +19,7 @@ from connectors.ledger.file import LedgerFile
 from connectors.ledger.forms import FORMS
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UsageError
 
 # Kind, name, number, type: what a small company has, and what the shipped flows' settings name.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.ledger.spec import FORMATS
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location, suggestion
 from engine.errors import Rejected, SettingMissing
 

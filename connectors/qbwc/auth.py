@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Literal
 
@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from engine.clock import Clock, Ids
 from engine.contract import Login
+from engine.dataclass import dataclass
 from engine.passwords import HASHER, hash_password
 
 TICKET_LENGTH = 22

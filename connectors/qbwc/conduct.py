@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recovery, survey
@@ -17,6 +17,7 @@ from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 from engine.clock import BASE62, from_iso, iso
 from engine.contract import MessageSet, Operation, OperationOutcome
+from engine.dataclass import dataclass
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer

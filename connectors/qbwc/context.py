@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.clock import Clock, Ids
 from engine.contract import Desk
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ Accounts and parties are given by ListID, which a rename leaves alone, else by f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
 from connectors.qbwc.written import VOID
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.evidence import Figures, Span, plain_guid
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, txn_query
 from engine.qbxml.response import Response, text_at

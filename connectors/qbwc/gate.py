@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from connectors.qbwc.state import Options
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.qbxml.books import CompanyIdentity, best_version
 from engine.qbxml.response import Answer, text_at
 

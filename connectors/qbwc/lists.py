@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.money import percent_as_fraction
 from engine.qbxml.books import list_objects
 from engine.qbxml.queries import ITERABLE_LISTS, LIST_FIELDS, list_query

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from lxml import etree
 
 from connectors.qbwc.probe import id_of, receipt
 from engine.contract import Json, Operation, OperationOutcome
+from engine.dataclass import dataclass
 from engine.errors import Bug, RenderError
 from engine.qbxml import freeze_request
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, list_query, txn_query

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from connectors.qbwc.state import Options
 from connectors.qbwc.written import VOID
 from engine.contract import Json, Operation
+from engine.dataclass import dataclass
 
 # The Web Connector gives up on an answer after about a minute (FACTS section 1), so a set is planned for a quarter of it.
 TARGET_S = 15.0

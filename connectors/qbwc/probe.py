@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -13,6 +13,7 @@ from lxml import etree
 
 from connectors.qbwc.written import ENTITY, JOURNAL, TOTALS, VOID, Marks, amount_of, inner, joined, marks_of
 from engine.contract import Json, Operation
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.evidence import plain_guid
 from engine.qbxml.queries import TXN_KINDS, TxnFilter, list_query, txn_query

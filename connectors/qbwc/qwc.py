@@ -6,13 +6,13 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from connectors.qbwc.soap import escaped
 from connectors.qbwc.spec import OWNER_ID, SETTINGS
 from engine.clock import BASE62, Ids
 from engine.contract import Binding
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import SettingMissing, UsageError
 

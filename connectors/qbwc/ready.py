@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from connectors.qbwc import pace, probe, survey, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
 from connectors.qbwc.state import State
 from engine.contract import Desk, Operation, OperationOutcome
+from engine.dataclass import dataclass
 from engine.evidence import Seen, Sighting
 from engine.jsontext import plain
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from connectors.qbwc.state import Recovery
 from connectors.qbwc.status import Rule, list_named, rule_for, set_meaning
 from connectors.qbwc.written import reads_first
 from engine.contract import MessageSet, Operation, OperationOutcome
+from engine.dataclass import dataclass
 from engine.qbxml.books import receipt_of
 from engine.qbxml.response import Answer, Response
 

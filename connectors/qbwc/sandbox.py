@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from connectors.qbwc.simulator.transcript import Transcript
 from connectors.qbwc.spec import OWNER_ID
 from engine.clock import Clock
 from engine.contract import Handler, Json, ListObject
+from engine.dataclass import dataclass
 
 FILE_ID = "{90A44FB5-33D9-4815-AC85-BC87A7E7D1EB}"
 USER, PASSWORD = "sandbox", "sandbox-password"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
@@ -17,6 +16,7 @@ from connectors.qbwc.state import Options, State, changed, dump, load
 from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.response import parse_response

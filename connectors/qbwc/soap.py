@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 from xml.parsers import expat
 
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 
 NAMESPACE = "http://developer.intuit.com/"

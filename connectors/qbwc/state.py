@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from operator import attrgetter
 from typing import Any, Literal, cast
 
 from connectors.qbwc.spec import OWNER_ID
 from engine.contract import Json
+from engine.dataclass import dataclass
 
 Gate = Literal["new", "asked", "passed", "refused"]
 FlightKind = Literal["identify", "status", "probe", "list", "survey", "merge", "write", "pause", "figures"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from connectors.qbwc.context import Context
 from connectors.qbwc.state import Flight, State, Survey
 from engine.clock import from_iso, iso
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.qbxml.envelope import envelope
 from engine.qbxml.queries import LIST_FIELDS, TXN_KINDS, TxnFilter, list_query, txn_query

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from connectors.qbwc.state import Gate, Stage
+from engine.dataclass import dataclass
 
 Turn = Literal["identify", "status", "probe", "resend", "list", "survey", "merge", "write", "figures", "end"]
 

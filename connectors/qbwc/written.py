@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from lxml import etree
 
 from engine.contract import Operation
+from engine.dataclass import dataclass
 from engine.evidence import plain_guid
 
 VOID = "TxnVoid"

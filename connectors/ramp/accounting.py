@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from connectors._http import Answer, Call
@@ -12,6 +12,7 @@ from connectors.ramp.client import API, RampClient
 from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from engine.accounting import Seat, Standing
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import BadAnswer, Rejected
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from connectors.ramp.amounts import from_object
 from connectors.ramp.operations import Asked, Selection, major, selections
 from connectors.ramp.requests import MANUAL_METHODS
 from connectors.ramp.settings import Profile, Settings
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import Rejected
 from engine.money import EXACT, exponent

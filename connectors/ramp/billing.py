@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from connectors.ramp.operations import Asked, before, major, read, target
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import BILLS_WRITE, STREAM_SCOPES
 from engine.contract import Operation, Receipt
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthRefused, Rejected
 
 Row = dict[str, Any]

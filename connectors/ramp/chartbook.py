@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from connectors._http import Call
@@ -11,6 +11,7 @@ from connectors.ramp.chartkinds import OPTION, Entry, Kind, entry_of
 from connectors.ramp.client import API, RampClient, RawPage
 from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
+from engine.dataclass import dataclass
 from engine.errors import BadAnswer, Rejected
 
 READ_SCOPE = "accounting:read"

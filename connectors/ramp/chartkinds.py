@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from connectors.ramp.chartspec import CLASSIFICATIONS
 from connectors.ramp.settings import Profile
 from engine.contract import Operation
+from engine.dataclass import dataclass
 from engine.errors import Rejected
 
 Verb = Literal["put", "change", "remove"]

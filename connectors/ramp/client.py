@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +13,7 @@ from connectors._oauth import ClientCredentials, TokenKeeper
 from connectors.ramp.ids import object_id
 from connectors.ramp.settings import HOSTS, Settings
 from engine.contract import Binding, Rate, Tools
+from engine.dataclass import dataclass
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, FlowctlError, Rejected, RunError
 
 API = "/developer/v1"

@@ -7,7 +7,6 @@ and may be repeated after a crash or a lost answer without a second effect.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from connectors._http import Call
@@ -17,6 +16,7 @@ from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import ACCOUNTING_READ, MARK_SCOPE, STREAM_SCOPES
 from engine.contract import Marked
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, BadAnswer, Rejected, RunError, Transient
 
 CODINGS = f"{API}/accounting/codings"

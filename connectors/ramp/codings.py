@@ -6,7 +6,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from connectors._http import Call
@@ -16,6 +16,7 @@ from connectors.ramp.directory import PAGE
 from connectors.ramp.operations import Asked, Selection, read, target
 from connectors.ramp.spec import ACCOUNTING_READ, CODING_SCOPE, MEMOS_WRITE, RECEIPTS_WRITE, STREAM_SCOPES
 from engine.contract import Operation, Receipt
+from engine.dataclass import dataclass
 from engine.documents import Document, Documents
 from engine.errors import Ambiguous, Rejected
 

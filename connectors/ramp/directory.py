@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.ids import object_id
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import Rejected
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from connectors._http import Call
@@ -13,6 +13,7 @@ from connectors.ramp.ids import object_id
 from connectors.ramp.settings import CHUNK, Settings
 from connectors.ramp.spec import MARK_SCOPE, SPEC, STREAM_SCOPES
 from engine.contract import MarkCall, Marked, MarkedFailed
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, Rejected, RunError, Transient
 
 MOST_TEXT = 500

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Any
 
 from connectors._http import parse_json
 from engine.contract import Operation
+from engine.dataclass import dataclass
 from engine.errors import ExpressionError, Rejected
 from engine.money import EXACT, exponent, from_minor, parse_money
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from connectors._http import Answer, Call
@@ -15,6 +14,7 @@ from connectors.ramp.requests import VENDOR_LINK
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import STREAM_SCOPES, VENDORS_WRITE
 from engine.contract import Operation, Receipt
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import Ambiguous, Rejected
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from connectors.ramp.simulator.script import act, contents, tell
 from connectors.ramp.simulator.story import Story, option
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.money import from_minor
 
 if TYPE_CHECKING:

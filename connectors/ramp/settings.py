@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from connectors.ramp.chartspec import FLAGS
 from connectors.ramp.spec import MARK_SCOPE, PRODUCTION, SANDBOX, SCOPES, SPEC
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Level, Location, suggestion
 from engine.errors import Rejected, SettingMissing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from connectors._http import Call
 from connectors.ramp.accounting import RampAccounting
@@ -21,6 +21,7 @@ from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
 from connectors.ramp.subscriptions import confirm
 from connectors.ramp.target import way_of, ways
 from engine.contract import Binding, Handshake, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
 from engine.handshakes import Confirmed

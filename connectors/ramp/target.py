@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from connectors.ramp import requests
 from connectors.ramp.billing import Billing
@@ -15,6 +14,7 @@ from connectors.ramp.directory import Directory
 from connectors.ramp.payees import Payees
 from connectors.ramp.settings import Settings
 from engine.contract import Operation, Receipt
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.documents import Documents
 from engine.errors import Rejected

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from engine.campaign.witness import Witness
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.rigs import CalledRig, Made
 from engine.store.base import Row
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from engine.dataclass import dataclass
 from engine.testing import EPOCH, FakeClock
 
 # Days on which calendars go wrong: a leap day, both turns of the clock in America and in Europe, ends of months and years.

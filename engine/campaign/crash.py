@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 import httpx
@@ -14,6 +14,7 @@ from engine import registry
 from engine.campaign.clock import HostClock, TrueClock
 from engine.campaign.disk import Crash, CrashingStore, Disk
 from engine.contract import Handler, HttpCall, HttpReply, Served
+from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
 from engine.errors import Bug
 from engine.program import FlowProgram

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from engine import worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.evidence import plain_guid
 from engine.follow import QUIET, Hand
 from engine.listsource import kept_as

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from engine.campaign.scene import Verdict
 from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
 from engine.campaign.work import Work
+from engine.dataclass import dataclass
 from engine.rigs import BooksRig, Permits, SourceRig, TargetRig
 from engine.store import outbox
 

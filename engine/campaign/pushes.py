@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from engine.campaign.callcheck import check_called, target_of
 from engine.campaign.calls import Calls, maker_of
@@ -12,6 +11,7 @@ from engine.campaign.disk import Crash
 from engine.campaign.scene import Verdict, is_change, scene_of
 from engine.campaign.standing import oversleeps
 from engine.campaign.witness import Witness
+from engine.dataclass import dataclass
 from engine.errors import StoreError
 from engine.holders import ended
 from engine.rigs import CalledRig, SourceRig

@@ -7,11 +7,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from multiprocessing import get_context
 from typing import TextIO
 
 from engine.campaign.play import Plan, Result, play
+from engine.dataclass import dataclass
 
 MOST_SEEDS = 20
 _CHUNK = 20

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from engine.campaign.witness import Witness
+from engine.dataclass import dataclass
 from engine.rigs import SourceRig, TargetRig
 from engine.store import work
 from engine.store.base import Row, Tx

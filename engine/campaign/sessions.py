@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from engine.campaign.check import check
 from engine.campaign.crash import Machine
@@ -14,6 +13,7 @@ from engine.campaign.scene import Verdict, scene_of
 from engine.campaign.standing import oversleeps
 from engine.campaign.witness import Witness
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.rigs import BooksRig, SourceRig
 from engine.store.base import Row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from engine.campaign.sessions import Sessions
 from engine.campaign.witness import Witness
 from engine.connecting import connect
 from engine.contract import Login, Served
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.follow import Hand
 from engine.program import FlowProgram

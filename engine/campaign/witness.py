@@ -6,12 +6,13 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
 from engine.campaign.crash import Machine
+from engine.dataclass import dataclass
 from engine.evidence import plain_guid
 from engine.rigs import Made, Told
 from engine.store import facts, journal

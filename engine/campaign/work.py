@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from engine.campaign.crash import Machine, Process
 from engine.campaign.disk import Crash
 from engine.campaign.witness import Witness
+from engine.dataclass import dataclass
 from engine.errors import StoreError
 from engine.runner import Runner
 

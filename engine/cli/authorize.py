@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from engine.authorizing import (
     state_hash,
 )
 from engine.cli import common, office
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import Bug, FlowctlError, Transient, UsageError
 

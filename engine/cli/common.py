@@ -8,13 +8,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from engine.errors import FlowFileUnreadable, UnknownName, UsageError
+from engine.shipped import shipped
 
 if TYPE_CHECKING:
     from engine.program import FlowProgram
@@ -77,15 +77,15 @@ def flow_path(name: str) -> Path:
     local = Path("flows") / f"{name}.yaml"
     if local.is_file():
         return local
-    with as_file(files("flows").joinpath(f"{name}.yaml")) as shipped:
-        if shipped.is_file():
-            return shipped
+    came_along = Path(str(shipped("flows") / f"{name}.yaml"))
+    if came_along.is_file():
+        return came_along
     raise UnknownName("flow", name, tuple(flow_names()))
 
 
 def flow_names() -> list[str]:
     """The flows in ./flows and the shipped ones."""
-    found = {entry.name.removesuffix(".yaml") for entry in files("flows").iterdir() if entry.name.endswith(".yaml")}
+    found = {entry.name.removesuffix(".yaml") for entry in shipped("flows").iterdir() if entry.name.endswith(".yaml")}
     if Path("flows").is_dir():
         found |= {path.stem for path in Path("flows").glob("*.yaml")}
     return sorted(found)

@@ -15,12 +15,12 @@ by `conformance`; `checks_of` gives the checks themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from engine.conformance.bench import Subject
 from engine.contract import Connector, Json
+from engine.dataclass import dataclass
 from engine.errors import UsageError
 
 __all__ = ["Check", "Subject", "UnknownCheck", "checks_of", "conformance"]

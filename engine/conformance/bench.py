@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from engine.contract import Binding, Connector, Json, Page, Rate, Tools
+from engine.dataclass import dataclass
 from engine.errors import UsageError
 from engine.simulated import Called, Sandbox, ShowsRecords, Simulated
 from engine.spec import ConnectorSpec

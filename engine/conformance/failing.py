@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import httpx
 
 from engine.conformance.bench import Bench, Subject, bench, leaked, said
 from engine.conformance.reading import MANY, readable
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, RateLimited, RunError, Transient
 from engine.spec import StreamSpec
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from engine.clock import from_iso
+from engine.dataclass import dataclass
 from engine.diagnostics import Location, suggestion
 from engine.errors import UsageError
 from engine.model import Flow

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UsageError
 from engine.golden.case import load_case
 from engine.golden.outcome import files_of, problems_of, shown

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine import registry
+from engine.dataclass import dataclass
 from engine.diagnostics import Location
 from engine.golden.stage import COMPANY, Stage
 from engine.mapping import EvalContext

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import quote
 from engine import registry
 from engine.clock import iso
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, RateLimited, UsageError
 from engine.golden.compare import Verdict, check
 from engine.golden.scrub import Done, Scrubber

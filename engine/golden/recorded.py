@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from engine import registry
 from engine.contract import Json, MarkCall, Page
+from engine.dataclass import dataclass
 from engine.model import Flow
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any
 
+from engine.dataclass import dataclass
 from engine.golden import scrubrules as rules
 from engine.golden.scrubrules import STRICT, Kind
 from engine.spec import FieldSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ import httpx
 from engine import flowswitch, registry, targets, worklist
 from engine.connecting import connect
 from engine.contract import Handler, Json, Login, Served
+from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
 from engine.errors import Bug, FlowctlError, UsageError
 from engine.follow import Hand

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import SequenceMatcher
 from typing import Literal
+
+from engine.dataclass import dataclass
 
 # Longer lists are compared item by item, without looking for what was moved or put in between.
 _MOST = 3000

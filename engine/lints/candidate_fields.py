@@ -14,9 +14,8 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
-from engine.mapping.checks import walk
 from engine.mapping.matching import COMPARED
-from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.mapping.syntax import Node, parts
 from engine.model import Expr, Flow
 from engine.structure import dotted
 
@@ -47,11 +46,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
 
 def _asked(expr: Expr) -> Iterator[Node]:
     """The first argument of each call of `candidates` that is a text."""
-    try:
-        nodes = list(walk(parse(expr.text)))
-    except BadSyntax:
-        return
-    for node in nodes:
+    for node in parts(expr.text):
         first = node.children[0] if node.kind == "function_expression" and node.children else None
         if node.value == "candidates" and first is not None and first.kind == "literal":
             yield first

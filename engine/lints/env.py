@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, Level, Location, clearly_meant, suggestion
 from engine.lints.facts import Facts
-from engine.listsource import fields_of, stream_of
+from engine.listspec import fields_of, stream_of
 from engine.mapping import Scope
+from engine.mapping.types import ResultType
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of, told_by
 from engine.structure import Steps, as_kind, dotted
@@ -63,6 +65,15 @@ class Document:
     undoes: str = ""
 
 
+@dataclass(slots=True)
+class _Found:
+    """What the first rule that asks finds out of a flow, for all that ask after it."""
+
+    scope: Scope | None = None
+    uses: tuple[Use, ...] = ()
+    sources: dict[str, ResultType] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Env:
     """The surroundings of a flow. `specs` has an entry for each connection whose connector was found.
@@ -78,6 +89,7 @@ class Env:
     load_templates: Callable[[], Templates]
     facts: Facts
     complete: bool = True
+    found: _Found = field(default_factory=_Found, compare=False, repr=False)
 
     # -- places
 
@@ -183,7 +195,12 @@ class Env:
     # -- expressions
 
     def scope(self) -> Scope:
-        """The names every expression of the flow may use."""
+        """The names every expression of the flow may use, and what is known of its expressions."""
+        if self.found.scope is None:
+            self.found.scope = self._scope()
+        return self.found.scope
+
+    def _scope(self) -> Scope:
         offered: dict[str, tuple[FieldSpec, ...]] = {}
         for lookup in self.flow.lookups:
             listed = self.list_spec(lookup)
@@ -200,13 +217,18 @@ class Env:
             place=self.place,
         )
 
-    def uses(self) -> Iterator[Use]:
+    def uses(self) -> tuple[Use, ...]:
         """Every expression of the flow."""
-        for name, expr in self.flow.define:
-            yield Use(("define", name), expr, "define")
-        for stream in self.flow.streams:
-            for steps, expr, context in _stream_uses(stream, self):
-                yield Use(("streams", stream.name, *steps), expr, context, stream)
+        if not self.found.uses:
+            self.found.uses = (
+                *(Use(("define", name), expr, "define") for name, expr in self.flow.define),
+                *(
+                    Use(("streams", stream.name, *steps), expr, context, stream)
+                    for stream in self.flow.streams
+                    for steps, expr, context in _stream_uses(stream, self)
+                ),
+            )
+        return self.found.uses
 
 
 def rewritten(problem: Diagnostic, steps: Steps, kind: str, env: Env) -> Diagnostic:

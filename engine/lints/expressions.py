@@ -30,7 +30,6 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Check every expression, alone and against the fields it is given."""
     scope = env.scope()
     yield from check_defines(scope)
-    # Turning declared fields into types costs more than using them, so it is done once a stream.
     sources = {stream.name: source_type(stream, env) for stream in flow.streams}
     mapped = {stream.name: mapped_type(stream, sources[stream.name], scope) for stream in flow.streams}
     for use in env.uses():
@@ -95,6 +94,13 @@ def mapped_type(stream: Stream, source: ResultType, scope: Scope) -> ResultType:
 
 def source_type(stream: Stream, env: Env) -> ResultType:
     """The type of a source record; any object, when the source is not known."""
+    known = env.found.sources
+    if stream.name not in known:
+        known[stream.name] = _source_type(stream, env)
+    return known[stream.name]
+
+
+def _source_type(stream: Stream, env: Env) -> ResultType:
     spec = env.stream_spec(stream)
     fields = spec.fields if spec is not None else ()
     key = spec.key if spec is not None else ""

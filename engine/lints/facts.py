@@ -11,12 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
+from engine.dataclass import dataclass
 from engine.mapping.types import ResultType
+from engine.shipped import shipped
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 NAME = "template_facts.json"
 
@@ -33,7 +37,7 @@ class Facts:
 def shipped_facts() -> Facts:
     """The facts, or none when a shipped template has changed since they were found."""
     try:
-        read = json.loads((files("schemas") / NAME).read_text(encoding="utf-8"))
+        read = json.loads((shipped("schemas") / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return Facts()
     if read.get("templates") != templates_digest():
@@ -45,7 +49,7 @@ def shipped_facts() -> Facts:
 @cache
 def templates_digest() -> str:
     """One digest of all shipped templates: they import each other."""
-    return _digest(p for p in files("qbxml_templates").iterdir() if p.name.endswith(".j2"))
+    return _digest(p for p in shipped("qbxml_templates").iterdir() if p.name.endswith(".j2"))
 
 
 def proof(request: str, template: str, mapped: ResultType) -> str:
@@ -56,7 +60,7 @@ def proof(request: str, template: str, mapped: ResultType) -> str:
 
 @cache
 def _schema_digest(request: str) -> str:
-    found = files("schemas") / "qbxml" / f"{request}Rq.xsd"
+    found = shipped("schemas") / "qbxml" / f"{request}Rq.xsd"
     return _digest([found]) if found.is_file() else ""
 
 
@@ -80,8 +84,8 @@ def find_facts() -> str:
 
     templates = Templates()
     proofs: set[str] = set()
-    for name in sorted(p.name for p in files("flows").iterdir() if p.name.endswith(".yaml")):
-        env = environment(read_flow(Path(str(files("flows") / name))))
+    for name in sorted(p.name for p in shipped("flows").iterdir() if p.name.endswith(".yaml")):
+        env = environment(read_flow(Path(str(shipped("flows") / name))))
         assert env is not None, name
         scope = env.scope()
         for stream in env.flow.streams:

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.lints.env import Env
-from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.mapping.syntax import Node, parts
 from engine.model import Expr
 
 
 def calls(expr: Expr) -> Iterator[tuple[str, str | None]]:
     """Each call in an expression: the function, and its first argument when that is a text."""
-    try:
-        waiting = [parse(expr.text)]
-    except BadSyntax:
-        return
-    while waiting:
-        node = waiting.pop()
+    for node in parts(expr.text):
         if node.kind == "function_expression":
             yield str(node.value), _first(node)
-        waiting.extend(node.children)
 
 
 def called(env: Env, *functions: str) -> set[str]:

@@ -12,10 +12,10 @@ Passes:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit
 from engine.errors import RenderError
 from engine.lints.blame import Path, blamed, missing_field

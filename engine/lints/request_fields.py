@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
 from engine.lints.entries import entry_place
 from engine.lints.env import Document, Env, documents, over_map, variants

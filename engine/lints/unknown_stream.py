@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
-from engine.listsource import stream_of, streams_of
+from engine.listspec import stream_of, streams_of
 from engine.model import Flow
 
 ID = "F023"

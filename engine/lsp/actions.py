@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit
 from engine.lsp.positions import Span, edit_span, lines_of, problem_span
 from engine.lsp.project import parsed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Text, Type
 from engine.lints.env import Env
 from engine.lsp import names, wording

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from engine.dataclass import dataclass
 from engine.lints.env import Env
 from engine.lsp.meaning import meaning
 from engine.lsp.positions import Span

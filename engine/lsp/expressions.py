@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.mapping.analysis import watch
 from engine.mapping.scope import Scope
 from engine.mapping.syntax import Node

@@ -7,9 +7,10 @@ latest, where a line is indented no more than the key that it belongs to.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.structure import Steps
 
 _KEY = re.compile(

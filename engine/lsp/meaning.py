@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from engine.dataclass import dataclass
 from engine.language import Choice, MapOf, Object
 from engine.lints.env import Env
 from engine.lsp import names, wording

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from engine import registry
+from engine.dataclass import dataclass
 from engine.errors import ConnectorBroken
 from engine.lints.env import CHANGE_VARIABLES
 from engine.lints.template_variables import variables_of
-from engine.listsource import stream_of, streams_of
+from engine.listspec import stream_of, streams_of
 from engine.lsp import wording
 from engine.lsp.project import Place
 from engine.spec import CHANGING, FieldSpec, RequestSpec

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from engine.dataclass import dataclass
 from engine.lints.env import Env
 from engine.lsp.names import SECTIONS, of_declared
 from engine.lsp.positions import Span, lines_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]

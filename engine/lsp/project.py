@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from engine import language
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import FlowFileUnreadable
 from engine.flowfile import Loaded, parse_flow, place_order, read_flow
@@ -178,7 +179,7 @@ class Place:
 
     def source_stream(self) -> StreamSpec | None:
         """What the connector says of the records that the stream reads."""
-        from engine.listsource import stream_of
+        from engine.listspec import stream_of
 
         spec = self.source()
         return stream_of(spec, self.in_stream("fetch", "stream")) if spec is not None else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from lsprotocol import types
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic
 from engine.lsp.actions import Action, Replacement
 from engine.lsp.completion import Item

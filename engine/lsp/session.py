@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic
 from engine.lints.env import Env
 from engine.lsp import project

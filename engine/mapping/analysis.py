@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location, clearly_meant
 from engine.mapping.arguments import KIND_WORDS, STANDARD_NAMES, argument_faults, read_part
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.checks import MAX_EXPANDED, Reporter, check_expression, walk
+from engine.mapping.checks import MAX_EXPANDED, Reporter, check_expression
 from engine.mapping.comparing import choice_fault, comparison_faults
 from engine.mapping.functions import FunctionSpec
 from engine.mapping.scope import Scope
-from engine.mapping.syntax import BadSyntax, Node, parse
-from engine.mapping.types import ANY, BOOLEAN, NULL, TEXTS, ResultType, object_type, record_type, union
+from engine.mapping.syntax import BadSyntax, Node, parse, parts
+from engine.mapping.types import ANY, BOOLEAN, NULL, TEXTS, Kind, ResultType, object_type, record_type, union
 from engine.model import Expr
 from engine.spec import FieldSpec
 
@@ -38,14 +39,27 @@ def analyse(
     `data` is what the expression reads: the fields of a stream, or the type of a mapped record for a check; `root` is
     what `root()` gives, the data itself unless told. Problems that `check_expression` reports are not repeated here.
     """
+    root = data if root is None else root
+    # Both are kept with what was found, so no other object can come to have their identity.
+    key = (expr, id(data), id(root))
+    known = scope.known.analysed.get(key)
+    if known is None:
+        result, found = _analysed(expr, data, root, scope)
+        known = scope.known.analysed[key] = (result, found, data, root)
+    result, problems, *_ = known
+    return result, [problem if problem.where else replace(problem, where=where) for problem in problems]
+
+
+def _analysed(expr: Expr, data: Data, root: Data, scope: Scope) -> tuple[ResultType, tuple[Diagnostic, ...]]:
+    """The same; the path of a problem is told only where it is in a define."""
     if check_expression(expr, scope) or any(
         check_expression(scope.define[name], scope) for name in _called(expr, scope.define)
     ):
-        return ANY, []
+        return ANY, ()
+    reporter = Reporter(expr, scope, "", [])
     current = _type_of(data)
-    reporter = Reporter(expr, scope, where, [])
-    state = _State(reporter, current if root is None else _type_of(root))
-    return _infer(parse(expr.text), current, state), reporter.found
+    state = _State(reporter, current if root is data else _type_of(root))
+    return _infer(parse(expr.text), current, state), tuple(reporter.found)
 
 
 # Called with each part of an expression, the type it reads from, and the type of its value.
@@ -79,7 +93,7 @@ def named_in(expr: Expr, define: Mapping[str, Expr], function: str) -> frozenset
     """The names that an expression calls a function with, by itself or through definitions."""
     asked = set()
     for each in (expr, *(define[name] for name in _called(expr, define))):
-        for node in _nodes(each):
+        for node in parts(each.text):
             is_call = node.kind == "function_expression" and node.value == function
             first = node.children[0] if is_call and node.children else None
             if first is not None and first.kind == "literal":
@@ -92,19 +106,11 @@ def _called(expr: Expr, define: Mapping[str, Expr]) -> set[str]:
     called: set[str] = set()
     pending = [expr]
     while pending:
-        nodes = _nodes(pending.pop())
+        nodes = parts(pending.pop().text)
         names = {str(n.value) for n in nodes if n.kind == "function_expression"} & define.keys() - called
         called |= names
         pending += [define[name] for name in names]
     return called
-
-
-def _nodes(expr: Expr) -> list[Node]:
-    """Every part of an expression; none of one that cannot be read, which `check_expression` reports."""
-    try:
-        return list(walk(parse(expr.text)))
-    except BadSyntax:
-        return []
 
 
 def analyse_map(
@@ -164,8 +170,8 @@ def _literal_type(value: object) -> ResultType:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, str):
-        plain = ResultType("text", nullable=False, max_length=len(value), choices=(value,))
-        return replace(plain, kind="money") if _AMOUNT_TEXT.fullmatch(value) else plain
+        kind: Kind = "money" if _AMOUNT_TEXT.fullmatch(value) else "text"
+        return ResultType(kind, nullable=False, max_length=len(value), choices=(value,))
     if isinstance(value, list):
         item = NULL
         for entry in value:
@@ -431,14 +437,22 @@ def _setting(node: Node, _given: list[ResultType], state: _State) -> ResultType:
     return _SETTINGS.get(kind, ResultType("text", nullable=False))
 
 
+def _listed(node: Node, scope: Scope) -> ResultType:
+    """The type of an object of the list that a lookup searches."""
+    name, known = node.children[0].value, scope.known.found
+    if name not in known:
+        known[name] = record_type(scope.lookup_fields.get(name, ()))
+    return known[name]
+
+
 def _found(node: Node, _given: list[ResultType], state: _State) -> ResultType:
-    found = record_type(state.scope.lookup_fields.get(node.children[0].value, ()))
+    found = _listed(node, state.scope)
     # A required lookup that finds nothing defers the record, so what goes on with it has found something.
     return found.or_null(nullable=node.value != "lookup")
 
 
 def _fitting(node: Node, _given: list[ResultType], state: _State) -> ResultType:
-    found = record_type(state.scope.lookup_fields.get(node.children[0].value, ()))
+    found = _listed(node, state.scope)
     return ResultType("list", nullable=False, item=found.present())
 
 

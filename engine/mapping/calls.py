@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from engine.errors import ExpressionError
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.checks import walk
 from engine.mapping.functions import MAX_TEXT
 from engine.mapping.source import Emit, Place, Val
-from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.mapping.syntax import BadSyntax, Node, parse, walk
 
 # A define of more nodes than this is written once, as a function, and not at each of its calls.
 MAX_INLINE = 60

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
 from engine.mapping.catalogue import FUNCTIONS
-from engine.mapping.scope import Scope
-from engine.mapping.syntax import BadSyntax, Node, parse
+from engine.mapping.scope import Growth, Scope
+from engine.mapping.syntax import BadSyntax, Node, parse, parts, walk
 from engine.model import Expr
 from engine.otherwords import other_function
 
 # How often one input may appear in a result, and how many parts an expression may have with its defines written out.
 MAX_COPIES = 4096
 MAX_EXPANDED = 5000
+# So few parts cannot copy more: `[@,@,@,@] | ...` copies most, by four for each five parts, and 4 ** (29 / 5) < 4096.
+SMALL = 29
+# Reading an expression takes up to four calls for each part within another, of the thousand that Python allows.
+MAX_HEIGHT = 200
 TOO_DEEP = "with its defines written out it is nested too deeply"
+_FEWER = "let fewer defines call each other"
 
 CODES: Mapping[str, str] = {
     "E101": "the text is not a JMESPath expression",
@@ -72,13 +78,19 @@ class Reporter:
 
 def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnostic]:
     """All problems of an expression that show without knowing the data; `where` is its path in the document."""
-    reporter = Reporter(expr, scope, where, [])
+    found = scope.known.checked.get(expr)
+    if found is None:
+        found = scope.known.checked[expr] = tuple(_check(Reporter(expr, scope, "", [])))
+    return [replace(problem, where=where) for problem in found]
+
+
+def _check(reporter: Reporter) -> list[Diagnostic]:
     try:
-        tree = parse(expr.text)
+        tree = parse(reporter.expr.text)
     except BadSyntax as error:
         reporter.report(error.code, error.offset, error.message, error.hint)
         return reporter.found
-    for node in walk(tree):
+    for node in parts(reporter.expr.text):
         if node.kind == "function_expression":
             _check_call(node, reporter)
             _check_expressions(node, reporter)
@@ -107,15 +119,6 @@ def check_defines(scope: Scope, where: str = "define") -> list[Diagnostic]:
                 )
             )
     return sorted(found)
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all nodes below it."""
-    pending = [node]
-    while pending:
-        current = pending.pop()
-        yield current
-        pending += reversed(current.children)
 
 
 def _check_call(node: Node, reporter: Reporter) -> None:
@@ -183,40 +186,63 @@ def _check_growth(tree: Node, reporter: Reporter) -> None:
     hint = "write it with fewer copies of the same value"
     try:
         # The size comes first: it is counted once for each define, and bounds the work of what follows.
-        if _expanded(tree, reporter.scope, {}, ()) > MAX_EXPANDED:
+        size = _expanded(tree, reporter.scope, ())
+        if size <= SMALL:
+            return
+        if size > MAX_EXPANDED:
             message = f"with its defines written out it has more than {MAX_EXPANDED} parts"
             reporter.report("E115", tree.start, message, hint)
-        elif _copies(tree, reporter.scope, ()) > MAX_COPIES:
+            return
+        copies, height = _growth(tree, reporter.scope, ())
+        if height > MAX_HEIGHT:
+            reporter.report("E102", tree.start, TOO_DEEP, _FEWER)
+        elif copies > MAX_COPIES:
             reporter.report("E115", tree.start, "the result holds the same value thousands of times", hint)
     except _GrowthError as error:
         reporter.report(error.code, tree.start, str(error), "write out what it is to compute, without itself")
     except RecursionError:
-        reporter.report("E102", tree.start, TOO_DEEP, "let fewer defines call each other")
+        reporter.report("E102", tree.start, TOO_DEEP, _FEWER)
 
 
-_CHAINS = frozenset({"pipe", "subexpression", "index_expression", "projection", "value_projection", "flatten"})
-_SUMS = frozenset({"multi_select_dict", "multi_select_list", "key_val_pair"})
+_ONCE = frozenset({"literal", "comparator", "not_expression"})
+_CHAINS = frozenset({
+    "pipe", "subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten",
+})  # fmt: skip
+_SUMS = frozenset({"multi_select_dict", "multi_select_list", "key_val_pair", "function_expression"})
 
 
-def _copies(node: Node, scope: Scope, above: tuple[str, ...]) -> int:
-    """An upper bound of how often the input can appear in the result."""
-    parts = [_copies(child, scope, above) for child in node.children]
+def _growth(node: Node, scope: Scope, above: tuple[str, ...]) -> Growth:
+    """An upper bound of how often the input can appear in the result, and how many parts are within each other."""
+    parts, height = [], 0
+    for child in node.children:
+        copies, below = _growth(child, scope, above)
+        parts.append(copies)
+        height = max(height, below)
     kind = node.kind
-    if kind in ("literal", "comparator", "not_expression"):
-        return 1
+    if kind in _ONCE:
+        return 1, height + 1
     if kind == "filter_projection":
         parts = parts[:2]
     result = 1
-    if kind in _CHAINS or kind == "filter_projection" or (kind == "function_expression" and _takes_expression(node)):
+    if kind in _CHAINS or (kind == "function_expression" and _takes_expression(node)):
         for part in parts:
-            result *= max(part, 1)
-    elif kind in _SUMS or kind == "function_expression":
-        result = max(sum(parts), 1)
-    else:
-        result = max(parts, default=1)
+            result *= part
+    elif kind in _SUMS:
+        result = sum(parts) or 1
+    elif parts:
+        result = max(parts)
     if kind == "function_expression" and node.value in scope.define:
-        result *= max(_copies(_body(node.value, scope, above), scope, (*above, node.value)), 1)
-    return min(result, MAX_COPIES * MAX_COPIES)
+        copies, below = _growth_of(node.value, scope, above)
+        result, height = result * copies, max(height, below)
+    return min(result, MAX_COPIES * MAX_COPIES), height + 1
+
+
+def _growth_of(name: str, scope: Scope, above: tuple[str, ...]) -> Growth:
+    """The same for a define, which is counted once."""
+    known = scope.known.growth
+    if name not in known:
+        known[name] = _growth(_body(name, scope, above), scope, (*above, name))
+    return known[name]
 
 
 def _takes_expression(node: Node) -> bool:
@@ -232,14 +258,14 @@ def _body(name: str, scope: Scope, above: tuple[str, ...]) -> Node:
         return Node("current", None, (), 0)
 
 
-def _expanded(node: Node, scope: Scope, sizes: dict[str, int], above: tuple[str, ...]) -> int:
+def _expanded(node: Node, scope: Scope, above: tuple[str, ...]) -> int:
     """How many nodes there are with all defines written out."""
-    size = 0
+    size, sizes = 0, scope.known.sizes
     for inner in walk(node):
         size += 1
         name = inner.value
         if inner.kind == "function_expression" and name in scope.define:
             if name not in sizes:
-                sizes[name] = _expanded(_body(name, scope, above), scope, sizes, (*above, name))
+                sizes[name] = _expanded(_body(name, scope, above), scope, (*above, name))
             size += sizes[name]
     return size

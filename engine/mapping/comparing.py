@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from engine.diagnostics import clearly_meant
+from engine.diagnostics import clearly_meant, nearest
 from engine.mapping.syntax import Node
 from engine.mapping.types import NUMBERS, TEXTS, ResultType
 
@@ -57,7 +56,7 @@ def choice_fault(known: ResultType, value: str, at: Node) -> Iterator[Fault]:
     """A text that a value never is, when all that it can be are known."""
     if not known.choices or value in known.choices or value == "":
         return
-    near = clearly_meant(value, known.choices) or next(iter(difflib.get_close_matches(value, known.choices, n=1)), "")
+    near = clearly_meant(value, known.choices) or next(iter(nearest(value, known.choices)), "")
     hint = f"did you mean `{near}`? " if near else ""
     yield Fault("E113", at, f"the value is never `{value}`", f"{hint}it is one of: {', '.join(known.choices)}")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from engine import money
+from engine.dataclass import dataclass
 from engine.errors import ExpressionError
 
 MAX_TEXT = 1_000_000

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Protocol
 
-from engine.diagnostics import Location
+from engine.dataclass import dataclass
+from engine.diagnostics import Diagnostic, Location
+from engine.mapping.types import ResultType
 from engine.model import Expr
 from engine.spec import FieldSpec
 
@@ -96,6 +98,27 @@ def place_of(expr: Expr, offset: int) -> Location:
     return expr.location if "\n" in expr.text else expr.location.shifted(offset)
 
 
+# How often the input may appear in a result, and how many parts of an expression are within each other.
+Growth = tuple[int, int]
+# The type of an expression's value, its problems, and the two objects it was read against.
+Analysed = tuple[ResultType, tuple[Diagnostic, ...], object, object]
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found out about the expressions of one scope, so that each rule that asks need not find it out again.
+
+    `checked` and `analysed` keep problems without their path in the document; `analysed` keeps what an expression was
+    read against as well, whose identity is part of the key.
+    """
+
+    checked: dict[Expr, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    analysed: dict[tuple[Expr, int, int], Analysed] = field(default_factory=dict)
+    found: dict[str, ResultType] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    growth: dict[str, Growth] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The names an expression may use.
@@ -113,3 +136,4 @@ class Scope:
     receipts: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
     place: Callable[[Expr, int], Location] = place_of
     watch: Watch | None = None
+    known: Known = field(default_factory=Known, compare=False, repr=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from difflib import SequenceMatcher
 
 ALIKE = 0.85
 # What says how a company was founded, in the languages that its bills come in; never the first word of its name.
@@ -36,6 +35,8 @@ def similar(left: str | None, right: str | None) -> bool:
         return True
     if _numbered(ours) != _numbered(theirs):
         return False  # Studio 54 is not Studio 55, however few letters differ
+    from difflib import SequenceMatcher  # `validate` compares no names
+
     return SequenceMatcher(None, " ".join(ours), " ".join(theirs), autojunk=False).ratio() >= ALIKE
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 from jmespath.exceptions import EmptyExpressionError, IncompleteExpressionError, LexerError, ParseError
 from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult, Parser
+
+from engine.dataclass import dataclass
 
 # The published type stubs leave out the methods that a subclass needs.
 _AnyLexer: Any = Lexer
@@ -185,6 +186,26 @@ def parse(text: str) -> Node:
         raise BadSyntax("E102", 0, f"nested more than {MAX_DEPTH} deep", _SMALLER) from error
     count = [0]
     return _node(parsed, 0, count)
+
+
+@lru_cache(maxsize=2048)
+def parts(text: str) -> tuple[Node, ...]:
+    """Every node of an expression, from the outermost; none of one that cannot be read."""
+    try:
+        return walk(parse(text))
+    except BadSyntax:
+        return ()
+
+
+def walk(node: Node) -> tuple[Node, ...]:
+    """A node and all nodes below it."""
+    pending = [node]
+    found = []
+    while pending:
+        current = pending.pop()
+        found.append(current)
+        pending += current.children[::-1]
+    return tuple(found)
 
 
 def _hint(text: str, offset: int) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from engine.dataclass import dataclass
 from engine.pipeline import RecordContext
 from engine.store.companies import setting_key
 from engine.store.records import Reason

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any
 
 from lxml import etree
 
+from engine.dataclass import dataclass
 from engine.errors import RenderError
 
 # A document of more elements is shown without saying where they came from: each name costs one rendering more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote_plus
@@ -14,6 +14,7 @@ import httpx
 
 from engine import flowswitch, intake, registry
 from engine.contract import Json, Rate, Served
+from engine.dataclass import dataclass
 from engine.demo import DemoOptions, sandboxes_of
 from engine.desk import StoreOutbox
 from engine.errors import FlowctlError, UsageError

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from engine.clock import iso
+from engine.dataclass import dataclass
 from engine.errors import AuthRefused, FlowctlError, RateLimited, RunError, Transient
 from engine.follow import Hand
 from engine.holders import drop_name, take_name

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.contract import BatchTarget, Operation, OperationOutcome, Receipt
+from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
 from engine.pushing import steps
 from engine.pushing.link import TOGETHER, Link

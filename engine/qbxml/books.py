@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from engine.contract import Json, ListObject
+from engine.dataclass import dataclass
 from engine.qbxml.response import Answer, Response, text_at
 
 _RECEIPT = (

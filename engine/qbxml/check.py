@@ -6,13 +6,12 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Protocol, cast
 
 from lxml import etree
 
+from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.qbxml.envelope import VERSION
 from engine.qbxml.errors import InvalidRequest, UnknownRequest, UnreadableRequest
@@ -20,6 +19,7 @@ from engine.qbxml.lint import harmless, lint
 from engine.qbxml.notation import Body, Element, Notation, Value, elements, load
 from engine.qbxml.problem import Problem
 from engine.qbxml.text import outside_windows_1252, to_windows_1252_safe
+from engine.shipped import shipped
 
 _QUOTED = re.compile(r"'([^']*)'")
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( (.*) \)")
@@ -83,7 +83,7 @@ def request_name(name: str) -> str:
 @lru_cache(maxsize=1)
 def known_requests() -> frozenset[str]:
     """The requests we have a schema for, without `Rq`: `BillAdd`."""
-    folder = files("schemas") / "qbxml"
+    folder = shipped("schemas") / "qbxml"
     return frozenset(entry.name.removesuffix("Rq.xsd") for entry in folder.iterdir() if entry.name.endswith("Rq.xsd"))
 
 
@@ -98,7 +98,7 @@ def schema(name: str) -> etree.XMLSchema:
     if found is None:
         if element.removesuffix("Rq") not in known_requests():
             raise UnknownRequest(name, sorted(known_requests()))
-        source = (files("schemas") / "qbxml" / f"{element}.xsd").read_bytes()
+        source = (shipped("schemas") / "qbxml" / f"{element}.xsd").read_bytes()
         found = _local.schemas[element] = etree.XMLSchema(etree.fromstring(source))
     return found
 

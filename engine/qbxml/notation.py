@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
-from importlib.resources import files
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.qbxml.errors import BadNotation
+from engine.shipped import shipped
 
 Mark = Literal["", "absent", "abroad"]
 
@@ -143,7 +144,7 @@ def elements(items: tuple[Particle, ...]) -> Iterator[Element]:
 @lru_cache(maxsize=1)
 def load() -> Notation:
     """The notation that ships with the product."""
-    folder = files("schemas") / "qbxml" / "source"
+    folder = shipped("schemas") / "qbxml" / "source"
     sources = {entry.name: entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".qbx")}
     return parse(sources)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.qbxml.errors import BadQuery
 from engine.qbxml.text import escape
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from engine.dataclass import dataclass
 from engine.qbxml.errors import UnknownRequest
 from engine.qbxml.notation import Element, Notation, Particle, Value, load
 

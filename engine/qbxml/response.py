@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from lxml import etree
 
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.repeats import REPEATED
 from engine.qbxml.text import ILLEGAL

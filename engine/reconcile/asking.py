@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from engine import registry
+from engine.dataclass import dataclass
 from engine.evidence import Figures, Span
 from engine.program import FlowProgram
 from engine.qbxml.queries import TXN_KINDS

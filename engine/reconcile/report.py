@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 from engine import holdings as looking
 from engine import pipeline, worklist
 from engine.clock import from_iso
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.evidence import Figures, Span, plain_guid
 from engine.jsontext import plain

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
 from engine import pipeline, registry, undo
 from engine.clock import SystemIds
+from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
 from engine.evidence import Countable, Figures
 from engine.lookups import Resolver

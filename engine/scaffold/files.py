@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from engine.dataclass import dataclass
 from engine.errors import Bug, UsageError
 
 _HOLE = re.compile(r"<<([A-Za-z]+)>>")

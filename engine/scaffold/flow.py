@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine import registry
 from engine.contract import Connector
+from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, suggestion
 from engine.errors import Bug, UnknownName, UsageError
 from engine.language import NAME_PATTERN

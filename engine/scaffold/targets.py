@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from engine.dataclass import dataclass
 from engine.scaffold.words import Words
 from engine.spec import ConnectorSpec, FieldSpec, RequestSpec
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from engine.abilities import Means
 from engine.contract import Connector
+from engine.dataclass import dataclass
 from engine.spec import FieldSpec, FieldType, StreamSpec
 
 _TEXTS: tuple[FieldType, ...] = ("text", "id")

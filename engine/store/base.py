@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from importlib.resources import files
 from typing import Any, Protocol
+
+from engine.shipped import shipped
 
 Row = Mapping[str, Any]
 Params = Mapping[str, object]
@@ -55,7 +56,7 @@ class Store(Protocol):
 def statements() -> Mapping[str, str]:
     """Every named statement of `sql/*.sql`."""
     found: dict[str, str] = {}
-    for file in sorted(files("engine.store").joinpath("sql").iterdir(), key=lambda entry: entry.name):
+    for file in sorted(shipped("engine.store").joinpath("sql").iterdir(), key=lambda entry: entry.name):
         if not file.name.endswith(".sql"):
             continue
         parts = _NAME.split(file.read_text(encoding="utf-8"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import plain
 from engine.store.base import Row, Tx

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
 from engine.contract import Operation
+from engine.dataclass import dataclass
 from engine.evidence import Holding, Seen, Sighting
 from engine.jsontext import plain
 from engine.store import outbox

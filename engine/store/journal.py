@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
+from engine.dataclass import dataclass
 from engine.jsontext import plain
 from engine.store.base import Row, Tx
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from engine.contract import ListObject
+from engine.dataclass import dataclass
 from engine.jsontext import own
 from engine.store.base import Row, Tx, take_number
 

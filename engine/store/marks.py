@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
 from typing import Literal
 
 from engine.clock import from_iso, iso
 from engine.contract import MarkCall, Marked, MarkedFailed
+from engine.dataclass import dataclass
 from engine.jsontext import own, plain
 from engine.store import companies
 from engine.store.base import Row, Tx, take_number

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
 from engine.clock import from_iso
 from engine.contract import MessageSet, Operation
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import plain
 from engine.store.base import Row, Tx, take_number

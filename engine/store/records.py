@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import own, plain
 from engine.store import journal

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import sqlite_utils
 
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
+from engine.shipped import shipped
 from engine.store.base import Params, Row, statements
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -219,7 +219,23 @@ def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA temp_store = MEMORY")
+    if durable or connection.execute("PRAGMA user_version").fetchone()[0]:
+        _migrate(connection)
+    else:
+        with _MODEL_LOCK:
+            _model(len(_migrations())).backup(connection)
+
+
+_MODEL_LOCK = threading.Lock()
+
+
+@cache
+def _model(_migrations_known: int) -> sqlite3.Connection:
+    """An empty store of the newest schema in memory: to copy it takes a hundredth of what the migrations take."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA page_size = 4096")
     _migrate(connection)
+    return connection
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -251,7 +267,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 @cache
 def _migrations() -> list[tuple[int, list[str]]]:
-    folder = files("engine.store").joinpath("migrations")
+    folder = shipped("engine.store").joinpath("migrations")
     found: dict[int, list[tuple[str, str]]] = {}
     for file in folder.iterdir():
         common = file.name.endswith(".sql") and file.name.count(".") == 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.clock import from_iso, iso
 from engine.contract import Event
+from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.store.base import Row, Tx, take_number
 

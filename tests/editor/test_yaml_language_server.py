@@ -15,7 +15,7 @@ import pytest
 
 from engine import registry
 from engine.language import CONNECTION, STREAM, Object
-from engine.listsource import streams_of
+from engine.listspec import streams_of
 from engine.spec import CHANGING, ConnectorSpec
 from tests.editor.client import Editor, editor
 from tests.reference import ROOT

@@ -6,7 +6,8 @@ import pytest
 
 from engine.contract import ListObject, MarkCall
 from engine.errors import Bug, NotYet
-from engine.listsource import ListSource, stream_of, streams_of
+from engine.listsource import ListSource
+from engine.listspec import stream_of, streams_of
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, StreamSpec
 from tests.engine import kit
 from tests.engine.kit import COMPANY

@@ -198,6 +198,16 @@ def test_shipped_flows_are_sound_and_cheap_to_check() -> None:
         "lxml",
         "pygls",
         "lsprotocol",
+        "argon2",
+        "click",
+        "difflib",
+        "importlib.resources",
+        "orjson",
+        "random",
+        "tempfile",
+        "engine.contract",
+        "engine.mapping.compiler",
+        "engine.store",
     )
     code = (
         "import sys\nfrom pathlib import Path\nfrom engine import report\nfrom engine.validate import validate\n"

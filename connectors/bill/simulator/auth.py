@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connectors.bill.simulator.wire import ApiError, JsonObject, Request, gateway, reply, text_of
 from connectors.bill.simulator.world import World
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 _HOURLY = "BDC_1144"
 

@@ -8,7 +8,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from connectors._simulated import ConnectionReset
@@ -21,6 +21,7 @@ from connectors.bill.simulator.wire import ApiError, Request, error_reply, gatew
 from connectors.bill.simulator.world import EVENTS_PREFIX, LISTS, PREFIX, World, founded
 from engine.clock import Clock
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 Handler = Callable[[World, Request], HttpReply]
 LOGIN = f"{PREFIX}/login"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from connectors._simulated import Plan
+from engine.dataclass import dataclass
 
 FaultName = Literal[
     "session_expired", "hourly_limit", "concurrency_limit", "throttled", "server_error", "gateway_error", "html_error",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from connectors.bill.simulator.records import FAILED, Bill, Payment, VendorCredit
 from connectors.bill.simulator.world import World
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from operator import ge, gt, le, lt
@@ -17,6 +16,7 @@ from connectors.bill.simulator.records import Options
 from connectors.bill.simulator.wire import JsonObject, Request, invalid, reply
 from connectors.bill.simulator.world import World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 Kind = Literal["text", "name", "flag", "moment", "day", "number"]
 _EXACT = frozenset({"eq", "ne", "in", "nin"})

@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -31,6 +31,7 @@ from connectors.bill.simulator.seed import seed_lists
 from connectors.bill.simulator.serve import transport
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.rigs import Hears, Posts, Standing, Told, Wanted
 
 if TYPE_CHECKING:

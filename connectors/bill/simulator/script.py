@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, get_args
@@ -15,6 +15,7 @@ from connectors.bill.simulator.payments import show as show_payment
 from connectors.bill.simulator.records import Approval, Coding, Line, ListName, Options
 from connectors.bill.simulator.world import World
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UnknownName
 from engine.money import format_money, parse_money
 

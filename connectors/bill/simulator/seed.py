@@ -6,7 +6,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from connectors.bill.simulator import build
 from connectors.bill.simulator.core import BillSimulator
 from connectors.bill.simulator.records import Approval, Bill, Coding, Entry, Line, ListName, Payment, Vendor
 from connectors.bill.simulator.world import World
+from engine.dataclass import dataclass
 
 Item = TypeVar("Item")
 Chart = Mapping[str, Sequence[Mapping[str, Any]]]

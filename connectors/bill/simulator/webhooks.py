@@ -9,7 +9,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from connectors.bill.simulator.records import Delivery, Subscription
 from connectors.bill.simulator.wire import JsonObject, Request, dumps, invalid, not_found, reply, text_of, text_time
 from connectors.bill.simulator.world import Event, World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 CATALOG = (
     *(f"{kind}.{verb}" for kind in ("bill", "vendor") for verb in ("created", "updated", "archived", "restored")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import parse_qsl
 from connectors._simulated import encoder
 from connectors.bill.simulator.records import Options
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 JsonObject = dict[str, Any]
 JSON_TYPE = "application/json"

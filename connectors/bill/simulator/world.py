@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ from connectors.bill.simulator.records import (
     VendorCredit,
 )
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 PREFIX = "/connect/v3"
 EVENTS_PREFIX = "/connect-events/v3"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from connectors._simulated import ConnectionReset
 from connectors.expensify.simulator import build, export, policies
@@ -25,6 +25,7 @@ from connectors.expensify.simulator.wire import (
 from connectors.expensify.simulator.world import World, founded
 from engine.clock import Clock
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 _JOBS: Mapping[str, Callable[[World, Job], HttpReply]] = {
     "get/policyList": policies.list_policies,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, get_args
 
@@ -22,6 +21,7 @@ from connectors.expensify.simulator.wire import (
 )
 from connectors.expensify.simulator.world import World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 _STATES: tuple[State, ...] = get_args(State)
 _EXTENSIONS = ("csv", "xls", "xlsx", "txt", "pdf", "json", "xml")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from connectors._simulated import Plan
+from engine.dataclass import dataclass
 
 FaultName = Literal[
     "reset_before", "reset_after", "timeout_before", "timeout_after", "html_error", "html_ok", "server_error", "oddity",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from decimal import Decimal
 
 from connectors.expensify.simulator.records import APPROVED_STATES
 from connectors.expensify.simulator.world import World
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from engine.dataclass import dataclass
 from engine.money import from_minor
 
 State = Literal["OPEN", "SUBMITTED", "APPROVED", "REIMBURSED", "ARCHIVED"]

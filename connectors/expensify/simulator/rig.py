@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
@@ -33,6 +33,7 @@ from connectors.expensify.simulator.seed import Chart, email_of
 from connectors.expensify.simulator.wire import ApiError, Job, parse_job
 from engine.clock import Clock
 from engine.contract import HttpCall, HttpReply, Json
+from engine.dataclass import dataclass
 from engine.rigs import Hears, Posts, Standing, Told, Wanted
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ with what is changed), `reimburse`, `close`, `delete_report`, `label` (`{reports
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -42,6 +42,7 @@ from connectors.expensify.simulator.records import Category, Employee, Expense, 
 from connectors.expensify.simulator.seed import email_of
 from connectors.expensify.simulator.world import World
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UnknownName
 from engine.money import exponent, parse_money
 

@@ -6,13 +6,13 @@ import random
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.expensify.simulator import build
 from connectors.expensify.simulator.core import ExpensifySimulator
 from connectors.expensify.simulator.records import Category, Employee, Expense, Policy, State, Tag, TagLevel
 from connectors.expensify.simulator.world import World
+from engine.dataclass import dataclass
 
 DEFAULT_CATEGORIES = (
     Category("Office Supplies", "6100"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 PATH = "/Integration-Server/ExpensifyIntegrations"
 FORM = "application/x-www-form-urlencoded"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from connectors._simulated import Names as BaseNames
 from connectors.expensify.simulator.records import By, Employee, File, Mark, Options, Policy, Report
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 ADMIN = Employee("admin@example.com", "Amélie Okafor", "admin", payroll_id="E-1")
 

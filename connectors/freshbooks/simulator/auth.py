@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
 from connectors.freshbooks.simulator.wire import ApiError, reply
 from connectors.freshbooks.simulator.world import World
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

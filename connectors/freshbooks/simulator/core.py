@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +22,7 @@ from connectors.freshbooks.simulator.wire import ApiError, Family, Request, erro
 from connectors.freshbooks.simulator.world import World, founded
 from engine.clock import Clock
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 Handler = Callable[[World, Request], HttpReply]
 TOKEN = "/auth/oauth/token"  # noqa: S105 - a path

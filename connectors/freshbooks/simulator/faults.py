@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from connectors._simulated import Plan
+from engine.dataclass import dataclass
 
 FaultName = Literal[
     "token_expired", "refresh_refused", "throttled", "server_error", "html_error", "error_200", "timeout_before",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
+
+from engine.dataclass import dataclass
 
 ACTIVE, DELETED, ARCHIVED = 0, 1, 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -20,6 +20,7 @@ from connectors.freshbooks.simulator.seed import cents, seed_categories
 from connectors.freshbooks.simulator.serve import transport
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.rigs import Hears, Posts, Standing, Told, Wanted
 
 if TYPE_CHECKING:

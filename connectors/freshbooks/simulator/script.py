@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import date
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from connectors.freshbooks.simulator.faults import Fault, FaultName
 from connectors.freshbooks.simulator.records import ACTIVE, ARCHIVED, DELETED, Line, Options
 from connectors.freshbooks.simulator.world import World
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UnknownName
 from engine.money import format_money, parse_money
 

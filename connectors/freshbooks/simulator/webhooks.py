@@ -8,7 +8,7 @@ import hmac
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -17,6 +17,7 @@ from connectors.freshbooks.simulator.records import Callback, Delivery
 from connectors.freshbooks.simulator.wire import ApiError, JsonObject, Request, result, utc
 from connectors.freshbooks.simulator.world import World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 KINDS = (
     "bill", "bill_vendor", "category", "client", "credit_note", "estimate", "expense", "invoice", "item", "payment",

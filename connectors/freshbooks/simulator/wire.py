@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.freshbooks.simulator.records import Options
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 JsonObject = dict[str, Any]
 Family = Literal["accounting", "events", "auth"]

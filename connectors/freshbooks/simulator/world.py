@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from connectors.freshbooks.simulator.records import (
     Vendor,
 )
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import ListObject
 from connectors.qbwc.simulator.seed import add
 from engine.contract import Json
+from engine.dataclass import dataclass
 
 # What is done to the lists, each with its usual rate between two sessions.
 DEEDS: Mapping[str, float] = {

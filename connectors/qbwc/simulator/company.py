@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from connectors.qbwc.simulator.model import (
 )
 from connectors.qbwc.simulator.specs import TXNS
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from connectors.qbwc.simulator.company import Books, CompanyFile, backup, restore, user_deletes, user_edits
 from connectors.qbwc.simulator.model import Death, Txn
+from engine.dataclass import dataclass
 from engine.errors import UnknownName
 
 FAULTS: Mapping[str, str] = {

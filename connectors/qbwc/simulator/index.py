@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from connectors.qbwc.simulator.model import ZERO, ListObject, Txn
+from engine.dataclass import dataclass
 
 # What the header of a transaction posts to, and with which sign; its lines post beside it.
 HEADER_POSTINGS: Mapping[str, tuple[tuple[str, int], ...]] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
+
+from engine.dataclass import dataclass
 
 ZERO = Decimal("0.00")
 Death = Literal["", "before", "midway", "after", "unstored"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lxml import etree
 
@@ -21,6 +21,7 @@ from connectors.qbwc.simulator.render import (
     txn_ret,
 )
 from connectors.qbwc.simulator.specs import LISTS, TXNS
+from engine.dataclass import dataclass
 from engine.money import format_money
 
 NOTHING = "A query request did not find a matching object in QuickBooks"

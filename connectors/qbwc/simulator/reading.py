@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 
@@ -12,6 +12,7 @@ from lxml import etree
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import ZERO, ListObject, Refused, Txn
 from connectors.qbwc.simulator.specs import REFS
+from engine.dataclass import dataclass
 
 NOT_THERE = "QuickBooks error message: Invalid argument.  The specified record does not exist in the list."
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from lxml import etree
 
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import StoredAnswer
+from engine.dataclass import dataclass
 
 CLEAR_ALL = "CLR-ALL-MSG-SETS"
 

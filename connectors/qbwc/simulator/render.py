@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -13,6 +12,7 @@ from lxml import etree
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import ZERO, DataExt, Line, ListObject, Txn
 from connectors.qbwc.simulator.specs import DEBIT_NORMAL, LINE_ORDER, LISTS, TXNS, line_element
+from engine.dataclass import dataclass
 from engine.money import format_money
 
 

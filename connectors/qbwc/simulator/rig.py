@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -32,6 +32,7 @@ from connectors.qbwc.simulator.webconnector import Abandoned, Application, WebCo
 from connectors.qbwc.spec import OWNER_ID
 from engine.clock import Clock
 from engine.contract import Handler, HttpCall, Json
+from engine.dataclass import dataclass
 from engine.rigs import Made, Watch
 
 # What no service can see: the model leaves it out, and so does a campaign.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from connectors.qbwc.simulator.processor import RequestProcessor
 from connectors.qbwc.simulator.seed import Account, add, seed_company
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UnknownName, UsageError
 
 # Faults that belong to a session as a whole: they happen at the first opportunity.

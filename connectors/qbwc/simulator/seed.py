@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import Behaviour, ListObject, Preferences
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from decimal import Decimal
 
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.index import postings
 from connectors.qbwc.simulator.model import ZERO, Txn
 from connectors.qbwc.simulator.specs import TXNS
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lxml import etree
 
 from connectors.qbwc.simulator.script import AimedFaults
 from connectors.qbwc.simulator.transport import Answer, Post
+from engine.dataclass import dataclass
 
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 _SECRET = frozenset({"ticket", "strPassword"})
 
 
@@ -37,7 +39,7 @@ class Transcript:
 
 def _content(document: bytes) -> etree._Element:
     """The element inside the SOAP body."""
-    root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
+    root = etree.fromstring(document, _PARSER)
     return root[-1][0]
 
 
@@ -71,7 +73,7 @@ def summary(document: str) -> str:
     if not document.strip():
         return "(empty)"
     try:
-        root = etree.fromstring(re.sub(r"<\?.*?\?>", "", document).encode(), etree.XMLParser(resolve_entities=False))
+        root = etree.fromstring(re.sub(r"<\?.*?\?>", "", document).encode(), _PARSER)
     except etree.XMLSyntaxError:
         return "no XML"
     messages = root[0] if len(root) else root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -28,6 +28,7 @@ from connectors.qbwc.simulator.reading import (
 )
 from connectors.qbwc.simulator.render import read_date
 from connectors.qbwc.simulator.specs import REFS, TXNS, TxnKind
+from engine.dataclass import dataclass
 
 HEAD = frozenset({"TxnID", "EditSequence", "ExternalGUID", "TxnDate"})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lxml import etree
 
@@ -16,6 +16,7 @@ from connectors.qbwc.simulator.processor import RequestProcessor
 from connectors.qbwc.simulator.render import data_ext_of
 from connectors.qbwc.simulator.transport import HttpPost, Post
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 HCP = (
     '<?xml version="1.0" ?><?qbxml version="{version}"?><QBXML><QBXMLMsgsRq onError="continueOnError">'

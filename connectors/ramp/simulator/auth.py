@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 from connectors.ramp.simulator.wire import ApiError, dumps, reply
 from connectors.ramp.simulator.world import World
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from connectors.ramp.simulator import syncs
 from connectors.ramp.simulator.connections import switch_provider
 from connectors.ramp.simulator.records import Account, Connection, ConnectionKind
 from connectors.ramp.simulator.shelf import Entry, Shelf
 from connectors.ramp.simulator.world import World
+from engine.dataclass import dataclass
 
 # Each with its usual rate between two runs.
 DEEDS: Mapping[str, float] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from connectors.ramp.sandbox import RampSandbox
@@ -17,6 +17,7 @@ from connectors.ramp.simulator.records import Account
 from connectors.ramp.simulator.rig import RampRig, make_rig
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.rigs import Hears, Posts, Told, Wanted
 
 if TYPE_CHECKING:

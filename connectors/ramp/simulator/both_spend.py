@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
 from connectors.ramp.simulator import build, outbuild, syncs
 from connectors.ramp.simulator.records import Account, Line, Money, Selection
 from connectors.ramp.simulator.world import World
+from engine.dataclass import dataclass
 from engine.money import from_minor
 from engine.rigs import Standing, Wanted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from connectors.ramp.simulator.coding import FIELDS
@@ -23,6 +23,7 @@ from connectors.ramp.simulator.wire import (
 )
 from connectors.ramp.simulator.world import World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 MOST = 500
 CLASSIFICATIONS = ("ANY", "ASSET", "CREDCARD", "EQUITY", "EXPENSE", "LIABILITY", "REVENUE", "UNKNOWN")

@@ -7,7 +7,7 @@ import re
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from connectors._simulated import ConnectionReset
@@ -35,6 +35,7 @@ from connectors.ramp.simulator.wire import ApiError, Request, error_reply, parse
 from connectors.ramp.simulator.world import PREFIX, World, founded
 from engine.clock import Clock
 from engine.contract import HttpCall, HttpReply
+from engine.dataclass import dataclass
 
 Handler = Callable[[World, Request], HttpReply]
 _HTML = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"

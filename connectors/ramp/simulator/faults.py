@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from connectors._simulated import Plan
+from engine.dataclass import dataclass
 
 FaultName = Literal[
     "token_expired", "rate_limited", "server_error", "html_error", "timeout_before", "timeout_after", "reset_before",

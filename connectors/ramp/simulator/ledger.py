@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
 from connectors.ramp.simulator.outrecords import Reimbursement
 from connectors.ramp.simulator.world import World, bill_ready
+from engine.dataclass import dataclass
 from engine.money import from_minor
 
 

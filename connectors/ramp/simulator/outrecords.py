@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
 from connectors.ramp.simulator.records import Line, Money, Selection, TransactionSync
+from engine.dataclass import dataclass
 
 Direction = Literal["BUSINESS_TO_USER", "USER_TO_BUSINESS"]
 

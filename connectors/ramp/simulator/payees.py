@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from connectors.ramp.simulator import build
@@ -13,6 +13,7 @@ from connectors.ramp.simulator.vendors import show_vendor
 from connectors.ramp.simulator.wire import JsonObject, Request, check_uuid, invalid, not_found, page, refused, reply
 from connectors.ramp.simulator.world import World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 _LINKS = ("accounting_vendor_remote_id", "vendor_tracking_category_option_id")
 _CREATE_2025 = frozenset(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from typing import Literal
+
+from engine.dataclass import dataclass
 
 Profile = Literal["2025-08", "2026-08"]
 SelectionKind = Literal["GL_ACCOUNT", "MERCHANT", "COST_CENTER", "CUSTOMERS_JOBS", "OTHER"]

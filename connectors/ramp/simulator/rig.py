@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
@@ -32,6 +32,7 @@ from connectors.ramp.simulator.serve import transport
 from connectors.ramp.simulator.world import bill_ready
 from engine.clock import Clock
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.money import from_minor
 from engine.rigs import Hears, Posts, Standing, Told, Wanted
 

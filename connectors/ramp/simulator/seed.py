@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import TypeVar
@@ -13,6 +13,7 @@ from connectors.ramp.simulator import build, outbuild
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.records import Account, Line, Money, Selection, TransactionLine, Vendor
 from connectors.ramp.simulator.world import World
+from engine.dataclass import dataclass
 
 Item = TypeVar("Item")
 

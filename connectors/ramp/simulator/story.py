@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.records import Account, Selection
 from engine.contract import Json
+from engine.dataclass import dataclass
 from engine.errors import UnknownName
 from engine.money import exponent, parse_money
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 
 from connectors.ramp.simulator import build
 from connectors.ramp.simulator.records import Bill, Line, Money, Transaction, Vendor
 from connectors.ramp.simulator.world import World
+from engine.dataclass import dataclass
 
 # Each with its usual rate between two runs.
 DEEDS: Mapping[str, float] = {

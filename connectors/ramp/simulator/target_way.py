@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from connectors.ramp.simulator.core import RampSimulator
 from connectors.ramp.simulator.faults import FaultPlan
 from connectors.ramp.simulator.serve import transport
+from engine.dataclass import dataclass
 from engine.rigs import CallWatch, Made
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from connectors.ramp.simulator.wire import (
 )
 from connectors.ramp.simulator.world import Event, World
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 
 VERIFICATION = "webhooks.verification"
 OLD_EVENTS = frozenset(

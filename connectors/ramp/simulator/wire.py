@@ -6,7 +6,6 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol, TypeVar
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from connectors._simulated import encoder
 from connectors.ramp.simulator.records import Money, Profile
 from engine.contract import HttpReply
+from engine.dataclass import dataclass
 from engine.money import exponent, from_minor
 
 JsonObject = dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ from connectors.ramp.simulator.records import (
 )
 from connectors.ramp.simulator.shelf import Entry, Shelf, Shelves
 from engine.clock import Clock
+from engine.dataclass import dataclass
 
 PREFIX = "/developer/v1"
 

@@ -123,6 +123,10 @@ GROUP BY flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END ORDER 
 -- name: pending_exists
 SELECT 1 AS found FROM records WHERE company = :company AND state = 'pending' LIMIT 1;
 
+-- name: pending_of_stream
+SELECT 1 AS found FROM records WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream
+LIMIT 1;
+
 -- name: record_amounts
 SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watched, amount, currency FROM records
 WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL AND phase NOT LIKE '%+%';
