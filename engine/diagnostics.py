@@ -90,11 +90,11 @@ def suggestion(given: str, known: Iterable[str], meant: str = "") -> str:
     return f"did you mean `{near[0]}`? known: {listed}" if near else f"known: {listed}"
 
 
-def nearest(given: str, known: Iterable[str]) -> list[str]:
+def nearest(given: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
     """The known name most like the given one; empty when none is much like it."""
     from difflib import get_close_matches  # a flow without mistakes does not pay for it
 
-    return get_close_matches(given, known, n=1, cutoff=0.6)
+    return get_close_matches(given, list(known), n=1, cutoff=cutoff)
 
 
 def clearly_meant(given: str, known: Iterable[str]) -> str:

@@ -10,11 +10,10 @@ Passes:
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from engine.diagnostics import Diagnostic, Edit, clearly_meant
+from engine.diagnostics import Diagnostic, Edit, clearly_meant, nearest
 from engine.errors import RenderError
 from engine.lints.env import UNDO_VARIABLES, Document, Env, documents, over_map
 from engine.lints.roots import wrong_template
@@ -56,7 +55,7 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
         return env.problem(ID, (*written.steps, "template"), message, hint)
     spare = _spare(stream, env)
     meant = [entry for entry in spare if clearly_meant(entry, missing) == name]
-    near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5) if len(missing) == 1 and not meant else []
+    near = nearest(name, spare, cutoff=0.5) if len(missing) == 1 and not meant else []
     if near:
         hint = f"did you mean `{name}`? no template uses `{near[0]}`"
         return env.problem(ID, ("streams", stream.name, "map", near[0]), message, hint, key=True)
