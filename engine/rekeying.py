@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from engine.errors import UsageError
 from engine.store import companies, journal, keys
 from engine.store.base import Tx
-from engine.vault import KeyPlace, Vault, draft_of, in_keyring, place_of, text_of, write_key
+from engine.vault import KeyPlace, Vault, draft_of, in_keyring, place_of, sync_folder, text_of, write_key
 from engine.world import World
 
 Where = Literal["", "file", "keyring"]
@@ -84,14 +83,14 @@ def set_master(world: World, home: Path, actor: str, master: Vault, to: Where = 
     broken = _reseal(world)
     if place.path is not None:
         write_key(place.draft, in_keyring(master) if _in_keyring(place.path, to) else text_of(master))
-        _sync(place.path.parent)
+        sync_folder(place.path.parent)
     with world.store.write() as tx:
         keys.rewrap(tx, world.vault, master)
         detail = {"key": master.key_id, "before": world.vault.key_id, "broken": len(broken)}
         _tell(tx, world, actor, journal.Entry("master_key_changed", detail=detail))
     if place.path is not None:
         place.draft.replace(place.path)
-        _sync(place.path.parent)
+        sync_folder(place.path.parent)
     return MasterChange(master.key_id, place.path, broken)
 
 
@@ -131,13 +130,3 @@ def _in_keyring(path: Path, to: Where) -> bool:
     if to:
         return to == "keyring"
     return path.exists() and path.read_bytes().strip().startswith(b"keyring:")
-
-
-def _sync(folder: Path) -> None:
-    """Make a new name in a folder durable, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -41,7 +41,10 @@ def status(home: Path, form: str) -> int:
         used, rows = keys.in_use(tx), tx.rows("data_keys_all", {})
         master = keys.master_of(tx) or world.vault.key_id
         known = {row["key_id"] for row in rows}
-        data = [{k: row[k] for k in ("key_id", "state", "made_at")} | {"secrets": used.get(row["key_id"], 0)} for row in rows]
+        data = [
+            {k: row[k] for k in ("key_id", "state", "made_at")} | {"secrets": used.get(row["key_id"], 0)}
+            for row in rows
+        ]
     direct = sum(count for key_id, count in used.items() if key_id in ("", master))
     lost = {key_id: count for key_id, count in used.items() if key_id not in known and key_id not in ("", master)}
     where = place_of(home).words
@@ -86,8 +89,12 @@ def rotate(home: Path, form: str) -> int:
 
 @command.command("set-master")
 @common.home_option
-@click.option("--to", type=click.Choice(["file", "keyring"]), help="Where the new key goes [default: where the old one is].")
-@click.option("--from", "source", metavar="PATH", help="Take the new key from a file, `-` for stdin [default: make one].")
+@click.option(
+    "--to", type=click.Choice(["file", "keyring"]), help="Where the new key goes [default: where the old one is]."
+)
+@click.option(
+    "--from", "source", metavar="PATH", help="Take the new key from a file, `-` for stdin [default: make one]."
+)
 @common.format_option
 def set_master(home: Path, to: Where | None, source: str | None, form: str) -> int:
     """Wrap the data keys with another master key: a new one, or the one that is given.

@@ -114,7 +114,9 @@ def reseal(tx: Tx, vault: Vault, cursor: Cursor, limit: int = PAGE) -> tuple[Cur
 def retire(tx: Tx) -> list[str]:
     """Drop the old data keys with which nothing is sealed any more; their ids."""
     used = in_use(tx)
-    gone = [row["key_id"] for row in tx.rows("data_keys_all", {}) if row["state"] == "old" and row["key_id"] not in used]
+    gone = [
+        row["key_id"] for row in tx.rows("data_keys_all", {}) if row["state"] == "old" and row["key_id"] not in used
+    ]
     for key_id in gone:
         tx.run("data_key_drop", {"key_id": key_id})
     return gone

@@ -122,7 +122,11 @@ def test_a_sealed_value_opens_for_its_company_connection_field_and_key_alone(hom
         assert row is not None
         sealed = keys.Sealed(row["key_id"], bytes(row["sealed"]))
         assert keys.unseal(tx, world.vault, keys.Place("acme", "shop", "f1"), sealed) == "acme f1"
-        for place in (keys.Place("zeta", "shop", "f1"), keys.Place("acme", "s", "f1"), keys.Place("acme", "shop", "f2")):
+        for place in (
+            keys.Place("zeta", "shop", "f1"),
+            keys.Place("acme", "s", "f1"),
+            keys.Place("acme", "shop", "f2"),
+        ):
             with pytest.raises(SealBroken):
                 keys.unseal(tx, world.vault, place, sealed)
         other = keys.begin(tx, world.vault, AT)
@@ -172,7 +176,9 @@ def test_a_rotation_seals_everything_anew_and_drops_the_old_key(home: Path) -> N
 
 
 def sealed_rows(tx: Tx) -> list[object]:
-    return [row for company in COMPANIES for row in tx.rows("credentials_of", {"company": company, "connection": "shop"})]
+    return [
+        row for company in COMPANIES for row in tx.rows("credentials_of", {"company": company, "connection": "shop"})
+    ]
 
 
 def test_what_does_not_open_stays_and_keeps_its_key(home: Path) -> None:
@@ -282,7 +288,10 @@ def test_another_master_key_takes_the_place_of_the_one_before(home: Path) -> Non
     with pytest.raises(KeyWrong) as caught, opened(home):
         pass
     old = load_key(home)
-    assert str(caught.value) == f"this store is sealed with the master key {master.key_id}, and the key at hand is {old.key_id}"
+    assert (
+        str(caught.value)
+        == f"this store is sealed with the master key {master.key_id}, and the key at hand is {old.key_id}"
+    )
 
 
 def test_the_same_master_key_again_is_refused(home: Path) -> None:
@@ -298,7 +307,7 @@ def test_a_change_of_the_master_key_killed_at_any_moment_leaves_every_secret_ope
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before each write to the store, after it, and before and after each file."""
-    write_key, sync = vault.write_key, rekeying._sync
+    write_key, sync = vault.write_key, vault.sync_folder
     for lives in range(99):
         with opened(home) as world:
             assert isinstance(world.store, SqliteStore)
@@ -314,7 +323,7 @@ def test_a_change_of_the_master_key_killed_at_any_moment_leaves_every_secret_ope
                 sync(folder)
 
             monkeypatch.setattr(rekeying, "write_key", written)
-            monkeypatch.setattr(rekeying, "_sync", synced)
+            monkeypatch.setattr(rekeying, "sync_folder", synced)
             killed, master = False, new_key()
             try:
                 set_master(replace(world, store=store), home, "test", master)
