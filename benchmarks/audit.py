@@ -47,7 +47,7 @@ def campaign(lines: int, changes: int, seed: int) -> dict[str, object]:
         found = 0
         by_column = dict.fromkeys(COLUMNS, 0)
         for _ in range(changes):
-            _, seq, column, undo = flip_a_byte(made.store, draw, lines)
+            seq, column, undo = flip_a_byte(made.store, draw, lines)
             found += any(text.startswith(f"acme {seq}: ") for text in made.verify())
             by_column[column] += 1
             undo()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,29 +79,30 @@ def desk(folder: Path, store: SqliteStore | None = None) -> Desk:
     return Desk(World(store or SqliteStore(None), Vault(KEY), FakeClock(), SeededIds(1)), folder)
 
 
-def flip_a_byte(store: SqliteStore, draw: random.Random, last: int) -> tuple[str, int, str, Callable[[], None]]:
-    """Change one byte of one field of one line of `acme`: company, line, column, and what puts it back."""
-    seq, column = draw.randint(1, last), draw.choice(COLUMNS)
-    connection = store.connection
-    kind, before = connection.execute(
-        f"SELECT typeof({column}), CAST({column} AS BLOB) FROM journal WHERE company = 'acme' AND seq = ?", (seq,)
+def flip_a_byte(store: SqliteStore, draw: random.Random, last: int) -> tuple[int, str, Callable[[], None]]:
+    """Change one byte of one field of one line of `acme`: the line, the column, and what puts it back."""
+    while True:
+        with suppress(sqlite3.IntegrityError):  # another line has this number already: there cannot be two
+            return _flipped(store.connection, draw, draw.randint(1, last), draw.choice(COLUMNS))
+
+
+def _flipped(
+    connection: sqlite3.Connection, draw: random.Random, seq: int, column: str
+) -> tuple[int, str, Callable[[], None]]:
+    row, kind, before = connection.execute(
+        f"SELECT rowid, typeof({column}), {column} FROM journal WHERE company = 'acme' AND seq = ?", (seq,)
     ).fetchone()
-    data = bytearray(before)
-    if not data:  # an empty text has no byte to change: one is added
-        data = bytearray(b"\0")
-    place = draw.randrange(len(data))
-    data[place] ^= 1 << draw.randrange(8) if before else draw.randrange(1, 256)
-    # An integer is changed as SQLite keeps it: two's complement of eight bytes.
-    number = int(before) ^ (1 << draw.randrange(63)) if kind == "integer" else None
-    row = connection.execute("SELECT rowid FROM journal WHERE company = 'acme' AND seq = ?", (seq,)).fetchone()[0]
-    if number is not None:
-        connection.execute(f"UPDATE journal SET {column} = ? WHERE rowid = ?", (number, row))
+    bit = 1 << draw.randrange(8)
+    changed: object
+    if kind == "integer":  # as SQLite keeps it: in up to eight bytes
+        cast, changed = "?", before ^ (bit << 8 * draw.randrange(7))
     else:
-        connection.execute(f"UPDATE journal SET {column} = CAST(? AS TEXT) WHERE rowid = ?", (bytes(data), row))
+        data = bytearray(before.encode() or b"\0")  # an empty text has no byte to change: it gets one
+        data[draw.randrange(len(data))] ^= bit
+        cast, changed = "CAST(? AS TEXT)", bytes(data)
+    connection.execute(f"UPDATE journal SET {column} = {cast} WHERE rowid = ?", (changed, row))
 
     def undo() -> None:
-        value = int(before) if number is not None else before
-        cast = "?" if number is not None else "CAST(? AS TEXT)"
-        connection.execute(f"UPDATE journal SET {column} = {cast} WHERE rowid = ?", (value, row))
+        connection.execute(f"UPDATE journal SET {column} = ? WHERE rowid = ?", (before, row))
 
-    return "acme", seq, column, undo
+    return seq, column, undo

@@ -43,7 +43,7 @@ def test_any_single_changed_byte_is_found(tmp_path: Path) -> None:
     found.forge()
     columns = set()
     for _ in range(250):
-        _, seq, column, undo = flip_a_byte(found.store, draw, 400)
+        seq, column, undo = flip_a_byte(found.store, draw, 400)
         wrong = found.verify()
         assert wrong, f"a changed byte in {column} of line {seq} was not found"
         assert any(text.startswith(f"acme {seq}: ") for text in wrong), (column, seq, wrong)
