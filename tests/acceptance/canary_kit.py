@@ -75,10 +75,12 @@ class Hostile:
     canaries: Canaries
     mode: str = "401"
     calls: int = 0
+    heard: list[bytes] = field(default_factory=list)
 
     def handle(self, call: HttpCall) -> HttpReply:
         """Answer as the mode says; the mode `tokens` gives tokens out first, and refuses them after."""
         self.calls += 1
+        self.heard.append(f"{call.path}?{call.query} {dict(call.headers)} ".encode() + call.body)
         echo = {"path": f"{call.path}?{call.query}", "headers": dict(call.headers), "body": call.body.decode("latin-1")}
         told = json.dumps({"error": echo, "message": f"refused: {json.dumps(echo)}", "error_description": str(echo)})
         if self.mode == "tokens" and b"grant_type" in call.body + call.query.encode():
@@ -99,6 +101,11 @@ class Hostile:
         }
         status, headers, body = answers[self.mode]
         return HttpReply(status, {k: v.replace("\n", " ") for k, v in headers.items()}, body)
+
+    def was_told(self, what: str) -> bool:
+        """Whether this canary was sent to it, in any form."""
+        forms = forms_of(self.canaries.issued[what])
+        return any(form in told for told in self.heard for form in forms)
 
     def _tokens(self) -> dict[str, object]:
         new = self.canaries.new

@@ -158,11 +158,15 @@ def test_every_secret_field_of_every_connector_through_every_fault(
         for mode in MODES:
             vendor.mode, before = mode, vendor.calls
             give(cli, canaries, mode, "doctor", *(("--format", "json") if before % 2 else ()))
-            for flow in FLOWS:
+            for flow in FLOWS if mode in ("401", "500", "garbage", "tokens") else FLOWS[:1]:
                 give(cli, canaries, mode, "run", flow)
             for name in ("ramp", "bill", "freshbooks"):
                 give(cli, canaries, mode, "webhook", name, "--url", "https://sync.acme.example")
             assert vendor.calls > before, f"nobody was called with {mode}"
+        sent = [what for what in canaries.issued if vendor.was_told(what)]
+        assert {what.split(" ")[0] for what in sent} >= {
+            "ramp.client_secret", "bill.password", "bill.dev_key", "expensify.partner_user_secret", "freshbooks.client_secret",
+        }, "what a vendor never saw it could not repeat"  # fmt: skip
         look_at_everything(cli, canaries, "after the faults")
         for name in fields:  # each secret is changed
             connect(cli, canaries, name, url, "second", given)

@@ -15,7 +15,7 @@ from engine import rekeying, vault
 from engine.cli import common
 from engine.rekeying import SameKey, rotate, set_master
 from engine.store import companies, journal, keys
-from engine.store.base import Tx
+from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx
 from engine.vault import KEY_VARIABLE, KeyUnusable, KeyWrong, SealBroken, Vault, load_key, new_key, text_of
 from engine.world import World
@@ -32,7 +32,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path) -> Path:
     """A store with twelve secrets under one data key."""
     with opened(tmp_path) as world, world.store.write() as tx:
         fill(tx, world)
@@ -175,7 +175,7 @@ def test_a_rotation_seals_everything_anew_and_drops_the_old_key(home: Path) -> N
                 ]
 
 
-def sealed_rows(tx: Tx) -> list[object]:
+def sealed_rows(tx: Tx) -> list[Row]:
     return [
         row for company in COMPANIES for row in tx.rows("credentials_of", {"company": company, "connection": "shop"})
     ]
