@@ -94,6 +94,15 @@ def set_master(world: World, home: Path, actor: str, master: Vault, to: Where = 
     return MasterChange(master.key_id, place.path, broken)
 
 
+def forget(world: World, actor: str) -> tuple[str, ...]:
+    """The master key is lost: drop what it alone opens, so that secrets can be given anew; the ids of the keys."""
+    with world.store.write() as tx:
+        gone = keys.forget(tx, world.vault)
+        if gone:
+            _tell(tx, world, actor, journal.Entry("keys_forgotten", detail={"keys": gone}))
+    return tuple(gone)
+
+
 def finish(world: World, place: KeyPlace) -> None:
     """End a change of the master key that was killed: what the store is wrapped with decides which key stays."""
     if place.path is None or not place.draft.exists():

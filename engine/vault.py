@@ -49,7 +49,8 @@ class KeyWrong(UsageError):
         super().__init__(
             f"this store is sealed with the master key {wanted}, and the key at hand is {given}",
             hint=f"put the key {wanted} back where it was: the file `key`, the keyring, or {KEY_VARIABLE}; "
-            "after a change of the master key, restart what still runs with the old one",
+            "after a change of the master key, restart what still runs with the old one; "
+            "when it is lost for good, run `flowctl key forget`",
         )
 
 

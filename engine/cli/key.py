@@ -127,6 +127,28 @@ def set_master(home: Path, to: Where | None, source: str | None, form: str) -> i
     return _complain(done.broken)
 
 
+@command.command()
+@common.home_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(home: Path, yes: bool) -> int:
+    """Give up secrets whose master key is lost, so that they can be given anew with `flowctl connect`.
+
+    Example: flowctl key forget
+    """
+    from engine import rekeying
+
+    with office.opened(home, check=False) as world:
+        if not yes:
+            click.confirm("Every secret that the key at hand does not open is given up. Go on?", abort=True, err=True)
+        gone = rekeying.forget(world, f"cli:{office.person()}")
+    click.echo(f"given up: {', '.join(gone)}" if gone else "nothing to give up: the key at hand opens every data key")
+    if gone:
+        office.say(
+            "give the secrets again with `flowctl connect`; see `flowctl audit checkpoint --accept` for checkpoints"
+        )
+    return 0
+
+
 def _given(source: str) -> Vault:
     from engine.vault import parse_key
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from engine.store.base import Row, Tx
 from engine.vault import KeyWrong, SealBroken, Vault, new_key
 
-# Kinds of sealed values: each is a table that has the statements NAME_sealed, NAME_reseal and NAME_by_key. Whoever seals
-# anything else adds its table here, else a rotation would leave it behind.
+# Kinds of sealed values: each is a table that has the statements NAME_sealed, NAME_reseal, NAME_by_key and NAME_forget.
+# Whoever seals anything else adds its table here, else a rotation would leave it behind.
 SEALED = ("credentials", "handshakes", "signing_keys")
 PAGE = 100
 
@@ -142,6 +142,21 @@ def rewrap(tx: Tx, vault: Vault, master: Vault) -> int:
         wrapped = master.wrap(_unwrap(vault, row))
         tx.run("data_key_rewrap", {"key_id": row["key_id"], "master_id": master.key_id, "wrapped": wrapped})
     return len(rows)
+
+
+def forget(tx: Tx, vault: Vault) -> list[str]:
+    """Drop the keys that the master key at hand does not open, and what they sealed; their ids."""
+    known = {"", vault.key_id}
+    for row in tx.rows("data_keys_all", {}):
+        try:
+            known.add(_unwrap(vault, row).key_id)
+        except KeyWrong:
+            tx.run("data_key_forget", {"key_id": row["key_id"]})
+    gone = sorted(in_use(tx).keys() - known)
+    for key_id in gone:
+        for kind in SEALED:
+            tx.run(f"{kind}_forget", {"key_id": key_id})
+    return gone
 
 
 def master_of(tx: Tx) -> str | None:

@@ -158,7 +158,7 @@ def test_every_secret_field_of_every_connector_through_every_fault(
         for mode in MODES:
             vendor.mode, before = mode, vendor.calls
             give(cli, canaries, mode, "doctor", *(("--format", "json") if before % 2 else ()))
-            for flow in FLOWS if mode in ("401", "500", "garbage", "tokens") else FLOWS[:1]:
+            for flow in FLOWS if mode in ("401", "garbage") else ():
                 give(cli, canaries, mode, "run", flow)
             for name in ("ramp", "bill", "freshbooks"):
                 give(cli, canaries, mode, "webhook", name, "--url", "https://sync.acme.example")

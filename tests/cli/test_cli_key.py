@@ -54,7 +54,7 @@ def test_a_new_master_key(made: Cli) -> None:
     (made.home / "key").write_text(old)
     hint = (
         f"  hint: put the key {new} back where it was: the file `key`, the keyring, or FLOWCTL_KEY; after a change of the "
-        "master key, restart what still runs with the old one\n"
+        "master key, restart what still runs with the old one; when it is lost for good, run `flowctl key forget`\n"
     )
     wrong = (
         f"error: this store is sealed with the master key {new}, and the key at hand is {load_key(made.home).key_id}\n"
@@ -69,6 +69,22 @@ def test_a_new_master_key(made: Cli) -> None:
     ):
         assert made(*command).text() == f"[2]\n--\n{wrong}{hint}", command
     assert f"FAIL  store: {wrong.removeprefix('error: ')}" in made("doctor", "--offline").out
+
+
+def test_a_key_that_is_lost_for_good(made: Cli) -> None:
+    made.ok("audit", "checkpoint")
+    assert made.ok("key", "forget", "--yes").out == "nothing to give up: the key at hand opens every data key\n"
+    (key,) = made.ok("key", "status", "--format", "json").json()["data_keys"]
+    (made.home / "key").unlink()
+    done = made.ok("key", "forget", "--yes")
+    assert done.out == f"given up: {key['key_id']}\n"
+    status = made("key", "status", "--format", "json").json()
+    assert (status["data_keys"], status["lost"]) == ([], {})
+    give = ("--secret-file", "client_id=id", "--secret-file", "client_secret=secret")
+    made.ok("connect", "ramp", *give)
+    assert made("audit", "checkpoint").status == 1
+    made.ok("audit", "checkpoint", "--accept", "the key was lost")
+    made.ok("audit", "verify")
 
 
 def test_a_missing_key(made: Cli) -> None:

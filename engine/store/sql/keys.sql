@@ -19,6 +19,18 @@ UPDATE data_keys SET master_id = :master_id, wrapped = :wrapped WHERE key_id = :
 -- name: data_key_drop
 DELETE FROM data_keys WHERE key_id = :key_id AND state = 'old';
 
+-- name: data_key_forget
+DELETE FROM data_keys WHERE key_id = :key_id;
+
+-- name: credentials_forget
+DELETE FROM credentials WHERE key_id = :key_id;
+
+-- name: handshakes_forget
+DELETE FROM handshakes WHERE key_id = :key_id;
+
+-- name: signing_keys_forget
+DELETE FROM signing_keys WHERE key_id = :key_id;
+
 -- name: credentials_sealed
 SELECT company, connection, field, field AS ref, key_id, sealed FROM credentials
 WHERE key_id <> :key_id AND (company > :company OR (company = :company AND (connection > :connection
