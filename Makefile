@@ -6,10 +6,11 @@ EDITOR := tests/editor/node_modules
 FLOW ?=
 SCHEDULES ?= 1000
 POINTS ?= 500
+CHANGES ?= 300
 PUBLISH ?=
 SEED ?= 1
 
-.PHONY: demo test editor check bench campaign crash-points lock schemas stale clean help
+.PHONY: demo test editor check bench campaign crash-points audit-campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -58,6 +59,9 @@ campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FL
 
 crash-points: $(VENV)/.ready ## Strike the real server at system calls (needs strace): make crash-points POINTS=n SEED=s; the last line is JSON
 	@$(BIN)/python -m tests.crash --points $(POINTS) --seed $(SEED) $(if $(PUBLISH),--publish)
+
+audit-campaign: $(VENV)/.ready ## Change bytes of a journal of 100,000 lines, one after another: make audit-campaign CHANGES=n SEED=s
+	@$(BIN)/python -m benchmarks.audit --changes $(CHANGES) --seed $(SEED)
 
 lock: ## Pin dependencies with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/run.txt

@@ -8,15 +8,18 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 
 from engine.desk import StoreOutbox
+from engine.notary import Notary
 from engine.program import FlowProgram
 from engine.server import Server
 from engine.service import Service
 from engine.world import World
 
 
-def build(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool = True) -> Starlette:
+def build(
+    world: World, programs: Mapping[str, FlowProgram], *, schedule: bool = True, notary: Notary | None = None
+) -> Starlette:
     """The application with its worker: started and stopped with the server."""
-    service = Service(world, programs)
+    service = Service(world, programs, notary)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

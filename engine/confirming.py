@@ -20,8 +20,9 @@ from engine.errors import FlowctlError, Rejected, StoreBusy, StoreError
 from engine.handshakes import Confirmed, Confirms
 from engine.log import logger
 from engine.retry import later_s
-from engine.store import companies, facts, journal, work
+from engine.store import companies, facts, journal, keys, work
 from engine.store.base import Row, Tx
+from engine.vault import SealBroken
 from engine.world import World
 
 EXPECTED_S = 3600.0
@@ -71,8 +72,8 @@ def keep(world: World, company: str, connection: str, handshake: Handshake) -> b
             return False
         if waiting(tx, company, connection).count >= MOST_WAITING:
             raise StoreBusy(f"{company}/{connection}: {MOST_WAITING} handshakes of webhooks wait to be confirmed")
-        sealed = world.vault.seal(company, connection, _FIELD, kept)
-        return tx.run("handshake_insert", {**scope, "sealed": sealed, "at": at}) == 1
+        sealed = keys.seal(tx, world.vault, keys.Place(company, connection, _FIELD), kept, at)
+        return tx.run("handshake_insert", {**scope, "key_id": sealed.key_id, "sealed": sealed.data, "at": at}) == 1
 
 
 def waiting(tx: Tx, company: str, connection: str) -> Waiting:
@@ -95,10 +96,14 @@ def _one(world: World, row: Row) -> bool:
     scope = {"company": company, "connection": connection, "digest": row["digest"]}
     until = iso(world.clock.now() + timedelta(seconds=CLAIM_S))
     with world.store.write() as tx:
-        if tx.run("handshake_claim", {**scope, "until": until, "seen": row["next_at"]}) != 1:
+        claimed = tx.one("handshake_claim", {**scope, "until": until, "seen": row["next_at"]})
+        if claimed is None:
             return False  # another process confirms it
+        opened = _opened(tx, world, claimed)
     try:
-        kept = json.loads(world.vault.open(company, connection, _FIELD, bytes(row["sealed"])))
+        if isinstance(opened, SealBroken):
+            raise opened
+        kept = json.loads(opened)
         confirmed = _ask(world, company, connection, Handshake(kept["challenge"], {}, kept["subject"], confirm=True))
     except StoreError:
         raise
@@ -114,6 +119,15 @@ def _one(world: World, row: Row) -> bool:
         work.resolve_alert(tx, company, "webhook", connection, world.at())
     logger().info("webhook confirmed", company=company, connection=connection)
     return True
+
+
+def _opened(tx: Tx, world: World, row: Row) -> str | SealBroken:
+    """What was kept; opened where it is read, since a rotation may seal it anew the moment after."""
+    place = keys.Place(row["company"], row["connection"], _FIELD)
+    try:
+        return keys.unseal(tx, world.vault, place, keys.Sealed(row["key_id"], bytes(row["sealed"])))
+    except SealBroken as error:
+        return error
 
 
 def _ask(world: World, company: str, connection: str, handshake: Handshake) -> Confirmed:

@@ -112,6 +112,7 @@ def connect(
         before = companies.binding(tx, world.vault, company, connection)
     kept = before[1] if before and before[0] == connector_name else Binding(company, connection)
     values = {**kept.settings, **{name: typed(fields[name], value) for name, value in settings.items()}}
+    secrets = {**_previous(fields, kept.secrets, secrets), **secrets}
     sealed = {**kept.secrets, **secrets}
     if connector.spec.delivery == "pull":
         _one_file(world, company, connection, values)
@@ -147,6 +148,15 @@ def connect(
         }
         journal.append(tx, company, at, "person", [journal.Entry("connected", detail=detail)])
     return connector
+
+
+def _previous(fields: Mapping[str, FieldSpec], kept: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets that stay valid beside new ones, so that a webhook signed with the one before is not lost."""
+    return {
+        f"{name}_previous": kept[name]
+        for name, secret in given.items()
+        if f"{name}_previous" in fields and kept.get(name, secret) != secret
+    }
 
 
 def _one_file(world: World, company: str, connection: str, values: Mapping[str, Value]) -> None:

@@ -22,11 +22,11 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
-from engine.store import companies, journal, work
+from engine.store import companies, journal, keys, work
 from engine.store.base import Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
-from engine.vault import KEY_VARIABLE, load_key
+from engine.vault import KEY_VARIABLE, load_key, place_of
 from engine.world import World
 
 Level = Literal["ok", "warn", "FAIL"]
@@ -84,6 +84,7 @@ def _disk(home: Path) -> Finding:
 
 
 def _key(home: Path) -> Finding:
+    place = place_of(home)
     given = KEY_VARIABLE in os.environ
     if not given and not (home / "key").exists():
         if (home / "flowctl.db").exists():
@@ -95,8 +96,8 @@ def _key(home: Path) -> Finding:
     except UsageError as error:
         return Finding("FAIL", "key", str(error), error.hint or "")
     except (OSError, UnicodeDecodeError) as error:
-        return Finding("FAIL", "key", f"{home / 'key'} cannot be read: {_said(error)}", "put the right file back")
-    where = f"the variable {KEY_VARIABLE}" if given else str(home / "key")
+        return Finding("FAIL", "key", f"{place.words} cannot be read: {_said(error)}", "put the right file back")
+    where = place.words if place.path else f"the variable {KEY_VARIABLE}"
     return Finding("ok", "key", f"{vault.key_id} from {where}")
 
 
@@ -138,10 +139,8 @@ def _journal(tx: Tx, company: str, clock: Clock) -> Finding:
 def _sealed(world: World) -> Finding:
     """Whether the key at hand opens what is sealed."""
     with world.store.read() as tx:
-        others = set()
-        for row in tx.rows("connections_all", {}):
-            scope = {"company": row["company"], "connection": row["connection"]}
-            others |= {c["key_id"] for c in tx.rows("credentials_of", scope) if c["key_id"] != world.vault.key_id}
+        known = {"", world.vault.key_id, *(row["key_id"] for row in tx.rows("data_keys_all", {}))}
+        others = keys.in_use(tx).keys() - known
     if others:
         message = f"some secrets are sealed with another key: {', '.join(sorted(others))}"
         return Finding("FAIL", "secrets", message, "use that key, or connect again with `flowctl connect`")

@@ -23,6 +23,7 @@ from engine.errors import FlowctlError, ForgedWebhook, NotConnected, SettingMiss
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.store import work
+from engine.vault import KeyWrong, SealBroken
 from engine.world import World
 
 POLLED_BODY_LIMIT = 8 * 1024 * 1024
@@ -116,7 +117,7 @@ class Server:
             return _reply(404, {"error": "this endpoint is not set up"})
         except SettingMissing:
             return _reply(503, {"error": "this endpoint is not set up"})
-        except StoreError as error:
+        except (StoreError, SealBroken, KeyWrong) as error:
             logger().error("webhook not kept", company=company, connection=connection, error=str(error))
             return _reply(503, {"error": "not available, send it again"})
         except FlowctlError as error:

@@ -14,6 +14,7 @@ from engine.confirming import confirm_due
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
+from engine.notary import Notary
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.runreport import RunReport
@@ -51,6 +52,7 @@ class Service:
 
     world: World
     programs: Mapping[str, FlowProgram]
+    notary: Notary | None = None
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -79,6 +81,8 @@ class Service:
         if not self._looked_back:
             self._look_back()
         confirm_due(self.world)
+        if self.notary is not None:
+            self.notary.tick()
         with self.world.store.read() as tx:
             made = {company: companies.connectors(tx, company) for company in companies.names(tx)}
         pairs = [

@@ -23,7 +23,7 @@ LAYERS = {
     "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.sarif": 5, "engine.demo": 5, "engine.testing": 5, "engine.conformance": 5, "engine.scaffold": 5, "engine.golden": 5, "engine.campaign": 5,
     "engine.asked": 4, "engine.failtext": 4, "engine.pulse": 4, "engine.buttons": 5,
     "engine.worklist": 4, "engine.targets": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5, "engine.confirming": 4, "engine.landing": 5,
-    "engine.preload": 4, "engine.seatcheck": 4, "engine.seats": 5, "engine.preview": 5, "engine.previewing": 5, "engine.schemahints": 4, "engine.flowschema": 4, "engine.lsp": 5,
+    "engine.preload": 4, "engine.seatcheck": 4, "engine.seats": 5, "engine.preview": 5, "engine.previewing": 5, "engine.schemahints": 4, "engine.flowschema": 4, "engine.lsp": 5, "engine.rekeying": 4, "engine.chain": 4, "engine.notary": 4, "engine.signing": 1, "engine.checkpoints": 4,
     "engine.cli": 6, "engine.refdocs": 6,
     "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
 }  # fmt: skip

@@ -50,8 +50,9 @@ class FlowInvalid(UsageError):
 
 
 @contextmanager
-def opened(home: Path, *, create: bool = True) -> Iterator[World]:
+def opened(home: Path, *, create: bool = True, check: bool = True) -> Iterator[World]:
     """The world on this machine; the store and key are made when they are missing."""
+    from engine.store import keys
     from engine.store.sqlite import SqliteStore
     from engine.vault import load_key
     from engine.world import World
@@ -62,6 +63,9 @@ def opened(home: Path, *, create: bool = True) -> Iterator[World]:
     vault = load_key(home)
     store = SqliteStore(path)
     try:
+        if check:
+            with store.read() as tx:
+                keys.check(tx, vault)
         yield World(store, vault)
     finally:
         store.close()

@@ -36,6 +36,8 @@ COMMANDS = {
     "connectors": ("engine.cli.connectors", "Show installed connectors, their streams and requests."),
     "migrate": ("engine.cli.migrate", "Move to our accounting connection at a vendor, step by step."),
     "webhook": ("engine.cli.webhook", "Have a vendor call this server when something changes."),
+    "key": ("engine.cli.key", "See and change the keys that secrets are sealed with."),
+    "audit": ("engine.cli.audit", "Verify and export the journal; sign where it stands."),
     "doctor": ("engine.cli.doctor", "Check this installation and a company's connections."),
 }
 

@@ -77,7 +77,7 @@ class KeyLost(UsageError):
 
 
 @contextmanager
-def opened(home: Path, *, create: bool = False) -> Iterator[World]:
+def opened(home: Path, *, create: bool = False, check: bool = True) -> Iterator[World]:
     """The world; what the operating system refuses is said in one line.
 
     Raises:
@@ -89,9 +89,9 @@ def opened(home: Path, *, create: bool = False) -> Iterator[World]:
             there = store.exists()
             if not there and not create:
                 raise PathMissing(store)
-            if there and "FLOWCTL_KEY" not in os.environ and not (home / "key").exists():
+            if there and check and "FLOWCTL_KEY" not in os.environ and not (home / "key").exists():
                 raise KeyLost(home)
-            world = stack.enter_context(common.opened(home, create=create))
+            world = stack.enter_context(common.opened(home, create=create, check=check))
         except OSError as error:
             raise PlaceUnusable(home, error.strerror or type(error).__name__) from error
         except UnicodeDecodeError as error:

@@ -11,6 +11,8 @@ import click
 from engine.cli import common, office
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from engine.program import FlowProgram
     from engine.world import World
 
@@ -31,8 +33,23 @@ if TYPE_CHECKING:
     help="Port; 0 takes a free one.",
 )
 @click.option("--no-schedule", is_flag=True, help="Only answer; start no reads of our own.")
+@click.option(
+    "--checkpoint-copy",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="FLOWCTL_CHECKPOINT_COPY",
+    show_envvar=True,
+    help="Keep a copy of the journal's signed checkpoints in this folder, on another machine's disk at best.",
+)
 @click.pass_context
-def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, port: int, no_schedule: bool) -> int:
+def command(
+    ctx: click.Context,
+    flows: tuple[str, ...],
+    home: Path,
+    host: str,
+    port: int,
+    no_schedule: bool,
+    checkpoint_copy: Path | None,
+) -> int:
     """Answer the Web Connector and webhooks, and run flows (all known ones by default) when they are due.
 
     Put it behind a reverse proxy with TLS: the Web Connector insists on https except for localhost.
@@ -49,18 +66,20 @@ def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, p
             from engine.errors import StoreDamaged
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
-        _serve(world, programs, host, port, schedule=not no_schedule)
+        from engine.app import build
+        from engine.notary import FILE, Notary
+
+        notary = Notary(world, home / FILE, checkpoint_copy)
+        _serve(build(world, programs, schedule=not no_schedule, notary=notary), programs, host, port)
     return 0
 
 
-def _serve(world: World, programs: Mapping[str, FlowProgram], host: str, port: int, *, schedule: bool) -> None:
+def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port: int) -> None:
     import uvicorn
 
-    from engine.app import build
     from engine.log import logger
     from engine.serving import bind
 
-    app = build(world, programs, schedule=schedule)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
     )

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from engine.contract import Binding, Json, Login
 from engine.errors import UnknownName
-from engine.store import facts, holdings
+from engine.store import facts, holdings, keys
 from engine.store.base import Row, Tx
 from engine.vault import SealBroken, Vault
 
@@ -82,17 +82,9 @@ def put_connection(tx: Tx, company: str, connection: str, connector: str, values
 
 def put_secret(tx: Tx, vault: Vault, company: str, connection: str, field: str, secret: str, at: str) -> None:
     """Seal and keep a secret."""
-    tx.run(
-        "credential_put",
-        {
-            "company": company,
-            "connection": connection,
-            "field": field,
-            "key_id": vault.key_id,
-            "sealed": vault.seal(company, connection, field, secret),
-            "at": at,
-        },
-    )
+    sealed = keys.seal(tx, vault, keys.Place(company, connection, field), secret, at)
+    scope = {"company": company, "connection": connection, "field": field}
+    tx.run("credential_put", {**scope, "key_id": sealed.key_id, "sealed": sealed.data, "at": at})
 
 
 def drop_secret(tx: Tx, company: str, connection: str, field: str) -> None:
@@ -103,7 +95,7 @@ def drop_secret(tx: Tx, company: str, connection: str, field: str) -> None:
 def secret(tx: Tx, vault: Vault, company: str, connection: str, field: str) -> str | None:
     """Open one secret."""
     row = tx.one("credential_get", {"company": company, "connection": connection, "field": field})
-    return vault.open(company, connection, field, bytes(row["sealed"])) if row else None
+    return _open(tx, vault, row) if row else None
 
 
 def binding(tx: Tx, vault: Vault, company: str, connection: str) -> tuple[str, Binding] | None:
@@ -113,11 +105,16 @@ def binding(tx: Tx, vault: Vault, company: str, connection: str) -> tuple[str, B
         return None
     scope = {"company": company, "connection": connection}
     secrets = {
-        item["field"]: vault.open(company, connection, item["field"], bytes(item["sealed"]))
+        item["field"]: _open(tx, vault, item)
         for item in tx.rows("credentials_of", scope)
         if item["field"] != TOKEN_FIELD
     }
     return row["connector"], Binding(company, connection, json.loads(row["settings"]), secrets)
+
+
+def _open(tx: Tx, vault: Vault, row: Row) -> str:
+    place = keys.Place(row["company"], row["connection"], row["field"])
+    return keys.unseal(tx, vault, place, keys.Sealed(row["key_id"], bytes(row["sealed"])))
 
 
 def connection_setting(tx: Tx, company: str, connection: str, name: str) -> Value | None:

@@ -40,7 +40,12 @@ class SqliteTx:
 
     def rows(self, name: str, params: Params) -> list[Row]:
         """Execute and return all rows."""
-        return self._connection.execute(self._texts[name], params).fetchall()
+        try:
+            return self._connection.execute(self._texts[name], params).fetchall()
+        except sqlite3.OperationalError as error:
+            if str(error).startswith("Could not decode"):  # its message repeats the text
+                raise StoreDamaged("a text in the store is no UTF-8", hint="run `flowctl audit verify`") from None
+            raise
 
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row; the rest of the statement is still run."""

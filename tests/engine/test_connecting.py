@@ -179,3 +179,20 @@ def test_one_company_is_one_company_file(world: World) -> None:
     assert str(caught.value) == "setting `user`: `wc` signs in for the connection `ledger` of this company already"
     connect(world, "acme", "books", "ledger", {"user": "wc"}, {"password": "p"})
     connect(world, "zeta", "ledger", "ledger", {"user": "other"}, {"password": "p"})
+
+
+def test_a_new_webhook_secret_leaves_the_one_before_it_valid() -> None:
+    world = memory_world()
+    ramp = {"client_id": "i", "client_secret": "s"}
+    connect(world, "acme", "ramp", "ramp", {}, {**ramp, "webhook_secret": "one"})
+    for secret, found in (
+        ("one", {"webhook_secret": "one"}),
+        ("two", {"webhook_secret": "two", "webhook_secret_previous": "one"}),
+        ("three", {"webhook_secret": "three", "webhook_secret_previous": "two"}),
+        ("three", {"webhook_secret": "three", "webhook_secret_previous": "two"}),
+    ):
+        connect(world, "acme", "ramp", "ramp", {}, {"webhook_secret": secret})
+        assert world.bound("acme", "ramp")[1].secrets == {**ramp, **found}
+    connect(world, "acme", "ramp", "ramp", {}, {"webhook_secret": "four", "webhook_secret_previous": "mine"})
+    assert world.bound("acme", "ramp")[1].secrets["webhook_secret_previous"] == "mine"
+    world.store.close()

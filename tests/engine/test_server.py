@@ -371,3 +371,14 @@ def test_an_application_without_a_worker(bench: Bench) -> None:
             pass
 
     anyio.run(main)
+
+
+def test_a_key_that_does_not_fit_is_our_fault(bench: Bench) -> None:
+    """A server that still has the key from before must not tell the vendor that its webhook is wrong."""
+    from dataclasses import replace
+
+    from engine.vault import Vault
+
+    stranger = replace(bench.world, vault=Vault(b"x" * 32))
+    reply = Server(stranger, {FLOW: bench.program}, bench.outbox).take_event("acme", "shop", {}, b"{}")
+    assert (reply.status, reply.body) == (503, b'{"error": "not available, send it again"}')

@@ -21,6 +21,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: journal_from
 SELECT * FROM journal WHERE company = :company AND seq > :after ORDER BY seq LIMIT :limit;
 
+-- name: journal_line
+SELECT * FROM journal WHERE company = :company AND seq = :seq;
+
+-- name: journal_strangers
+SELECT DISTINCT company FROM journal WHERE company NOT IN (SELECT company FROM journal_heads);
+
 -- name: journal_of_record
 SELECT * FROM journal WHERE record_id = :record_id ORDER BY seq;
 

@@ -1,6 +1,6 @@
 -- name: handshake_insert
-INSERT INTO handshakes (company, connection, digest, sealed, next_at, received_at)
-VALUES (:company, :connection, :digest, :sealed, :at, :at) ON CONFLICT (company, connection, digest) DO NOTHING;
+INSERT INTO handshakes (company, connection, digest, key_id, sealed, next_at, received_at)
+VALUES (:company, :connection, :digest, :key_id, :sealed, :at, :at) ON CONFLICT (company, connection, digest) DO NOTHING;
 
 -- name: handshakes_waiting
 SELECT count(*) AS waiting, max(attempts) AS attempts FROM handshakes WHERE company = :company AND connection = :connection AND sealed IS NOT NULL;
@@ -14,7 +14,8 @@ ORDER BY next_at, digest LIMIT 50;
 
 -- name: handshake_claim
 UPDATE handshakes SET next_at = :until, attempts = attempts + 1
-WHERE company = :company AND connection = :connection AND digest = :digest AND next_at = :seen AND sealed IS NOT NULL;
+WHERE company = :company AND connection = :connection AND digest = :digest AND next_at = :seen AND sealed IS NOT NULL
+RETURNING company, connection, key_id, sealed;
 
 -- name: handshake_later
 UPDATE handshakes SET next_at = :next WHERE company = :company AND connection = :connection AND digest = :digest;

@@ -40,8 +40,8 @@ def forge(store: Store, *statements: str) -> None:
     """Change the journal as one could who holds the file: without its triggers."""
     assert isinstance(store, SqliteStore)
     connection = store.connection
-    for name in ("journal_no_update", "journal_no_delete"):
-        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
     for statement in statements:
         connection.execute(statement)
 
@@ -77,7 +77,18 @@ def test_the_first_line_follows_from_nothing_and_every_other_from_the_one_before
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE journal SET event = 'x' WHERE seq = 2", "DELETE FROM journal WHERE seq = 5"]
+    "statement",
+    [
+        "UPDATE journal SET event = 'x' WHERE seq = 2",
+        "DELETE FROM journal WHERE seq = 5",
+        "INSERT OR REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
+        "INSERT OR IGNORE INTO journal SELECT * FROM journal WHERE seq = 2",
+        "UPDATE OR REPLACE journal_heads SET seq = 2 WHERE company = 'acme'",
+        "UPDATE journal_heads SET hash = 'x' WHERE company = 'acme'",
+        "UPDATE journal_heads SET company = 'x', seq = 9 WHERE company = 'acme'",
+        "DELETE FROM journal_heads WHERE company = 'acme'",
+        "INSERT OR REPLACE INTO journal_heads VALUES ('acme', 4, 'x')",
+    ],
 )
 def test_a_line_can_neither_be_changed_nor_deleted(written: Store, statement: str) -> None:
     assert isinstance(written, SqliteStore)
