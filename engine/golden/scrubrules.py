@@ -48,8 +48,8 @@ BANK_PAIRS = frozenset({("account", "number"), ("card", "number"), ("last", "fou
 TAX = _set("ssn ein vat tin itin taxid gstin abn siren siret nif taxnumber vatnumber socialsecuritynumber")
 TAX_PAIRS = frozenset({("tax", "id"), ("tax", "number"), ("vat", "number"), ("social", "security")})
 ADDRESS = _set(
-    "address street street2 line1 line2 city town province zip postal postcode zipcode postalcode county region latitude longitude lat "
-    "lng lon"
+    "address street street2 line1 line2 city town province zip postal postcode zipcode postalcode county region "
+    "latitude longitude lat lng lon"
 )
 # A date is kept, but for that of a birth.
 BIRTH = _set("birth birthday birthdate dateofbirth born bday dob")
