@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import httpx
@@ -159,13 +160,13 @@ def _others(subject: Subject, fault: Fault) -> Iterator[str]:
         with bench(subject, options, transport=failing) as it:
             call = mark_of(it, mark, stream)
             it.clock.advance("+5m")
-            yield from _during(it, fault, made[-1], f"{mark.name}, {fault.name}", lambda: it.opened.mark(call))
+            yield from _during(it, fault, made[-1], f"{mark.name}, {fault.name}", partial(it.opened.mark, call))
     for spec in readable(subject)[:1]:
         with bench(subject, MANY, transport=failing) as it:
             key = next((str(record.get(spec.key)) for page in it.read(spec.name) for record in page.records), "")
             it.clock.advance("+5m")
             at = f"{spec.name} by `get`, {fault.name}"
-            yield from _during(it, fault, made[-1], at, lambda: it.opened.get(spec.name, key))
+            yield from _during(it, fault, made[-1], at, partial(it.opened.get, spec.name, key))
 
 
 def _during(it: Bench, fault: Fault, failing: _Failing, at: str, act: Callable[[], object]) -> Iterator[str]:

@@ -227,7 +227,8 @@ def _has_any(value: str, secrets: Collection[str]) -> bool:
 
 def _is_countable(value: Decimal | float) -> bool:
     """Whether a number has so few digits that it can be written out; no id is longer."""
-    return Decimal(value).is_finite() and abs(value) < _MOST
+    number = Decimal(value)
+    return number.is_finite() and number.copy_abs() < _MOST
 
 
 def _times(value: str, factor: int) -> str:
