@@ -186,7 +186,7 @@ def test_what_cannot_be_read_is_told_without_its_text() -> None:
 
 def test_a_request_without_sense_is_answered() -> None:
     asked = {"textDocument": {"uri": "file:///x.yaml"}, "position": {"line": -1, "character": 0}}
-    requests = (
+    requests: tuple[tuple[str, object], ...] = (
         ("initialize", {"processId": None, "rootUri": None, "capabilities": {}}),
         ("textDocument/completion", asked),
         ("textDocument/hover", None),
