@@ -100,10 +100,8 @@ class Scrubber:
         if not private or value == 0 or not _is_countable(value):
             self._note("keep", path, str(value), "")
             return value
-        return self._other_number(str(abs(int(value))), kind if kind in STRICT else "number", path)
-
-    def _other_number(self, digits: str, kind: Kind, path: tuple[str, ...]) -> int:
-        """The pseudonym of a number, which is one as well: also where a text of the same digits has become words."""
+        # It stays a number, also where a text of the same digits has become words.
+        digits = str(abs(int(value)))
         known = self._table.get(digits, "")
         if not known.isdecimal():
             key = f"number {digits}"
@@ -111,7 +109,7 @@ class Scrubber:
             self._used.add(known)
             self._table[key] = known
             self._table.setdefault(digits, known)
-        self._note(kind, path, digits, known)
+        self._note(kind if kind in STRICT else "number", path, digits, known)
         return int(known)
 
     def _scalar(self, value: str, path: tuple[str, ...], spec: FieldSpec | None) -> str:
