@@ -23,6 +23,7 @@ def record(flows: tuple[str, ...], given: Options) -> int:
     from engine.golden import record as recording
     from engine.store import companies
 
+    recording.require_name(str(given["record"]))
     program = common.program(flows[0])
     stream = given["stream"] or ""
     if stream and program.flow.stream(stream) is None:

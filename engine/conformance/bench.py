@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -34,6 +36,7 @@ _CHART: Json = {
 _TELLING = 6
 # Tokens have none, and notes that are kept beside them do.
 _SPACE = re.compile(r"\s")
+_KEY = re.compile(rb'"idempotency_?key"\s*:\s*"([^"]*)"', re.IGNORECASE)
 # A connector that goes on for ever is stopped here.
 MOST_PAGES = 500
 
@@ -102,11 +105,18 @@ class Watched(httpx.BaseTransport):
     inner: httpx.BaseTransport
     calls: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
+    # What changes something: method, address and body, and the idempotency key in its headers or its body.
+    told: list[tuple[str, str, bytes, str]] = field(default_factory=list)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one call."""
         self.calls.append(f"{request.method} {request.url.path}")
         self.hosts.add(request.url.host)
+        if request.method != "GET":
+            body = request.read()
+            written = _KEY.search(body)
+            key = request.headers.get("idempotency-key") or (written[1].decode("utf-8", "replace") if written else "")
+            self.told.append((request.method, str(request.url), body, key))
         return self.inner.handle_request(request)
 
 
@@ -197,7 +207,21 @@ def one_of(subject: Subject, stream: str) -> Json | None:
 def leaked(bench_: Bench, text: str) -> list[str]:
     """Names of what a text gives away."""
     named = {value: name for name, value in bench_.binding.secrets.items()}
-    return sorted({named.get(secret, "a token") for secret in bench_.secrets if secret in text})
+    return sorted(
+        {named.get(secret, "a token") for secret in bench_.secrets if any(form in text for form in _forms(secret))}
+    )
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it may stand in a text: plain, in an address, and as base64, also behind a user's name."""
+    yield from (secret, quote(secret), quote(secret, safe=""))
+    for shift, first in ((0, 0), (1, 2), (2, 3)):
+        data = b"\0" * shift + secret.encode()
+        # The first and last characters hold bits of what stands beside it.
+        for coded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
+            whole = coded.decode()[first : len(data) * 8 // 6]
+            if len(whole) >= _TELLING:
+                yield whole
 
 
 def said(error: BaseException) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 
 import httpx
 
 from engine.conformance.bench import Bench, Subject, bench, leaked, said
 from engine.conformance.reading import MANY, readable
+from engine.conformance.telling import examples, mark_of
 from engine.contract import Json
 from engine.dataclass import dataclass
 from engine.errors import AuthExpired, AuthRefused, BadAnswer, RateLimited, RunError, Transient
@@ -85,6 +89,8 @@ def _huge(_request: httpx.Request, _inner: httpx.BaseTransport, _secrets: str) -
     return httpx.Response(200, headers={"content-type": "application/json"}, stream=_Flood())
 
 
+# What no call gets through, whatever it is.
+_SILENT = frozenset({"401", "403", "429", "500", "503", "no_connection", "connect_timeout", "read_timeout", "reset"})
 _UNTRUSTED = (BadAnswer, Transient)
 FAULTS = (
     Fault("401", "credentials that are no longer accepted", _status(401), (AuthExpired, AuthRefused)),
@@ -138,6 +144,45 @@ def fails(subject: Subject, fault: Fault) -> Iterator[str]:
             count = len(it.watched.calls) if it.watched else 0
         for first in sorted({0, count - 1}):
             yield from _once(subject, fault, _Try(stream.name, first, first == count - 1, _keys(stream, clean)))
+    if fault.name != "huge":
+        yield from _others(subject, fault)
+
+
+def _others(subject: Subject, fault: Fault) -> Iterator[str]:
+    """The same while one record is got, and while a mark is told."""
+    made: list[_Failing] = []
+
+    def failing(inner: httpx.BaseTransport) -> _Failing:
+        made.append(_Failing(inner, fault, sys.maxsize))
+        return made[-1]
+
+    for mark, stream, options in islice(examples(subject), 1):
+        with bench(subject, options, transport=failing) as it:
+            call = mark_of(it, mark, stream)
+            it.clock.advance("+5m")
+            yield from _during(it, fault, made[-1], f"{mark.name}, {fault.name}", partial(it.opened.mark, call))
+    for spec in readable(subject)[:1]:
+        with bench(subject, MANY, transport=failing) as it:
+            key = next((str(record.get(spec.key)) for page in it.read(spec.name) for record in page.records), "")
+            it.clock.advance("+5m")
+            at = f"{spec.name} by `get`, {fault.name}"
+            yield from _during(it, fault, made[-1], at, partial(it.opened.get, spec.name, key))
+
+
+def _during(it: Bench, fault: Fault, failing: _Failing, at: str, act: Callable[[], object]) -> Iterator[str]:
+    failing.secrets = lambda: " ".join(it.secrets)
+    failing.first = failing.number
+    try:
+        act()
+    except RunError as error:
+        for name in leaked(it, said(error)):
+            yield f"{at}: the error shows the secret `{name}`"
+    except Exception as error:  # noqa: BLE001 - whatever else it is, is the finding
+        yield f"{at}: is a {type(error).__name__}, not a `RunError`: {str(error)[:80]}"
+    else:
+        # Some calls need no answer, and an object that is gone is none; but a vendor that is away has said nothing.
+        if failing.number > failing.first and fault.name in _SILENT:
+            yield f"{at}: {fault.says}, and it ends as if nothing were wrong"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,13 @@ def _gets(it: Bench, stream: StreamSpec, record: Mapping[str, Any]) -> Iterator[
 
 
 def reads_many(subject: Subject) -> Iterator[str]:
-    """Many records on small pages: each once, all in order again, in the declared shape."""
-    with bench(subject, MANY, settings=small_pages(subject)) as it:
+    """Many records on small pages: each once, all in order again, and as many as there are on large pages."""
+    small = small_pages(subject)
+    on_large: dict[str, set[str]] = {}
+    if small:
+        with bench(subject, MANY) as it:
+            on_large = {stream.name: {*_keys(stream, _records(it.read(stream.name)))} for stream in readable(subject)}
+    with bench(subject, MANY, settings=small) as it:
         total = 0
         for stream in readable(subject):
             found = _records(it.read(stream.name))
@@ -90,6 +95,8 @@ def reads_many(subject: Subject) -> Iterator[str]:
             again = [str(record.get(stream.key)) for record in _records(it.read(stream.name))]
             if again != keys:
                 yield f"{stream.name}: a second read lists other records, or in another order"
+            if small and {*keys} != on_large[stream.name]:
+                yield f"{stream.name}: {len({*keys})} records on small pages, and {len(on_large[stream.name])} on large"
         if not total:
             yield "a simulator without options holds no record at all: let it make some"
 

@@ -97,6 +97,16 @@ class _Take:
     records: list[Mapping[str, Any]] = field(default_factory=list)
 
 
+def require_name(name: str) -> None:
+    """Refuse what is no name of a case, such as a path to somewhere else.
+
+    Raises:
+        NameUnfit: when it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise NameUnfit(name)
+
+
 def record(world: World, program: FlowProgram, wish: Wish, folder: Path) -> Recorded:
     """Read, scrub, play and write a case; the sources are told nothing, and nothing of the company's is changed.
 
@@ -106,8 +116,7 @@ def record(world: World, program: FlowProgram, wish: Wish, folder: Path) -> Reco
         WouldLeak: when something would be written that the rules do not let through.
         RunError: what keeps a source from being read.
     """
-    if not _NAME.fullmatch(folder.name):
-        raise NameUnfit(folder.name)
+    require_name(folder.name)
     if folder.exists():
         raise CaseThere(folder)
     takes = list(_takes(world, program, wish))

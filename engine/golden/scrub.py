@@ -25,6 +25,7 @@ _THINGS = (
 _LONG = 30
 _DEEPEST = 60
 _LEAST_SECRET = 4
+_MOST = 10**60
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ class Scrubber:
         if isinstance(value, Mapping):
             made: dict[str, Any] = {}
             for key, each in value.items():
-                name = self._key(str(key), path)
-                made[name] = self._value(each, (*path, name), spec.child(str(key)) if spec else None)
+                child = spec.child(str(key)) if spec else None
+                name = str(key) if child is not None else self._key(str(key), path)
+                made[name] = self._value(each, (*path, name), child)
             return made
         if isinstance(value, list | tuple):
             item = FieldSpec(spec.name, spec.of, "", choices=spec.choices, fields=spec.fields) if spec else None
@@ -84,7 +86,8 @@ class Scrubber:
 
     def _key(self, key: str, path: tuple[str, ...]) -> str:
         """The name of a field; where data stands in its place, a pseudonym."""
-        if rules.PLAIN_KEY.fullmatch(key) and not rules.UUID.fullmatch(key) and key not in self._table:
+        told = any(form.fullmatch(key) for form in (rules.UUID, rules.IBAN, rules.TOKEN)) or _has_any(key, self.secrets)
+        if rules.PLAIN_KEY.fullmatch(key) and not told and key not in self._table:
             return key
         return self._scalar(key, (*path, "id"), None)
 
@@ -95,10 +98,20 @@ class Scrubber:
             return value * self.factor
         # Ids and the like are long; a short number counts something.
         private = kind in STRICT or kind == "id" or (isinstance(value, int) and abs(value) >= 10_000_000)
-        if not private or value == 0:
+        if not private or value == 0 or not _is_countable(value):
             self._note("keep", path, str(value), "")
             return value
-        return int(self._pseudonym(str(abs(int(value))), "number", path))
+        # It stays a number, also where a text of the same digits has become words.
+        digits = str(abs(int(value)))
+        known = self._table.get(digits, "")
+        if not known.isdecimal():
+            key = f"number {digits}"
+            known = self._table.get(key) or self._free("number", digits, path)
+            self._used.add(known)
+            self._table[key] = known
+            self._table.setdefault(digits, known)
+        self._note(kind if kind in STRICT else "number", path, digits, known)
+        return int(known)
 
     def _scalar(self, value: str, path: tuple[str, ...], spec: FieldSpec | None) -> str:
         kind = self._kind(value, path, spec)
@@ -136,7 +149,7 @@ class Scrubber:
             return "secret"
         if spec is not None and (hinted := _hinted(value, spec, named)) is not None:
             return hinted
-        if rules.DATE.fullmatch(value) and not {"birth", "birthday", "dob"} & set(name):
+        if rules.DATE.fullmatch(value) and not rules.BIRTH & set(name):
             return "keep"
         if value in self.keep:
             return "keep"
@@ -209,6 +222,12 @@ class Scrubber:
 
 def _has_any(value: str, secrets: Collection[str]) -> bool:
     return any(len(secret) >= _LEAST_SECRET and secret in value for secret in secrets)
+
+
+def _is_countable(value: Decimal | float) -> bool:
+    """Whether a number has so few digits that it can be written out; no id is longer."""
+    number = Decimal(value)
+    return number.is_finite() and number.copy_abs() < _MOST
 
 
 def _times(value: str, factor: int) -> str:

@@ -34,21 +34,28 @@ def _set(text: str) -> frozenset[str]:
 
 SECRET = _set(
     "token secret password passwd passphrase apikey authorization cookie cookies credential "
-    "credentials signature jwt bearer otp pin cvv cvc"
+    "credentials signature jwt bearer otp pin cvv cvc accesstoken refreshtoken apitoken clientsecret privatekey "
+    "accesskey sessionid"
 )
 SECRET_PAIRS = frozenset({("api", "key"), ("private", "key"), ("access", "key"), ("dev", "key"), ("session", "id")})
 EMAIL = frozenset({"email", "emails", "mail"})
-PHONE = frozenset({"phone", "telephone", "mobile", "fax", "cell"})
-BANK = _set("iban bic swift routing aba card pan sort bank last4 last_four")
+PHONE = _set("phone phones telephone tel mobile fax cell phonenumber mobilenumber faxnumber cellphone")
+BANK = _set(
+    "iban bic swift routing aba card pan sort bank last4 last_four mask accountnumber cardnumber routingnumber "
+    "bankaccount sortcode"
+)
 BANK_PAIRS = frozenset({("account", "number"), ("card", "number"), ("last", "four"), ("last", "4"), ("sort", "code")})
-TAX = frozenset({"ssn", "ein", "vat", "tin", "itin", "taxid", "gstin", "abn", "siren", "siret", "nif"})
+TAX = _set("ssn ein vat tin itin taxid gstin abn siren siret nif taxnumber vatnumber socialsecuritynumber")
 TAX_PAIRS = frozenset({("tax", "id"), ("tax", "number"), ("vat", "number"), ("social", "security")})
 ADDRESS = _set(
-    "address street street2 line1 line2 city town province zip postal postcode zipcode county region latitude longitude"
+    "address street street2 line1 line2 city town province zip postal postcode zipcode postalcode county region "
+    "latitude longitude lat lng lon"
 )
-PERSON = _set(
+# A date is kept, but for that of a birth.
+BIRTH = _set("birth birthday birthdate dateofbirth born bday dob")
+PERSON = BIRTH | _set(
     "first firstname last lastname middle given family surname person employee submitter approver "
-    "contact holder cardholder owner manager birthday birth dob"
+    "contact holder cardholder owner manager"
 )
 NAME = _set(
     "name names title vendor merchant payee customer client company organization organisation "
@@ -123,11 +130,23 @@ def has_pair(parts: tuple[str, ...], pairs: frozenset[tuple[str, str]]) -> bool:
     return any(pair in pairs for pair in pairwise(parts))
 
 
+def _number_of(above: frozenset[str]) -> Kind | None:
+    """What a field `number` holds that is a part of something with these words: `phone: {number: ...}`."""
+    kinds: tuple[tuple[Kind, frozenset[str]], ...] = (
+        ("phone", PHONE),
+        ("tax", TAX),
+        ("bank", (BANK | {"cards", "banks"}) - {"sort"}),
+    )
+    return next((kind for kind, words_ in kinds if above & words_), None)
+
+
 def by_name(parts: tuple[str, ...], above: tuple[str, ...]) -> Kind | None:
     """What a field of these words holds; `above` are the words of what it is a part of."""
     found = frozenset(parts)
     address = bool(frozenset(above) & frozenset({"address", "addresses", "billing", "shipping"}))
     last = parts[-1] if parts else ""
+    if last == "number" and (kind := _number_of(frozenset(above))) is not None:
+        return kind
     checks: tuple[tuple[Kind, bool], ...] = (
         ("secret", bool(found & SECRET) or has_pair(parts, SECRET_PAIRS)),
         ("email", bool(found & EMAIL)),

@@ -17,7 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, TypeVar
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 from pygls.uris import from_fs_path, to_fs_path
 
 from engine.diagnostics import Diagnostic
@@ -62,6 +64,19 @@ def _kind(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+class _Protocol(LanguageServerProtocol):
+    """The protocol of pygls, which would leave a request that has no sense without an answer: an editor waits for it."""
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """A message as an object; a request that cannot be one is answered with the error."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+
 class _Server(LanguageServer):
     """The server of pygls, which would show an error's text to the user."""
 
@@ -75,7 +90,8 @@ class Service:
     """The answers of one server to one editor."""
 
     def __init__(self) -> None:
-        self.server = _Server("flowctl", _version(), text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        whole = types.TextDocumentSyncKind.Full
+        self.server = _Server("flowctl", _version(), text_document_sync_kind=whole, protocol_cls=_Protocol)
         self.session = Session(self._publish, self._failed)
         self.ended = False
         self._register()

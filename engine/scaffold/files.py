@@ -70,11 +70,11 @@ def write(root: Path, texts: Mapping[str, str]) -> Written:
 
 
 def _there(path: Path) -> bytes:
-    """What stands in the place of a file: its bytes, empty when there is none."""
+    """What stands in the place of a file: its bytes, empty when there is none. A link that leads nowhere is something."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        return b""
+        return b"(a link)" if path.is_symlink() else b""
     except (OSError, ValueError) as error:
         raise CannotWrite(path, getattr(error, "strerror", None) or str(error)) from error
 

@@ -346,3 +346,12 @@ def test_the_skeleton_is_clean(place: Path) -> None:
         command = [*ruff, *arguments, "--no-cache"]
         ran = subprocess.run(command, cwd=place / "flowctl-acme", capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stdout
+
+
+def test_a_link_to_nowhere_is_in_the_way(tmp_path: Path) -> None:
+    from engine.scaffold.files import InTheWay, write
+
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(InTheWay):
+        write(tmp_path, {"link": "text", "other": "text"})
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]

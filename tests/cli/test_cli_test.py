@@ -222,3 +222,10 @@ def test_recording_without_a_store_a_company_or_a_stream(cli: Cli) -> None:
     known = "bill_payments, bills, transactions, vendors"
     said = f"error: there is no stream `bill`\n  hint: did you mean `bills`? known: {known}\n"
     assert refused(cli, "--stream", "bill").text() == f"[2]\n--\n{said}"
+
+
+@pytest.mark.parametrize("name", ["../mine", "/tmp/mine", "deep/mine", "", "Mine"])
+def test_a_recording_goes_nowhere_else(cli: Cli, name: str) -> None:
+    ran = cli("test", FLOW, "--record", name, "--live", "1")
+    hint = "  hint: use lower case a-z, 0-9 and `_`\n"
+    assert (ran.status, ran.err) == (2, f"error: `{name!r}` cannot be the name of a case\n{hint}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 
 from engine import registry
 from engine.conformance import Subject, UnknownCheck, checks_of, conformance, shapes
-from engine.contract import Event
+from engine.contract import Event, Page
+from engine.errors import Rejected, RunError
 from engine.spec import FieldSpec, FieldType, a_field, a_list, an_object
 
 FITTING: list[tuple[FieldType, object]] = [
@@ -127,7 +132,7 @@ class Planted:
 
 
 def _found(connector: Any, name: str) -> list[str]:
-    subject = Subject(connector)
+    subject = Subject(connector, {"profile": "2026-08"} if connector.spec.name == "ramp" else {})
     return [problem for check in checks_of(subject) if check.name == name for problem in check.problems(subject)]
 
 
@@ -159,3 +164,66 @@ def test_a_target_that_believes_in_every_write() -> None:
 
     believing = Planted(_bill(), {"write": lambda _operation: Receipt({"id": "1"})})
     assert _found(believing, "finds_lost") == ["VendorCreate: its answer was lost, and the write counts as done"]
+
+
+# --- marks and reads that are wrong -----------------------------------------------------------------------------------
+
+
+def _changed(name: str, **ways: Any) -> Any:
+    """A shipped connector with methods of its open connection replaced; each is given the real connection first."""
+
+    class Changed(Planted):
+        def open(self, binding: Any, tools: Any) -> Any:
+            opened = self._inner.open(binding, tools)
+            return Planted(opened, None, **{name: partial(way, opened, binding) for name, way in ways.items()})
+
+    return Changed(registry.find(name))
+
+
+def _telling_all(binding: Any) -> str:
+    known = f"user:{binding.secrets['client_secret']}"
+    return f"it failed with {base64.b64encode(known.encode()).decode()}"
+
+
+def test_a_source_that_reads_the_first_page_only() -> None:
+    def first(opened: Any, _binding: Any, *asked: Any) -> Iterator[Page]:
+        for page in opened.read(*asked):
+            yield Page(page.records, None)
+            return
+
+    found = _found(_changed("freshbooks", read=first), "reads_many")
+    assert found[0] == "bills: 3 records on small pages, and 19 on large"
+
+
+def test_secrets_in_the_errors_of_marks_and_of_single_records() -> None:
+    def mark(opened: Any, binding: Any, call: Any) -> None:
+        try:
+            opened.mark(call)
+        except RunError:
+            raise Rejected(_telling_all(binding)) from None
+
+    def get(opened: Any, binding: Any, *asked: Any) -> Any:
+        try:
+            return opened.get(*asked)
+        except RunError:
+            raise Rejected(_telling_all(binding)) from None
+
+    shown = "the error shows the secret `client_secret`"
+    leaky = _changed("ramp", mark=mark, get=get)
+    assert _found(leaky, "refused") == [f"an unknown mark: {shown}"]
+    assert _found(leaky, "fails_500") == [f"BILL_SYNC, 500: {shown}", f"vendors by `get`, 500: {shown}"]
+
+
+def test_marks_that_are_told_twice_or_under_another_key() -> None:
+    def twice(opened: Any, _binding: Any, call: Any) -> None:
+        opened.mark(call)
+        opened.mark(call)
+
+    def renewed(opened: Any, _binding: Any, call: Any) -> None:
+        opened.mark(replace(call, idempotency_key=f"{call.idempotency_key}-{next(numbers)}"))
+
+    numbers, ramp = count(), _changed("ramp", mark=renewed)
+    assert _found(_changed("ramp", mark=twice), "twice")[0] == "BILL_SYNC: the same call is made twice for one mark"
+    assert _found(ramp, "twice") == [
+        f"{mark.name}: told again, it is sent with another idempotency key" for mark in Subject(ramp).spec.marks
+    ]

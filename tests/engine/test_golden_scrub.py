@@ -43,6 +43,10 @@ def one(name: str, value: Any, *spec: FieldSpec, keep: frozenset[str] = frozense
         ("category", "Meals", "Account 1"),
         ("street", "1 Main St", "Address 1"),
         ("zipOrPostalCode", "94999", "Address 1"),
+        ("birthdate", "1980-01-02", "Person 1"),
+        ("dateofbirth", "1980-01-02", "Person 1"),
+        ("lat", "37.7749", "Address 1"),
+        ("refreshtoken", "abc", "scrubbed-secret-1"),
         ("receiptUrl", "https://x.test/?token=1", "https://example.com/1"),
         ("x", "https://x.test/?token=1", "https://example.com/1"),
         # Kept, since nothing private can be in them.
@@ -212,3 +216,55 @@ def test_nothing_private_is_left_whatever_the_fields_are_called(record: dict[str
         assert private not in text
     assert text == str(Scrubber().record(record))
     assert EMAIL_LIKE.search(text.replace("@example.com", "")) is None
+
+
+def test_a_number_after_a_text_of_the_same_digits_stays_a_number() -> None:
+    made = Scrubber().record({"memo": "4155552671", "phone": 4155552671, "cell": 4155552671})
+    assert made == {"memo": "Text 1", "phone": 7884160526, "cell": 7884160526}
+
+
+def test_what_is_no_number_that_could_be_written_out_stays() -> None:
+    record = {"id": float("inf"), "key": Decimal("1E+9999")}
+    assert Scrubber().record(record) == record
+    assert str(Scrubber().record({"id": Decimal("NaN")})["id"]) == "NaN"
+
+
+def test_short_numbers_are_private_by_the_name_of_the_field() -> None:
+    given = {
+        "phone": {"number": 5551234},
+        "tel": 5551234,
+        "postalcode": 94103,
+        "accountnumber": 1234567,
+        "bank": {"account": {"number": 7654321}},
+        "cards": [{"number": 4242}],
+    }
+    made = Scrubber().record(given)
+    assert made == {
+        "phone": {"number": 7884160},
+        "tel": 7884160,
+        "postalcode": 95999,
+        "accountnumber": 1566064,
+        "bank": {"account": {"number": 5722728}},
+        "cards": [{"number": 7837}],
+    }
+
+
+def test_a_private_number_may_not_stand_elsewhere() -> None:
+    scrubber = Scrubber()
+    scrubber.record({"ssn": 123456789})
+    assert scrubber.originals() == {"123456789": "tax"}
+
+
+def test_keys_that_are_data() -> None:
+    scrubber = Scrubber(secrets=("hush-hush",))
+    made = scrubber.record({"DE89370400440532013000": 1, "sk_live_abcdefgh12345678": 2, "of_hush-hush": "x"})
+    assert made == {
+        "AA84160526810713118552": 1,
+        "qq_xsza_dbecabqg53046122": 2,
+        "scrubbed-secret-1": "scrubbed-secret-2",
+    }
+
+
+def test_a_declared_field_keeps_its_name_whatever_a_text_says() -> None:
+    made = Scrubber().record({"memo": "amount", "amount": "12.00"}, (FieldSpec("amount", "money", ""),))
+    assert made == {"memo": "Text 1", "amount": "12.00"}

@@ -184,6 +184,24 @@ def test_what_cannot_be_read_is_told_without_its_text() -> None:
     ]
 
 
+def test_a_request_without_sense_is_answered() -> None:
+    asked = {"textDocument": {"uri": "file:///x.yaml"}, "position": {"line": -1, "character": 0}}
+    requests: tuple[tuple[str, object], ...] = (
+        ("initialize", {"processId": None, "rootUri": None, "capabilities": {}}),
+        ("textDocument/completion", asked),
+        ("textDocument/hover", None),
+        ("shutdown", None),
+    )
+    sent = [
+        _message(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
+        for number, (method, params) in enumerate(requests, 1)
+    ]
+    done = _run(b"".join(sent) + _message(b'{"jsonrpc": "2.0", "method": "exit"}'))
+    found = [json.loads(text) for text in re.findall(rb"\r\n\r\n(.*?)(?=Content-Length|$)", done.stdout, re.DOTALL)]
+    codes = {each["id"]: each.get("error", {}).get("code") for each in found}
+    assert (done.returncode, codes) == (0, {1: None, 2: -32602, 3: -32602, 4: None})
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
