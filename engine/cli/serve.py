@@ -11,6 +11,8 @@ import click
 from engine.cli import common, office
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from engine.program import FlowProgram
     from engine.world import World
 
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
     help="Port; 0 takes a free one.",
 )
 @click.option("--no-schedule", is_flag=True, help="Only answer; start no reads of our own.")
+@click.option("--no-panel", is_flag=True, help="Serve no panel; else it is there once there is a user.")
 @click.pass_context
-def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, port: int, no_schedule: bool) -> int:
-    """Answer the Web Connector and webhooks, and run flows (all known ones by default) when they are due.
+def command(
+    ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, port: int, no_schedule: bool, no_panel: bool
+) -> int:
+    """Answer the Web Connector and webhooks, serve the panel, and run flows (all known ones by default) when they are due.
 
     Put it behind a reverse proxy with TLS: the Web Connector insists on https except for localhost.
 
@@ -49,23 +54,47 @@ def command(ctx: click.Context, flows: tuple[str, ...], home: Path, host: str, p
             from engine.errors import StoreDamaged
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
-        _serve(world, programs, host, port, schedule=not no_schedule)
+        app = _app(world, programs, schedule=not no_schedule, has_panel=not no_panel and _has_users(world))
+        _serve(app, programs, host, port)
     return 0
 
 
-def _serve(world: World, programs: Mapping[str, FlowProgram], host: str, port: int, *, schedule: bool) -> None:
+def _has_users(world: World) -> bool:
+    from engine.store import users
+
+    with world.store.read() as tx:
+        return users.exist(tx)
+
+
+def _app(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool, has_panel: bool) -> Starlette:
+    """The application, and the panel when there is somebody who may use it."""
+    from engine.app import build
+
+    if not has_panel:
+        return build(world, programs, schedule=schedule)
+    from engine.panel.app import Panel
+    from engine.panel.pages import PAGES
+
+    return build(world, programs, schedule=schedule, pages=lambda poke: Panel(world, PAGES, poke).routes())
+
+
+def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port: int) -> None:
     import uvicorn
 
-    from engine.app import build
     from engine.log import logger
     from engine.serving import bind
 
-    app = build(world, programs, schedule=schedule)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
     )
     listener = bind(host, port)
-    logger().info("serving", host=host, port=listener.getsockname()[1], flow=", ".join(programs))
+    found = listener.getsockname()[1]
+    logger().info("serving", host=host, port=found, flow=", ".join(programs))
+    if any(getattr(route, "path", "") == "/panel" for route in app.routes):
+        shown = f"[{host}]" if ":" in host else host
+        logger().info("the panel is on", url=f"http://{shown}:{found}/panel")
+    else:
+        logger().info("the panel is off", hint="`flowctl user add NAME` adds a user; then start this anew")
     try:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
