@@ -17,7 +17,8 @@ class ZoneUnknown(UsageError):
     def __init__(self, name: str) -> None:
         shown = "".join(c if c.isprintable() else "?" for c in name[:60])
         hint = suggestion(name, tuple(z for z in available_timezones() if "/" in z and not z.startswith("Etc/")))
-        near = hint.partition(" known:")[0] if hint.startswith("did you mean") else "give one such as America/New_York, Europe/Berlin or UTC"
+        near = hint.partition(" known:")[0]
+        near = near if near.startswith("did you mean") else "give one such as America/New_York, Europe/Berlin or UTC"
         super().__init__(f"there is no time zone `{shown}`", hint=near)
 
 

@@ -42,8 +42,8 @@ class TooManyTries(FlowctlError):
 
     def __init__(self, wait_s: float) -> None:
         self.wait_s = max(1, round(wait_s))
-        when = f"{self.wait_s} seconds" if self.wait_s < 120 else f"{self.wait_s // 60} minutes"
-        super().__init__(f"too many tries: try again in {when}")
+        unit, number = ("second", self.wait_s) if self.wait_s < 120 else ("minute", -(-self.wait_s // 60))
+        super().__init__(f"Too many tries: try again in {number} {unit}{'' if number == 1 else 's'}.")
 
 
 @dataclass(frozen=True, slots=True)

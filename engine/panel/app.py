@@ -75,6 +75,7 @@ class Panel:
     _known: tuple[_Known, ...] = field(init=False)
     _threads: CapacityLimiter | None = field(default=None, init=False)
     _hashing: CapacityLimiter | None = field(default=None, init=False)
+    _signing_in: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._known = tuple(_Known(page, _pattern(page.path)) for page in self.pages)
@@ -117,18 +118,29 @@ class Panel:
             ask = replace(ask, path=parts)
             here = f"{path}?{request.url.query}" if request.url.query else path
             work = partial(self._answered, page, ask, cookie, here)
-            return await to_thread.run_sync(work, limiter=self._limiter(hashes=page.hashes and method == "POST"))
+            return await self._run(work, hashes=page.hashes and method == "POST")
         except ClientDisconnect:
             return Response(status_code=400)
         except (FlowctlError, BodyRefused) as error:
-            return await to_thread.run_sync(partial(self._failed, ask, cookie, error), limiter=self._limiter())
+            return await self._run(partial(self._failed, ask, cookie, error))
 
-    def _limiter(self, *, hashes: bool = False) -> CapacityLimiter:
+    async def _run(self, work: Callable[[], Response], *, hashes: bool = False) -> Response:
+        """Run in a thread of the panel, or in the one that checks passwords.
+
+        Raises:
+            Busy: when too many wait for that one.
+        """
         if self._threads is None or self._hashing is None:
             self._threads, self._hashing = CapacityLimiter(_THREADS), CapacityLimiter(_HASHING)
-        if hashes and self._hashing.statistics().tasks_waiting >= _MOST_HASHING:
+        if not hashes:
+            return await to_thread.run_sync(work, limiter=self._threads)
+        if self._signing_in >= _HASHING + _MOST_HASHING:
             raise Busy
-        return self._hashing if hashes else self._threads
+        self._signing_in += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._hashing)
+        finally:
+            self._signing_in -= 1
 
     def _found(self, path: str, method: str) -> tuple[Page, Mapping[str, str]]:
         """The page of an address.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -21,6 +22,7 @@ from engine.overview import STATES
 from engine.standing import Count
 
 MINUS = "\N{MINUS SIGN}"
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 # What a state means, where somebody asks.
 MEANING = {
@@ -69,10 +71,16 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_harmless,
     )
     made.filters |= {"when": when, "day": day, "money": money, "counted": counted, "number": number, "plain": plain}
     made.globals |= {"meaning": MEANING, "asset": _asset, "ago": ago}
     return made
+
+
+def _harmless(value: object) -> object:
+    """Text from elsewhere without characters that nobody sees, and that could turn the text around them."""
+    return _UNSEEN.sub("?", value) if type(value) is str else value
 
 
 def _source(name: str) -> str | None:
