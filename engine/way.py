@@ -178,7 +178,7 @@ def _papers(tx: Tx, record: Row, line: Row, operation: Row | None) -> Iterator[P
         return
     body = bytes(operation["body"])
     is_xml = body.lstrip().startswith(b"<")
-    if event == "intended":
+    if event in ("read", "intended"):  # what could be prepared as it was read has one line
         yield _paper("Mapped record", "json", operation["mapped"])
         yield _paper(f"{operation['request']} to be sent", "xml" if is_xml else "json", body.decode("utf-8", "replace"))
     elif event == "sent":

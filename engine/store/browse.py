@@ -18,7 +18,7 @@ from engine.store.records import MOVES
 # A filter that at most so many records pass is narrow: all of them are looked at, and the answer is complete.
 NARROW = 2000
 # So many records are looked through for one page where no filter is narrow, in steps of that many.
-_LOOKED_THROUGH, _STEP = 4000, 500
+_LOOKED_THROUGH, _STEP = 2000, 500
 # So many numbers of a state and stream are read at once.
 _AT_ONCE = 51
 # Counts go no further than this.
@@ -109,7 +109,7 @@ def page(tx: Tx, company: str, filters: Filters, behind: Place, size: int) -> Fo
     narrow, within = _narrow(tx, company, filters) if filters.look_closer else (None, "")
     if narrow is None:
         return _walk(tx, company, filters, within, (behind, size))
-    rows = [row for row in _rows(tx, company, filters, narrow, within) if _key(row, filters) < _key_of(behind, filters)]
+    rows = [row for row in _rows(tx, filters, narrow, within) if _key(row, filters) < _key_of(behind, filters)]
     return Found(tuple(rows[:size]), _place(rows[size - 1]) if len(rows) > size else None)
 
 
@@ -181,7 +181,7 @@ def _walk(tx: Tx, company: str, filters: Filters, within: str, part: tuple[Place
     looked = 0
     while steps := list(islice(ids, step)):
         looked += len(steps)
-        rows += _rows(tx, company, filters, {place.id for place in steps}, within)
+        rows += _rows(tx, filters, {place.id for place in steps}, within)
         if len(rows) > size:
             return Found(tuple(rows[:size]), _place(rows[size - 1]))
         if looked >= _LOOKED_THROUGH:
@@ -222,10 +222,10 @@ def _by_day(tx: Tx, company: str, filters: Filters, behind: Place) -> Iterator[P
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _rows(tx: Tx, company: str, filters: Filters, ids: Iterable[int], within: str) -> list[Row]:
+def _rows(tx: Tx, filters: Filters, ids: Iterable[int], within: str) -> list[Row]:
     scope = {"state": filters.state, "flow": filters.flow, "stream": filters.stream, "party": lowered(filters.party)}
     scope |= {"first_on": filters.first_on, "last_on": filters.last_on, "least": filters.least, "most": filters.most}
-    rows = tx.rows("browse_rows", {"company": company, "ids": plain(sorted(ids)), "text": within, **scope})
+    rows = tx.rows("browse_rows", {"ids": plain(sorted(ids)), "text": within, **scope})
     return sorted(rows, key=lambda row: _key(row, filters), reverse=True)
 
 
