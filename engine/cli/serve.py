@@ -54,7 +54,7 @@ def command(
             from engine.errors import StoreDamaged
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
-        app = _app(world, programs, schedule=not no_schedule, has_panel=not no_panel and _has_users(world))
+        app = app_of(world, programs, schedule=not no_schedule, has_panel=not no_panel and _has_users(world))
         _serve(app, programs, host, port)
     return 0
 
@@ -66,7 +66,7 @@ def _has_users(world: World) -> bool:
         return users.exist(tx)
 
 
-def _app(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool, has_panel: bool) -> Starlette:
+def app_of(world: World, programs: Mapping[str, FlowProgram], *, schedule: bool, has_panel: bool) -> Starlette:
     """The application, and the panel when there is somebody who may use it."""
     from engine.app import build
 
@@ -90,7 +90,7 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
     listener = bind(host, port)
     found = listener.getsockname()[1]
     logger().info("serving", host=host, port=found, flow=", ".join(programs))
-    if any(getattr(route, "path", "") == "/panel" for route in app.routes):
+    if has_panel(app):
         shown = f"[{host}]" if ":" in host else host
         logger().info("the panel is on", url=f"http://{shown}:{found}/panel")
     else:
@@ -99,6 +99,11 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
         office.say("stopped")
+
+
+def has_panel(app: Starlette) -> bool:
+    """Whether the application has the panel."""
+    return any(getattr(route, "path", "") == "/panel" for route in app.routes)
 
 
 def _damage(world: World) -> str | None:

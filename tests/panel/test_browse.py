@@ -173,7 +173,7 @@ def watched(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     begin = SqliteStore.begin
 
     def watching(self: SqliteStore, *, writing: bool) -> Tx:
-        return Watching(begin(self, writing=writing), asked)  # type: ignore[return-value] # it passes everything on
+        return Watching(begin(self, writing=writing), asked)
 
     with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "begin", watching)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from engine import totp, users
+from engine import signin, totp, users
 from engine.follow import Hand
 from engine.store import users as kept
 from engine.users import HOUSE
@@ -69,9 +69,12 @@ def test_a_wrong_password_and_an_unknown_user_look_the_same(office: Office, user
 
 def test_an_unknown_user_costs_a_hash(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[str] = []
-    from engine import signin
 
-    monkeypatch.setattr(signin, "_fits", lambda stored, _password: checked.append(stored) or False)
+    def fits(stored: str, _password: str) -> bool:
+        checked.append(stored)
+        return False
+
+    monkeypatch.setattr(signin, "_fits", fits)
     for user in ("nobody", "viewer"):
         office.browser().sign_in(user)
     assert [stored.split("$")[1:4] for stored in checked] == [["argon2id", "v=19", "m=19456,t=2,p=1"]] * 2

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.acceptance
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 WIDTHS = (1280, 390, 360)
 
 
@@ -83,7 +85,9 @@ def fill(office: Office) -> None:
     lines = [{"account": "Client Gifts & Entertainment <Q3>", "code": "1", "amount": "1250.50", "memo": "m"}]
     waits = [bill(f"w-{n}", amount="1250.50", lines=lines) for n in range(3)]
     long = bill("l-1", number="A-REFERENCE-OF-20-CH", vendor={"id": "v-1", "name": "W" * 90}, lines=[])
-    bench.shop.listed["bills"] = [bill(f"b-{n}", f"{n * 1234 + 1}.05") for n in range(6)] + waits + [long, bill("x-1", lines=[])]
+    bench.shop.listed["bills"] = (
+        [bill(f"b-{n}", f"{n * 1234 + 1}.05") for n in range(6)] + waits + [long, bill("x-1", lines=[])]
+    )
     bench.run("bills")
     bench.post_all()
 
