@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from engine.desk import StoreOutbox
 from engine.notary import Notary
@@ -16,9 +17,17 @@ from engine.world import World
 
 
 def build(
-    world: World, programs: Mapping[str, FlowProgram], *, schedule: bool = True, notary: Notary | None = None
+    world: World,
+    programs: Mapping[str, FlowProgram],
+    *,
+    schedule: bool = True,
+    notary: Notary | None = None,
+    pages: Callable[[Callable[[], None]], Sequence[BaseRoute]] = lambda _poke: (),
 ) -> Starlette:
-    """The application with its worker: started and stopped with the server."""
+    """The application with its worker: started and stopped with the server.
+
+    `pages` makes routes of a layer above, such as the panel's, that wake the worker when they have given it something to do.
+    """
     service = Service(world, programs, notary)
 
     @asynccontextmanager
@@ -29,4 +38,5 @@ def build(
         service.stop()
 
     outbox = StoreOutbox(world, programs, service.poke, logs=True)
-    return Server(world, programs, outbox, service.poke, lifespan, lambda: service.alive).app()
+    above = pages(service.poke)
+    return Server(world, programs, outbox, service.poke, lifespan, lambda: service.alive, above).app()

@@ -125,8 +125,8 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         company,
         row["title"],
         _states(tx, company, flow),
-        tuple(_run(r) for r in tx.rows("runs_newest", {"company": company}) if flow in ("", r["flow"])),
-        _session(tx, company),
+        tuple(run_line(r) for r in tx.rows("runs_newest", {"company": company}) if flow in ("", r["flow"])),
+        session_of(tx, company),
         sum(r["count"] for r in waiting if flow in ("", r["flow"])),
         sum(r["count"] for r in told if r["state"] in ("waiting", "calling")),
         unsettled,
@@ -253,12 +253,14 @@ def _states(tx: Tx, company: str, flow: str) -> tuple[StateLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.flow, line.stream, STATES.index(line.state))))
 
 
-def _run(row: Row) -> RunLine:
+def run_line(row: Row) -> RunLine:
+    """A run's row for people."""
     counts = json.loads(row["counts"])
     return RunLine(row["flow"], row["id"], row["started_at"], row["ended_at"] or "", row["outcome"], counts)
 
 
-def _session(tx: Tx, company: str) -> SessionLine | None:
+def session_of(tx: Tx, company: str) -> SessionLine | None:
+    """The newest visit of the polled connector's agent, None when it never came."""
     row = tx.one("session_newest", {"company": company})
     if row is None:
         return None

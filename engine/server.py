@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import field
 from pathlib import Path
@@ -14,7 +14,7 @@ from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from engine import asked, confirming, registry
 from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
@@ -50,10 +50,13 @@ class Server:
     poke: Callable[[], None] = lambda: None
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = field(default=None)
     working: Callable[[], bool] = lambda: True
+    # Routes that stand above this layer, such as the panel's.
+    pages: Sequence[BaseRoute] = ()
 
     def app(self) -> Starlette:
         """The ASGI application."""
-        routes = [
+        routes: list[BaseRoute] = [
+            *self.pages,
             Route("/healthz", self._health, methods=["GET"]),
             Route("/readyz", self._ready, methods=["GET"]),
             Route("/webhooks/{company}/{connection}", self._webhook, methods=["POST"]),

@@ -25,6 +25,8 @@ from engine.store.records import Move, Reason
 Value = str | int | bool
 # Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
 _CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
+# An id as targets show it, such as a TxnID or ListID of QuickBooks: 1A2B-1234567890.
+TARGET_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 
 

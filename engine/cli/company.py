@@ -298,6 +298,29 @@ def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, ye
     return 0
 
 
+@command.command(short_help="Show or set the time zone that people read times in.")
+@click.argument("zone", required=False)
+@common.home_option
+@common.company_option
+def zone(zone: str | None, home: Path, company: str) -> int:
+    """Show the time zone in which the panel shows times for this company, or set it; UTC when it was never set.
+
+    Example: flowctl company zone America/New_York
+    """
+    from engine import companyzone
+    from engine.store import companies
+
+    with office.opened(home) as world:
+        if zone is not None:
+            with world.store.write() as tx:
+                companies.require(tx, company)
+                companyzone.put(tx, office.hand(world, company), zone)
+        with world.store.read() as tx:
+            row = companies.require(tx, company)
+    click.echo(f"{company}: {row['time_zone']}")
+    return 0
+
+
 def typed_value(setting: Setting, text: str) -> Value:
     """A setting's value in its type.
 

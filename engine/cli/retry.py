@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -80,7 +79,7 @@ def _declare(given: Given) -> int:
 
     company, target_id = given["company"], given["found"]
     name = office.flow(given["flow"]).name if given["flow"] else ""
-    if target_id is not None and not re.fullmatch(r"[0-9A-Fa-f-]{1,64}", target_id):
+    if target_id is not None and not worklist.TARGET_ID.fullmatch(target_id):
         raise click.UsageError("--there takes a TxnID or ListID as QuickBooks shows it, such as 1A2B-1234567890")
     with office.opened(given["home"]) as world:
         with world.store.read() as tx:

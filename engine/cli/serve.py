@@ -13,6 +13,7 @@ from engine.cli import common, office
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from engine.notary import Notary
     from engine.program import FlowProgram
     from engine.world import World
 
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Keep a copy of the journal's signed checkpoints in this folder, on another machine's disk at best.",
 )
+@click.option("--no-panel", is_flag=True, help="Serve no panel; else it is there once there is a user.")
 @click.pass_context
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     ctx: click.Context,
     flows: tuple[str, ...],
     home: Path,
@@ -49,8 +51,9 @@ def command(
     port: int,
     no_schedule: bool,
     checkpoint_copy: Path | None,
+    no_panel: bool,
 ) -> int:
-    """Answer the Web Connector and webhooks, and run flows (all known ones by default) when they are due.
+    """Answer the Web Connector and webhooks, serve the panel, and run flows (all known ones by default) when they are due.
 
     Put it behind a reverse proxy with TLS: the Web Connector insists on https except for localhost.
 
@@ -66,12 +69,45 @@ def command(
             from engine.errors import StoreDamaged
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
-        from engine.app import build
         from engine.notary import FILE, Notary
 
         notary = Notary(world, home / FILE, checkpoint_copy)
-        _serve(build(world, programs, schedule=not no_schedule, notary=notary), programs, host, port)
+        has_panel = not no_panel and _has_users(world)
+        app = app_of(world, programs, schedule=not no_schedule, has_panel=has_panel, notary=notary)
+        _serve(app, programs, host, port)
     return 0
+
+
+def _has_users(world: World) -> bool:
+    from engine.store import users
+
+    with world.store.read() as tx:
+        return users.exist(tx)
+
+
+def app_of(
+    world: World,
+    programs: Mapping[str, FlowProgram],
+    *,
+    schedule: bool,
+    has_panel: bool,
+    notary: Notary | None = None,
+) -> Starlette:
+    """The application, and the panel when there is somebody who may use it."""
+    from engine.app import build
+
+    if not has_panel:
+        return build(world, programs, schedule=schedule, notary=notary)
+    from engine.panel.app import Panel
+    from engine.panel.pages import PAGES
+
+    return build(
+        world,
+        programs,
+        schedule=schedule,
+        notary=notary,
+        pages=lambda poke: Panel(world, PAGES, poke).routes(),
+    )
 
 
 def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port: int) -> None:
@@ -84,11 +120,22 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
         app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
     )
     listener = bind(host, port)
-    logger().info("serving", host=host, port=listener.getsockname()[1], flow=", ".join(programs))
+    found = listener.getsockname()[1]
+    logger().info("serving", host=host, port=found, flow=", ".join(programs))
+    if has_panel(app):
+        shown = f"[{host}]" if ":" in host else host
+        logger().info("the panel is on", url=f"http://{shown}:{found}/panel")
+    else:
+        logger().info("the panel is off", hint="`flowctl user add NAME` adds a user; then start this anew")
     try:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
         office.say("stopped")
+
+
+def has_panel(app: Starlette) -> bool:
+    """Whether the application has the panel."""
+    return any(getattr(route, "path", "") == "/panel" for route in app.routes)
 
 
 def _damage(world: World) -> str | None:

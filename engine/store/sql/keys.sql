@@ -31,6 +31,10 @@ DELETE FROM handshakes WHERE key_id = :key_id;
 -- name: signing_keys_forget
 DELETE FROM signing_keys WHERE key_id = :key_id;
 
+-- name: users_forget
+-- Without the second factor the password alone would let in: an administrator gives another one.
+UPDATE users SET totp_key_id = '', totp_sealed = NULL, password_hash = '' WHERE totp_key_id = :key_id AND totp_sealed IS NOT NULL;
+
 -- name: credentials_sealed
 SELECT company, connection, field, field AS ref, key_id, sealed FROM credentials
 WHERE key_id <> :key_id AND (company > :company OR (company = :company AND (connection > :connection
@@ -66,6 +70,16 @@ UPDATE signing_keys SET key_id = :key_id, sealed = :sealed WHERE public_key = :r
 
 -- name: signing_keys_by_key
 SELECT key_id, COUNT(*) AS count FROM signing_keys GROUP BY key_id;
+
+-- name: users_sealed
+SELECT '' AS company, 'panel' AS connection, 'totp:' || user_name AS field, user_name AS ref, totp_key_id AS key_id, totp_sealed AS sealed
+FROM users WHERE totp_sealed IS NOT NULL AND totp_key_id <> :key_id AND user_name > :ref ORDER BY user_name LIMIT :limit;
+
+-- name: users_reseal
+UPDATE users SET totp_key_id = :key_id, totp_sealed = :sealed WHERE user_name = :ref;
+
+-- name: users_by_key
+SELECT totp_key_id AS key_id, COUNT(*) AS count FROM users WHERE totp_sealed IS NOT NULL GROUP BY totp_key_id;
 
 -- name: signing_key
 SELECT * FROM signing_keys ORDER BY made_at, public_key LIMIT 1;

@@ -1,0 +1,168 @@
+"""How companies stand, at a glance: from indexes alone and no further than a limit, so that a million records cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from decimal import Decimal
+
+from engine import holdings, worklist
+from engine.clock import from_iso
+from engine.dataclass import dataclass
+from engine.overview import RunLine, SessionLine, run_line, session_of
+from engine.store import alerts, browse, companies, work
+from engine.store.base import Row, Tx
+from engine.store.browse import COUNTED
+
+# What a person must look at.
+TROUBLED = ("deferred", "failed", "unknown", "vanished")
+# Money is added up where at most so many records of a stream are in a state.
+_SUMMED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many; `is_more` where the counting stopped."""
+
+    number: int
+    is_more: bool = False
+
+    def __add__(self, other: Count) -> Count:
+        """Both together."""
+        return Count(self.number + other.number, self.is_more or other.is_more)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The records of a stream in a state; `money` by currency, None where there are too many to add up at once."""
+
+    flow: str
+    stream: str
+    state: str
+    count: Count
+    money: Mapping[str, Decimal] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A company at a glance."""
+
+    company: str
+    title: str
+    time_zone: str
+    is_paused: bool
+    halted: str
+    counts: Mapping[str, Count]
+    backlog: Count
+    alerts: Count
+    session: SessionLine | None
+    refused: work.Refusals | None
+    # When the oldest record that waits for a person was first read; empty when none waits.
+    oldest_at: str = ""
+
+    def count(self, state: str) -> Count:
+        """The records in a state."""
+        return self.counts.get(state, Count(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """More of one company."""
+
+    lines: tuple[Line, ...]
+    runs: tuple[RunLine, ...]
+    alerts: tuple[Row, ...] = field(default=())
+
+
+def standing(tx: Tx, company: Row, *, now_at: str) -> Standing:
+    """Look at a company.
+
+    `now_at` is the time now as UTC text.
+    """
+    name = str(company["company"])
+    where = browse.places(tx, name)
+    counts = {state: _count(tx, name, state, where) for state in TROUBLED}
+    return Standing(
+        name,
+        company["title"],
+        company["time_zone"],
+        bool(company["paused"]),
+        holdings.halted(tx, name) or "",
+        counts,
+        _limited(tx, "browse_backlog", name),
+        _limited(tx, "browse_alert_count", name),
+        session_of(tx, name),
+        work.refusals(tx, name, from_iso(now_at)),
+        _oldest(tx, name, where),
+    )
+
+
+def closer(tx: Tx, company: str, states: tuple[str, ...], most_alerts: int) -> Closer:
+    """The records of each stream by state, the newest run of each flow, and the newest open alerts."""
+    lines = [
+        Line(flow, stream, state, found, _money(tx, company, (state, flow, stream), found))
+        for flow, stream in browse.places(tx, company)
+        for state in states
+        if (found := _counted(browse.count(tx, company, state, flow, stream, COUNTED + 1))).number
+    ]
+    newest = alerts.page(tx, company, alerts.BEYOND, most_alerts, is_over=False)
+    return Closer(tuple(lines), tuple(_runs(tx, company)), tuple(newest))
+
+
+def page(tx: Tx, after: str, limit: int, now_at: str) -> list[Standing]:
+    """The companies behind a name, in the order of their names."""
+    rows = tx.rows("browse_companies", {"after": after, "limit": limit})
+    return [standing(tx, row, now_at=now_at) for row in rows]
+
+
+def one(tx: Tx, company: str, now_at: str) -> Standing:
+    """One company.
+
+    Raises:
+        UnknownName: when there is none of this name.
+    """
+    return standing(tx, companies.require(tx, company), now_at=now_at)
+
+
+def _count(tx: Tx, company: str, state: str, where: list[tuple[str, str]]) -> Count:
+    found = Count(0)
+    for flow, stream in where:
+        found += _counted(browse.count(tx, company, state, flow, stream, COUNTED + 1))
+    return found
+
+
+def _counted(number: int) -> Count:
+    return Count(min(number, COUNTED), number > COUNTED)
+
+
+def _limited(tx: Tx, name: str, company: str) -> Count:
+    row = tx.one(name, {"company": company, "limit": COUNTED + 1})
+    return _counted(row["count"] if row is not None else 0)
+
+
+def _oldest(tx: Tx, company: str, where: list[tuple[str, str]]) -> str:
+    """When the record that was read first of those that wait was read: numbers are given in the order of reading."""
+    scope = {"company": company, "state": "deferred"}
+    firsts = [tx.one("browse_oldest_in", {**scope, "flow": flow, "stream": stream}) for flow, stream in where]
+    numbers = [row["id"] for row in firsts if row is not None and row["id"] is not None]
+    row = tx.one("record_get", {"id": min(numbers)}) if numbers else None
+    return str(row["created_at"]) if row is not None else ""
+
+
+def _money(tx: Tx, company: str, where: tuple[str, str, str], found: Count) -> Mapping[str, Decimal] | None:
+    if found.number > _SUMMED:
+        return None
+    state, flow, stream = where
+    scope = {"company": company, "state": state, "flow": flow, "stream": stream, "limit": _SUMMED}
+    rows = tx.rows("browse_amounts_in", scope)
+    return worklist.sums((row["currency"] or "", Decimal(row["amount"])) for row in rows)
+
+
+def _runs(tx: Tx, company: str) -> list[RunLine]:
+    found, after = [], ""
+    while (row := tx.one("browse_run_flow_next", {"company": company, "after": after})) and row["name"] is not None:
+        after = str(row["name"])
+        newest = tx.one("browse_run_newest", {"company": company, "flow": after})
+        if newest is not None:
+            found.append(run_line(newest))
+    return found

@@ -1,0 +1,90 @@
+-- Finding records among a million. Each of these walks an index and stops at its limit; `tests/panel` explains them all.
+
+-- name: browse_flow_next
+SELECT MIN(flow) AS name FROM records WHERE company = :company AND flow > :after;
+
+-- name: browse_stream_next
+SELECT MIN(stream) AS name FROM records WHERE company = :company AND flow = :flow AND stream > :after;
+
+-- name: browse_ids_in
+SELECT id FROM records
+WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: browse_count_in
+SELECT COUNT(*) AS count FROM (
+    SELECT 1 FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream LIMIT :limit
+) AS some;
+
+-- name: browse_oldest_in
+SELECT MIN(id) AS id FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream;
+
+-- name: browse_amounts_in
+SELECT amount, currency FROM records
+WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
+
+-- name: browse_ids_dated
+SELECT id, dated_on FROM records
+WHERE company = :company AND dated_on >= :first_on AND dated_on <= :last_on AND (dated_on, id) < (:dated_on, :before)
+ORDER BY dated_on DESC, id DESC LIMIT :limit;
+
+-- name: browse_ids_party
+SELECT id FROM records WHERE company = :company AND lower(party) >= :low AND lower(party) < :high LIMIT :limit;
+
+-- name: browse_ids_reference
+SELECT id FROM records WHERE company = :company AND lower(reference) >= :low AND lower(reference) < :high LIMIT :limit;
+
+-- name: browse_ids_source
+SELECT id FROM records WHERE company = :company AND lower(source_id) >= :low AND lower(source_id) < :high LIMIT :limit;
+
+-- name: browse_ids_amount
+SELECT id FROM records
+WHERE company = :company AND CAST(amount AS NUMERIC) >= CAST(:least AS NUMERIC)
+  AND CAST(amount AS NUMERIC) <= CAST(:most AS NUMERIC) LIMIT :limit;
+
+-- name: browse_rows
+-- Every filter that is not given is empty text. The numbers are the company's: with its name beside them SQLite would walk
+-- one of its indexes instead.
+SELECT id, company, flow, stream, source_id, phase, state, reasons, amount, currency, party, reference, dated_on, attempts,
+       receipt, created_at, updated_at
+FROM records
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND (:state = '' OR state = :state) AND (:flow = '' OR flow = :flow) AND (:stream = '' OR stream = :stream)
+  AND (:party = '' OR substr(lower(party), 1, length(:party)) = :party)
+  AND (:first_on = '' OR dated_on >= :first_on) AND (:last_on = '' OR dated_on <= :last_on)
+  AND (:least = '' OR CAST(amount AS NUMERIC) >= CAST(:least AS NUMERIC))
+  AND (:most = '' OR CAST(amount AS NUMERIC) <= CAST(:most AS NUMERIC))
+  AND (:text = '' OR lower(party) LIKE :text ESCAPE '!' OR lower(reference) LIKE :text ESCAPE '!'
+       OR lower(source_id) LIKE :text ESCAPE '!');
+
+-- name: browse_run_newest
+SELECT * FROM runs WHERE id = (SELECT MAX(id) FROM runs WHERE company = :company AND flow = :flow);
+
+-- name: browse_run_flow_next
+SELECT MIN(flow) AS name FROM runs WHERE company = :company AND flow > :after;
+
+-- name: browse_backlog
+SELECT COUNT(*) AS count FROM (SELECT 1 FROM operations WHERE company = :company AND state = 'waiting' LIMIT :limit) AS some;
+
+-- name: browse_companies
+SELECT * FROM companies WHERE company > :after ORDER BY company LIMIT :limit;
+
+-- name: browse_alert_count
+SELECT COUNT(*) AS count FROM (SELECT 1 FROM alerts WHERE company = :company AND resolved_at IS NULL LIMIT :limit) AS some;
+
+-- name: browse_alerts_open
+SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: browse_alerts_over
+SELECT * FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: browse_marks
+SELECT m.*, c.idempotency_key, c.state AS call_state, c.attempts AS call_attempts, c.not_before AS call_not_before,
+       c.created_at AS call_at
+FROM marks m LEFT JOIN mark_calls c ON c.id = m.call_id WHERE m.record_id = :record_id ORDER BY m.id;
+
+-- name: browse_journal
+SELECT * FROM journal WHERE record_id = :record_id ORDER BY seq DESC LIMIT :limit;
+
+-- name: company_zone
+UPDATE companies SET time_zone = :time_zone WHERE company = :company;
