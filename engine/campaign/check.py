@@ -129,6 +129,9 @@ def _unclaimed(scene: Scene[BooksRig], row: Row, made: Made) -> bool:
         # The copy has the operation as one that waits, and nothing says that it was sent since. It was taken back when the
         # source turned out to be told, or not to want it any more. What this life of ours has sent, it must know.
         unsent = not scene.witness.sent[scene.witness.maker[made.id]]
+        if row["state"] in ("deferred", "failed"):
+            # Such as a payment whose bill a person has left out: it is looked for before it is written again.
+            return unsent
         return row["state"] == "skipped" and (made.id in told or (unsent and not is_due(scene, row)))
     if row["state"] in ("deferred", "failed"):
         return True
