@@ -33,7 +33,7 @@ $(EDITOR)/.ready: tests/editor/package-lock.json
 	else echo "npm could not install it: the tests with the YAML language server are skipped"; fi
 
 test: $(VENV)/.ready editor ## Set up, and run the tests and the golden cases
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 	$(BIN)/flowctl test
 
 check: $(VENV)/.ready ## Lint, types, format, generated files
