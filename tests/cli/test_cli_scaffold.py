@@ -17,6 +17,7 @@ from engine import registry
 from engine.cli import common
 from engine.flowschema import flow_schema_text
 from engine.scaffold import project
+from engine.scaffold.case import end_in
 from engine.scaffold.flow import Wanted, make_flow
 from engine.validate import validate
 from tests.cli.cli_kit import run, within
@@ -24,7 +25,7 @@ from tests.reference import ROOT
 
 INIT = """\
 [0]
-made shop/flows/ramp_to_books.yaml
+made shop/flows/ramp_to_books.yaml; 4 guesses to look at, marked by a comment
 made shop/tests/flows/ramp_to_books/first/ (11 files)
 made shop/schemas/flow.schema.json
 made shop/README.md
@@ -225,8 +226,55 @@ def test_init_twice_changes_nothing(place: Path) -> None:
     with within(place):
         run("init")
         before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-        assert run("init").out.splitlines()[0] == f"{len(before)} files were there already, just like that"
+        said = f"nothing to write: all {len(before)} files are there already, with the same content"
+        assert run("init").out.splitlines()[0] == said
         assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_init_makes_what_is_missing(place: Path) -> None:
+    with within(place):
+        run("init")
+        Path("README.md").unlink()
+        kept = sum(1 for path in place.rglob("*") if path.is_file())
+        assert run("init").out.splitlines()[:2] == [
+            "made README.md",
+            f"left alone {kept} files that had the same content already",
+        ]
+
+
+def test_a_record_that_waits_is_told_of(place: Path) -> None:
+    with within(place):
+        made = run("init", "--source", "freshbooks.expenses", "--target", "ledger")
+        added = run("new", "flow", "mine", "--from", "freshbooks.expenses", "--to", "ledger")
+        title = "case: One record of freshbooks expenses waits for a vendor mapping."
+        for flow in ("freshbooks_to_books", "mine"):
+            assert Path(f"tests/flows/{flow}/first/case.yaml").read_text(encoding="utf-8").splitlines()[0] == title
+        assert run("test").text() == "[0]\nok freshbooks_to_books/first\nok mine/first\n2 passed, 0 failed\n--\n"
+    assert made.out.splitlines()[:2] == [
+        "made flows/freshbooks_to_books.yaml; 2 guesses to look at, marked by a comment",
+        "made tests/flows/freshbooks_to_books/first/ (4 files); the record waits for a vendor mapping",
+    ]
+    assert added.out.splitlines()[:2] == [
+        "made flows/mine.yaml; 2 guesses to look at, marked by a comment",
+        "made tests/flows/mine/first/: what is given, and all that came out; the record waits for a vendor mapping",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [
+        ("records:\n  bills A: 1 | x: posted\nworklist:\n  none\n", ""),
+        ("records:\n  vendors A: skipped\n  bills A: closed\nworklist:\n  none\n", ""),
+        ("records:\n  bills A: failed\n    refused: no\nworklist:\n  none\n", "ends as failed"),
+        ("records:\n  none\nworklist:\n  none\n", "is not read"),
+        (
+            "records:\n  bills A: deferred\nworklist:\n  account `1`: 1 waiting\n  account `2`: 1 waiting\n  vendor `b`: 1 waiting\n",
+            "waits for an account mapping and a vendor mapping",
+        ),
+    ],
+)
+def test_how_a_case_ended(outcome: str, end: str) -> None:
+    assert end_in("bills", {"expected/outcome.txt": outcome}) == end
 
 
 def test_an_empty_file_is_no_obstacle(place: Path) -> None:
