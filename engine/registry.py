@@ -108,6 +108,14 @@ def _entry_point_files(folder: Path) -> Iterator[str]:
             continue
 
 
+def package_of(name: str) -> str | None:
+    """The distribution that brings an installed connector, as it spells itself; None when nothing installed does."""
+    from importlib.metadata import entry_points
+
+    found = (point.dist for point in entry_points(group=GROUP, name=name))
+    return next((dist.name for dist in found if dist is not None), None)
+
+
 def parse_entry_points(text: str) -> dict[str, str]:
     """Our group of an `entry_points.txt`: name and target."""
     found: dict[str, str] = {}

@@ -95,6 +95,11 @@ def flow_names() -> list[str]:
     return sorted(found)
 
 
+def default_paths() -> list[Path]:
+    """The flow files that a command takes when none is named: those in ./flows alone, or else the shipped ones."""
+    return sorted(Path("flows").glob("*.yaml")) or [flow_path(name) for name in flow_names()]
+
+
 def program(name: str) -> FlowProgram:
     """Load, validate and compile a flow.
 
@@ -114,8 +119,8 @@ def program(name: str) -> FlowProgram:
 
 
 def programs(names: Iterable[str]) -> Mapping[str, FlowProgram]:
-    """The named flows, or all there are."""
-    loaded = [program(name) for name in (list(names) or flow_names())]
+    """The named flows, or those of `default_paths`."""
+    loaded = [program(name) for name in (list(names) or map(str, default_paths()))]
     return {item.flow.name: item for item in loaded}
 
 

@@ -45,7 +45,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
         key_ok = key_ok and not (finding.subject == "key" and finding.level == "FAIL")
         yield finding
     yield from health.connectors_of()
-    yield from health.flows_of([common.flow_path(name) for name in common.flow_names()])
+    yield from health.flows_of(common.default_paths())
     if not (home / "flowctl.db").exists():
         level: health.Level = "FAIL" if company else "warn"
         yield health.Finding(level, "store", f"none at {home}", "give --home, or start with `flowctl company add`")
@@ -68,7 +68,7 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                 names = (company,) if company else companies.names(tx)
                 if company:
                     companies.require(tx, company)
-            files = office.flows()
+            files = office.flows(common.default_paths())
             for name in names:
                 with world.store.read() as tx:
                     used = [flow for flow in files if flowswitch.is_on(tx, name, flow)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -44,7 +45,7 @@ def command(folder: Path, **given: Unpack[Options]) -> int:
 
     Example: flowctl init acme-books --source bill
     """
-    from engine.cli.new import connector_and_stream, warn
+    from engine.cli.new import connector_and_stream, marked, stopped, warn
     from engine.scaffold.files import write
     from engine.scaffold.flow import Wanted, make_flow, role_of
     from engine.scaffold.project import project_files
@@ -54,7 +55,8 @@ def command(folder: Path, **given: Unpack[Options]) -> int:
     made = make_flow(Wanted(name, source, given["target"], stream), schema=True)
     title = folder.resolve().name or "flows"
     texts = project_files(made, title, given["ci"])
-    _tell(folder, write(folder, texts))
+    notes = {f"flows/{name}.yaml": marked(made), f"tests/flows/{name}/first/": stopped(made, texts)}
+    _tell(folder, write(folder, texts), notes)
     warn(texts)
     steps = ["flowctl validate", "flowctl test", f"flowctl preview {made.name} --stream {made.stream}"]
     if folder.resolve() != Path.cwd():
@@ -65,17 +67,18 @@ def command(folder: Path, **given: Unpack[Options]) -> int:
     return 0
 
 
-def _tell(folder: Path, written: Written) -> None:
-    """One line a file; those of a case are one line together."""
+def _tell(folder: Path, written: Written, notes: Mapping[str, str]) -> None:
+    """One line a file, with what is to be noted about it; those of a case are one line together."""
     shown: dict[str, int] = {}
     for path in written.made:
         parts = Path(path).parts
         case = "/".join(parts[:4]) + "/" if parts[:2] == ("tests", "flows") else path
         shown[case] = shown.get(case, 0) + 1
     for path, count in shown.items():
-        click.echo(
-            f"made {folder / path}{'/' if path.endswith('/') else ''}" + (f" ({count} files)" if count > 1 else "")
-        )
-    if written.kept:
-        noun = "file was" if len(written.kept) == 1 else "files were"
-        click.echo(f"{len(written.kept)} {noun} there already, just like that")
+        files = f" ({count} files)" if count > 1 else ""
+        click.echo(f"made {folder / path}{'/' if path.endswith('/') else ''}{files}{notes.get(path, '')}")
+    kept = len(written.kept)
+    if kept and not written.made:
+        click.echo(f"nothing to write: all {kept} files are there already, with the same content")
+    elif kept:
+        click.echo(f"left alone {kept} {'file' if kept == 1 else 'files'} that had the same content already")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli.common import clean
+
+if TYPE_CHECKING:
+    from engine.scaffold.flow import Made
 
 
 @click.group(name="new")
@@ -43,10 +47,8 @@ def flow(name: str, source: str, target: str, request: str) -> int:
     made = make_flow(Wanted(name, connector, target, stream, request), schema=Path(SCHEMA).is_file())
     texts = flow_files(made)
     write(Path(), texts)
-    guesses = made.text.count("  # ")
-    marked = f"; {guesses} {'guess' if guesses == 1 else 'guesses'} to look at, marked by a comment" if guesses else ""
-    click.echo(f"made flows/{name}.yaml{marked}")
-    click.echo(f"made {CASES}/{name}/first/: what is given, and all that came out")
+    click.echo(f"made flows/{name}.yaml{marked(made)}")
+    click.echo(f"made {CASES}/{name}/first/: what is given, and all that came out{stopped(made, texts)}")
     warn(texts)
     click.echo("next:")
     click.echo(f"  flowctl validate flows/{name}.yaml")
@@ -88,6 +90,20 @@ def connector_and_stream(text: str) -> tuple[str, str]:
     """The two parts of `CONNECTOR[.STREAM]`; the stream is empty where none is named."""
     name, _, stream = text.partition(".")
     return name, stream
+
+
+def marked(made: Made) -> str:
+    """How many guesses a flow that was written has, as the end of a line."""
+    guesses = made.text.count("  # ")
+    return f"; {guesses} {'guess' if guesses == 1 else 'guesses'} to look at, marked by a comment" if guesses else ""
+
+
+def stopped(made: Made, texts: Mapping[str, str]) -> str:
+    """Why the record of the first case was not posted, as the end of a line; empty when it was."""
+    from engine.scaffold.case import end_in
+
+    end = end_in(made.stream, texts)
+    return f"; the record {end}" if end else ""
 
 
 def warn(texts: Mapping[str, str]) -> None:

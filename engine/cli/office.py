@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -131,11 +131,11 @@ def flow(name: str) -> Flow:
     return found
 
 
-def flows() -> list[Flow]:
-    """All flows there are, without those whose file is broken."""
+def flows(paths: Iterable[Path] | None = None) -> list[Flow]:
+    """The flows of these files, or all there are, without those whose file is broken."""
     from engine.flowfile import load_flow
 
-    loaded = (load_flow(common.flow_path(name))[0] for name in common.flow_names())
+    loaded = (load_flow(path)[0] for path in (map(common.flow_path, common.flow_names()) if paths is None else paths))
     return [item for item in loaded if item is not None]
 
 

@@ -53,7 +53,9 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     checkpoint_copy: Path | None,
     no_panel: bool,
 ) -> int:
-    """Answer the Web Connector and webhooks, serve the panel, and run flows (all known ones by default) when they are due.
+    """Answer the Web Connector and webhooks, serve the panel, and run flows when they are due.
+
+    Without names it takes the flows in ./flows, or those that came with the program where there are none.
 
     Put it behind a reverse proxy with TLS: the Web Connector insists on https except for localhost.
 

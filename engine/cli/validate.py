@@ -36,14 +36,14 @@ def command(paths: tuple[str, ...], form: str, fixing: bool, only_diff: bool) ->
 
     Example: flowctl validate flows/
     """
-    from engine.cli.common import flow_names, flow_path
+    from engine.cli.common import default_paths, flow_path
     from engine.report import REPORTERS
     from engine.validate import validate
 
     if only_diff and not fixing:
         raise click.UsageError("--diff shows what --fix would do: give both")
     targets = [Path(p) if Path(p).exists() or "/" in p else flow_path(p) for p in paths]
-    targets = targets or sorted(Path("flows").glob("*.yaml")) or [flow_path(name) for name in flow_names()]
+    targets = targets or default_paths()
     if fixing:
         _mend(targets, write=not only_diff, to_stderr=form != "text")
     report = validate(targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +14,9 @@ from engine.scaffold.flow import Made
 from engine.simulated import ShowsRecords
 
 NAME = "first"
+_ARRIVED = frozenset({"posted", "closed"})
 _CASE = """\
-case: One record of {source} {stream} goes all the way.
+case: One record of {source} {stream} {end}.
 clock: 2026-03-02T14:00:00Z
 seed: 1
 steps:
@@ -36,7 +38,7 @@ def case_files(made: Made) -> Mapping[str, str]:
     from engine.golden.stage import staged
     from engine.program import compile_flow
 
-    texts = {"case.yaml": _CASE.format(source=made.source, stream=made.stream)}
+    texts = {"case.yaml": _case(made, "")}
     for role, name, stream in ((made.source, made.source, made.stream), (made.role, made.target, "")):
         shows: object = registry.find(name)
         given = shows.example(stream) if isinstance(shows, ShowsRecords) else {}
@@ -57,14 +59,44 @@ def case_files(made: Made) -> Mapping[str, str]:
             wrong, found = problems_of(stage), files_of(stage)
     if wrong:
         raise Bug(f"the first case of `{made.name}` fails: {wrong[0]}")
+    # The title says how it ended, which nothing knew before; it is in none of the files that came out.
+    texts["case.yaml"] = _case(made, end_in(made.stream, found))
     return {
         f"{NAME}/{part}": text for part, text in {**texts, **{f"expected/{n}": t for n, t in found.items()}}.items()
     }
 
 
+def _case(made: Made, end: str) -> str:
+    return _CASE.format(source=made.source, stream=made.stream, end=end or "goes all the way")
+
+
+def end_in(stream: str, files: Mapping[str, str]) -> str:
+    """Where the record of a case's stream stopped, such as `waits for a vendor mapping`; empty when it was posted."""
+    outcome = _outcome_in(files)
+    states = [line.rpartition(": ")[2] for line in _section(outcome, "records") if line.startswith(f"{stream} ")]
+    stopped = next((state for state in states if state not in _ARRIVED), "" if states else None)
+    if stopped is None:
+        return "is not read"
+    if not stopped:
+        return ""
+    lookups = dict.fromkeys(line.partition(" `")[0] for line in _section(outcome, "worklist") if line != "none")
+    wanted = " and ".join(f"{'an' if name[:1] in 'aeiou' else 'a'} {name} mapping" for name in lookups)
+    return f"waits for {wanted}" if wanted else f"ends as {stopped}"
+
+
+def _section(outcome: str, name: str) -> list[str]:
+    """The lines that stand below a heading, without what belongs to each of them."""
+    _, _, after = f"\n{outcome}".partition(f"\n{name}:\n")
+    lines = takewhile(lambda line: line.startswith(" "), after.splitlines())
+    return [line[2:] for line in lines if not line.startswith("   ")]
+
+
+def _outcome_in(files: Mapping[str, str]) -> str:
+    return next((text for path, text in files.items() if path.endswith("outcome.txt")), "")
+
+
 def trouble_in(files: Mapping[str, str]) -> str:
     """The first thing that went wrong while a case was played, from its outcome; empty when nothing did."""
-    outcome = next((text for path, text in files.items() if path.endswith("expected/outcome.txt")), "")
-    _, _, after = outcome.partition("\ntroubles:\n")
+    _, _, after = _outcome_in(files).partition("\ntroubles:\n")
     line = after.partition("\n")[0].strip()
     return "" if line == "none" else line

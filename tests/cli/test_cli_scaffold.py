@@ -7,12 +7,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from engine import registry
+from engine.cli import common
 from engine.flowschema import flow_schema_text
+from engine.scaffold import project
+from engine.scaffold.case import end_in
 from engine.scaffold.flow import Wanted, make_flow
 from engine.validate import validate
 from tests.cli.cli_kit import run, within
@@ -20,7 +25,7 @@ from tests.reference import ROOT
 
 INIT = """\
 [0]
-made shop/flows/ramp_to_books.yaml
+made shop/flows/ramp_to_books.yaml; 4 guesses to look at, marked by a comment
 made shop/tests/flows/ramp_to_books/first/ (11 files)
 made shop/schemas/flow.schema.json
 made shop/README.md
@@ -66,6 +71,18 @@ def outcome(flow: str) -> list[str]:
     return [line[2:] for line in text.partition("alerts:")[0].splitlines()[1:] if not line.startswith("   ")]
 
 
+def ran_without(script: str, variable: str) -> tuple[int, str]:
+    """Exit status and output of a CI step where a variable is empty, as CI gives one that is not set."""
+    env = {"PATH": "/usr/bin:/bin", variable: ""}
+    ran = subprocess.run(["sh", "-e", "-c", script], env=env, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
+def required(folder: Path) -> list[str]:
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
 # --- init -------------------------------------------------------------------------------------------------------------
 
 
@@ -94,11 +111,15 @@ def test_what_init_writes_is_of_its_kind(place: Path) -> None:
         "recommendations": ["redhat.vscode-yaml", "editorconfig.editorconfig"]
     }
     jobs = yaml.safe_load((shop / ".gitlab-ci.yml").read_text(encoding="utf-8"))
-    assert jobs["flows"]["script"] == [
+    assert jobs["flows"]["script"][1:] == [
         "pip install -r requirements.txt",
         "flowctl validate",
         "flowctl test --junit results.xml",
     ]
+    assert ran_without(jobs["flows"]["script"][0], "FLOWCTL_WHEEL") == (
+        1,
+        "FLOWCTL_WHEEL is not set: make it a CI/CD variable of the project, with the https:// address of the wheel\n",
+    )
     assert not (shop / ".github").exists()
     assert "<<" not in "".join(path.read_text(encoding="utf-8") for path in shop.rglob("*") if path.is_file())
 
@@ -107,12 +128,63 @@ def test_the_workflow_of_init(place: Path) -> None:
     with within(place):
         run("init", "shop")
     workflow = yaml.safe_load((place / "shop/.github/workflows/flows.yml").read_text(encoding="utf-8"))
-    steps = [step["run"] for step in workflow["jobs"]["flows"]["steps"] if "run" in step]
-    assert steps == [
-        "pip install -r requirements.txt",
+    install, *steps = [step for step in workflow["jobs"]["flows"]["steps"] if "run" in step]
+    assert install["env"] == {"FLOWCTL_WHEEL": "${{ vars.FLOWCTL_WHEEL }}"}
+    assert install["run"].splitlines()[-1] == "pip install -r requirements.txt"
+    assert ran_without(install["run"], "FLOWCTL_WHEEL") == (
+        1,
+        "::error::FLOWCTL_WHEEL is not set: make it a variable of the repository, with the https:// address of the wheel\n",
+    )
+    assert [step["run"] for step in steps] == [
         "flowctl validate --format github",
         "flowctl test --junit results.xml",
     ]
+
+
+def test_nothing_is_installed_by_a_name_that_another_may_own(place: Path) -> None:
+    with within(place):
+        run("init", "shop")
+        run("new", "connector", "acme")
+    assert required(place / "shop") == ["flowctl @ ${FLOWCTL_WHEEL}"]
+    package = tomllib.loads((place / "flowctl-acme/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (package["dependencies"], package["optional-dependencies"]) == ([], {"test": ["pytest>=8"]})
+    page = (ROOT / "docs/howto/write-a-connector.md").read_text(encoding="utf-8")
+    assert re.findall(r"^dependencies = .*$", page, re.MULTILINE) == ["dependencies = []"]
+    texts = [path.read_text(encoding="utf-8") for path in place.rglob("*") if path.is_file()]
+    assert [text for text in (*texts, (ROOT / "README.md").read_text(encoding="utf-8")) if "pypi.org" in text] == []
+
+
+def test_a_connector_from_outside_is_installed_by_its_address(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = {"bill": "Flowctl-Paper.hill"}
+    monkeypatch.setattr(registry, "package_of", packages.get)
+    monkeypatch.setattr(project, "version", {"flowctl": "1.2", "Flowctl-Paper.hill": "3.4"}.__getitem__)
+    with within(place):
+        assert run("init", "shop", "--source", "bill").status == 0
+    assert (place / "shop/requirements.txt").read_text(encoding="utf-8").splitlines()[3:] == [
+        "flowctl @ ${FLOWCTL_WHEEL}",
+        "# The connector `bill` comes with the package Flowctl-Paper.hill 3.4.",
+        "Flowctl-Paper.hill @ ${FLOWCTL_PAPER_HILL_WHEEL}",
+    ]
+    workflow = yaml.safe_load((place / "shop/.github/workflows/flows.yml").read_text(encoding="utf-8"))
+    install = next(step for step in workflow["jobs"]["flows"]["steps"] if "run" in step)
+    assert install["env"] == {
+        "FLOWCTL_WHEEL": "${{ vars.FLOWCTL_WHEEL }}",
+        "FLOWCTL_PAPER_HILL_WHEEL": "${{ vars.FLOWCTL_PAPER_HILL_WHEEL }}",
+    }
+
+
+def test_the_package_of_a_connector() -> None:
+    assert (registry.package_of("ramp"), registry.package_of("nobodys")) == ("flowctl", None)
+
+
+def test_without_names_the_flows_of_the_folder_are_taken_alone(place: Path) -> None:
+    with within(place):
+        assert list(common.programs(())) == sorted(common.flow_names())
+        run("init", "--source", "bill")
+        assert list(common.programs(())) == ["bill_to_books"]
+        assert list(common.programs(("ramp_to_quickbooks",))) == ["ramp_to_quickbooks"]
+        checked = run("doctor", "--offline", "--home", str(place / "home")).out
+        assert re.findall(r"flow (\w+)", checked) == ["bill_to_books"]
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not there")
@@ -154,8 +226,55 @@ def test_init_twice_changes_nothing(place: Path) -> None:
     with within(place):
         run("init")
         before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-        assert run("init").out.splitlines()[0] == f"{len(before)} files were there already, just like that"
+        said = f"nothing to write: all {len(before)} files are there already, with the same content"
+        assert run("init").out.splitlines()[0] == said
         assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_init_makes_what_is_missing(place: Path) -> None:
+    with within(place):
+        run("init")
+        Path("README.md").unlink()
+        kept = sum(1 for path in place.rglob("*") if path.is_file())
+        assert run("init").out.splitlines()[:2] == [
+            "made README.md",
+            f"left alone {kept} files that had the same content already",
+        ]
+
+
+def test_a_record_that_waits_is_told_of(place: Path) -> None:
+    with within(place):
+        made = run("init", "--source", "freshbooks.expenses", "--target", "ledger")
+        added = run("new", "flow", "mine", "--from", "freshbooks.expenses", "--to", "ledger")
+        title = "case: One record of freshbooks expenses waits for a vendor mapping."
+        for flow in ("freshbooks_to_books", "mine"):
+            assert Path(f"tests/flows/{flow}/first/case.yaml").read_text(encoding="utf-8").splitlines()[0] == title
+        assert run("test").text() == "[0]\nok freshbooks_to_books/first\nok mine/first\n2 passed, 0 failed\n--\n"
+    assert made.out.splitlines()[:2] == [
+        "made flows/freshbooks_to_books.yaml; 2 guesses to look at, marked by a comment",
+        "made tests/flows/freshbooks_to_books/first/ (4 files); the record waits for a vendor mapping",
+    ]
+    assert added.out.splitlines()[:2] == [
+        "made flows/mine.yaml; 2 guesses to look at, marked by a comment",
+        "made tests/flows/mine/first/: what is given, and all that came out; the record waits for a vendor mapping",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [
+        ("records:\n  bills A: 1 | x: posted\nworklist:\n  none\n", ""),
+        ("records:\n  vendors A: skipped\n  bills A: closed\nworklist:\n  none\n", ""),
+        ("records:\n  bills A: failed\n    refused: no\nworklist:\n  none\n", "ends as failed"),
+        ("records:\n  none\nworklist:\n  none\n", "is not read"),
+        (
+            "records:\n  bills A: deferred\nworklist:\n  account `1`: 1 waiting\n  account `2`: 1 waiting\n  vendor `b`: 1 waiting\n",
+            "waits for an account mapping and a vendor mapping",
+        ),
+    ],
+)
+def test_how_a_case_ended(outcome: str, end: str) -> None:
+    assert end_in("bills", {"expected/outcome.txt": outcome}) == end
 
 
 def test_an_empty_file_is_no_obstacle(place: Path) -> None:
@@ -287,7 +406,6 @@ def test_a_flow_in_a_project_points_at_its_schema(place: Path) -> None:
 
 
 def test_every_stream_of_every_connector_gives_a_flow_or_says_why_not(place: Path) -> None:
-    from engine import registry
     from engine.errors import UsageError
 
     made = 0
