@@ -61,13 +61,11 @@ COMPARED: Mapping[frozenset[str], str] = {
 def syntax_hint(text: str, offset: int) -> str:
     """What to do about text that is no expression, from what stands at the offset and before it."""
     rest, before = text[offset:], text[:offset].rstrip()
-    if (meant := _text_or_joined(text)) and rest.strip():
-        return meant
     word = re.match(r"\w+", rest)
     last = re.search(r"\w+$", before)
     if not rest.strip():
         return _ending(before)
-    if word and (said := _for_operator(word[0], before)):
+    if said := _text_or_joined(text) or (_for_operator(word[0], before) if word else ""):
         return said
     if last and last[0].lower() == "not":
         return "write ! for `not`: !(a == b)"
