@@ -60,7 +60,8 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
     if own := own_path(written.template or "", env):
         place = place_of_name(env.templates().source(written.template or ""), name)
         message = f"{own}:{place}: {message}" if place else f"{own}: {message}"
-        if spared := meant if len(meant) == 1 else near:
+        spared = meant if len(meant) == 1 else near
+        if spared and spared[0].isidentifier():  # another cannot stand in a template
             hint = f"did you mean `{spared[0]}` in the template? if not, name this entry `{name}`"
             return env.problem(ID, ("streams", stream.name, "map", spared[0]), message, hint, key=True)
         given = [entry for entry in env.names(("streams", stream.name, "map")) if entry.isidentifier()]
