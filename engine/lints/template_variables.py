@@ -61,7 +61,10 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
         place = place_of_name(env.templates().source(written.template or ""), name)
         message = f"{own}:{place}: {message}" if place else f"{own}: {message}"
         spared = meant if len(meant) == 1 else near
-        if spared and spared[0].isidentifier():  # another cannot stand in a template
+        others = set(env.templates().names()) - {written.template}
+        # A name that other templates use is no slip of this one; another kind of name cannot stand in a template.
+        is_slip = not any(name in variables_of(other, env) for other in others)
+        if spared and spared[0].isidentifier() and is_slip:
             hint = f"did you mean `{spared[0]}` in the template? if not, name this entry `{name}`"
             return env.problem(ID, ("streams", stream.name, "map", spared[0]), message, hint, key=True)
         given = [entry for entry in env.names(("streams", stream.name, "map")) if entry.isidentifier()]
