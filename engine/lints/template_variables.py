@@ -68,7 +68,7 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
             hint = f"did you mean `{spared[0]}` in the template? if not, name this entry `{name}`"
             return env.problem(ID, ("streams", stream.name, "map", spared[0]), message, hint, key=True)
         given = [entry for entry in env.names(("streams", stream.name, "map")) if entry.isidentifier()]
-        if other := clearly_meant(name, given):
+        if is_slip and not spared and (other := clearly_meant(name, given)):
             hint = f"did you mean `{other}` in the template? if not, add `{name}: ...` to `map`"
             return env.problem(ID, (*written.steps, "template"), message, hint)
     if near:
