@@ -12,6 +12,7 @@ from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import ConnectorBroken, FlowFileUnreadable
 from engine.flowfile import Loaded, place_order, read_flow
+from engine.lints.doubled import without_follow_on
 from engine.lints.env import Env, templates_beside
 from engine.lints.facts import Facts, shipped_facts
 from engine.lints.rules import run_rules
@@ -70,6 +71,7 @@ def check_loaded(loaded: Loaded) -> list[Diagnostic]:
     found = list(loaded.problems)
     if env is not None:
         found += run_rules(env)
+        found = without_follow_on(found, env)
         env.found.scope = None  # it refers to its surroundings: thousands of files would wait for the garbage collector
     cut = {problem.where for problem in found if problem.code == SYNTAX}
     # A name that is not known need not be told that it is no name either.

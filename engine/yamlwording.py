@@ -212,9 +212,14 @@ def _wrong_bracket(fault: _Fault) -> Worded | None:
 
 def _text_after_a_quote(fault: _Fault) -> Worded | None:
     """A value that begins with a text in quotes and goes on, or one in { } or [ ] that needs quotes."""
-    if "block scalar" in fault.said and (whole := re.fullmatch(r"\s*(?:- )?[\w-]+: ('[^\"]*)", fault.line)):
-        message = "text goes on after a quote, or after `|` or `>` at the end of a key"
-        return fault.at, message, f'put the whole value in double quotes: "{whole[1]}"'
+    if whole := re.fullmatch(r"\s*(?:- )?[\w-]+: ('[^\"]*)", fault.line):
+        from engine.mapping.wording import as_join  # words are only needed where something is wrong
+
+        joined = as_join(whole[1])
+        if joined or "block scalar" in fault.said:
+            message = "text goes on after a quote, or after `|` or `>` at the end of a key"
+            hint = f'put the whole value in double quotes: "{joined or whole[1]}"'
+            return fault.at, "text goes on after a quote" if joined else message, hint
     value = re.search(r"[:,\[] ([A-Za-z_]\w*)$", fault.before)
     if value is None or "flow" not in fault.said or fault.is_below:
         return None

@@ -238,14 +238,14 @@ def rewritten(problem: Diagnostic, steps: Steps, kind: str, env: Env) -> Diagnos
     return replace(problem, edit=edit)
 
 
-def is_cut(steps: Steps, env: Env) -> bool:
-    """Whether a comment begins where the plain text at a path ends."""
+def comment_after(steps: Steps, env: Env) -> str:
+    """The comment that begins where the plain text at a path ends, with the space before it; empty for none."""
     node = env.node(steps)
     if not isinstance(node, ScalarNode) or node.style:
-        return False
+        return ""
     end = place(env.flow.source, Location(env.flow.path, node.line, node.column), len(node.text), node.text)
-    rest = env.flow.source.split("\n")[end.line - 1][end.column - 1 :]
-    return rest.lstrip().startswith("#")
+    rest = env.flow.source.split("\n")[end.line - 1][end.column - 1 :].rstrip()
+    return rest if rest.lstrip().startswith("#") else ""
 
 
 def receipt_fields(stream: Stream, env: Env) -> tuple[FieldSpec, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
-from engine.lints.env import Env, Use, is_cut
+from engine.lints.env import Env, Use, comment_after
 from engine.mapping.analysis import analyse, analyse_map
 from engine.mapping.arguments import KIND_WORDS
 from engine.mapping.checks import check_defines, check_expression
@@ -39,7 +39,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         problems = check_expression(use.expr, scope, where)
         if any(problem.code == "E109" for problem in problems):
             continue  # said of the define
-        if problems and is_cut(use.steps, env):
+        if problems and _is_cut(use, env):
             hint = "in YAML ` #` begins a comment: put the whole value in double quotes"
             problems = [replace(problem, hint=hint) for problem in problems]
         if not problems:
@@ -48,6 +48,16 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
             result, problems = analyse(use.expr, data, scope, root=source, where=where)
             problems = [*problems, *_misplaced(use, result, source, env)]
         yield from problems
+
+
+def _is_cut(use: Use, env: Env) -> bool:
+    """Whether the comment after an expression was meant as a part of it."""
+    comment = comment_after(use.steps, env)
+    if not comment:
+        return False
+    from engine.mapping.wording import is_closed_by  # words are only needed where something is wrong
+
+    return is_closed_by(use.expr.text, comment)
 
 
 # What some keys take, in words, and the kinds of values that are none of it.

@@ -23,6 +23,7 @@ from engine.lints.entries import entry_place
 from engine.lints.env import Document, Env, documents
 from engine.lints.expressions import is_sound, mapped_type, source_type
 from engine.lints.facts import proof
+from engine.lints.own_template import own_path, unclosed
 from engine.lints.roots import wrong_template
 from engine.mapping.types import ResultType, object_type
 from engine.model import Flow, Stream
@@ -83,13 +84,21 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
 
 
 def _placed(found: Found, stream: Stream, document: Document, env: Env) -> Diagnostic:
-    """The problem at the entry of the map that is to blame, else at the template."""
+    """The problem at the entry of the map that is to blame, else at the template; one of the user's own may be wrong."""
+    own = own_path(document.template or "", env)
+    message, template = found.message, document.template or ""
+    if own and (found.new or not found.path) and message.startswith(f"{template}:"):
+        message = own + message.removeprefix(template)
     if not found.path:
-        return env.problem(ID, (*document.steps, "template"), found.message, found.hint)
+        return env.problem(ID, (*document.steps, "template"), message, found.hint)
+    if own and found.new:
+        hint = f"did you mean `{found.path[-1]}` in the template? if not, name this entry `{found.new}`"
+        at, where = entry_place(stream, found.path, env, key=True), ("streams", stream.name, "map", found.path[0])
+        return Diagnostic(at, ID, dotted(where).removesuffix("[]"), message, hint)
     at = entry_place(stream, found.path, env, key=bool(found.new))
     edit = Edit(at, found.path[-1], found.new) if found.new else None
     steps = ("streams", stream.name, "map", found.path[0].removesuffix("[]"))
-    return Diagnostic(at, ID, dotted(steps), found.message, found.hint, edit=edit)
+    return Diagnostic(at, ID, dotted(steps), message, found.hint, edit=edit)
 
 
 def given_to(document: Document, mapped: ResultType) -> ResultType:
@@ -143,6 +152,8 @@ def _to_blame(
     """A problem of the usual sample, with the part of the map that is to blame."""
     request, template, templates = document
     said = message if message.startswith(template.name) else f"{template.name}: {message}"
+    if (tag := unclosed(message, templates.source(template.name))) is not None:
+        return Found((), f"{template.name}:{tag[0]}: {tag[1]}", tag[2])
     path, name, misspelt = missing_field(message, mapped)
     if misspelt:
         return Found((*path, misspelt), said, f"did you mean `{name}`?", name)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, nearest
 from engine.errors import RenderError
 from engine.lints.env import UNDO_VARIABLES, Document, Env, documents, over_map
+from engine.lints.own_template import own_path, place_of_name
 from engine.lints.roots import wrong_template
 from engine.model import Flow, Stream
 from engine.structure import dotted
@@ -56,6 +57,20 @@ def _missing(name: str, missing: Sequence[str], stream: Stream, written: Documen
     spare = _spare(stream, env)
     meant = [entry for entry in spare if clearly_meant(entry, missing) == name]
     near = nearest(name, spare, cutoff=0.5) if len(missing) == 1 and not meant else []
+    if own := own_path(written.template or "", env):
+        place = place_of_name(env.templates().source(written.template or ""), name)
+        message = f"{own}:{place}: {message}" if place else f"{own}: {message}"
+        spared = meant if len(meant) == 1 else near
+        others = set(env.templates().names()) - {written.template}
+        # A name that other templates use is no slip of this one; another kind of name cannot stand in a template.
+        is_slip = not any(name in variables_of(other, env) for other in others)
+        if spared and spared[0].isidentifier() and is_slip:
+            hint = f"did you mean `{spared[0]}` in the template? if not, name this entry `{name}`"
+            return env.problem(ID, ("streams", stream.name, "map", spared[0]), message, hint, key=True)
+        given = [entry for entry in env.names(("streams", stream.name, "map")) if entry.isidentifier()]
+        if is_slip and not spared and (other := clearly_meant(name, given)):
+            hint = f"did you mean `{other}` in the template? if not, add `{name}: ...` to `map`"
+            return env.problem(ID, (*written.steps, "template"), message, hint)
     if near:
         hint = f"did you mean `{name}`? no template uses `{near[0]}`"
         return env.problem(ID, ("streams", stream.name, "map", near[0]), message, hint, key=True)

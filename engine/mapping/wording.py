@@ -12,6 +12,9 @@ _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _OPERATORS = {"and": "&&", "or": "||"}
+# A word of a text that was written without quotes; what may be added to a text: another, or a field.
+_WORD = re.compile(r"[A-Za-z][\w-]*[.!,]?")
+_PART = r"(?:'[^'\\]*'|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)"
 # Words that other languages have as operators -> what to write instead.
 _OPERATOR_WORDS: Mapping[str, str] = {
     "in": 'write contains(`["A", "B"]`, status) for `status in [A, B]`',
@@ -62,7 +65,7 @@ def syntax_hint(text: str, offset: int) -> str:
     last = re.search(r"\w+$", before)
     if not rest.strip():
         return _ending(before)
-    if word and (said := _for_operator(word[0], before)):
+    if said := _text_or_joined(text) or (_for_operator(word[0], before) if word else ""):
         return said
     if last and last[0].lower() == "not":
         return "write ! for `not`: !(a == b)"
@@ -87,6 +90,25 @@ def syntax_hint(text: str, offset: int) -> str:
     if last or before.endswith((")", "]", "}", "'", "`", '"')):
         return "put a comma, a dot or an operator such as == or && before it"
     return _ANY
+
+
+_OTHER_WORDS = frozenset({*_OPERATORS, *_OPERATOR_WORDS, "not"})
+
+
+def _text_or_joined(text: str) -> str:
+    """What to write for words without quotes, and for texts that are added; empty when the text is neither."""
+    words = text.split()
+    if len(words) > 1 and all(_WORD.fullmatch(word) for word in words) and not _OTHER_WORDS & {*map(str.lower, words)}:
+        return f"a text stands in single quotes: \"'{' '.join(words)}'\""
+    return f"add texts with {joined}" if (joined := as_join(text)) else ""
+
+
+def as_join(text: str) -> str:
+    """The call that joins what a text adds with `+`; empty when it adds no text in single quotes to fields and texts."""
+    parts = re.fullmatch(rf"\s*({_PART})((?:\s*\+\s*{_PART})+)\s*", text)
+    if parts is None or "'" not in text:
+        return ""
+    return f"join('', [{', '.join(re.findall(_PART, text))}])"
 
 
 def _for_operator(word: str, before: str) -> str:
@@ -121,6 +143,12 @@ def _closing(before: str, closer: str) -> str:
     if _PAIRS[stack[-1]] != closer:
         return f"close {stack[-1]} first, with {_PAIRS[stack[-1]]}"
     return "a value is missing before it"
+
+
+def is_closed_by(text: str, comment: str) -> bool:
+    """Whether a text ends within a quote that the comment after it closes."""
+    opened = next((char for char in _QUOTED.sub("", text) if char in "'`\""), "")
+    return bool(opened) and opened in comment
 
 
 _LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}

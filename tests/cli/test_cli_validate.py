@@ -164,6 +164,31 @@ def test_explain(cli: Cli) -> None:
     assert cli("explain", "E103", "f008", "e103").text() == f"[0]\n{EXPLAINED}\n{FILES}--\n"
 
 
+def test_explain_a_word_of_a_run(cli: Cli) -> None:
+    assert cli("explain", "unmapped").text() == (
+        "[0]\n"
+        "unmapped (reason of a record that is deferred): a name is not in the target's list\n"
+        "To do: `flowctl map set`, or add it in the target\n"
+        "See docs/reference/run-time-errors.md.\n"
+        "--\n"
+    )
+    assert cli("explain", "--format", "json", "ambiguous").json() == [
+        {
+            "word": "ambiguous",
+            "reason": {
+                "states": ["deferred"],
+                "meaning": "several objects fit",
+                "to_do": "`flowctl map set` with one of the ids in the text, or `none`",
+            },
+            "alert": {
+                "meaning": "the source lists two different records under one key",
+                "to_do": "correct `key` in the flow",
+            },
+        }
+    ]
+    assert cli("explain", "unmaped").err.splitlines()[0] == "error: there is no word `unmaped`"
+
+
 def test_explain_lists_all(cli: Cli) -> None:
     lines = cli("explain").out.splitlines()
     assert lines[0] == "E101  error    The text is not a JMESPath expression"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import errors, refdocs, registry, vault
+from engine import errors, refdocs, registry, runwords, vault
 from engine.cli.main import COMMANDS
 from engine.codes import codes
 from engine.diagram import diagram
@@ -108,10 +108,10 @@ def _calls(name: str) -> set[str]:
 
 
 def test_every_reason_and_alert_is_described() -> None:
-    assert set(outcomes.REASONS) == _calls("Reason")
+    assert set(runwords.REASONS) == _calls("Reason")
     # A parked record's alert has the name of its state.
-    assert set(outcomes.ALERTS) == _calls("Alert") | {"deferred", "failed", "unknown"}
-    states = {state for said, _, _ in outcomes.REASONS.values() for state in said.split(", ")}
+    assert set(runwords.ALERTS) == _calls("Alert") | {"deferred", "failed", "unknown"}
+    states = {state for said, _, _ in runwords.REASONS.values() for state in said.split(", ")}
     assert states <= set(MOVES)
 
 
