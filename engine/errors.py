@@ -63,11 +63,14 @@ class FlowFileUnreadable(UsageError):
 class UnknownName(UsageError):
     """A name that does not exist here."""
 
-    def __init__(self, kind: str, name: str, known: tuple[str, ...]) -> None:
+    def __init__(self, kind: str, name: str, known: tuple[str, ...], *, among: str = "") -> None:
         from engine.diagnostics import suggestion  # a leaf module; imported late to keep this file first in the order
 
         none = f"there is none yet; `flowctl {kind} add {name}` adds it" if kind == "company" else None
-        super().__init__(f"there is no {kind} `{name}`", hint=none if none and not known else suggestion(name, known))
+        # `among` is the plural of what is looked through, for names that are no kind of their own.
+        said = f"among the {among} there is no `{name}`" if among else f"there is no {kind} `{name}`"
+        super().__init__(said, hint=none if none and not known else suggestion(name, known))
+        self.name = name
 
 
 class NotConnected(UsageError):

@@ -64,6 +64,15 @@ class Visitor(Protocol):
 
 
 @runtime_checkable
+class Installed(Protocol):
+    """A `Visitor` that the file of an agent tells whom to call."""
+
+    def called(self) -> str:
+        """The address in the file; empty when no file is installed, or it names none."""
+        ...
+
+
+@runtime_checkable
 class Offers(Protocol):
     """A sandbox that is only written to, and that what is to be written can be lined up with."""
 

@@ -7,6 +7,7 @@ from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
+from connectors.qbwc.conduct import DONE_TEXT
 from connectors.qbwc.simulator import (
     Application,
     CompanyFile,
@@ -58,7 +59,11 @@ class QuickBooksSandbox:
     def visit(self, url: str, user: str, password: str) -> Json:
         """One session over HTTP."""
         connector = WebConnector(http_post(url), user, password, self.company, application=self.application)
-        return _as_json(connector.update())
+        return _as_json(_with_reason(connector.update()))
+
+    def called(self) -> str:
+        """The address in the `.qwc` file that is installed; empty when there is none."""
+        return self.application.app_url
 
     def visit_handler(self, handler: Handler, user: str, password: str) -> Json:
         """One session without a socket, as the script wants it, with a transcript and the documents that matter."""
@@ -114,6 +119,17 @@ def make(seed: int, clock: Clock, options: Json) -> QuickBooksSandbox:
     if installed := options.get("agent_file"):  # a .qwc, as bytes
         return QuickBooksSandbox(company, Application.from_qwc(installed))
     return QuickBooksSandbox(company)
+
+
+def _with_reason(report: SessionReport) -> SessionReport:
+    """The report, with what the service said when it refused the company file or stopped the session among the errors."""
+    said = report.last_error
+    refused = report.outcome == "done" and not report.requests and said not in ("", DONE_TEXT)
+    if refused:
+        report.outcome = "refused"
+    if said and (refused or report.outcome == "stopped"):
+        report.errors.append(said)
+    return report
 
 
 def _as_json(report: SessionReport) -> Json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,16 @@ class SecretInArguments(UsageError):
         super().__init__(
             f"`{name}` is a secret: what stands on a command line is seen by every user of this machine and kept",
             hint=f"leave it out to be asked, or give --secret-file {name}=PATH, or set {variable(connection, name)}",
+        )
+
+
+class NobodyToAsk(UsageError):
+    """Secrets were to be asked for, and there is no terminal to ask at."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--ask needs a terminal, and there is none",
+            hint="leave --ask out and give --secret-file NAME=PATH, or set the variables that `flowctl connect` reads",
         )
 
 
@@ -356,7 +368,13 @@ def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask
 def _prompt(label: str, *, optional: bool) -> str:
     shown = f"{label} (Enter leaves it as it is)" if optional else label
     default = "" if optional else None
-    return str(click.prompt(shown, hide_input=True, err=True, default=default, show_default=False))
+    with warnings.catch_warnings():
+        # Without a terminal Python would warn, name a file of its own, and show what is typed.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return str(click.prompt(shown, hide_input=True, err=True, default=default, show_default=False))
+        except getpass.GetPassWarning:
+            raise NobodyToAsk from None
 
 
 def _from_file(name: str, path: str) -> str:

@@ -207,6 +207,9 @@ def export(flow: str, lookup: str | None, out: str, missing: bool, home: Path, c
             for row in _rows(tx, company, definition, lookup)
         ]
         gaps = worklist.gaps(tx, company, definition.name) if missing else []
+        unread = missing and not tx.rows(
+            "records_listing", {"company": company, "state": "", "flow": definition.name, "limit": 1}
+        )
     wanted = [gap for gap in gaps if gap.lookup and lookup in (None, gap.lookup)]
     rows += [{"lookup": gap.lookup, "key": gap.key, "label": gap.label} for gap in wanted]
     text = mapfile.write(rows)
@@ -217,6 +220,13 @@ def export(flow: str, lookup: str | None, out: str, missing: bool, home: Path, c
         # With the mark, spreadsheets read it as UTF-8.
         office.write_bytes(Path(out), text.encode("utf-8-sig"))
         office.say(f"{out}: {office.counted(len(rows), 'row')}")
+    if unread:
+        import shlex
+
+        from engine.diagnostics import of_company
+
+        first = shlex.join(["flowctl", "run", flow]) + of_company(company)
+        office.say(f"{definition.name}: nothing was read yet, so nothing waits for a mapping: run `{first}` first")
     return 0
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.simulated import Sandbox, Simulated, Visitor
 
 MAX_FILE = 1 << 30
+_SERVER = "http://localhost:8765"
 # Something that books do not have, so that the worklist has a line to show.
 _GAP = {"external_id": "ramp-only-1", "name": "Client Gifts"}
 # What reading a saved company file can come to when it is not one.
@@ -193,7 +194,7 @@ def serve(name: str, connector: str, **given: Unpack[ServeOptions]) -> int:
 class VisitOptions(TypedDict):
     """Options of a vendor's agent that calls us."""
 
-    server: str
+    server: str | None
     user: str
     password_file: str | None
     sessions: int | None
@@ -205,7 +206,7 @@ class VisitOptions(TypedDict):
 
 
 @click.command()
-@click.option("--server", default="http://localhost:8765", show_default=True, help="Address of `flowctl serve`.")
+@click.option("--server", help="Address of `flowctl serve` [default: the one in --qwc, else http://localhost:8765].")
 @click.option("--user", required=True, help="User that the agent signs in with; `flowctl connect` set it.")
 @click.option("--password-file", help="File with its password; `-` is stdin.")
 @click.option(
@@ -225,13 +226,16 @@ def visit(name: str, connector: str, **given: Unpack[VisitOptions]) -> int:
     """
     from engine.simulated import Visitor
 
-    url, wait_s = _address(given["server"], connector), _seconds(given["every"])
+    wait_s = _seconds(given["every"])
+    url = _address(given["server"] or _SERVER, connector)
     password = _password(name, given["password_file"])
     if given["company_file"] is not None:
         _can_save(given["company_file"])
     sandbox = _company_file(connector, given["seed"], given["company_file"], given["agent_file"])
     if not isinstance(sandbox, Visitor):
         raise Bug(f"the sandbox of `{connector}` does not call")
+    if given["server"] is None and given["agent_file"] is not None:
+        url = _installed(sandbox, given["agent_file"]) or url
     limit = given["sessions"] or (None if wait_s is not None else 1)
     troubled = done = 0
     try:
@@ -245,6 +249,21 @@ def visit(name: str, connector: str, **given: Unpack[VisitOptions]) -> int:
     except KeyboardInterrupt:
         office.say("stopped")
     return 1 if troubled else 0
+
+
+def _installed(sandbox: object, agent_file: str) -> str:
+    """The address that the agent's file names, as it stands there; empty when it names none.
+
+    Raises:
+        FileUnusable: when that is no address.
+    """
+    from engine.simulated import Installed
+
+    url = sandbox.called() if isinstance(sandbox, Installed) else ""
+    if url and not _is_address(url):
+        reason = f"`{common.clean(url)[:200]}` is no address"
+        raise office.FileUnusable(agent_file, reason, "write the file anew with `flowctl qwc`, or give --server")
+    return url
 
 
 def _one(sandbox: Visitor, url: str, user: str, password: str, form: str) -> int:
@@ -358,17 +377,21 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _address(server: str, connector: str) -> str:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(server)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", server):
+    if not _is_address(server):
         raise ServerUnclear(server)
     base = server.rstrip("/")
     return base if base.endswith(f"/{connector}") else f"{base}/{connector}"
+
+
+def _is_address(text: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and re.fullmatch(r"[!-~]+", text) is not None
 
 
 def _invite(name: str, connector: str, url: str, sandbox: object, form: str) -> None:

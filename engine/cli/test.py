@@ -132,14 +132,19 @@ def _play(flows: tuple[str, ...], given: Options) -> int:
     from engine.golden.compare import chooser
 
     wanted = chooser(given["expression"]) if given["expression"] else lambda _title: True
-    every = list(find_folders(given["cases"], flows))
+    by_path = {program.flow.name: (flow, program) for flow, program in _by_path(flows).items()}
+    chosen = {flow: name for name, (flow, _) in by_path.items()}
+    every = list(find_folders(given["cases"], tuple(dict.fromkeys(chosen.get(flow, flow) for flow in flows))))
     folders = [f for f in every if wanted(f"{f.parent.name}/{f.name}")]
     if not folders:
         raise UsageError(f"no case in {given['cases']} fits", hint="look at the names with `flowctl test`")
-    names = dict.fromkeys(folder.parent.name for folder in folders)
+    # A flow that was named by its file is played as it stands there, wherever that is.
+    names = {name: by_path[name][0] if name in by_path else name for name in (f.parent.name for f in folders)}
     began = SystemClock().now()
     watched = _watched(names) if given["coverage"] else {}
-    programs = {name: each.program for name, each in watched.items()} or common.programs(names)
+    programs = {name: each.program for name, each in watched.items()} or {
+        name: by_path[name][1] if name in by_path else common.program(name) for name in names
+    }
     played = _played(folders, programs, given, watched)
     if given["junit"] is not None:
         from engine.golden.junit import Played, junit
@@ -152,11 +157,16 @@ def _play(flows: tuple[str, ...], given: Options) -> int:
     return 1 if failed or _too_little(list(watched.values()), given["fail_under"]) else 0
 
 
-def _watched(names: Mapping[str, None]) -> Mapping[str, Coverage]:
+def _by_path(flows: Sequence[str]) -> Mapping[str, FlowProgram]:
+    """Those of the flows that are given as files, compiled."""
+    return {flow: common.program(flow) for flow in flows if "/" in flow or Path(flow).suffix in (".yaml", ".yml")}
+
+
+def _watched(names: Mapping[str, str]) -> Mapping[str, Coverage]:
     """Coverage of the named flows, each compiled so that it tells what is touched."""
     from engine.golden.coverage import Coverage
 
-    return {name: Coverage(common.program(name).flow) for name in names}
+    return {name: Coverage(common.program(where).flow) for name, where in names.items()}
 
 
 def _played(

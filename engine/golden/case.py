@@ -13,7 +13,7 @@ from typing import Any
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.diagnostics import Location, suggestion
-from engine.errors import UsageError
+from engine.errors import UnknownName, UsageError
 from engine.model import Flow
 from engine.store.companies import setting_of
 from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, load, plain
@@ -262,6 +262,21 @@ def _delivery(reader: _Reader, node: Node) -> Mapping[str, str]:
     reader.known("connection", reader.scalar(top, "from"), roles)
     reader.known("way", reader.scalar(top, "how"), WAYS)
     return {"source": reader.text(top, "from"), "how": reader.text(top, "how")}
+
+
+def wrong_given(case: Case, connection: str, error: UsageError) -> CaseWrong:
+    """What a simulator says of what it is given, with the file, and the place of a name that stands there only once."""
+    path = case.folder / "given" / f"{connection}.json"
+    line = column = 0
+    if isinstance(error, UnknownName):
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        found = [
+            at for at in (json.dumps(error.name), json.dumps(error.name, ensure_ascii=False)) if text.count(at) == 1
+        ]
+        if found:
+            before = text[: text.index(found[0])]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return CaseWrong(Location(str(path), line, column), str(error), error.hint or "")
 
 
 def _given(folder: Path, flow: Flow) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:

@@ -117,10 +117,23 @@ def differences(
         if name in expected and name in found:
             words = in_words(name, expected[name], found[name])
         lines = [f"{where}/{name}:", *(f"  {line}" for line in words)] if words else []
-        if not words or detail != "none":
+        if not words and detail == "none":
+            lines = [_briefly(f"{where}/{name}", expected.get(name), found.get(name))]
+        elif not words or detail != "none":
             lines += _diff(f"{where}/{name}", expected.get(name), found.get(name), detail)
         texts.append("\n".join(lines))
     return texts
+
+
+def _briefly(where: str, before: str | None, after: str | None) -> str:
+    """One line on a file of which nothing can be said in words."""
+    if before is None:
+        return f"{where}: came out, and no such file is expected"
+    if after is None:
+        return f"{where}: is expected, and nothing came out"
+    old, new = before.splitlines(), after.splitlines()
+    at = next((n for n, (a, b) in enumerate(zip(old, new, strict=False), 1) if a != b), min(len(old), len(new)) + 1)
+    return f"{where}: only line ends differ" if old == new else f"{where}: differs from line {at} on"
 
 
 def _diff(where: str, before: str | None, after: str | None, detail: Detail) -> list[str]:
@@ -131,7 +144,7 @@ def _diff(where: str, before: str | None, after: str | None, detail: Detail) -> 
     if detail == "full":
         shown, rest = list(lines), 0
     else:
-        shown = list(islice(lines, 2 + _SHORT if detail == "short" else 2))
+        shown = list(islice(lines, 2 + _SHORT))
         rest = sum(1 for _ in lines)
     if not shown:
         return [f"--- {old}", f"+++ {new}", "only line ends differ"]

@@ -18,7 +18,7 @@ from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
 from engine.errors import Bug, FlowctlError, UsageError
 from engine.follow import Hand
-from engine.golden.case import Case, Step
+from engine.golden.case import Case, Step, wrong_given
 from engine.golden.recorded import RecordedSource, recording_of
 from engine.model import Connection
 from engine.program import FlowProgram
@@ -264,7 +264,10 @@ def _sandboxes(case: Case, program: FlowProgram, clock: FakeClock) -> dict[str, 
     ordered = sorted(simulated, key=lambda name: bool(streams[name]))
     for name in ordered:
         options = {"given": case.given.get(name, {}), "chart": chart, "answers": case.answers}
-        made[name] = sandbox = simulated[name].sandbox(case.seed, clock, options)
+        try:
+            made[name] = sandbox = simulated[name].sandbox(case.seed, clock, options)
+        except UsageError as error:
+            raise wrong_given(case, name, error) from error
         if not streams[name] and isinstance(sandbox, HasChart):
             chart = sandbox.chart()
     return made

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,18 @@ def test_prompt_is_hidden_and_keeps_what_was_given(cli: Cli) -> None:
     assert ran.exception is None
     assert "hush" not in ran.output
     assert secrets_of(cli) == {"client_id": "id-1", "client_secret": "hush-2"}
+
+
+def test_asking_without_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_terminal(prompt: str = "", stream: object = None) -> str:
+        warnings.warn("Can not control echo on the terminal.", getpass.GetPassWarning, stacklevel=2)
+        return "typed"
+
+    monkeypatch.setattr(getpass, "getpass", no_terminal)
+    assert cli("connect", "ramp", "--ask").text() == (
+        "[2]\n--\nerror: --ask needs a terminal, and there is none\n"
+        "  hint: leave --ask out and give --secret-file NAME=PATH, or set the variables that `flowctl connect` reads\n"
+    )
 
 
 def test_nobody_to_ask(cli: Cli) -> None:

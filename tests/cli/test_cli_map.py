@@ -155,6 +155,15 @@ def test_unset(cli: Cli) -> None:
     )
 
 
+def test_a_worklist_of_nothing_read_says_so(cli: Cli) -> None:
+    with shelf(cli):
+        pass
+    assert cli.ok("map", "export", FLOW, "--missing", "--out", "-").text() == (
+        "[0]\nlookup,key,label,full_name,list_id\r\n--\n"
+        f"{FLOW}: nothing was read yet, so nothing waits for a mapping: run `flowctl run {FLOW}` first\n"
+    )
+
+
 def test_worklist_goes_out_filled_in_and_back(cli: Cli) -> None:
     prepared(cli)
     out = cli.ok("map", "export", FLOW, "--missing", "--out", "gaps.csv")

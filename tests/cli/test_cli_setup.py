@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from connectors.qbwc.conduct import DONE_TEXT
+from connectors.qbwc.sandbox import _with_reason
+from connectors.qbwc.simulator import SessionReport
 from engine.clock import iso
 from engine.store import journal, work
 from tests.cli.cli_kit import Cli, run
@@ -262,10 +265,40 @@ def test_sandbox_books_without_a_password(cli: Cli) -> None:
 def test_sandbox_books_when_nobody_answers(cli: Cli, tmp_path: Path) -> None:
     ran = cli(*VISIT, "--company-file", "books.json", env=HUSH)
     assert (ran.status, ran.out) == (1, "error: 0 requests\n")
-    assert "the web service did not answer" in ran.err
+    where = "  QBWC1036: Error in clientVersion: the web service at http://localhost:9/books did not answer: "
+    assert ran.err.startswith(where.replace("/books", "/qbwc"))
     before = (tmp_path / "books.json").read_bytes()
     cli(*VISIT, "--company-file", "books.json", env=HUSH)
     assert len((tmp_path / "books.json").read_bytes()) == len(before)
+
+
+def test_sandbox_books_calls_the_address_in_the_qwc_file(cli: Cli, tmp_path: Path) -> None:
+    file = "<QBWCXML><AppName>a</AppName><AppURL>{}</AppURL></QBWCXML>"
+    (tmp_path / "acme.qwc").write_text(file.format("http://localhost:7/there/qbwc"))
+    visit = ("sandbox", "books", "--user", "x", "--qwc", "acme.qwc")
+    said = "  QBWC1036: Error in clientVersion: the web service at http://localhost:{} did not answer: "
+    assert cli(*visit, env=HUSH).err.startswith(said.format("7/there/qbwc"))
+    assert cli(*visit, "--server", "http://localhost:9", env=HUSH).err.startswith(said.format("9/qbwc"))
+    (tmp_path / "acme.qwc").write_text(file.format("localhost"))
+    assert cli(*visit, env=HUSH).text() == (
+        "[2]\n--\nerror: acme.qwc: `localhost` is no address\n"
+        "  hint: write the file anew with `flowctl qwc`, or give --server\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "ends"),
+    [
+        (SessionReport(last_error="Another file is bound."), ("refused", ["Another file is bound."])),
+        (SessionReport(last_error=DONE_TEXT), ("done", [])),
+        (SessionReport(), ("done", [])),
+        (SessionReport(requests=["<QBXML/>"], last_error="Halted."), ("done", [])),
+        (SessionReport("stopped", requests=["<QBXML/>"], last_error="Wrong file."), ("stopped", ["Wrong file."])),
+    ],
+)
+def test_a_refused_company_file_is_told(report: SessionReport, ends: tuple[str, list[str]]) -> None:
+    found = _with_reason(report)
+    assert (found.outcome, found.errors) == ends
 
 
 @pytest.mark.acceptance

@@ -92,6 +92,26 @@ def test_a_difference_is_said_in_words(cli: Cli, cases: Path) -> None:
     )
 
 
+def test_without_a_diff_a_file_is_named_in_a_line(cli: Cli, cases: Path) -> None:
+    spoil(cases / FLOW / "refund" / "expected" / "session.txt", "session 1: done", "session 1: gone")
+    (cases / FLOW / "refund" / "expected" / "x.txt").write_text("x")
+    (cases / FLOW / "refund" / "expected" / "outcome.txt").unlink()
+    ran = cli("test", "-k", "refund", "--diff", "none")
+    where = f"{FLOW}/refund/expected"
+    assert sorted(ran.out.splitlines()[1:-1]) == [
+        f"{where}/outcome.txt: came out, and no such file is expected",
+        f"{where}/session.txt: differs from line 1 on",
+        f"{where}/x.txt: is expected, and nothing came out",
+    ]
+
+
+def test_a_flow_is_named_by_its_file(cli: Cli) -> None:
+    shutil.copy(ROOT / "flows" / f"{FLOW}.yaml", "mine.yaml")
+    ran = cli("test", "mine.yaml", "-k", "refund")
+    assert ran.text() == f"[0]\nok {FLOW}/refund\n1 passed, 0 failed\n--\n"
+    assert cli("test", "flows/none.yaml").status == 2
+
+
 @pytest.mark.parametrize(
     ("line", "painted"),
     [

@@ -93,6 +93,20 @@ def test_a_given_file_that_nothing_reads_fails(case: Path, program: FlowProgram)
     ]
 
 
+def test_what_is_wrong_in_a_given_file_is_said_with_its_place(case: Path, program: FlowProgram) -> None:
+    given = case / "given" / "ramp.json"
+    given.write_text('{\n  "vendrs": {}\n}\n', encoding="utf-8")
+    (problem,) = check(case, program).problems
+    assert problem.splitlines()[0] == f"{given}:2:3: there is no part of ramp `vendrs`"
+    bought = {"merchant": "Cafe", "amount": "5.00", "on": "2026-02-27", "account": "Ofice Supplies"}
+    given.write_text(json.dumps({"transactions": {"tea": bought}}), encoding="utf-8")
+    (problem,) = check(case, program).problems
+    said, hint = problem.splitlines()
+    assert said.startswith(f"{given}:1:")
+    assert said.endswith(": among the accounts there is no `Ofice Supplies`")
+    assert hint.startswith("  hint: did you mean `Office Supplies`? known: ")
+
+
 def test_a_scripted_answer_that_is_never_asked_for_fails(case: Path, program: FlowProgram) -> None:
     shutil.copy(REFUSED / "given" / "01-BillAddRs.xml", case / "given" / "07-BillAddRs.xml")
     assert check(case, program).problems == ("books: 07-BillAddRs was planned and never happened",)

@@ -20,7 +20,7 @@ class HttpPost:
     """POST to one URL over one kept connection, as .NET does; a `Post`."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        parts = urlsplit(url)
+        self._url, parts = url, urlsplit(url)
         self._secure = parts.scheme == "https"
         self._address = (parts.hostname or "localhost", parts.port)
         self._path = parts.path or "/"
@@ -43,10 +43,10 @@ class HttpPost:
             self.close()
             if not fresh:
                 return self(body, headers)
-            raise ConnectionError("the web service did not answer: it closed the connection") from error
+            raise ConnectionError(f"the web service at {self._url} did not answer: it closed the connection") from error
         except (OSError, HTTPException) as error:
             self.close()
-            raise ConnectionError(f"the web service did not answer: {error}") from error
+            raise ConnectionError(f"the web service at {self._url} did not answer: {error}") from error
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""

@@ -50,17 +50,23 @@ class Application:
     closes_after_error: bool = False
     # ASSUMED: a user clicks OK on the warning that clientVersion may ask for.
     accepts_warning: bool = True
+    # Where the .qwc file says that the service is; empty without a file.
+    app_url: str = ""
 
     @classmethod
     def from_qwc(cls, document: bytes) -> Application:
         """Install a .qwc file."""
         root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True))
-        return cls(root.findtext("AppName") or "", root.findtext("OwnerID") or "", root.findtext("FileID") or "")
+        names = ("AppName", "OwnerID", "FileID", "AppURL")
+        name, owner, file, url = ((root.findtext(each) or "").strip() for each in names)
+        return cls(name, owner, file, app_url=url)
 
 
 @dataclass(slots=True)
 class SessionReport:
     """What one session did: calls in order, QBXML both ways, progress values, and how it ended.
+
+    `last_error` is what the service said when it had no request, or wanted no more; it may be no error.
 
     `outcome` is one of done, no_work, refused, busy, postponed, stopped, connection_error, error, abandoned.
     """
@@ -72,6 +78,7 @@ class SessionReport:
     percents: list[int] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    last_error: str = ""
     every_min_s: int | None = None
     elapsed_s: float = 0.0
 
@@ -288,6 +295,7 @@ class WebConnector:
         said = dotnet.text(self._call("getLastError", ticket=ticket))
         self.report.messages.append(said)
         if said != NO_OP:
+            self.report.last_error = said
             return False
         self.clock.sleep(PAUSE_S)
         return True

@@ -87,7 +87,7 @@ def option(story: Story, plural: str, value: Any) -> Account:
         if found.account.name == value:
             return found.account
     names = [str(item["name"]) for item in story.chart.get(plural, ())] + [item.account.name for item in own]
-    raise UnknownName(plural, str(value), tuple(names))
+    raise UnknownName(plural, str(value), tuple(names), among=plural)
 
 
 def known(where: str, given: Json, names: Sequence[str]) -> None:

@@ -561,7 +561,9 @@ def test_a_session_over_http(served: Callable[[Service], str]) -> None:
 def test_nobody_listens() -> None:
     report = WebConnector(http_post("http://127.0.0.1:9/qbwc"), "user", "pass", seed_company(7)).update()
     assert report.outcome == "error"
-    assert report.errors[0].startswith("QBWC1036: Error in clientVersion: the web service did not answer: ")
+    assert report.errors[0].startswith(
+        "QBWC1036: Error in clientVersion: the web service at http://127.0.0.1:9/qbwc did not answer: "
+    )
 
 
 def test_a_session_straight_into_a_handler() -> None:
