@@ -40,11 +40,11 @@ class _From(HttpPost):
     def __init__(self, url: str, machine: str) -> None:
         super().__init__(url, 60.0)
         self._machine = machine
-        self._url = urlsplit(url)
+        self._place = urlsplit(url)
 
     def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         if self._connection is None:
-            where = (self._url.hostname or "", self._url.port)
+            where = (self._place.hostname or "", self._place.port)
             self._connection = HTTPConnection(*where, timeout=60.0, source_address=(self._machine, 0))
         return super()._send(body, headers)
 
