@@ -377,8 +377,8 @@ def test_a_body_at_the_cap_is_read() -> None:
     ("body", "encoding", "kind"),
     [
         (b"not gzip at all", "gzip", BadAnswer),
-        (gzip.compress(b'{"a": 1}')[:-4], "gzip", Transient),
-        (gzip.compress(b'{"a": 1}') + b"tail", "gzip", Transient),
+        (gzip.compress(b'{"a": 1}', mtime=0)[:-4], "gzip", Transient),
+        (gzip.compress(b'{"a": 1}', mtime=0) + b"tail", "gzip", Transient),
         (b"x", "br", BadAnswer),
         (b"x", "gzip, gzip", BadAnswer),
     ],

@@ -79,7 +79,7 @@ def test_a_live_process_of_another_container_is_not_taken_for_dead(monkeypatch: 
         assert ended(name_of(pid))
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), os.getpid() + 1])
+@pytest.mark.parametrize("pid", [os.getpid(), os.getpid() + 1], ids=["ours", "another"])
 def test_of_a_name_of_an_older_version_nothing_is_known(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
     def kill(_pid: int, _signal: int) -> None:
         raise ProcessLookupError
@@ -99,6 +99,7 @@ def test_of_a_name_of_an_older_version_nothing_is_known(monkeypatch: pytest.Monk
         HOST,
         "",
     ],
+    ids=["elsewhere", "word", "superscript", "huge", "more", "host alone", "nothing"],
 )
 def test_what_cannot_be_known_has_not_ended(name: str) -> None:
     assert not ended(name)
