@@ -213,6 +213,14 @@ def _line(stream: IO[bytes] | None) -> bytes:
     return stream.readline()
 
 
+@contextmanager
+def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 @pytest.mark.acceptance
 @pytest.mark.parametrize(
     ("arguments", "sign", "end"),
@@ -224,8 +232,13 @@ def _line(stream: IO[bytes] | None) -> bytes:
 def test_it_ends_on_a_signal(cli: Cli, arguments: tuple[str, ...], sign: bytes, end: bytes) -> None:
     cli.ok("company", "add", "main")
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "FLOWCTL_HOME": str(cli.home)}
-    command = [sys.executable, "-c", MAIN, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process:
+    # What runs in the background of a shell without job control would ignore it, and its children too.
+    heard = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {MAIN}"
+    command = [sys.executable, "-c", heard, *arguments]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as process,
+        _ending(process),
+    ):
         said = _line(process.stderr)
         assert sign in said
         if arguments[0] == "serve":  # uvicorn takes the signal only once it has begun
