@@ -163,8 +163,8 @@ def test_a_dry_run_says_what_a_run_would_leave(cli: Cli) -> None:
         with served(cli) as url:
             cli.ok("qwc", "--new-password")
             password = cli.ok("qwc", "--new-password").out.rpartition(": ")[2].strip()
-            for _ in range(2):
-                cli.ok(
+            for _ in range(2):  # the first is refused: the file is not the one of the connection
+                cli(
                     *("sandbox", "books", "--server", url.replace("127.0.0.1", "localhost"), "--user", "main"),
                     *("--seed", "7", "--company-file", "books.json"),
                     env={"FLOWCTL_SECRET_BOOKS_PASSWORD": password},

@@ -20,6 +20,10 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl sandbox (books|qbwc)\b.*": "it visits a server that runs; the tutorial's test types it",
     r"flowctl demo\b.*": "it takes half a minute; tests/engine/test_demo.py runs it",
     r"flowctl test( --update)?": "it runs every golden case; CI does so in a step of its own",
+    r"flowctl lsp\b.*": "it serves an editor until that ends; tests/lsp drives it",
+    r"flowctl key set-master --to keyring": "it wants the keyring of an operating system",
+    r"flowctl audit verify --checkpoints .*": "it wants a copy on another machine",
+    r"flowctl user (add|role|totp|password|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.

@@ -393,7 +393,8 @@ def test_what_cannot_happen_in_the_books(case: Path, program: FlowProgram, actio
 def test_an_unknown_part_of_given_is_named(case: Path, program: FlowProgram) -> None:
     spoil(case / "given" / "ramp.json", '"invoice"', '"invoce"')
     (problem,) = check(case, program).problems
-    assert problem.splitlines()[0] == "there is no part of bills.valves `invoce`"
+    where = case / "given" / "ramp.json"
+    assert problem.splitlines()[0] == f"{where}:6:7: there is no part of bills.valves `invoce`"
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

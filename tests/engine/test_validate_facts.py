@@ -38,7 +38,7 @@ def test_facts_are_dropped_when_a_template_has_changed(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("content", ["", "{", "\ufffd"])
 def test_unreadable_facts_are_no_facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
     (tmp_path / facts.NAME).write_text(content, encoding="utf-8")
-    monkeypatch.setattr(facts, "files", lambda _: tmp_path)
+    monkeypatch.setattr(facts, "shipped", lambda _: tmp_path)
     assert shipped_facts() == Facts()
     (tmp_path / facts.NAME).unlink()
     shipped_facts.cache_clear()

@@ -49,7 +49,9 @@ def test_the_whole_document() -> None:
 
 
 def test_a_web_connector_installs_it() -> None:
-    assert Application.from_qwc(qwc(binding())) == Application("flowctl", OWNER_ID, FILE)
+    assert Application.from_qwc(qwc(binding())) == Application(
+        "flowctl", OWNER_ID, FILE, app_url="https://books.example.test/qbwc"
+    )
 
 
 def test_a_missing_setting_is_named() -> None:
