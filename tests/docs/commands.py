@@ -22,7 +22,8 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl test( --update)?": "it runs every golden case; CI does so in a step of its own",
     r"flowctl lsp\b.*": "it serves an editor until that ends; tests/lsp drives it",
     r"flowctl key set-master --to keyring": "it wants the keyring of an operating system",
-    r"flowctl audit verify --checkpoints .*": "it wants a copy on another machine",
+    r"flowctl audit (verify --checkpoints|checkpoint --copy) .*": "it wants, or writes, a copy on another machine",
+    r"flowctl connect ramp --secret-file webhook_secret=PATH": "a sentence; PATH is the reader's",
     r"flowctl user (add|role|totp|password|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }

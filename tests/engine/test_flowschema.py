@@ -17,7 +17,6 @@ from engine.flowschema import flow_schema, flow_schema_text, installed
 from engine.language import FLOW, ListOf, MapOf, Object, Type
 from engine.registry import registered
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, MarkSpec, RequestSpec, StreamSpec
-from engine.yamlsource import plain
 from tests.engine.flow_fakes import FakeConnector
 from tests.reference import ROOT
 
@@ -66,7 +65,7 @@ def test_it_refuses_the_bad_files_whose_structure_is_wrong_and_no_other() -> Non
             continue  # not YAML as flows are written in it, so nothing that a schema could be held against
         if any(problem.code in STRUCTURE for problem in loaded.problems):
             wrong.add(path.name)
-        if not VALIDATOR.is_valid(plain(loaded.document)):
+        if not VALIDATOR.is_valid(document(path)):
             refused.add(path.name)
     assert len(wrong) >= 15
     assert refused == wrong
