@@ -163,12 +163,14 @@ def test_a_dry_run_says_what_a_run_would_leave(cli: Cli) -> None:
         with served(cli) as url:
             cli.ok("qwc", "--new-password")
             password = cli.ok("qwc", "--new-password").out.rpartition(": ")[2].strip()
-            for _ in range(2):  # the first is refused: the file is not the one of the connection
-                cli(
+            for _ in range(2):
+                visited = cli(
                     *("sandbox", "books", "--server", url.replace("127.0.0.1", "localhost"), "--user", "main"),
                     *("--seed", "7", "--company-file", "books.json"),
                     env={"FLOWCTL_SECRET_BOOKS_PASSWORD": password},
                 )
+                # The file in books.json is not the one that the .qwc marks, and the command says so.
+                assert (visited.status, visited.out.splitlines()[0]) == (1, "refused: 0 requests")
         with shelf(cli) as desk:
             number = desk.record("b-9", "pending", reference="INV-7", amount="120.50")
             moved = {"from": "pending", "to": "intended", "reasons": "[]", "mapped_sha256": None, "attempts": 0}
