@@ -108,7 +108,7 @@ def app_of(
         programs,
         schedule=schedule,
         notary=notary,
-        pages=lambda poke: Panel(world, PAGES, poke).routes(),
+        pages=lambda poke: Panel(world, PAGES, poke, programs).routes(),
     )
 
 

@@ -19,11 +19,12 @@ from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError, UnknownName
 from engine.log import logger
 from engine.panel import forms, render
-from engine.panel.web import ROOT, Answer, Ask, CrossSite, NotAllowed, Page, PageMissing, Sent, Shown
+from engine.panel.web import ROOT, Answer, Ask, CrossSite, Given, NotAllowed, Page, PageMissing, Sent, Shown
 from engine.server import BodyRefused, described, read_body
 from engine.store import users
 
 if TYPE_CHECKING:
+    from engine.program import FlowProgram
     from engine.store.users import Session
     from engine.world import World
 
@@ -68,11 +69,12 @@ class _Known:
 
 @dataclass(slots=True)
 class Panel:
-    """The pages over one store. `poke` wakes the worker."""
+    """The pages over one store and the flows that the server runs. `poke` wakes the worker."""
 
     world: World
     pages: Sequence[Page]
     poke: Callable[[], None] = lambda: None
+    programs: Mapping[str, FlowProgram] = field(default_factory=dict)
     _known: tuple[_Known, ...] = field(init=False)
     _threads: CapacityLimiter | None = field(default=None, init=False)
     _hashing: CapacityLimiter | None = field(default=None, init=False)
@@ -105,7 +107,7 @@ class Panel:
     async def _page(self, request: Request, path: str) -> Response:
         is_secure = forms.takes_secure_cookie(request.url.scheme, request.headers.get("host", ""))
         address = request.client.host if request.client else ""
-        ask = Ask(self.world, query=forms.query(request.url.query), address=address, poke=self.poke)
+        ask = Ask(self.world, self.programs, query=forms.query(request.url.query), address=address, poke=self.poke)
         ask = replace(ask, is_secure=is_secure, is_https=request.url.scheme == "https")
         cookie = forms.cookie(request.headers, secure=is_secure)
         method = "GET" if request.method == "HEAD" else request.method
@@ -193,6 +195,9 @@ class Panel:
         if isinstance(answer, Sent):
             self._say(ask, answer)
             response: Response = RedirectResponse(ROOT + answer.to, 303)
+        elif isinstance(answer, Given):
+            named = f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"
+            return Response(answer.body, 200, {"content-type": answer.kind, "content-disposition": named})
         else:
             flash = dict(ask.session.flash) if ask.session is not None else {}
             if flash and ask.session is not None:
@@ -226,6 +231,7 @@ class Panel:
             "company": company,
             "zone": company["time_zone"] if company is not None else "UTC",
             "tabs": tabs,
+            "menu": tuple(_menu(self.pages, ask, page)),
             "flash": flash,
             "now": self.world.clock.now(),
         }
@@ -287,6 +293,14 @@ def _from_us(ask: Ask) -> None:
     given = ask.form.get("csrf", "").encode("utf-8", "replace")
     if not hmac.compare_digest(given, ask.who.csrf.encode()):
         raise CrossSite
+
+
+def _menu(pages: Sequence[Page], ask: Ask, here: Page | None) -> Iterator[tuple[str, str, bool]]:
+    """The navigation of the whole house: name, address, and whether it is this page."""
+    for page in pages:
+        if page.menu and ask.session is not None and ask.session.stage == "in" and ask.session.may(page.role):
+            is_here = here is not None and (here.path == page.path or here.path.startswith(page.path + "/"))
+            yield page.menu, ROOT + page.path, is_here
 
 
 def _tabs(pages: Sequence[Page], ask: Ask, here: Page | None, company: str) -> Iterator[tuple[str, str, bool]]:

@@ -8,6 +8,7 @@ from dataclasses import field
 from engine.dataclass import dataclass
 from engine.errors import Bug, FlowctlError
 from engine.follow import Hand
+from engine.program import FlowProgram
 from engine.store.base import Row
 from engine.store.users import Role, Session
 from engine.world import World
@@ -39,10 +40,12 @@ class CrossSite(FlowctlError):
 class Ask:
     """What a browser asks for. `path` are the parts of the address that a page's path names; `form` what was sent.
 
-    `company` is the row of the company that the address names. `poke` wakes the worker once something is there to do.
+    `company` is the row of the company that the address names, `programs` are the flows that this server runs. `poke`
+    wakes the worker once something is there to do.
     """
 
     world: World
+    programs: Mapping[str, FlowProgram] = field(default_factory=dict, repr=False)
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -101,7 +104,16 @@ class Sent:
         return {kind: text for kind, text in said.items() if text}
 
 
-Answer = Shown | Sent
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file to keep: its bytes, its media type, and the name that the browser saves it under."""
+
+    body: bytes = field(repr=False)
+    kind: str
+    name: str
+
+
+Answer = Shown | Sent | Given
 Handler = Callable[[Ask], Answer]
 
 
@@ -109,9 +121,9 @@ Handler = Callable[[Ask], Answer]
 class Page:
     """One page. Its `path` is below `ROOT`; with `{company}` in it, it is a page of that company.
 
-    `role` is who may see it; `is_open` lets in whoever is not signed in. `tab` is its name in the company's navigation.
-    Whoever is between the steps of a sign-in sees those pages alone that name the step in `stages`. What `hashes` a
-    password is served one after the other.
+    `role` is who may see it; `is_open` lets in whoever is not signed in. `tab` is its name in the company's navigation,
+    `menu` its name in that of the whole house. Whoever is between the steps of a sign-in sees those pages alone that
+    name the step in `stages`. What `hashes` a password is served one after the other.
     """
 
     path: str
@@ -119,6 +131,7 @@ class Page:
     method: str = "GET"
     role: Role = "viewer"
     tab: str = ""
+    menu: str = ""
     stages: frozenset[str] = frozenset({"in"})
     is_open: bool = False
     hashes: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine import kit as engine_kit
-from tests.panel import kit
+from tests.panel import chromium, kit
 from tests.panel.kit import Office
 
 
@@ -21,3 +21,10 @@ def logs() -> Iterator[None]:
 def office() -> Iterator[Office]:
     with kit.office() as made:
         yield made
+
+
+@pytest.fixture
+def no_chromium() -> None:
+    """Skip where nothing can be shown."""
+    if problem := chromium.problem():
+        pytest.skip(problem)

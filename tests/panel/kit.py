@@ -146,7 +146,7 @@ def office() -> Iterator[Office]:
     """A company `acme` and a user of each role."""
     with kit.bench() as bench:
         poked: list[str] = []
-        panel = Panel(bench.world, PAGES, lambda: poked.append("poke"))
+        panel = Panel(bench.world, PAGES, lambda: poked.append("poke"), {bench.program.flow.name: bench.program})
         for role in ("viewer", "operator", "admin"):
             add_user(bench.world, role, role)
         yield Office(bench, Starlette(routes=panel.routes()), poked)

@@ -2,81 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.serving import running
 from tests.engine.kit import bill
+from tests.panel.chromium import browser, fits
 from tests.panel.kit import PASSWORD, Office
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
 pytestmark = pytest.mark.acceptance
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-WIDTHS = (1280, 390, 360)
-
-
-def _problem() -> str:
-    if CHROMIUM is None:
-        return "there is no Chromium here: install it as the package `chromium`"
-    try:
-        import playwright.sync_api  # noqa: F401 - whether it is there
-    except ImportError:
-        return "playwright is not installed: `pip install playwright`"
-    return ""
-
-
-@pytest.fixture
-def no_chromium() -> None:
-    """Skip where nothing can be shown."""
-    if problem := _problem():
-        pytest.skip(problem)
-
-
-@contextmanager
-def browser(said: list[str], *, scheme: str = "light") -> Iterator[Page]:
-    """A page of a headless browser; `said` are the complaints of its console."""
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM is not None
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that a container, or root, does not have; it shows our own pages only.
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type] # a literal
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        yield page
-        chromium.close()
-
-
-def shot(page: Page, name: str) -> None:
-    """Keep a picture where somebody wants to look: FLOWCTL_SCREENSHOTS names the folder."""
-    folder = os.environ.get("FLOWCTL_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
-
-
-def fits(page: Page, name: str) -> None:
-    """Nothing is wider than the window, on the desk as on a phone."""
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert over <= 0, f"{name} is {over} px too wide at {width} px"
-        shot(page, f"{name}_{width}")
-    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def fill(office: Office) -> None:

@@ -40,6 +40,6 @@ def _company(ask: Ask) -> Answer:
 
 PAGES = (
     Page("/", _home),
-    Page("/companies", _companies),
+    Page("/companies", _companies, menu="Companies"),
     Page("/c/{company}", _company, tab="Overview"),
 )
