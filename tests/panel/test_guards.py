@@ -43,6 +43,9 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
+    ("GET", "/c/{company}/audit"): "viewer",
+    ("GET", "/c/{company}/audit/export"): "viewer",
+    ("POST", "/c/{company}/audit/verify"): "viewer",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
