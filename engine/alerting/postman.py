@@ -76,6 +76,8 @@ class Postman:
         for channel, rows, sending in under_way:
             error = self._end(channel, sending)
             self._put(_hand(self.world, channel), channel, rows, error)
+            if error:
+                logger().warning("alert not sent", company=channel.company, connection=channel.name, error=error)
             taken += not error
         return taken
 
@@ -134,7 +136,6 @@ class Postman:
                 next_at = iso(self.world.clock.now() + wait_after(channel.failures + 1))
                 values = {"error": error[:300], "next_try_at": next_at, "at": hand.at}
                 tx.run("alert_channel_failed", {"id": channel.id, **values})
-                logger().warning("alert not sent", company=channel.company, connection=channel.name, error=error)
                 first = "alert_channel_failing" if not channel.failing_since else ""
             else:
                 tx.many("alert_delivery_done", [("sent", hand.at, row["id"]) for row in rows])

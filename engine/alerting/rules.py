@@ -40,6 +40,8 @@ class Rule:
     help: str
     severity: Severity = "warning"
     params: tuple[Param, ...] = ()
+    # About the machine that all companies share: tuned for the house alone.
+    is_house: bool = False
 
 
 def _param(name: str, help_: str, default: int, bounds: tuple[int, int]) -> Param:
@@ -124,8 +126,9 @@ RULES: Mapping[str, Rule] = {
             "Little room is left where the store is.",
             "urgent",
             (_param("free_mb", "tell below so many megabytes", 1024, (1, 10_000_000)),),
+            is_house=True,
         ),
-        Rule("channel", "A channel is dead", "Messages to another channel do not arrive."),
+        Rule("channel", "A channel is dead", "Messages to another channel do not arrive.", is_house=True),
         Rule("trouble", "Anything else", "Every other alert: rival flows, refused marks, webhooks, broken visits."),
     )
 }  # fmt: skip
@@ -147,6 +150,12 @@ class RuleUnknown(UsageError):
     def __init__(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         shown = "".join(c if c.isprintable() else "?" for c in name[:40])
         super().__init__(f"there is no {kind} `{shown}`", hint=suggestion(name[:40], known))
+
+
+class HouseAlone(UsageError):
+    """The rule is about what all companies share."""
+
+    hint = "set it for the house: --house, or the page of all companies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +194,26 @@ def effective(tx: Tx, company: str) -> dict[str, Settings]:
     return {name: _merged(rule, house.get(name, {}), own.get(name, {})) for name, rule in RULES.items()}
 
 
+def of_scope(tx: Tx, company: str) -> dict[str, Settings]:
+    """The rules that can be tuned for a company, or for the house."""
+    found = effective(tx, company)
+    return {name: each for name, each in found.items() if company == HOUSE or not each.rule.is_house}
+
+
 def put(tx: Tx, hand: Hand, name: str, given: Mapping[str, str]) -> Settings:
     """Change settings of a rule, for a company or for the house (an empty company).
 
     Raises:
         RuleUnknown: when there is no such rule or setting.
         SettingUnfit: when a value does not fit.
+        HouseAlone: when the rule is not a company's.
         UnknownName: when there is no such company.
     """
     rule = find(name)
     if hand.company != HOUSE:
         companies.require(tx, hand.company)
+        if rule.is_house:
+            raise HouseAlone
     read = {key: _read(rule, key, text) for key, text in given.items()}
     kept = {**_kept(tx, hand.company).get(name, {}), **read}
     tx.run("alert_rule_put", {"company": hand.company, "rule": name, "settings": json.dumps(kept), "at": hand.at})

@@ -276,10 +276,11 @@ def open_(home: Path, company: str, house: bool, form: str) -> int:
     if form == "json":
         common.echo_json(found)
         return 0
-    cells = [
-        (f["id"], f["rule"], f["severity"], f["records"] or "", " ".join(f"{a} {c}" for c, a in f["money"].items()), f["muted"] or "", f["title"])
-        for f in found
-    ]  # fmt: skip
+    cells = []
+    for each in found:
+        sums = " ".join(f"{amount} {currency}" for currency, amount in each["money"].items())
+        counted = each["records"] or ""
+        cells.append((each["id"], each["rule"], each["severity"], counted, sums, each["muted"] or "", each["title"]))
     common.table(cells, ["number", "rule", "severity", "records", "money", "muted until", "what"])
     return 0
 
@@ -305,7 +306,7 @@ def rules(home: Path, company: str, house: bool, form: str) -> int:
     from engine.alerting import rules as known
 
     with office.opened(home) as world, world.store.read() as tx:
-        found = known.effective(tx, _required(tx, _scope(company, house)))
+        found = known.of_scope(tx, _required(tx, _scope(company, house)))
     if form == "json":
         common.echo_json({name: {**each.as_json(), "changed": sorted(each.own)} for name, each in found.items()})
         return 0
@@ -323,7 +324,7 @@ def rules(home: Path, company: str, house: bool, form: str) -> int:
 @common.company_option
 @house_option
 @click.option("--default", "is_default", is_flag=True, help="Go back to what the house says, or to the default.")
-def set_(rule: str, settings: tuple[str, ...], home: Path, company: str, house: bool, is_default: bool) -> int:  # noqa: PLR0913, PLR0917 - one parameter an option
+def set_(rule: str, settings: tuple[str, ...], home: Path, company: str, house: bool, is_default: bool) -> int:
     """Change a rule: on (yes, no), severity (info, warning, urgent), solved (yes, no), remind_hours, and its own numbers.
 
     Example: flowctl alert set poll intervals=24 severity=urgent --house

@@ -90,7 +90,7 @@ def _has_users(world: World) -> bool:
         return users.exist(tx)
 
 
-def app_of(  # noqa: PLR0913 - one parameter a part
+def app_of(
     world: World,
     programs: Mapping[str, FlowProgram],
     *,

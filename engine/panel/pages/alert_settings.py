@@ -27,7 +27,7 @@ def _settings(ask: Ask) -> Answer:
         found = channels.every(tx, scope)
         values = {
             "channels": [(each, each.is_muted(ask.world.at())) for each in found],
-            "settings": rules.effective(tx, scope),
+            "settings": rules.of_scope(tx, scope),
             "house": channels.house(tx) if scope == HOUSE else None,
             "house_channels": channels.every(tx, HOUSE) if scope != HOUSE else [],
         }
@@ -150,7 +150,9 @@ def _plain(settings: Settings, name: str) -> str:
 
 def _house(ask: Ask) -> Answer:
     def do(tx: Tx) -> str:
-        channels.put_house(tx, hand_of(ask), {name: ask.form[name] for name in ("base_url", "zone") if name in ask.form})
+        channels.put_house(
+            tx, hand_of(ask), {name: ask.form[name] for name in ("base_url", "zone") if name in ask.form}
+        )
         return "Kept."
 
     return _done(ask, do)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from engine.alerting import notices
 from engine.alerting.notices import Muted, money_of
-from engine.alerting.rules import HOUSE, RULES
+from engine.alerting.rules import HOUSE, RULES, SEVERITIES
 from engine.clock import iso
 from engine.errors import FlowctlError
 from engine.follow import Hand
@@ -54,10 +54,16 @@ def _alerts(ask: Ask) -> Answer:
         if is_over:
             kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
         else:
-            kept = notices.opened(tx, company)
+            kept = _worst_first(notices.opened(tx, company))
         told = _shown(tx, ask, kept[:_NOTICES] if not behind else ())
     following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
-    values = {"rows": rows, "is_over": is_over, "following": following, "told": told, "more": max(0, len(kept) - _NOTICES)}
+    values = {
+        "rows": rows,
+        "is_over": is_over,
+        "following": following,
+        "told": told,
+        "more": max(0, len(kept) - _NOTICES),
+    }
     return Shown("alerts.html", {**values, "spans": SPANS, "rules": RULES, "may_act": ask.who.may("operator")})
 
 
@@ -71,8 +77,17 @@ def _house(ask: Ask) -> Answer:
     places: dict[str, list[Told]] = {}
     for each in told:
         places.setdefault(each[0]["company"], []).append(each)
+    places = {company: sorted(found, key=lambda each: _rank(each[0])) for company, found in places.items()}
     values = {"places": places, "titles": titles, "is_more": len(rows) > _NOTICES, "failing": failing}
     return Shown("house_alerts.html", {**values, "spans": SPANS, "rules": RULES, "may_act": ask.who.may("operator")})
+
+
+def _worst_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Row) -> tuple[int, int, int]:
+    return -SEVERITIES.index(row["severity"]), -row["records"], row["id"]
 
 
 def _shown(tx: Tx, ask: Ask, rows: Sequence[Row]) -> list[Told]:
@@ -103,22 +118,23 @@ def until_of(ask: Ask, hours: str, *, longest: int = 24 * 366) -> str | None:
 
 
 def _mute(ask: Ask) -> Answer:
-    why = forms.clean(ask.form.get("why", ""))[:500]
+    number, why = _number(ask), forms.clean(ask.form.get("why", ""))[:500]
     until = until_of(ask, ask.form.get("hours", ""))
     if until is None:
         return Sent(base_of(ask), bad="Say for how long.")
     try:
         with ask.world.store.write() as tx:
-            row = notices.mute(tx, hand_of(ask), _number(ask), until, why)
+            row = notices.mute(tx, hand_of(ask), number, until, why)
     except FlowctlError as error:
         return Sent(base_of(ask), bad=wrong(error))
     return Sent(base_of(ask), good=f"Nobody is told of it for now: {row['title']}")
 
 
 def _unmute(ask: Ask) -> Answer:
+    number = _number(ask)
     try:
         with ask.world.store.write() as tx:
-            row = notices.unmute(tx, hand_of(ask), _number(ask))
+            row = notices.unmute(tx, hand_of(ask), number)
     except FlowctlError as error:
         return Sent(base_of(ask), bad=wrong(error))
     return Sent(base_of(ask), good=f"People are told of it again: {row['title']}")

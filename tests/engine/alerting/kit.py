@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.message import Message as Mail
+from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,7 +160,7 @@ class Taken:
     port: int = 0
     status: int = 200
     bodies: list[tuple[str, Any]] = field(default_factory=list)
-    mails: list[Mail] = field(default_factory=list)
+    mails: list[EmailMessage] = field(default_factory=list)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """Messages on their way: real ones by apprise to servers on loopback; what is refused, hangs or is killed is not lost."""
 
+# ruff: noqa: RUF001 - signs that look alike are what is tested
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -21,6 +24,7 @@ from tests.engine import kit as engine_kit
 from tests.engine.alerting import kit
 from tests.engine.alerting.kit import Watch, http_server, mail_server
 from tests.engine.kit import COMPANY, FLOW
+from tests.reference import ROOT
 
 NASTY = "<!channel> <b onload=x>*bold*</b> @here [x](https://evil.example) `id`\r\nBcc: eve@evil.example\u202e"
 
@@ -79,7 +83,9 @@ def test_mail_has_both_forms_and_nothing_in_it_is_taken_for_markup(watch: Watch)
         assert watch.man.tick() == 1
     (mail,) = taken.mails
     assert (mail["to"], mail["bcc"]) == ("ana@books.example", None)
-    assert mail["subject"].startswith("Acme: refused: <!channel> <b onload=x>*bold*</b> @here [x](https://evil.example)")
+    assert mail["subject"].startswith(
+        "Acme: refused: <!channel> <b onload=x>*bold*</b> @here [x](https://evil.example)"
+    )
     assert "\n" not in mail["subject"]
     parts = {part.get_content_type(): part.get_content() for part in mail.walk() if not part.is_multipart()}
     assert set(parts) == {"text/plain", "text/html"}
@@ -166,7 +172,9 @@ def test_what_is_shown_of_an_address(url: str, hint: str) -> None:
     assert "c4nary" not in repr(found)
 
 
-@pytest.mark.parametrize("text", ["", "x", "http//x", "nope://c4nary", "slack://", "json://a\nb", "json://" + "x" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "x", "http//x", "nope://c4nary", "slack://", "json://a\nb", "json://" + "x" * 5000]
+)
 def test_what_is_no_address(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AddressUnfit) as error:
         addresses.check(text)
@@ -251,7 +259,9 @@ def test_a_plugin_that_breaks_is_a_dead_channel_and_no_traceback(watch: Watch) -
     assert row["last_error"] == "it cannot be sent to (ValueError)"
 
 
-def test_nothing_is_lost_when_the_process_dies_before_it_is_sent_or_before_it_is_noted(watch: Watch) -> None:
+def test_nothing_is_lost_when_the_process_dies_before_it_is_sent_or_before_it_is_noted(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch.channel()
     watch.records(1)
     watch.man.look()  # and dies
@@ -263,12 +273,9 @@ def test_nothing_is_lost_when_the_process_dies_before_it_is_sent_or_before_it_is
     def killed(*_: object) -> None:
         raise KilledError
 
-    put, Postman._put = Postman._put, killed  # type: ignore[method-assign] # dies after sending
-    try:
-        with pytest.raises(KilledError):
-            anew.tick()
-    finally:
-        Postman._put = put  # type: ignore[method-assign]
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(Postman, "_put", killed)  # dies after sending
+        anew.tick()
     assert len(watch.post.take()) == 1
     anew.tick()
     assert len(watch.post.take()) == 1  # once more than needed, and never once less
@@ -330,3 +337,12 @@ def test_trying_a_channel_out(watch: Watch) -> None:
         taken.status = 404
         assert watch.man.postman.try_out(channel) == "the server answered with status 404"
     assert [body["title"] for _, body in taken.bodies] == ["flowctl: a test"] * 2
+
+
+def test_nothing_big_is_imported_before_something_is_sent() -> None:
+    code = (
+        "import sys, engine.app, engine.cli.alert, engine.cli.serve, engine.panel.app, engine.panel.pages, "
+        "engine.alerting.watchman; print(sorted({'apprise', 'requests', 'markdown'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
