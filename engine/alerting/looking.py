@@ -15,7 +15,7 @@ from engine.contract import Binding
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.program import FlowProgram
-from engine.store import companies, work
+from engine.store import companies, spans, work
 from engine.store.base import Row, Tx
 from engine.worklist import sums
 from engine.world import World
@@ -65,7 +65,7 @@ def _ending(world: World, found: Permission | None, days: int) -> str:
 
 def differences(tx: Tx, company: str, programs: Mapping[str, FlowProgram], rule: Settings) -> Iterator[Condition]:
     """What the newest comparison of both sides has found, without what a person has accepted."""
-    answered = tx.one("alert_span_answered", {"company": company}) if rule.on else None
+    answered = spans.newest(tx, company) if rule.on else None
     if answered is None:
         return
     try:

@@ -28,6 +28,7 @@ _MOST = 1000
 _AT_ONCE = 4
 # No round is longer than the right to be the one that sends; the rest have their turn with the next one.
 _A_ROUND = 16
+_SLICE_S = 0.1
 _SLOW = "no answer within {:.0f} seconds"
 
 Send = Callable[[str, Message], None]
@@ -49,6 +50,8 @@ class Postman:
     world: World
     send: Send = addresses.send
     send_s: float = SEND_S
+    # Set when the process ends: nobody waits any more for an answer, and what was not noted is sent again.
+    stopping: threading.Event = field(default_factory=threading.Event)
     _stuck: dict[int, threading.Thread] = field(default_factory=dict)
 
     def round(self) -> int:
@@ -64,7 +67,7 @@ class Postman:
     def try_out(self, channel: Channel) -> str:
         """Send a test message now; what went wrong, or empty text."""
         sending = self._begin(channel, message.tried(channel.name))
-        error = self._end(channel, sending)
+        error = self._end(channel, sending) or ""
         with self.world.store.write() as tx:
             if channels.by_id(tx, channel.id) is not None:
                 self._put(_hand(self.world, channel), channel, (), error)
@@ -75,6 +78,8 @@ class Postman:
         taken = 0
         for channel, rows, sending in under_way:
             error = self._end(channel, sending)
+            if error is None:
+                continue
             self._put(_hand(self.world, channel), channel, rows, error)
             if error:
                 logger().warning("alert not sent", company=channel.company, connection=channel.name, error=error)
@@ -122,10 +127,13 @@ class Postman:
         sending.thread.start()
         return sending
 
-    def _end(self, channel: Channel, sending: _Sending) -> str:
-        """Wait for the answer; what went wrong, or empty text."""
-        if sending.is_done.wait(self.send_s):
-            return sending.error[0] if sending.error else ""
+    def _end(self, channel: Channel, sending: _Sending) -> str | None:
+        """Wait for the answer: what went wrong, or empty text; None when nobody waits any more."""
+        for _ in range(max(1, round(self.send_s / _SLICE_S))):
+            if sending.is_done.wait(_SLICE_S):
+                return sending.error[0] if sending.error else ""
+            if self.stopping.is_set():
+                return None
         self._stuck[channel.id] = sending.thread
         return _SLOW.format(self.send_s)
 

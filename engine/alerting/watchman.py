@@ -76,7 +76,7 @@ class Watchman:
                 return 0
         self.look()
         if self.postman is None:
-            self.postman = Postman(self.world)
+            self.postman = Postman(self.world, stopping=self._stopping)
         return self.postman.round()
 
     def look(self) -> None:
@@ -152,6 +152,15 @@ class Watchman:
         return found is not None and found.spec.delivery == "pull"
 
     def _loop(self) -> None:
+        try:
+            self._work()
+        except BaseException:
+            logger().critical(
+                "alerts ended", hint="nobody is told of anything any more: restart flowctl and report its log"
+            )
+            raise
+
+    def _work(self) -> None:
         while not self._stopping.wait(TICK_S if self._name else 1.0):
             try:
                 self.tick()

@@ -150,6 +150,3 @@ AND kind NOT IN ('deferred', 'failed', 'unknown', 'backlog', 'vanished') ORDER B
 
 -- name: alert_operation_oldest
 SELECT created_at FROM operations WHERE company = :company AND state = 'waiting' ORDER BY seq LIMIT 1;
-
--- name: alert_span_answered
-SELECT id, first_on, last_on, answered_at FROM spans WHERE company = :company AND state = 'done' ORDER BY id DESC LIMIT 1;

@@ -247,6 +247,29 @@ def test_a_server_that_hangs_is_given_up_and_has_one_thread_at_most(watch: Watch
     assert watch.rows("alert_channels_failing") == []
 
 
+def test_stopping_waits_for_no_server_and_loses_nothing(watch: Watch) -> None:
+    go_on, began = threading.Event(), threading.Event()
+
+    def send(_url: str, _message: Message) -> None:
+        began.set()
+        go_on.wait(10)
+
+    watch.channel()
+    watch.records(1)
+    watch.man.postman = Postman(watch.world, send, 60.0, watch.man._stopping)
+    ticking = threading.Thread(target=watch.man.tick)
+    ticking.start()
+    try:
+        assert began.wait(10)
+        watch.man.stop()
+        ticking.join(10)
+        assert not ticking.is_alive()
+    finally:
+        go_on.set()
+    assert watch.rows("alert_channels_failing") == []
+    assert [row["state"] for row in watch.rows("alert_deliveries_of_notice", notice_id=1)] == ["waiting"]
+
+
 def test_a_plugin_that_breaks_is_a_dead_channel_and_no_traceback(watch: Watch) -> None:
     def send(url: str, _message: Message) -> None:
         raise ValueError(url)
