@@ -229,7 +229,7 @@ def test_a_person_says_who_is_told(office: Office, watch: Watch, scheme: str) ->
     said: list[str] = []
     with running(office.app) as url, chromium(said, scheme=scheme) as page:
         sign_in(page, url, "admin")
-        page.click("nav a:text-is('Alerts')")
+        page.click("nav a:text-is('All alerts')")
         fits(page, f"{scheme}_house_alerts")
         page.click("main h2 a:text-is('Acme')")
         page.locator("summary:text-is('Mute')").first.click()

@@ -148,7 +148,7 @@ def _number(ask: Ask) -> int:
 
 
 PAGES = (
-    Page("/alerts", _house, menu="Alerts"),
+    Page("/alerts", _house, menu="All alerts"),
     Page("/alerts/notice/{notice}/mute", _mute, "POST", role="operator"),
     Page("/alerts/notice/{notice}/unmute", _unmute, "POST", role="operator"),
     Page("/c/{company}/alerts", _alerts, tab="Alerts"),

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from engine import reconcile
-from engine.alerting import looking
 from engine.authorizing import Permission
 from engine.reconcile import Difference, Report
 from engine.registry import registered
@@ -100,11 +99,11 @@ def test_differences(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_disk(watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch.man.home = tmp_path
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(looking.shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
     watch.channel("own")
     watch.channel("house", "")
     assert watch.tick() == ["flowctl: urgent: less than 1024 MB are free where the store is"]
-    monkeypatch.setattr(looking.shutil, "disk_usage", lambda _: usage._replace(free=2 << 30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2 << 30))
     assert watch.tick("+5m") == ["flowctl: solved: less than 1024 MB are free where the store is"]
 
 
