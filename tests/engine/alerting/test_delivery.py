@@ -16,6 +16,8 @@ from engine.alerting.addresses import Address, AddressUnfit, NotTaken
 from engine.alerting.message import Message
 from engine.alerting.postman import Postman
 from engine.alerting.watchman import Watchman
+from engine.app import build
+from engine.serving import running
 from engine.store import keys
 from engine.store.records import Reason
 from engine.store.sqlite import SqliteStore
@@ -360,6 +362,25 @@ def test_trying_a_channel_out(watch: Watch) -> None:
         taken.status = 404
         assert watch.man.postman.try_out(channel) == "the server answered with status 404"
     assert [body["title"] for _, body in taken.bodies] == ["flowctl: a test"] * 2
+
+
+@pytest.mark.acceptance
+def test_the_server_watches_and_sends(watch: Watch) -> None:
+    watch.channel()
+    watch.records(1)
+    arrived = threading.Event()
+
+    def send(url: str, message: Message) -> None:
+        watch.post.send(url, message)
+        arrived.set()
+
+    watch.man.postman = Postman(watch.world, send, 5.0)
+    with running(build(watch.world, {}, alerts=watch.man)):
+        assert arrived.wait(60)
+    assert watch.man._thread is not None
+    watch.man._thread.join(10)
+    assert not watch.man._thread.is_alive()
+    assert watch.post.take() == ["Acme: refused: the account is closed (1 record, 10.05 USD)"]
 
 
 def test_nothing_big_is_imported_before_something_is_sent() -> None:
