@@ -61,6 +61,9 @@ ROUTES = {
             ("POST", "/settings/channel/{channel}/unmute", "operator"),
         )
     },
+    ("GET", "/c/{company}/audit"): "viewer",
+    ("GET", "/c/{company}/audit/export"): "viewer",
+    ("POST", "/c/{company}/audit/verify"): "viewer",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alert_settings, alerts, companies, record, records, signing
+from engine.panel.pages import account, alert_settings, alerts, audit, companies, record, records, signing
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -14,4 +14,5 @@ PAGES: tuple[Page, ...] = (
     *record.PAGES,
     *alerts.PAGES,
     *alert_settings.PAGES,
+    *audit.PAGES,
 )
