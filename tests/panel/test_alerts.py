@@ -250,3 +250,16 @@ def test_a_person_says_who_is_told(office: Office, watch: Watch, scheme: str) ->
     assert said == []
     with office.world.store.read() as tx:
         assert channels.require(tx, "acme", "bookkeepers").settings.quiet == "21:00-06:00"
+
+
+def test_what_vendors_write_is_text(office: Office, watch: Watch) -> None:
+    nasty = '"><script>hit()</script>\u202e{{ 7 * 7 }}'
+    keys = ("mapping:vendor:v-7", f"mapping:vendor:{nasty}")
+    watch.records(1, "deferred", Reason("unmapped", nasty, nasty, keys), prefix="d")
+    watch.records(1, "failed", Reason("other", nasty, nasty), prefix="f")
+    watch.clock.advance("+10m")
+    watch.man.look()
+    for path in ("/alerts", "/c/acme/alerts", "/c/acme/alerts?show=over"):
+        page = office.as_("admin").get(path).text
+        assert ("<script" in page, "\u202e" in page, "49" in page) == (False, False, False)
+    assert "refused: &#34;&gt;&lt;script&gt;hit()&lt;/script&gt;?{{ 7 * 7 }}" in office.as_("admin").get("/alerts").text
