@@ -35,6 +35,7 @@ COMMANDS = {
     "retry": ("engine.cli.retry", "Try failed or deferred records again."),
     "skip": ("engine.cli.skip", "Leave records out that wait or failed."),
     "user": ("engine.cli.user", "Say who may use the panel, and as what."),
+    "alert": ("engine.cli.alert", "Say who is told of what, how and when."),
     "connectors": ("engine.cli.connectors", "Show installed connectors, their streams and requests."),
     "migrate": ("engine.cli.migrate", "Move to our accounting connection at a vendor, step by step."),
     "webhook": ("engine.cli.webhook", "Have a vendor call this server when something changes."),

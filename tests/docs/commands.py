@@ -25,6 +25,7 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl audit (verify --checkpoints|checkpoint --copy) .*": "it wants, or writes, a copy on another machine",
     r"flowctl connect ramp --secret-file webhook_secret=PATH": "a sentence; PATH is the reader's",
     r"flowctl user (add|role|totp|password|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
+    r"flowctl alert (un)?mute 12 .*": "the number of an example; tests/cli/test_cli_alert.py types them",
     r"flowctl backup --check /backup/.*": "the folder has the reader's time in its name; tests/cli/test_cli_backup.py types it",
     r"flowctl restore (/backup/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",
     r"flowctl connect": "a sentence means the command, which needs a name",
@@ -39,6 +40,7 @@ STATUS: Mapping[str, tuple[tuple[int, ...], str]] = {
         (0, 1),
         "some of the simulated bills fail, as the page says of such",
     ),
+    r"flowctl alert test bookkeepers .*": ((1,), "nobody listens at the address that the test gives"),
     r"flowctl company bind --confirm": ((1,), "the company is bound already, as its page says"),
     r"flowctl company flow ramp_accounting on": ((2,), "the company runs a flow that posts the same, as its page says"),
 }
@@ -85,6 +87,7 @@ def _chart(_: Stage) -> str:
 
 # Files that a page takes for granted, by page.
 FILES: Mapping[str, Mapping[str, Callable[[Stage], str]]] = {
+    "docs/howto/alerts.md": {"address.txt": lambda _: "json://127.0.0.1:9/alerts\n"},
     "docs/howto/connect-bill.md": {
         "password.txt": _secret("bill", "password"),
         "key.txt": _secret("bill", "dev_key"),

@@ -43,6 +43,24 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
+    ("GET", "/alerts"): "viewer",
+    ("POST", "/alerts/settings/house"): "admin",
+    **{
+        (method, base + path): role
+        for base in ("/alerts", "/c/{company}/alerts")
+        for method, path, role in (
+            ("POST", "/notice/{notice}/mute", "operator"),
+            ("POST", "/notice/{notice}/unmute", "operator"),
+            ("GET", "/settings", "operator"),
+            ("POST", "/settings/rule", "admin"),
+            ("POST", "/settings/channel", "admin"),
+            ("POST", "/settings/channel/{channel}", "admin"),
+            ("POST", "/settings/channel/{channel}/remove", "admin"),
+            ("POST", "/settings/channel/{channel}/test", "operator"),
+            ("POST", "/settings/channel/{channel}/mute", "operator"),
+            ("POST", "/settings/channel/{channel}/unmute", "operator"),
+        )
+    },
     ("GET", "/c/{company}/audit"): "viewer",
     ("GET", "/c/{company}/audit/export"): "viewer",
     ("POST", "/c/{company}/audit/verify"): "viewer",
@@ -55,6 +73,7 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
 def address(path: str) -> str:
+    path = path.replace("{notice}", "1").replace("{channel}", "ops")
     return path.replace("{company}", "acme").replace("{record}", "1").replace("{action}", "retry")
 
 
@@ -87,7 +106,7 @@ def test_who_may_see_what(failed: Office, role: Any) -> None:
             assert answer.status_code == 403, place
             assert text_of(answer) == (
                 "Not allowed\nYour role does not include that.\n"
-                "ask somebody who may: it takes the role operator\nCompanies"
+                f"ask somebody who may: it takes the role {least}\nCompanies"
             ), place
         else:
             assert answer.status_code in (200, 303, 422), place
