@@ -123,6 +123,8 @@ def test_every_page_is_whole_and_open_to_all(hostile: Office, scheme: str) -> No
             assert page.evaluate("typeof canary") == "undefined", place
     assert {place: items for place, items in found.items() if items} == {}
     assert said == []
+    if not AXE.is_file():
+        pytest.skip("all but accessibility was looked at: axe-core is not installed (`make browser`)")
 
 
 def _serious(page: object) -> list[str]:
