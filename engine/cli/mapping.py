@@ -86,8 +86,8 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
 
     Example: flowctl map set ramp_to_quickbooks vendor 7e1f 'Acme Supplies'
     """
-    from engine import targets, worklist
-    from engine.store import companies, lists
+    from engine import tomap, worklist
+    from engine.store import companies
 
     definition = office.flow(flow)
     entry = _lookup(definition, lookup)
@@ -98,12 +98,10 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
             raise click.UsageError(f"{name} holds control characters")
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
-        found = targets.find_target(tx, company, definition, entry, target)
-        label = label or worklist.label_of(tx, company, definition.name, entry.name, key)
-        row = lists.Mapping(definition.name, entry.name, key, found.full_name, found.list_id, label)
         before = worklist.prepared(tx, company, definition.name)
         doubt = _unasked(tx, company, definition, entry, key)
-        woken = worklist.save_mapping(tx, office.hand(world, company), definition, row)
+        found = tomap.put(tx, office.hand(world, company), definition, entry, (key, target, label))
+        woken = found.woken
         anew = before - worklist.prepared(tx, company, definition.name)
     name = common.clean(found.full_name)
     click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` means `{name}`; {_woke(woken, anew)}")

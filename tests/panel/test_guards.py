@@ -42,6 +42,9 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}"): "viewer",
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
+    ("GET", "/c/{company}/to-map"): "viewer",
+    ("POST", "/c/{company}/to-map"): "operator",
+    ("GET", "/c/{company}/to-map/choose"): "viewer",
     ("GET", "/c/{company}/alerts"): "viewer",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
