@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, record, records, signing, to_map
+from engine.panel.pages import account, alerts, companies, importing, mappings, record, records, signing, to_map
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -13,5 +13,7 @@ PAGES: tuple[Page, ...] = (
     *records.PAGES,
     *record.PAGES,
     *to_map.PAGES,
+    *mappings.PAGES,
+    *importing.PAGES,
     *alerts.PAGES,
 )
