@@ -29,7 +29,7 @@ _ACTIVE = "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"
 _SEPARATOR = re.compile(r"sep=([,;:|\t])\r?\n", re.IGNORECASE)
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # So many wrong lines are told what was perhaps meant: in a long list that takes its time.
-_HINTED = 25
+_HINTED = 10
 Action = Literal["new", "changed", "same", "empty", "gone"]
 
 

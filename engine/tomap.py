@@ -40,6 +40,15 @@ class Where:
     store: Store = field(repr=False)
     company: str
     flows: Mapping[str, Flow]
+    # Whether a lookup matches records with single objects; to find out takes a walk through the flow.
+    _matched: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def is_matched(self, flow: Flow, entry: Lookup) -> bool:
+        """Whether records of the flow are matched with the objects of this lookup's list."""
+        place = (flow.name, entry.name)
+        if place not in self._matched:
+            self._matched[place] = targets.is_matched(flow, entry)
+        return self._matched[place]
 
     def lookup(self, flow: str, lookup: str) -> tuple[Flow, Lookup]:
         """The flow, and the lookup of that name.
@@ -152,7 +161,7 @@ def _gap(tx: Tx, where: Where, it: Missing, size: int, *, summed: bool, after: i
     gap = Gap(it, rows, None if amounts is None else _sums(amounts), reason, entry)
     if flow is None or entry is None:
         return gap
-    known, matched = suggesting.known(where.store, tx, where.company, flow, entry), targets.is_matched(flow, entry)
+    known, matched = suggesting.known(where.store, tx, where.company, flow, entry), where.is_matched(flow, entry)
     suggestions = () if matched else known.suggest(it.label, it.key)
     return Gap(it, rows, gap.money, reason, entry, known, matched, suggestions)
 
