@@ -33,6 +33,12 @@ class AlreadyMapped(FlowctlError):
         )
 
 
+class NothingWaits(FlowctlError):
+    """Nothing waits for that any more."""
+
+    hint = "what people have mapped stands in the mapping tables"
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Whose worklist: the company, and the flows that are served, as the company runs them."""
@@ -177,15 +183,14 @@ def fill(tx: Tx, hand: Hand, where: Where, wanted: tuple[str, str, str], target:
     """Map a value that is missed, by flow, lookup and key; the records that wait for it go on.
 
     Raises:
-        AlreadyMapped: when nothing misses it any more, since somebody has mapped it.
+        AlreadyMapped, NothingWaits: when nothing misses it any more, since somebody has mapped it, or for another reason.
         UnknownName, UsageError: when there is no such lookup, or no such object.
     """
     flow, entry = where.lookup(*wanted[:2])
     if missing.group(tx, hand.company, *wanted) is None:
         scope = {"company": hand.company, "flow": flow.name, "lookup": entry.name, "source_key": wanted[2]}
         row = tx.one("mapping_get", scope)
-        if row is not None:
-            raise AlreadyMapped(row)
+        raise NothingWaits if row is None else AlreadyMapped(row)
     return put(tx, hand, flow, entry, (wanted[2], target, ""))
 
 

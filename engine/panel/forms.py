@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from engine.errors import FlowctlError
 
@@ -83,6 +83,12 @@ def query(text: str) -> dict[str, str]:
         return dict(parse_qsl(text, max_num_fields=MOST_FIELDS, errors="replace"))
     except ValueError:
         return {}
+
+
+def exact(given: Mapping[str, str], name: str) -> str:
+    """A value as the source has it: from `NAME_coded`, percent-encoded, for browsers change line ends; else from `NAME`."""
+    coded = given.get(f"{name}_coded")
+    return given.get(name, "") if coded is None else unquote(coded)
 
 
 def clean(text: str) -> str:

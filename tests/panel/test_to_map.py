@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -122,6 +123,19 @@ def test_who_is_late_overrides_nobody(waiting: Office) -> None:
         assert [row["list_id"] for row in lists.mappings(tx, "acme", FLOW)] == ["A-GIFTS"]
     assert browser.get(choose("Client Gifts")).headers["location"] == "/panel/c/acme/to-map"
     assert said(browser, "/c/acme/to-map") == "Nothing waits for that any more."
+
+
+def test_a_key_of_several_lines_is_the_same_when_it_comes_back(office: Office) -> None:
+    """Browsers send line ends as CR and LF, whatever they were."""
+    odd = "Client\nGifts\t % +"
+    waits(office, coded("b-1", odd))
+    browser = office.as_("operator")
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', browser.get("/c/acme/to-map").text))
+    assert fields["key_coded"] == "Client%0AGifts%09%20%25%20%2B"
+    browser.post("/c/acme/to-map", {**fields, "target": "A-GIFTS"})
+    assert office.bench.states() == {"b-1": "pending"}
+    browser.post("/c/acme/to-map", {**key("Client\r\nGifts"), "target": "A-GIFTS"})
+    assert said(browser, "/c/acme/to-map").startswith("Nothing waits for that any more.")
 
 
 @pytest.mark.parametrize(

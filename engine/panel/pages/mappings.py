@@ -123,9 +123,11 @@ def _form(ask: Ask, tx: Tx, typed: Mapping[str, str], row: Row | None, error: Fl
 
 
 def _save(ask: Ask) -> Answer:
-    changed = "old" in ask.form
+    changed = "old" in ask.form or "old_coded" in ask.form
     # The key of a row that is there stands as it does in the source, whatever is in it.
-    key = ask.form["old"][:_LONGEST_KEY] if changed else forms.clean(ask.form.get("key", ""))[:_LONGEST_KEY]
+    key = (
+        forms.exact(ask.form, "old")[:_LONGEST_KEY] if changed else forms.clean(ask.form.get("key", ""))[:_LONGEST_KEY]
+    )
     label, target = (forms.clean(ask.form.get(name, ""))[:_LONGEST_KEY] for name in ("label", "target"))
     typed = {"key": key, "label": label, "target": target}
     with ask.world.store.read() as tx:
@@ -158,7 +160,7 @@ def _ask_removal(ask: Ask) -> Answer:
 
 
 def _remove(ask: Ask) -> Answer:
-    key = ask.form.get("key", "")
+    key = forms.exact(ask.form, "key")
     with ask.world.store.write() as tx:
         flow, entry = entry_of(ask, tx)
         row = _kept(tx, ask, key)

@@ -74,7 +74,7 @@ def _map(ask: Ask) -> Answer:
             where = flows.where(ask, tx)
         with ask.world.store.write() as tx:
             saved = tomap.fill(tx, ask.hand, where, wanted, target)
-    except tomap.AlreadyMapped as error:
+    except (tomap.AlreadyMapped, tomap.NothingWaits) as error:
         return Sent(_to(ask, back), bad=f"{error}. {error.hint}")
     except FlowctlError as error:
         return Sent(here, bad=f"{error}. {error.hint}" if error.hint else str(error))
@@ -100,7 +100,11 @@ def _typed(given: Mapping[str, str]) -> dict[str, str]:
 
 def _wanted(given: Mapping[str, str]) -> tuple[str, str, str]:
     """Flow, lookup and key; the key as it is, for it stands so in the source."""
-    return given.get("flow", "")[:_LONGEST], given.get("lookup", "")[:_LONGEST], given.get("key", "")[:_LONGEST_KEY]
+    return (
+        given.get("flow", "")[:_LONGEST],
+        given.get("lookup", "")[:_LONGEST],
+        forms.exact(given, "key")[:_LONGEST_KEY],
+    )
 
 
 def _unread(gaps: tuple[Gap, ...]) -> list[str]:
