@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
 
-from engine import money, suggesting, targets
+from engine import money, skipping, suggesting, targets
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UnknownName
 from engine.follow import Hand
@@ -21,6 +21,8 @@ from engine.worklist import label_of, save_mapping
 
 # Money is added up where at most so many records miss one thing, and for so many records of a page.
 _SUMMED, _SUMMED_OF_PAGE = 2000, 10_000
+# So many records are left out at once.
+MOST_LEFT_OUT = 1000
 
 
 class AlreadyMapped(FlowctlError):
@@ -37,6 +39,20 @@ class NothingWaits(FlowctlError):
     """Nothing waits for that any more."""
 
     hint = "what people have mapped stands in the mapping tables"
+
+
+class OtherNumber(FlowctlError):
+    """Other records wait for it now than when somebody agreed."""
+
+    def __init__(self, count: int) -> None:
+        waits = "one record waits" if count == 1 else f"{count:,} records wait"
+        super().__init__(f"nothing was left out: {waits} for it now", hint="look again, and agree anew")
+
+
+class TooManyAtOnce(FlowctlError):
+    """So many records are not left out at once."""
+
+    hint = "leave them out one by one, or say what they mean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +208,25 @@ def fill(tx: Tx, hand: Hand, where: Where, wanted: tuple[str, str, str], target:
         row = tx.one("mapping_get", scope)
         raise NothingWaits if row is None else AlreadyMapped(row)
     return put(tx, hand, flow, entry, (wanted[2], target, ""))
+
+
+def leave_out(tx: Tx, hand: Hand, wanted: tuple[str, str, str], agreed: int, reason: str) -> int:
+    """Leave out the records that miss a value, by flow, lookup and key; `agreed` is how many. Returns that number.
+
+    Raises:
+        NothingWaits, OtherNumber: when these are not the records that somebody has agreed to.
+        TooManyAtOnce: when they are more than are left out at once.
+        ReasonMissing: without a reason.
+    """
+    it = missing.group(tx, hand.company, *wanted)
+    if it is None:
+        raise NothingWaits
+    if it.count > MOST_LEFT_OUT:
+        raise TooManyAtOnce
+    if it.count != agreed:
+        raise OtherNumber(it.count)
+    done = skipping.skip(tx, hand, missing.records(tx, hand.company, it, 0, MOST_LEFT_OUT), reason)
+    return len(done.moved)
 
 
 def put(tx: Tx, hand: Hand, flow: Flow, entry: Lookup, given: tuple[str, str, str]) -> Saved:

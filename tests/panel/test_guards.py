@@ -45,6 +45,8 @@ ROUTES = {
     ("GET", "/c/{company}/to-map"): "viewer",
     ("POST", "/c/{company}/to-map"): "operator",
     ("GET", "/c/{company}/to-map/choose"): "viewer",
+    ("GET", "/c/{company}/to-map/leave-out"): "operator",
+    ("POST", "/c/{company}/to-map/leave-out"): "operator",
     ("GET", "/c/{company}/mappings"): "viewer",
     ("GET", "/c/{company}/mappings/{flow}/{lookup}"): "viewer",
     ("GET", "/c/{company}/mappings/{flow}/{lookup}/row"): "operator",

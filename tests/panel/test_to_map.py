@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from engine import tomap
 from engine.contract import ListObject
 from engine.serving import running
 from engine.store import journal, lists
@@ -177,6 +178,55 @@ def test_the_list_is_searched_by_name_number_and_id(waiting: Office) -> None:
     assert found("zzzz") == ["The list has nothing like “zzzz”. Is it new there? Lists are read again every few hours."]
 
 
+def test_what_waits_is_left_out_after_asking(waiting: Office) -> None:
+    browser = waiting.as_("operator")
+    page = browser.get(f"/c/acme/to-map/leave-out?{urlencode(key('Client Gifts'))}")
+    told = (
+        "They are not posted, whatever the source says of them later, until somebody posts them after all, one by one. "
+        "What comes later and names Client Gifts waits as before."
+    )
+    assert text_of(page).splitlines()[1:] == [
+        "Leave these 3 records out?",
+        "Waiting for",
+        "account Client Gifts",
+        "Records",
+        "3, 1,250.95 EUR and 5.00 USD",
+        "N-b-1 , N-b-2 , N-b-3",
+        told,
+        "Why; kept in the journal with your name",
+        "Leave out: 3 records",
+        "Back, change nothing",
+    ]
+    agreed = {**key("Client Gifts"), "count": "3"}
+    for given, problem in (
+        ({**agreed, "reason": " "}, "A record that is left out needs a reason: somebody will ask."),
+        ({**agreed, "reason": "twice", "count": "2"}, "nothing was left out: 3 records wait for it now"),
+        ({**agreed, "reason": "twice", "count": "x"}, "nothing was left out: 3 records wait for it now"),
+    ):
+        answer = browser.post("/c/acme/to-map/leave-out", given)
+        assert (answer.status_code, problem in text_of(answer).splitlines()) == (422, True), problem
+    assert set(waiting.bench.states().values()) == {"deferred", "intended"}
+    assert browser.post("/c/acme/to-map/leave-out", {**agreed, "reason": "entered by hand"}).status_code == 303
+    assert said(browser, "/c/acme/to-map") == "3 records are left out."
+    assert waiting.bench.states() == {"b-1": "skipped", "b-2": "skipped", "b-3": "skipped", "b-4": "intended"}
+    with waiting.world.store.read() as tx:
+        lines = [line for line in journal.lines(tx, "acme") if line["event"] == "left_out"]
+    assert [(line["source_id"], line["actor"], json.loads(line["detail"])["why"]) for line in lines] == [
+        (name, "panel:operator", "entered by hand") for name in ("b-1", "b-2", "b-3")
+    ]
+    browser.post("/c/acme/to-map/leave-out", {**agreed, "reason": "again"})
+    assert said(browser, "/c/acme/to-map") == "Nothing waits for that any more."
+
+
+def test_not_too_many_are_left_out_at_once(waiting: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tomap, "MOST_LEFT_OUT", 2)
+    browser = waiting.as_("operator")
+    page = browser.get(f"/c/acme/to-map/leave-out?{urlencode(key('Client Gifts'))}")
+    assert text_of(page).splitlines()[-1] == "So many are not left out at once: at most 2."
+    answer = browser.post("/c/acme/to-map/leave-out", {**key("Client Gifts"), "count": "3", "reason": "r"})
+    assert (answer.status_code, waiting.bench.states()["b-1"]) == (422, "deferred")
+
+
 def test_who_only_reads_has_no_button(waiting: Office) -> None:
     browser = waiting.as_("viewer")
     for path in ("/c/acme/to-map", choose("Client Gifts"), choose("Client Gifts", text="gifts")):
@@ -258,6 +308,8 @@ def test_a_vendor_is_mapped_and_its_bills_are_posted_in_the_next_cycle(office: O
         page.fill("#text", "acme")
         page.click("button:text-is('Find')")
         fits(page, f"{scheme}_to_map_choose")
+        page.click("text=Leave them out")
+        fits(page, f"{scheme}_to_map_leave_out")
         page.click("nav a:text-is('To map')")
         page.click(".gap:has(h2:has-text('Acme Suplies')) >> button >> nth=0")
         flash = page.locator(".flash").inner_text()

@@ -14,7 +14,7 @@ from engine.panel.web import ROOT, Answer, Ask, Page, Sent, Shown
 from engine.tomap import Gap, Wanted
 
 _PATH = "/c/{company}/to-map"
-_SIZE, _FOUND, _RECORDS = 50, 50, 25
+_SIZE, _FOUND, _RECORDS, _LISTED = 50, 50, 25, 10
 _LONGEST, _LONGEST_KEY = 200, 2000
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _FILTERS = ("place", "text", "page")
@@ -84,6 +84,34 @@ def _map(ask: Ask) -> Answer:
     return Sent(_to(ask, back), good=f"{label} means {saved.full_name}; {_go_on(saved.woken)}.{checked}")
 
 
+def _ask_to_leave_out(ask: Ask) -> Answer:
+    return _leaving(ask, _wanted(ask.query))
+
+
+def _leaving(ask: Ask, wanted: tuple[str, str, str], error: FlowctlError | None = None, reason: str = "") -> Answer:
+    with ask.world.store.read() as tx:
+        gap = tomap.one(tx, flows.where(ask, tx), wanted, (0, _LISTED))
+    if gap is None:
+        return Sent(_to(ask), bad="Nothing waits for that any more.")
+    told = {"error": str(error) if error else "", "hint": error.hint or "" if error else "", "reason": reason}
+    return Shown("to_map_leave_out.html", {"gap": gap, "most": tomap.MOST_LEFT_OUT, **told}, 422 if error else 200)
+
+
+def _leave_out(ask: Ask) -> Answer:
+    wanted, count = _wanted(ask.form), ask.form.get("count", "")
+    reason = forms.clean(ask.form.get("reason", ""))[:_LONGEST]
+    agreed = int(count) if _NUMBER.fullmatch(count) else 0
+    try:
+        with ask.world.store.write() as tx:
+            number = tomap.leave_out(tx, ask.hand, wanted, agreed, reason)
+    except tomap.NothingWaits as error:
+        return Sent(_to(ask), bad=str(error))
+    except FlowctlError as error:
+        return _leaving(ask, wanted, error, reason)
+    ask.poke()
+    return Sent(_to(ask), good=f"{'One record is' if number == 1 else f'{number:,} records are'} left out.")
+
+
 def _go_on(woken: int) -> str:
     if not woken:
         return "no record waited for it alone"
@@ -129,4 +157,6 @@ PAGES = (
     Page(_PATH, _worklist, tab="To map"),
     Page(_PATH, _map, "POST", role="operator"),
     Page(_PATH + "/choose", _choose),
+    Page(_PATH + "/leave-out", _ask_to_leave_out, role="operator"),
+    Page(_PATH + "/leave-out", _leave_out, "POST", role="operator"),
 )
