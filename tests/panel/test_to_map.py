@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import pytest
+from starlette.applications import Starlette
 
 from engine import tomap
 from engine.contract import ListObject
+from engine.panel.app import Panel
+from engine.panel.pages import PAGES
 from engine.serving import running
 from engine.store import journal, lists
+from tests.engine import match_kit
 from tests.engine.kit import ACCOUNTS, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
-from tests.panel.kit import Browser, Office, text_of
+from tests.panel.kit import Browser, Office, add_user, text_of
 
 MEALS = (
     ListObject("A-MEALS", "Travel:Meals & Entertainment", number="6400"),
@@ -252,6 +256,36 @@ def test_a_list_that_was_never_read_is_said_so(office: Office) -> None:
         "Client Gifts means Gifts to Clients; one waiting record goes on. "
         "The name could not be checked: that list was never read."
     )
+
+
+def test_what_several_objects_fit_is_chosen_by_a_person() -> None:
+    """A card charge is matched by its id alone, or with none at all; likeness says nothing of it."""
+    with match_kit.bench(match_kit.MATCHED) as made:
+        match_kit.listed(made, "charges", match_kit.charge("t-1"), match_kit.charge("t-2"))
+        made.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+        made.run()
+        panel = Panel(made.world, PAGES, lambda: None, {made.program.flow.name: made.program})
+        add_user(made.world, "operator", "operator")
+        office = Office(made, Starlette(routes=panel.routes()), [])
+        browser = office.as_("operator")
+        text = text_of(browser.get("/c/acme/to-map"))
+        fit = "Staples 2026-02-27 100.00 EUR"
+        assert text.partition("Show\n")[2].splitlines()[1:7] == [
+            "b-1",
+            "card · shop_to_cloud",
+            "1 record waits , 100.00 EUR , the oldest just now",
+            f"2 objects of the charges list fit b-1: `{fit} (t-1)`; `{fit} (t-2)`",
+            "Choose for b-1",
+            "b-2",
+        ]
+        b1, b2 = ({"flow": match_kit.NAME, "lookup": "card", "key": name} for name in ("b-1", "b-2"))
+        lines = text_of(browser.get(f"/c/acme/to-map/choose?{urlencode(b1)}")).splitlines()
+        assert (lines.count("Map to this"), lines.count("It is none of them")) == (2, 1)
+        browser.post("/c/acme/to-map", {**b1, "target": "t-2"})
+        assert said(browser, "/c/acme/to-map") == "b-1 means Staples; one waiting record goes on."
+        browser.post("/c/acme/to-map", {**b2, "target": "none"})
+        assert said(browser, "/c/acme/to-map") == "b-2 is none of them; one waiting record goes on."
+        assert made.states() == {"b-1": "pending", "b-2": "pending"}
 
 
 def test_filters_and_pages(office: Office) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from engine import tomap
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
+from engine.matching import NO_MATCH
 from engine.panel import flows, forms
 from engine.panel.web import ROOT, Answer, Ask, Page, Sent, Shown
 from engine.tomap import Gap, Wanted
@@ -81,7 +82,8 @@ def _map(ask: Ask) -> Answer:
     ask.poke()
     label = forms.clean(ask.form.get("label", ""))[:_LONGEST] or wanted[2]
     checked = "" if saved.verified else " The name could not be checked: that list was never read."
-    return Sent(_to(ask, back), good=f"{label} means {saved.full_name}; {_go_on(saved.woken)}.{checked}")
+    meant = "is none of them" if saved.full_name == NO_MATCH else f"means {saved.full_name}"
+    return Sent(_to(ask, back), good=f"{label} {meant}; {_go_on(saved.woken)}.{checked}")
 
 
 def _ask_to_leave_out(ask: Ask) -> Answer:
