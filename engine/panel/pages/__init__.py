@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, importing, mappings, record, records, signing, to_map
+from engine.panel.pages import account, alerts, audit, companies, importing, mappings, record, records, signing, to_map
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -16,4 +16,5 @@ PAGES: tuple[Page, ...] = (
     *mappings.PAGES,
     *importing.PAGES,
     *alerts.PAGES,
+    *audit.PAGES,
 )
