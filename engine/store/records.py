@@ -47,6 +47,15 @@ class Reason:
     hint: str = ""
     waits_for: tuple[str, ...] = ()
 
+    @property
+    def missing(self) -> tuple[str, str, str]:
+        """Lookup, key and label of the mapping that would help; empty texts when none would."""
+        keys = [rest for kind, _, rest in (w.partition(":") for w in self.waits_for) if kind == "mapping"]
+        if self.code not in ("unmapped", "ambiguous") or not keys:
+            return "", "", ""
+        lookup, _, key = keys[0].partition(":")
+        return lookup, key, keys[-1].partition(":")[2]
+
     def as_json(self) -> dict[str, object]:
         """The reason as it is kept."""
         found: dict[str, object] = {"code": self.code, "message": self.message}
@@ -157,7 +166,7 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
             journal.Entry("read", place.flow, place.stream, number, intake.source_id, "", record.state, detail)
         )
         if record.state in _WAITING:
-            waits += [(number, place.company, key) for reason in record.reasons for key in reason.waits_for]
+            waits += _waits(number, place.company, place.flow, record.reasons)
     tx.many("record_insert", rows)
     if waits:
         tx.many("wait_add", waits)
@@ -197,7 +206,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
             # What it was matched with may be another record's, or its own again, when it is prepared anew.
             tx.run("claims_release", {"record_id": record["id"]})
         if step.to in _WAITING:
-            tx.many("wait_add", [(record["id"], company, key) for reason in step.reasons for key in reason.waits_for])
+            tx.many("wait_add", _waits(record["id"], company, record["flow"], step.reasons))
         entries.append(
             journal.Entry(
                 step.event, record["flow"], record["stream"], record["id"], record["source_id"], record["state"], step.to,
@@ -209,6 +218,20 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
     for step in steps:
         if step.to == "deferred":
             _want(tx, (company, at, actor), step.record["flow"], step.reasons)
+
+
+def _waits(record_id: int, company: str, flow: str, reasons: Iterable[Reason]) -> list[tuple[int, str, str, str, str]]:
+    """What a record waits for, one row a key; that of a missing mapping has the flow and what people call the value."""
+    found: dict[str, tuple[int, str, str, str, str]] = {}
+    for reason in reasons:
+        lookup, key, label = reason.missing
+        missing = f"mapping:{lookup}:{key}" if lookup else ""
+        for wait_key in reason.waits_for:
+            if wait_key == missing:
+                found[wait_key] = (record_id, company, wait_key, flow, label)
+            else:
+                found.setdefault(wait_key, (record_id, company, wait_key, "", ""))
+    return list(found.values())
 
 
 def wanted_key(flow: str, lookup: str, key: str) -> str:

@@ -42,6 +42,21 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}"): "viewer",
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
+    ("GET", "/c/{company}/to-map"): "viewer",
+    ("POST", "/c/{company}/to-map"): "operator",
+    ("GET", "/c/{company}/to-map/choose"): "viewer",
+    ("GET", "/c/{company}/to-map/leave-out"): "operator",
+    ("POST", "/c/{company}/to-map/leave-out"): "operator",
+    ("GET", "/c/{company}/mappings"): "viewer",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}"): "viewer",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/row"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/row"): "operator",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/remove"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/remove"): "operator",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/export"): "viewer",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/import"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/import"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/import/keep"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
     ("GET", "/alerts"): "viewer",
     ("POST", "/alerts/settings/house"): "admin",
@@ -74,6 +89,7 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 
 def address(path: str) -> str:
     path = path.replace("{notice}", "1").replace("{channel}", "ops")
+    path = path.replace("{flow}", "shop_to_ledger").replace("{lookup}", "account")
     return path.replace("{company}", "acme").replace("{record}", "1").replace("{action}", "retry")
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alert_settings, alerts, audit, companies, record, records, signing
+from engine.panel.pages import (
+    account,
+    alert_settings,
+    alerts,
+    audit,
+    companies,
+    importing,
+    mappings,
+    record,
+    records,
+    signing,
+    to_map,
+)
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -12,6 +24,9 @@ PAGES: tuple[Page, ...] = (
     *companies.PAGES,
     *records.PAGES,
     *record.PAGES,
+    *to_map.PAGES,
+    *mappings.PAGES,
+    *importing.PAGES,
     *alerts.PAGES,
     *alert_settings.PAGES,
     *audit.PAGES,

@@ -132,7 +132,8 @@ SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watch
 WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL AND phase NOT LIKE '%+%';
 
 -- name: wait_add
-INSERT INTO waits (record_id, company, wait_key) VALUES (?, ?, ?) ON CONFLICT (record_id, wait_key) DO NOTHING;
+INSERT INTO waits (record_id, company, wait_key, flow, label) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (record_id, wait_key) DO NOTHING;
 
 -- name: waits_clear
 DELETE FROM waits WHERE record_id = :record_id;
