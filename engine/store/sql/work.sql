@@ -2,7 +2,7 @@
 INSERT INTO runs (id, company, flow, started_at) VALUES (:id, :company, :flow, :at);
 
 -- name: run_finish
-UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts WHERE id = :id;
+UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts, problems = :problems, steps = :steps WHERE id = :id;
 
 -- name: runs_unfinished
 SELECT * FROM runs WHERE ended_at IS NULL ORDER BY id;

@@ -1,0 +1,28 @@
+-- How many records took a step on a day.
+
+-- name: tally_add
+INSERT INTO tallies (company, day, flow, stream, what, within_s, number) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (company, day, flow, stream, what, within_s) DO UPDATE SET number = tallies.number + excluded.number;
+
+-- name: tally_run
+UPDATE runs SET posted = posted + ? WHERE id = ?;
+
+-- name: tally_zone
+SELECT time_zone FROM companies WHERE company = :company;
+
+-- name: tallies_of
+SELECT day, what, within_s, SUM(number) AS number FROM tallies
+WHERE company = :company AND day >= :first_on AND day <= :last_on AND (:flow = '' OR flow = :flow)
+GROUP BY day, what, within_s ORDER BY day, what, within_s;
+
+-- name: tallies_begin
+SELECT MIN(day) AS day FROM tallies WHERE company = :company;
+
+-- name: runs_page
+SELECT * FROM runs WHERE company = :company AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: runs_page_of
+SELECT * FROM runs WHERE company = :company AND flow = :flow AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: run_get
+SELECT * FROM runs WHERE id = :id;
