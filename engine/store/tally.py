@@ -20,7 +20,9 @@ WITHIN_S = (
     10 * _D, 14 * _D, 21 * _D, 30 * _D, 45 * _D, 60 * _D, 90 * _D, 180 * _D, 365 * _D, 3650 * _D,
 )  # fmt: skip
 # What a record comes to that is counted.
-COUNTED = frozenset({"posted", "deferred", "failed"})
+COUNTED = frozenset({"posted", "deferred", "failed", "skipped"})
+# How many, by what it was, seconds, flow and stream.
+_Found = Counter[tuple[str, int, str, str]]
 _FROM_ELSEWHERE = frozenset({"posted", "closed", "vanished"})
 
 
@@ -49,27 +51,25 @@ def came(tx: Tx, company: str, at: str, place: tuple[str, str, str], states: Ite
     flow, stream, phase = place
     if phase == "watch":
         return  # is only compared
-    found: Counter[tuple[str, str, str, int]] = Counter()
+    found: _Found = Counter()
     for state in states:
-        found[flow, stream, "read", 0] += 1
-        if state in ("deferred", "failed"):
-            found[flow, stream, state, 0] += 1
+        found["read", 0, flow, stream] += 1
+        if state in COUNTED:
+            found[state, 0, flow, stream] += 1
     _add(tx, company, at, found)
 
 
 def went(tx: Tx, company: str, at: str, steps: Iterable[Step]) -> None:
-    """Count what records came to. One that was woken and waits again still waits: it is not counted twice."""
-    found: Counter[tuple[str, str, str, int]] = Counter()
+    """Count what records came to. One that was woken and stays where it was is not counted twice."""
+    found: _Found = Counter()
     runs: Counter[int] = Counter()
     for step in steps:
         if step.to == "posted" and step.came_from not in _FROM_ELSEWHERE:
             record = _whole(tx, step.record)
-            found[record["flow"], record["stream"], "posted", within_s(record["created_at"], at)] += 1
+            found["posted", within_s(record["created_at"], at), record["flow"], record["stream"]] += 1
             runs[record["first_run"]] += 1
-        elif step.record["phase"] != "watch" and (
-            (step.to == "failed" and not step.is_said) or (step.to == "deferred" and not _waits_again(step))
-        ):
-            found[step.record["flow"], step.record["stream"], step.to, 0] += 1
+        elif _is_news(step):
+            found[step.to, 0, step.record["flow"], step.record["stream"]] += 1
     if found:
         _add(tx, company, at, found)
     if runs:
@@ -107,16 +107,18 @@ def day_in(at: str, zone: str) -> str:
     return at[:10] if zone == "UTC" else _day_of_minute(at[:16], zone)
 
 
-def _add(tx: Tx, company: str, at: str, found: Counter[tuple[str, str, str, int]]) -> None:
+def _add(tx: Tx, company: str, at: str, found: _Found) -> None:
     row = tx.one("tally_zone", {"company": company})
     day = day_in(at, row["time_zone"] if row is not None else "UTC")
     # Always in one order, as two transactions that meet must lock.
     tx.many("tally_add", [(company, day, *key, number) for key, number in sorted(found.items())])
 
 
-def _waits_again(step: Step) -> bool:
-    """Whether it was woken before: a pending record keeps the reasons that it had."""
-    return step.came_from == "pending" and step.record["reasons"] != "[]"
+def _is_news(step: Step) -> bool:
+    """Whether it is there for the first time since somebody did something: a pending record keeps the reasons it had."""
+    if step.to == "posted" or step.is_said or step.record["phase"] == "watch":
+        return False
+    return step.to == "failed" or step.came_from != "pending" or step.record["reasons"] == "[]"
 
 
 def _whole(tx: Tx, record: Row) -> Row:

@@ -43,13 +43,15 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
+    ("GET", "/c/{company}/runs"): "viewer",
+    ("GET", "/c/{company}/runs/{run}"): "viewer",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
 def address(path: str) -> str:
-    return path.replace("{company}", "acme").replace("{record}", "1").replace("{action}", "retry")
+    return path.replace("{company}", "acme").replace("{record}", "1").replace("{run}", "1").replace("{action}", "retry")
 
 
 @pytest.fixture

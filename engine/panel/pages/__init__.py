@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, record, records, signing
+from engine.panel.pages import account, alerts, companies, record, records, runs, signing
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -12,5 +12,6 @@ PAGES: tuple[Page, ...] = (
     *companies.PAGES,
     *records.PAGES,
     *record.PAGES,
+    *runs.PAGES,
     *alerts.PAGES,
 )

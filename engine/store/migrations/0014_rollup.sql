@@ -16,8 +16,8 @@ CREATE TABLE tallies (
     day         TEXT NOT NULL,
     flow        TEXT NOT NULL,
     stream      TEXT NOT NULL,
-    what        TEXT NOT NULL CHECK (what IN ('read', 'posted', 'deferred', 'failed')),
+    what        TEXT NOT NULL CHECK (what IN ('read', 'posted', 'deferred', 'failed', 'skipped')),
     within_s    INTEGER NOT NULL DEFAULT 0,
     number      INTEGER NOT NULL,
-    PRIMARY KEY (company, day, flow, stream, what, within_s)
+    PRIMARY KEY (company, day, what, within_s, flow, stream)
 );

@@ -1,8 +1,8 @@
 -- How many records took a step on a day.
 
 -- name: tally_add
-INSERT INTO tallies (company, day, flow, stream, what, within_s, number) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (company, day, flow, stream, what, within_s) DO UPDATE SET number = tallies.number + excluded.number;
+INSERT INTO tallies (company, day, what, within_s, flow, stream, number) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (company, day, what, within_s, flow, stream) DO UPDATE SET number = tallies.number + excluded.number;
 
 -- name: tally_run
 UPDATE runs SET posted = posted + ? WHERE id = ?;
@@ -26,3 +26,11 @@ SELECT * FROM runs WHERE company = :company AND flow = :flow AND id < :before OR
 
 -- name: run_get
 SELECT * FROM runs WHERE id = :id;
+
+-- name: run_became
+SELECT stream, state, COUNT(*) AS count FROM (
+    SELECT stream, state FROM records WHERE first_run = :run ORDER BY id LIMIT :limit
+) AS some GROUP BY stream, state ORDER BY stream, state;
+
+-- name: browse_ids_run
+SELECT id FROM records WHERE first_run = :run AND id < :before ORDER BY id DESC LIMIT :limit;

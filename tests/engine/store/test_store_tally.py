@@ -100,9 +100,9 @@ def test_a_caller_that_has_read_a_part_of_the_record(store: Store) -> None:
         assert "created_at" not in row.keys()  # noqa: SIM118 - a row's own `in` asks for values
         records.move(tx, COMPANY, LATER, "cli:pat", [Move(row, "posted", "posted")])
         assert [row for row in counts(tx) if row[1] == "posted"] == [("2026-03-02", "posted", 600, 1)]
-        assert [(r["id"], r["posted"]) for r in tx.rows("runs_page", {"company": COMPANY, "before": 99, "limit": 9})] == [
-            (run, 1)
-        ]
+        assert [
+            (r["id"], r["posted"]) for r in tx.rows("runs_page", {"company": COMPANY, "before": 99, "limit": 9})
+        ] == [(run, 1)]
         assert number == 1
 
 
