@@ -45,13 +45,21 @@ ROUTES = {
     ("GET", "/c/{company}/alerts"): "viewer",
     ("GET", "/c/{company}/runs"): "viewer",
     ("GET", "/c/{company}/runs/{run}"): "viewer",
+    ("GET", "/c/{company}/flows"): "viewer",
+    ("GET", "/c/{company}/flows/{flow}"): "viewer",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
 def address(path: str) -> str:
-    return path.replace("{company}", "acme").replace("{record}", "1").replace("{run}", "1").replace("{action}", "retry")
+    return (
+        path.replace("{company}", "acme")
+        .replace("{record}", "1")
+        .replace("{run}", "1")
+        .replace("{flow}", "shop_to_ledger")
+        .replace("{action}", "retry")
+    )
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_runs_are_looked_at(office: Office, scheme: str) -> None:
         sign_in(page, url)
         page.goto(f"{url}/panel/c/acme/runs")
         fits(page, f"{scheme}_runs")
-        assert page.locator("svg[role=img]").count() == 5
+        assert page.locator("svg[role=img]").count() == 6
         page.click("details summary >> nth=0")
         assert page.locator("figure table").first.is_visible()
         fits(page, f"{scheme}_runs_figures")
@@ -51,4 +51,10 @@ def test_runs_are_looked_at(office: Office, scheme: str) -> None:
         page.click("tbody th a >> nth=0")
         assert page.locator("h1").inner_text().startswith("Run ")
         fits(page, f"{scheme}_run")
+        page.click("nav a:text-is('Flows')")
+        fits(page, f"{scheme}_flows")
+        page.click("tbody th a >> nth=0")
+        fits(page, f"{scheme}_flow")
+        page.click(".stream h3 a >> nth=1")
+        assert page.evaluate("document.querySelector('.line:target').textContent").startswith("  bills:")
     assert said == []

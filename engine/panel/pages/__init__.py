@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, record, records, runs, signing
+from engine.panel.pages import account, alerts, companies, flows, record, records, runs, signing
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -13,5 +13,6 @@ PAGES: tuple[Page, ...] = (
     *records.PAGES,
     *record.PAGES,
     *runs.PAGES,
+    *flows.PAGES,
     *alerts.PAGES,
 )
