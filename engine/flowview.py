@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from engine import flowswitch, pipeline, registry
 from engine.dataclass import dataclass
@@ -24,12 +25,17 @@ _UNSET = "\N{EN DASH}"
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One place on a record's way: what is done there, where, and the word that the flow file has for it."""
+    """One place on a record's way: what is done there, where, and the word that the flow file has for it.
+
+    `joint` says how it follows the one before it; `says` are the texts that a person is told of there.
+    """
 
     kind: str
     does: str
     where: str
-    word: str
+    word: str = ""
+    joint: Literal["then", "or", "and"] = "then"
+    says: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +162,29 @@ def _stream(flow: Flow, stream: Stream, row: Row | None, is_on: bool) -> StreamV
 def _stops(flow: Flow, stream: Stream) -> Iterator[Stop]:
     fetch = stream.fetch
     yield Stop("read", "is read from", _named(flow, fetch.connection), fetch.stream)
-    count = len(stream.select)
-    if count:
-        yield Stop("select", "is taken when it meets", f"{count} condition{'' if count == 1 else 's'}", "select")
+    if stream.select:
+        says = tuple(one.say for one in stream.select)
+        yield Stop("select", "is left out in", _cases(len(says)), says=says)
     if stream.check:
-        count = len(stream.check)
-        yield Stop("check", "is checked by", f"{count} rule{'' if count == 1 else 's'}", "check")
-    for variant in stream.variants:
-        yield Stop("write", _help(flow, stream.target, variant.request), _named(flow, stream.target), variant.request)
-        if variant.change:
-            yield Stop("change", "later changes too", _named(flow, stream.target), variant.change.request)
-        if variant.undo:
-            yield Stop("undo", "is undone when the source undoes it", _named(flow, stream.target), variant.undo.request)
+        says = tuple(one.say for one in stream.check)
+        yield Stop("check", "fails in", _cases(len(says)), says=says)
+    target = _named(flow, stream.target)
+    joint: Literal["then", "or"] = "then"
+    for one in stream.variants:
+        yield Stop("write", _help(flow, stream.target, one.request), target, one.request, joint)
+        if one.change:
+            yield Stop("change", "is changed as the source is", target, one.change.request, "and")
+        if one.undo:
+            yield Stop("undo", "is undone as in the source", target, one.undo.request, "and")
+        joint = "or"
     if not stream.variants:
-        yield Stop("watch", "is only compared", "nothing is written", "")
+        yield Stop("watch", "is only compared", "nothing is written")
     if stream.mark_synced:
-        yield Stop("tell", "is told", _named(flow, stream.mark_synced.connection), stream.mark_synced.kind)
+        yield Stop("tell", "hears of it", _named(flow, stream.mark_synced.connection), stream.mark_synced.kind)
+
+
+def _cases(count: int) -> str:
+    return "one case" if count == 1 else f"{count} cases"
 
 
 def _starts(trigger: Trigger) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import date, timedelta
 from typing import Literal
@@ -27,6 +27,10 @@ class Period:
     counts: Counter[str] = field(default_factory=Counter)
     # Of what was posted: how many took no longer than so many seconds, and longer than the span before.
     spans: Counter[int] = field(default_factory=Counter)
+
+    def days(self) -> Iterator[date]:
+        """Each of its days."""
+        return (self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1))
 
     def within_s(self, percent: int) -> int | None:
         """The seconds within which so many of a hundred were posted, from when they were first read; None when none was."""
@@ -52,9 +56,9 @@ def periods(by: By, today: date, most: int | None = None) -> tuple[Period, ...]:
 
 def look(tx: Tx, company: str, flow: str, wanted: Sequence[Period]) -> tuple[Period, ...]:
     """Fill periods with what happened in them; without a flow that of all."""
+    by_day = {day.isoformat(): period for period in wanted for day in period.days()}
     for one in tally.of(tx, company, flow, wanted[0].first.isoformat(), wanted[-1].last.isoformat()):
-        day = date.fromisoformat(one.day)
-        period = next(p for p in wanted if p.first <= day <= p.last)
+        period = by_day[one.day]
         period.counts[one.what] += one.number
         if one.what == "posted":
             period.spans[one.within_s] += one.number

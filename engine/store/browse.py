@@ -153,7 +153,9 @@ def _ways(tx: Tx, company: str, filters: Filters) -> Iterator[set[int] | None]:
         yield _known(tx, "browse_ids_dated", {**scope, **_days(filters), "dated_on": "~", "before": _BEYOND})
     if filters.run:
         yield _limited(_of_run(tx, filters.run, _BEYOND))
-    yield _limited(_in_order(tx, company, filters, _BEYOND))
+    # Where no state or stream is asked for, this would only count all there are.
+    if filters.state or filters.flow or filters.stream:
+        yield _limited(_in_order(tx, company, filters, _BEYOND))
 
 
 def _begins(tx: Tx, company: str, text: str) -> set[int] | None:

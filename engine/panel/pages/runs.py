@@ -74,11 +74,11 @@ _WHATS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What kept a run from finishing: what it is, what helps, the stream, and the exact words."""
+    """What kept a run from finishing: what it is, what helps, the streams, and the exact words."""
 
     what: str
     helps: str
-    stream: str
+    streams: tuple[str, ...]
     exact: str
 
 
@@ -168,12 +168,15 @@ def _took(since: str, until: str) -> str:
 
 
 def _troubles(run: Run) -> tuple[Trouble, ...]:
-    found = []
+    """Streams that met the very same share one."""
+    met: dict[tuple[str, str], list[str]] = {}
     for problem in run.problems:
-        what, helps = TROUBLES.get(problem["kind"], TROUBLES["other"])
         exact = "; ".join(text for text in (problem["message"], problem["hint"]) if text)
-        found.append(Trouble(what, helps, problem["stream"], exact))
-    return tuple(found)
+        met.setdefault((problem["kind"], exact), []).append(problem["stream"])
+    return tuple(
+        Trouble(*TROUBLES.get(kind, TROUBLES["other"]), tuple(stream for stream in streams if stream), exact)
+        for (kind, exact), streams in met.items()
+    )
 
 
 def _run(ask: Ask) -> Answer:
