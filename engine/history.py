@@ -28,6 +28,11 @@ class Period:
     # Of what was posted: how many took no longer than so many seconds, and longer than the span before.
     spans: Counter[int] = field(default_factory=Counter)
 
+    @property
+    def is_month(self) -> bool:
+        """Whether it is a whole month."""
+        return self.first.day == 1 and (self.last + timedelta(days=1)).day == 1 and self.first.month == self.last.month
+
     def days(self) -> Iterator[date]:
         """Each of its days."""
         return (self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1))
@@ -56,9 +61,12 @@ def periods(by: By, today: date, most: int | None = None) -> tuple[Period, ...]:
 
 def look(tx: Tx, company: str, flow: str, wanted: Sequence[Period]) -> tuple[Period, ...]:
     """Fill periods with what happened in them; without a flow that of all."""
-    by_day = {day.isoformat(): period for period in wanted for day in period.days()}
-    for one in tally.of(tx, company, flow, wanted[0].first.isoformat(), wanted[-1].last.isoformat()):
-        period = by_day[one.day]
+    # Months are added up by the store: a year of days would be as many rows as a million records leave.
+    by_month = all(period.is_month for period in wanted)
+    named = {str(day)[: 7 if by_month else 10]: period for period in wanted for day in period.days()}
+    days = (wanted[0].first.isoformat(), wanted[-1].last.isoformat())
+    for one in tally.of(tx, company, flow, days, by_month=by_month):
+        period = named[one.day]
         period.counts[one.what] += one.number
         if one.what == "posted":
             period.spans[one.within_s] += one.number

@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many records took a step on a day. Of what was posted `within_s` says how long that took, in seconds."""
+    """How many records took a step on a day, or in a month. Of what was posted `within_s` says how long that took."""
 
     day: str
     what: str
@@ -76,9 +76,12 @@ def went(tx: Tx, company: str, at: str, steps: Iterable[Step]) -> None:
         tx.many("tally_run", [(number, run) for run, number in sorted(runs.items())])
 
 
-def of(tx: Tx, company: str, flow: str, first_on: str, last_on: str) -> list[Count]:
-    """What happened on these days, in the order of days; without a flow that of all."""
-    scope = {"company": company, "flow": flow, "first_on": first_on, "last_on": last_on}
+def of(tx: Tx, company: str, flow: str, days: tuple[str, str], *, by_month: bool = False) -> list[Count]:
+    """What happened from one day to another, in the order of days; without a flow that of all.
+
+    By month, the day is one such as `2026-03`.
+    """
+    scope = {"company": company, "flow": flow, "first_on": days[0], "last_on": days[1], "letters": 7 if by_month else 10}
     return [Count(row["day"], row["what"], row["within_s"], row["number"]) for row in tx.rows("tallies_of", scope)]
 
 

@@ -136,7 +136,7 @@ def refuse_sign_in(tx: Tx, company: str, user: str, now: datetime) -> bool:
 
 def refusals(tx: Tx, company: str, now: datetime) -> Refusals | None:
     """The refused sign-ins that are still of interest; without a company, those under names that nobody has."""
-    row = next((a for a in alerts(tx, company) if (a["kind"], a["subject"]) == ("session", SIGN_IN)), None)
+    row = tx.one("alert_open", {"company": company, "kind": "session", "subject": SIGN_IN})
     if row is None or (not company and row["last_at"] < iso(now - _STRANGER_LIFE)):
         return None
     return Refusals(row["times"], row["message"].split("`")[1], row["last_at"])

@@ -66,10 +66,15 @@ def test_figures_of_each_period_and_of_all(store: SqliteStore) -> None:
         tx.many("tally_add", rows)
     with store.read() as tx:
         weeks = history.look(tx, "acme", "", history.periods("week", WEDNESDAY, 2))
+        months = history.look(tx, "acme", "", history.periods("month", WEDNESDAY, 2))
         one = history.look(tx, "acme", "one", history.periods("day", WEDNESDAY, 3))
     assert [(dict(week.counts), dict(week.spans)) for week in weeks] == [
         ({"read": 7}, {}),
         ({"read": 4, "posted": 3}, {60: 2, 300: 1}),
+    ]
+    assert [(dict(month.counts), dict(month.spans)) for month in months] == [
+        ({"read": 7}, {}),
+        ({"read": 54, "posted": 3}, {60: 2, 300: 1}),
     ]
     assert [dict(day.counts) for day in one] == [{"read": 3}, {"posted": 2}, {"posted": 1}]
     assert history.total(weeks) == Period(

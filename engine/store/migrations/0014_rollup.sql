@@ -7,6 +7,11 @@ ALTER TABLE runs ADD COLUMN problems TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE runs ADD COLUMN steps TEXT NOT NULL DEFAULT '[]';
 CREATE INDEX runs_by_number ON runs (company, id);
 
+-- Open alerts and those that are over are each looked at by themselves, whatever the number of the others.
+DROP INDEX alerts_by_company;
+CREATE INDEX alerts_open_by_number ON alerts (company, id) WHERE resolved_at IS NULL;
+CREATE INDEX alerts_over_by_number ON alerts (company, id) WHERE resolved_at IS NOT NULL;
+
 -- How many records took a step on a day, kept in the transaction of the step: charts of a million records read some
 -- thousands of these rows. `day` is a day in the company's zone. `within_s` tells of what was posted how long it took, as
 -- the smallest of a few spans that it fits in, so that a median needs no record. Whoever writes here has moved the head of

@@ -55,6 +55,9 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
+-- name: alert_open
+SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
+
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
 

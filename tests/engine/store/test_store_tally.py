@@ -35,7 +35,7 @@ def go(tx: Tx, number: int, at: str, *path: State, reasons: tuple[Reason, ...] =
 
 def counts(tx: Tx, flow: str = "") -> list[tuple[str, str, int, int]]:
     return [
-        (one.day, one.what, one.within_s, one.number) for one in tally.of(tx, COMPANY, flow, "2026-01-01", "2026-12-31")
+        (one.day, one.what, one.within_s, one.number) for one in tally.of(tx, COMPANY, flow, ("2026-01-01", "2026-12-31"))
     ]
 
 
@@ -53,8 +53,14 @@ def test_what_is_read_and_what_becomes_of_it(store: Store) -> None:
         assert kept["posted"] == 2
         assert tally.begin_on(tx, COMPANY) == "2026-03-02"
         assert tally.begin_on(tx, "nobody") == ""
-        assert tally.of(tx, COMPANY, "other", "2026-01-01", "2026-12-31") == []
-        assert tally.of(tx, COMPANY, FLOW, "2026-03-03", "2026-03-03") == [Count("2026-03-03", "failed", 0, 1)]
+        assert tally.of(tx, COMPANY, "other", ("2026-01-01", "2026-12-31")) == []
+        assert tally.of(tx, COMPANY, FLOW, ("2026-03-03", "2026-03-03")) == [Count("2026-03-03", "failed", 0, 1)]
+        assert tally.of(tx, COMPANY, FLOW, ("2026-03-01", "2026-03-31"), by_month=True) == [
+            Count("2026-03", "deferred", 0, 1),
+            Count("2026-03", "failed", 0, 2),
+            Count("2026-03", "posted", 600, 2),
+            Count("2026-03", "read", 0, 4),
+        ]
     assert found == [
         ("2026-03-02", "deferred", 0, 1),
         ("2026-03-02", "failed", 0, 1),
