@@ -248,8 +248,7 @@ def _by_day(tx: Tx, company: str, filters: Filters, behind: Place) -> Iterator[P
 def _rows(tx: Tx, filters: Filters, ids: Iterable[int], within: str) -> list[Row]:
     scope = {"state": filters.state, "flow": filters.flow, "stream": filters.stream, "party": lowered(filters.party)}
     scope |= {"first_on": filters.first_on, "last_on": filters.last_on, "least": filters.least, "most": filters.most}
-    scope["run"] = filters.run
-    rows = tx.rows("browse_rows", {"ids": plain(sorted(ids)), "text": within, **scope})
+    rows = tx.rows("browse_rows", {"ids": plain(sorted(ids)), "text": within, "run": filters.run, **scope})
     return sorted(rows, key=lambda row: _key(row, filters), reverse=True)
 
 

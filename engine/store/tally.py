@@ -15,7 +15,7 @@ from engine.store.base import Row, Tx
 _MIN, _H, _D = 60, 3600, 86400
 # How long something took is kept as the first of these spans, in seconds, that it fits in.
 WITHIN_S = (
-    1, 2, 5, 10, 15, 20, 30, 45, _MIN, 2 * _MIN, 3 * _MIN, 5 * _MIN, 10 * _MIN, 15 * _MIN, 20 * _MIN, 30 * _MIN,
+    1, 2, 3, 5, 10, 15, 20, 30, 45, _MIN, 2 * _MIN, 3 * _MIN, 5 * _MIN, 10 * _MIN, 15 * _MIN, 20 * _MIN, 30 * _MIN,
     45 * _MIN, _H, 2 * _H, 3 * _H, 4 * _H, 6 * _H, 8 * _H, 12 * _H, 18 * _H, _D, 2 * _D, 3 * _D, 4 * _D, 5 * _D, 7 * _D,
     10 * _D, 14 * _D, 21 * _D, 30 * _D, 45 * _D, 60 * _D, 90 * _D, 180 * _D, 365 * _D, 3650 * _D,
 )  # fmt: skip
@@ -81,7 +81,13 @@ def of(tx: Tx, company: str, flow: str, days: tuple[str, str], *, by_month: bool
 
     By month, the day is one such as `2026-03`.
     """
-    scope = {"company": company, "flow": flow, "first_on": days[0], "last_on": days[1], "letters": 7 if by_month else 10}
+    scope = {
+        "company": company,
+        "flow": flow,
+        "first_on": days[0],
+        "last_on": days[1],
+        "letters": 7 if by_month else 10,
+    }
     return [Count(row["day"], row["what"], row["within_s"], row["number"]) for row in tx.rows("tallies_of", scope)]
 
 

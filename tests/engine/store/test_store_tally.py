@@ -35,7 +35,8 @@ def go(tx: Tx, number: int, at: str, *path: State, reasons: tuple[Reason, ...] =
 
 def counts(tx: Tx, flow: str = "") -> list[tuple[str, str, int, int]]:
     return [
-        (one.day, one.what, one.within_s, one.number) for one in tally.of(tx, COMPANY, flow, ("2026-01-01", "2026-12-31"))
+        (one.day, one.what, one.within_s, one.number)
+        for one in tally.of(tx, COMPANY, flow, ("2026-01-01", "2026-12-31"))
     ]
 
 
