@@ -213,7 +213,8 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
             )
         )  # fmt: skip
     journal.append(tx, company, at, actor, entries)
-    tally.went(tx, company, at, counted)
+    if counted:
+        tally.went(tx, company, at, counted)
     for step in steps:
         if step.to == "deferred":
             _want(tx, (company, at, actor), step.record["flow"], step.reasons)

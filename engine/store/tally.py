@@ -132,7 +132,11 @@ def _is_news(step: Step) -> bool:
 
 def _whole(tx: Tx, record: Row) -> Row:
     """The record with what never changes of it; a caller may have read a part."""
-    if {"first_run", "created_at"} <= set(record.keys()):
+    try:
+        record["first_run"], record["created_at"]
+    except (IndexError, KeyError):
+        pass
+    else:
         return record
     found = tx.one("record_get", {"id": record["id"]})
     return record if found is None else found

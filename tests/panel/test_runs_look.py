@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.contract import Json
 from engine.errors import AuthRefused
 from engine.serving import running
 from tests.engine.kit import bill
@@ -20,7 +21,7 @@ def fill(office: Office) -> None:
     lines = [{"account": "Client Gifts <Q3>", "code": "1", "amount": "1250.50", "memo": "m"}]
     for day in range(40):
         if day % 7 < 5:
-            few = [bill(f"d{day}-{n}") for n in range(1 + (day * 5) % 9)]
+            few: list[Json] = [bill(f"d{day}-{n}") for n in range(1 + (day * 5) % 9)]
             few += [bill(f"w{day}", amount="1250.50", lines=lines)] if day % 6 == 0 else []
             few += [bill(f"x{day}", lines=[])] if day % 11 == 0 else []
             bench.shop.listed["bills"] = few
