@@ -57,12 +57,16 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Filled:
-    """Where the store is, the cookie of somebody who may see everything, and how many records and runs there are."""
+    """Where the store is, the cookie of somebody who may see everything, and how many records and runs there are.
+
+    `waiting` is a record that waits.
+    """
 
     path: Path
     cookie: str
     records: int
     runs: int
+    waiting: int
 
 
 def fill(path: Path, count: int, *, others: int = OTHERS) -> Filled:
@@ -87,8 +91,11 @@ def fill(path: Path, count: int, *, others: int = OTHERS) -> Filled:
         _records(db, count, now)
         _beside(db, count, now)
         _others(db, others, now)
+    waiting = db.execute("SELECT MAX(id) FROM records WHERE company = ? AND state = 'deferred'", (COMPANY,)).fetchone()[
+        0
+    ]
     store.close()
-    return Filled(path, cookie, count, DAYS * RUNS_A_DAY)
+    return Filled(path, cookie, count, DAYS * RUNS_A_DAY, waiting)
 
 
 @contextmanager

@@ -104,8 +104,8 @@ def addresses(filled: Filled) -> Iterator[tuple[str, str]]:
         "/password": ("/panel/password",),
         "/c/{company}": (_HOME,),
         "/c/{company}/records": (_RECORDS, f"{_RECORDS}?behind={middle}"),
-        "/c/{company}/records/{record}": (f"{_RECORDS}/{middle}", f"{_RECORDS}/{last}"),
-        "/c/{company}/records/{record}/{action}": (f"{_RECORDS}/{filled.records}/retry",),
+        "/c/{company}/records/{record}": (f"{_RECORDS}/{middle}", f"{_RECORDS}/{last}", f"{_RECORDS}/{filled.waiting}"),
+        "/c/{company}/records/{record}/{action}": (f"{_RECORDS}/{filled.waiting}/retry",),
         "/c/{company}/alerts": (f"{_HOME}/alerts", f"{_HOME}/alerts?show=over", f"{_HOME}/alerts?behind=9000"),
         "/c/{company}/runs": tuple(
             f"{_HOME}/runs{more}"
