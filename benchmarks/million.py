@@ -147,7 +147,7 @@ def _rows(count: int, now: datetime) -> Iterator[tuple[object, ...]]:
         cents = 4900 if chance.random() < 0.05 else chance.randrange(100, 5_000_000)
         read = now - timedelta(minutes=minutes * (count - number) / count)
         source_id = f"{chance.getrandbits(64):016x}-{number:07d}"
-        why = ()
+        why: tuple[Reason, ...] = ()
         if state in ("deferred", "failed", "skipped"):
             why = (
                 Reason(
