@@ -107,6 +107,9 @@ def addresses(filled: Filled) -> Iterator[tuple[str, str]]:
         "/c/{company}/records/{record}": (f"{_RECORDS}/{middle}", f"{_RECORDS}/{last}", f"{_RECORDS}/{filled.waiting}"),
         "/c/{company}/records/{record}/{action}": (f"{_RECORDS}/{filled.waiting}/retry",),
         "/c/{company}/alerts": (f"{_HOME}/alerts", f"{_HOME}/alerts?show=over", f"{_HOME}/alerts?behind=9000"),
+        "/c/{company}/audit": (f"{_HOME}/audit",),
+        # A file of the whole journal, not a page.
+        "/c/{company}/audit/export": (),
         "/c/{company}/runs": tuple(
             f"{_HOME}/runs{more}"
             for more in ("", "?by=week", "?by=month", "?flow=ramp_to_quickbooks", "?behind=20000", "?flow=no_such")

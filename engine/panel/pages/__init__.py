@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, flows, record, records, runs, signing
+from engine.panel.pages import account, alerts, audit, companies, flows, record, records, runs, signing
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -15,4 +15,5 @@ PAGES: tuple[Page, ...] = (
     *runs.PAGES,
     *flows.PAGES,
     *alerts.PAGES,
+    *audit.PAGES,
 )
