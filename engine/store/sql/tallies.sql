@@ -14,7 +14,7 @@ SELECT time_zone FROM companies WHERE company = :company;
 -- By the first letters of the day: ten of them are a day, seven a month.
 SELECT substr(day, 1, :letters) AS day, what, within_s, SUM(number) AS number FROM tallies
 WHERE company = :company AND day >= :first_on AND day <= :last_on AND (:flow = '' OR flow = :flow)
-GROUP BY substr(day, 1, :letters), what, within_s ORDER BY 1, what, within_s;
+GROUP BY 1, what, within_s ORDER BY 1, what, within_s;
 
 -- name: tallies_begin
 SELECT MIN(day) AS day FROM tallies WHERE company = :company;
