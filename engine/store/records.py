@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import own, plain
-from engine.store import journal
+from engine.store import journal, tally
 from engine.store.base import Row, Tx, take_number
 
 State = Literal[
@@ -132,6 +132,11 @@ class Move:
         """Whether tries are counted from the start: somebody changed something; a list that was read again is nobody."""
         return self.to == "pending" and not str(self.detail.get("by", "")).startswith(("list:", "posted:"))
 
+    @property
+    def is_said(self) -> bool:
+        """Whether a person only said that it is not there, and it is tried anew at once."""
+        return any(reason.code == "absent" for reason in self.reasons)
+
 
 def known(tx: Tx, place: Place, source_ids: Sequence[str]) -> dict[str, Row]:
     """The rows there are for these source ids: id, state and digests."""
@@ -159,7 +164,7 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
         rows.append((
             number, place.company, place.flow, place.stream, intake.source_id, place.phase, record.state, intake.payload,
             intake.payload_sha256, record.mapped_sha256, dump_reasons(record.reasons), intake.amount, intake.currency,
-            intake.party, intake.reference, intake.dated_on, record.operation_id, run, at, at,
+            intake.party, intake.reference, intake.dated_on, record.operation_id, run, run, at, at,
         ))  # fmt: skip
         detail = {"payload": intake.payload_sha256, **record.detail, **_detail(record.reasons)}
         entries.append(
@@ -171,6 +176,7 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
     if waits:
         tx.many("wait_add", waits)
     journal.append(tx, place.company, at, actor, entries)
+    tally.came(tx, place.company, at, (place.flow, place.stream, place.phase), [record.state for record in new])
     wants = [reason for record in new if record.state == "deferred" for reason in record.reasons]
     _want(tx, (place.company, at, actor), place.flow, wants)
     return list(range(first, first + len(new)))
@@ -180,6 +186,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
     """Move records; refused as a whole when one is not where its caller believes, or may not go there."""
     entries = []
     steps = list(moves)
+    counted = [tally.Step(s.record, s.record["state"], s.to, is_said=s.is_said) for s in steps if s.to in tally.COUNTED]
     for step in steps:
         record = step.record
         if step.to not in MOVES[record["state"]]:
@@ -215,6 +222,8 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
             )
         )  # fmt: skip
     journal.append(tx, company, at, actor, entries)
+    if counted:
+        tally.went(tx, company, at, counted)
     for step in steps:
         if step.to == "deferred":
             _want(tx, (company, at, actor), step.record["flow"], step.reasons)

@@ -76,6 +76,10 @@ ROUTES = {
             ("POST", "/settings/channel/{channel}/unmute", "operator"),
         )
     },
+    ("GET", "/c/{company}/runs"): "viewer",
+    ("GET", "/c/{company}/runs/{run}"): "viewer",
+    ("GET", "/c/{company}/flows"): "viewer",
+    ("GET", "/c/{company}/flows/{flow}"): "viewer",
     ("GET", "/c/{company}/audit"): "viewer",
     ("GET", "/c/{company}/audit/export"): "viewer",
     ("POST", "/c/{company}/audit/verify"): "viewer",
@@ -87,10 +91,15 @@ ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
+# What stands in the place of an address's parts.
+PARTS = {
+    "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
+    "lookup": "account", "run": "1",
+}  # fmt: skip
+
+
 def address(path: str) -> str:
-    path = path.replace("{notice}", "1").replace("{channel}", "ops")
-    path = path.replace("{flow}", "shop_to_ledger").replace("{lookup}", "account")
-    return path.replace("{company}", "acme").replace("{record}", "1").replace("{action}", "retry")
+    return re.sub(r"\{(\w+)\}", lambda part: PARTS[part[1]], path)
 
 
 @pytest.fixture

@@ -8,16 +8,18 @@ from engine.panel.pages import (
     alerts,
     audit,
     companies,
+    flows,
     importing,
     mappings,
     record,
     records,
+    runs,
     signing,
     to_map,
 )
 from engine.panel.web import Page
 
-# Tabs of a company stand in this order.
+# Tabs of a company stand in this order, and so do the names in the navigation of the house.
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *account.PAGES,
@@ -27,6 +29,8 @@ PAGES: tuple[Page, ...] = (
     *to_map.PAGES,
     *mappings.PAGES,
     *importing.PAGES,
+    *runs.PAGES,
+    *flows.PAGES,
     *alerts.PAGES,
     *alert_settings.PAGES,
     *audit.PAGES,

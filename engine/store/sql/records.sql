@@ -5,8 +5,8 @@ WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phas
 
 -- name: record_insert
 INSERT INTO records (id, company, flow, stream, source_id, phase, state, payload, payload_sha256, mapped_sha256, reasons,
-                     amount, currency, party, reference, dated_on, operation_id, seen_run, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                     amount, currency, party, reference, dated_on, operation_id, seen_run, first_run, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: records_seen
 UPDATE records SET seen_run = ? WHERE id = ?;
