@@ -274,7 +274,7 @@ def test_a_fault_of_ours_has_a_number_and_no_traceback(office: Office, monkeypat
         "Something went wrong here\n"
         "This is a fault of flowctl, not yours. Nothing was changed unless a page says so.\n"
         "give this number to whoever looks after flowctl: the log has it\n"
-        f"Number: {fields['trace_id']}\nCompanies"
+        f"Number: {fields['correlation']}\nCompanies"
     )
     assert (event, str(fields["error"]).partition(" at ")[0]) == (
         "internal error in the panel",
