@@ -56,7 +56,7 @@ class _Stderr:
 
 
 def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
-    """Log to stderr: as JSON when it is no terminal (or `json` says so), else as readable lines."""
+    """Log to stderr: as JSON when it is no terminal (or `json` says so), else as readable lines; alone in each."""
     as_json = not sys.stderr.isatty() if json is None else json
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)

@@ -93,7 +93,7 @@ def standing(tx: Tx, company: Row, *, now_at: str) -> Standing:
         _limited(tx, "browse_alert_count", name),
         session_of(tx, name),
         work.refusals(tx, name, from_iso(now_at)),
-        _oldest(tx, name, where),
+        oldest(tx, name, where),
     )
 
 
@@ -140,7 +140,7 @@ def _limited(tx: Tx, name: str, company: str) -> Count:
     return _counted(row["count"] if row is not None else 0)
 
 
-def _oldest(tx: Tx, company: str, where: list[tuple[str, str]]) -> str:
+def oldest(tx: Tx, company: str, where: list[tuple[str, str]]) -> str:
     """When the record that was read first of those that wait was read: numbers are given in the order of reading."""
     scope = {"company": company, "state": "deferred"}
     firsts = [tx.one("browse_oldest_in", {**scope, "flow": flow, "stream": stream}) for flow, stream in where]

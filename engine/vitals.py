@@ -105,7 +105,7 @@ def alive(accept: str) -> tuple[str, str]:
 
 def wants_words(accept: str) -> bool:
     """Whether a person asks, and no program."""
-    first = accept.split(",")[0].split(";")[0].strip().lower()
+    first = accept.split(",", maxsplit=1)[0].split(";", maxsplit=1)[0].strip().lower()
     return first in ("text/html", "text/plain")
 
 

@@ -47,7 +47,8 @@ def _tell(company: str, moves: Sequence[tuple[Entry, str]]) -> None:
         return
     for entry, phase in moves:
         guid = guid_of(company, entry.flow, entry.stream, entry.source_id, phase.partition("+")[0])
-        about = {"company": company, "flow": entry.flow, "stream": entry.stream, "state": entry.state_to}
+        about: dict[str, str | int] = {"company": company, "flow": entry.flow, "stream": entry.stream}
+        about |= {"record": entry.record_id or 0, "state": entry.state_to}
         for name in _steps(entry):
             trace.mark(name, guid, about)
 
