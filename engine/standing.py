@@ -18,6 +18,8 @@ from engine.store.browse import COUNTED
 TROUBLED = ("deferred", "failed", "unknown", "vanished")
 # Money is added up where at most so many records of a stream are in a state.
 _SUMMED = 500
+# A Web Connector that polls comes more often than this.
+_SILENT_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,21 @@ def one(tx: Tx, company: str, now_at: str) -> Standing:
         UnknownName: when there is none of this name.
     """
     return standing(tx, companies.require(tx, company), now_at=now_at)
+
+
+def health(it: Standing, now_at: str) -> str:
+    """How a company is, in a word: what a person must decide comes first."""
+    if it.halted:
+        return "halted"
+    if it.is_paused:
+        return "paused"
+    if any(it.count(state).number for state in TROUBLED if state != "deferred"):
+        return "look"
+    if it.count("deferred").number:
+        return "waits"
+    if it.session is not None and (from_iso(now_at) - from_iso(it.session.seen_at)).total_seconds() > _SILENT_S:
+        return "silent"
+    return "ok"
 
 
 def _count(tx: Tx, company: str, state: str, where: list[tuple[str, str]]) -> Count:

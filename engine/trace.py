@@ -1,8 +1,9 @@
 """Spans over what the process does and over each record's way: a seam that costs a comparison until somebody listens.
 
-A record's way crosses processes and hours. Its spans find each other by a trace id that is derived from the record's marker
-(`engine.marker`), which stands in its operations and in the target, and can be worked out from its key anywhere. What a process does at one go, such
-as a run or a call of the Web Connector, has a trace of its own, and the spans of records are linked with it.
+A record's way crosses processes and hours. Its spans find each other by a trace id that is derived from its marker
+(`engine.marker`), which stands in its operations and in the target, and can be worked out from its key anywhere. What a
+process does at one go, such as a run or a call of the Web Connector, has a trace of its own, and the spans of records
+are linked with it.
 
 Attributes are names and numbers of ours: company, flow, stream, record, request, state, method. No payload, no amount, no
 token and no text of a vendor ever becomes one.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import committed, meter, meters, metering
+from engine import committed, meter, metering, meters
 from engine.contract import OperationOutcome
 from engine.errors import StoreBusy
 from engine.gauges import KEPT_S, Gauges, look
