@@ -9,7 +9,7 @@ import hmac
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -142,7 +142,7 @@ def _family(metric: Metric, values: dict[tuple[str, ...], float] | dict[tuple[()
     return family
 
 
-def _times(moments: dict[Any, str]) -> dict[Any, float]:
+def _times(moments: Mapping[Any, str]) -> dict[Any, float]:
     """Moments as seconds since 1970; what never was is left out."""
     return {labels: from_iso(at).timestamp() for labels, at in moments.items() if at}
 

@@ -12,6 +12,7 @@ import pytest
 from engine.cli import watching
 from engine.cli.watching import Look
 from engine.clock import SystemClock
+from engine.contract import OperationOutcome
 from engine.errors import StoreBusy
 from engine.store import work
 from engine.store.sqlite import SqliteStore
@@ -38,10 +39,11 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
     return found
 
 
-def alert(cli: Cli, subject: str, company: str = "acme") -> None:
+def alert(cli: Cli, *subjects: str) -> None:
     store = SqliteStore(cli.home / "flowctl.db")
     with store.write() as tx:
-        work.raise_alert(tx, company, work.Alert("x", subject, "x"), kit.AT)
+        for subject in subjects:
+            work.raise_alert(tx, "acme", work.Alert("x", subject, "x"), kit.AT)
     store.close()
 
 
@@ -52,7 +54,7 @@ def untimed(text: str) -> str:
 def test_without_a_terminal_only_what_changes_is_said(cli: Cli, steps: list[Callable[[], object]]) -> None:
     cli.ok("company", "add", "acme")
     cli.ok("company", "add", "zeta")
-    steps += [lambda: None, lambda: (alert(cli, "a"), alert(cli, "b")), lambda: cli.ok("company", "add", "new")]
+    steps += [lambda: None, lambda: alert(cli, "a", "b"), lambda: cli.ok("company", "add", "new")]
     ran = cli("status", "--watch")
     assert untimed(ran.text()) == (
         "[0]\n"
@@ -160,7 +162,7 @@ def test_health_in_a_word(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None
     found.append(cells()[1])
     made = bench.send()
     assert made is not None
-    bench.settle(made, kit.OperationOutcome(made.operations[0].id, "failed", code="3120", message="no"))
+    bench.settle(made, OperationOutcome(made.operations[0].id, "failed", code="3120", message="no"))
     bench.world.clock.sleep(3600)
     found.append(cells()[1])
     assert cells()[2:] == ("1", "0", "1", "0", "0", "2", "1 d", "1 h")

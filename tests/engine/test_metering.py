@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import committed, meter, metering, meters
-from engine.contract import OperationOutcome
+from engine.contract import Event, OperationOutcome
 from engine.errors import StoreBusy
 from engine.gauges import KEPT_S, Gauges, look
 from engine.metering import Metering, PrometheusSink, TokenShort
@@ -91,7 +92,7 @@ def test_what_is_rolled_back_is_not_counted(bench: Bench) -> None:
     with listening() as sink:
         bench.runner.dry_run(bench.program, COMPANY, lambda _tx, _report: None, streams=["bills"])
         with pytest.raises(Stop), bench.world.store.write() as tx:
-            work.accept_event(tx, COMPANY, "shop", kit.Event("e", "bill.ready", "b-1"), kit.AT)
+            work.accept_event(tx, COMPANY, "shop", Event("e", "bill.ready", "b-1"), kit.AT)
             raise Stop
     assert without_store(samples(sink)) == {}
 
@@ -113,7 +114,7 @@ def test_an_inner_block_waits_for_the_outer_one(bench: Bench) -> None:
 def test_webhooks_are_counted_and_no_label_is_a_stranger_s(bench: Bench) -> None:
     app = Server(bench.world, {FLOW: bench.program}, bench.outbox).app()
     event = json.dumps({"id": "e-1", "type": "bill.ready", "object": "b-1"})
-    asked = [
+    asked: list[tuple[str, dict[str, Any]]] = [
         ("/webhooks/acme/shop", {"content": event, "headers": {"X-Signature": "hush"}}),
         ("/webhooks/acme/shop", {"content": event, "headers": {"X-Signature": "hush"}}),
         ("/webhooks/acme/shop", {"content": event, "headers": {"X-Signature": "wrong"}}),

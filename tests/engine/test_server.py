@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -176,7 +177,7 @@ def test_not_ready_on_a_full_disk(bench: Bench, tmp_path: Path, monkeypatch: pyt
         (vitals.LEAST_FREE, 200, {"level": "ok", "says": "has room"}),
         (vitals.LEAST_FREE - 1, 503, bad("49 MiB are free", "free disk space: nothing can be kept any more")),
     ):
-        monkeypatch.setattr(vitals.shutil, "disk_usage", lambda _path, free=free: SimpleNamespace(free=free))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path, free=free: SimpleNamespace(free=free))
         answer = ask(Server(world, {}, bench.outbox).app(), "GET", "/readyz")
         assert (answer.status_code, answer.json()["checks"]["disk"]) == (status, said)
     store.close()
@@ -184,7 +185,12 @@ def test_not_ready_on_a_full_disk(bench: Bench, tmp_path: Path, monkeypatch: pyt
 
 def test_readiness_is_looked_at_once_a_second(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    monkeypatch.setattr(vitals, "_worker", lambda _worker: looks.append(1) or vitals.Check("worker", "ok", "x"))
+
+    def counted(_worker: Worker) -> vitals.Check:
+        looks.append(1)
+        return vitals.Check("worker", "ok", "x")
+
+    monkeypatch.setattr(vitals, "_worker", counted)
     app = app_for(bench)
     for _ in range(3):
         assert ask(app, "GET", "/readyz").status_code == 200
