@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field
 
 from engine import standing
 from engine.clock import Clock, from_iso, iso
 from engine.dataclass import dataclass
+from engine.errors import StoreError
 from engine.store import browse, work
 from engine.store.base import Row, Store, Tx
 from engine.store.browse import COUNTED
@@ -24,6 +26,8 @@ OPEN = ("pending", "intended", "sent", "deferred", "unknown", "failed", "vanishe
 AGES = (("5m", 300.0), ("1h", 3600.0), ("1d", 86400.0), ("7d", 604800.0))
 KEPT_S = 10.0
 _SPARING = 50.0
+# Whoever asks does not wait for a look that takes longer.
+_LONG_S = 1.0
 _AT_ONCE = 100
 
 
@@ -70,14 +74,30 @@ class Gauges:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def figures(self) -> Figures:
-        """The figures as they are, or were some seconds ago."""
+        """The figures as they are, or were some seconds ago; where a look takes long, nobody but the first waits for it."""
+        kept = self._kept
+        if kept is not None and self.clock.monotonic() < self._until:
+            return kept
+        if kept is not None and kept.seconds > _LONG_S:
+            if not self._lock.locked():
+                threading.Thread(target=self._again, name="flowctl-gauges", daemon=True).start()
+            return kept
+        return self._look()
+
+    def _look(self) -> Figures:
         with self._lock:
             if self._kept is None or self.clock.monotonic() >= self._until:
                 began = self.clock.monotonic()
-                self._kept = look(self.store, self.clock, self.most_each)
-                self._kept.seconds = self.clock.monotonic() - began
-                self._until = self.clock.monotonic() + max(KEPT_S, _SPARING * self._kept.seconds)
+                found = look(self.store, self.clock, self.most_each)
+                found.seconds = self.clock.monotonic() - began
+                self._until = self.clock.monotonic() + max(KEPT_S, _SPARING * found.seconds)
+                self._kept = found
             return self._kept
+
+    def _again(self) -> None:
+        # The figures say themselves how old they are, and the log of whoever needs the store why it is not there.
+        with suppress(StoreError):
+            self._look()
 
 
 def look(store: Store, clock: Clock, most_each: int) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -201,14 +202,36 @@ def test_figures_are_kept_for_some_seconds_and_longer_when_a_look_is_dear(
 
     def dear(*args: object) -> object:
         looks.append(clock.monotonic())
-        clock.sleep(2.0 if len(looks) == 2 else 0.0)
+        clock.sleep(1.0 if len(looks) == 2 else 0.0)
         return look(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr("engine.gauges.look", dear)
-    for step_s in (0.0, KEPT_S - 0.1, 0.1, 10.0, 80.0, 9.9, 0.1):
+    for step_s in (0.0, KEPT_S - 0.1, 0.1, 10.0, 39.9, 0.1):
         clock.sleep(step_s)
         gauges.figures()
-    assert looks == [0.0, 10.0, 112.0]
+    assert looks == [0.0, 10.0, 61.0]
+
+
+def test_nobody_but_the_first_waits_for_a_look_that_takes_long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, go_on = bench.world.clock, threading.Event()
+    gauges = Gauges(bench.world.store, clock, 10)
+
+    def slow(*args: object) -> object:
+        clock.sleep(2.0)
+        if gauges._kept is not None:
+            go_on.wait(10)
+        return look(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("engine.gauges.look", slow)
+    first = gauges.figures()
+    clock.sleep(101)
+    assert gauges.figures() is first
+    assert gauges.figures() is first
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "flowctl-gauges":
+            thread.join(10)
+    assert gauges.figures() is not first
 
 
 def page_of(bench: Bench, most_each: int) -> dict[str, float]:
