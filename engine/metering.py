@@ -134,7 +134,7 @@ def _each(figures: list[CompanyFigures]) -> Iterator[Any]:
     yield _family(meters.COMPANY_ALERTS, {(each.company,): each.alerts for each in figures})
 
 
-def _family(metric: Metric, values: dict[tuple[str, ...], float] | dict[tuple[()], float]) -> Any:
+def _family(metric: Metric, values: Mapping[Any, float]) -> Any:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     family = kind(metric.name, metric.help, labels=metric.labels)
     for labels, value in values.items():

@@ -31,7 +31,7 @@ def listening() -> Iterator[PrometheusSink]:
 def samples(sink: PrometheusSink) -> dict[str, float]:
     """Every sample that is not zero; of histograms the counts alone, for how long something took is not repeatable."""
     text = prometheus_client.generate_latest(sink.registry).decode()
-    found = dict(match.groups() for line in text.splitlines() if (match := _LINE.match(line)))
+    found = {match[1]: match[2] for line in text.splitlines() if (match := _LINE.match(line))}
     return {
         name: float(value)
         for name, value in found.items()
