@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from contextlib import suppress
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 import structlog
@@ -90,10 +90,15 @@ class _Adopted(logging.Handler):
                 logger().log(record.levelno, record.name, error=text)
 
 
-def adopt() -> None:
-    """Let what other libraries log come through here; from warnings on, for they speak of their own inside."""
+@contextmanager
+def adopted() -> Iterator[None]:
+    """Inside, what other libraries log comes through here; from warnings on, for they speak of their own inside."""
     root = logging.getLogger()
-    root.handlers[:] = [_Adopted(logging.WARNING)]
+    before, root.handlers[:] = root.handlers[:], [_Adopted(logging.WARNING)]
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:

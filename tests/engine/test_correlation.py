@@ -139,21 +139,10 @@ def test_a_thread_takes_the_id_over() -> None:
 # --- lines of libraries
 
 
-@pytest.fixture
-def adopted() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.handlers[:]
-    log.adopt()
-    try:
-        yield
-    finally:
-        root.handlers[:] = before
-
-
-@pytest.mark.usefixtures("adopted")
 def test_what_libraries_log_has_our_form_without_secrets_or_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     theirs = logging.getLogger("uvicorn.error")
-    with kit.logging(), correlated("request-1"):
+    before = logging.getLogger().handlers[:]
+    with kit.logging(), log.adopted(), correlated("request-1"):
         theirs.warning("Invalid HTTP request received with token=%s", "hush-hush")
         theirs.info("Started")
         theirs.error("Exception in ASGI application\nmore", exc_info=ValueError("password=hush-hush\nsecond line"))
@@ -167,3 +156,4 @@ def test_what_libraries_log_has_our_form_without_secrets_or_tracebacks(capsys: p
             "error": "Exception in ASGI application: ValueError: password=***\\nsecond line",
         },
     ]  # fmt: skip
+    assert logging.getLogger().handlers == before
