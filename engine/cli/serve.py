@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
 
+    from engine.alerting.watchman import Watchman
     from engine.notary import Notary
     from engine.program import FlowProgram
     from engine.world import World
@@ -82,12 +83,22 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
             from engine.errors import StoreDamaged
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
+        from engine.alerting.watchman import Watchman
         from engine.notary import FILE, Notary
 
         notary = Notary(world, home / FILE, checkpoint_copy)
         has_panel = not no_panel and _has_users(world)
+        alerts = Watchman(world, programs, home)
         with observing.observed(world, watched) as routes:
-            app = app_of(world, programs, schedule=not no_schedule, has_panel=has_panel, notary=notary, more=routes)
+            app = app_of(
+                world,
+                programs,
+                schedule=not no_schedule,
+                has_panel=has_panel,
+                notary=notary,
+                alerts=alerts,
+                more=routes,
+            )
             _serve(app, programs, host, port)
     return 0
 
@@ -106,13 +117,14 @@ def app_of(
     schedule: bool,
     has_panel: bool,
     notary: Notary | None = None,
+    alerts: Watchman | None = None,
     more: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application, and the panel when there is somebody who may use it."""
     from engine.app import build
 
     if not has_panel:
-        return build(world, programs, schedule=schedule, notary=notary, pages=lambda _poke: more)
+        return build(world, programs, schedule=schedule, notary=notary, alerts=alerts, pages=lambda _poke: more)
     from engine.panel.app import Panel
     from engine.panel.pages import PAGES
 
@@ -121,6 +133,7 @@ def app_of(
         programs,
         schedule=schedule,
         notary=notary,
+        alerts=alerts,
         pages=lambda poke: [*more, *Panel(world, PAGES, poke, programs).routes()],
     )
 
