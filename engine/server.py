@@ -16,20 +16,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from engine import asked, confirming, registry
+from engine import asked, confirming, meter, meters, registry, vitals
+from engine.clock import SystemIds
 from engine.contract import Event, Handler, Handshake, HttpCall, HttpReply, Outbox, Served, Webhooks
+from engine.correlation import correlated
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, ForgedWebhook, NotConnected, SettingMissing, StoreError, UnknownName
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.store import work
 from engine.vault import KeyWrong, SealBroken
+from engine.vitals import Vitals, Worker
 from engine.world import World
 
 POLLED_BODY_LIMIT = 8 * 1024 * 1024
 WEBHOOK_BODY_LIMIT = 1024 * 1024
 BODY_DEADLINE_S = 10.0
 _JSON = {"content-type": "application/json"}
+_IDS = SystemIds()
+# What an answer to a webhook says in a word.
+_OUTCOMES = {200: "taken", 400: "not_an_event", 401: "forged", 404: "not_set_up", 408: "too_slow", 413: "too_large"}
 
 
 class BodyRefused(FlowctlError):
@@ -49,9 +55,13 @@ class Server:
     outbox: Outbox
     poke: Callable[[], None] = lambda: None
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = field(default=None)
-    working: Callable[[], bool] = lambda: True
+    worker: Worker = field(default_factory=Worker)
     # Routes that stand above this layer, such as the panel's.
     pages: Sequence[BaseRoute] = ()
+    _vitals: Vitals = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_vitals", Vitals(self.world, self.worker))
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -59,7 +69,7 @@ class Server:
             *self.pages,
             Route("/healthz", self._health, methods=["GET"]),
             Route("/readyz", self._ready, methods=["GET"]),
-            Route("/webhooks/{company}/{connection}", self._webhook, methods=["POST"]),
+            Route("/webhooks/{company}/{connection}", self._heard, methods=["POST"]),
         ]
         for name in registry.names():
             connector: object = registry.find(name)
@@ -70,21 +80,22 @@ class Server:
                 routes.append(Route(f"/{name}/{{rest:path}}", endpoint, methods=["GET", "POST"]))
         return Starlette(routes=routes, lifespan=self.lifespan or _no_lifespan)
 
-    async def _health(self, _request: Request) -> Response:
-        return Response('{"status": "up"}', media_type="application/json")
+    async def _health(self, request: Request) -> Response:
+        body, kind = vitals.alive(request.headers.get("accept", ""))
+        return Response(body, 200, {"content-type": kind})
 
-    async def _ready(self, _request: Request) -> Response:
-        try:
-            await to_thread.run_sync(self._touch_store)
-        except StoreError as error:
-            return Response(json.dumps({"status": "not ready", "reason": str(error)}), 503, _JSON)
-        if not self.working():
-            return Response(json.dumps({"status": "not ready", "reason": "the worker has ended"}), 503, _JSON)
-        return Response('{"status": "ready"}', media_type="application/json")
+    async def _ready(self, request: Request) -> Response:
+        status, body, kind = vitals.answer(await self._vitals.look(), request.headers.get("accept", ""))
+        return Response(body, status, {"content-type": kind, "cache-control": "no-store"})
 
-    def _touch_store(self) -> None:
-        with self.world.store.read() as tx:
-            tx.rows("companies_all", {})
+    async def _heard(self, request: Request) -> Response:
+        """A webhook, counted; every line that is logged over it has one id."""
+        with correlated(f"webhook-{self.world.ids.base62(12)}"):
+            response = await self._webhook(request)
+        # What a stranger wrote into the address is no label.
+        known = "" if response.status_code in (404, 408, 413) else str(request.path_params["connection"])
+        meter.add(meters.WEBHOOKS, known, _OUTCOMES.get(response.status_code, "not_kept"))
+        return response
 
     async def _webhook(self, request: Request) -> Response:
         try:
@@ -147,6 +158,10 @@ def mounted(handler: Handler, *, limit: int) -> Callable[[Request], object]:
     """A synchronous handler as an endpoint: the body is read under caps, the handler runs in a thread."""
 
     async def endpoint(request: Request) -> Response:
+        with correlated(f"request-{_IDS.base62(12)}"):
+            return await answered(request)
+
+    async def answered(request: Request) -> Response:
         try:
             body = await read_body(request, limit)
         except BodyRefused as error:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from engine import committed, meter, meters
 from engine.clock import from_iso, iso
 from engine.contract import Event
 from engine.dataclass import dataclass
@@ -160,6 +161,7 @@ def accept_event(tx: Tx, company: str, connection: str, event: Event, at: str) -
             "at": at,
         },
     )
+    committed.after(lambda: meter.add(meters.EVENTS, connection, "new" if changed == 1 else "again"))
     return changed == 1
 
 
