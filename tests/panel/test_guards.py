@@ -43,13 +43,35 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
+    ("GET", "/c/{company}/connections"): "viewer",
+    ("GET", "/c/{company}/connections/{connection}"): "viewer",
+    ("POST", "/c/{company}/connections/{connection}/test"): "operator",
+    ("GET", "/c/{company}/connections/{connection}/settings"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/settings"): "admin",
+    ("GET", "/c/{company}/connections/{connection}/secret/{secret}"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/secret/{secret}"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/secret/{secret}/end"): "admin",
+    ("GET", "/c/{company}/connections/{connection}/disconnect"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/disconnect"): "admin",
+    ("GET", "/c/{company}/connections/{connection}/allow"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/allow"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/allow/answer"): "admin",
+    ("GET", "/oauth/callback"): "nobody",
+    ("GET", "/c/{company}/connections/web-connector"): "viewer",
+    ("GET", "/c/{company}/connections/web-connector/file"): "operator",
+    ("GET", "/c/{company}/connections/web-connector/password"): "admin",
+    ("POST", "/c/{company}/connections/web-connector/password"): "admin",
+    ("GET", "/c/{company}/connections/web-connector/company-file/{decision}"): "admin",
+    ("POST", "/c/{company}/connections/web-connector/company-file/{decision}"): "admin",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
 def address(path: str) -> str:
-    return path.replace("{company}", "acme").replace("{record}", "1").replace("{action}", "retry")
+    named = {"company": "acme", "record": "1", "action": "retry", "connection": "shop", "secret": "hook_secret"}
+    named |= {"decision": "confirm", "user": "viewer"}
+    return path.format(**named)
 
 
 @pytest.fixture
@@ -81,7 +103,7 @@ def test_who_may_see_what(failed: Office, role: Any) -> None:
             assert answer.status_code == 403, place
             assert text_of(answer) == (
                 "Not allowed\nYour role does not include that.\n"
-                "ask somebody who may: it takes the role operator\nCompanies"
+                f"ask somebody who may: it takes the role {least}\nCompanies"
             ), place
         else:
             assert answer.status_code in (200, 303, 422), place
