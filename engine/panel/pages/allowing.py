@@ -91,7 +91,7 @@ def _pasted(ask: Ask) -> Answer:
         return Sent(here(ask), bad=_said(error))
     if found is None:
         return Sent(here(ask), bad=_NOT_HERE)
-    return _taken(ask, found, ask.form.get("answer", "")[:_LONGEST])
+    return _taken(ask, found, ask.form.get("answer", "")[:_LONGEST], is_pasted=True)
 
 
 def _callback(ask: Ask) -> Answer:
@@ -124,12 +124,12 @@ def _callback(ask: Ask) -> Answer:
 _STRANGE = "This answer belongs to no request that was made here. Open the connection, and press Allow."
 
 
-def _taken(ask: Ask, found: _Open, given: str) -> Answer:
+def _taken(ask: Ask, found: _Open, given: str, *, is_pasted: bool = False) -> Answer:
     """Exchange what was brought, if it answers the request of this browser."""
     binding, title = found.binding, found.connector.spec.title
     asked = permitting.take(ask.world, binding.company, binding.connection, ask.who.id_hash)
     try:
-        code = code_of(Request(title, asked.state, ""), given, bare=bool(asked.state))
+        code = code_of(Request(title, asked.state, ""), given, bare=is_pasted and bool(asked.state))
         flows = None if asked.is_other else flows_of(ask)
         allowed = permitting.exchange_same(ask.world, ask.hand, binding, code, flows)
     except WrongState:
