@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, allowing, companies, connections, record, records, signing, webconnector
+from engine.panel.pages import (
+    account,
+    alerts,
+    allowing,
+    companies,
+    connections,
+    people,
+    record,
+    records,
+    secondfactor,
+    signing,
+    webconnector,
+)
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
 PAGES: tuple[Page, ...] = (
     *signing.PAGES,
     *account.PAGES,
+    *secondfactor.PAGES,
     *companies.PAGES,
     *records.PAGES,
     *record.PAGES,
@@ -17,4 +30,5 @@ PAGES: tuple[Page, ...] = (
     *webconnector.PAGES,
     *connections.PAGES,
     *allowing.PAGES,
+    *people.PAGES,
 )
