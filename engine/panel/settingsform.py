@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -9,6 +10,7 @@ from engine.connecting import SettingsRefused, SettingWrong, fit_secret, typed
 from engine.contract import Agent, Binding, Connector
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
+from engine.health import Finding
 from engine.panel import forms
 from engine.spec import FieldSpec
 
@@ -17,6 +19,9 @@ Value = str | int | bool
 _MARK = "s_"
 _LONGEST = 2000
 _MOST_DIGITS = 18
+_WORDS = {"url": "address", "uri": "address", "id": "ID"}
+# What a connector says of a setting begins with its name.
+_SETTING = re.compile(r"([a-z][a-z0-9_]*): (?=is |must |holds |names |are )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,15 @@ def plain_hint(hint: str) -> str:
 
 def label(name: str) -> str:
     """A setting's name as people read it."""
-    text = name.replace("_", " ")
+    text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]
+
+
+def plain_message(finding: Finding) -> str:
+    """What was found, for somebody who has the connection before them."""
+    message = finding.message.removeprefix(f"{finding.subject}: ")
+    named = _SETTING.match(message)
+    return f"{label(named[1])} {message[named.end() :]}" if named else message
 
 
 def _is_hidden(connector: Connector, spec: FieldSpec) -> bool:

@@ -177,7 +177,7 @@ def test_addresses_that_the_web_connector_refuses_are_not_kept(home: House) -> N
     answer = admin.post(f"{BOOKS}/settings", {**GIVEN, "s_app_url": "http://10.0.0.1/qbwc"})
     assert answer.status_code == 422
     assert (
-        "App url names its host by an IP address: use a host name: the Web Connector refuses addresses (QBWC1001)"
+        "App address names its host by an IP address: use a host name: the Web Connector refuses addresses (QBWC1001)"
         in (text_of(answer).splitlines())
     )
     connect(admin)

@@ -59,7 +59,9 @@ def binding_of(ask: Ask) -> Binding | None:
 def _all(ask: Ask) -> Answer:
     found = links.links(ask.world, str(ask.where["company"]), flows_of(ask))
     made, open_ = [one for one in found if one.connector], [one for one in found if not one.connector]
-    return Shown("connections.html", {"made": made, "open": open_, "may": ask.who.may("admin")})
+    wanted = {name: _connector(name) for one in open_ for name in one.wanted}
+    titles = {name: connector.spec.title if connector is not None else name for name, connector in wanted.items()}
+    return Shown("connections.html", {"made": made, "open": open_, "titles": titles})
 
 
 def _one(ask: Ask) -> Answer:
@@ -78,6 +80,7 @@ def _one(ask: Ask) -> Answer:
         "may": ask.who.may("admin"),
         "may_try": ask.who.may("operator"),
         "plain": settingsform.plain_hint,
+        "said": settingsform.plain_message,
     }
     return Shown("connection.html", values)
 
@@ -159,6 +162,7 @@ def _shown(
         "is_tried": _is_tried(wanted.connector),
         "fixed": [entry for entry in found if entry.fixed and entry.required and not entry.value],
         "plain": settingsform.plain_hint,
+        "said": settingsform.plain_message,
     }
     return Shown("connect.html", values, 422 if form is not None else 200)
 
