@@ -17,7 +17,7 @@ from engine.store.sqlite import SqliteStore
 from engine.testing import KEY, FakeClock, SeededIds
 from engine.vault import Vault
 from engine.world import World
-from tests.acceptance.canary_kit import MODES, Canaries, Hostile
+from tests.acceptance.canary_kit import Canaries, Hostile
 from tests.panel.house import House, house
 from tests.panel.kit import HOST, Browser
 
@@ -29,6 +29,8 @@ CONNECTED = {
     "books": ("qbwc", {"user": "acme-wc", "app_url": "https://sync.acme.example/qbwc"}),
 }
 FLOWS = ("ramp_to_quickbooks", "freshbooks_to_ramp", "bill_to_quickbooks", "expensify_to_quickbooks")
+# How the vendor fails: with each it repeats what it was told, somewhere.
+MODES = ("401", "garbage", "redirect", "tokens")
 # Those that show a new secret are to show it, once.
 _ONCE = re.compile(r'<code class="once">[^<]*</code>')
 

@@ -51,6 +51,11 @@ def street() -> Iterator[Street]:
         yield Street(made, url, vendor, sandbox)
 
 
+def complaints(said: list[str], *meant: str) -> list[str]:
+    """What the console complains of, without its advice to those who fill in passwords by themselves."""
+    return [text for text in said if not text.startswith("[DOM]") and not any(word in text for word in meant)]
+
+
 def test_freshbooks_is_connected_and_allowed(street: Street) -> None:
     said: list[str] = []
     _, secrets = street.sandbox.binding(street.vendor)
@@ -100,7 +105,7 @@ def test_freshbooks_is_connected_and_allowed(street: Street) -> None:
         fits(page, "disconnect")
         page.click("button.main")
         assert page.locator(".flash.good").inner_text() == "FreshBooks is disconnected; its secrets are gone."
-    assert [text for text in said if "422" not in text] == []
+    assert complaints(said, "422") == []
 
 
 def test_the_web_connector_is_set_up(street: Street) -> None:
@@ -141,7 +146,7 @@ def test_the_web_connector_is_set_up(street: Street) -> None:
         page.click("a:text-is('New password')")
         page.click("button.main")
         assert page.locator("code.once").inner_text() != password
-    assert said == []
+    assert complaints(said) == []
 
 
 def test_somebody_is_let_in_and_sets_up_a_second_factor(street: Street) -> None:
@@ -194,4 +199,4 @@ def test_somebody_is_let_in_and_sets_up_a_second_factor(street: Street) -> None:
         page.click("button.main")
         page.wait_for_url("**/panel/companies")
         assert page.locator("nav a:text-is('Users')").count() == 0
-    assert said == []
+    assert complaints(said) == []

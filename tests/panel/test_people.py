@@ -22,7 +22,7 @@ def newest(office: Office, event: str) -> tuple[str, dict[str, object]]:
 
 
 def once(text: str) -> str:
-    return re.findall(r'<code class="once">([^<]+)</code>', text)[0]
+    return str(re.findall(r'<code class="once">([^<]+)</code>', text)[0])
 
 
 def said(browser: Browser, path: str) -> str:
@@ -197,7 +197,7 @@ def test_a_second_factor_is_taken_away_with_the_password(office: Office) -> None
 
 
 def said_in(text: str) -> str:
-    return re.findall(r'<p class="flash bad" role="alert">([^<]+)', text)[0]
+    return str(re.findall(r'<p class="flash bad" role="alert">([^<]+)', text)[0])
 
 
 def test_a_wrong_password_shows_no_secret_and_tries_are_counted(office: Office) -> None:
