@@ -242,13 +242,14 @@ def _kept(ask: Ask, wanted: Wanted) -> Answer:
         else:
             checking.forget(tx, kept.company, kept.connection)
     ask.poke()
-    return _done(ask, wanted, password)
-
-
-def _done(ask: Ask, wanted: Wanted, password: str) -> Answer:
-    title = wanted.connector.spec.title
     if password:
-        return Shown("agent_password.html", {"password": password, "user": "", "is_new": True})
+        shown = {"password": password, "user": str(merged.get("user", "")), "is_new": True, "made_at": ""}
+        return Shown("agent_password.html", shown)
+    return _done(ask, wanted)
+
+
+def _done(ask: Ask, wanted: Wanted) -> Sent:
+    title = wanted.connector.spec.title
     if isinstance(wanted.connector, Authorizes) and link_of(ask).needs_person:
         return Sent(here(ask), good=f"The settings are kept. Now allow it on a page of {title}: press Allow.")
     return Sent(here(ask), good=f"Connected with {title}." if wanted.is_new else "The settings are changed.")
