@@ -7,7 +7,9 @@ from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, a_field
 FORMATS = ("jsonl", "csv")
 
 SETTINGS = (
-    FieldSpec("path", "text", "full path of the file that is appended to; its folder must exist", required=True, local=True),
+    FieldSpec(
+        "path", "text", "full path of the file that is appended to; its folder must exist", required=True, local=True
+    ),
     FieldSpec("format", "text", "how an entry is written", default="jsonl", choices=FORMATS),
     FieldSpec(
         "chart",
