@@ -38,8 +38,8 @@ class SetInDoubt(FlowctlError):
 def unconfirmed(tx: Tx, company: str) -> Json | None:
     """The company file that waits for a person's word, if any."""
     asked = tx.one("journal_newest", {"company": company, "event": "company_unconfirmed"})
-    released = tx.one("journal_newest", {"company": company, "event": "released"})
-    if asked is None or (released is not None and released["seq"] > asked["seq"]):
+    decided = [tx.one("journal_newest", {"company": company, "event": event}) for event in ("released", "file_refused")]
+    if asked is None or any(row is not None and row["seq"] > asked["seq"] for row in decided):
         return None
     if companies.identity(tx, company) is not None:
         return None
@@ -61,6 +61,19 @@ def confirm(tx: Tx, hand: Hand) -> Json:
         raise NothingToConfirm
     companies.bind(tx, hand.company, identity, hand.at)
     _told(tx, hand, journal.Entry("bound", detail=dict(identity)))
+    return identity
+
+
+def refuse(tx: Tx, hand: Hand, reason: str) -> Json:
+    """Say that the file that waits to be confirmed is the wrong one; it is asked about again when it comes again.
+
+    Raises:
+        NothingToConfirm: when there is nothing to decide.
+    """
+    identity = unconfirmed(tx, hand.company)
+    if identity is None:
+        raise NothingToConfirm
+    _told(tx, hand, journal.Entry("file_refused", detail={**identity, **({"why": reason} if reason else {})}))
     return identity
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from engine import follow, registry
+from engine import accounts, follow, registry
 from engine.authorizing import Authorizes
 from engine.binding import lacking
 from engine.contract import Binding, Connector, Login
@@ -40,6 +40,13 @@ class DoesNotStandFor(UsageError):
             f"`{connector}` cannot be `{connection}`: " + "; ".join(told),
             hint="`flowctl connectors` lists the connectors, and each one's help says what it stands for",
         )
+
+
+class SecretMalformed(UsageError):
+    """A secret that no vendor gives out."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the secret `{name}` {reason}", hint="copy it again, as one line of text")
 
 
 class StillOpen(UsageError):
@@ -81,6 +88,7 @@ class SettingsRefused(UsageError):
             )
         if any(p.where not in secrets for p in problems):
             hints.append("give settings again with --set NAME=VALUE")
+        self.problems = tuple(problems)
         super().__init__("the settings do not fit:\n  " + "\n  ".join(lines), hint="; ".join(hints))
 
 
@@ -92,7 +100,23 @@ def connect(
     settings: Mapping[str, Value],
     secrets: Mapping[str, str],
 ) -> Connector:
-    """Keep a connection; what was given before and is not given now stays.
+    """Keep a connection, as a person at this machine does.
+
+    Raises:
+        UsageError: what `connect_as` raises.
+    """
+    return connect_as(world, Hand(company, world.at(), "person"), connection, connector_name, settings, secrets)
+
+
+def connect_as(
+    world: World,
+    hand: Hand,
+    connection: str,
+    connector_name: str,
+    settings: Mapping[str, Value | None],
+    secrets: Mapping[str, str],
+) -> Connector:
+    """Keep a connection; what was given before and is not given now stays, and a setting that is None goes.
 
     Raises:
         UnknownName: for a connector or setting that does not exist.
@@ -101,9 +125,8 @@ def connect(
         StillOpen: when documents are under way over another connector that has this role now.
         ListsClash: when another connection has lists of the same names.
     """
-    connector = registry.find(connector_name)
-    if connector is None:
-        raise UnknownName("connector", connector_name, tuple(registry.names()))
+    company, at = hand.company, hand.at
+    connector = _known(connector_name)
     fields = {field.name: field for field in connector.spec.settings}
     for name in (*settings, *secrets):
         if name not in fields:
@@ -111,7 +134,7 @@ def connect(
     with world.store.read() as tx:
         before = companies.binding(tx, world.vault, company, connection)
     kept = before[1] if before and before[0] == connector_name else Binding(company, connection)
-    values = {**kept.settings, **{name: typed(fields[name], value) for name, value in settings.items()}}
+    values = merged(fields, kept.settings, settings)
     secrets = {**_previous(fields, kept.secrets, secrets), **secrets}
     sealed = {**kept.secrets, **secrets}
     if connector.spec.delivery == "pull":
@@ -120,12 +143,11 @@ def connect(
     problems = [p for p in connector.check(Binding(company, connection, values, sealed)) if p.level == "error"]
     if problems:
         raise SettingsRefused(connection, problems, frozenset(f.name for f in fields.values() if f.secret))
-    at = world.at()
     login = _login(company, values, sealed) if "user" in fields and "password" in secrets else None
     with world.store.write() as tx:
         companies.add(tx, company, company, at)
         if before is not None and before[0] != connector_name:
-            _leave(tx, Hand(company, at, "person"), connection, before[0])
+            _leave(tx, hand, connection, before[0])
         companies.put_connection(tx, company, connection, connector_name, values, at)
         for name, secret in secrets.items():
             if login is None or name != "password":
@@ -140,14 +162,34 @@ def connect(
             lists.expire(tx, company, CalledList(connection, entry).kept)
         if login is not None:
             companies.put_login(tx, login, at)
+        accounts.connected(tx, hand, connector.spec, Binding(company, connection, values, sealed))
         detail = {
             "connection": connection,
             "connector": connector_name,
             "settings": sorted(values),
             "secrets": sorted(secrets),
         }
-        journal.append(tx, company, at, "person", [journal.Entry("connected", detail=detail)])
+        journal.append(tx, company, at, hand.actor, [journal.Entry("connected", detail=detail)])
     return connector
+
+
+def _known(name: str) -> Connector:
+    found = registry.find(name)
+    if found is None:
+        raise UnknownName("connector", name, tuple(registry.names()))
+    return found
+
+
+def merged(
+    fields: Mapping[str, FieldSpec], kept: Mapping[str, Value], given: Mapping[str, Value | None]
+) -> dict[str, Value]:
+    """The settings that are kept from now on, each in its type.
+
+    Raises:
+        SettingWrong: for a value that does not fit.
+    """
+    made = {name: typed(fields[name], value) for name, value in given.items() if value is not None}
+    return {**{name: value for name, value in kept.items() if given.get(name, value) is not None}, **made}
 
 
 def _previous(fields: Mapping[str, FieldSpec], kept: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
@@ -188,14 +230,24 @@ def _one_set_of_books(world: World, company: str, connection: str, connector: Co
             raise ListsClash(name, other, shared)
 
 
-def _leave(tx: Tx, hand: Hand, connection: str, connector: str) -> None:
-    """Another connector takes the role: what waits is prepared anew for it, and lists are read from it."""
+def free(tx: Tx, hand: Hand, connection: str, connector: str, why: str) -> int:
+    """Take back what waits to be sent over a connection; returns how many.
+
+    Raises:
+        StillOpen: when documents are under way over it.
+    """
     rows = tx.rows("operations_open_at", {"company": hand.company, "connection": connection})
     under_way = [row for row in rows if row["state"] != "waiting"]
     if under_way:
         raise StillOpen(hand.company, connection, connector, len(under_way))
     for row in rows:
-        follow.begin_anew(tx, hand, row, f"{connection} is no longer {connector}")
+        follow.begin_anew(tx, hand, row, why)
+    return len(rows)
+
+
+def _leave(tx: Tx, hand: Hand, connection: str, connector: str) -> None:
+    """Another connector takes the role: what waits is prepared anew for it, and lists are read from it."""
+    free(tx, hand, connection, connector, f"{connection} is no longer {connector}")
     found = registry.find(connector)
     for entry in found.spec.lists if found is not None else ():
         lists.expire(tx, hand.company, entry.name)
@@ -239,6 +291,22 @@ def typed(field: FieldSpec, value: Value) -> Value:
     if field.choices and value not in field.choices:
         raise SettingWrong(field.name, f"`{value}` is none of its values", suggestion(str(value), field.choices))
     return value
+
+
+def fit_secret(name: str, text: str) -> str:
+    """A secret without the line break that editors put at the end of a file.
+
+    Raises:
+        SecretMalformed: for one that no vendor gives out.
+    """
+    secret = text.rstrip("\r\n")
+    if not secret.strip():
+        raise SecretMalformed(name, "is empty")
+    if any(character < " " or character == "\x7f" for character in secret):
+        raise SecretMalformed(name, "holds line breaks or control characters")
+    if not secret.isprintable() or "\udc80" <= max(secret) <= "\udfff":
+        raise SecretMalformed(name, "is no plain text")
+    return secret
 
 
 def _login(company: str, values: Mapping[str, Value], secrets: Mapping[str, str]) -> Login:

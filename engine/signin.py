@@ -163,6 +163,7 @@ def _welcome(tx: Tx, world: World, user: str, address: str) -> None:
     # What was mistyped, or guessed by others, holds up nobody who knows better; the address stays counted.
     users.forgive(tx, f"both:{address} {user}")
     users.forgive(tx, f"user:{user}")
+    users.signed_in(tx, user, world.at())
     _note(tx, world, user, "signed_in", address)
 
 

@@ -22,7 +22,8 @@ class FieldSpec:
 
     `money` fields hold a decimal text in major units ("1050.00"); `date` is YYYY-MM-DD; `datetime` is ISO 8601;
     `id` is always text. A `list` describes one item: its `fields` when items are objects, else `of`.
-    An `object` with no `fields` is open: any key may be read from it.
+    An `object` with no `fields` is open: any key may be read from it. A `local` setting names a file of the machine that
+    flowctl runs on: it is given there, and not from a browser.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FieldSpec:
     choices: tuple[str, ...] = ()
     fields: tuple[FieldSpec, ...] = ()
     of: FieldType = "text"
+    local: bool = False
 
     def child(self, name: str) -> FieldSpec | None:
         """The field called `name` inside this object or list item."""
@@ -159,6 +161,7 @@ class ConnectorSpec:
     `settle_s` is for targets that are called: how long after a write whose answer was lost the object may still appear.
     Nothing is written a second time before. A whole-number setting of the same name overrides it for a connection.
     `stands_for` names connectors in whose place a company may connect this one: it takes what their documents say.
+    `account` names the settings by which one account of the vendor is told from another.
     """
 
     name: str
@@ -174,6 +177,7 @@ class ConnectorSpec:
     limits: tuple[str, ...] = field(default=())
     settle_s: int = 60
     stands_for: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
 
     def stream(self, name: str) -> StreamSpec | None:
         """The stream called `name`."""

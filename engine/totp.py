@@ -13,6 +13,7 @@ STEP_S = 30
 DIGITS = 6
 # A phone's clock may be one step off in either direction (RFC 6238 section 5.2).
 _WINDOW = 1
+_SECRET = re.compile(r"[A-Z2-7]{32}", re.ASCII)
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 
 
@@ -53,6 +54,11 @@ def secret_text(secret: bytes) -> str:
 def from_text(text: str) -> bytes:
     """The secret that `secret_text` wrote."""
     return base64.b32decode(text + "=" * (-len(text) % 8))
+
+
+def read_text(text: str) -> bytes | None:
+    """The secret that `secret_text` wrote; None for what it cannot have written."""
+    return from_text(text) if _SECRET.fullmatch(text) else None
 
 
 def uri(secret: bytes, user: str) -> str:

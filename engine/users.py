@@ -45,6 +45,19 @@ class PasswordWeak(UsageError):
         super().__init__(f"this password {reason}", hint=f"take at least {SHORTEST} characters; several words are good")
 
 
+class LastAdmin(UsageError):
+    """Nobody would be left who may do everything."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(f"`{user}` is the last admin", hint="make somebody else an admin first")
+
+
+class Oneself(UsageError):
+    """Somebody would shut themselves out."""
+
+    hint = "another admin can do it"
+
+
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
     """A new second factor: the secret as people type it, and the address that authenticator apps read. Shown once."""
@@ -98,6 +111,31 @@ def add(tx: Tx, hand: Hand, user: str, role: Role, password_hash: str) -> None:
     _note(tx, hand, "user_added", user, role=role)
 
 
+def spare(tx: Tx, hand: Hand, user: str) -> None:
+    """Refuse what would shut out the one who does it, or leave nobody who may do everything.
+
+    Raises:
+        UnknownName: when there is no such user.
+        Oneself, LastAdmin: when it would.
+    """
+    role = kept.require(tx, user)["role"]
+    if hand.actor == f"panel:{user}":
+        raise Oneself("this would take away your own rights")
+    if role == "admin" and not kept.has_other_admin(tx, user):
+        raise LastAdmin(user)
+
+
+def sign_out(tx: Tx, hand: Hand, user: str) -> None:
+    """End every session of a user.
+
+    Raises:
+        UnknownName: when there is no such user.
+    """
+    kept.require(tx, user)
+    kept.end_all(tx, user)
+    _note(tx, hand, "user_signed_out", user)
+
+
 def set_role(tx: Tx, hand: Hand, user: str, role: Role) -> bool:
     """Give another role, and end the user's sessions; False when it was the role before.
 
@@ -134,14 +172,14 @@ def remove(tx: Tx, hand: Hand, user: str) -> None:
     _note(tx, hand, "user_removed", user)
 
 
-def set_totp(tx: Tx, hand: Hand, vault: Vault, user: str) -> SecondFactor:
+def set_totp(tx: Tx, hand: Hand, vault: Vault, user: str, secret: bytes | None = None) -> SecondFactor:
     """Ask the user for a second factor from now on; one that there was is of no use any more.
 
     Raises:
         UnknownName: when there is no such user.
     """
     kept.require(tx, user)
-    secret = totp.new_secret()
+    secret = totp.new_secret() if secret is None else secret
     text = totp.secret_text(secret)
     sealed = keys.seal(tx, vault, _place(user), text, hand.at)
     kept.put_totp(tx, user, sealed.key_id, sealed.data, hand.at)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
-from engine.contract import Binding, Connector, Json, Limits, Source, Target, Tools
+from engine.contract import Binding, Connector, Json, Limits, Source, Target, Tokens, Tools
 from engine.dataclass import dataclass
 from engine.documents import MOST, Document, HasDocuments
 from engine.errors import Bug, NotConnected, Rejected, SettingMissing, StoreBusy, UnknownName
@@ -73,10 +73,10 @@ class World:
             raise SettingMissing(company, connection, missing)
         return connector, binding
 
-    def open(self, company: str, connection: str, limits: Limits | None = None) -> Any:
-        """Open a connection; its calls are counted in the store, or by the `limits` that are handed in."""
+    def open(self, company: str, connection: str, limits: Limits | None = None, tokens: Tokens | None = None) -> Any:
+        """Open a connection; its calls are counted, and its tokens kept, in the store, or by what is handed in."""
         connector, binding = self.bound(company, connection)
-        tokens = StoreTokens(self, company, connection)
+        tokens = tokens or StoreTokens(self, company, connection)
         limits = limits or StoreLimits(self.store, self.clock, self.ids)
         transport, documents = self.transports.get(connection), CompanyDocuments(self, company)
         return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))

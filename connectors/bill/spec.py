@@ -432,6 +432,7 @@ SPEC = ConnectorSpec(
     help="Accounts payable: reads vendors, bills, payments, vendor credits and the lists that code them, "
     "and creates vendors",
     settings=SETTINGS,
+    account=("organization_id", "environment"),
     streams=STREAMS,
     requests=REQUESTS,
     webhooks=EVENTS,

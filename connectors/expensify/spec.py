@@ -218,6 +218,7 @@ SPEC = ConnectorSpec(
     help="Expense reports: reads approved and closed reports with their expenses, policies, categories, tags and "
     "employees, and marks as exported what was posted",
     settings=SETTINGS,
+    account=("partner_user_id",),
     streams=STREAMS,
     marks=(MarkSpec(MARK, "The report is in the books", streams=("reports",), failures=False),),
     limits=(

@@ -283,6 +283,7 @@ SPEC = ConnectorSpec(
     title="FreshBooks",
     help="Accounting of small businesses: reads bills, bill vendors, expenses, categories and accounts",
     settings=SETTINGS,
+    account=("account_id",),
     streams=STREAMS,
     webhooks=EVENTS,
     limits=(

@@ -7,13 +7,16 @@ from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, a_field
 FORMATS = ("jsonl", "csv")
 
 SETTINGS = (
-    FieldSpec("path", "text", "full path of the file that is appended to; its folder must exist", required=True),
+    FieldSpec(
+        "path", "text", "full path of the file that is appended to; its folder must exist", required=True, local=True
+    ),
     FieldSpec("format", "text", "how an entry is written", default="jsonl", choices=FORMATS),
     FieldSpec(
         "chart",
         "text",
         "full path of a CSV or JSON file with the lists: kind, id, name, number, type, active, and rate of "
         "sales tax items; without it only the vendors are known that were added to the ledger",
+        local=True,
     ),
     FieldSpec("currency", "text", "currency of the books, written into entries that name none: ISO 4217 code"),
 )
@@ -72,6 +75,7 @@ SPEC = ConnectorSpec(
     title="Ledger file",
     help="Appends what a flow writes to a JSON Lines or CSV file, an entry for each document.",
     settings=SETTINGS,
+    account=("path",),
     requests=REQUESTS,
     lists=LISTS,
     limits=(

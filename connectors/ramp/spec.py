@@ -246,6 +246,7 @@ SPEC = ConnectorSpec(
     help="Corporate cards and bill pay: reads vendors, bills, card transactions, entities, users and departments, "
     "tells Ramp what was posted, and writes vendors, bills and coding",
     settings=SETTINGS,
+    account=("client_id", "environment", "base_url"),
     streams=STREAMS,
     marks=(
         MarkSpec("BILL_SYNC", "The bill is in the books", streams=("bills",)),

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from engine.authorizing import (
-    REQUEST_S,
     Allowed,
-    Authorized,
     Authorizes,
     NoCode,
     Request,
     code_of,
-    state_hash,
 )
 from engine.cli import common, office
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
-from engine.errors import Bug, FlowctlError, Transient, UsageError
+from engine.errors import Bug, FlowctlError, UsageError
 
 if TYPE_CHECKING:
     from engine.contract import Binding, Connector
@@ -82,6 +78,8 @@ def is_due(world: World, binding: Binding, connector: Authorizes, how: How, *, c
 
 def authorize(world: World, binding: Binding, connector: Connector, how: How) -> int:
     """Have a person allow the app, exchange the code, and say what that gives."""
+    from engine import permitting
+
     if not isinstance(connector, Authorizes):
         raise Bug(f"{binding.company}/{binding.connection}: there is no page to allow it on")
     title, again = connector.spec.title, f"flowctl connect {binding.connection}{of_company(binding.company)}"
@@ -89,7 +87,8 @@ def authorize(world: World, binding: Binding, connector: Connector, how: How) ->
     given, bare = _given(world, binding, connector, how, request)
     if given is None:
         return 0
-    code = code_of(replace(request, state=_take_request(world, binding)), given, bare=bare)
+    asked = permitting.take(world, binding.company, binding.connection)
+    code = code_of(replace(request, state=asked.state), given, bare=bare)
     _tell(binding, title, _exchange(world, binding, code, again), how.form)
     return 0
 
@@ -105,6 +104,7 @@ def _given(
 
 def _ask(world: World, binding: Binding, connector: Authorizes, how: How, request: Request) -> tuple[str | None, bool]:
     """The answer, and whether a person typed it; None when it is to come with another command."""
+    from engine import permitting
     from engine.landing import landing, port_of
     from engine.serving import PortTaken
 
@@ -115,7 +115,7 @@ def _ask(world: World, binding: Binding, connector: Authorizes, how: How, reques
     if port is not None:
         try:
             with landing(redirect, port) as landed:
-                _remember(world, binding, state)
+                permitting.remember(world, binding, state)
                 _show(binding, url, how)
                 office.say("waiting for the answer, at most 5 minutes; Ctrl-C ends it")
                 answer = landed.wait()
@@ -125,7 +125,7 @@ def _ask(world: World, binding: Binding, connector: Authorizes, how: How, reques
         if answer is None:
             raise NobodyAnswered(request.title, request.again)
         return answer, False
-    _remember(world, binding, state)
+    permitting.remember(world, binding, state)
     if sys.stdin.isatty():
         _show(binding, url, how)
         label = "The address that the browser ends at, whole; it is not shown"
@@ -150,48 +150,15 @@ def _show(binding: Binding, url: str, how: How) -> None:
             webbrowser.open(url)
 
 
-def _remember(world: World, binding: Binding, state: str) -> None:
-    """Keep what the answer must hold; an earlier request is over."""
-    from engine.clock import iso
-    from engine.store import facts
-
-    until = iso(world.clock.now() + timedelta(seconds=REQUEST_S))
-    with world.store.write() as tx:
-        facts.remember(tx, binding.company, world.at(), _name(binding), {"state": state_hash(state), "until": until})
-
-
-def _take_request(world: World, binding: Binding) -> str:
-    """The hash of the state that was asked with, which is good once; empty when none is open."""
-    from engine.store import facts
-
-    with world.store.write() as tx:
-        kept = facts.recall(tx, binding.company, _name(binding))
-        facts.forget(tx, binding.company, _name(binding))
-    return str(kept["state"]) if kept is not None and str(kept.get("until")) >= world.at() else ""
-
-
 def _exchange(world: World, binding: Binding, code: str, again: str) -> Allowed:
     """Exchange the code, and read the account with what it gave."""
-    from engine.store import journal
+    from engine import permitting
 
-    opened = world.open(binding.company, binding.connection)
-    with closing(opened) if callable(getattr(opened, "close", None)) else nullcontext():
-        if not isinstance(opened, Authorized):
-            raise Bug(f"{binding.company}/{binding.connection}: an open connection that takes no code")
-        try:
-            opened.authorize(code)
-        except Transient as error:
-            error.hint = error.hint or f"check the network, then run `{again}` again: a code is good once"
-            raise
-        with world.store.write() as tx:
-            entry = journal.Entry("authorized", detail={"connection": binding.connection})
-            journal.append(tx, binding.company, world.at(), f"cli:{office.person()}", [entry])
-        try:
-            return opened.allowed()
-        except FlowctlError as error:
-            office.say(f"{binding.company}/{binding.connection}: it is allowed, and the tokens are kept")
-            error.hint = error.hint or f"run `{again} --check` to try again; it need not be allowed once more"
-            raise
+    try:
+        return permitting.exchange(world, office.hand(world, binding.company), binding, code, again)
+    except permitting.Unread:
+        office.say(f"{binding.company}/{binding.connection}: it is allowed, and the tokens are kept")
+        raise
 
 
 def _tell(binding: Binding, title: str, allowed: Allowed, form: str) -> None:
@@ -210,7 +177,3 @@ def _from_file(path: str, title: str) -> str:
         return data.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise NoCode(title) from error
-
-
-def _name(binding: Binding) -> str:
-    return f"authorizing:{binding.connection}"

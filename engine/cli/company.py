@@ -253,20 +253,23 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
 @common.home_option
 @common.company_option
 @click.option("--confirm", is_flag=True, help="Bind the company file that waits to be confirmed.")
+@click.option("--refuse", is_flag=True, help="Say that the company file that waits to be confirmed is the wrong one.")
 @click.option("--release", is_flag=True, help="Forget the company file; the next contact binds the one that is open.")
 @click.option("--reason", default="", help="Why; kept in the journal.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common.format_option
-def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, yes: bool, form: str) -> int:
-    """Show which company file this company writes to; confirm or release it.
+def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
+    home: Path, company: str, confirm: bool, refuse: bool, release: bool, reason: str, yes: bool, form: str
+) -> int:
+    """Show which company file this company writes to; confirm, refuse or release it.
 
     Example: flowctl company bind --confirm
     """
     from engine import companyfile
     from engine.store import companies
 
-    if confirm and release:
-        raise click.UsageError("--confirm and --release exclude each other")
+    if confirm + refuse + release > 1:
+        raise click.UsageError("--confirm, --refuse and --release exclude each other")
     with office.opened(home) as world:
         with world.store.read() as tx:
             companies.require(tx, company)
@@ -275,11 +278,15 @@ def bind(home: Path, company: str, confirm: bool, release: bool, reason: str, ye
             name = common.clean(bound.get("company_name", ""))
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
             click.confirm(question, abort=True, err=True)
-        if confirm or release:
+        if confirm or refuse or release:
             with world.store.write() as tx:
                 hand = office.hand(world, company)
                 if confirm:
                     bound, asked = companyfile.confirm(tx, hand), None
+                elif refuse:
+                    companyfile.refuse(tx, hand, reason)
+                    asked = None
+                    office.say("refused; it is asked about again when it comes again")
                 else:
                     released = companyfile.release(tx, hand, reason)
                     bound = None

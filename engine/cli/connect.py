@@ -6,8 +6,7 @@ import getpass
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from engine.health import Finding
     from engine.world import World
 
-PASSWORD_LENGTH = 20  # base-62 characters, 119 bits
 Value = str | int | bool
 
 
@@ -51,13 +49,6 @@ class NoSecret(UsageError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"`{name}` is no secret", hint=f"give it with --set {name}=VALUE")
-
-
-class SecretMalformed(UsageError):
-    """A secret that no vendor gives out."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"the secret `{name}` {reason}", hint="copy it again, as one line of text")
 
 
 class RoleUnclear(UsageError):
@@ -214,7 +205,9 @@ def _near(name: str, known: Mapping[str, object]) -> bool:
 
 def _keep(world: World, connection: str, before: str | None, given: Given) -> int:
     """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
+    from engine.agents import PASSWORD_LENGTH, forget_other_users, plain_settings
     from engine.authorizing import Authorizes
+    from engine.checking import try_out
     from engine.cli.authorize import How, authorize, is_due
     from engine.connecting import connect, standing_for
     from engine.contract import Agent, Binding
@@ -243,7 +236,7 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     # would be used up by a trial.
     called = given["check"] and connector.spec.delivery != "pull" and not isinstance(connector, Authorizes)
     if called:
-        findings = _try(
+        findings = try_out(
             world, Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets}), connector
         )
         if any(f.level == "FAIL" for f in findings):
@@ -267,23 +260,6 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     return _check(world, company, connection, given["form"]) if given["check"] else 0
 
 
-def _try(world: World, binding: Binding, connector: Connector) -> list[Finding]:
-    """Check settings and secrets that are not kept yet, in a store that is thrown away."""
-    from dataclasses import replace
-
-    from engine.connecting import connect
-    from engine.health import connection_of
-    from engine.store.sqlite import SqliteStore
-
-    store = SqliteStore(None)
-    try:
-        trial = replace(world, store=store)
-        connect(trial, binding.company, binding.connection, connector.spec.name, binding.settings, binding.secrets)
-        return list(connection_of(trial, binding.company, binding.connection))
-    finally:
-        store.close()
-
-
 def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
     """An agent that calls a path where nobody answers fails without saying why."""
     from urllib.parse import urlsplit
@@ -297,30 +273,6 @@ def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
             f"warning: app_url does not end in {mount}, which is where `flowctl serve` answers; "
             "leave it so only when a proxy leads there"
         )
-
-
-def forget_other_users(world: World, company: str, connection: str) -> None:
-    """A company has one Web Connector user: one that was renamed can no longer sign in."""
-    from engine.store import companies
-
-    with world.store.write() as tx:
-        row = companies.binding(tx, world.vault, company, connection)
-        if row is not None and row[1].settings.get("user"):
-            tx.run("logins_forget", {"company": company, "keep": str(row[1].settings["user"])})
-
-
-@contextmanager
-def plain_settings(connector: Connector) -> Iterator[None]:
-    """Word a refused user name for people: the store only knows that another company has it."""
-    try:
-        yield
-    except UnknownName as error:
-        if "free user name" not in str(error):
-            raise
-        raise UsageError(
-            f"another company's {connector.spec.title} signs in with this user name",
-            hint="give another one: --set user=NAME",
-        ) from error
 
 
 def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> dict[str, Value]:
@@ -342,6 +294,8 @@ def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> 
 
 def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask: bool | None) -> dict[str, str]:
     """Secrets by file, then environment, then prompt; those that are kept already are asked for with --ask only."""
+    from engine.connecting import fit_secret
+
     fields = {field.name: field for field in connector.spec.settings}
     paths = office.pairs("--secret-file", files, "PATH")
     for name in paths:
@@ -357,11 +311,11 @@ def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask
         if name in paths:
             found[name] = _from_file(name, paths[name])
         elif variable(kept.connection, name) in os.environ:
-            found[name] = _fit(name, os.environ[variable(kept.connection, name)])
+            found[name] = fit_secret(name, os.environ[variable(kept.connection, name)])
         elif asking and (ask or (field.required and name not in kept.secrets)):
             text = _prompt(f"{connector.spec.title}: {field.help}", optional=not field.required or name in kept.secrets)
             if text:
-                found[name] = _fit(name, text)
+                found[name] = fit_secret(name, text)
     return found
 
 
@@ -378,23 +332,13 @@ def _prompt(label: str, *, optional: bool) -> str:
 
 
 def _from_file(name: str, path: str) -> str:
+    from engine.connecting import SecretMalformed, fit_secret
+
     data = office.read_bytes(path, limit=office.MAX_SECRET)
     try:
-        return _fit(name, data.decode("utf-8-sig"))
+        return fit_secret(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise SecretMalformed(name, "is no UTF-8 text") from error
-
-
-def _fit(name: str, text: str) -> str:
-    """The secret without the line break that editors put at the end of a file."""
-    secret = text.rstrip("\r\n")
-    if not secret.strip():
-        raise SecretMalformed(name, "is empty")
-    if any(character < " " or character == "\x7f" for character in secret):
-        raise SecretMalformed(name, "holds line breaks or control characters")
-    if not secret.isprintable() or "\udc80" <= max(secret) <= "\udfff":
-        raise SecretMalformed(name, "is no plain text")
-    return secret
 
 
 def _report(company: str, connection: str, connector: Connector, password: str, form: str) -> None:

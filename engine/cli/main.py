@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": ("engine.cli.demo", "Run a shipped flow end to end against simulated vendors."),
     "sandbox": ("engine.cli.sandbox", "Serve a simulated vendor, or be a simulated Web Connector."),
     "connect": ("engine.cli.connect", "Give a connection its settings and credentials."),
+    "disconnect": ("engine.cli.disconnect", "Forget a connection, with its secrets."),
     "company": ("engine.cli.company", "Add a company, or see and change its settings."),
     "qwc": ("engine.cli.qwc", "Write the .qwc file for the Web Connector and set its password."),
     "status": ("engine.cli.status", "Show what was read, posted, deferred and failed."),

@@ -4,32 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli import common, office
-from engine.errors import UnknownName, UsageError
-
-if TYPE_CHECKING:
-    from engine.contract import Agent, Binding
-    from engine.world import World
-
-
-class NoAgent(UsageError):
-    """The company has no connection that an agent serves."""
-
-    def __init__(self, company: str) -> None:
-        super().__init__(
-            f"{company} has no connection with a Web Connector", hint=f"run `flowctl connect books --company {company}`"
-        )
-
-
-class WhichOne(UsageError):
-    """The company has several such connections."""
-
-    def __init__(self, company: str, names: list[str]) -> None:
-        super().__init__(f"{company} has several: {', '.join(names)}", hint=f"give --connection {names[0]}")
 
 
 @click.command()
@@ -44,10 +22,14 @@ def command(home: Path, company: str, connection: str | None, out: str | None, n
 
     Example: flowctl qwc --out acme.qwc
     """
+    from engine import agents
+    from engine.follow import Hand
+
     with office.opened(home) as world:
-        agent, binding = _agent(world, company, connection)
+        agent, binding = agents.agent_of(world, company, connection)
         made = agent.agent_file(binding)
-        password = _new_password(world, company, binding) if new_password else ""
+        hand = Hand(company, world.at(), "person")
+        password = agents.new_password(world, hand, binding.connection) if new_password else ""
     path = Path(out) if out else Path(made.name)
     if out == "-":
         sys.stdout.buffer.write(made.content)
@@ -67,41 +49,3 @@ def command(home: Path, company: str, connection: str | None, out: str | None, n
     for number, step in enumerate(made.steps, 1):
         office.say(f"{number}. {step}")
     return 0
-
-
-def _agent(world: World, company: str, connection: str | None) -> tuple[Agent, Binding]:
-    """The connector with an agent and the binding of the connection it serves.
-
-    Raises:
-        NoAgent, WhichOne, UnknownName: when that is not one connection.
-    """
-    from engine import registry
-    from engine.contract import Agent
-    from engine.store import companies
-
-    with world.store.read() as tx:
-        companies.require(tx, company)
-        rows = companies.connections(tx, company)
-    names = [row["connection"] for row in rows if isinstance(registry.find(row["connector"]), Agent)]
-    if not names:
-        raise NoAgent(company)
-    if connection is not None and connection not in names:
-        raise UnknownName("connection with a Web Connector", connection, tuple(names))
-    if connection is None and len(names) > 1:
-        raise WhichOne(company, names)
-    connector, binding = world.bound(company, connection or names[0])
-    assert isinstance(connector, Agent)
-    return connector, binding
-
-
-def _new_password(world: World, company: str, binding: Binding) -> str:
-    from engine.cli.connect import PASSWORD_LENGTH, forget_other_users
-    from engine.connecting import connect
-
-    with world.store.read() as tx:
-        row = tx.one("connection_get", {"company": company, "connection": binding.connection})
-    assert row is not None
-    password = world.ids.base62(PASSWORD_LENGTH)
-    connect(world, company, binding.connection, row["connector"], {}, {"password": password})
-    forget_other_users(world, company, binding.connection)
-    return password

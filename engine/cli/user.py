@@ -79,6 +79,7 @@ def list_(home: Path, form: str) -> int:
             "second_factor": bool(row["has_totp"]),
             "password": "to be chosen" if row["is_once"] else "chosen",
             "created_at": row["created_at"],
+            "signed_in_at": row["signed_in_at"],
         }
         for row in rows
     ]
@@ -125,6 +126,22 @@ def password(name: str, home: Path, form: str) -> int:
     _tell_once(form, name, {"password": made})
     if form == "text":
         office.say("this password is shown only now; the user chooses another at the next sign-in")
+    return 0
+
+
+@command.command("sign-out", short_help="Sign a user out everywhere.")
+@click.argument("name")
+@common.home_option
+def sign_out(name: str, home: Path) -> int:
+    """Sign a user out everywhere; the password stays good.
+
+    Example: flowctl user sign-out ana
+    """
+    from engine import users
+
+    with office.opened(home) as world, world.store.write() as tx:
+        users.sign_out(tx, _hand(world), name)
+    click.echo(f"{name}: signed out everywhere")
     return 0
 
 

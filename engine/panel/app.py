@@ -125,6 +125,7 @@ class Panel:
         ask = Ask(self.world, self.programs, query=forms.query(request.url.query), address=address, poke=self.poke)
         ask = replace(ask, is_secure=is_secure, is_https=request.url.scheme == "https")
         ask = replace(ask, is_poll=request.method == "GET" and "x-flowctl-poll" in request.headers)
+        ask = replace(ask, origin=forms.origin(request.url.scheme, request.headers.get("host", "")))
         cookie = forms.cookie(request.headers, secure=is_secure)
         method = "GET" if request.method == "HEAD" else request.method
         try:

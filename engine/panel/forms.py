@@ -19,6 +19,7 @@ _BOUNDARY = re.compile(
     r"""; *boundary=(?:"([0-9A-Za-z'()+_,./:=? -]{1,70})"|([0-9A-Za-z'()+_./:=?-]{1,70}))""", re.ASCII
 )
 _FIELD = re.compile(rb"^content-disposition: *form-data; *name=\"([^\"]{1,100})\"", re.IGNORECASE | re.MULTILINE)
+_HOST = re.compile(r"[0-9A-Za-z.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -113,6 +114,11 @@ def _is_host(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def origin(scheme: str, host: str) -> str:
+    """Where a browser finds us, to be typed elsewhere; empty for a host that no browser would name."""
+    return f"{scheme}://{host}" if _HOST.fullmatch(host) and scheme in ("http", "https") else ""
 
 
 def takes_secure_cookie(scheme: str, host: str) -> bool:

@@ -54,6 +54,8 @@ class Ask:
     session: Session | None = None
     company: Row | None = None
     address: str = ""
+    # Where the browser finds us, such as https://host:port; empty when it does not say it as a browser would.
+    origin: str = ""
     # Whether the cookie is for https alone, and whether the browser speaks https.
     is_secure: bool = False
     is_https: bool = False

@@ -88,6 +88,22 @@ def every(tx: Tx) -> list[Row]:
     return tx.rows("users_all", {})
 
 
+def signed_in(tx: Tx, user: str, at: str) -> None:
+    """Note that somebody came in."""
+    tx.run("user_signed_in", {"user_name": user, "at": at})
+
+
+def has_other_admin(tx: Tx, user: str) -> bool:
+    """Whether somebody else may do everything."""
+    return tx.one("users_other_admin", {"user_name": user}) is not None
+
+
+def here(tx: Tx, now: datetime) -> dict[str, int]:
+    """In how many browsers each user is signed in."""
+    scope = {"idle_since": iso(now - IDLE), "began_since": iso(now - LONGEST)}
+    return {row["user_name"]: row["count"] for row in tx.rows("user_sessions_count", scope)}
+
+
 def exist(tx: Tx) -> bool:
     """Whether anybody may sign in."""
     return tx.one("users_any", {}) is not None

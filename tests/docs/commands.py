@@ -25,7 +25,7 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl key set-master --to keyring": "it wants the keyring of an operating system",
     r"flowctl audit (verify --checkpoints|checkpoint --copy) .*": "it wants, or writes, a copy on another machine",
     r"flowctl connect ramp --secret-file webhook_secret=PATH": "a sentence; PATH is the reader's",
-    r"flowctl user (add|role|totp|password|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
+    r"flowctl user (add|role|totp|password|sign-out|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
     r"flowctl alert (un)?mute 12 .*": "the number of an example; tests/cli/test_cli_alert.py types them",
     r"flowctl backup --check /backup/.*": "the folder has the reader's time in its name; tests/cli/test_cli_backup.py types it",
     r"flowctl restore (/backup/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",

@@ -134,11 +134,15 @@ class Office:
 
     def as_(self, role: Role) -> Browser:
         """Somebody of a role, signed in without the work of a password; the user is called as the role."""
-        browser = self.browser()
-        with self.world.store.write() as tx:
-            browser.cookies["flowctl"] = signin.open_anew(tx, self.world, role).cookie
-        browser.get("/companies")
-        return browser
+        return signed_as(self.browser(), self.world, role)
+
+
+def signed_as(browser: Browser, world: World, user: str) -> Browser:
+    """Signed in without the work of a password."""
+    with world.store.write() as tx:
+        browser.cookies["flowctl"] = signin.open_anew(tx, world, user).cookie
+    browser.get("/companies")
+    return browser
 
 
 @contextmanager

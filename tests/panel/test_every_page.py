@@ -30,7 +30,18 @@ HOSTILE = (
     "W" * 80,
 )
 # What stands in the place of an address's parts. A page with another part gets it here.
-PARTS = {"company": COMPANY, "record": "1", "action": "retry", "flow": FLOW, "lookup": "account", "run": "1"}
+PARTS = {
+    "company": COMPANY,
+    "record": "1",
+    "action": "retry",
+    "flow": FLOW,
+    "lookup": "account",
+    "run": "1",
+    "connection": "shop",
+    "secret": "hook_secret",
+    "decision": "confirm",
+    "user": "viewer",
+}
 # Pages that show what an address asks for behind its question mark.
 _ASKED = urlencode({"flow": FLOW, "lookup": "account", "key": HOSTILE[1]})
 MORE = (

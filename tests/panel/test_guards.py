@@ -83,6 +83,39 @@ ROUTES = {
     ("GET", "/c/{company}/audit"): "viewer",
     ("GET", "/c/{company}/audit/export"): "viewer",
     ("POST", "/c/{company}/audit/verify"): "viewer",
+    ("GET", "/c/{company}/connections"): "viewer",
+    ("GET", "/c/{company}/connections/{connection}"): "viewer",
+    ("POST", "/c/{company}/connections/{connection}/test"): "operator",
+    ("GET", "/c/{company}/connections/{connection}/settings"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/settings"): "admin",
+    ("GET", "/c/{company}/connections/{connection}/secret/{secret}"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/secret/{secret}"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/secret/{secret}/end"): "admin",
+    ("GET", "/c/{company}/connections/{connection}/disconnect"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/disconnect"): "admin",
+    ("GET", "/c/{company}/connections/{connection}/allow"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/allow"): "admin",
+    ("POST", "/c/{company}/connections/{connection}/allow/answer"): "admin",
+    ("GET", "/oauth/callback"): "nobody",
+    ("GET", "/second-factor"): "viewer",
+    ("POST", "/second-factor"): "viewer",
+    ("POST", "/second-factor/code"): "viewer",
+    ("POST", "/second-factor/remove"): "viewer",
+    ("GET", "/users"): "admin",
+    ("POST", "/users"): "admin",
+    ("GET", "/users/{user}"): "admin",
+    ("POST", "/users/{user}/role"): "admin",
+    ("POST", "/users/{user}/password"): "admin",
+    ("POST", "/users/{user}/sign-out"): "admin",
+    ("POST", "/users/{user}/second-factor"): "admin",
+    ("GET", "/users/{user}/remove"): "admin",
+    ("POST", "/users/{user}/remove"): "admin",
+    ("GET", "/c/{company}/connections/web-connector"): "viewer",
+    ("GET", "/c/{company}/connections/web-connector/file"): "operator",
+    ("GET", "/c/{company}/connections/web-connector/password"): "admin",
+    ("POST", "/c/{company}/connections/web-connector/password"): "admin",
+    ("GET", "/c/{company}/connections/web-connector/company-file/{decision}"): "admin",
+    ("POST", "/c/{company}/connections/web-connector/company-file/{decision}"): "admin",
 }
 # The one script of the pages.
 OWN = "/panel/static/live.js?"
@@ -94,7 +127,7 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 # What stands in the place of an address's parts.
 PARTS = {
     "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
-    "lookup": "account", "run": "1",
+    "lookup": "account", "run": "1", "connection": "shop", "secret": "hook_secret", "decision": "confirm", "user": "viewer",
 }  # fmt: skip
 
 

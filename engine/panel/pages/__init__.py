@@ -6,16 +6,21 @@ from engine.panel.pages import (
     account,
     alert_settings,
     alerts,
+    allowing,
     audit,
     companies,
+    connections,
     flows,
     importing,
     mappings,
+    people,
     record,
     records,
     runs,
+    secondfactor,
     signing,
     to_map,
+    webconnector,
 )
 from engine.panel.web import Page
 
@@ -33,5 +38,10 @@ PAGES: tuple[Page, ...] = (
     *flows.PAGES,
     *alerts.PAGES,
     *alert_settings.PAGES,
+    *webconnector.PAGES,
+    *connections.PAGES,
+    *allowing.PAGES,
+    *people.PAGES,
+    *secondfactor.PAGES,
     *audit.PAGES,
 )

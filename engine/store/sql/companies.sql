@@ -63,3 +63,9 @@ INSERT INTO identities (company, identity, bound_at) VALUES (:company, :identity
 
 -- name: identity_delete
 DELETE FROM identities WHERE company = :company;
+
+-- name: connection_secrets_forget
+DELETE FROM credentials WHERE company = :company AND connection = :connection;
+
+-- name: connection_delete
+DELETE FROM connections WHERE company = :company AND connection = :connection;

@@ -6,8 +6,19 @@ VALUES (:user_name, :role, :password_hash, 1, :at, :at) ON CONFLICT (user_name) 
 SELECT * FROM users WHERE user_name = :user_name;
 
 -- name: users_all
-SELECT user_name, role, is_once, CASE WHEN totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp, created_at, updated_at
+SELECT user_name, role, is_once, CASE WHEN totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp, created_at, updated_at,
+       signed_in_at
 FROM users ORDER BY user_name;
+
+-- name: user_signed_in
+UPDATE users SET signed_in_at = :at WHERE user_name = :user_name;
+
+-- name: users_other_admin
+SELECT user_name FROM users WHERE role = 'admin' AND user_name <> :user_name LIMIT 1;
+
+-- name: user_sessions_count
+SELECT user_name, COUNT(*) AS count FROM user_sessions
+WHERE stage = 'in' AND seen_at > :idle_since AND created_at > :began_since GROUP BY user_name;
 
 -- name: users_any
 SELECT user_name FROM users LIMIT 1;

@@ -1,0 +1,188 @@
+"""Setting up the Web Connector: the file, the password that is shown once, who was refused and why, the company file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from engine.desk import StoreOutbox
+from engine.passwords import HASHER
+from engine.store import companies, work
+from tests.panel.house import House, house
+from tests.panel.kit import Browser, text_of
+
+HERE = "/c/acme/connections/web-connector"
+BOOKS = "/c/acme/connections/books"
+GIVEN = {"connector": "qbwc", "s_user": "acme-wc", "s_app_url": "https://sync.acme.example/qbwc"}
+FILE = {
+    "company_name": "Acme <Inc.>",
+    "path": "C:\\Books\\Acme.qbw",
+    "file_id": "{E0CAB13A-FB23-4341-B59E-5C05CCE1E35D}",
+}
+
+
+@pytest.fixture
+def home() -> Iterator[House]:
+    with house("ramp_to_quickbooks") as made:
+        yield made
+
+
+def connect(admin: Browser, **more: str) -> str:
+    """Connect the books; the password that is shown."""
+    answer = admin.post(f"{BOOKS}/settings", {**GIVEN, **more})
+    assert answer.status_code == 200, text_of(answer)
+    return str(re.findall(r'<code class="once">(\w{20})</code>', answer.text)[0])
+
+
+def fits(home: House, password: str) -> bool:
+    with home.world.store.read() as tx:
+        login = companies.login(tx, "acme-wc")
+    assert login is not None
+    try:
+        return HASHER.verify(login.password_hash, password)
+    except Exception:  # noqa: BLE001 - argon2 raises when it does not fit
+        return False
+
+
+def note(home: House, event: str, message: str, detail: dict[str, str] | None = None) -> None:
+    """What the Web Connector's server notes of a visit."""
+    with StoreOutbox(home.world, home.programs).transaction() as desk:
+        desk.sessions.note("acme", event, message, detail, alert=True)
+
+
+def events(home: House) -> list[tuple[str, str]]:
+    with home.world.store.read() as tx:
+        rows = tx.rows("journal_from", {"company": "acme", "after": 0, "limit": 100})
+    return [(row["event"], row["actor"]) for row in rows]
+
+
+def test_without_a_connection_there_is_nothing_to_set_up(home: House) -> None:
+    assert text_of(home.as_("viewer").get(HERE)).splitlines() == [
+        "Connections",
+        "Web Connector",
+        "This company is not connected with QuickBooks Desktop over the Web Connector. Connect it first.",
+    ]
+    assert home.as_("admin").get(f"{HERE}/file").headers["location"] == f"/panel{HERE}"
+
+
+def test_the_password_is_shown_once_and_the_file_holds_none(home: House) -> None:
+    admin = home.as_("admin")
+    password = connect(admin)
+    assert fits(home, password)
+    pages = [admin.get(path) for path in (HERE, BOOKS, f"{BOOKS}/settings", "/c/acme/connections", "/c/acme")]
+    assert [password in page.text for page in pages] == [False] * 5
+    given = home.as_("operator").get(f"{HERE}/file")
+    assert given.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
+    found = {item.tag: item.text for item in ET.fromstring(given.content)}
+    assert (found["UserName"], found["AppURL"]) == ("acme-wc", "https://sync.acme.example/qbwc")
+    assert password.encode() not in given.content
+    with home.world.store.read() as tx:
+        lines = tx.rows("journal_from", {"company": "acme", "after": 0, "limit": 100})
+    assert password not in json.dumps([dict(line) for line in lines])
+
+
+def test_a_new_password_ends_the_one_before_and_a_form_makes_one_only(home: House) -> None:
+    admin = home.as_("admin")
+    before = connect(admin)
+    form = admin.get(f"{HERE}/password")
+    assert "The password that the Web Connector has now ends at once" in text_of(form)
+    made_at = re.findall(r'name="made_at" value="([^"]+)"', form.text)[0]
+    home.world.clock.sleep(1)
+    answer = admin.post(f"{HERE}/password", {"made_at": made_at})
+    password = re.findall(r'<code class="once">(\w{20})</code>', answer.text)[0]
+    assert (fits(home, before), fits(home, password)) == (False, True)
+    again = admin.post(f"{HERE}/password", {"made_at": made_at})
+    assert again.status_code == 303
+    assert fits(home, password)
+    assert text_of(admin.get(HERE)).splitlines()[0] == (
+        "A password was made already, and is not shown again. Make another one if it is lost."
+    )
+
+
+def test_the_page_waits_for_the_first_call(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin)
+    assert "not yet It has never come in with the right password." in text_of(admin.get(HERE))
+    assert "refresh" not in admin.get(HERE).headers
+    assert admin.get(f"{HERE}?watch=60").headers["refresh"] == "10; url=?watch=59"
+    assert admin.get(f"{HERE}?watch=99999").headers.get("refresh") is None
+    with StoreOutbox(home.world, home.programs).transaction() as desk:
+        desk.sessions.open("acme", "ticket", {})
+    answer = admin.get(f"{HERE}?watch=60")
+    assert ("refresh" in answer.headers, "yes Last just now" in text_of(answer)) == (False, True)
+
+
+def test_it_is_said_why_somebody_was_refused(home: House) -> None:
+    viewer = home.as_("viewer")
+    connect(home.as_("admin"))
+    with home.world.store.write() as tx:
+        work.refuse_sign_in(tx, "acme", "acme-wc", home.world.clock.now())
+        work.refuse_sign_in(tx, "", "acme-wx<b>", home.world.clock.now())
+    note(home, "company_refused", "The open company file is not the one that flowctl writes to")
+    told = [line for line in text_of(viewer.get(HERE)).splitlines() if "refused" in line or "not the one" in line]
+    assert told == [
+        "It was refused once as `acme-wc`: the password is wrong",
+        "Somebody was refused as `acme-wx<b>`, which is no company's user name",
+        "The open company file is not the one that flowctl writes to",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("decision", "event", "said"),
+    [
+        ("confirm", "bound", "The company file is confirmed. Work goes on at the next visit of the Web Connector."),
+        ("refuse", "file_refused", "The company file is refused; nothing is written into it."),
+    ],
+)
+def test_a_company_file_is_confirmed_or_refused(home: House, decision: str, event: str, said: str) -> None:
+    admin = home.as_("admin")
+    connect(admin, s_confirm_company="true")
+    note(home, "company_unconfirmed", "a new company file", FILE)
+    assert "A company file waits for your word: Acme <Inc.>" in text_of(home.as_("viewer").get(HERE))
+    assert "Confirm this file" not in text_of(home.as_("operator").get(HERE))
+    assert "Acme <Inc.>" in text_of(admin.get(f"{HERE}/company-file/{decision}"))
+    admin.post(f"{HERE}/company-file/{decision}", {"reason": "looked"})
+    assert text_of(admin.get(HERE)).splitlines()[0] == said
+    with home.world.store.read() as tx:
+        bound = companies.identity(tx, "acme")
+        assert [row["subject"] for row in work.alerts(tx, "acme")] == []
+    assert (bound is not None, events(home)[-1]) == (decision == "confirm", (event, "panel:admin"))
+    admin.post(f"{HERE}/company-file/{decision}")
+    assert len([one for one in events(home) if one[0] == event]) == 1
+    # What was refused is asked about again when it comes again.
+    note(home, "company_unconfirmed", "a new company file", FILE)
+    assert ("waits for your word" in text_of(admin.get(HERE))) == (decision == "refuse")
+
+
+def test_a_company_file_is_released(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin)
+    assert admin.get(f"{HERE}/company-file/release").status_code == 303
+    with home.world.store.write() as tx:
+        companies.bind(tx, "acme", FILE, home.world.at())
+    assert "Bound to\nAcme <Inc.>" in text_of(admin.get(HERE))
+    assert "the next company file that calls is bound" in text_of(admin.get(f"{HERE}/company-file/release"))
+    admin.post(f"{HERE}/company-file/release", {"reason": "new year"})
+    assert text_of(admin.get(HERE)).splitlines()[0] == "The company file is released. The next one that calls is bound."
+    assert events(home)[-1] == ("released", "panel:admin")
+    assert admin.get(f"{HERE}/company-file/other").status_code == 404
+
+
+def test_addresses_that_the_web_connector_refuses_are_not_kept(home: House) -> None:
+    admin = home.as_("admin")
+    answer = admin.post(f"{BOOKS}/settings", {**GIVEN, "s_app_url": "http://10.0.0.1/qbwc"})
+    assert answer.status_code == 422
+    assert (
+        "App address names its host by an IP address: use a host name: the Web Connector refuses addresses (QBWC1001)"
+        in (text_of(answer).splitlines())
+    )
+    connect(admin)
+    other = home.world
+    with other.store.write() as tx:
+        companies.add(tx, "zeta", "Zeta", other.at())
+    answer = admin.post("/c/zeta/connections/books/settings", GIVEN)
+    assert "another company's QuickBooks Desktop (Web Connector) signs in with this user name" in text_of(answer)
