@@ -10,6 +10,7 @@ from engine.campaign.disk import Crash
 from engine.campaign.witness import Witness
 from engine.dataclass import dataclass
 from engine.errors import StoreError
+from engine.flowswitch import FlowPaused
 from engine.runner import Runner
 
 
@@ -60,7 +61,11 @@ class Work:
         if self.goes_by_schedule:
             process.service.tick()
             return
-        report = Runner(process.world).run(self.machine.program, self.machine.company)
+        try:
+            report = Runner(process.world).run(self.machine.program, self.machine.company)
+        except FlowPaused:
+            self.witness.note("  a person has paused it")
+            return
         for error in report.errors:
             self.witness.note(f"  run: {error}")
 

@@ -42,6 +42,14 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}"): "viewer",
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
+    ("GET", "/c/{company}/choose"): "operator",
+    ("POST", "/c/{company}/choose"): "operator",
+    ("GET", "/c/{company}/pause"): "operator",
+    ("GET", "/c/{company}/pause/{what}"): "operator",
+    ("POST", "/c/{company}/pause/{what}"): "operator",
+    ("GET", "/c/{company}/reconcile"): "viewer",
+    ("POST", "/c/{company}/reconcile"): "operator",
+    ("GET", "/c/{company}/reconcile/{report}/file"): "viewer",
     ("GET", "/c/{company}/alerts"): "viewer",
 }
 ORDER = ("nobody", "viewer", "operator", "admin")
@@ -49,7 +57,13 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
 def address(path: str) -> str:
-    return path.replace("{company}", "acme").replace("{record}", "1").replace("{action}", "retry")
+    return (
+        path.replace("{company}", "acme")
+        .replace("{record}", "1")
+        .replace("{action}", "retry")
+        .replace("{what}", "all")
+        .replace("{report}", "1")
+    )
 
 
 @pytest.fixture

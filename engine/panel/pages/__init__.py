@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, record, records, signing
+from engine.panel.pages import account, alerts, choose, companies, pausing, reconcile, record, records, signing
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -12,5 +12,8 @@ PAGES: tuple[Page, ...] = (
     *companies.PAGES,
     *records.PAGES,
     *record.PAGES,
+    *choose.PAGES,
+    *pausing.PAGES,
+    *reconcile.PAGES,
     *alerts.PAGES,
 )
