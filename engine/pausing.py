@@ -17,7 +17,7 @@ from engine.worklist import sums
 
 
 class WhyMissing(UsageError):
-    """Who pauses something or holds a record back says why: somebody will ask."""
+    """What is paused or held back needs a reason: somebody will ask."""
 
     hint = "say in a few words why, such as `the books are being closed`"
 

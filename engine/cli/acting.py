@@ -61,10 +61,12 @@ def run(given: Given, action: str, done: str, *, asks: bool) -> int:
     from engine import chosen
 
     with office.opened(given["home"]) as world:
-        known, missing, money = _meant(world, given)
-        if asks and known and not given["yes"]:  # asked outside a transaction: a person takes time
-            count = office.counted(len(known), "record")
-            click.confirm(f"{done.capitalize()}: {count}{f', {money}' if money else ''}?", abort=True, err=True)
+        rows, known, missing = _meant(world, given)
+        if asks and not given["yes"]:  # asked outside a transaction: a person takes time
+            would = chosen.attempt(world.store, action, office.hand(world, given["company"]), rows, given["reason"])
+            count, money = office.counted(len(would.moved), "record"), office.money(would.money)
+            if would.moved:
+                click.confirm(f"{done.capitalize()}: {count}{f', {money}' if money else ''}?", abort=True, err=True)
         with world.store.write() as tx:
             hand = office.hand(world, given["company"])
             tried = chosen.perform(tx, action, hand, known, common.clean(given["reason"]))
@@ -72,15 +74,15 @@ def run(given: Given, action: str, done: str, *, asks: bool) -> int:
     return 1 if missing or tried.refused else 0
 
 
-def _meant(world: World, given: Given) -> tuple[Mapping[int, int], list[str], str]:
-    """The records, each with the newest line of its journal; the names that fit none; and the money in the records."""
+def _meant(world: World, given: Given) -> tuple[list[Row], Mapping[int, int], list[str]]:
+    """The records, the newest line of the journal of each, and the names that fit none."""
     from engine import chosen
     from engine.store import companies
 
     with world.store.read() as tx:
         companies.require(tx, given["company"])
         rows, missing = _rows(tx, given)
-        return chosen.marked(tx, rows), missing, office.money(chosen.money_of(rows))
+        return rows, chosen.marked(tx, rows), missing
 
 
 def _rows(tx: Tx, given: Given) -> tuple[list[Row], list[str]]:

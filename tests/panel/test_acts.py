@@ -197,7 +197,7 @@ def test_what_is_gone_is_decided(busy: Office) -> None:
 def test_the_ticked_ones_are_asked_for_and_done_once(busy: Office) -> None:
     browser = busy.as_("operator")
     ticked = "&".join(f"r{number(busy, f'b-{n}')}=on" for n in (1, 3, 4))
-    text = text_of(browser.get(f"/c/acme/choose?{ticked}&action=retry&which=ticked&state="))
+    text = text_of(browser.get(f"/c/acme/records/choose?{ticked}&action=retry&which=ticked&state="))
     assert text.replace("\n", " ").replace("N-b", "\nN-b").replace(" These", "\nThese").splitlines() == [
         (
             "Records Try again: 2 records 1,260.49 EUR It is prepared from what is known now. When nothing is missing, it is "
@@ -211,10 +211,12 @@ def test_the_ticked_ones_are_asked_for_and_done_once(busy: Office) -> None:
     ]
     assert busy.bench.states()["b-3"] == "deferred"
     form = dict(browser.hidden)
-    assert browser.post("/c/acme/choose", {**form, "reason": "now"}).headers["location"] == "/panel/c/acme/records"
+    assert (
+        browser.post("/c/acme/records/choose", {**form, "reason": "now"}).headers["location"] == "/panel/c/acme/records"
+    )
     assert flash(browser, "/c/acme/records")[0] == "Try again: 2 records, 1,260.49 EUR."
     assert [busy.bench.states()[f"b-{n}"] for n in (3, 4)] == ["pending", "pending"]
-    assert browser.post("/c/acme/choose", {**form, "reason": "now"}).status_code == 303
+    assert browser.post("/c/acme/records/choose", {**form, "reason": "now"}).status_code == 303
     assert flash(browser, "/c/acme/records")[0] == (
         "Left as they are: 2 records. N-b-3: it has changed since this was shown, and is pending now; "
         "N-b-4: it has changed since this was shown, and is pending now."
@@ -225,16 +227,16 @@ def test_the_ticked_ones_are_asked_for_and_done_once(busy: Office) -> None:
 def test_all_that_fit_a_filter_are_held_and_released(busy: Office) -> None:
     browser = busy.as_("operator")
     place = "place=shop_to_ledger%2Fbills"
-    text = text_of(browser.get(f"/c/acme/choose?action=hold&which=all&{place}"))
+    text = text_of(browser.get(f"/c/acme/records/choose?action=hold&which=all&{place}"))
     assert text.splitlines()[1:3] == ["Hold back: 4 records", "1,400.49 EUR"]
     form = dict(browser.hidden)
-    missing = browser.post("/c/acme/choose", form)
+    missing = browser.post("/c/acme/records/choose", form)
     assert (missing.status_code, "say in a few words why" in text_of(missing)) == (422, True)
-    answer = browser.post("/c/acme/choose", {**form, "reason": "audit"})
+    answer = browser.post("/c/acme/records/choose", {**form, "reason": "audit"})
     assert answer.headers["location"] == f"/panel/c/acme/records?{place}"
     assert busy.bench.send() is None
-    browser.get(f"/c/acme/choose?action=release&which=all&{place}")
-    browser.post("/c/acme/choose", dict(browser.hidden))
+    browser.get(f"/c/acme/records/choose?action=release&which=all&{place}")
+    browser.post("/c/acme/records/choose", dict(browser.hidden))
     assert flash(browser, "/c/acme/records")[0] == "Release: 4 records, 1,400.49 EUR."
     assert busy.bench.post_all() == 2
 
@@ -250,9 +252,12 @@ def test_all_that_fit_a_filter_are_held_and_released(busy: Office) -> None:
 )
 def test_a_choice_of_nothing_is_said(busy: Office, query: str, said: str) -> None:
     browser = busy.as_("operator")
-    assert browser.get(f"/c/acme/choose?{query}").status_code == 303
+    assert browser.get(f"/c/acme/records/choose?{query}").status_code == 303
     assert flash(browser, "/c/acme/records")[0] == said
-    assert browser.post("/c/acme/choose", {"action": "retry", "marks": "1 . x 2.", "reason": "x"}).status_code == 303
+    assert (
+        browser.post("/c/acme/records/choose", {"action": "retry", "marks": "1 . x 2.", "reason": "x"}).status_code
+        == 303
+    )
     assert busy.poked == []
 
 
@@ -260,9 +265,9 @@ def test_records_of_another_company_are_not_chosen(busy: Office) -> None:
     with busy.world.store.write() as tx:
         tx.run("company_insert", {"company": "other", "title": "Other", "at": busy.world.at()})
     browser = busy.as_("operator")
-    browser.get(f"/c/acme/choose?r{number(busy, 'b-3')}=on&action=retry")
+    browser.get(f"/c/acme/records/choose?r{number(busy, 'b-3')}=on&action=retry")
     form = dict(browser.hidden)
-    browser.post("/c/other/choose", {**form, "reason": "x"})
+    browser.post("/c/other/records/choose", {**form, "reason": "x"})
     assert busy.bench.states()["b-3"] == "deferred"
 
 

@@ -11,8 +11,9 @@ PAGES: tuple[Page, ...] = (
     *account.PAGES,
     *companies.PAGES,
     *records.PAGES,
-    *record.PAGES,
+    # Its address looks like that of a record, so it is asked first.
     *choose.PAGES,
+    *record.PAGES,
     *pausing.PAGES,
     *reconcile.PAGES,
     *alerts.PAGES,

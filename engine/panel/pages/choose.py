@@ -15,7 +15,7 @@ from engine.panel.pages.records import filters_of
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store.base import Row
 
-_PATH = "/c/{company}/choose"
+_PATH = "/c/{company}/records/choose"
 _TICK = re.compile(r"r([0-9]{1,18})", re.ASCII)
 _MARK = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
 _LONGEST = 500

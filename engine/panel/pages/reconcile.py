@@ -46,7 +46,7 @@ def _shown(ask: Ask, error: str = "", typed: Mapping[str, str] | None = None) ->
         "waits": next((each for each in rows if each["state"] == "asked"), None),
         "failed": next((each for each in rows if each["state"] == "failed"), None) if found.problem else None,
         "verdict": verdict(found),
-        "differences": [(item, _links(item, found)) for item in found.differences[:_SHOWN]],
+        "differences": [(item, _links(item, found), _do(item, found)) for item in found.differences[:_SHOWN]],
         "rest": max(0, len(found.differences) - _SHOWN),
         "tables": _tables(found, everything=ask.query.get("all") == "yes"),
         "is_whole": ask.query.get("all") == "yes",
@@ -84,6 +84,20 @@ def _tables(found: Report, *, everything: bool) -> list[tuple[str, list[object]]
         if lines:
             tables.append((title, lines))
     return tables
+
+
+def _do(item: Difference, found: Report) -> str:
+    """What to do, for somebody who has buttons and no terminal."""
+    if item.code == "edited":
+        return (
+            "Put it back in QuickBooks, or correct the source to match, or accept it as it is. flowctl never overwrites what "
+            "a person entered there."
+        )
+    if _links(item, found):
+        return "Decide whether it is posted again, is accepted as gone, or is there under another id."
+    if item.code == "noted" and "`flowctl reconcile --accept " in item.do:
+        return "Nothing, if it is right; the page of the record takes your word for it."
+    return item.do
 
 
 def _links(item: Difference, found: Report) -> list[tuple[str, str]]:
