@@ -247,7 +247,9 @@ class Held:
         why = halted(self.tx, company)
         if why is None:
             pause = stops.paused(self.tx, company)
-            return pause and f"paused by {pause['actor'].partition(':')[2] or pause['actor']}: {pause['why']}"
+            if pause is None:
+                return None
+            return f"paused by {pause['actor'].partition(':')[2] or pause['actor']}: {pause['why']}"
         where = of_company(company)
         return (
             f"{why}. What to do: when the newer company file still exists, open it and run the Web Connector again; else "

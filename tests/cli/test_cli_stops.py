@@ -139,7 +139,7 @@ def test_a_replay_of_every_state_sends_nothing_a_second_time(cli: Cli) -> None:
             "skipped",
             "vanished",
         ):
-            number = desk.record(state, state)  # type: ignore[arg-type] # a state
+            number = desk.record(state, state)
             if state in ("intended", "sent", "unknown", "posted", "closed", "vanished"):
                 kept = {"intended": "waiting", "sent": "sent", "unknown": "held"}.get(state, "done")
                 desk.operation(number, f"op-{state}", kept)

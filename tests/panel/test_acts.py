@@ -51,10 +51,10 @@ def test_pause_is_asked_shown_everywhere_and_taken_back(busy: Office) -> None:
     assert text_of(browser.get("/c/acme/pause")).splitlines()[3:] == [
         "What State Since By Why",
         "The whole company",
-        "goes on",
+        "running",
         "Pause",
         "shop_to_ledger",
-        "goes on",
+        "running",
         "Pause",
     ]
     assert browser.get("/c/acme/pause/all").status_code == 200
@@ -65,22 +65,22 @@ def test_pause_is_asked_shown_everywhere_and_taken_back(busy: Office) -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, "/panel/c/acme")
         banner, hint, shown = text_of(browser.get("/c/acme")).splitlines()[:3]
         assert banner == "This company is paused by operator since 2026-03-02 14:00 : closing the books"
-        assert (hint, shown) == ("Nothing new is read or sent until it goes on. Let it go on", said)
+        assert (hint, shown) == ("Nothing new is read or sent until it is resumed. Resume", said)
     for path in ("/c/acme/records", "/c/acme/records/1", "/c/acme/alerts", "/c/acme/reconcile", "/c/acme/pause"):
         assert text_of(browser.get(path)).splitlines()[0] == banner, path
     assert text_of(busy.as_("viewer").get("/c/acme/alerts")).splitlines()[1] == (
-        "Nothing new is read or sent until it goes on."
+        "Nothing new is read or sent until it is resumed."
     )
     assert busy.bench.send() is None
     assert text_of(browser.get("/c/acme/pause/all")).splitlines()[3:] == [
-        "Let the whole company go on",
+        "Resume the whole company",
         "operator paused it at 2026-03-02 14:00 : closing the books",
         "At the next visit 2 requests are sent: 140.00 EUR . Records that somebody holds back stay.",
         "Why (may be left empty); kept in the journal with your name",
-        "Let it go on",
+        "Resume",
         "Back, change nothing",
     ]
-    for said in ("The company goes on.", "The company was not paused: nothing was changed."):
+    for said in ("The company is resumed.", "The company was not paused: nothing was changed."):
         browser.post("/c/acme/pause/all", {"do": "resume"})
         assert flash(browser, "/c/acme")[0] == said
     assert busy.bench.post_all() == 2
@@ -158,8 +158,8 @@ def test_what_to_look_for_is_said(busy: Office) -> None:
     lines = text_of(browser.get("/c/acme/records/1")).splitlines()
     assert lines[3:6] == ["It is there It is not there", "never answered", "Look in Ledger for"]
     assert lines[6:17] == [
-        "kind", "bill", "vendor or party", "Grün & Söhne", "date", "2026-02-27", "amount", "100.00 EUR",
-        "number", "N-b-1", "external id",
+        "Kind", "bill", "Vendor or party", "Grün & Söhne", "Date", "2026-02-27", "Amount", "100.00 EUR",
+        "Number", "N-b-1", "External id",
     ]  # fmt: skip
     assert "Look in Ledger for" in text_of(browser.get("/c/acme/records/1/not-there"))
 

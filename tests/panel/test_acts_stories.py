@@ -72,7 +72,7 @@ def test_a_pause_and_a_set(office: Office) -> None:
     with running(office.app) as url, browser(said) as page:
         sign_in(page, url)
         page.goto(f"{url}/panel/c/acme")
-        page.click("a:text-is('Pause or go on')")
+        page.click("a:text-is('Pause or resume')")
         fits(page, "pause")
         page.click("a:text-is('Pause') >> nth=0")
         page.fill("#reason", "the books of February are being closed until Thursday")
@@ -95,10 +95,10 @@ def test_a_pause_and_a_set(office: Office) -> None:
         page.select_option("#action", "retry")
         page.click("button:text-is('or with all that fit the filter')")
         fits(page, "choose_some")
-        page.click("a:text-is('Let it go on')")
+        page.click("a:text-is('Resume')")
         fits(page, "resume_confirm")
         page.click("button.main")
-        assert page.locator(".flash").inner_text() == "The company goes on."
+        assert page.locator(".flash").inner_text() == "The company is resumed."
     assert said == []
     with office.world.store.read() as tx:
         assert (stops.pauses(tx, COMPANY), len(stops.holds(tx, COMPANY, 10))) == ([], 3)

@@ -49,7 +49,7 @@ def shown(office: Office, source_id: str, **changes: object) -> Figures:
     assert row is not None
     found = figures(row["request"], bytes(row["body"]))
     given = {name: getattr(found, name) for name in type(found).__dataclass_fields__}
-    return Figures(**{**given, "target_id": there["target_id"], **changes})  # type: ignore[arg-type] # its own fields
+    return Figures(**{**given, "target_id": there["target_id"], **changes})
 
 
 def answer(office: Office, *told: Figures, finish: bool = True) -> None:

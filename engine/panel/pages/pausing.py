@@ -58,7 +58,7 @@ def _do(ask: Ask) -> Answer:
     try:
         with ask.world.store.write() as tx:
             if ask.form.get("do") == "resume":
-                changed, said = pausing.resume(tx, ask.hand, flow, reason), "goes on"
+                changed, said = pausing.resume(tx, ask.hand, flow, reason), "is resumed"
             else:
                 changed, said = pausing.pause(tx, ask.hand, flow, reason), "is paused"
     except pausing.WhyMissing as error:
@@ -67,7 +67,7 @@ def _do(ask: Ask) -> Answer:
         return Sent(to, bad=str(error))
     if not changed:
         return Sent(
-            to, bad=f"{what} {'was not paused' if said == 'goes on' else 'was paused already'}: nothing was changed."
+            to, bad=f"{what} {'was not paused' if said == 'is resumed' else 'was paused already'}: nothing was changed."
         )
     ask.poke()
     return Sent(to, good=f"{what} {said}.")
