@@ -6,7 +6,7 @@ of it is asked for, and the source is told of what is posted. Webhooks are taken
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.errors import UsageError
@@ -20,14 +20,6 @@ class WhyMissing(UsageError):
     """What is paused or held back needs a reason: somebody will ask."""
 
     hint = "say in a few words why, such as `the books are being closed`"
-
-
-class NotAFlow(UsageError):
-    """A flow that there is not."""
-
-    def __init__(self, company: str, flow: str, flows: Sequence[str]) -> None:
-        known = ", ".join(f"`{name}`" for name in flows) or "none"
-        super().__init__(f"{company} has no flow `{flow[:60]}`", hint=f"its flows are: {known}")
 
 
 def pause(tx: Tx, hand: Hand, flow: str, reason: str) -> bool:
