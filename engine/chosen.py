@@ -129,9 +129,10 @@ def perform(tx: Tx, name: str, hand: Hand, known: Mapping[int, int], reason: str
     """Do it to the records that still are as they were when somebody chose them; `known` are their newest lines."""
     rows = shown(tx, hand.company, list(known))
     now = marked(tx, rows)
-    same = [row for row in rows if now.get(row["id"]) == known[row["id"]]]
-    done = act(name)(tx, hand, same, reason)
-    late = [(row, f"it has changed since this was shown, and is {row['state']} now") for row in rows if row not in same]
+    same = {row["id"]: row for row in rows if now.get(row["id"]) == known[row["id"]]}
+    done = act(name)(tx, hand, list(same.values()), reason)
+    told = "it has changed since this was shown, and is {} now"
+    late = [(row, told.format(row["state"])) for row in rows if row["id"] not in same]
     return Tried(tuple(rows_of(done.moved, rows)), (*done.refused, *late))
 
 
