@@ -24,8 +24,7 @@ from engine.store import companies, lists, records, stops, work
 from engine.store.base import Row, Tx
 
 _SPAN = timedelta(days=90)
-# What a replay is for.
-_REPLAYED = ("failed", "unknown")
+_REPLAYED = 0.4
 
 
 @dataclass(slots=True)
@@ -141,9 +140,9 @@ class Person:
             self.witness.note(f"  {row['stream']}/{row['source_id']} is gone: a person {said}")
 
     def _replay(self, tx: Tx) -> None:
-        """Let what failed, is in doubt, or is anywhere else go on as it was prepared; most of it is refused."""
-        rows = [row for row in self._rows(tx) if self.chance.random() < (0.3 if row["state"] in _REPLAYED else 0.02)]
-        for row in replaying.replay(tx, self._hand(), rows).moved:
+        """Let records of every state go on as they were prepared, three times over; most of that is refused."""
+        rows = [row for row in self._rows(tx) if self.chance.random() < _REPLAYED]
+        for row in [row for _ in range(3) for row in replaying.replay(tx, self._hand(), rows).moved]:
             self.witness.note(f"  a person replays {row['stream']}/{row['source_id']}, which is {row['state']}")
 
     def _stop(self, tx: Tx) -> None:
@@ -157,8 +156,9 @@ class Person:
             pausing.resume(tx, self._hand(), self.machine.program.flow.name)
         if self.is_thorough:
             return
-        onhold.hold(tx, self._hand(), [row for row in rows if self.chance.random() < 0.04], "wait")
-        if self.chance.random() < 0.08:
+        for row in onhold.hold(tx, self._hand(), [row for row in rows if self.chance.random() < 0.15], "wait").moved:
+            self.witness.note(f"  a person holds {row['stream']}/{row['source_id']} back, which is {row['state']}")
+        if self.chance.random() < 0.2:
             flow = self.machine.program.flow.name if self.chance.random() < 0.5 else ""
             pausing.pause(tx, self._hand(), flow, "wait")
             self.witness.note(f"  a person pauses {flow or 'the company'}")
