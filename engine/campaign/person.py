@@ -56,6 +56,12 @@ class Person:
             if self.chance.random() < 0.2 and not self.is_thorough:
                 self._compare(tx)
 
+    def stops(self, process: Process) -> None:
+        """Replay, hold, release, pause and resume, and nothing else."""
+        with process.store.write() as tx:
+            self._replay(tx)
+            self._stop(tx)
+
     @property
     def _company(self) -> str:
         return self.machine.company

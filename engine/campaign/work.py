@@ -13,6 +13,8 @@ from engine.errors import StoreError
 from engine.flowswitch import FlowPaused
 from engine.runner import Runner
 
+_STOPPED = 0.3
+
 
 @dataclass(slots=True)
 class Work:
@@ -27,6 +29,8 @@ class Work:
     befall: Callable[[], None]
     # While the source is not told of anything, it goes on listing what is posted, and people go on changing it.
     is_untold: bool = False
+    # A person stops some of what was read, before it meets the target, or lets it go on.
+    stops: Callable[[Process], None] = lambda _process: None
 
     def guarded(self, step: Callable[[Process], None], process: Process | None = None) -> None:
         """Take a step of a process of ours; when it dies, the next step meets a new one."""
@@ -49,6 +53,8 @@ class Work:
     def rough_cycle(self) -> None:
         """A cycle in which people may change in the source what was posted, before the source was told of it."""
         self.guarded(self.run)
+        if self.chance.random() < _STOPPED:
+            self.guarded(self.stops)
         self.meets()
         self.guarded(self.prepare)
         if self.is_untold or self.chance.random() < 0.4:
