@@ -16,8 +16,8 @@ from engine.diagnostics import of_company
 from engine.errors import UsageError
 from engine.follow import Hand
 from engine.model import Flow
-from engine.store import facts, journal, work
-from engine.store.base import Tx
+from engine.store import facts, journal, stops, work
+from engine.store.base import Row, Tx
 
 # What a flow that is on writes, and what one that was switched off wrote.
 _WRITES = "writes:"
@@ -31,6 +31,19 @@ class FlowOff(UsageError):
         super().__init__(
             f"{company}/{flow}: the flow is switched off for this company",
             hint=f"run `flowctl company flow {flow} on{of_company(company)}`",
+        )
+
+
+class FlowPaused(FlowOff):
+    """A flow that a person has paused, or whose whole company is."""
+
+    def __init__(self, company: str, flow: str, pause: Row) -> None:
+        what, name = ("the flow", f" {flow}") if pause["flow"] else ("the company", "")
+        UsageError.__init__(
+            self,
+            f"{company}/{flow}: {what} is paused since {pause['at'][:16].replace('T', ' ')} UTC by {pause['actor']}: "
+            f"{pause['why']}",
+            hint=f"`flowctl resume{name}{of_company(company)}` lets it go on",
         )
 
 
@@ -79,6 +92,11 @@ def is_on(tx: Tx, company: str, flow: Flow) -> bool:
     return bool(known["on"]) if known is not None else flow.starts == "at_once"
 
 
+def is_running(tx: Tx, company: str, flow: Flow) -> bool:
+    """Whether the flow runs for the company and nobody has paused it."""
+    return is_on(tx, company, flow) and stops.paused(tx, company, flow.name) is None
+
+
 def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool) -> bool:
     """Switch the flow on or off for the company; False when it was so before.
 
@@ -119,13 +137,16 @@ def claim(tx: Tx, company: str, flow: Flow, at: str) -> None:
 
 
 def require_on(tx: Tx, company: str, flow: Flow) -> None:
-    """Refuse a flow that is off.
+    """Refuse a flow that is off or paused.
 
     Raises:
-        FlowOff: always, when it is.
+        FlowOff: always, when it is; `FlowPaused` for one that is paused.
     """
     if not is_on(tx, company, flow):
         raise FlowOff(company, flow.name)
+    pause = stops.paused(tx, company, flow.name)
+    if pause is not None:
+        raise FlowPaused(company, flow.name, pause)
 
 
 def _rivals(tx: Tx, company: str, flow: Flow, prefix: str) -> Iterator[tuple[str, Claim, Claim]]:

@@ -22,7 +22,7 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
-from engine.store import companies, journal, keys, work
+from engine.store import companies, journal, keys, stops, work
 from engine.store.base import Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
@@ -174,14 +174,18 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
     with world.store.read() as tx:
         companies.require(tx, company)
         rows = companies.connections(tx, company)
-        paused = tx.one("company_get", {"company": company})
+        paused = stops.pauses(tx, company)
         troubles = [
             *_books(tx, company),
             *_failed_runs(tx, company, world.clock),
             *_connection_alerts(tx, company, world.clock),
         ]
-    if paused is not None and paused["paused"]:
-        yield Finding("warn", f"company {company}", "is paused", "nothing is read or sent until it goes on")
+    for pause in paused:
+        what, name = (
+            (f"flow {company}/{pause['flow']}", f" {pause['flow']}") if pause["flow"] else (f"company {company}", "")
+        )
+        hint = f"nothing is read or sent until it goes on: `flowctl resume{name}{of_company(company)}`"
+        yield Finding("warn", what, f"is paused by {pause['actor']}: {pause['why']}", hint)
     if not rows:
         hint = f"run `flowctl connect NAME{of_company(company)}`"
         yield Finding("warn", f"company {company}", "has no connections", hint)

@@ -20,7 +20,7 @@ from engine.diagnostics import of_company
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.follow import Hand
 from engine.program import FlowProgram, meaning
-from engine.store import companies, facts, journal, lists, marks, outbox, records, work
+from engine.store import companies, facts, journal, lists, marks, outbox, records, stops, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
@@ -90,7 +90,7 @@ class Held:
         rows = [row for row in newest if row["looked_at"] <= since]
         last = facts.recall(self.tx, company, _CHECK) or {}
         # Once one of them is back in a halted company, the newer file is open again, and so all may be.
-        returning = facts.recall(self.tx, company, _BACK) is not None and self.halted(company) is not None
+        returning = facts.recall(self.tx, company, _BACK) is not None and halted(self.tx, company) is not None
         for state in ("there", "gone"):
             if not rows and state in last:
                 until, seq = last[state] if state == "there" or not returning else (_EVER, 0)
@@ -246,7 +246,10 @@ class Held:
         """
         why = halted(self.tx, company)
         if why is None:
-            return None
+            pause = stops.paused(self.tx, company)
+            if pause is None:
+                return None
+            return f"paused by {pause['actor'].partition(':')[2] or pause['actor']}: {pause['why']}"
         where = of_company(company)
         return (
             f"{why}. What to do: when the newer company file still exists, open it and run the Web Connector again; else "

@@ -12,13 +12,15 @@ from engine import holdings, registry, worklist
 from engine.clock import Clock, from_iso, iso
 from engine.dataclass import dataclass
 from engine.pulse import Pulse, pulse
-from engine.store import companies, work
+from engine.store import companies, stops, work
 from engine.store.base import Row, Tx
 from engine.store.records import MOVES
 
 # In the order of a record's life.
 STATES = ("pending", "intended", "sent", "unknown", "posted", "closed", "deferred", "failed", "skipped", "vanished")
 assert set(STATES) == set(MOVES)
+# More than so many records that are held back are not counted.
+_MOST_HELD = 10_000
 # The Web Connector calls again at once; when it has been silent for this long, it is not said to be here.
 _HERE_S = 60
 
@@ -101,6 +103,9 @@ class Overview:
     pulse: Pulse = field(default_factory=lambda: Pulse(0, 0.0))
     # Channels, the company's or the house's, at which messages about alerts do not arrive.
     dead: tuple[Row, ...] = ()
+    # What a person has stopped: pauses of the company and its flows, and how many records are held back.
+    pauses: tuple[Row, ...] = ()
+    held_back: int = 0
 
     def count(self, *states: str) -> int:
         """Records in these states, without those that are only compared."""
@@ -144,6 +149,8 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         _is_visited(tx, company),
         pulse(tx, company, flow, iso(clock.now())),
         tuple(row for row in tx.rows("alert_channels_failing", {}) if row["company"] in ("", company)),
+        tuple(row for row in stops.pauses(tx, company) if flow in ("", row["flow"]) or not row["flow"]),
+        sum(flow in ("", row["flow"]) for row in stops.holds(tx, company, _MOST_HELD)),
     )
 
 
@@ -173,6 +180,8 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
         "company": found.company,
         "title": found.title,
         "halted": found.halted or None,
+        "paused": [{name: row[name] for name in ("flow", "at", "actor", "why")} for row in found.pauses],
+        "held_back": found.held_back,
         "states": [
             {
                 "flow": line.flow,

@@ -191,7 +191,7 @@ class Runner:
         With `only`, those of these streams.
         """
         with self.world.store.read() as tx:
-            if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_on(
+            if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_running(
                 tx, company, program.flow
             ):
                 return Counter()
@@ -247,7 +247,7 @@ class Runner:
     def refill(self, tx: Tx, program: FlowProgram, company: str, *, limit: int = 50) -> int:
         """Prepare what a polled target would be sent, in a caller's transaction, bounded: its call must be answered soon."""
         prepared = 0
-        if not flowswitch.is_on(tx, company, program.flow):
+        if not flowswitch.is_running(tx, company, program.flow):
             return 0
         resolver = self.resolver(tx, program, company)
         for stream in self._enabled(program, company):

@@ -153,9 +153,10 @@ class Service:
         with self.world.store.write() as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
             due = work.due_streams(tx, company, flow.name, names, at, iso(self.world.clock.now() + _longest(program)))
-            is_on = flowswitch.is_on(tx, company, flow)
+            is_on = flowswitch.is_running(tx, company, flow)
             if not is_on:
-                due = ()  # what was prepared before is written and told all the same
+                # What was prepared before is written, unless it is paused, and what was written is told all the same.
+                due = ()
             for name in due:
                 work.schedule(tx, company, flow.name, name, claimed)
         if due:

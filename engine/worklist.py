@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from decimal import Decimal
 
-from engine import follow, holdings, money
+from engine import elsewhere, follow, holdings, money
 from engine.contract import OperationOutcome
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
@@ -328,12 +328,14 @@ def _refusal(tx: Tx, row: Row) -> str:
 
 
 def named(tx: Tx, rows: Sequence[Row]) -> list[Row]:
-    """Those of which a person can say which object they are in the target: held ones, and what a called target refused.
+    """Those of which a person can say which object they are in the target.
 
-    It may have refused them since they are there, entered by hand.
+    Held ones; what a called target refused, perhaps since they are there, entered by hand; and what was posted and is gone,
+    perhaps since somebody entered it anew.
     """
     refused = [row for row in rows if row["state"] == "failed" and _refused(tx, row["id"]) is not None]
-    return [*held(tx, rows), *refused]
+    gone = [row for row in rows if row["state"] == "vanished" and elsewhere.is_open(tx, row)]
+    return [*held(tx, rows), *refused, *gone]
 
 
 def _refused(tx: Tx, record_id: int) -> Row | None:
@@ -391,14 +393,18 @@ class LookedFor(FlowctlError):
 def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) -> None:
     """A person has looked: the record is in the target under `target_id`, or is not there (None) and is tried again.
 
-    A record that a called target refused can be there as well: it may have been refused for that.
+    A record that a called target refused can be there as well: it may have been refused for that. One that is gone can be
+    there under another id.
 
     Raises:
-        NotHeld: unless the record is held for a person, or refused, and nothing of it is under way.
+        NotHeld: unless the record is held for a person, refused or gone, and nothing of it is under way.
         Taken: when the target's object is there for another record.
         LookedFor: when a change of an object in a called target is said to be there.
     """
     full = tx.one("record_get", {"id": row["id"]})
+    if full is not None and full["state"] == "vanished" and target_id is not None:
+        _found_elsewhere(tx, hand, full, target_id, reason)
+        return
     operation = outbox.held(tx, row["id"])
     refused = _refused(tx, row["id"]) if target_id is not None else None
     if full is None or (refused is None and (full["state"] != "unknown" or operation is None)):
@@ -435,6 +441,15 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     again = tx.one("record_get", {"id": row["id"]})
     assert again is not None
     records.move(tx, hand.company, hand.at, hand.actor, [Move(again, "pending", "retried")])
+
+
+def _found_elsewhere(tx: Tx, hand: Hand, row: Row, target_id: str, reason: str) -> None:
+    if not elsewhere.is_open(tx, row):
+        raise NotHeld(row)
+    taken = elsewhere.taken(tx, row, target_id)
+    if taken:
+        raise Taken(row, taken)
+    elsewhere.found(tx, hand, row, target_id, reason)
 
 
 # --- what is gone from the target ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine import worklist
+from engine import onhold, pausing, replaying, worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
 from engine.contract import ListObject
@@ -20,10 +20,11 @@ from engine.matching import NO_MATCH
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig
-from engine.store import companies, lists, records, work
+from engine.store import companies, lists, records, stops, work
 from engine.store.base import Row, Tx
 
 _SPAN = timedelta(days=90)
+_REPLAYED = 0.4
 
 
 @dataclass(slots=True)
@@ -45,13 +46,21 @@ class Person:
         with process.store.write() as tx:
             self._allow(tx, process)
             self._map(tx)
+            self._replay(tx)
             self._declare(tx)
             self._decide(tx)
             rows = [*worklist.parked(tx, self._company, "failed"), *worklist.parked(tx, self._company, "deferred")]
             chosen = [row for row in rows if _is_heard_of(row) and self.chance.random() < 0.7]
             worklist.retry(tx, self._hand(), chosen, "")
+            self._stop(tx)
             if self.chance.random() < 0.2 and not self.is_thorough:
                 self._compare(tx)
+
+    def stops(self, process: Process) -> None:
+        """Replay, hold, release, pause and resume, and nothing else."""
+        with process.store.write() as tx:
+            self._replay(tx)
+            self._stop(tx)
 
     @property
     def _company(self) -> str:
@@ -135,6 +144,34 @@ class Person:
             decide(tx, self._hand(), [row], "")
             said = "has it posted again" if again else "leaves it out"
             self.witness.note(f"  {row['stream']}/{row['source_id']} is gone: a person {said}")
+
+    def _replay(self, tx: Tx) -> None:
+        """Let records of every state go on as they were prepared, three times over; most of that is refused."""
+        rows = [row for row in self._rows(tx) if self.chance.random() < _REPLAYED]
+        for row in [row for _ in range(3) for row in replaying.replay(tx, self._hand(), rows).moved]:
+            self.witness.note(f"  a person replays {row['stream']}/{row['source_id']}, which is {row['state']}")
+
+    def _stop(self, tx: Tx) -> None:
+        """Hold some of it back, or pause everything, for a while; nothing of that is left in the end."""
+        rows = self._rows(tx)
+        held = stops.held(tx, [row["id"] for row in rows])
+        free = [row for row in rows if row["id"] in held and (self.is_thorough or self.chance.random() < 0.5)]
+        onhold.release(tx, self._hand(), free)
+        if self.is_thorough or self.chance.random() < 0.6:
+            pausing.resume(tx, self._hand(), "")
+            pausing.resume(tx, self._hand(), self.machine.program.flow.name)
+        if self.is_thorough:
+            return
+        for row in onhold.hold(tx, self._hand(), [row for row in rows if self.chance.random() < 0.15], "wait").moved:
+            self.witness.note(f"  a person holds {row['stream']}/{row['source_id']} back, which is {row['state']}")
+        if self.chance.random() < 0.2:
+            flow = self.machine.program.flow.name if self.chance.random() < 0.5 else ""
+            pausing.pause(tx, self._hand(), flow, "wait")
+            self.witness.note(f"  a person pauses {flow or 'the company'}")
+
+    def _rows(self, tx: Tx) -> list[Row]:
+        scope = {"company": self._company, "state": "", "flow": "", "limit": 100_000}
+        return tx.rows("records_listing", scope)
 
     def _compare(self, tx: Tx) -> None:
         """Ask for both sides to be held against each other; the next session brings what the books say."""

@@ -98,6 +98,7 @@ class Stage:
         permits = s.source.permit if isinstance(s.source, Permits) else None
         self.person = Person(s.chance, s.machine, s.witness, s.meeting.finds, permits)
         self.work = Work(s.chance, s.machine, s.witness, s.meeting.meet, "by_schedule" in s.has, self.befall)
+        self.work.stops = self.person.stops
         s.machine.acts = self.work.act
         self.counts.update(dict.fromkeys(s.has - {"restore_ours", "clock_jump"}, 1))
 

@@ -15,7 +15,7 @@ from engine.campaign.crash import Machine
 from engine.dataclass import dataclass
 from engine.evidence import plain_guid
 from engine.rigs import Made, Told
-from engine.store import facts, journal
+from engine.store import facts, journal, stops
 from engine.store.base import Row, Tx
 
 _SET_ID = re.compile(r"[0-9A-Za-z]{22}")
@@ -231,7 +231,8 @@ class Witness:
             else:
                 _scanned(self, request, session)
         _rolled_back(self, tx, new)
-        if facts.recall(tx, self.machine.company, "halt") is not None:
+        halted = facts.recall(tx, self.machine.company, "halt")
+        if halted is not None or stops.paused(tx, self.machine.company) is not None:
             self.broke(12, f"{new} went out while nothing may be written")
         open_set = tx.one("set_unsettled", {"company": self.machine.company})
         if open_set is not None and open_set["id"] != new:
@@ -264,6 +265,8 @@ class Witness:
             if other["id"] != row["id"] and other["state"] in ("sent", "waiting", "held"):
                 self.broke(2, f"operation {row['id']} went out while {other['id']} of its record is {other['state']}")
 
+        if stops.held(tx, [row["record_id"]]):
+            self.broke(12, f"operation {name} went out while a person holds its record back")
         if request.name.endswith("AddRq") and row["record_id"]:
             _decided(self, tx, row)
 

@@ -10,7 +10,10 @@ from engine.campaign.disk import Crash
 from engine.campaign.witness import Witness
 from engine.dataclass import dataclass
 from engine.errors import StoreError
+from engine.flowswitch import FlowPaused
 from engine.runner import Runner
+
+_STOPPED = 0.3
 
 
 @dataclass(slots=True)
@@ -26,6 +29,8 @@ class Work:
     befall: Callable[[], None]
     # While the source is not told of anything, it goes on listing what is posted, and people go on changing it.
     is_untold: bool = False
+    # A person stops some of what was read, before it meets the target, or lets it go on.
+    stops: Callable[[Process], None] = lambda _process: None
 
     def guarded(self, step: Callable[[Process], None], process: Process | None = None) -> None:
         """Take a step of a process of ours; when it dies, the next step meets a new one."""
@@ -48,6 +53,8 @@ class Work:
     def rough_cycle(self) -> None:
         """A cycle in which people may change in the source what was posted, before the source was told of it."""
         self.guarded(self.run)
+        if self.chance.random() < _STOPPED:
+            self.guarded(self.stops)
         self.meets()
         self.guarded(self.prepare)
         if self.is_untold or self.chance.random() < 0.4:
@@ -60,7 +67,11 @@ class Work:
         if self.goes_by_schedule:
             process.service.tick()
             return
-        report = Runner(process.world).run(self.machine.program, self.machine.company)
+        try:
+            report = Runner(process.world).run(self.machine.program, self.machine.company)
+        except FlowPaused:
+            self.witness.note("  a person has paused it")
+            return
         for error in report.errors:
             self.witness.note(f"  run: {error}")
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _POLL_S = 2.0
-_TITLES = {"party": "vendor", "account": "account", "month": "month", "kind": "kind"}
 
 
 class Given(TypedDict):
@@ -56,26 +55,6 @@ class NotAWait(UsageError):
 
     def __init__(self, text: str) -> None:
         super().__init__(f"--wait: `{common.clean(text[:40])}` is no duration", hint="write it as 90s, 10m or 1h")
-
-
-class NothingToCompare(UsageError):
-    """A company without a connection whose books can be read."""
-
-    def __init__(self, company: str) -> None:
-        super().__init__(
-            f"{company} has no connection whose books can be compared",
-            hint="connect QuickBooks with `flowctl connect`, or give another --company",
-        )
-
-
-class NothingPosts(UsageError):
-    """No flow of the company writes anything that has an amount."""
-
-    def __init__(self, company: str) -> None:
-        super().__init__(
-            f"no flow that {company} has connected writes anything that has an amount",
-            hint="`flowctl doctor` shows which connections are missing",
-        )
 
 
 @click.command()
@@ -132,8 +111,9 @@ def _span(world: World, given: Given) -> tuple[date, date]:
     if given["first"]:
         first = _day("--from", given["first"])
     else:
-        months = last.year * 12 + last.month - 1 - 2
-        first = date(months // 12, months % 12 + 1, 1)
+        from engine.reconcile import first_day
+
+        first = first_day(last)
     if first > last:
         raise click.UsageError(f"--from {first} is later than --to {last}")
     return first, last
@@ -172,16 +152,10 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
 
 
 def _ask(world: World, company: str, programs: Mapping[str, FlowProgram], span: tuple[date, date]) -> int:
-    from engine.reconcile import ask, countable, kinds_of
+    from engine.reconcile import request
 
     with world.store.write() as tx:
-        if countable(tx, company) is None:
-            raise NothingToCompare(company)
-        kinds = kinds_of(tx, company, programs)
-        if not kinds:
-            raise NothingPosts(company)
-        hand = office.hand(world, company)
-        return ask(tx, company, *span, kinds, hand.actor, hand.at)
+        return request(tx, office.hand(world, company), programs, *span)
 
 
 def _await(world: World, company: str, number: int, wait_s: float) -> bool:
@@ -282,6 +256,7 @@ def _place(row: Row) -> str:
 
 def _print(found: Report, *, everything: bool) -> None:
     from engine.reconcile.report import as_of
+    from engine.reconcile.words import verdict
 
     if found.halted:
         click.echo(f"POSTING IS HALTED: {common.clean(found.halted)}\n")
@@ -301,7 +276,7 @@ def _print(found: Report, *, everything: bool) -> None:
         if found.since:
             text = office.counted(found.since, "record")
             click.echo(f"posted after QuickBooks was read: {text}, not compared")
-        click.echo(_verdict(found))
+        click.echo(verdict(found))
     if found.vanished:
         _vanished(found)
     if found.problem:
@@ -309,20 +284,6 @@ def _print(found: Report, *, everything: bool) -> None:
     if found.asked is not None:
         text = "a newer answer comes" if found.span is not None else "the answer comes"
         office.say(f"asked for {_days(found.asked)}; {text} with the next Web Connector session")
-
-
-def _verdict(found: Report) -> str:
-    real = [item for item in found.differences if not item.is_note]
-    notes = len(found.differences) - len(real)
-    records = office.counted(found.compared, "record")
-    told = f"{records} compared"
-    if found.others:
-        told += f"; {office.counted(found.others, 'other')} in QuickBooks, not from flowctl"
-    if notes:
-        told += f"; {office.counted(notes, 'note')}"
-    if real:
-        return f"{office.counted(len(real), 'difference')}: {told}"
-    return f"both sides agree: {told}"
 
 
 def _differences(differences: Sequence[Difference]) -> None:
@@ -344,7 +305,9 @@ def _amount(value: Decimal | None) -> str:
 
 
 def _tables(found: Report, *, everything: bool) -> None:
-    for name, title in _TITLES.items():
+    from engine.reconcile.words import TITLES
+
+    for name, title in TITLES.items():
         # Sums by kind are the totals, and always shown.
         lines = [line for line in found.tables.get(name, ()) if everything or name == "kind" or line.differs]
         if lines:
@@ -392,6 +355,8 @@ def _days(span: Span | tuple[date, date]) -> str:
 
 def as_json(found: Report, *, everything: bool) -> dict[str, object]:
     """For programs; amounts as text."""
+    from engine.reconcile.words import TITLES
+
     return {
         "company": found.company,
         "agrees": found.agrees,
@@ -408,7 +373,7 @@ def as_json(found: Report, *, everything: bool) -> dict[str, object]:
         "differences": [_object(item) for item in found.differences],
         "totals": [_line(line) for line in found.totals],
         "tables": {
-            _TITLES[name]: [_line(line) for line in lines if everything or line.differs]
+            TITLES[name]: [_line(line) for line in lines if everything or line.differs]
             for name, lines in found.tables.items()
         },
         "not_posted": [

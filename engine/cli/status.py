@@ -59,10 +59,7 @@ def command(ctx: click.Context, home: Path, company: str, flow: str, form: str, 
 def _print(found: Overview, clock: Clock) -> None:
     from engine.overview import age, times
 
-    name = common.clean(found.title)
-    click.echo(found.company if name == found.company else f"{found.company}: {name}")
-    if found.halted:
-        click.echo(f"POSTING IS HALTED: {common.clean(found.halted)}")
+    _head(found)
     if found.states:
         click.echo("")
         rows = [(s.flow, s.stream, _state(s), s.records, office.money(s.money)) for s in found.states]
@@ -84,6 +81,8 @@ def _print(found: Overview, clock: Clock) -> None:
     if not found.runs:
         click.echo("last run: never")
     _agent(found, clock)
+    if found.held_back:
+        click.echo(f"held back: {office.counted(found.held_back, 'record')}, not sent until released")
     click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")
     click.echo(f"waiting in all: {found.pulse.waiting}, failures told: {found.pulse.failures:.1f} a minute")
     if found.doubt is not None:
@@ -106,6 +105,17 @@ def _print(found: Overview, clock: Clock) -> None:
         click.echo(f"  {alert['kind']}: {common.clean(alert['message'])}{seen}")
         if alert["hint"]:
             click.echo(f"    do: {common.clean(alert['hint'])}")
+
+
+def _head(found: Overview) -> None:
+    """Whose it is, and what has been stopped."""
+    name = common.clean(found.title)
+    click.echo(found.company if name == found.company else f"{found.company}: {name}")
+    if found.halted:
+        click.echo(f"POSTING IS HALTED: {common.clean(found.halted)}")
+    for pause in found.pauses:
+        what = f"THE FLOW {pause['flow']}" if pause["flow"] else "THIS COMPANY"
+        click.echo(f"{what} IS PAUSED by {common.clean(pause['actor'])}: {common.clean(pause['why'])}")
 
 
 def _state(line: StateLine) -> str:

@@ -24,7 +24,7 @@ from engine.log import logger
 from engine.panel import forms, render
 from engine.panel.web import ROOT, Answer, Ask, CrossSite, Given, NotAllowed, Page, PageMissing, Sent, Shown
 from engine.server import BodyRefused, described, read_body
-from engine.store import users
+from engine.store import stops, users
 
 if TYPE_CHECKING:
     from engine.program import FlowProgram
@@ -186,7 +186,8 @@ class Panel:
             if page.method == "POST" and not page.is_open:
                 _from_us(ask)
             if "company" in ask.path:
-                ask = replace(ask, company=self._company(ask.path["company"]))
+                company, pauses = self._company(ask.path["company"])
+                ask = replace(ask, company=company, pauses=pauses)
             return self._respond(page, ask, page.handler(ask))
         except FlowctlError as error:
             return self._failed(ask, cookie, error)
@@ -204,12 +205,14 @@ class Panel:
                 users.seen(tx, found, self.world.at())
         return found
 
-    def _company(self, name: str) -> Mapping[str, object]:
+    def _company(self, name: str) -> tuple[Mapping[str, object], Sequence[Mapping[str, object]]]:
+        """The company's row, and what of it is paused."""
         with self.world.store.read() as tx:
             row = tx.one("company_get", {"company": name})
+            pauses = stops.pauses(tx, name)
         if row is None:
             raise PageMissing(f"there is no company `{name[:60]}`")
-        return row
+        return row, pauses
 
     def _respond(self, page: Page | None, ask: Ask, answer: Answer) -> Response:
         if isinstance(answer, Sent):
@@ -252,6 +255,7 @@ class Panel:
             "zone": company["time_zone"] if company is not None else "UTC",
             "tabs": tabs,
             "menu": tuple(_menu(self.pages, ask, page)),
+            "pauses": ask.pauses,
             "flash": flash,
             "now": self.world.clock.now(),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 from engine.dataclass import dataclass
@@ -40,8 +40,8 @@ class CrossSite(FlowctlError):
 class Ask:
     """What a browser asks for. `path` are the parts of the address that a page's path names; `form` what was sent.
 
-    `company` is the row of the company that the address names, `programs` are the flows that this server runs. `poke`
-    wakes the worker once something is there to do.
+    `company` is the row of the company that the address names, `pauses` what of it is paused; `programs` are the flows
+    that this server runs. `poke` wakes the worker once something is there to do.
     """
 
     world: World
@@ -53,6 +53,7 @@ class Ask:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     session: Session | None = None
     company: Row | None = None
+    pauses: Sequence[Row] = ()
     address: str = ""
     # Where the browser finds us, such as https://host:port; empty when it does not say it as a browser would.
     origin: str = ""

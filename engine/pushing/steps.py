@@ -16,7 +16,7 @@ from engine.contract import OperationOutcome, Receipt
 from engine.errors import BadAnswer, Bug, Rejected, RunError, StaleLease, Transient
 from engine.jsontext import plain
 from engine.pushing.link import ACTOR, BEGIN_S, LONGEST, Link
-from engine.store import journal, outbox, records
+from engine.store import journal, outbox, records, stops
 from engine.store.base import Row, Tx
 from engine.store.records import Move
 
@@ -47,6 +47,7 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
             raise StaleLease(f"{link.place}: another process is writing")
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and _is_as_believed(now.get(row["id"]), row)]
+        left = _not_stopped(link, tx, left)
         outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
         records.move(tx, link.company, link.world.at(), ACTOR, [_as_sent(row, found[row["id"]], fence) for row in left])
     made: list[Row] = [{**dict(row), "state": "sent", "not_before": not_before} for row in left]
@@ -54,6 +55,14 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
         put_back(link, made)
         raise StaleLease(f"{link.place}: the store took too long; nothing was written")
     return made
+
+
+def _not_stopped(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:
+    """Those that a person has not stopped since they were looked for; of a paused company or flow, none."""
+    if stops.paused(tx, link.company, link.flow) is not None:
+        return []
+    held = stops.held(tx, [row["record_id"] for row in rows])
+    return [row for row in rows if row["record_id"] not in held]
 
 
 def settle(

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from engine.reconcile.asking import Spans, ask, kinds_of
+from engine.reconcile.asking import Spans, ask, bound, first_day, kinds_of, request
 from engine.reconcile.report import Difference, Line, Report, report
 from engine.reconcile.sides import countable
 
-__all__ = ["Difference", "Line", "Report", "Spans", "ask", "countable", "kinds_of", "report"]
+__all__ = [
+    "Difference",
+    "Line",
+    "Report",
+    "Spans",
+    "ask",
+    "bound",
+    "countable",
+    "first_day",
+    "kinds_of",
+    "report",
+    "request",
+]

@@ -7,14 +7,69 @@ from datetime import date
 
 from engine import registry
 from engine.dataclass import dataclass
+from engine.errors import UsageError
 from engine.evidence import Figures, Span
+from engine.follow import Hand
 from engine.program import FlowProgram
 from engine.qbxml.queries import TXN_KINDS
+from engine.reconcile.sides import countable
 from engine.store import companies, journal, lists, spans
 from engine.store.base import Tx
 
 # Parties and accounts are told by ListID; their names are read anew just before, in the same session.
 _NAMED = ("Account", "Vendor", "Customer", "Employee")
+# Without a first day, the span begins so many months before the month of its last one.
+_MONTHS = 2
+
+
+class NothingToCompare(UsageError):
+    """A company without a connection whose books can be read."""
+
+    def __init__(self, company: str) -> None:
+        super().__init__(
+            f"{company} has no connection whose books can be compared",
+            hint="connect QuickBooks with `flowctl connect`, or give another --company",
+        )
+
+
+class NothingPosts(UsageError):
+    """No flow of the company writes anything that has an amount."""
+
+    def __init__(self, company: str) -> None:
+        super().__init__(
+            f"no flow that {company} has connected writes anything that has an amount",
+            hint="`flowctl doctor` shows which connections are missing",
+        )
+
+
+def first_day(last_on: date) -> date:
+    """Where a span begins of which only the end is known: with the month two months before it."""
+    months = last_on.year * 12 + last_on.month - 1 - _MONTHS
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def bound(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> dict[str, FlowProgram]:
+    """Of these flows, those whose connections the company has all made, each with the connectors that it has."""
+    made = companies.connectors(tx, company)
+    return {
+        name: program.bound(made)
+        for name, program in programs.items()
+        if made.keys() >= {connection.name for connection in program.flow.connections}
+    }
+
+
+def request(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], first_on: date, last_on: date) -> int:
+    """File a request for what the company's flows write; returns its number.
+
+    Raises:
+        NothingToCompare, NothingPosts: when there is nothing to ask for.
+    """
+    if countable(tx, hand.company) is None:
+        raise NothingToCompare(hand.company)
+    kinds = kinds_of(tx, hand.company, programs)
+    if not kinds:
+        raise NothingPosts(hand.company)
+    return ask(tx, hand.company, first_on, last_on, kinds, hand.actor, hand.at)
 
 
 def kinds_of(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> tuple[str, ...]:

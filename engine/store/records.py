@@ -22,7 +22,8 @@ MOVES: Mapping[str, frozenset[str]] = {
     "pending": frozenset({"intended", "deferred", "failed", "skipped", "posted"}),
     "deferred": frozenset({"pending", "skipped", "failed", "posted"}),
     "skipped": frozenset({"pending", "posted"}),
-    "failed": frozenset({"pending", "skipped", "posted"}),
+    # A person may have the same request sent once more.
+    "failed": frozenset({"pending", "skipped", "posted", "intended"}),
     # One that could not even be looked for in its target stays where it is, and is counted as tried.
     "intended": frozenset({"sent", "posted", "failed", "deferred", "pending", "skipped", "unknown", "intended"}),
     "sent": frozenset({"posted", "failed", "deferred", "unknown", "intended"}),
@@ -130,6 +131,8 @@ class Move:
     @property
     def anew(self) -> bool:
         """Whether tries are counted from the start: somebody changed something; a list that was read again is nobody."""
+        if self.event == "replayed":
+            return True
         return self.to == "pending" and not str(self.detail.get("by", "")).startswith(("list:", "posted:"))
 
     @property

@@ -44,6 +44,11 @@ def newest(tx: Tx, company: str, state: str = "done") -> Row | None:
     return tx.one("span_newest", {"company": company, "state": state})
 
 
+def listed(tx: Tx, company: str) -> list[Row]:
+    """The requests that are kept, the newest first, each with how many objects were told so far."""
+    return tx.rows("spans_listed", {"company": company, "limit": 2 * _KEPT})
+
+
 def span_of(row: Row) -> Span:
     """A request as connectors see it."""
     first_on, last_on = (date.fromisoformat(row[name]) for name in ("first_on", "last_on"))

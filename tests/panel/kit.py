@@ -29,6 +29,7 @@ PASSWORD = "correct horse battery staple"
 HOST = "127.0.0.1:8765"
 HERE = {"origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}
 _TOKEN = re.compile(r'name="csrf" value="([0-9A-Za-z]*)"')
+_HIDDEN = re.compile(r'type="hidden" name="([a-z_]+)" value="([^"]*)"')
 
 
 @cache
@@ -65,6 +66,13 @@ class Browser:
     host: str = HOST
     cookies: dict[str, str] = field(default_factory=dict)
     token: str = ""
+    # What the forms of the last page would send beside what a person types.
+    hidden: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seen(self) -> str:
+        """As what the last page has shown a record."""
+        return self.hidden.get("seen", "")
 
     def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -86,6 +94,7 @@ class Browser:
         found = _TOKEN.search(answer.text)
         if found:
             self.token = found[1]
+        self.hidden = {name: unescape(value) for name, value in _HIDDEN.findall(answer.text) if name != "csrf"}
         return answer
 
     def get(self, path: str) -> httpx.Response:
@@ -96,7 +105,7 @@ class Browser:
         self, path: str, fields: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         """A form with the token of the page before, as a page of ours sends it."""
-        data = {"csrf": self.token, **(fields or {})}
+        data = {"csrf": self.token, **({"seen": self.seen} if self.seen else {}), **(fields or {})}
         sent = {"content-type": "application/x-www-form-urlencoded", **(HERE if headers is None else headers)}
         return self.ask("POST", "/panel" + path, urlencode(data).encode(), sent)
 

@@ -41,6 +41,8 @@ PARTS = {
     "secret": "hook_secret",
     "decision": "confirm",
     "user": "viewer",
+    "what": "all",
+    "report": "1",
 }
 # Pages that show what an address asks for behind its question mark.
 _ASKED = urlencode({"flow": FLOW, "lookup": "account", "key": HOSTILE[1]})

@@ -57,6 +57,14 @@ ROUTES = {
     ("GET", "/c/{company}/mappings/{flow}/{lookup}/import"): "operator",
     ("POST", "/c/{company}/mappings/{flow}/{lookup}/import"): "operator",
     ("POST", "/c/{company}/mappings/{flow}/{lookup}/import/keep"): "operator",
+    ("GET", "/c/{company}/records/choose"): "operator",
+    ("POST", "/c/{company}/records/choose"): "operator",
+    ("GET", "/c/{company}/pause"): "operator",
+    ("GET", "/c/{company}/pause/{what}"): "operator",
+    ("POST", "/c/{company}/pause/{what}"): "operator",
+    ("GET", "/c/{company}/reconcile"): "viewer",
+    ("POST", "/c/{company}/reconcile"): "operator",
+    ("GET", "/c/{company}/reconcile/{report}/file"): "viewer",
     ("GET", "/c/{company}/alerts"): "viewer",
     ("GET", "/alerts"): "viewer",
     ("POST", "/alerts/settings/house"): "admin",
@@ -128,6 +136,7 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 PARTS = {
     "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
     "lookup": "account", "run": "1", "connection": "shop", "secret": "hook_secret", "decision": "confirm", "user": "viewer",
+    "what": "all", "report": "1",
 }  # fmt: skip
 
 

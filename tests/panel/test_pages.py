@@ -179,7 +179,7 @@ def test_what_waits_says_why_and_what_to_do(busy: Office) -> None:
     lines = text_of(busy.as_("operator").get("/c/acme/records/2")).splitlines()
     assert lines[2:6] == [
         "deferred waits for something that is missing",
-        "Try again Leave out",
+        "Try again Hold back Leave out",
         "the account `Nowhere` is not in the Account list of Ledger",
         "add it there, or run `flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme`",
     ]
@@ -211,7 +211,7 @@ def test_try_again(busy: Office) -> None:
     again = browser.post("/c/acme/records/2/retry")
     assert again.status_code == 303
     assert text_of(browser.get("/c/acme/records/2")).splitlines()[0] == (
-        "Nothing was changed: it waits for nothing; the next run prepares it"
+        "Nothing was changed: the record has changed since this page was shown, and is pending now"
     )
     assert browser.get("/c/acme/records/2/retry").status_code == 303
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 
+from engine.chosen import ACTS
 from engine.clock import is_day
 from engine.overview import STATES
 from engine.panel import forms
+from engine.panel.pages.record import ACTIONS, OPEN
 from engine.panel.web import ROOT, Answer, Ask, Page, Shown
-from engine.store import browse, records
+from engine.store import browse, records, stops
 from engine.store.browse import Filters, Place
 
 _SIZE = 50
@@ -70,6 +72,7 @@ def _records(ask: Ask) -> Answer:
     with ask.world.store.read() as tx:
         found = browse.page(tx, company, filters, behind, _SIZE)
         places = browse.places(tx, company)
+        held = stops.held(tx, [row["id"] for row in found.rows if row["state"] in OPEN])
     asked = {name: text for name, text in typed.items() if text}
     following = ""
     if found.following is not None:
@@ -88,6 +91,8 @@ def _records(ask: Ask) -> Answer:
         "states": STATES,
         "places": places,
         "is_filtered": bool(asked),
+        "held": held,
+        "sets": {action.name: action for action in ACTIONS if action.name in ACTS} if ask.who.may("operator") else {},
     }
     return Shown("records.html", values)
 

@@ -73,6 +73,9 @@ UPDATE marks SET state = 'dropped' WHERE record_id = :record_id AND outcome = 'p
 -- name: marks_posted_of
 SELECT * FROM marks WHERE record_id = :record_id AND outcome = 'posted' ORDER BY id;
 
+-- name: mark_named
+UPDATE marks SET text = :text WHERE record_id = :record_id AND outcome = 'posted' AND state = 'waiting' AND text = :before;
+
 -- name: mark_revive
 UPDATE marks SET state = 'waiting' WHERE id = :id AND state = 'dropped';
 

@@ -8,11 +8,19 @@ SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' 
   AND (:connection = '' OR o.connection = :connection)
   AND o.request NOT IN (SELECT value FROM json_each(:without))
   AND o.id NOT IN (SELECT value FROM json_each(:later))
+  AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+  AND (NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company)
+       OR NOT EXISTS (SELECT 1 FROM records r JOIN pauses p ON p.company = r.company AND p.flow IN ('', r.flow)
+                      WHERE r.id = o.record_id))
 ORDER BY o.seq LIMIT :limit;
 
 -- name: operations_backlog
-SELECT COUNT(*) AS count FROM operations WHERE company = :company AND state = 'waiting' AND not_before <= :at
-  AND (:connection = '' OR connection = :connection);
+SELECT COUNT(*) AS count FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
+  AND (:connection = '' OR o.connection = :connection)
+  AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+  AND (NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company)
+       OR NOT EXISTS (SELECT 1 FROM records r JOIN pauses p ON p.company = r.company AND p.flow IN ('', r.flow)
+                      WHERE r.id = o.record_id));
 
 -- name: operations_open_at
 SELECT * FROM operations WHERE company = :company AND connection = :connection AND state IN ('waiting', 'sent')

@@ -4,6 +4,9 @@ WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiti
   AND o.seq > :after AND r.flow = :flow
   AND (o.target_id <> '' OR o.request NOT IN (SELECT value FROM json_each(:without)))
   AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
+  AND (o.state = 'sent'
+       OR (o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+           AND NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company AND flow IN ('', :flow))))
 ORDER BY o.seq LIMIT 1;
 
 -- name: push_lot
@@ -13,6 +16,9 @@ FROM operations o JOIN records r ON r.id = o.record_id
 WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.request = :request
   AND o.target_id = '' AND o.seq > :after AND r.flow = :flow
   AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))
+  AND (o.state = 'sent'
+       OR (o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+           AND NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company AND flow IN ('', :flow))))
 ORDER BY o.seq LIMIT :limit;
 
 -- name: push_any

@@ -65,3 +65,7 @@ WHERE company = :company AND phase NOT LIKE '%+%';
 
 -- name: compared_kinds
 SELECT DISTINCT kind FROM holdings WHERE company = :company ORDER BY kind;
+
+-- name: spans_listed
+SELECT s.*, (SELECT COUNT(*) FROM span_figures f WHERE f.span = s.id) AS objects FROM spans s
+WHERE s.company = :company ORDER BY s.id DESC LIMIT :limit;

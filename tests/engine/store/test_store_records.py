@@ -23,7 +23,7 @@ ALLOWED = {
     ("pending", "intended"), ("pending", "deferred"), ("pending", "failed"), ("pending", "skipped"),
     ("deferred", "pending"), ("deferred", "skipped"), ("deferred", "failed"),
     ("skipped", "pending"),
-    ("failed", "pending"), ("failed", "skipped"),
+    ("failed", "pending"), ("failed", "skipped"), ("failed", "intended"),
     ("pending", "posted"), ("deferred", "posted"), ("skipped", "posted"), ("failed", "posted"),
     ("intended", "sent"), ("intended", "posted"), ("intended", "failed"), ("intended", "deferred"),
     ("intended", "pending"), ("intended", "skipped"), ("intended", "unknown"), ("intended", "intended"),

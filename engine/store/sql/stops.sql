@@ -1,0 +1,43 @@
+-- name: pause_put
+INSERT INTO pauses (company, flow, at, actor, why) VALUES (:company, :flow, :at, :actor, :why)
+ON CONFLICT (company, flow) DO NOTHING;
+
+-- name: pause_drop
+DELETE FROM pauses WHERE company = :company AND flow = :flow;
+
+-- name: pauses_of
+SELECT * FROM pauses WHERE company = :company ORDER BY flow;
+
+-- name: pause_for
+SELECT * FROM pauses WHERE company = :company AND flow IN ('', :flow) ORDER BY flow LIMIT 1;
+
+-- name: company_paused
+UPDATE companies SET paused = :paused WHERE company = :company;
+
+-- name: hold_put
+INSERT INTO held_records (record_id, company, at, actor, why) VALUES (:record_id, :company, :at, :actor, :why)
+ON CONFLICT (record_id) DO NOTHING;
+
+-- name: hold_drop
+DELETE FROM held_records WHERE record_id = :record_id;
+
+-- name: holds_among
+SELECT * FROM held_records WHERE record_id IN (SELECT value FROM json_each(:ids));
+
+-- name: holds_of
+SELECT h.record_id, h.at, h.actor, h.why, r.flow, r.stream, r.source_id, r.state, r.reference, r.party, r.amount, r.currency
+FROM held_records h JOIN records r ON r.id = h.record_id
+WHERE h.company = :company AND r.state IN ('pending', 'deferred', 'failed', 'intended') ORDER BY h.record_id LIMIT :limit;
+
+-- name: stopped_amounts
+-- What goes out as soon as it is not stopped any more; a hold goes on.
+SELECT r.currency, r.amount, COUNT(*) AS count FROM operations o JOIN records r ON r.id = o.record_id
+WHERE o.company = :company AND o.state = 'waiting' AND (:flow = '' OR r.flow = :flow)
+  AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+GROUP BY r.currency, r.amount;
+
+-- name: journal_last_of
+SELECT record_id, MAX(seq) AS seq FROM journal WHERE record_id IN (SELECT value FROM json_each(:ids)) GROUP BY record_id;
+
+-- name: records_numbered
+SELECT * FROM records WHERE company = :company AND id IN (SELECT value FROM json_each(:ids));

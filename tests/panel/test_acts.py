@@ -1,0 +1,276 @@
+"""What a person does on the panel beside single decisions: pause, hold, replay, sets of records; each asked and done once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engine.contract import OperationOutcome
+from engine.store import journal
+from tests.engine.kit import bill
+from tests.panel.kit import Browser, Office, text_of
+
+
+@pytest.fixture
+def busy(office: Office) -> Office:
+    """Bills 1 and 2 are prepared, 3 waits for an account, 4 failed."""
+    bench = office.bench
+    lines = [{"account": "Nowhere", "code": "1", "amount": "1250.50", "memo": "m"}]
+    bench.shop.listed["bills"] = [
+        bill("b-1"),
+        bill("b-2", "40.00", lines=bill("x", "40.00")["lines"]),
+        bill("b-3", amount="1250.50", lines=lines),
+        bill("b-4", "9.99", lines=[]),
+    ]
+    bench.run("bills")
+    assert bench.states() == {"b-1": "intended", "b-2": "intended", "b-3": "deferred", "b-4": "failed"}
+    return office
+
+
+def number(office: Office, source_id: str) -> int:
+    return int(office.bench.record(source_id)["id"])
+
+
+def flash(browser: Browser, path: str) -> list[str]:
+    """What the next page says once."""
+    return text_of(browser.get(path)).splitlines()[:2]
+
+
+def events(office: Office, source_id: str, *names: str) -> list[tuple[str, str, dict[str, object]]]:
+    with office.world.store.read() as tx:
+        lines = journal.of_record(tx, office.bench.record(source_id)["id"])
+    return [(line["event"], line["actor"], json.loads(line["detail"])) for line in lines if line["event"] in names]
+
+
+# --- pause -----------------------------------------------------------------------------------------------------------
+
+
+def test_pause_is_asked_shown_everywhere_and_taken_back(busy: Office) -> None:
+    browser = busy.as_("operator")
+    assert text_of(browser.get("/c/acme/pause")).splitlines()[3:] == [
+        "What State Since By Why",
+        "The whole company",
+        "running",
+        "Pause",
+        "shop_to_ledger",
+        "running",
+        "Pause",
+    ]
+    assert browser.get("/c/acme/pause/all").status_code == 200
+    assert browser.post("/c/acme/pause/all", {"do": "pause", "reason": " "}).status_code == 422
+    for said in ("The company is paused.", "The company was paused already: nothing was changed."):
+        browser.get("/c/acme/pause/all")
+        answer = browser.post("/c/acme/pause/all", {"do": "pause", "reason": "closing the books"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/panel/c/acme")
+        banner, hint, shown = text_of(browser.get("/c/acme")).splitlines()[:3]
+        assert banner == "This company is paused by operator since 2026-03-02 14:00 : closing the books"
+        assert (hint, shown) == ("Nothing new is read or sent until it is resumed. Resume", said)
+    for path in ("/c/acme/records", "/c/acme/records/1", "/c/acme/alerts", "/c/acme/reconcile", "/c/acme/pause"):
+        assert text_of(browser.get(path)).splitlines()[0] == banner, path
+    assert text_of(busy.as_("viewer").get("/c/acme/alerts")).splitlines()[1] == (
+        "Nothing new is read or sent until it is resumed."
+    )
+    assert busy.bench.send() is None
+    assert text_of(browser.get("/c/acme/pause/all")).splitlines()[3:] == [
+        "Resume the whole company",
+        "operator paused it at 2026-03-02 14:00 : closing the books",
+        "At the next visit 2 requests are sent: 140.00 EUR . Records that somebody holds back stay.",
+        "Why (may be left empty); kept in the journal with your name",
+        "Resume",
+        "Back, change nothing",
+    ]
+    for said in ("The company is resumed.", "The company was not paused: nothing was changed."):
+        browser.post("/c/acme/pause/all", {"do": "resume"})
+        assert flash(browser, "/c/acme")[0] == said
+    assert busy.bench.post_all() == 2
+    with busy.world.store.read() as tx:
+        line = tx.one("journal_newest", {"company": "acme", "event": "paused"})
+    assert line is not None
+    assert (line["actor"], json.loads(line["detail"])) == (
+        "panel:operator",
+        {"what": "company", "why": "closing the books"},
+    )
+
+
+def test_a_flow_that_there_is_not_cannot_be_paused(busy: Office) -> None:
+    browser = busy.as_("operator")
+    assert browser.get("/c/acme/pause/other").status_code == 404
+    assert browser.post("/c/acme/pause/other", {"do": "pause", "reason": "x"}).status_code == 404
+
+
+# --- one record ------------------------------------------------------------------------------------------------------
+
+
+def act(browser: Browser, record: int, action: str, **fields: str) -> str:
+    """Do something on the page that asks; what the record's page says then."""
+    assert browser.get(f"/c/acme/records/{record}/{action}").status_code == 200
+    assert browser.post(f"/c/acme/records/{record}/{action}", fields).status_code == 303
+    return text_of(browser.get(f"/c/acme/records/{record}")).splitlines()[0]
+
+
+def test_hold_back_and_release(busy: Office) -> None:
+    browser = busy.as_("operator")
+    assert act(browser, 1, "hold", reason="wrong vendor") == "It is held back."
+    lines = text_of(browser.get("/c/acme/records/1")).splitlines()
+    assert lines[3:6] == [
+        "Release",
+        "operator holds it back since 2026-03-02 14:00 : wrong vendor",
+        "It is not sent until somebody releases it.",
+    ]
+    assert "N-b-1 held back" in text_of(browser.get("/c/acme/records"))
+    assert busy.bench.post_all() == 1
+    assert act(browser, 1, "release") == "It is released."
+    assert busy.bench.post_all() == 1
+    assert events(busy, "b-1", "on_hold", "released") == [
+        ("on_hold", "panel:operator", {"why": "wrong vendor"}),
+        ("released", "panel:operator", {}),
+    ]
+
+
+def test_two_people_and_two_clicks_leave_one_effect(busy: Office) -> None:
+    one, other = busy.as_("operator"), busy.as_("admin")
+    page = f"/c/acme/records/{number(busy, 'b-3')}"
+    one.get(f"{page}/retry")
+    other.get(f"{page}/retry")
+    assert one.post(f"{page}/retry").status_code == 303
+    busy.bench.runner.prepare(busy.bench.program, "acme")
+    assert busy.bench.record("b-3")["state"] == "deferred"
+    for browser, seen in ((one, "8"), (other, other.seen), (other, "x")):
+        browser.post(f"{page}/retry", {"seen": seen})
+        assert text_of(browser.get(page)).splitlines()[0] == (
+            "Nothing was changed: the record has changed since this page was shown, and is deferred now"
+        )
+    assert len(events(busy, "b-3", "retried")) == 1
+
+
+def held(office: Office, code: str) -> None:
+    """Everything was sent, and nobody knows what became of bill 1."""
+    made = office.bench.send()
+    assert made is not None
+    office.bench.settle(made, OperationOutcome(made.operations[0].id, "held", code=code, message="never answered"))
+    assert office.bench.record("b-1")["state"] == "unknown"
+
+
+def test_what_to_look_for_is_said(busy: Office) -> None:
+    held(busy, "unclear")
+    browser = busy.as_("operator")
+    lines = text_of(browser.get("/c/acme/records/1")).splitlines()
+    assert lines[3:6] == ["It is there It is not there", "never answered", "Look in Ledger for"]
+    assert lines[6:17] == [
+        "Kind", "bill", "Vendor or party", "Grün & Söhne", "Date", "2026-02-27", "Amount", "100.00 EUR",
+        "Number", "N-b-1", "External id",
+    ]  # fmt: skip
+    assert "Look in Ledger for" in text_of(browser.get("/c/acme/records/1/not-there"))
+
+
+def test_a_replay_sends_the_same_request(busy: Office) -> None:
+    held(busy, "no_answer")
+    before = busy.bench.record("b-1")["operation_id"]
+    browser = busy.as_("operator")
+    assert act(browser, 1, "replay", reason="it was locked") == "The same request goes on."
+    assert browser.get("/c/acme/records/1/replay").status_code == 303
+    made = busy.bench.send()
+    assert made is not None
+    assert [(op.id, op.sent_before) for op in made.operations] == [(before, True)]
+    assert events(busy, "b-1", "replayed") == [
+        ("replayed", "panel:operator", {"operation": before, "why": "it was locked"})
+    ]
+
+
+def test_what_is_gone_is_decided(busy: Office) -> None:
+    busy.bench.post_all()
+    for number in (1, 2):
+        target = json.loads(busy.bench.record(f"b-{number}")["receipt"])["TxnID"]
+        with busy.bench.outbox.transaction() as desk:
+            desk.holdings.missing("acme", [target])
+    browser = busy.as_("operator")
+    assert "It is there Post after all Accept as gone" in text_of(browser.get("/c/acme/records/1"))
+    assert act(browser, 1, "there", target="1A2B-3C") == "Taken as posted under 1A2B-3C."
+    assert act(browser, 2, "accept-gone", reason="entered twice") == "It is accepted as gone."
+    assert [busy.bench.record(f"b-{n}")["state"] for n in (1, 2)] == ["posted", "skipped"]
+
+
+# --- many records ----------------------------------------------------------------------------------------------------
+
+
+def test_the_ticked_ones_are_asked_for_and_done_once(busy: Office) -> None:
+    browser = busy.as_("operator")
+    ticked = "&".join(f"r{number(busy, f'b-{n}')}=on" for n in (1, 3, 4))
+    text = text_of(browser.get(f"/c/acme/records/choose?{ticked}&action=retry&which=ticked&state="))
+    assert text.replace("\n", " ").replace("N-b", "\nN-b").replace(" These", "\nThese").splitlines() == [
+        (
+            "Records Try again: 2 records 1,260.49 EUR It is prepared from what is known now. When nothing is missing, it is "
+            "posted at the next visit; never twice. Why (may be left empty); kept in the journal with your name "
+            "Try again: 2 records Back, change nothing Not these (1) Record State Dated Vendor or party Amount Why not "
+        ),
+        "N-b-1 intended 2026-02-27 Grün & Söhne 100.00 EUR it is prepared, and is sent next",
+        "These (2) Record State Dated Vendor or party Amount ",
+        "N-b-3 deferred 2026-02-27 Grün & Söhne 1,250.50 EUR ",
+        "N-b-4 failed 2026-02-27 Grün & Söhne 9.99 EUR",
+    ]
+    assert busy.bench.states()["b-3"] == "deferred"
+    form = dict(browser.hidden)
+    assert (
+        browser.post("/c/acme/records/choose", {**form, "reason": "now"}).headers["location"] == "/panel/c/acme/records"
+    )
+    assert flash(browser, "/c/acme/records")[0] == "Try again: 2 records, 1,260.49 EUR."
+    assert [busy.bench.states()[f"b-{n}"] for n in (3, 4)] == ["pending", "pending"]
+    assert browser.post("/c/acme/records/choose", {**form, "reason": "now"}).status_code == 303
+    assert flash(browser, "/c/acme/records")[0] == (
+        "Left as they are: 2 records. N-b-3: it has changed since this was shown, and is pending now; "
+        "N-b-4: it has changed since this was shown, and is pending now."
+    )
+    assert len(events(busy, "b-3", "retried")) == 1
+
+
+def test_all_that_fit_a_filter_are_held_and_released(busy: Office) -> None:
+    browser = busy.as_("operator")
+    place = "place=shop_to_ledger%2Fbills"
+    text = text_of(browser.get(f"/c/acme/records/choose?action=hold&which=all&{place}"))
+    assert text.splitlines()[1:3] == ["Hold back: 4 records", "1,400.49 EUR"]
+    form = dict(browser.hidden)
+    missing = browser.post("/c/acme/records/choose", form)
+    assert (missing.status_code, "say in a few words why" in text_of(missing)) == (422, True)
+    answer = browser.post("/c/acme/records/choose", {**form, "reason": "audit"})
+    assert answer.headers["location"] == f"/panel/c/acme/records?{place}"
+    assert busy.bench.send() is None
+    browser.get(f"/c/acme/records/choose?action=release&which=all&{place}")
+    browser.post("/c/acme/records/choose", dict(browser.hidden))
+    assert flash(browser, "/c/acme/records")[0] == "Release: 4 records, 1,400.49 EUR."
+    assert busy.bench.post_all() == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("action=retry&which=ticked", "No record was chosen: tick those that are meant."),
+        ("action=there&r1=on", "Nothing was chosen: say what is to be done."),
+        ("action=retry&which=all&least=x", "Nothing was chosen: `x` is not an amount: write it like 1250.00."),
+        ("action=retry&which=ticked&r99=on&rx=on", "No record was chosen: tick those that are meant."),
+    ],
+)
+def test_a_choice_of_nothing_is_said(busy: Office, query: str, said: str) -> None:
+    browser = busy.as_("operator")
+    assert browser.get(f"/c/acme/records/choose?{query}").status_code == 303
+    assert flash(browser, "/c/acme/records")[0] == said
+    assert (
+        browser.post("/c/acme/records/choose", {"action": "retry", "marks": "1 . x 2.", "reason": "x"}).status_code
+        == 303
+    )
+    assert busy.poked == []
+
+
+def test_records_of_another_company_are_not_chosen(busy: Office) -> None:
+    with busy.world.store.write() as tx:
+        tx.run("company_insert", {"company": "other", "title": "Other", "at": busy.world.at()})
+    browser = busy.as_("operator")
+    browser.get(f"/c/acme/records/choose?r{number(busy, 'b-3')}=on&action=retry")
+    form = dict(browser.hidden)
+    browser.post("/c/other/records/choose", {**form, "reason": "x"})
+    assert busy.bench.states()["b-3"] == "deferred"
+
+
+def test_a_viewer_sees_no_boxes(busy: Office) -> None:
+    assert 'type="checkbox"' not in busy.as_("viewer").get("/c/acme/records").text
+    assert 'type="checkbox"' in busy.as_("operator").get("/c/acme/records").text
