@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.diagnostics import Diagnostic
+from engine.identity import by_identity
 from engine.lints.env import Env, Use, comment_after
 from engine.mapping.analysis import analyse, analyse_map
 from engine.mapping.arguments import KIND_WORDS
@@ -17,13 +18,14 @@ from engine.mapping.scope import Scope
 from engine.mapping.syntax import parse
 from engine.mapping.types import NUMBERS, TEXTS, ResultType, object_type, record_type
 from engine.model import Flow, Stream
-from engine.spec import FieldSpec
+from engine.spec import FieldSpec, StreamSpec
 from engine.structure import dotted
 
 ID = ""  # it reports the codes E101 and above
 
-# What an expression reads that is given no record.
+# What an expression reads that is given no record, and one that is given a record of which nothing is known.
 NOTHING = object_type(())
+ANYTHING = record_type(())
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
@@ -104,20 +106,17 @@ def mapped_type(stream: Stream, source: ResultType, scope: Scope) -> ResultType:
 
 def source_type(stream: Stream, env: Env) -> ResultType:
     """The type of a source record; any object, when the source is not known."""
-    known = env.found.sources
-    if stream.name not in known:
-        known[stream.name] = _source_type(stream, env)
-    return known[stream.name]
-
-
-def _source_type(stream: Stream, env: Env) -> ResultType:
     spec = env.stream_spec(stream)
-    fields = spec.fields if spec is not None else ()
-    key = spec.key if spec is not None else ""
+    return ANYTHING if spec is None else _source_type(spec)
+
+
+@by_identity
+def _source_type(spec: StreamSpec) -> ResultType:
     # A record without its key is never handed on, so the key is not null whatever the declaration says.
-    return record_type(replace(field, required=True) if field.name == key else field for field in fields)
+    return record_type(replace(field, required=True) if field.name == spec.key else field for field in spec.fields)
 
 
+@by_identity
 def receipt_type(told: tuple[FieldSpec, ...]) -> ResultType:
     """What an expression reads that is given the target's answer; any answer, when nothing is known of it."""
     return record_type((FieldSpec("receipt", "object", "what the target said: its ids", True, fields=told),))
