@@ -62,7 +62,9 @@ def _meaning(text: str, scope: Scope) -> int:
             if name in scope.define:
                 return 0
         else:
-            known, fields = (scope.streams, scope.receipts) if kind == "streams" else (scope.lookups, scope.lookup_fields)
+            known, fields = (
+                (scope.streams, scope.receipts) if kind == "streams" else (scope.lookups, scope.lookup_fields)
+            )
             kept.append(fields.get(name, ()))
             found.append(name in known and id(kept[-1]))
     key = tuple(found)
