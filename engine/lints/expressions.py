@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from engine.diagnostics import Diagnostic
 from engine.identity import by_identity
@@ -19,7 +20,7 @@ from engine.mapping.syntax import parse
 from engine.mapping.types import NUMBERS, TEXTS, ResultType, object_type, record_type
 from engine.model import Flow, Stream
 from engine.spec import FieldSpec, StreamSpec
-from engine.structure import dotted
+from engine.structure import Steps, dotted
 
 ID = ""  # it reports the codes E101 and above
 
@@ -37,7 +38,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     for use in env.uses():
         if use.stream is None:
             continue
-        where = dotted(use.steps)
+        where = _dotted(use.steps)
         problems = check_expression(use.expr, scope, where)
         if any(problem.code == "E109" for problem in problems):
             continue  # said of the define
@@ -52,6 +53,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         yield from problems
 
 
+_dotted = lru_cache(maxsize=2048)(dotted)
+
+
 def _is_cut(use: Use, env: Env) -> bool:
     """Whether the comment after an expression was meant as a part of it."""
     comment = comment_after(use.steps, env)
@@ -64,7 +68,7 @@ def _is_cut(use: Use, env: Env) -> bool:
 
 # What some keys take, in words, and the kinds of values that are none of it.
 _NO_TEXT = frozenset({"object", "list"})
-_NOT: Mapping[tuple[str, ...], tuple[str, str, frozenset[str]]] = {
+_NOT: Mapping[Steps, tuple[str, str, frozenset[str]]] = {
     ("about", "amount"): ("amount", "an amount", frozenset({"text", "id", "date", "datetime", "boolean", *_NO_TEXT})),
     ("about", "date"): ("date", "a date", frozenset({"text", "id", "money", "boolean", *NUMBERS, *_NO_TEXT})),
     ("about", "currency"): ("text", "a text", _NO_TEXT),
@@ -79,7 +83,7 @@ _NOT: Mapping[tuple[str, ...], tuple[str, str, frozenset[str]]] = {
 
 def _misplaced(use: Use, result: ResultType, source: ResultType, env: Env) -> Iterator[Diagnostic]:
     """A value of a kind that the key it is for can do nothing with."""
-    wanted, words, refused = _NOT.get(tuple(str(step) for step in use.steps[2:]), ("", "", frozenset()))
+    wanted, words, refused = _NOT.get(use.steps[2:], ("", "", frozenset()))
     written = frozenset({"field", "subexpression", "or_expression", "pipe"})
     if result.kind not in refused or (result.kind == "text" and parse(use.expr.text).kind not in written):
         return
