@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.identity import by_identity
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, StreamSpec
 
 # What every object of a list has, whatever its connector says of it.
@@ -15,6 +16,7 @@ _COMMON = (
 )
 
 
+@by_identity
 def fields_of(spec: ConnectorSpec, listed: ListSpec) -> tuple[FieldSpec, ...]:
     """What an expression may read of an object of a list; nothing when its connector does not say, so anything."""
     if spec.delivery == "pull" or not listed.fields:
@@ -37,6 +39,7 @@ def streams_of(spec: ConnectorSpec) -> tuple[str, ...]:
     return (*(stream.name for stream in spec.streams), *listed)
 
 
+@by_identity
 def stream_spec(listed: ListSpec) -> StreamSpec:
     """A list as a stream: every read lists all objects, inactive ones included, by `list_id`."""
     common = {field.name for field in _COMMON}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 
 from engine.diagnostics import Diagnostic, Edit, Location, clearly_meant, nearest, suggestion
+from engine.identity import by_identity
 from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Text, Type
 from engine.otherwords import other_word
 from engine.yamlsource import SYNTAX, TOO_BIG, ListNode, MapNode, Node, ScalarNode, shorten
@@ -45,6 +46,11 @@ def check_structure(node: Node, kind: Type, path: str) -> list[Diagnostic]:
         message = f"here is the first of more than {MAX_PROBLEMS} problems that are not shown"
         checker.problems.append(Diagnostic(where, TOO_BIG, "", message, "mend those above, and check again"))
     return checker.problems
+
+
+@by_identity
+def _keys(kind: Object) -> Mapping[str, Key]:
+    return {key.name: key for key in kind.keys}
 
 
 @lru_cache(maxsize=64)
@@ -111,7 +117,7 @@ class _Checker:
                 _written(node, kind, key),
             )
             return
-        known = {k.name: k for k in kind.keys}
+        known = _keys(kind)
         node = self._uncut(node, steps)
         given = [name.text for name, _ in node.entries]
         misspelt: set[str] = set()
@@ -136,6 +142,8 @@ class _Checker:
 
     def _uncut(self, node: MapNode, steps: Steps) -> MapNode:
         """The mapping without keys that are pieces of a text: in { } a comma ends one that is not quoted."""
+        if not any(isinstance(value, ScalarNode) and not value.text for _, value in node.entries):
+            return node
         kept: list[tuple[ScalarNode, Node]] = []
         cut: dict[str, list[str]] = {}
         for name, value in node.entries:

@@ -15,6 +15,8 @@ from engine.vault import Vault
 from engine.world import World
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import httpx
 
 EPOCH = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
@@ -77,7 +79,13 @@ class SeededIds:
 
 
 def memory_world(
-    seed: int = 1, clock: FakeClock | None = None, transports: Mapping[str, httpx.BaseTransport] | None = None
+    seed: int = 1,
+    clock: FakeClock | None = None,
+    transports: Mapping[str, httpx.BaseTransport] | None = None,
+    idle: list[sqlite3.Connection] | None = None,
 ) -> World:
-    """A world with an empty store in memory, a fixed key, and time and ids that repeat. Close its store when done."""
-    return World(SqliteStore(None), Vault(KEY), clock or FakeClock(), SeededIds(seed), transports or {})
+    """A world with an empty store in memory, a fixed key, and time and ids that repeat. Close its store when done.
+
+    Worlds that come one after the other are made faster with one list of `idle` connections (see `SqliteStore`).
+    """
+    return World(SqliteStore(None, idle=idle), Vault(KEY), clock or FakeClock(), SeededIds(seed), transports or {})

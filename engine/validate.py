@@ -134,10 +134,9 @@ def same_names(loaded: Sequence[Loaded]) -> Iterator[Diagnostic]:
     """Each flow that has the name of one before it."""
     first: dict[str, Loaded] = {}
     for one in loaded:
-        env = environment(one)
-        if env is None or not env.flow.name:
+        if one.flow is None or not one.flow.name:
             continue
-        other = first.setdefault(env.flow.name, one)
-        if other is not one:
+        other = first.setdefault(one.flow.name, one)
+        if other is not one and (env := environment(one)) is not None:
             message = f"the flow `{env.flow.name}` is also in {other.path}"
             yield env.problem(NAME_TWICE, ("flow",), message, "give each flow a name of its own")

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 import yaml
+from yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
@@ -90,11 +91,12 @@ def plain(node: Node) -> Any:
 
 def load(text: str, path: str) -> tuple[Node | None, list[Diagnostic]]:
     """Read one YAML document; with a problem that leaves no document to speak of, the node is None."""
-    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+    if len(text) > MAX_BYTES // 4 and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return None, [
             _problem(Location(path), TOO_BIG, "the file is larger than 1 MiB", "a flow file is a few kilobytes")
         ]
-    if (odd := _NOT_ALLOWED.search(text)) is not None:
+    # None of what is not allowed can be printed; to look for it takes ten times as long.
+    if not text.replace("\n", "").isprintable() and (odd := _NOT_ALLOWED.search(text)) is not None:
         return None, [_odd_character(text, odd, path)]
     builder = _Builder(text, path)
     try:
@@ -247,15 +249,15 @@ class _Builder:
         """Read the one document."""
         following = _events(self.text)
         while (event := following()) is not None:
-            if isinstance(event, yaml.ScalarEvent):
+            if isinstance(event, ScalarEvent):
                 if event.anchor or event.tag:
                     self._check_extras(event)
                 self._add(self._scalar(event))
-            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            elif isinstance(event, CollectionStartEvent):
                 if event.anchor or event.tag:
                     self._check_extras(event)
                 self._start(event)
-            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            elif isinstance(event, CollectionEndEvent):
                 self._end()
             elif isinstance(event, yaml.AliasEvent):
                 self._stop(event, EXTRAS, f"`*{event.anchor}` is an alias, and a flow file has none", _NO_ANCHORS)
@@ -275,7 +277,7 @@ class _Builder:
         if event.tags:
             self._stop(event, EXTRAS, "a flow file has no tags", "remove the `%TAG` line")
 
-    def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+    def _start(self, event: CollectionStartEvent) -> None:
         mapping = isinstance(event, yaml.MappingStartEvent)
         if self._stack and self._stack[-1].mapping and self._stack[-1].key is None:
             from engine.yamlwording import BRACES  # words are only needed where something is wrong
@@ -314,36 +316,36 @@ class _Builder:
             top.key = None
 
     def _entry(self, top: _Open, key: ScalarNode, value: Node) -> None:
-        here = Location(self.path, key.line, key.column)
-        if key.text == "<<" and not key.style:
-            self.problems.append(_problem(here, EXTRAS, "`<<` is a merge key, and a flow file has none", _NO_ANCHORS))
-        elif (first := top.seen.get(key.text)) is not None:
-            self.problems.append(
-                _problem(
-                    here,
-                    DUPLICATE,
-                    f"the key `{shorten(key.text)}` is here twice, first at {first.line}:{first.column}",
-                    f"remove or rename one of the two `{shorten(key.text)}`",
-                )
-            )
-            if len(self._stack) == 1:
-                top.entries = [(name, _joined(node, value, name, key)) for name, node in top.entries]
-        else:
-            top.seen[key.text] = key
+        text = key.text
+        if text not in top.seen and (text != "<<" or key.style):
+            top.seen[text] = key
             top.entries.append((key, value))
+            return
+        here = Location(self.path, key.line, key.column)
+        if text == "<<" and not key.style:
+            self.problems.append(_problem(here, EXTRAS, "`<<` is a merge key, and a flow file has none", _NO_ANCHORS))
+            return
+        first = top.seen[text]
+        message = f"the key `{shorten(text)}` is here twice, first at {first.line}:{first.column}"
+        hint = f"remove or rename one of the two `{shorten(text)}`"
+        self.problems.append(_problem(here, DUPLICATE, message, hint))
+        if len(self._stack) == 1:
+            top.entries = [(name, _joined(node, value, name, key)) for name, node in top.entries]
 
-    def _scalar(self, event: yaml.ScalarEvent) -> ScalarNode:
+    def _scalar(self, event: ScalarEvent) -> ScalarNode:
         self._count(event)
-        style = event.style or ""
+        style, text = event.style, event.value
         line, column = _mark(event)
+        if not style:
+            return ScalarNode(resolve(text), text, "", line, column)
         if style in ("'", '"'):
             column += 1
         elif style in ("|", ">"):
             line, column = self._block_content(line)
-        if style == '"' and (odd := _CONTROL.search(event.value)) is not None:
+        if style == '"' and (odd := _CONTROL.search(text)) is not None:
             message = f"the text holds the control character U+{ord(odd[0]):04X}"
             self.problems.append(_problem(Location(self.path, line, column), SYNTAX, message, "delete its escape"))
-        return ScalarNode(event.value if style else resolve(event.value), event.value, style, line, column)
+        return ScalarNode(text, text, style, line, column)
 
     def _block_content(self, header: int) -> tuple[int, int]:
         """Where the first visible character below the header of a block scalar is."""
@@ -357,7 +359,7 @@ class _Builder:
         line = bisect.bisect_right(self._lines, at)
         return line, at - self._lines[line - 1] + 1
 
-    def _check_extras(self, event: yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+    def _check_extras(self, event: ScalarEvent | CollectionStartEvent) -> None:
         if event.anchor:
             self._stop(event, EXTRAS, f"`&{event.anchor}` is an anchor, and a flow file has none", _NO_ANCHORS)
         if event.tag:
@@ -378,8 +380,9 @@ class _Builder:
 
 
 def _mark(event: yaml.Event) -> tuple[int, int]:
-    assert event.start_mark is not None  # only events made by hand have none
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    assert mark is not None  # only events made by hand have none
+    return mark.line + 1, mark.column + 1
 
 
 def shorten(text: str, length: int = 60) -> str:

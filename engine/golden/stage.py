@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
@@ -31,6 +32,8 @@ from engine.testing import FakeClock, memory_world
 from engine.world import World
 
 COMPANY = "case"
+# What the stores of the cases before this one have left.
+_IDLE: list[sqlite3.Connection] = []
 SERVER = "http://localhost"
 
 
@@ -235,7 +238,7 @@ def staged(case: Case, program: FlowProgram) -> Iterator[Stage]:
         if isinstance(sandbox, Called)
     }
     recordings = {name: recording_of(program.flow, name, reads, seen.told) for name, reads in case.recorded.items()}
-    world = replace(memory_world(case.seed, clock, transports), sources=recordings)
+    world = replace(memory_world(case.seed, clock, transports, _IDLE), sources=recordings)
     try:
         for connection in program.flow.connections:
             connect_sandbox(world, COMPANY, connection, sandboxes[connection.name])

@@ -46,7 +46,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
 
 def _asked(expr: Expr) -> Iterator[Node]:
     """The first argument of each call of `candidates` that is a text."""
-    for node in parts(expr.text):
+    for node in parts(expr.text) if "candidates" in expr.text else ():
         first = node.children[0] if node.kind == "function_expression" and node.children else None
         if node.value == "candidates" and first is not None and first.kind == "literal":
             yield first

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, Level, Location, clearly_meant, suggestion
+from engine.identity import by_identity
 from engine.lints.facts import Facts
 from engine.listspec import fields_of, stream_of
 from engine.mapping import Scope
-from engine.mapping.types import ResultType
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of, told_by
 from engine.structure import Steps, as_kind, dotted
@@ -71,7 +71,6 @@ class _Found:
 
     scope: Scope | None = None
     uses: tuple[Use, ...] = ()
-    sources: dict[str, ResultType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +253,12 @@ def receipt_fields(stream: Stream, env: Env) -> tuple[FieldSpec, ...]:
     specs = [target.request(variant.request) if target else None for variant in stream.variants]
     if target is None or not specs or None in specs:
         return ()
-    told = [field for spec in specs if spec is not None for field in told_by(target, spec)]
+    return _told(target, *(spec for spec in specs if spec is not None))
+
+
+@by_identity
+def _told(target: ConnectorSpec, *requests: RequestSpec) -> tuple[FieldSpec, ...]:
+    told = [field for request in requests for field in told_by(target, request)]
     return tuple({field.name: field for field in told}.values())
 
 

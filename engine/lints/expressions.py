@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from engine.diagnostics import Diagnostic
+from engine.identity import by_identity
 from engine.lints.env import Env, Use, comment_after
 from engine.mapping.analysis import analyse, analyse_map
 from engine.mapping.arguments import KIND_WORDS
@@ -17,13 +19,14 @@ from engine.mapping.scope import Scope
 from engine.mapping.syntax import parse
 from engine.mapping.types import NUMBERS, TEXTS, ResultType, object_type, record_type
 from engine.model import Flow, Stream
-from engine.spec import FieldSpec
-from engine.structure import dotted
+from engine.spec import FieldSpec, StreamSpec
+from engine.structure import Steps, dotted
 
 ID = ""  # it reports the codes E101 and above
 
-# What an expression reads that is given no record.
+# What an expression reads that is given no record, and one that is given a record of which nothing is known.
 NOTHING = object_type(())
+ANYTHING = record_type(())
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
@@ -35,7 +38,7 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     for use in env.uses():
         if use.stream is None:
             continue
-        where = dotted(use.steps)
+        where = _dotted(use.steps)
         problems = check_expression(use.expr, scope, where)
         if any(problem.code == "E109" for problem in problems):
             continue  # said of the define
@@ -50,6 +53,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         yield from problems
 
 
+_dotted = lru_cache(maxsize=2048)(dotted)
+
+
 def _is_cut(use: Use, env: Env) -> bool:
     """Whether the comment after an expression was meant as a part of it."""
     comment = comment_after(use.steps, env)
@@ -62,7 +68,7 @@ def _is_cut(use: Use, env: Env) -> bool:
 
 # What some keys take, in words, and the kinds of values that are none of it.
 _NO_TEXT = frozenset({"object", "list"})
-_NOT: Mapping[tuple[str, ...], tuple[str, str, frozenset[str]]] = {
+_NOT: Mapping[Steps, tuple[str, str, frozenset[str]]] = {
     ("about", "amount"): ("amount", "an amount", frozenset({"text", "id", "date", "datetime", "boolean", *_NO_TEXT})),
     ("about", "date"): ("date", "a date", frozenset({"text", "id", "money", "boolean", *NUMBERS, *_NO_TEXT})),
     ("about", "currency"): ("text", "a text", _NO_TEXT),
@@ -77,7 +83,7 @@ _NOT: Mapping[tuple[str, ...], tuple[str, str, frozenset[str]]] = {
 
 def _misplaced(use: Use, result: ResultType, source: ResultType, env: Env) -> Iterator[Diagnostic]:
     """A value of a kind that the key it is for can do nothing with."""
-    wanted, words, refused = _NOT.get(tuple(str(step) for step in use.steps[2:]), ("", "", frozenset()))
+    wanted, words, refused = _NOT.get(use.steps[2:], ("", "", frozenset()))
     written = frozenset({"field", "subexpression", "or_expression", "pipe"})
     if result.kind not in refused or (result.kind == "text" and parse(use.expr.text).kind not in written):
         return
@@ -104,20 +110,17 @@ def mapped_type(stream: Stream, source: ResultType, scope: Scope) -> ResultType:
 
 def source_type(stream: Stream, env: Env) -> ResultType:
     """The type of a source record; any object, when the source is not known."""
-    known = env.found.sources
-    if stream.name not in known:
-        known[stream.name] = _source_type(stream, env)
-    return known[stream.name]
-
-
-def _source_type(stream: Stream, env: Env) -> ResultType:
     spec = env.stream_spec(stream)
-    fields = spec.fields if spec is not None else ()
-    key = spec.key if spec is not None else ""
+    return ANYTHING if spec is None else _source_type(spec)
+
+
+@by_identity
+def _source_type(spec: StreamSpec) -> ResultType:
     # A record without its key is never handed on, so the key is not null whatever the declaration says.
-    return record_type(replace(field, required=True) if field.name == key else field for field in fields)
+    return record_type(replace(field, required=True) if field.name == spec.key else field for field in spec.fields)
 
 
+@by_identity
 def receipt_type(told: tuple[FieldSpec, ...]) -> ResultType:
     """What an expression reads that is given the target's answer; any answer, when nothing is known of it."""
     return record_type((FieldSpec("receipt", "object", "what the target said: its ids", True, fields=told),))

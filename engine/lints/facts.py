@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from engine.dataclass import dataclass
+from engine.identity import by_identity
 from engine.mapping.types import ResultType
 from engine.shipped import shipped
 
@@ -54,8 +55,11 @@ def templates_digest() -> str:
 
 def proof(request: str, template: str, mapped: ResultType) -> str:
     """The digest of all that decides whether the samples of a map render to a valid request."""
-    facts = (request, template, templates_digest(), _schema_digest(request), repr(mapped))
+    facts = (request, template, templates_digest(), _schema_digest(request), _written(mapped))
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+
+_written = by_identity(repr)
 
 
 @cache

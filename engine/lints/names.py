@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 
 from engine.lints.env import Env
 from engine.mapping.syntax import Node, parts
 from engine.model import Expr
 
 
-def calls(expr: Expr) -> Iterator[tuple[str, str | None]]:
+def calls(expr: Expr) -> tuple[tuple[str, str | None], ...]:
     """Each call in an expression: the function, and its first argument when that is a text."""
-    for node in parts(expr.text):
-        if node.kind == "function_expression":
-            yield str(node.value), _first(node)
+    return _calls(expr.text)
+
+
+@lru_cache(maxsize=2048)
+def _calls(text: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple((str(node.value), _first(node)) for node in parts(text) if node.kind == "function_expression")
 
 
 def called(env: Env, *functions: str) -> set[str]:

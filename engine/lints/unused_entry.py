@@ -41,9 +41,10 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
         read = " ".join(expr.text for expr in over_map(stream))
         kept = {name for variant in stream.variants if variant.change for name, _ in variant.change.cannot}
         for name, expr in stream.map:
+            if name in used or name in kept or name in _SHOWN or re.search(rf"\b{re.escape(name)}\b", read):
+                continue
             # An entry may be there to wait for something alone.
-            waits = any(named_in(expr, dict(flow.define), function) for function in _ASKING)
-            if name not in used | kept | _SHOWN and not waits and not re.search(rf"\b{re.escape(name)}\b", read):
+            if not any(named_in(expr, dict(flow.define), function) for function in _ASKING):
                 steps = ("streams", stream.name, "map", name)
                 message = f"nothing reads `{name}`, so the target never hears of it"
                 hint = f"read `{name}` in the template or in a check, or remove it"

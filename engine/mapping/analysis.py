@@ -10,6 +10,7 @@ from itertools import count
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location, clearly_meant
+from engine.mapping import shared
 from engine.mapping.arguments import KIND_WORDS, STANDARD_NAMES, argument_faults, read_part
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.checks import MAX_EXPANDED, Reporter, check_expression
@@ -41,11 +42,17 @@ def analyse(
     """
     root = data if root is None else root
     # Both are kept with what was found, so no other object can come to have their identity.
+    number = shared.meaning(expr.text, scope)
+    sound = shared.known_type(number, data, root)
+    if sound is not None:
+        return sound, []
     key = (expr, id(data), id(root))
     known = scope.known.analysed.get(key)
     if known is None:
         result, found = _analysed(expr, data, root, scope)
         known = scope.known.analysed[key] = (result, found, data, root)
+        if shared.is_sound(number) and not found:
+            shared.found_type(number, data, root, result)
     result, problems, *_ = known
     return result, [problem if problem.where else replace(problem, where=where) for problem in problems]
 
@@ -123,7 +130,7 @@ def analyse_map(
         result, problems = analyse(expr, data, scope, where=f"{where}.{name}")
         members.append((name, result))
         found += problems
-    return object_type(members), found
+    return shared.map_type(members), found
 
 
 def _type_of(data: Data) -> ResultType:
@@ -439,10 +446,7 @@ def _setting(node: Node, _given: list[ResultType], state: _State) -> ResultType:
 
 def _listed(node: Node, scope: Scope) -> ResultType:
     """The type of an object of the list that a lookup searches."""
-    name, known = node.children[0].value, scope.known.found
-    if name not in known:
-        known[name] = record_type(scope.lookup_fields.get(name, ()))
-    return known[name]
+    return shared.fields_type(scope.lookup_fields.get(node.children[0].value, ()))
 
 
 def _found(node: Node, _given: list[ResultType], state: _State) -> ResultType:
@@ -490,7 +494,7 @@ _RESULTS: Mapping[str, Result] = {
     "find": _found,
     "candidates": _fitting,
     "match": _matched,
-    "posted": lambda node, _g, state: record_type(state.scope.receipts.get(node.children[0].value, ())),
+    "posted": lambda node, _g, state: shared.fields_type(state.scope.receipts.get(node.children[0].value, ())),
     "contains": _contained,
     "limit": _cut,
     "last": _cut,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
+from engine.mapping import shared
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Growth, Scope
 from engine.mapping.syntax import BadSyntax, Node, parse, parts, walk
@@ -41,7 +42,7 @@ CODES: Mapping[str, str] = {
     "E115": "the result could grow beyond any use",
     "E116": "a function that does not take null may be given null",
 }
-_NAMED = {"setting": ("settings", "E105"), "posted": ("streams", "E107")}
+_UNKNOWN = {"settings": "E105", "lookups": "E106", "streams": "E107"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,14 @@ class Reporter:
 
 def check_expression(expr: Expr, scope: Scope, where: str = "") -> list[Diagnostic]:
     """All problems of an expression that show without knowing the data; `where` is its path in the document."""
+    number = shared.meaning(expr.text, scope)
+    if shared.is_sound(number):
+        return []
     found = scope.known.checked.get(expr)
     if found is None:
         found = scope.known.checked[expr] = tuple(_check(Reporter(expr, scope, "", [])))
+        if not found:
+            shared.found_sound(number)
     return [replace(problem, where=where) for problem in found]
 
 
@@ -140,7 +146,7 @@ def _check_call(node: Node, reporter: Reporter) -> None:
 
 
 def _check_name(node: Node, reporter: Reporter) -> None:
-    attribute, code = _NAMED.get(node.value, ("lookups", "E106"))
+    attribute = shared.NAMED.get(node.value, "lookups")
     known: Iterable[str] = getattr(reporter.scope, attribute)
     first, kind = node.children[0], attribute[:-1]
     if first.kind != "literal" or not isinstance(first.value, str):
@@ -149,7 +155,7 @@ def _check_name(node: Node, reporter: Reporter) -> None:
         message = f"`{node.value}` takes the name of a {kind} in single quotes first"
         reporter.report("E108", first.start, message, hint)
     elif first.value not in known:
-        reporter.misspelt(code, first, f"there is no {kind} `{first.value}`", known)
+        reporter.misspelt(_UNKNOWN[attribute], first, f"there is no {kind} `{first.value}`", known)
 
 
 def _check_expressions(node: Node, reporter: Reporter) -> None:

@@ -109,12 +109,12 @@ class Known:
     """What was found out about the expressions of one scope, so that each rule that asks need not find it out again.
 
     `checked` and `analysed` keep problems without their path in the document; `analysed` keeps what an expression was
-    read against as well, whose identity is part of the key.
+    read against as well, whose identity is part of the key. `meanings` are those of `engine.mapping.shared`, by text.
     """
 
     checked: dict[Expr, tuple[Diagnostic, ...]] = field(default_factory=dict)
     analysed: dict[tuple[Expr, int, int], Analysed] = field(default_factory=dict)
-    found: dict[str, ResultType] = field(default_factory=dict)
+    meanings: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     growth: dict[str, Growth] = field(default_factory=dict)
 

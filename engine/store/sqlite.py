@@ -87,14 +87,28 @@ class _Block:
 class SqliteStore:
     """One SQLite file. Transactions of one process run one after the other; other processes wait up to `busy_s`."""
 
-    def __init__(self, path: Path | None, *, busy_s: float = 10.0, image: bytes | None = None) -> None:
-        """Open and migrate the file, or a private in-memory store when there is no path; `image` is what it holds."""
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        busy_s: float = 10.0,
+        image: bytes | None = None,
+        idle: list[sqlite3.Connection] | None = None,
+    ) -> None:
+        """Open and migrate the file, or a private in-memory store when there is no path; `image` is what it holds.
+
+        An in-memory store takes one of the `idle` connections and gives it back, empty again, when it is closed: half of
+        what a short life takes is to prepare the statements. All it does is one transaction that is never committed, and
+        its own transactions are savepoints in that.
+        """
+        assert idle is None or path is None, "what is written to a file is kept"
         self._lock = threading.RLock()
         self._depth = 0
         self._writing = False
         # When the running transaction was asked for, and when it began; zero while nobody measures.
         self._asked_at = self._began_at = 0.0
         self._path, self._busy_s = path, busy_s
+        self._idle = idle
         self._is_suspect = False
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -102,24 +116,12 @@ class SqliteStore:
             self._open(image)
 
     def _open(self, image: bytes | None = None) -> None:
-        connection = sqlite3.connect(
-            str(self._path) if self._path else ":memory:",
-            timeout=self._busy_s,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=512,  # there are more statements than Python keeps prepared by itself
-        )
-        connection.row_factory = sqlite3.Row
+        connection = self._idle.pop() if self._idle else _connected(self._path, self._busy_s, image)
+        if self._idle is not None:
+            connection.execute("BEGIN")
         self._db = sqlite_utils.Database(connection)
         self._connection = connection
         self._tx = SqliteTx(connection)
-        try:
-            if image is not None:
-                connection.deserialize(image)
-            _prepare(connection, durable=self._path is not None)
-        except BaseException:
-            connection.close()
-            raise
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -198,7 +200,10 @@ class SqliteStore:
     def _begin(self, *, writing: bool) -> None:
         if self._is_suspect:
             self._verified()
-        self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if self._idle is not None:
+            self._connection.execute("SAVEPOINT work")
+        else:
+            self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     def _join(self, *, writing: bool) -> None:
         if writing and not self._writing:
@@ -206,19 +211,27 @@ class SqliteStore:
 
     def _commit(self) -> None:
         try:
-            self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT" if self._idle is None else "RELEASE work")
         except BaseException as error:
             self.suspect(error)
             self._undo()
             raise
 
     def _undo(self) -> None:
-        self._db.rollback()
+        if self._idle is None:
+            self._db.rollback()
+        elif self._connection.in_transaction:  # an error may have ended all of it
+            self._connection.execute("ROLLBACK TO work")
+            self._connection.execute("RELEASE work")
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._connection.close()
+            if self._idle is None:
+                self._connection.close()
+                return
+            self._connection.rollback()
+            self._idle.append(self._connection)
 
     @property
     def folder(self) -> Path | None:
@@ -239,6 +252,25 @@ class SqliteStore:
             except sqlite3.DatabaseError as error:
                 return str(error)
         return None if answer == "ok" else str(answer)
+
+
+def _connected(path: Path | None, busy_s: float, image: bytes | None) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        str(path) if path else ":memory:",
+        timeout=busy_s,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,  # there are more statements than Python keeps prepared by itself
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        if image is not None:
+            connection.deserialize(image)
+        _prepare(connection, durable=path is not None)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:

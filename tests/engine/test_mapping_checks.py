@@ -349,3 +349,48 @@ def test_the_settings_of_an_expression_are_those_of_its_definitions_too() -> Non
         sorted(settings_of(expr(text), define))
         for text in ("outer(lines[0])", "other(@)", "a == 'setting'", "lines[?setting( 'days' ) > n]", "broken(@)", "(")
     ] == [["create", "days", "home_currency"], ["home_currency"], [], ["days"], [], []]
+
+
+# --- what one flow found out serves the next
+
+
+def typed(text: str, scope: Scope, data: tuple[FieldSpec, ...] = FIELDS) -> tuple[ResultType, list[str]]:
+    result, problems = analyse(expr(text), data, scope)
+    return result, shown(problems)
+
+
+def test_the_same_expression_means_another_thing_where_its_names_do() -> None:
+    text = "number_of(@)"
+    of = {name: Scope(define={"number_of": expr(body)}) for name, body in (("count", "count"), ("memo", "memo"))}
+    assert typed(text, of["count"])[0].kind == "integer"
+    assert typed(text, of["memo"])[0].kind == "text"
+    assert typed(text, of["count"])[0].kind == "integer"
+    for kind, wanted in (("boolean", "boolean"), ("integer", "integer"), ("date", "date"), ("boolean", "boolean")):
+        assert typed("setting('of')", Scope(settings={"of": kind}))[0].kind == wanted
+    for field in ("number", "text"):
+        offered = (FieldSpec("code", "integer" if field == "number" else "text", "", required=True),)
+        found = typed("lookup('item', id).code", Scope(lookups=frozenset({"item"}), lookup_fields={"item": offered}))
+        assert found[0].kind == ("integer" if field == "number" else "text")
+        told = Scope(streams=frozenset({"items"}), receipts={"items": offered})
+        assert typed("posted('items', id).code", told)[0].kind == ("integer" if field == "number" else "text")
+
+
+def test_the_same_expression_is_wrong_where_its_names_are_not_declared_or_its_fields_are_not_there() -> None:
+    text = "lookup('vendor', id).list_id"
+    assert typed(text, SCOPE)[1] == []
+    assert [p.code for p in check_expression(expr(text), Scope())] == ["E106"]
+    assert typed(text, SCOPE)[1] == []
+    other = tuple(field for field in FIELDS if field.name != "id")
+    assert [line[:25] for line in typed(text, SCOPE, other)[1]] == ["7:27: error[E111]: there "]
+    assert typed(text, SCOPE)[1] == []
+
+
+def test_a_define_that_calls_itself_is_reported_each_time() -> None:
+    scopes = [Scope(define={"a": expr("b(@)"), "b": expr(body)}) for body in ("a(@)", "id", "a(@)")]
+    assert [[p.code for p in check_expression(expr("a(@)"), scope)] for scope in scopes] == [["E109"], [], ["E109"]]
+
+
+def test_a_thousand_defines_in_a_row_are_reported_not_a_traceback() -> None:
+    define = {f"d{n}": expr(f"d{n + 1}(@)") for n in range(3000)}
+    scope = Scope(define={**define, "d3000": expr("id")})
+    assert [p.code for p in check_expression(expr("d0(@)"), scope)] == ["E102"]

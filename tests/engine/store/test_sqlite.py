@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StoreBusy, StoreDamaged, StoreTooNew
+from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.store import companies, journal, sqlite, work
 from engine.store.base import statements
 from engine.store.journal import Entry
@@ -410,3 +410,41 @@ def test_a_page_that_was_seen_again_is_looked_up_by_its_ids_and_not_among_all_th
     assert [row["detail"] for row in plan if row["detail"].startswith("SEARCH")] == [
         "SEARCH records USING INDEX sqlite_autoindex_records_1 (company=? AND flow=? AND stream=? AND source_id=?)"
     ]
+
+
+# --- stores in memory, one after the other
+
+
+def test_a_store_takes_up_what_the_one_before_left_and_finds_it_empty() -> None:
+    idle: list[sqlite3.Connection] = []
+    first = SqliteStore(None, idle=idle)
+    before = schema(first)
+    add(first, "a")
+    with pytest.raises(KeyError), first.write() as tx:
+        companies.add(tx, "b", "b", AT)
+        raise KeyError
+    with first.write() as tx:
+        journal.append(tx, "a", AT, "me", [Entry("made")])
+    with first.read() as tx, pytest.raises(Bug), first.write():
+        companies.names(tx)
+    assert names(first) == ("a",)
+    used = first.connection
+    first.close()
+    assert idle == [used]
+    second = SqliteStore(None, idle=idle)
+    assert (second.connection, idle, names(second), schema(second)) == (used, [], (), before)
+    with second.read() as tx:
+        assert tx.rows("journal_from", {"company": "a", "after": 0, "limit": 9}) == []
+    second.close()
+
+
+def test_two_stores_at_a_time_have_a_connection_each() -> None:
+    idle: list[sqlite3.Connection] = []
+    one, other = SqliteStore(None, idle=idle), SqliteStore(None, idle=idle)
+    add(one, "a")
+    assert (names(one), names(other)) == (("a",), ())
+    one.close()
+    other.close()
+    assert len(set(map(id, idle))) == 2
+    for connection in idle:
+        connection.close()
