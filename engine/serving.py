@@ -7,11 +7,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.applications import Starlette
 
     from engine.contract import Handler
@@ -48,6 +49,15 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise PortTaken(host, port, error) from error
     return listener
+
+
+def config(app: Any) -> uvicorn.Config:
+    """How the server serves an application."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
+    )
 
 
 @contextmanager
