@@ -191,6 +191,7 @@ def _app(folder: Path) -> Any:
     from engine.app import build
     from engine.cli.common import programs
     from engine.connecting import connect
+    from engine.store import companies
     from engine.store.sqlite import SqliteStore
     from engine.vault import Vault
     from engine.world import World
@@ -198,6 +199,8 @@ def _app(folder: Path) -> Any:
     world = World(SqliteStore(folder / "bench.db"), Vault(b"0" * 32))
     secrets = {"client_secret": "bench", "webhook_secret": _SECRET}
     connect(world, "bench", "ramp", "ramp", {"client_id": "bench", "environment": "sandbox"}, secrets)
+    with world.store.write() as tx:  # what a company cannot run is brought forward by nothing
+        companies.put_connection(tx, "bench", "books", "qbwc", {}, world.at())
     return build(world, programs(("ramp_to_quickbooks",)), schedule=False)
 
 

@@ -13,9 +13,9 @@ from engine.abilities import Standing, Standings
 from engine.clock import iso
 from engine.contract import Webhooks
 from engine.dataclass import dataclass
-from engine.errors import UnknownName, UsageError
+from engine.errors import UsageError
 from engine.follow import Hand
-from engine.hookintake import streams_for
+from engine.hookintake import runnable, streams_for
 from engine.program import FlowProgram
 from engine.spec import ConnectorSpec
 from engine.store import companies, facts, hooks, journal, work
@@ -40,6 +40,10 @@ KINDS = {
     "too slow": "arrived too slowly; the vendor was asked to send them again",
     "compressed": "had a compressed body",
 }
+
+
+class NotThere(UsageError):
+    """The company has no webhook of this number."""
 
 
 class NothingWaits(UsageError):
@@ -116,12 +120,17 @@ def found(tx: Tx, company: str, number: int) -> Row:
     """A delivery.
 
     Raises:
-        UnknownName: when the company has none of this number.
+        NotThere: when the company has none of this number.
     """
     row = hooks.one(tx, company, number)
     if row is None:
-        raise UnknownName("webhook", str(number), ())
+        raise NotThere(f"{company}: there is no webhook {number}", hint="`flowctl webhook list` shows them")
     return row
+
+
+def would_read(tx: Tx, programs: Mapping[str, FlowProgram], row: Row) -> tuple[str, ...]:
+    """The streams that an event would bring forward now, as FLOW/STREAM."""
+    return streams_for(runnable(tx, row["company"], programs), row["connection"], row["type"])
 
 
 def replay(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], row: Row, reason: str = "") -> tuple[str, ...]:
@@ -132,7 +141,7 @@ def replay(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], row: Row, re
     Raises:
         NothingWaits: when no flow that is served waits for such an event.
     """
-    streams = streams_for(programs, row["connection"], row["type"])
+    streams = would_read(tx, programs, row)
     if not streams:
         raise NothingWaits(
             f"no flow here waits for `{row['type']}` of `{row['connection']}`",
@@ -228,6 +237,9 @@ def tidy(world: World) -> int:
     """Drop bodies whose time is over; how many batches of them went."""
     before, gone = iso(world.clock.now() - BODIES_KEPT), 0
     for _ in range(20):
+        with world.store.read() as tx:  # most often there is nothing to write
+            if not hooks.is_older(tx, before):
+                break
         with world.store.write() as tx:
             pruned = hooks.prune(tx, before, _PRUNED_AT_ONCE)
         gone += pruned

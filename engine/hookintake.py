@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from engine import asked, confirming, rotation
+from engine import asked, confirming, flowswitch, rotation
 from engine.contract import Binding, Event, Handshake, HttpReply, Webhooks
 from engine.dataclass import dataclass
 from engine.errors import Bug, FlowctlError, ForgedWebhook, NotConnected, SettingMissing, StoreError, UnknownName
 from engine.log import described, logger
 from engine.program import FlowProgram
-from engine.store import hooks, work
+from engine.store import companies, hooks, work
 from engine.store.base import Tx
 from engine.store.hooks import Endpoint, Kept
 from engine.vault import KeyWrong, SealBroken
@@ -205,21 +205,20 @@ class Intake:
         yield from [ACCEPTED] * len(events)
 
     def _keep(self, events: Sequence[tuple[Call, Event]]) -> None:
-        given: dict[Endpoint, dict[str, Kept]] = {}
+        given: dict[Endpoint, dict[str, tuple[Event, bytes]]] = {}
         came: dict[tuple[Endpoint, str], int] = {}
         for call, event in events:
             endpoint = call.endpoint
             came[endpoint, event.id] = came.get((endpoint, event.id), 0) + 1
-            kept = Kept(event, call.body, self._streams(endpoint.connection, event.type))
-            given.setdefault(endpoint, {}).setdefault(event.id, kept)
+            given.setdefault(endpoint, {}).setdefault(event.id, (event, call.body))
         fresh: set[tuple[Endpoint, str]] = set()
         with self.world.store.write() as tx:
             for endpoint, by_id in given.items():
                 known = hooks.known(tx, endpoint, by_id)
-                new = [kept for name, kept in by_id.items() if name not in known]
+                new = [one for name, one in by_id.items() if name not in known]
                 if new:
                     self._take_effect(tx, endpoint, new)
-                    fresh |= {(endpoint, kept.event.id) for kept in new}
+                    fresh |= {(endpoint, event.id) for event, _ in new}
         for key, times in came.items():
             more = times - 1 if key in fresh else times
             if more:
@@ -228,20 +227,17 @@ class Intake:
         if fresh:
             self.poke()
 
-    def _take_effect(self, tx: Tx, endpoint: Endpoint, new: Sequence[Kept]) -> None:
+    def _take_effect(self, tx: Tx, endpoint: Endpoint, new: Sequence[tuple[Event, bytes]]) -> None:
         """Keep events that are new, and bring forward what they speak of."""
-        at = self.world.at()
-        hooks.keep(tx, self.world.vault, endpoint, new, at)
-        for kept in new:
-            if kept.event.request:
-                for program in self.programs.values():
-                    asked.hear(tx, endpoint.company, program, endpoint.connection, kept.event, at)
-        for name in sorted({name for kept in new for name in kept.streams}):
+        at, programs = self.world.at(), runnable(tx, endpoint.company, self.programs)
+        streams = {kind: streams_for(programs, endpoint.connection, kind) for kind in {event.type for event, _ in new}}
+        hooks.keep(tx, self.world.vault, endpoint, [Kept(event, body, streams[event.type]) for event, body in new], at)
+        for event, _ in new:
+            for program in programs if event.request else ():
+                asked.hear(tx, endpoint.company, program, endpoint.connection, event, at)
+        for name in sorted({name for names in streams.values() for name in names}):
             flow, _, stream = name.partition("/")
             work.sooner(tx, endpoint.company, flow, stream, at)
-
-    def _streams(self, connection: str, kind: str) -> tuple[str, ...]:
-        return streams_for(self.programs, connection, kind)
 
     def _log(self, endpoint: Endpoint | None, kind: str, error: Exception) -> None:
         """A line, at most every ten seconds of one kind: a flood of calls must not fill the disk by way of the log."""
@@ -259,11 +255,21 @@ class Intake:
             log.error("webhook not kept", error=text)
 
 
-def streams_for(programs: Mapping[str, FlowProgram], connection: str, kind: str) -> tuple[str, ...]:
+def runnable(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> tuple[FlowProgram, ...]:
+    """The flows that are on for a company which has every connection of theirs; the others are not run for it."""
+    there = companies.connectors(tx, company).keys()
+    return tuple(
+        one
+        for one in programs.values()
+        if there >= {made.name for made in one.flow.connections} and flowswitch.is_on(tx, company, one.flow)
+    )
+
+
+def streams_for(programs: Iterable[FlowProgram], connection: str, kind: str) -> tuple[str, ...]:
     """The streams that an event of a connection brings forward, as FLOW/STREAM."""
     return tuple(
         f"{program.flow.name}/{stream.name}"
-        for program in programs.values()
+        for program in programs
         for stream in program.flow.streams
         if kind in stream.trigger.webhooks and stream.fetch.connection == connection
     )

@@ -90,6 +90,11 @@ def tallies(tx: Tx, company: str, since: str) -> list[Row]:
     return tx.rows("hook_tallies", {"company": company, "since": since})
 
 
+def is_older(tx: Tx, before: str) -> bool:
+    """Whether a body is older."""
+    return tx.one("hook_body_older", {"before": before}) is not None
+
+
 def prune(tx: Tx, before: str, limit: int) -> int:
     """Drop bodies that are older, at most so many; the events they came with stay known. How many went."""
     tx.run("hook_tallies_prune", {"before": before[:10]})

@@ -355,3 +355,29 @@ def test_a_rotation_of_the_data_key_takes_the_bodies_along(bench: Bench, intake:
     with bench.world.store.read() as tx:
         assert list(keys.in_use(tx)) == [done.key_id]
     assert [json.loads(event[4] or b"{}")["id"] for event in events(bench)] == ["e-0", "e-1", "e-2"]
+
+
+def test_a_flow_that_the_company_cannot_run_is_not_brought_forward(bench: Bench, intake: Intake) -> None:
+    from engine.store import work
+
+    with bench.world.store.write() as tx:
+        companies.add(tx, "beta", "Beta", kit.AT)
+        companies.put_connection(tx, "beta", "shop", "shop", {}, kit.AT)
+        for name, secret in (("api_key", "k"), ("hook_secret", "hush")):
+            companies.put_secret(tx, bench.world.vault, "beta", "shop", name, secret, kit.AT)
+    assert statuses(intake, call(at=Endpoint("beta", "shop"))) == [200]
+    with bench.world.store.read() as tx:
+        (row,) = hooks.page(tx, "beta", hooks.Sought(), hooks.BEYOND, 9)
+        assert (row["streams"], tx.rows("schedule_of", {"company": "beta", "flow": FLOW})) == ("[]", [])
+    with bench.world.store.write() as tx:  # connected later, it is read at once, whatever came before
+        assert work.due_streams(tx, "beta", FLOW, ("bills",), kit.AT) == ("bills",)
+
+
+def test_a_flow_that_is_off_is_not_brought_forward(bench: Bench, intake: Intake) -> None:
+    from engine import flowswitch
+    from engine.follow import Hand
+
+    with bench.world.store.write() as tx:
+        flowswitch.switch(tx, Hand(COMPANY, kit.AT, "cli:pat"), bench.program.flow, on=False)
+    assert statuses(intake, call()) == [200]
+    assert [event[3] for event in events(bench)] == ["[]"]

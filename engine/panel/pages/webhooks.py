@@ -52,8 +52,7 @@ def _webhook(ask: Ask) -> Answer:
     with ask.world.store.read() as tx:
         row = _found(tx, ask)
         body = hooks.body(tx, ask.world.vault, row) if ask.who.may("operator") else None
-        became = deliveries.became(tx, row)
-    streams = deliveries.streams_for(ask.programs, row["connection"], row["type"])
+        became, streams = deliveries.became(tx, row), deliveries.would_read(tx, ask.programs, row)
     values = {
         "row": row,
         "became": became,
@@ -78,18 +77,20 @@ def _replay(ask: Ask) -> Answer:
 
 
 def _ask_vendor(ask: Ask) -> Answer:
+    connection = _connection(ask)
     try:
-        found = deliveries.ask(ask.world, ask.hand, _connection(ask))
+        found = deliveries.ask(ask.world, ask.hand, connection)
     except FlowctlError as error:
         return Sent(_path(ask), bad=_said(error))
     noun = "subscription" if len(found.found) == 1 else "subscriptions"
-    return Sent(_path(ask), good=f"{len(found.found)} {noun} there.")
+    return Sent(_path(ask), good=f"`{connection}` has {len(found.found)} {noun}.")
 
 
 def _retire(ask: Ask) -> Answer:
+    connection = _connection(ask)
     try:
         with ask.world.store.write() as tx:
-            rotation.retire(tx, ask.hand, _connection(ask))
+            rotation.retire(tx, ask.hand, connection)
     except FlowctlError as error:
         return Sent(_path(ask), bad=_said(error))
     return Sent(_path(ask), good="Only the newest secret is accepted from now on.")

@@ -16,6 +16,9 @@ VALUES (:company, :connection, :id, :key_id, :sealed, :at);
 -- name: hook_body_get
 SELECT * FROM webhook_bodies WHERE company = :company AND connection = :connection AND id = :id;
 
+-- name: hook_body_older
+SELECT id FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT 1;
+
 -- name: hook_bodies_prune
 DELETE FROM webhook_bodies WHERE (company, connection, id) IN
   (SELECT company, connection, id FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT :limit);
