@@ -55,8 +55,17 @@ def config(app: Any) -> uvicorn.Config:
     """How the server serves an application."""
     import uvicorn
 
+    from engine.httpguard import Guarded
+
     return uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
+        app,
+        http=Guarded,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=65,
+        limit_concurrency=512,
+        server_header=False,
     )
 
 
@@ -66,8 +75,9 @@ def running(app: Starlette) -> Iterator[str]:
     import uvicorn
 
     listener = bind("127.0.0.1", 0)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    made = config(app)
+    made.timeout_graceful_shutdown = 5
+    server = uvicorn.Server(made)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="flowctl-server", daemon=True)
     thread.start()
     ready = threading.Event()

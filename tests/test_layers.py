@@ -24,7 +24,7 @@ LAYERS = {
     "engine.asked": 4, "engine.failtext": 4, "engine.pulse": 4, "engine.buttons": 5,
     "engine.worklist": 4, "engine.targets": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5, "engine.confirming": 4, "engine.landing": 5,
     "engine.preload": 4, "engine.seatcheck": 4, "engine.seats": 5, "engine.preview": 5, "engine.previewing": 5, "engine.schemahints": 4, "engine.flowschema": 4, "engine.lsp": 5, "engine.rekeying": 4, "engine.chain": 4, "engine.notary": 4, "engine.signing": 1, "engine.checkpoints": 4,
-    "engine.rotation": 4, "engine.hookintake": 4, "engine.deliveries": 4, "engine.hookdoor": 5, "engine.cli": 6, "engine.refdocs": 6, "engine.totp": 1, "engine.companyzone": 4, "engine.users": 4, "engine.signin": 4, "engine.skipping": 4, "engine.standing": 5, "engine.way": 5, "engine.panel": 6,
+    "engine.rotation": 4, "engine.httpguard": 5, "engine.hookintake": 4, "engine.deliveries": 4, "engine.hookdoor": 5, "engine.cli": 6, "engine.refdocs": 6, "engine.totp": 1, "engine.companyzone": 4, "engine.users": 4, "engine.signin": 4, "engine.skipping": 4, "engine.standing": 5, "engine.way": 5, "engine.panel": 6,
     "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
 }  # fmt: skip
 # What a connector may use of the engine.

@@ -25,6 +25,9 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl audit (verify --checkpoints|checkpoint --copy) .*": "it wants, or writes, a copy on another machine",
     r"flowctl connect ramp --secret-file webhook_secret=PATH": "a sentence; PATH is the reader's",
     r"flowctl user (add|role|totp|password|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
+    r"flowctl webhook (list|show|replay|health|expect|retire)\b.*": "webhooks that came; tests/cli/test_cli_webhook.py types them",
+    r"flowctl webhook( CONNECTION( --url ADDRESS)?)?": "a sentence; the connection is the reader's",
+    r"flowctl connect CONNECTION .*": "a sentence; the connection is the reader's",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.
