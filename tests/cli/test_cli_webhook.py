@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -99,7 +100,7 @@ def shown(made: list[Callback], state: str) -> str:
 # --- what came
 
 
-def posted(cli: Cli, *bodies: dict[str, object], secret: str = "hush") -> None:
+def posted(cli: Cli, *bodies: Mapping[str, object], secret: str = "hush") -> None:
     """Ramp posts events to the server."""
     from connectors.ramp.webhooks import sign
     from engine.cli.common import programs
@@ -132,8 +133,8 @@ def rows(ran: Ran) -> list[tuple[object, ...]]:
     return [tuple(row[name] for name in names) for row in ran.json()]
 
 
-ONE = (1, "ramp", "transactions.cleared", "e-1", "t-1", 2, ["ramp_to_quickbooks/transactions"])
-TWO = (2, "ramp", "cards.activated", "e-2", "c-1", 1, [])
+ONE: tuple[object, ...] = (1, "ramp", "transactions.cleared", "e-1", "t-1", 2, ["ramp_to_quickbooks/transactions"])
+TWO: tuple[object, ...] = (2, "ramp", "cards.activated", "e-2", "c-1", 1, [])
 
 
 def test_what_came_is_listed(ramp: Cli) -> None:

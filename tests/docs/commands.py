@@ -26,7 +26,7 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl connect ramp --secret-file webhook_secret=PATH": "a sentence; PATH is the reader's",
     r"flowctl user (add|role|totp|password|remove) ana\b.*": "users of an example; tests/cli/test_cli_user.py types them",
     r"flowctl webhook (list|show|replay|health|expect|retire)\b.*": "webhooks that came; tests/cli/test_cli_webhook.py types them",
-    r"flowctl webhook( CONNECTION( --url ADDRESS)?)?": "a sentence; the connection is the reader's",
+    r"flowctl webhook( subscribe CONNECTION( --url ADDRESS)?)?": "a sentence; the connection is the reader's",
     r"flowctl connect CONNECTION .*": "a sentence; the connection is the reader's",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }

@@ -266,12 +266,17 @@ def test_an_old_secret_is_not_believed_longer_than_a_second(
 def test_a_flood_of_forged_calls_reads_the_connection_once(
     bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[int] = []
+    read: list[Endpoint] = []
     bind = Intake._bind
-    monkeypatch.setattr(Intake, "_bind", lambda *given: (read.append(1), bind(*given))[1])
+
+    def counted(self: Intake, tx: Any, endpoint: Endpoint) -> Any:
+        read.append(endpoint)
+        return bind(self, tx, endpoint)
+
+    monkeypatch.setattr(Intake, "_bind", counted)
     intake.take([call()])
     assert statuses(intake, *[call(secret="wrong")] * 50) == [401] * 50
-    assert len(read) == 2
+    assert read == [HERE, HERE]
 
 
 class TwoSecrets:
