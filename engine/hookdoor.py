@@ -6,10 +6,12 @@ It stands before the router, which takes longer to find the route than all of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.contract import HttpReply
@@ -29,12 +31,16 @@ MOST_AT_ONCE = 256
 # While many come, the next commit waits so long for more of them: what one costs is shared by all.
 GATHER_S = 0.003
 _COUNTS_S = 5.0
+_LOOK_S = 1.0
 
 NOT_SO = reply(405, {"error": "webhooks are posted"}, allow="POST", connection="close")
 TOO_LARGE = reply(413, {"error": f"the body is larger than {BODY_LIMIT} bytes"}, connection="close")
 # A slow line may be anybody's fault: what got a 4xx would not be sent again.
 TOO_SLOW = reply(503, {"error": "the body did not arrive in time"}, retry_after=str(RETRY_AFTER_S), connection="close")
 PACKED = reply(415, {"error": "the body must not be compressed"}, connection="close")
+
+
+_T = TypeVar("_T")
 
 
 class _Gone(Exception):
@@ -59,6 +65,8 @@ class Door:
     _bytes: int = 0
     _draining: asyncio.Task[None] | None = None
     _flushing: asyncio.TimerHandle | None = None
+    _late: asyncio.TimerHandle | None = None
+    _own: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -135,7 +143,7 @@ class Door:
     async def _drain(self) -> None:
         """Take what waits, all that came during a commit with the next one, until nothing does."""
         loop = asyncio.get_running_loop()
-        late = loop.call_later(1.0, self._give_up)
+        self._late = loop.call_later(_LOOK_S, self._give_up, loop)
         try:
             taken = 1
             while self._queue:
@@ -144,21 +152,19 @@ class Door:
                 self._under_way = self._queue[:MOST_AT_ONCE]
                 del self._queue[:MOST_AT_ONCE]
                 taken = len(self._under_way)
-                if late.cancelled() or late.when() <= loop.time():
-                    late = loop.call_later(1.0, self._give_up)
-                await self._round(loop)
+                await self._round()
         finally:
-            late.cancel()
+            self._late.cancel()
             for one in (*self._under_way, *self._queue):
                 _tell(one, UNAVAILABLE)
             self._under_way, self._queue = [], []
         if self.intake.has_counts and self._flushing is None:
             self._flushing = loop.call_later(_COUNTS_S, self._flush, loop)
 
-    async def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _round(self) -> None:
         calls = [one.call for one in self._under_way]
         try:
-            answers = await loop.run_in_executor(None, self.intake.take, calls)
+            answers = await self._aside(partial(self.intake.take, calls))
         except Exception as error:  # noqa: BLE001 - nobody is left without an answer
             logger().error("internal error", path=PREFIX, error=described(error))
             answers = [UNAVAILABLE] * len(calls)
@@ -166,9 +172,15 @@ class Door:
             _tell(one, answer)
         self._under_way = []
 
-    def _give_up(self) -> None:
+    async def _aside(self, work: Callable[[], _T]) -> _T:
+        """Run in a thread; the threads of other answers may all be busy, and webhooks do not wait for them."""
+        if self._own is None:
+            self._own = CapacityLimiter(1)
+        return await to_thread.run_sync(work, limiter=self._own)
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer those that have waited for so long that their vendor would give up; they are taken all the same."""
-        loop = asyncio.get_running_loop()
+        self._late = loop.call_later(_LOOK_S, self._give_up, loop)
         for one in (*self._under_way, *self._queue):
             if loop.time() - one.since > ANSWER_S:
                 _tell(one, UNAVAILABLE)
@@ -176,10 +188,10 @@ class Door:
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         self._flushing = None
         if self._draining is None or self._draining.done():
-            self._draining = loop.create_task(self._flushed(loop))
+            self._draining = loop.create_task(self._flushed())
 
-    async def _flushed(self, loop: asyncio.AbstractEventLoop) -> None:
-        await loop.run_in_executor(None, self.intake.flush)
+    async def _flushed(self) -> None:
+        await self._aside(self.intake.flush)
         if self._queue:
             await self._drain()
 

@@ -194,7 +194,8 @@ def test_who_waits_too_long_is_asked_to_send_again(
     bench: Bench, app: Starlette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else holds the store: the vendor has its answer before it gives up, and the event is taken all the same."""
-    monkeypatch.setattr(hookdoor, "ANSWER_S", 0.05)
+    monkeypatch.setattr(hookdoor, "ANSWER_S", 0.15)
+    monkeypatch.setattr(hookdoor, "_LOOK_S", 0.05)  # it looks several times before anybody has waited for so long
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:

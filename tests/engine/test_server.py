@@ -15,7 +15,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from engine import hookdoor, server
+from engine import hookdoor, log, server
 from engine.app import build
 from engine.contract import HttpCall, HttpReply
 from engine.errors import StoreBusy, StoreDamaged
@@ -319,7 +319,7 @@ def test_an_unexpected_error_is_logged_in_one_line_with_its_place(capsys: pytest
     assert (line["event"], line["path"]) == ("internal error", "/x")
     place = r" at test_server\.py:[0-9]+"
     assert re.fullmatch(r"JSONDecodeError: Expecting value: line 1 column 1 \(char 0\)" + place, line["error"])
-    assert server.described(ValueError("x")) == "ValueError: x"
+    assert log.described(ValueError("x")) == "ValueError: x"
 
 
 def test_handlers_run_beside_each_other_in_threads() -> None:
