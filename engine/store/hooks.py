@@ -9,7 +9,7 @@ import orjson
 
 from engine.contract import Event
 from engine.dataclass import dataclass
-from engine.store import keys
+from engine.store import companies, keys
 from engine.store.base import Row, Tx, take_number
 from engine.vault import SealBroken, Vault
 
@@ -103,9 +103,16 @@ def prune(tx: Tx, before: str, limit: int) -> int:
 
 def page(tx: Tx, company: str, sought: Sought, before: int, limit: int) -> list[Row]:
     """Events with a number below `before`, the newest first; none that is more than `FAR` numbers back."""
-    scope = {"company": company, "connection": sought.connection, "only": sought.only, "text": sought.text}
     newest = min(before, newest_number(tx) + 1)
-    return tx.rows("hooks_page", {**scope, "before": newest, "least": max(0, newest - FAR), "limit": limit})
+    scope = {"company": company, "only": sought.only, "text": sought.text, "before": newest, "limit": limit}
+    names = [sought.connection] if sought.connection else companies.connectors(tx, company)
+    # Each connection's are next to each other in the index, however many another has.
+    found = [
+        row
+        for name in names
+        for row in tx.rows("hooks_page", {**scope, "connection": name, "least": max(0, newest - FAR)})
+    ]
+    return sorted(found, key=lambda row: int(row["id"]), reverse=True)[:limit]
 
 
 def newest_number(tx: Tx) -> int:

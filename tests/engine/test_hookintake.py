@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -386,3 +387,26 @@ def test_a_flow_that_is_off_is_not_brought_forward(bench: Bench, intake: Intake)
         flowswitch.switch(tx, Hand(COMPANY, kit.AT, "cli:pat"), bench.program.flow, on=False)
     assert statuses(intake, call()) == [200]
     assert [event[3] for event in events(bench)] == ["[]"]
+
+
+def test_no_statement_of_the_page_scans_a_table(bench: Bench) -> None:
+    from engine.store.base import statements
+
+    store = bench.world.store
+    assert isinstance(store, SqliteStore)
+    for name in (
+        "hooks_page",
+        "hook_newest",
+        "hooks_known",
+        "hook_get",
+        "hook_body_get",
+        "hook_body_older",
+        "hook_records",
+    ):
+        text = statements()[name]
+        given = dict.fromkeys(re.findall(r":(\w+)", text), "")
+        if "ids" in given:
+            given["ids"] = "[]"
+        plan = [row[3] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {text}", given)]
+        assert not [line for line in plan if line.startswith("SCAN") and "json_each" not in line], (name, plan)
+        assert not [line for line in plan if "TEMP B-TREE" in line], (name, plan)

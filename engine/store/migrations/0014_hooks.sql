@@ -22,7 +22,7 @@ SELECT row_number() OVER (ORDER BY received_at, company, connection, event_id),
        company, connection, event_id, type, object_id, received_at, received_at
 FROM webhook_events_before;
 DROP TABLE webhook_events_before;
-CREATE INDEX webhook_events_by_company ON webhook_events (company, id);
+CREATE INDEX webhook_events_by_connection ON webhook_events (company, connection, id);
 INSERT INTO counters (name, value) SELECT 'webhook', count(*) FROM webhook_events;
 
 -- The bodies of the events that were committed together, sealed as one. They go after a while; the events stay.

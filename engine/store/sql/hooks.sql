@@ -46,7 +46,7 @@ SELECT * FROM webhook_events WHERE company = :company AND id = :id;
 
 -- name: hooks_page
 SELECT * FROM webhook_events
-WHERE company = :company AND id < :before AND id >= :least AND (:connection = '' OR connection = :connection)
+WHERE company = :company AND connection = :connection AND id < :before AND id >= :least
   AND (:only = '' OR (:only = 'again' AND times > 1) OR (:only = 'idle' AND streams = '[]'))
   AND (:text = '' OR event_id = :text OR object_id = :text OR type = :text)
 ORDER BY id DESC LIMIT :limit;
@@ -56,7 +56,7 @@ SELECT * FROM webhook_events WHERE company = :company AND connection = :connecti
 
 -- name: hook_records
 SELECT id, flow, stream, phase, source_id, reference, state FROM records
-WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY id;
+WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY phase;
 
 -- name: hook_read_at
 SELECT read_at, next_at FROM schedule WHERE company = :company AND flow = :flow AND stream = :stream;
