@@ -410,3 +410,25 @@ def test_no_statement_of_the_page_scans_a_table(bench: Bench) -> None:
         plan = [row[3] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {text}", given)]
         assert not [line for line in plan if line.startswith("SCAN") and "json_each" not in line], (name, plan)
         assert not [line for line in plan if "TEMP B-TREE" in line], (name, plan)
+
+
+def test_the_doctor_says_when_the_newest_was_refused(bench: Bench, intake: Intake) -> None:
+    from engine.health import Finding, _refused
+
+    def found() -> list[Finding]:
+        intake.flush()
+        bench.world.clock.sleep(1)
+        return list(_refused(bench.world, COMPANY, "shop"))
+
+    assert found() == []
+    intake.take([call(secret="wrong"), call(secret="wrong")])
+    told = Finding(
+        "warn",
+        "acme/shop",
+        "the newest webhook had a wrong signature, or none; 2 of them in the last 7 days",
+        "when it was the vendor's, its secret is another by now: "
+        "`flowctl webhook subscribe shop --company acme --url ADDRESS` makes a new one",
+    )
+    assert found() == [told]
+    intake.take([call("e-1")])
+    assert found() == []
