@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EDITOR := tests/editor/node_modules
+BROWSER := tests/browser/node_modules
 FLOW ?=
 SCHEDULES ?= 1000
 POINTS ?= 500
@@ -10,7 +11,7 @@ CHANGES ?= 300
 PUBLISH ?=
 SEED ?= 1
 
-.PHONY: demo test editor check bench campaign crash-points audit-campaign lock schemas stale clean help
+.PHONY: demo test editor browser check bench campaign crash-points audit-campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -32,7 +33,14 @@ $(EDITOR)/.ready: tests/editor/package-lock.json
 	@if cd tests/editor && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error; then touch node_modules/.ready; \
 	else echo "npm could not install it: the tests with the YAML language server are skipped"; fi
 
-test: $(VENV)/.ready editor ## Set up, and run the tests and the golden cases
+browser: ## Install the checker of accessibility for the tests of the panel
+	@if command -v npm >/dev/null; then $(MAKE) -s $(BROWSER)/.ready; else echo "no npm: the panel's tests of accessibility are skipped"; fi
+
+$(BROWSER)/.ready: tests/browser/package-lock.json
+	@if cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error; then touch node_modules/.ready; \
+	else echo "npm could not install it: the panel's tests of accessibility are skipped"; fi
+
+test: $(VENV)/.ready editor browser ## Set up, and run the tests and the golden cases
 	$(BIN)/pytest -n auto --dist loadfile
 	$(BIN)/flowctl test
 
@@ -68,4 +76,4 @@ lock: ## Pin dependencies with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml requirements/dev.in -o requirements/dev.txt
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) $(EDITOR) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(EDITOR) $(BROWSER) .mypy_cache .ruff_cache .pytest_cache

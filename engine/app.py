@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from engine.alerting.watchman import Watchman
 from engine.desk import StoreOutbox
 from engine.notary import Notary
 from engine.program import FlowProgram
@@ -22,9 +23,10 @@ def build(
     *,
     schedule: bool = True,
     notary: Notary | None = None,
+    alerts: Watchman | None = None,
     pages: Callable[[Callable[[], None]], Sequence[BaseRoute]] = lambda _poke: (),
 ) -> Starlette:
-    """The application with its worker: started and stopped with the server.
+    """The application with its worker: started and stopped with the server, as are its `alerts`.
 
     `pages` makes routes of a layer above, such as the panel's, that wake the worker when they have given it something to do.
     """
@@ -34,7 +36,11 @@ def build(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if schedule:
             service.start()
+            if alerts is not None:
+                alerts.start()
         yield
+        if alerts is not None:
+            alerts.stop()
         service.stop()
 
     outbox = StoreOutbox(world, programs, service.poke, logs=True)

@@ -30,11 +30,13 @@ _GIVEN = re.compile(r"[!-~]{1,8192}")
 class Permission:
     """What is kept of a person's permission: when the access token ends, None while a code was not exchanged yet.
 
-    `doubt` says why it may be lost all the same; empty where there is none.
+    `doubt` says why it may be lost all the same; empty where there is none. `dies_at` is when a person has to give it anew,
+    None where it lives as long as it is used.
     """
 
     ends_at: datetime | None
     doubt: str = ""
+    dies_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class Overview:
     # Whether the target's agent comes to us; not where a connector that we call stands for it.
     is_visited: bool = True
     pulse: Pulse = field(default_factory=lambda: Pulse(0, 0.0))
+    # Channels, the company's or the house's, at which messages about alerts do not arrive.
+    dead: tuple[Row, ...] = ()
 
     def count(self, *states: str) -> int:
         """Records in these states, without those that are only compared."""
@@ -141,6 +143,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         int(voided["count"]) if voided else 0,
         _is_visited(tx, company),
         pulse(tx, company, flow, iso(clock.now())),
+        tuple(row for row in tx.rows("alert_channels_failing", {}) if row["company"] in ("", company)),
     )
 
 
@@ -221,6 +224,7 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
             {name: row[name] for name in ("id", "kind", "subject", "message", "hint", "times", "first_at", "last_at")}
             for row in found.alerts
         ],
+        "dead_channels": [{name: row[name] for name in ("name", "failing_since", "last_error")} for row in found.dead],
     }
 
 

@@ -42,6 +42,11 @@ _TITLES = {
 }
 
 
+def title_of(event: str) -> str:
+    """An event of the journal in words for people."""
+    return _TITLES.get(event, event.replace("_", " ").capitalize())
+
+
 @dataclass(frozen=True, slots=True)
 class Paper:
     """One document: `kind` is json, xml or text."""
@@ -145,7 +150,7 @@ def _step(tx: Tx, record: Row, line: Row, operations: Mapping[str, Row]) -> Step
         line["seq"],
         line["at"],
         line["event"],
-        _TITLES.get(line["event"], line["event"].replace("_", " ").capitalize()),
+        title_of(line["event"]),
         line["actor"],
         line["state_from"],
         line["state_to"],

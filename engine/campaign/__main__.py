@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.campaign.invariants import table
 from engine.campaign.play import Plan, play
-from engine.campaign.publish import NoResult, publish
+from engine.campaign.publish import NoResult, PartsApart, publish
 from engine.campaign.run import campaign, report, terminal
 from engine.errors import UnknownName
 from engine.flowfile import load_flow
@@ -25,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if asked.publish is not None:
         try:
-            sys.stdout.write(publish(asked.publish))
-        except NoResult as error:
+            sys.stdout.write(publish(asked.publish, commit_name=asked.commit))
+        except (NoResult, PartsApart) as error:
             sys.stderr.write(f"{error}\n  {error.hint}\n")
             return 2
         return 0
@@ -73,7 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         "--restore-ours", action="store_true", help="restore our own store in every schedule, not in a share"
     )
     parser.add_argument("--invariants", action="store_true", help="list the invariants and where each is checked")
-    parser.add_argument("--publish", type=Path, metavar="FILE", help="write the result in FILE into the page, and end")
+    parser.add_argument(
+        "--publish",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="write the result in FILE, or in the parts of one campaign, into the page, and end",
+    )
+    parser.add_argument("--commit", help="what to publish was played by this commit (the one that is checked out)")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the timeline of every schedule")
     return parser
 

@@ -52,7 +52,7 @@ class FlowInvalid(UsageError):
 @contextmanager
 def opened(home: Path, *, create: bool = True, check: bool = True) -> Iterator[World]:
     """The world on this machine; the store and key are made when they are missing."""
-    from engine.store import keys
+    from engine.store import keys, occupied
     from engine.store.sqlite import SqliteStore
     from engine.vault import load_key
     from engine.world import World
@@ -61,14 +61,15 @@ def opened(home: Path, *, create: bool = True, check: bool = True) -> Iterator[W
     if not create and not path.exists():
         raise UsageError(f"there is no store at {path}", hint="give --home, or start with `flowctl connect`")
     vault = load_key(home)
-    store = SqliteStore(path)
-    try:
-        if check:
-            with store.read() as tx:
-                keys.check(tx, vault)
-        yield World(store, vault)
-    finally:
-        store.close()
+    with occupied.shared(home):
+        store = SqliteStore(path)
+        try:
+            if check:
+                with store.read() as tx:
+                    keys.check(tx, vault)
+            yield World(store, vault)
+        finally:
+            store.close()
 
 
 def flow_path(name: str) -> Path:

@@ -35,11 +35,15 @@ COMMANDS = {
     "retry": ("engine.cli.retry", "Try failed or deferred records again."),
     "skip": ("engine.cli.skip", "Leave records out that wait or failed."),
     "user": ("engine.cli.user", "Say who may use the panel, and as what."),
+    "alert": ("engine.cli.alert", "Say who is told of what, how and when."),
     "connectors": ("engine.cli.connectors", "Show installed connectors, their streams and requests."),
     "migrate": ("engine.cli.migrate", "Move to our accounting connection at a vendor, step by step."),
     "webhook": ("engine.cli.webhook", "Have a vendor call this server when something changes."),
     "key": ("engine.cli.key", "See and change the keys that secrets are sealed with."),
     "audit": ("engine.cli.audit", "Verify and export the journal; sign where it stands."),
+    "backup": ("engine.cli.backup", "Copy the store, whole, while flowctl may run."),
+    "restore": ("engine.cli.restore", "Put a backup back."),
+    "prune": ("engine.cli.prune", "Remove what is old and only evidence."),
     "doctor": ("engine.cli.doctor", "Check this installation and a company's connections."),
 }
 

@@ -13,6 +13,7 @@ from engine.cli import common, office
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from engine.alerting.watchman import Watchman
     from engine.notary import Notary
     from engine.program import FlowProgram
     from engine.world import World
@@ -71,11 +72,13 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
             from engine.errors import StoreDamaged
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
+        from engine.alerting.watchman import Watchman
         from engine.notary import FILE, Notary
 
         notary = Notary(world, home / FILE, checkpoint_copy)
         has_panel = not no_panel and _has_users(world)
-        app = app_of(world, programs, schedule=not no_schedule, has_panel=has_panel, notary=notary)
+        alerts = Watchman(world, programs, home)
+        app = app_of(world, programs, schedule=not no_schedule, has_panel=has_panel, notary=notary, alerts=alerts)
         _serve(app, programs, host, port)
     return 0
 
@@ -94,12 +97,13 @@ def app_of(
     schedule: bool,
     has_panel: bool,
     notary: Notary | None = None,
+    alerts: Watchman | None = None,
 ) -> Starlette:
     """The application, and the panel when there is somebody who may use it."""
     from engine.app import build
 
     if not has_panel:
-        return build(world, programs, schedule=schedule, notary=notary)
+        return build(world, programs, schedule=schedule, notary=notary, alerts=alerts)
     from engine.panel.app import Panel
     from engine.panel.pages import PAGES
 
@@ -108,6 +112,7 @@ def app_of(
         programs,
         schedule=schedule,
         notary=notary,
+        alerts=alerts,
         pages=lambda poke: Panel(world, PAGES, poke, programs).routes(),
     )
 

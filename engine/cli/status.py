@@ -76,6 +76,10 @@ def _print(found: Overview, clock: Clock) -> None:
     for item in found.lists:
         read_at = f"read {age(clock, item.loaded_at)} ago" if item.loaded_at else "never read"
         click.echo(f"list {item.name}: {item.objects} objects, {read_at}{', due' if item.due else ''}")
+    for row in found.dead:
+        since = row["failing_since"][:16].replace("T", " ")
+        said = common.clean(row["last_error"])
+        click.echo(f"channel {row['name']}: messages do not arrive since {since}: {said}")
     click.echo(f"alerts: {len(found.alerts)}")
     for alert in found.alerts:
         # Sightings, not records: the same record counts again each time it is tried.

@@ -109,6 +109,7 @@ class Panel:
         address = request.client.host if request.client else ""
         ask = Ask(self.world, self.programs, query=forms.query(request.url.query), address=address, poke=self.poke)
         ask = replace(ask, is_secure=is_secure, is_https=request.url.scheme == "https")
+        ask = replace(ask, is_poll=request.method == "GET" and "x-flowctl-poll" in request.headers)
         cookie = forms.cookie(request.headers, secure=is_secure)
         method = "GET" if request.method == "HEAD" else request.method
         try:
@@ -160,7 +161,7 @@ class Panel:
     def _answered(self, page: Page, ask: Ask, cookie: str, here: str) -> Response:
         """Let in, run, render; in a thread of the panel."""
         try:
-            ask = replace(ask, session=self._session(cookie))
+            ask = replace(ask, session=self._session(cookie, notices=not ask.is_poll))
             elsewhere = _let_in(page, ask, here)
             if elsewhere is not None:
                 return self._respond(page, ask, elsewhere)
@@ -174,11 +175,12 @@ class Panel:
         except Exception as error:  # noqa: BLE001 - the edge: a person gets a page and a number, the log the rest
             return self._broken(ask, error)
 
-    def _session(self, cookie: str) -> Session | None:
+    def _session(self, cookie: str, *, notices: bool = True) -> Session | None:
+        """Whose cookie it is. That somebody was there is noticed, but of a page that asks by itself."""
         now = self.world.clock.now()
         with self.world.store.read() as tx:
             found = users.session(tx, cookie, now)
-            is_late = found is not None and users.is_seen_late(tx, found, now)
+            is_late = notices and found is not None and users.is_seen_late(tx, found, now)
         if found is not None and is_late:
             with self.world.store.write() as tx:
                 users.seen(tx, found, self.world.at())
@@ -199,7 +201,7 @@ class Panel:
             named = f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"
             return Response(answer.body, 200, {"content-type": answer.kind, "content-disposition": named})
         else:
-            flash = dict(ask.session.flash) if ask.session is not None else {}
+            flash = dict(ask.session.flash) if ask.session is not None and not ask.is_poll else {}
             if flash and ask.session is not None:
                 with self.world.store.write() as tx:
                     users.put_flash(tx, ask.session, {})

@@ -56,6 +56,8 @@ class Ask:
     is_secure: bool = False
     is_https: bool = False
     poke: Callable[[], None] = lambda: None
+    # Whether the page asks by itself, to show what is new: that is nobody at work.
+    is_poll: bool = False
 
     @property
     def who(self) -> Session:

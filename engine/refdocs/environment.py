@@ -12,6 +12,7 @@ from engine.refdocs.markdown import page, table, ticked
 # Read where they are needed, without an option; a test holds the names against the source.
 OTHERS = {
     "FLOWCTL_KEY": "The key of the sealed secrets, base64 of 32 bytes, in the place of the file `key` in the home folder",
+    "FLOWCTL_ALERT_ADDRESS": "The address of a channel, for `flowctl alert add` without `--address-file`",
     "CI": "Set by CI services: `flowctl test --update` is refused",
     "NO_COLOR": "No colours, even on a terminal",
     "NO_PROGRESS": "No progress bar, even on a terminal",

@@ -27,7 +27,7 @@ from engine.campaign.__main__ import flow_program, main
 from engine.campaign.crash import FAULTS as OUR_FAULTS
 from engine.campaign.invariants import INVARIANTS, table
 from engine.campaign.play import Plan, play
-from engine.campaign.publish import HEADING, NoResult, publish
+from engine.campaign.publish import HEADING, NoResult, PartsApart, publish
 from engine.campaign.run import campaign, report
 from engine.campaign.setting import STAGE_FAULTS
 from engine.errors import UnknownName
@@ -131,7 +131,7 @@ def test_a_result_is_published_in_its_section_alone(tmp_path: Path) -> None:
         "invariants_broken": {},
     }
     output.write_text("noise\n" + json.dumps(found) + "\n", encoding="utf-8")
-    text = publish(output, page)
+    text = publish([output], page)
     assert text.startswith(
         f"{HEADING}: bill_to_quickbooks\n\n`make campaign FLOW=bill_to_quickbooks SCHEDULES=1200 SEED=7`"
     )
@@ -140,10 +140,21 @@ def test_a_result_is_published_in_its_section_alone(tmp_path: Path) -> None:
     assert "No schedule failed, and no invariant was broken." in text
     found |= {"failing": 1, "failing_seeds": [9], "invariants_broken": {"12": 1}}
     output.write_text(json.dumps(found), encoding="utf-8")
-    assert "Failing seeds: 9. Invariants broken: 12 (1)." in publish(output, page)
+    assert "Failing seeds: 9. Invariants broken: 12 (1)." in publish([output], page)
+    later = tmp_path / "later.txt"
+    part = {**found, "first_seed": 1207, "schedules": 10, "faults_by_name": {"race": 1, "slow": 4}, "failing_seeds": []}
+    later.write_text(json.dumps(part), encoding="utf-8")
+    whole = publish([output, later], page, "abc1234")
+    assert "seeds 7 to 1216 at commit `abc1234`: 1,210 schedules, 30,000 faults, 123.0 seconds." in whole
+    assert "| `posted` | 18,000 |" in whole
+    assert whole.endswith("| `race` | 3 |\n| `slow` | 4 |\n")
+    for changed, reason in (({"first_seed": 1300}, "the next is 1207"), ({"flow": "other"}, "it is of other")):
+        later.write_text(json.dumps({**part, **changed}), encoding="utf-8")
+        with pytest.raises(PartsApart, match=reason):
+            publish([output, later], page)
     output.write_text("nothing\n", encoding="utf-8")
     with pytest.raises(NoResult, match="the last line is not what a campaign prints"):
-        publish(output, page)
+        publish([output], page)
 
 
 def test_a_slice_of_the_campaign_of_bill_is_clean() -> None:

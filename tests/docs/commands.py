@@ -28,6 +28,9 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl webhook (list|show|replay|health|expect|retire)\b.*": "webhooks that came; tests/cli/test_cli_webhook.py types them",
     r"flowctl webhook( subscribe CONNECTION( --url ADDRESS)?)?": "a sentence; the connection is the reader's",
     r"flowctl connect CONNECTION .*": "a sentence; the connection is the reader's",
+    r"flowctl alert (un)?mute 12 .*": "the number of an example; tests/cli/test_cli_alert.py types them",
+    r"flowctl backup --check /backup/.*": "the folder has the reader's time in its name; tests/cli/test_cli_backup.py types it",
+    r"flowctl restore (/backup/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.
@@ -40,6 +43,7 @@ STATUS: Mapping[str, tuple[tuple[int, ...], str]] = {
         (0, 1),
         "some of the simulated bills fail, as the page says of such",
     ),
+    r"flowctl alert test bookkeepers .*": ((1,), "nobody listens at the address that the test gives"),
     r"flowctl company bind --confirm": ((1,), "the company is bound already, as its page says"),
     r"flowctl company flow ramp_accounting on": ((2,), "the company runs a flow that posts the same, as its page says"),
 }
@@ -66,7 +70,7 @@ def meant(line: str, page: str, stage: Stage) -> str:
         # Nobody visits this store; that the wait ends with the answer is tested with `reconcile`.
         "--wait 10m": "--wait 1s",
         "/var/lib/flowctl": str(stage.home),
-        "/backup/flowctl.db": str(stage.home.parent / "backup.db"),
+        "/backup": str(stage.home.parent / "backup"),
     }
     if page == LEDGER:  # the reader's company has no books yet
         values["acme"] = "bare"
@@ -86,6 +90,7 @@ def _chart(_: Stage) -> str:
 
 # Files that a page takes for granted, by page.
 FILES: Mapping[str, Mapping[str, Callable[[Stage], str]]] = {
+    "docs/howto/alerts.md": {"address.txt": lambda _: "json://127.0.0.1:9/alerts\n"},
     "docs/howto/connect-bill.md": {
         "password.txt": _secret("bill", "password"),
         "key.txt": _secret("bill", "dev_key"),
@@ -137,6 +142,15 @@ def others(line: str, shell: Shell) -> str | None:
         named = [word.removeprefix("/opt/flowctl/") for word in words if word.startswith("/opt/flowctl/")]
         missing = [name for name in named if not (ROOT / name).exists()]
         return f"there is no {missing[0]}" if missing else None
+    if first == "install":
+        missing = [w for w in words if w.startswith("/opt/flowctl/") and not (ROOT / w.removeprefix("/opt/flowctl/")).exists()]
+        return f"there is no {missing[0]}" if missing else None
+    if first in ("podman", "systemctl", "useradd"):  # a server's own; the files that they take are named with `-f`
+        files = [word for word, before in zip(words[1:], words, strict=False) if before == "-f"]
+        missing = [name for name in files if not (ROOT / name).exists()]
+        return f"there is no {missing[0]}" if missing else None
+    if first == "git" and words[0] == "-C":
+        words = words[2:]
     if first == "git":
-        return None if words[0] in ("clone", "add", "commit", "init", "diff") else f"`git {words[0]}` is not known"
+        return None if words[0] in ("clone", "add", "commit", "init", "diff", "pull") else f"`git {words[0]}` is not known"
     return f"`{first}` is not known to the test: add it to `others` in tests/docs/commands.py"

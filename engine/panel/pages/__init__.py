@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.panel.pages import account, alerts, companies, record, records, signing, webhooks
+from engine.panel.pages import account, alert_settings, alerts, audit, companies, record, records, signing, webhooks
 from engine.panel.web import Page
 
 # Tabs of a company stand in this order.
@@ -13,5 +13,7 @@ PAGES: tuple[Page, ...] = (
     *records.PAGES,
     *record.PAGES,
     *alerts.PAGES,
+    *alert_settings.PAGES,
+    *audit.PAGES,
     *webhooks.PAGES,
 )

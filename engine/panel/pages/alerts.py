@@ -1,16 +1,47 @@
-"""What a person must know of: what is open, and what is over."""
+"""What a person must know of: what people are told now and were told, muting it, and each alert by itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
-from engine.panel.web import Answer, Ask, Page, Shown
+from engine.alerting import notices
+from engine.alerting.notices import Muted, money_of
+from engine.alerting.rules import HOUSE, RULES, SEVERITIES
+from engine.clock import iso
+from engine.errors import FlowctlError
+from engine.follow import Hand
+from engine.panel import forms
+from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
 from engine.store import alerts
 from engine.store.base import Row, Tx
 
-_SIZE = 50
+_SIZE, _NOTICES = 50, 100
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+# For how long something may be muted, in hours; 0 until it is over.
+SPANS = ((8, "8 hours"), (24, "a day"), (168, "a week"), (0, "until it is over"))
+Told = tuple[Row, object, Muted | None, str]
+
+
+def scope_of(ask: Ask) -> str:
+    """The company of the page, or empty text for the house."""
+    return str(ask.company["company"]) if ask.company is not None else HOUSE
+
+
+def hand_of(ask: Ask) -> Hand:
+    """Whoever is signed in, acting for the company of the page or for the house."""
+    return Hand(scope_of(ask), ask.world.at(), f"panel:{ask.who.user}")
+
+
+def base_of(ask: Ask) -> str:
+    """Where the alerts of the company, or of the house, are in the panel."""
+    return f"/c/{scope_of(ask)}/alerts" if scope_of(ask) else "/alerts"
+
+
+def wrong(error: FlowctlError) -> str:
+    """An error as the next page says it."""
+    return f"{error}{'' if str(error).endswith('.') else '.'} {error.hint}".strip() if error.hint else str(error)
 
 
 def _alerts(ask: Ask) -> Answer:
@@ -20,8 +51,52 @@ def _alerts(ask: Ask) -> Answer:
     with ask.world.store.read() as tx:
         found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
         rows = list(_linked(tx, company, found[:_SIZE]))
+        if is_over:
+            kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
+        else:
+            kept = _worst_first(notices.opened(tx, company))
+        told = _shown(tx, ask, kept[:_NOTICES] if not behind else ())
     following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
-    return Shown("alerts.html", {"rows": rows, "is_over": is_over, "following": following})
+    values = {
+        "rows": rows,
+        "is_over": is_over,
+        "following": following,
+        "told": told,
+        "more": max(0, len(kept) - _NOTICES),
+    }
+    return Shown("alerts.html", {**values, "spans": SPANS, "rules": RULES, "may_act": ask.who.may("operator")})
+
+
+def _house(ask: Ask) -> Answer:
+    """What is open anywhere."""
+    with ask.world.store.read() as tx:
+        rows = tx.rows("alert_notices_open_any", {"limit": _NOTICES + 1})
+        titles = {row["company"]: row["title"] for row in tx.rows("companies_all", {})}
+        told = _shown(tx, ask, rows[:_NOTICES])
+        failing = tx.rows("alert_channels_failing", {})
+    places: dict[str, list[Told]] = {}
+    for each in told:
+        places.setdefault(each[0]["company"], []).append(each)
+    places = {company: sorted(found, key=lambda each: _rank(each[0])) for company, found in places.items()}
+    values = {"places": places, "titles": titles, "is_more": len(rows) > _NOTICES, "failing": failing}
+    return Shown("house_alerts.html", {**values, "spans": SPANS, "rules": RULES, "may_act": ask.who.may("operator")})
+
+
+def _worst_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: Row) -> tuple[int, int, int]:
+    return -SEVERITIES.index(row["severity"]), -row["records"], row["id"]
+
+
+def _shown(tx: Tx, ask: Ask, rows: Sequence[Row]) -> list[Told]:
+    """Each notice with its money, who has muted it, and as whom people know them."""
+    found: list[Told] = []
+    for row in rows:
+        muted = notices.muted(tx, row, ask.world.at()) if row["ended_at"] is None else None
+        found.append((row, money_of(row), muted, muted.actor.partition(":")[2] if muted is not None else ""))
+    return found
 
 
 def _linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, int | None]]:
@@ -35,4 +110,48 @@ def _linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, in
         yield row, found[0]["id"] if found else None
 
 
-PAGES = (Page("/c/{company}/alerts", _alerts, tab="Alerts"),)
+def until_of(ask: Ask, hours: str, *, longest: int = 24 * 366) -> str | None:
+    """The time so many hours from now; empty text for 0, None when it is no such number."""
+    if not _ID.fullmatch(hours) or int(hours) > longest:
+        return None
+    return iso(ask.world.clock.now() + timedelta(hours=int(hours))) if int(hours) else notices.FOR_EVER
+
+
+def _mute(ask: Ask) -> Answer:
+    number, why = _number(ask), forms.clean(ask.form.get("why", ""))[:500]
+    until = until_of(ask, ask.form.get("hours", ""))
+    if until is None:
+        return Sent(base_of(ask), bad="Say for how long.")
+    try:
+        with ask.world.store.write() as tx:
+            row = notices.mute(tx, hand_of(ask), number, until, why)
+    except FlowctlError as error:
+        return Sent(base_of(ask), bad=wrong(error))
+    return Sent(base_of(ask), good=f"Nobody is told of it for now: {row['title']}")
+
+
+def _unmute(ask: Ask) -> Answer:
+    number = _number(ask)
+    try:
+        with ask.world.store.write() as tx:
+            row = notices.unmute(tx, hand_of(ask), number)
+    except FlowctlError as error:
+        return Sent(base_of(ask), bad=wrong(error))
+    return Sent(base_of(ask), good=f"People are told of it again: {row['title']}")
+
+
+def _number(ask: Ask) -> int:
+    number = ask.path["notice"]
+    if not _ID.fullmatch(number):
+        raise PageMissing
+    return int(number)
+
+
+PAGES = (
+    Page("/alerts", _house, menu="All alerts"),
+    Page("/alerts/notice/{notice}/mute", _mute, "POST", role="operator"),
+    Page("/alerts/notice/{notice}/unmute", _unmute, "POST", role="operator"),
+    Page("/c/{company}/alerts", _alerts, tab="Alerts"),
+    Page("/c/{company}/alerts/notice/{notice}/mute", _mute, "POST", role="operator"),
+    Page("/c/{company}/alerts/notice/{notice}/unmute", _unmute, "POST", role="operator"),
+)
