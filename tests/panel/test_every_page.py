@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
+from engine.hookintake import Call, Intake
 from engine.panel.pages import PAGES
 from engine.panel.web import Page as PanelPage
 from engine.serving import running
 from engine.store import work
-from tests.engine.kit import COMPANY, bill
+from engine.store.hooks import Endpoint
+from tests.engine.kit import COMPANY, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
 from tests.panel.kit import Office
 from tests.reference import ROOT
@@ -28,7 +31,7 @@ HOSTILE = (
     "W" * 80,
 )
 # What stands in the place of an address's parts. A page with another part gets it here.
-PARTS = {"company": COMPANY, "record": "1", "action": "retry"}
+PARTS = {"company": COMPANY, "record": "1", "action": "retry", "webhook": "1"}
 # Pages that are seen before, or without, a sign-in.
 _BEFORE = {"/sign-in", "/sign-in/code"}
 
@@ -58,6 +61,10 @@ def hostile(office: Office) -> Office:
     ]
     bench.run("bills")
     bench.post_all()
+    intake = Intake(office.world, {FLOW: bench.program})
+    for text in HOSTILE:
+        body = json.dumps({"id": text, "type": text, "object": text, "memo": list(HOSTILE)}).encode()
+        intake.take([Call(Endpoint(COMPANY, "shop"), {"x-signature": "hush"}, body)])
     with office.world.store.write() as tx:
         for number, text in enumerate(HOSTILE):
             work.raise_alert(tx, COMPANY, work.Alert(f"kind{number}", text, text, text), office.world.at())
