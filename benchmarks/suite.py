@@ -347,6 +347,40 @@ def _share(ours: Measured, floor: Measured, share: float) -> float:
     return ours.percentile(share) / floor.percentile(share)
 
 
+def panel() -> list[Result]:
+    """Every page of the panel at a million records of one company, and the list of records under filters and pairs of them."""
+    from benchmarks.panel import measure
+
+    floor, pages, found = measure(1_000_000)
+    one, two = (
+        [taken for taken in found if " and " not in taken.name],
+        [taken for taken in found if " and " in taken.name],
+    )
+    shown = [(taken.name, taken) for taken in pages]
+    shown += [(f"records by one filter, the slowest of {len(one)}", max(one, key=lambda taken: taken.p95))]
+    shown += [(f"records by two filters, the slowest of {len(two)}", max(two, key=lambda taken: taken.p95))]
+    hardest = max((*pages, *found), key=lambda taken: taken.cpu_s)
+    return [
+        *(
+            Result(
+                f"panel at 1,000,000 records: {name}",
+                1000 * taken.p95,
+                "ms at p95",
+                "a static file",
+                taken.p95 / floor.p95,
+            )
+            for name, taken in shown
+        ),
+        Result(
+            "panel at 1,000,000 records: most work of a page",
+            1000 * hardest.cpu_s,
+            "CPU-ms",
+            "100 ms",
+            10 * hardest.cpu_s,
+        ),
+    ]
+
+
 def _rate(run: Callable[[], None], each: int) -> float:
     """Items a CPU-second, median of several rounds of a tenth of a second."""
     rates = []
@@ -403,6 +437,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "recovery": recovery,
     "soap": soap,
     "webhooks": webhooks,
+    "panel": panel,
 }
 
 if __name__ == "__main__":

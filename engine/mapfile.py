@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Literal
 
 from engine import targets, worklist
@@ -15,13 +19,18 @@ from engine.follow import Hand
 from engine.listsource import is_called
 from engine.model import Flow
 from engine.store import lists
-from engine.store.base import Tx
+from engine.store.base import Row, Tx
 
 COLUMNS = ("lookup", "key", "label", "full_name", "list_id")
 MAX_BYTES = 32 * 1024 * 1024
 # What makes a spreadsheet compute a cell; the wide forms are taken for the plain ones by some of them.
 _ACTIVE = "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"
-Action = Literal["new", "changed", "same", "empty"]
+# What Excel writes as the first line to say what stands between the cells.
+_SEPARATOR = re.compile(r"sep=([,;:|\t])\r?\n", re.IGNORECASE)
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# So many wrong lines are told what was perhaps meant: in a long list that takes its time.
+_HINTED = 10
+Action = Literal["new", "changed", "same", "empty", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What importing a line would do; `before` is what the key means now."""
+    """What importing a line would do; `before` is what the key means now, and `before_id` its id there.
+
+    What is `gone` stands on no line of the file: its number is 0.
+    """
 
     line: Line
     action: Action
     row: lists.Mapping | None
     before: str = ""
     verified: bool = True
+    before_id: str = ""
 
 
 def guarded(cell: str) -> str:
@@ -75,12 +88,13 @@ def read(data: bytes, path: str, lookup: str) -> tuple[list[Line], list[Diagnost
     """
     if len(data) > MAX_BYTES:
         raise UsageError(f"{path}: larger than {MAX_BYTES >> 20} MiB", hint="split the file")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: this is not UTF-8 text", hint="save it as `CSV UTF-8`") from error
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
+    text, _ = decoded(data, path)
+    told = _SEPARATOR.match(text)
+    first = text.split("\n", 2)[1 if told else 0]
+    separator = told[1] if told else max(",;\t", key=first.count)
+    if told:
+        # The line stays as an empty one, so that lines keep their numbers.
+        text = text[told.end() - 1 :]
     try:
         rows = list(_numbered(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)))
     except csv.Error as error:
@@ -88,6 +102,32 @@ def read(data: bytes, path: str, lookup: str) -> tuple[list[Line], list[Diagnost
     if not rows:
         raise UsageError(f"{path}: the file is empty", hint=f"its first line names the columns: {','.join(COLUMNS)}")
     return _lines(rows, path, lookup)
+
+
+def decoded(data: bytes, path: str) -> tuple[str, str]:
+    """The text of a file, and its encoding: UTF-8, UTF-16 with a mark, or what Excel on Windows writes otherwise.
+
+    Raises:
+        UsageError: when it is no text.
+    """
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
+    for tried in (encoding,) if encoding else ("utf-8", "cp1252"):
+        try:
+            text = data.decode(tried)
+        except UnicodeDecodeError:
+            continue
+        if "\x00" not in text:
+            return text, tried
+    raise UsageError(f"{path}: this is no text", hint="save it as `CSV UTF-8`")
+
+
+def is_guessed(data: bytes) -> bool:
+    """Whether nothing in the file says its encoding, and it is not UTF-8: letters outside ASCII may be wrong.
+
+    Raises:
+        UsageError: when it is no text.
+    """
+    return decoded(data, "the file")[1] == "cp1252"
 
 
 def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -140,8 +180,13 @@ def _header(names: Sequence[str], lookup: str) -> str:
     return "" if lookup or "lookup" in names else "no column is called `lookup`, and none was given"
 
 
-def plan(tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str) -> tuple[list[Change], list[Diagnostic]]:
-    """What importing would do, and every line that cannot be imported. Nothing is changed."""
+def plan(
+    tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str, whole: frozenset[str] = frozenset()
+) -> tuple[list[Change], list[Diagnostic]]:
+    """What importing would do, and every line that cannot be imported. Nothing is changed.
+
+    Of the lookups in `whole`, rows that people made and no line names are gone afterwards; what a run has learned stays.
+    """
     known = {(row["lookup"], row["source_key"]): row for row in lists.mappings(tx, company, flow.name)}
     changes, problems = [], []
     for line in lines:
@@ -152,12 +197,17 @@ def plan(tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str) -> 
             problems.append(_problem(at, "M005", f"the flow has no lookup `{line.lookup}`", hint))
             continue
         before = known.get((line.lookup, line.key))
-        was = before["full_name"] if before is not None else ""
+        was, was_id = (before["full_name"], before["list_id"]) if before is not None else ("", "")
         if not (line.full_name or line.list_id):
-            changes.append(Change(line, "empty", None, was))
+            changes.append(Change(line, "empty", None, was, before_id=was_id))
+            continue
+        if before is not None and (line.full_name, line.list_id) == (was, was_id):
+            # What stands there already is not judged again: its object may have left the list since.
+            changes.append(Change(line, "same", None, was, before_id=was_id))
             continue
         try:
-            target = targets.find_target(tx, company, flow, lookup, line.list_id or line.full_name)
+            name = line.list_id or line.full_name
+            target = targets.find_target(tx, company, flow, lookup, name, hints=len(problems) < _HINTED)
         except UsageError as error:
             problems.append(_problem(at, "M006", str(error), error.hint or ""))
             continue
@@ -170,14 +220,42 @@ def plan(tx: Tx, company: str, flow: Flow, lines: Sequence[Line], path: str) -> 
         list_id = target.list_id if target.verified else line.list_id or target.list_id
         label = line.label or worklist.label_of(tx, company, flow.name, line.lookup, line.key)
         row = lists.Mapping(flow.name, line.lookup, line.key, full_name, list_id, label)
-        same = before is not None and (was, before["list_id"]) in ((full_name, list_id), (full_name, ""))
+        same = before is not None and (was, was_id) in ((full_name, list_id), (full_name, ""))
         action: Action = "new" if before is None else "same" if same else "changed"
-        changes.append(Change(line, action, row, was, target.verified))
-    return changes, problems
+        changes.append(Change(line, action, row, was, target.verified, was_id))
+    return [*changes, *_gone(known, lines, whole)], problems
+
+
+def _gone(known: Mapping[tuple[str, str], Row], lines: Sequence[Line], whole: frozenset[str]) -> Iterator[Change]:
+    """Rows that people made and the file does not have."""
+    named = {(line.lookup, line.key) for line in lines}
+    for place, row in known.items():
+        if row["lookup"] in whole and row["origin"] == "person" and place not in named:
+            line = Line(0, row["lookup"], row["source_key"], row["label"], "", "")
+            yield Change(line, "gone", None, row["full_name"], before_id=row["list_id"])
+
+
+def digest(changes: Sequence[Change]) -> str:
+    """The same text for the same changes alone: what somebody agrees to is what was shown."""
+    told = [
+        (
+            c.action,
+            c.line.lookup,
+            c.line.key,
+            c.before,
+            c.before_id,
+            c.row and (c.row.full_name, c.row.list_id, c.row.label),
+        )
+        for c in changes
+    ]
+    return sha256(json.dumps(told).encode()).hexdigest()
 
 
 def apply(tx: Tx, hand: Hand, flow: Flow, changes: Sequence[Change]) -> int:
-    """Keep what is new or changed, in the caller's transaction; returns how many records woke."""
+    """Keep what is new or changed, remove what is gone, in the caller's transaction; returns how many records woke."""
+    for change in changes:
+        if change.action == "gone":
+            worklist.drop_mapping(tx, hand, flow, change.line.lookup, change.line.key)
     rows = [change.row for change in changes if change.action in ("new", "changed") and change.row is not None]
     return sum(worklist.save_mapping(tx, hand, flow, row) for row in rows)
 

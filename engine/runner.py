@@ -25,6 +25,7 @@ from engine.push import PushReport, push
 from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
+from engine.runlog import RunLog
 from engine.runreport import RunReport, StreamReport
 from engine.seatcheck import SeatTaken, require_seat
 from engine.store import companies, lists, marks, work
@@ -112,20 +113,24 @@ class Runner:
             number = work.begin_run(tx, company, flow, self.world.at())
             work.reading(tx, company, flow, _read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
-        outcome = "failed"
+        log = RunLog(self.world, number)
+        report: RunReport | None = None
         try:
             unread = self.read_lists(program, company)
+            log.step("lists")
             with self._sources(program, company) as sources:
-                reports += self._read_all(program, company, number, streams, progress, sources)
+                for found in self._read_all(program, company, number, streams, progress, sources):
+                    reports.append(found)
+                    log.step("read", found.stream)
                 sent = self.push(program, company, number)
+                log.step("write")
                 marked, errors = self._tell(program, company, sources)
+                log.step("tell")
             written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
             report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, unread, sent.unprepared)
-            outcome = "failed" if report.errors else "done"
         finally:
-            counts = {s.stream: dict(s.counts) for s in reports}
             with self.world.store.write() as tx:
-                work.finish_run(tx, number, outcome, counts, self.world.at())
+                log.end(tx, reports, report)
                 pulse.watch(tx, company, flow, self.world.at())
         return report
 
@@ -182,7 +187,7 @@ class Runner:
 
         With `only`, those of these streams.
         """
-        with self._reading() as tx:
+        with self.world.store.read() as tx:
             if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_on(
                 tx, company, program.flow
             ):
@@ -430,7 +435,7 @@ class Runner:
     def _list_asked(self, job: _Job, stream: StreamProgram) -> None:
         """Learn which records people of the source wait for, before anything is said of any."""
         flow, name = job.program.flow.name, stream.stream.name
-        with self._reading() as tx:
+        with self.world.store.read() as tx:
             requests = asked.unlisted(tx, job.company, asked.Of(flow, name, self.world.at()))
             narrowed = asked.narrowed(job.program, stream) if requests else None
         if narrowed is None:
@@ -446,7 +451,7 @@ class Runner:
         sweep_s = _sweep_s(group)
         if sweep_s is None:
             return None
-        with self._reading() as tx:
+        with self.world.store.read() as tx:
             kept = work.checkpoint(tx, company, flow, group[0].stream.fetch.identity)
         if kept is None or not kept.streams.issuperset(stream.stream.name for stream in group):
             return None  # a stream that was added or switched on has not seen what came before the watermark
@@ -563,7 +568,7 @@ class Runner:
 
     def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
         """The streams whose `when` holds for this company's settings."""
-        with self._reading() as tx:
+        with self.world.store.read() as tx:
             return pipeline.enabled(tx, company, program)
 
     def _titles(self, program: FlowProgram) -> Mapping[str, str]:
@@ -580,11 +585,6 @@ class Runner:
         # What only a stream that is switched off needs is not read.
         for name in dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists):
             lists.ensure(tx, company, name)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Tx]:
-        with self.world.store.read() as tx:
-            yield tx
 
 
 def _sweep_s(group: Sequence[StreamProgram]) -> int | None:

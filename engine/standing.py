@@ -16,8 +16,8 @@ from engine.store.browse import COUNTED
 
 # What a person must look at.
 TROUBLED = ("deferred", "failed", "unknown", "vanished")
-# Money is added up where at most so many records of a stream are in a state.
-_SUMMED = 500
+# Money is added up where at most so many records of a stream are in a state; of those that nobody must look at, fewer.
+_SUMMED, _SUMMED_BESIDE = 500, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +150,11 @@ def _oldest(tx: Tx, company: str, where: list[tuple[str, str]]) -> str:
 
 
 def _money(tx: Tx, company: str, where: tuple[str, str, str], found: Count) -> Mapping[str, Decimal] | None:
-    if found.number > _SUMMED:
-        return None
     state, flow, stream = where
-    scope = {"company": company, "state": state, "flow": flow, "stream": stream, "limit": _SUMMED}
+    limit = _SUMMED if state in TROUBLED else _SUMMED_BESIDE
+    if found.number > limit:
+        return None
+    scope = {"company": company, "state": state, "flow": flow, "stream": stream, "limit": limit}
     rows = tx.rows("browse_amounts_in", scope)
     return worklist.sums((row["currency"] or "", Decimal(row["amount"])) for row in rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 
 from engine.contract import ListObject
@@ -72,8 +71,10 @@ class Target:
     verified: bool
 
 
-def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> Target:
+def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str, *, hints: bool = True) -> Target:
     """The object that a person means by its full name or its id in the list, the ListID.
+
+    Without `hints`, an error does not say what was perhaps meant, which takes a walk through the list.
 
     Where records are matched with the objects of the list, several have one name: there it is the id alone, or `none`.
 
@@ -95,7 +96,7 @@ def find_target(tx: Tx, company: str, flow: Flow, lookup: Lookup, name: str) -> 
     if found is None and (several := lists.namesakes(tx, company, kept, name)):
         raise SeveralTargets(lookup, name, several)
     if found is None:
-        raise NoSuchTarget(flow, lookup, name, _near(name, lists.objects(tx, company, kept)))
+        raise NoSuchTarget(flow, lookup, name, _near(name, lists.names(tx, company, kept)) if hints else ())
     if not found.active:
         raise TargetInactive(lookup, found.full_name)
     return Target(found.full_name, found.list_id, verified=True)
@@ -116,9 +117,12 @@ def _written_with(stream: Stream) -> Iterator[Expr]:
 
 def _near(name: str, objects: Sequence[ListObject]) -> list[str]:
     """Names that were perhaps meant: by their last part first, then those that look alike."""
+    from rapidfuzz import fuzz, process
+
     folded = {item.full_name.casefold(): item.full_name for item in objects if item.active}
     wanted = name.casefold()
     ends = [full for key, full in folded.items() if key.rpartition(":")[2] == wanted]
     numbers = [item.full_name for item in objects if item.active and item.number and item.number == name]
-    alike = [folded[key] for key in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+    found = process.extract(wanted, list(folded), scorer=fuzz.ratio, limit=3, score_cutoff=65, processor=None)
+    alike = [folded[key] for key, _, _ in found]
     return list(dict.fromkeys([*ends, *numbers, *alike]))[:3]

@@ -115,7 +115,7 @@ def gaps(tx: Tx, company: str, flow: str = "") -> list[Gap]:
     groups: dict[tuple[str, ...], _Group] = {}
     for row in parked(tx, company, "deferred", flow):
         for reason in records.load_reasons(row):
-            lookup, key, label = _mapping_of(reason)
+            lookup, key, label = reason.missing
             kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
             if _follows(reason):
                 kind = (reason.code, row["stream"])
@@ -152,15 +152,6 @@ def _follows(reason: Reason) -> bool:
     return reason.code == "not_posted" and "`flowctl " not in reason.hint
 
 
-def _mapping_of(reason: Reason) -> tuple[str, str, str]:
-    """Lookup, key and label of the mapping that would help; empty texts when none would."""
-    keys = [rest for kind, _, rest in (w.partition(":") for w in reason.waits_for) if kind == "mapping"]
-    if reason.code not in ("unmapped", "ambiguous") or not keys:
-        return "", "", ""
-    lookup, _, key = keys[0].partition(":")
-    return lookup, key, keys[-1].partition(":")[2]
-
-
 # --- mappings --------------------------------------------------------------------------------------------------------
 
 
@@ -171,7 +162,7 @@ def label_of(tx: Tx, company: str, flow: str, lookup: str, key: str) -> str:
         return str(kept["label"])
     for record in tx.rows("waits_on", {"company": company, "wait_key": f"mapping:{lookup}:{key}"}):
         for reason in records.load_reasons(record) if record["flow"] == flow else ():
-            found, named, label = _mapping_of(reason)
+            found, named, label = reason.missing
             if (found, named) == (lookup, key) and label != key:
                 return label
     return ""
@@ -189,7 +180,7 @@ def save_mapping(tx: Tx, hand: Hand, flow: Flow, row: lists.Mapping) -> int:
     subjects = set()
     for record in tx.rows("waits_on", scope):
         for reason in records.load_reasons(record):
-            lookup, key, _ = _mapping_of(reason)
+            lookup, key, _ = reason.missing
             # Many records that miss the same value share one alert, under the value's first name.
             if lookup == row.lookup and scope["wait_key"] in reason.waits_for:
                 subjects.add(f"{record['flow']}/{lookup}/{key}")

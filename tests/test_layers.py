@@ -18,13 +18,13 @@ LAYERS = {
     "engine.render": 2, "engine.store": 2, "engine.log": 2, "engine.jsonbody": 2,
     "connectors": 3,
     "engine.registry": 4, "engine.lints": 4, "engine.validate": 4, "engine.mend": 4, "engine.program": 4, "engine.lookups": 4, "engine.matching": 4, "engine.preparing": 4,
-    "engine.pipeline": 4, "engine.follow": 4, "engine.reference": 4, "engine.flowswitch": 4, "engine.batch": 4, "engine.changes": 4, "engine.undo": 4, "engine.intake": 4, "engine.world": 4, "engine.runreport": 1, "engine.runner": 4, "engine.desk": 4,
+    "engine.pipeline": 4, "engine.follow": 4, "engine.reference": 4, "engine.flowswitch": 4, "engine.batch": 4, "engine.changes": 4, "engine.undo": 4, "engine.intake": 4, "engine.world": 4, "engine.runreport": 1, "engine.runlog": 4, "engine.runner": 4, "engine.desk": 4,
     "engine.listsource": 4, "engine.listing": 4, "engine.reading": 4, "engine.watch": 4, "engine.push": 4, "engine.absent": 4, "engine.pushing": 4, "engine.holders": 1, "engine.limits": 3, "engine.holdings": 4, "engine.reclaim": 4, "engine.reconcile": 4, "engine.service": 4, "engine.connecting": 4, "engine.binding": 4,
     "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.sarif": 5, "engine.demo": 5, "engine.testing": 5, "engine.conformance": 5, "engine.scaffold": 5, "engine.golden": 5, "engine.campaign": 5,
     "engine.alerting": 5, "engine.asked": 4, "engine.failtext": 4, "engine.pulse": 4, "engine.buttons": 5,
     "engine.worklist": 4, "engine.targets": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5, "engine.confirming": 4, "engine.landing": 5,
     "engine.preload": 4, "engine.seatcheck": 4, "engine.seats": 5, "engine.preview": 5, "engine.previewing": 5, "engine.schemahints": 4, "engine.flowschema": 4, "engine.lsp": 5, "engine.rekeying": 4, "engine.chain": 4, "engine.notary": 4, "engine.signing": 1, "engine.checkpoints": 4,
-    "engine.rotation": 4, "engine.httpguard": 5, "engine.hookintake": 4, "engine.deliveries": 4, "engine.hookdoor": 5, "engine.cli": 6, "engine.refdocs": 6, "engine.totp": 1, "engine.companyzone": 4, "engine.users": 4, "engine.signin": 4, "engine.skipping": 4, "engine.standing": 5, "engine.way": 5, "engine.panel": 6, "engine.backup": 4, "engine.restoring": 4, "engine.pruning": 4,
+    "engine.rotation": 4, "engine.httpguard": 5, "engine.hookintake": 4, "engine.deliveries": 4, "engine.hookdoor": 5, "engine.cli": 6, "engine.refdocs": 6, "engine.totp": 1, "engine.companyzone": 4, "engine.users": 4, "engine.signin": 4, "engine.skipping": 4, "engine.suggesting": 4, "engine.tomap": 4, "engine.standing": 5, "engine.way": 5, "engine.panel": 6, "engine.backup": 4, "engine.restoring": 4, "engine.pruning": 4, "engine.history": 5, "engine.flowview": 5,
     "engine": 0, "flows": 0, "schemas": 0, "qbxml_templates": 0,
 }  # fmt: skip
 # What a connector may use of the engine.

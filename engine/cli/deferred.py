@@ -13,7 +13,9 @@ from engine.cli import common, office
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from engine.store.base import Tx
     from engine.worklist import Gap, Waiting
+    from engine.world import World
 
 
 @click.command()
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 @common.company_option
 @click.option("--flow", default="", help="Only this flow.")
 @click.option("--records", "listing", is_flag=True, help="List the records that wait.")
+@click.option(
+    "--suggest", is_flag=True, help="Name what may be meant, by likeness, from the lists as they were last read."
+)
 @common.format_option
-def command(home: Path, company: str, flow: str, listing: bool, form: str) -> int:
+def command(home: Path, company: str, flow: str, listing: bool, suggest: bool, form: str) -> int:
     """Show what is missing, how many records and how much money wait for it, and what to type.
 
     Example: flowctl deferred --records
@@ -35,6 +40,7 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
     with office.opened(home) as world, world.store.read() as tx:
         companies.require(tx, company)
         found = worklist.gaps(tx, company, name)
+        meant = _meant(world, tx, company, found) if suggest else {}
         unsent = len(worklist.held(tx, worklist.parked(tx, company, "unknown", name), unsent=True))
     everything = {record.id: (gap.flow, record) for gap in found for record in gap.records}
     sums, repeated = _owed(everything.values())
@@ -48,17 +54,22 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
                 for flow_name, stream, count, amounts in _streams(everything.values())
             ],
             "held_unsent": unsent,
-            "gaps": [_as_json(gap, listing=listing) for gap in found],
+            "gaps": [
+                _as_json(gap, listing=listing) | ({"suggestions": meant.get(_place(gap), [])} if suggest else {})
+                for gap in found
+            ],
         }
         common.echo_json(document)
         return 0
     for gap in found:
         parts = list(_streams((gap.flow, record) for record in gap.records))
         said = [f"{office.counted(count, 'record')}, {office.money(sums) or 'no money'}" for _, _, count, sums in parts]
-        names = [f"{stream} " if len(parts) > 1 else "" for _, stream, _, _ in parts]
-        waits = "; ".join(f"{name}{text}" for name, text in zip(names, said, strict=True))
+        places = [f"{stream} " if len(parts) > 1 else "" for _, stream, _, _ in parts]
+        waits = "; ".join(f"{place}{text}" for place, text in zip(places, said, strict=True))
         click.echo(f"{gap.flow}: {common.clean(gap.message)}: {waits}")
         click.echo(f"  do: {common.clean(gap.fix)}")
+        if names := meant.get(_place(gap)):
+            click.echo(f"  perhaps: {', '.join(f'`{common.clean(name)}`' for name in names)}")
         if listing:
             for r in gap.records:
                 amount = office.money({r.currency: r.amount}) if r.amount is not None else ""
@@ -71,6 +82,27 @@ def command(home: Path, company: str, flow: str, listing: bool, form: str) -> in
         count = office.counted(unsent, "record")
         office.say(f"{count} held: QuickBooks may hold it already; nothing was sent; `flowctl status` says what to do")
     return 0
+
+
+def _place(gap: Gap) -> tuple[str, str, str]:
+    return gap.flow, gap.lookup, gap.key
+
+
+def _meant(world: World, tx: Tx, company: str, gaps: Iterable[Gap]) -> Mapping[tuple[str, str, str], list[str]]:
+    """The names of objects that look like what is missing, by flow, lookup and key."""
+    from engine import suggesting
+    from engine.binding import bound_flow
+
+    made = {row["connection"]: row["connector"] for row in tx.rows("connections_of", {"company": company})}
+    flows = {flow.name: bound_flow(flow, made) for flow in office.flows()}
+    found = {}
+    for gap in gaps:
+        flow = flows.get(gap.flow)
+        entry = flow.lookup(gap.lookup) if flow is not None and gap.lookup else None
+        if flow is not None and entry is not None and gap.code == "unmapped":
+            known = suggesting.known(world.store, tx, company, flow, entry)
+            found[_place(gap)] = [each.full_name for each in known.suggest(gap.label, gap.key)]
+    return found
 
 
 def _streams(records: Iterable[tuple[str, Waiting]]) -> Iterator[tuple[str, str, int, Mapping[str, Decimal]]]:

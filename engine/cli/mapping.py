@@ -86,8 +86,8 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
 
     Example: flowctl map set ramp_to_quickbooks vendor 7e1f 'Acme Supplies'
     """
-    from engine import targets, worklist
-    from engine.store import companies, lists
+    from engine import tomap, worklist
+    from engine.store import companies
 
     definition = office.flow(flow)
     entry = _lookup(definition, lookup)
@@ -98,12 +98,10 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
             raise click.UsageError(f"{name} holds control characters")
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
-        found = targets.find_target(tx, company, definition, entry, target)
-        label = label or worklist.label_of(tx, company, definition.name, entry.name, key)
-        row = lists.Mapping(definition.name, entry.name, key, found.full_name, found.list_id, label)
         before = worklist.prepared(tx, company, definition.name)
         doubt = _unasked(tx, company, definition, entry, key)
-        woken = worklist.save_mapping(tx, office.hand(world, company), definition, row)
+        found = tomap.put(tx, office.hand(world, company), definition, entry, (key, target, label))
+        woken = found.woken
         anew = before - worklist.prepared(tx, company, definition.name)
     name = common.clean(found.full_name)
     click.echo(f"{definition.name}: {entry.name} `{common.clean(key)}` means `{name}`; {_woke(woken, anew)}")
@@ -145,13 +143,19 @@ def unset(flow: str, lookup: str, key: str, home: Path, company: str) -> int:
 @click.argument("flow")
 @click.argument("what", nargs=-1, required=True, metavar="[LOOKUP] FILE")
 @click.option("--dry-run", is_flag=True, help="Show what would change; keep nothing.")
+@click.option(
+    "--remove-missing", is_flag=True, help="Remove the rows of LOOKUP that people made and FILE does not have."
+)
 @common.home_option
 @common.company_option
 @common.format_option
-def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company: str, form: str) -> int:
+def import_(
+    flow: str, what: tuple[str, ...], dry_run: bool, remove_missing: bool, home: Path, company: str, form: str
+) -> int:
     """Import rows from a CSV file (`-` is stdin): all of them, or none when a line is wrong.
 
-    Columns: lookup, key, label, full_name, list_id. Lines without full_name and list_id are left out.
+    Columns: lookup, key, label, full_name, list_id. Lines without full_name and list_id are left out. Rows that FILE does
+    not have stay as they are, unless it says otherwise.
 
     Example: flowctl map import ramp_to_quickbooks mappings.csv --dry-run
     """
@@ -161,6 +165,8 @@ def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company
     if len(what) > 2:
         raise click.UsageError("give at most one LOOKUP and one FILE")
     definition = office.flow(flow)
+    if remove_missing and len(what) == 1:
+        raise click.UsageError("--remove-missing needs a LOOKUP: say of which table FILE is the whole")
     file = what[-1]
     given = _lookup(definition, what[0]).name if len(what) == 2 else ""
     data = office.read_bytes(file, limit=mapfile.MAX_BYTES)
@@ -168,7 +174,8 @@ def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company
     lines, problems = mapfile.read(data, shown, given)
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
-        changes, more = mapfile.plan(tx, company, definition, lines, shown)
+        whole = frozenset([given]) if remove_missing else frozenset[str]()
+        changes, more = mapfile.plan(tx, company, definition, lines, shown, whole)
         problems = sorted([*problems, *more])
         if problems:
             raise ImportRefused(problems)
@@ -176,11 +183,17 @@ def import_(flow: str, what: tuple[str, ...], dry_run: bool, home: Path, company
         woken = 0 if dry_run else mapfile.apply(tx, office.hand(world, company), definition, changes)
         anew = before - worklist.prepared(tx, company, definition.name)
     _preview(changes, form)
-    counts = {action: sum(c.action == action for c in changes) for action in ("new", "changed", "same", "empty")}
+    counts = {
+        action: sum(c.action == action for c in changes) for action in ("new", "changed", "same", "empty", "gone")
+    }
+    if not remove_missing:
+        del counts["gone"]
     summary = ", ".join(f"{number} {action}" for action, number in counts.items())
     office.say(f"{definition.name}: {summary}; " + ("dry run: nothing was kept" if dry_run else _woke(woken, anew)))
     if any(not change.verified for change in changes):
         office.say("warning: some names were not checked, since their list was never read")
+    if mapfile.is_guessed(data):
+        office.say("warning: the file is not UTF-8 and was taken for Windows-1252: look at letters with accents")
     return 0
 
 
@@ -272,7 +285,7 @@ def _preview(changes: Sequence[Change], form: str) -> None:
         common.echo_json(
             [
                 {
-                    "line": c.line.number,
+                    "line": c.line.number or None,
                     "action": c.action,
                     "lookup": c.line.lookup,
                     "key": c.line.key,
@@ -284,7 +297,7 @@ def _preview(changes: Sequence[Change], form: str) -> None:
         )
         return
     shown = [
-        (c.line.number, c.action, c.line.lookup, c.line.key, c.before, c.row.full_name if c.row else "")
+        (c.line.number or "", c.action, c.line.lookup, c.line.key, c.before, c.row.full_name if c.row else "")
         for c in changes
         if c.action != "same"
     ]

@@ -117,8 +117,10 @@ class Panel:
             if method == "POST":
                 if not forms.is_same_site(request.headers):
                     raise CrossSite
-                body = await read_body(request, forms.BODY_LIMIT)
-                ask = replace(ask, form=forms.read(request.headers.get("content-type", ""), body))
+                body = await read_body(request, page.takes or forms.BODY_LIMIT)
+                kind = request.headers.get("content-type", "")
+                fields, sent = forms.multipart(kind, body) if page.takes else (forms.read(kind, body), {})
+                ask = replace(ask, form=fields, files=sent)
             ask = replace(ask, path=parts)
             here = f"{path}?{request.url.query}" if request.url.query else path
             work = partial(self._answered, page, ask, cookie, here)

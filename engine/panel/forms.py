@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from engine.errors import FlowctlError
 
@@ -15,6 +15,10 @@ BODY_LIMIT = 64 * 1024
 # A cookie of this prefix is taken from https only, for all paths, from this host alone.
 _SECURE_COOKIE, _PLAIN_COOKIE = "__Host-flowctl", "flowctl"
 _COOKIE = re.compile(r"[0-9A-Za-z]{20,80}", re.ASCII)
+_BOUNDARY = re.compile(
+    r"""; *boundary=(?:"([0-9A-Za-z'()+_,./:=? -]{1,70})"|([0-9A-Za-z'()+_./:=?-]{1,70}))""", re.ASCII
+)
+_FIELD = re.compile(rb"^content-disposition: *form-data; *name=\"([^\"]{1,100})\"", re.IGNORECASE | re.MULTILINE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -39,12 +43,52 @@ def read(kind: str, body: bytes) -> dict[str, str]:
     return dict(pairs)
 
 
+def multipart(kind: str, body: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The fields and the files of a form that may carry files; of several of one name the last.
+
+    The body is in memory and capped already, so a parser that streams to the disk would bring nothing but a dependency.
+    Browsers write it in one way only (HTML, "multipart/form-data encoding algorithm"), and nothing else is read.
+
+    Raises:
+        FormUnreadable: when it is none.
+    """
+    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
+        return read(kind, body), {}
+    named = _BOUNDARY.search(kind)
+    if named is None:
+        raise FormUnreadable
+    first, *parts = (b"\r\n" + body).split(b"\r\n--" + (named[1] or named[2]).encode("ascii"))
+    if first or not parts or parts.pop().strip() != b"--" or len(parts) > MOST_FIELDS:
+        raise FormUnreadable
+    fields: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    for part in parts:
+        head, found, content = part.partition(b"\r\n\r\n")
+        name = _FIELD.search(head)
+        if not found or name is None:
+            raise FormUnreadable
+        try:
+            if b"; filename=" in head:
+                files[name[1].decode("ascii")] = content
+            else:
+                fields[name[1].decode("ascii")] = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FormUnreadable from error
+    return fields, files
+
+
 def query(text: str) -> dict[str, str]:
     """The fields of an address; nothing of one that cannot be read."""
     try:
         return dict(parse_qsl(text, max_num_fields=MOST_FIELDS, errors="replace"))
     except ValueError:
         return {}
+
+
+def exact(given: Mapping[str, str], name: str) -> str:
+    """A value as the source has it: from `NAME_coded`, percent-encoded, for browsers change line ends; else from `NAME`."""
+    coded = given.get(f"{name}_coded")
+    return given.get(name, "") if coded is None else unquote(coded)
 
 
 def clean(text: str) -> str:

@@ -49,6 +49,8 @@ class Ask:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Files that came with the form, by the name of their field.
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     session: Session | None = None
     company: Row | None = None
     address: str = ""
@@ -137,3 +139,4 @@ class Page:
     stages: frozenset[str] = frozenset({"in"})
     is_open: bool = False
     hashes: bool = False
+    takes: int = 0

@@ -34,7 +34,7 @@ class Filters:
     """What is looked for; empty text for a filter that is not given.
 
     `party` is how it begins; `text` how a party, a reference or an id in the source begins, or, where none does, what is
-    within one. `least` and `most` are decimal text, `first_on` and `last_on` days.
+    within one. `least` and `most` are decimal text, `first_on` and `last_on` days. `run` is the run that read them first.
     """
 
     state: str = ""
@@ -46,11 +46,12 @@ class Filters:
     first_on: str = ""
     last_on: str = ""
     text: str = ""
+    run: int = 0
 
     @property
     def look_closer(self) -> bool:
         """Whether more is asked for than where a record is."""
-        return bool(self.party or self.least or self.most or self.text or self.is_dated)
+        return bool(self.party or self.least or self.most or self.text or self.is_dated or self.run)
 
     @property
     def is_dated(self) -> bool:
@@ -106,11 +107,19 @@ def _hops(tx: Tx, company: str, flow: str) -> Iterator[str]:
 
 def page(tx: Tx, company: str, filters: Filters, behind: Place, size: int) -> Found:
     """A page of what the filters let pass, newest first; by day where days are asked for."""
+    if filters.run and not _is_of(tx, company, filters.run):
+        return Found((), None)
     narrow, within = _narrow(tx, company, filters) if filters.look_closer else (None, "")
     if narrow is None:
         return _walk(tx, company, filters, within, (behind, size))
     rows = [row for row in _rows(tx, filters, narrow, within) if _key(row, filters) < _key_of(behind, filters)]
     return Found(tuple(rows[:size]), _place(rows[size - 1]) if len(rows) > size else None)
+
+
+def _is_of(tx: Tx, company: str, run: int) -> bool:
+    """Whether a run is one of the company's: its records are then, too."""
+    row = tx.one("run_get", {"id": run})
+    return row is not None and row["company"] == company
 
 
 def count(tx: Tx, company: str, state: str, flow: str, stream: str, limit: int = COUNTED) -> int:
@@ -142,7 +151,11 @@ def _ways(tx: Tx, company: str, filters: Filters) -> Iterator[set[int] | None]:
         )
     if filters.is_dated:
         yield _known(tx, "browse_ids_dated", {**scope, **_days(filters), "dated_on": "~", "before": _BEYOND})
-    yield _limited(_in_order(tx, company, filters, _BEYOND))
+    if filters.run:
+        yield _limited(_of_run(tx, filters.run, _BEYOND))
+    # Where no state or stream is asked for, this would only count all there are.
+    if filters.state or filters.flow or filters.stream:
+        yield _limited(_in_order(tx, company, filters, _BEYOND))
 
 
 def _begins(tx: Tx, company: str, text: str) -> set[int] | None:
@@ -190,7 +203,17 @@ def _walk(tx: Tx, company: str, filters: Filters, within: str, part: tuple[Place
 
 
 def _by_number(tx: Tx, company: str, filters: Filters, behind: Place) -> Iterator[Place]:
+    if filters.run:
+        return (Place(number) for number in _of_run(tx, filters.run, behind.id))
     return (Place(number) for number in _in_order(tx, company, filters, behind.id))
+
+
+def _of_run(tx: Tx, run: int, before: int) -> Iterator[int]:
+    while rows := tx.rows("browse_ids_run", {"run": run, "before": before, "limit": _STEP}):
+        for row in rows:
+            yield (before := row["id"])
+        if len(rows) < _STEP:
+            return
 
 
 def _in_order(tx: Tx, company: str, filters: Filters, before: int) -> Iterator[int]:
@@ -225,7 +248,7 @@ def _by_day(tx: Tx, company: str, filters: Filters, behind: Place) -> Iterator[P
 def _rows(tx: Tx, filters: Filters, ids: Iterable[int], within: str) -> list[Row]:
     scope = {"state": filters.state, "flow": filters.flow, "stream": filters.stream, "party": lowered(filters.party)}
     scope |= {"first_on": filters.first_on, "last_on": filters.last_on, "least": filters.least, "most": filters.most}
-    rows = tx.rows("browse_rows", {"ids": plain(sorted(ids)), "text": within, **scope})
+    rows = tx.rows("browse_rows", {"ids": plain(sorted(ids)), "text": within, "run": filters.run, **scope})
     return sorted(rows, key=lambda row: _key(row, filters), reverse=True)
 
 

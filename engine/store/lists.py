@@ -142,6 +142,12 @@ def objects(tx: Tx, company: str, name: str) -> list[ListObject]:
     return [_object(row) for row in tx.rows("list_objects_of", {"company": company, "list": name})]
 
 
+def names(tx: Tx, company: str, name: str) -> list[ListObject]:
+    """All objects of a list in the order of their names, with id, name, number and whether they are active alone."""
+    rows = tx.rows("list_names_of", {"company": company, "list": name})
+    return [ListObject(row["list_id"], row["full_name"], bool(row["active"]), row["number"]) for row in rows]
+
+
 def after(tx: Tx, company: str, name: str, list_id: str, limit: int) -> list[ListObject]:
     """The objects whose ids come after this one, in the order of their ids."""
     scope = {"company": company, "list": name, "after": list_id, "limit": limit}

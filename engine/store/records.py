@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import own, plain
-from engine.store import journal
+from engine.store import journal, tally
 from engine.store.base import Row, Tx, take_number
 
 State = Literal[
@@ -46,6 +46,15 @@ class Reason:
     message: str
     hint: str = ""
     waits_for: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, str, str]:
+        """Lookup, key and label of the mapping that would help; empty texts when none would."""
+        keys = [rest for kind, _, rest in (w.partition(":") for w in self.waits_for) if kind == "mapping"]
+        if self.code not in ("unmapped", "ambiguous") or not keys:
+            return "", "", ""
+        lookup, _, key = keys[0].partition(":")
+        return lookup, key, keys[-1].partition(":")[2]
 
     def as_json(self) -> dict[str, object]:
         """The reason as it is kept."""
@@ -123,6 +132,11 @@ class Move:
         """Whether tries are counted from the start: somebody changed something; a list that was read again is nobody."""
         return self.to == "pending" and not str(self.detail.get("by", "")).startswith(("list:", "posted:"))
 
+    @property
+    def is_said(self) -> bool:
+        """Whether a person only said that it is not there, and it is tried anew at once."""
+        return any(reason.code == "absent" for reason in self.reasons)
+
 
 def known(tx: Tx, place: Place, source_ids: Sequence[str]) -> dict[str, Row]:
     """The rows there are for these source ids: id, state and digests."""
@@ -150,18 +164,19 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
         rows.append((
             number, place.company, place.flow, place.stream, intake.source_id, place.phase, record.state, intake.payload,
             intake.payload_sha256, record.mapped_sha256, dump_reasons(record.reasons), intake.amount, intake.currency,
-            intake.party, intake.reference, intake.dated_on, record.operation_id, run, at, at,
+            intake.party, intake.reference, intake.dated_on, record.operation_id, run, run, at, at,
         ))  # fmt: skip
         detail = {"payload": intake.payload_sha256, **record.detail, **_detail(record.reasons)}
         entries.append(
             journal.Entry("read", place.flow, place.stream, number, intake.source_id, "", record.state, detail)
         )
         if record.state in _WAITING:
-            waits += [(number, place.company, key) for reason in record.reasons for key in reason.waits_for]
+            waits += _waits(number, place.company, place.flow, record.reasons)
     tx.many("record_insert", rows)
     if waits:
         tx.many("wait_add", waits)
     journal.append(tx, place.company, at, actor, entries)
+    tally.came(tx, place.company, at, (place.flow, place.stream, place.phase), [record.state for record in new])
     wants = [reason for record in new if record.state == "deferred" for reason in record.reasons]
     _want(tx, (place.company, at, actor), place.flow, wants)
     return list(range(first, first + len(new)))
@@ -171,6 +186,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
     """Move records; refused as a whole when one is not where its caller believes, or may not go there."""
     entries = []
     steps = list(moves)
+    counted = [tally.Step(s.record, s.record["state"], s.to, is_said=s.is_said) for s in steps if s.to in tally.COUNTED]
     for step in steps:
         record = step.record
         if step.to not in MOVES[record["state"]]:
@@ -197,7 +213,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
             # What it was matched with may be another record's, or its own again, when it is prepared anew.
             tx.run("claims_release", {"record_id": record["id"]})
         if step.to in _WAITING:
-            tx.many("wait_add", [(record["id"], company, key) for reason in step.reasons for key in reason.waits_for])
+            tx.many("wait_add", _waits(record["id"], company, record["flow"], step.reasons))
         entries.append(
             journal.Entry(
                 step.event, record["flow"], record["stream"], record["id"], record["source_id"], record["state"], step.to,
@@ -206,9 +222,25 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
             )
         )  # fmt: skip
     journal.append(tx, company, at, actor, entries)
+    if counted:
+        tally.went(tx, company, at, counted)
     for step in steps:
         if step.to == "deferred":
             _want(tx, (company, at, actor), step.record["flow"], step.reasons)
+
+
+def _waits(record_id: int, company: str, flow: str, reasons: Iterable[Reason]) -> list[tuple[int, str, str, str, str]]:
+    """What a record waits for, one row a key; that of a missing mapping has the flow and what people call the value."""
+    found: dict[str, tuple[int, str, str, str, str]] = {}
+    for reason in reasons:
+        lookup, key, label = reason.missing
+        missing = f"mapping:{lookup}:{key}" if lookup else ""
+        for wait_key in reason.waits_for:
+            if wait_key == missing:
+                found[wait_key] = (record_id, company, wait_key, flow, label)
+            else:
+                found.setdefault(wait_key, (record_id, company, wait_key, "", ""))
+    return list(found.values())
 
 
 def wanted_key(flow: str, lookup: str, key: str) -> str:

@@ -59,9 +59,21 @@ def begin_run(tx: Tx, company: str, flow: str, at: str) -> int:
     return number
 
 
-def finish_run(tx: Tx, number: int, outcome: str, counts: Mapping[str, object], at: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a run leaves behind beside its counts: what kept it from finishing its work, and when each step ended."""
+
+    problems: tuple[Mapping[str, str], ...] = ()
+    steps: tuple[Mapping[str, str], ...] = ()
+
+
+def finish_run(
+    tx: Tx, number: int, outcome: str, counts: Mapping[str, object], at: str, told: Told | None = None
+) -> None:
     """End a run."""
-    tx.run("run_finish", {"id": number, "at": at, "outcome": outcome, "counts": json.dumps(dict(counts))})
+    more = told or Told()
+    kept = {"problems": json.dumps(more.problems), "steps": json.dumps(more.steps)}
+    tx.run("run_finish", {"id": number, "at": at, "outcome": outcome, "counts": json.dumps(dict(counts)), **kept})
 
 
 def checkpoint(tx: Tx, company: str, flow: str, fetch: str) -> Checkpoint | None:
@@ -123,7 +135,7 @@ def refuse_sign_in(tx: Tx, company: str, user: str, now: datetime) -> bool:
 
 def refusals(tx: Tx, company: str, now: datetime) -> Refusals | None:
     """The refused sign-ins that are still of interest; without a company, those under names that nobody has."""
-    row = next((a for a in alerts(tx, company) if (a["kind"], a["subject"]) == ("session", SIGN_IN)), None)
+    row = tx.one("alert_open", {"company": company, "kind": "session", "subject": SIGN_IN})
     if row is None or (not company and row["last_at"] < iso(now - _STRANGER_LIFE)):
         return None
     return Refusals(row["times"], row["message"].split("`")[1], row["last_at"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import mapfile
-from engine.store import work
+from engine.store import lists, work
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, shelf, unmapped
 
@@ -218,7 +218,9 @@ def test_every_wrong_line_is_named_and_nothing_is_kept(cli: Cli) -> None:
     ("content", "message"),
     [
         (b"", "stdin: the file is empty\n"),
-        (b"\xff\xfek\x00", "stdin: this is not UTF-8 text\n"),
+        (b"key,full_name\n\x00", "stdin: this is no text\n"),
+        (b"\xff\xfek", "stdin: this is no text\n"),
+        (b"\x81\x8d", "stdin: this is no text\n"),
         (b'key,full_name\n"a,b\n', "stdin: this is no CSV: "),
         (b"key\n1\n", "nothing was imported\nstdin:1:1: error[M001]: no column says what a key means\n"),
         (b"full_name\n1\n", "nothing was imported\nstdin:1:1: error[M001]: no column is called `key`\n"),
@@ -238,6 +240,62 @@ def test_files_that_are_no_table(cli: Cli, content: bytes, message: str) -> None
     ran = cli("map", "import", FLOW, "-", stdin=content)
     assert ran.status in (1, 2)
     assert ran.err.startswith(f"error: {message}")
+
+
+ODD = "lookup;key;full_name\r\naccount;Caf\u00e9;Meals\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (ODD.encode("utf-8-sig"), ""),
+        (ODD.replace(";", "\t").encode("utf-16"), ""),
+        (("sep=;\r\n" + ODD).encode(), ""),
+        (("sep=|\n" + ODD.replace(";", "|")).encode(), ""),
+        (
+            ODD.encode("cp1252"),
+            "warning: the file is not UTF-8 and was taken for Windows-1252: look at letters with accents\n",
+        ),
+    ],
+)
+def test_what_spreadsheets_write_is_read(cli: Cli, content: bytes, said: str) -> None:
+    prepared(cli)
+    ran = cli.ok("map", "import", FLOW, "-", stdin=content)
+    assert ran.err == f"{FLOW}: 1 new, 0 changed, 0 same, 0 empty; 0 waiting records go on\n{said}"
+    assert [row["source_key"] for row in cli.ok("map", "show", FLOW, "--format", "json").json()] == ["Caf\u00e9"]
+
+
+def test_lines_keep_their_numbers_behind_a_line_about_the_separator(cli: Cli) -> None:
+    prepared(cli)
+    ran = cli("map", "import", FLOW, "-", stdin=b"sep=;\nlookup;key;full_name\naccount;k;Mealz\n")
+    assert ran.err.splitlines()[1] == "stdin:3:1: error[M006]: `Mealz` is not in the Account list of books"
+
+
+def test_rows_that_the_file_does_not_have_are_removed_when_asked(cli: Cli) -> None:
+    prepared(cli)
+    for key, target in (("k-1", "Meals"), ("k-2", "Travel"), ("k-3", "Travel")):
+        cli.ok("map", "set", FLOW, "account", key, target)
+    with shelf(cli) as desk:
+        learned = lists.Mapping(FLOW, "account", "k-7", "Travel", "80000002-1", "", "adopted")
+        lists.put_mapping(desk.tx, "main", learned, "run", AT)
+    file = b"key,full_name\nk-1,Travel\nk-2,Travel\n"
+    assert "gone" not in cli.ok("map", "import", FLOW, "account", "-", stdin=file).err
+    ran = cli.ok("map", "import", FLOW, "account", "-", "--remove-missing", stdin=file)
+    assert ran.text() == (
+        "[0]\nline        lookup   key  before  after\n      gone  account  k-3  Travel\n--\n"
+        f"{FLOW}: 0 new, 0 changed, 2 same, 0 empty, 1 gone; 0 waiting records go on\n"
+    )
+    rows = cli.ok("map", "show", FLOW, "--format", "json").json()
+    assert [(row["source_key"], row["origin"]) for row in rows] == [
+        ("k-1", "person"),
+        ("k-2", "person"),
+        ("k-7", "adopted"),
+    ]
+    ran = cli("map", "import", FLOW, "-", "--remove-missing", stdin=file)
+    assert (ran.status, ran.err.splitlines()[-1]) == (
+        2,
+        "Error: --remove-missing needs a LOOKUP: say of which table FILE is the whole",
+    )
 
 
 CELLS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00\r"), max_size=8)

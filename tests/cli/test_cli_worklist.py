@@ -51,6 +51,20 @@ def test_worklist_is_grouped_by_what_is_missing(cli: Cli) -> None:
     assert [gap["records"] for gap in found["gaps"]] == [2, 1, 1]
 
 
+def test_what_may_be_meant_is_named_when_asked(cli: Cli) -> None:
+    filled(cli)
+    with shelf(cli) as desk:
+        desk.accounts("Gifts to Clients", "Old Client Gifts", "Rent\x1b[2J gifts", inactive=("Old Client Gifts",))
+    lines = cli.ok("deferred", "--suggest").out.splitlines()
+    assert lines[1:3] == [
+        f"  do: flowctl map set {FLOW} account k-1 'NAME THERE'",
+        "  perhaps: `Gifts to Clients`, `Rent?[2J gifts`",
+    ]
+    assert [line for line in cli.ok("deferred").out.splitlines() if "perhaps" in line] == []
+    found = cli.ok("deferred", "--suggest", "--format", "json").json()
+    assert [gap["suggestions"] for gap in found["gaps"]] == [["Gifts to Clients", "Rent\x1b[2J gifts"], [], []]
+
+
 def test_vendor_text_cannot_drive_the_terminal(cli: Cli) -> None:
     with shelf(cli) as desk:
         desk.record("b-1", "deferred", unmapped("account", "k\x1b[2J", "Gifts\u202e\x07"), reference="\x1b]0;x\x07")

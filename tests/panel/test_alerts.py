@@ -261,5 +261,5 @@ def test_what_vendors_write_is_text(office: Office, watch: Watch) -> None:
     watch.man.look()
     for path in ("/alerts", "/c/acme/alerts", "/c/acme/alerts?show=over"):
         page = office.as_("admin").get(path).text
-        assert ("<script" in page, "\u202e" in page, "49" in page) == (False, False, False)
+        assert (page.count("<script"), "\u202e" in page, "49" in page) == (1, False, False)  # our own
     assert "refused: &#34;&gt;&lt;script&gt;hit()&lt;/script&gt;?{{ 7 * 7 }}" in office.as_("admin").get("/alerts").text

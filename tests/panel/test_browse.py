@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.store import browse
+from engine.store import browse, work
 from engine.store.base import Params, Row, Tx, statements
 from engine.store.browse import Filters, Found, Place
 from engine.store.records import Intake, NewRecord, Reason, insert
@@ -31,6 +31,11 @@ def store() -> Iterator[SqliteStore]:
     """240 records of two companies, in every mixture."""
     made = SqliteStore(None)
     with made.write() as tx:
+        runs = {
+            (company, number): work.begin_run(tx, company, "a_flow", AT)
+            for company in ("acme", "other")
+            for number in (0, 1)
+        }
         for number in range(240):
             flow, stream = STREAMS[number % 3]
             company = "other" if number % 10 == 9 else "acme"
@@ -46,7 +51,8 @@ def store() -> Iterator[SqliteStore]:
                 None if number % 17 == 0 else f"2026-0{1 + number % 3}-{1 + number % 28:02}",
             )
             new = NewRecord(intake, STATES[number % 4], reason)  # type: ignore[arg-type] # the literals above
-            insert(tx, Stream(company, flow, stream, "post"), 1, AT, "flowctl", [new])
+            run = runs[company, number % 2]
+            insert(tx, Stream(company, flow, stream, "post"), run, AT, "flowctl", [new])
     yield made
     made.close()
 
@@ -73,6 +79,7 @@ def fits(row: Row, filters: Filters) -> bool:
             not filters.most or (amount is not None and amount <= Decimal(filters.most)),
             not filters.first_on or (row["dated_on"] or "") >= filters.first_on,
             not filters.last_on or "" < (row["dated_on"] or "") <= filters.last_on,
+            filters.run in (0, row["first_run"]),
             not text or any(text in each for each in texts) or filters.text == str(row["id"]),
         )
     )
@@ -99,6 +106,7 @@ FILTERS = st.builds(
     most=st.sampled_from(("", "", "0", "250.55")),
     first_on=st.sampled_from(("", "", "2026-02-01")),
     last_on=st.sampled_from(("", "", "2026-02-15", "2026-03-28")),
+    run=st.sampled_from((0, 0, 1, 2, 9)),
 )
 
 
@@ -196,7 +204,9 @@ PAGES = (
     "/c/acme/records?place=shop_to_ledger/bills&state=closed", "/c/acme/records?text=N-b", "/c/acme/records?text=no-such",
     "/c/acme/records?party=gr", "/c/acme/records?least=5&most=500", "/c/acme/records?from=2026-01-01&to=2026-12-31",
     "/c/acme/records?text=1&party=g&least=1&from=2026-01-01&state=posted&place=shop_to_ledger/bills",
-    "/c/acme/records/1", "/c/acme/records/1/skip",
+    "/c/acme/records/1", "/c/acme/records/1/skip", "/c/acme/records?run=1", "/c/acme/records?run=1&text=N&state=posted",
+    "/c/acme/runs", "/c/acme/runs?by=month&flow=shop_to_ledger", "/c/acme/runs?behind=5", "/c/acme/runs/1", "/c/acme/flows",
+    "/c/acme/flows/shop_to_ledger",
 )  # fmt: skip
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import pytest
 
+from engine.contract import ListObject
 from engine.hookintake import Call, Intake
 from engine.panel.pages import PAGES
 from engine.panel.web import Page as PanelPage
 from engine.serving import running
-from engine.store import work
+from engine.store import lists, work
 from engine.store.hooks import Endpoint
-from tests.engine.kit import COMPANY, FLOW, bill
+from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
 from tests.panel.kit import Office
 from tests.reference import ROOT
@@ -31,7 +33,23 @@ HOSTILE = (
     "W" * 80,
 )
 # What stands in the place of an address's parts. A page with another part gets it here.
-PARTS = {"company": COMPANY, "record": "1", "action": "retry", "webhook": "1"}
+PARTS = {
+    "company": COMPANY,
+    "record": "1",
+    "action": "retry",
+    "flow": FLOW,
+    "lookup": "account",
+    "run": "1",
+    "webhook": "1",
+}
+# Pages that show what an address asks for behind its question mark.
+_ASKED = urlencode({"flow": FLOW, "lookup": "account", "key": HOSTILE[1]})
+MORE = (
+    f"/c/{COMPANY}/to-map/choose?{_ASKED}&{urlencode({'text': HOSTILE[1]})}",
+    f"/c/{COMPANY}/to-map/leave-out?{_ASKED}",
+    f"/c/{COMPANY}/mappings/{FLOW}/account/row?{urlencode({'key': HOSTILE[4]})}",
+    f"/c/{COMPANY}/mappings/{FLOW}/account/remove?{urlencode({'key': HOSTILE[4]})}",
+)
 # Pages that are seen before, or without, a sign-in.
 _BEFORE = {"/sign-in", "/sign-in/code"}
 
@@ -39,7 +57,7 @@ _BEFORE = {"/sign-in", "/sign-in/code"}
 def places() -> list[str]:
     """The addresses of all pages that can be looked at."""
     shown = [page for page in PAGES if page.method == "GET" and page.path not in ("/", *_BEFORE)]
-    return [_filled(page) for page in shown]
+    return [*(_filled(page) for page in shown), *MORE]
 
 
 def _filled(page: PanelPage) -> str:
@@ -50,6 +68,9 @@ def _filled(page: PanelPage) -> str:
 def hostile(office: Office) -> Office:
     """A company whose vendors, bills and alerts are called as an attacker would call them."""
     bench = office.bench
+    # Names with characters that nobody sees would be refused by QuickBooks, and its lists have none.
+    named = [ListObject(f"A-{n}", text.replace("\x00", ""), n % 2 == 0) for n, text in enumerate(HOSTILE) if n != 1]
+    bench.read_lists(accounts=[*ACCOUNTS, *named])
     lines = [{"account": HOSTILE[1], "code": HOSTILE[0], "amount": "1250.50", "memo": HOSTILE[4]}]
     bench.shop.listed["bills"] = [
         bill("b-0", number="N-1", vendor={"id": "v-0", "name": HOSTILE[7]}, lines=[]),
@@ -68,6 +89,8 @@ def hostile(office: Office) -> Office:
     with office.world.store.write() as tx:
         for number, text in enumerate(HOSTILE):
             work.raise_alert(tx, COMPANY, work.Alert(f"kind{number}", text, text, text), office.world.at())
+            row = lists.Mapping(FLOW, "account", text, text, "", text)
+            lists.put_mapping(tx, COMPANY, row, text, office.world.at())
         tx.run("company_insert", {"company": "hostile", "title": HOSTILE[0], "at": office.world.at()})
     assert bench.record("b-0")["id"] == 1
     return office

@@ -43,6 +43,21 @@ ROUTES = {
     ("GET", "/c/{company}/records/{record}"): "viewer",
     ("GET", "/c/{company}/records/{record}/{action}"): "operator",
     ("POST", "/c/{company}/records/{record}/{action}"): "operator",
+    ("GET", "/c/{company}/to-map"): "viewer",
+    ("POST", "/c/{company}/to-map"): "operator",
+    ("GET", "/c/{company}/to-map/choose"): "viewer",
+    ("GET", "/c/{company}/to-map/leave-out"): "operator",
+    ("POST", "/c/{company}/to-map/leave-out"): "operator",
+    ("GET", "/c/{company}/mappings"): "viewer",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}"): "viewer",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/row"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/row"): "operator",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/remove"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/remove"): "operator",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/export"): "viewer",
+    ("GET", "/c/{company}/mappings/{flow}/{lookup}/import"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/import"): "operator",
+    ("POST", "/c/{company}/mappings/{flow}/{lookup}/import/keep"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
     ("GET", "/c/{company}/webhooks"): "viewer",
     ("GET", "/c/{company}/webhooks/{webhook}"): "viewer",
@@ -67,6 +82,10 @@ ROUTES = {
             ("POST", "/settings/channel/{channel}/unmute", "operator"),
         )
     },
+    ("GET", "/c/{company}/runs"): "viewer",
+    ("GET", "/c/{company}/runs/{run}"): "viewer",
+    ("GET", "/c/{company}/flows"): "viewer",
+    ("GET", "/c/{company}/flows/{flow}"): "viewer",
     ("GET", "/c/{company}/audit"): "viewer",
     ("GET", "/c/{company}/audit/export"): "viewer",
     ("POST", "/c/{company}/audit/verify"): "viewer",
@@ -78,10 +97,15 @@ ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
+# What stands in the place of an address's parts.
+PARTS = {
+    "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
+    "lookup": "account", "run": "1", "webhook": "1", "connection": "shop",
+}  # fmt: skip
+
+
 def address(path: str) -> str:
-    parts = {"company": "acme", "record": "1", "action": "retry", "webhook": "1", "connection": "shop"}
-    parts |= {"notice": "1", "channel": "ops"}
-    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], path)
+    return re.sub(r"\{(\w+)\}", lambda part: PARTS[part[1]], path)
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from engine.store.browse import Filters, Place
 
 _SIZE = 50
 _LONGEST = 200
-_FIELDS = ("state", "place", "party", "least", "most", "from", "to", "text")
+_FIELDS = ("state", "place", "party", "least", "most", "from", "to", "text", "run")
 _BEHIND = re.compile(r"(?:(\d{4}-\d\d-\d\d)?\.)?(\d{1,18})", re.ASCII)
+_RUN = re.compile(r"\d{1,18}", re.ASCII)
 # An amount that nobody would look for is no number to compute with.
 _AMOUNT = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,6})?", re.ASCII)
 
@@ -36,9 +37,10 @@ def filters_of(given: Mapping[str, str]) -> tuple[Filters, dict[str, str], list[
             wrong.append(f"`{typed[name]}` is not a date: write it like 2026-03-01")
     flow, _, stream = typed["place"].partition("/")
     state = typed["state"] if typed["state"] in STATES else ""
-    found = Filters(
-        state, flow, stream, typed["party"], amounts["least"], amounts["most"], days["from"], days["to"], typed["text"]
-    )
+    run = int(typed["run"]) if _RUN.fullmatch(typed["run"]) else 0
+    typed["run"] = str(run) if run else ""
+    amount, dated = (amounts["least"], amounts["most"]), (days["from"], days["to"])
+    found = Filters(state, flow, stream, typed["party"], *amount, *dated, typed["text"], run)
     return found, typed, wrong
 
 

@@ -52,6 +52,7 @@ WHERE id IN (SELECT value FROM json_each(:ids))
   AND (:state = '' OR state = :state) AND (:flow = '' OR flow = :flow) AND (:stream = '' OR stream = :stream)
   AND (:party = '' OR substr(lower(party), 1, length(:party)) = :party)
   AND (:first_on = '' OR dated_on >= :first_on) AND (:last_on = '' OR dated_on <= :last_on)
+  AND (:run = 0 OR first_run = :run)
   AND (:least = '' OR CAST(amount AS NUMERIC) >= CAST(:least AS NUMERIC))
   AND (:most = '' OR CAST(amount AS NUMERIC) <= CAST(:most AS NUMERIC))
   AND (:text = '' OR lower(party) LIKE :text ESCAPE '!' OR lower(reference) LIKE :text ESCAPE '!'

@@ -60,6 +60,9 @@ DELETE FROM list_objects WHERE company = :company AND list = :list AND loading <
 -- name: list_objects_of
 SELECT * FROM list_objects WHERE company = :company AND list = :list ORDER BY folded;
 
+-- name: list_names_of
+SELECT list_id, full_name, number, active FROM list_objects WHERE company = :company AND list = :list ORDER BY folded;
+
 -- name: list_objects_after
 SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id > :after ORDER BY list_id LIMIT :limit;
 

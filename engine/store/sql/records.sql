@@ -5,8 +5,8 @@ WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phas
 
 -- name: record_insert
 INSERT INTO records (id, company, flow, stream, source_id, phase, state, payload, payload_sha256, mapped_sha256, reasons,
-                     amount, currency, party, reference, dated_on, operation_id, seen_run, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                     amount, currency, party, reference, dated_on, operation_id, seen_run, first_run, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: records_seen
 UPDATE records SET seen_run = ? WHERE id = ?;
@@ -132,7 +132,8 @@ SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watch
 WHERE company = :company AND (:flow = '' OR flow = :flow) AND amount IS NOT NULL AND phase NOT LIKE '%+%';
 
 -- name: wait_add
-INSERT INTO waits (record_id, company, wait_key) VALUES (?, ?, ?) ON CONFLICT (record_id, wait_key) DO NOTHING;
+INSERT INTO waits (record_id, company, wait_key, flow, label) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (record_id, wait_key) DO NOTHING;
 
 -- name: waits_clear
 DELETE FROM waits WHERE record_id = :record_id;

@@ -2,7 +2,7 @@
 INSERT INTO runs (id, company, flow, started_at) VALUES (:id, :company, :flow, :at);
 
 -- name: run_finish
-UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts WHERE id = :id;
+UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts, problems = :problems, steps = :steps WHERE id = :id;
 
 -- name: runs_unfinished
 SELECT * FROM runs WHERE ended_at IS NULL ORDER BY id;
@@ -54,6 +54,9 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
+
+-- name: alert_open
+SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;

@@ -76,7 +76,7 @@ def test_what_a_record_keeps(store: Store) -> None:
             "state": "deferred", "payload": '{"id":"b-1"}', "payload_sha256": intake().payload_sha256,
             "mapped_sha256": None, "drifted": 0, "amount": "10.00", "currency": "EUR", "party": "Party",
             "reference": "N-b-1", "dated_on": "2026-03-01", "operation_id": None, "receipt": None, "attempts": 0,
-            "seen_run": 1, "created_at": AT, "updated_at": AT, "newest": None,
+            "seen_run": 1, "first_run": 1, "created_at": AT, "updated_at": AT, "newest": None,
             "reasons": '[{"code":"unmapped","message":"no such vendor","hint":"map it",'
                        '"waits_for":["mapping:vendor:v-1","list:Vendor"]},{"code":"x","message":"y"}]',
         }  # fmt: skip

@@ -43,11 +43,11 @@ def test_a_run_from_beginning_to_end(store: Store) -> None:
     assert rows == [
         {
             "id": 2, "company": COMPANY, "flow": "other", "started_at": AT, "ended_at": None, "outcome": "running",
-            "counts": "{}",
+            "counts": "{}", "posted": 0, "problems": "[]", "steps": "[]",
         },
         {
             "id": 1, "company": COMPANY, "flow": "flow", "started_at": AT, "ended_at": LATER, "outcome": "done",
-            "counts": '{"bills": {"read": 3}}',
+            "counts": '{"bills": {"read": 3}}', "posted": 0, "problems": "[]", "steps": "[]",
         },
     ]  # fmt: skip
 

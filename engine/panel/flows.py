@@ -1,0 +1,29 @@
+"""The flows that the server runs, as the company of a page runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.binding import bound_flow
+from engine.model import Flow
+from engine.panel.web import Ask
+from engine.store.base import Tx
+from engine.tomap import Where
+
+
+def where(ask: Ask, tx: Tx) -> Where:
+    """The company of the page, and the flows with the connectors that it has connected."""
+    company = str(ask.where["company"])
+    made = _made(tx, company)
+    flows = {name: bound_flow(program.flow, made) for name, program in ask.programs.items()}
+    return Where(ask.world.store, company, flows)
+
+
+def used(tx: Tx, company: str, flows: Mapping[str, Flow]) -> list[Flow]:
+    """Those flows of which the company has all connections."""
+    made = _made(tx, company)
+    return [flow for flow in flows.values() if made.keys() >= {each.name for each in flow.connections}]
+
+
+def _made(tx: Tx, company: str) -> dict[str, str]:
+    return {row["connection"]: row["connector"] for row in tx.rows("connections_of", {"company": company})}
