@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from connectors._limits import Budget, budget
+from engine import meter, meters, trace
 from engine.contract import Binding, Rate, Tools
 from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
@@ -33,6 +34,8 @@ _HEADERS = {
 _CONNECT_TIMEOUT_S = 10.0
 _TRACE = re.compile(r"[\w.:/+=-]{1,80}", re.ASCII)
 _INFLATE_STEP = 256 * 1024
+# Less is no waiting, but the time that asking takes.
+_WAITED_S = 0.02
 _CONTAINERS = frozenset({dict, list})
 # Above this the strict reader alone works: the fast one holds a second text, and lists of all values of a level.
 _FAST_BODY = 4 * 1024 * 1024
@@ -163,11 +166,11 @@ class HttpClient:
         """Send once and return a success; anything else raises the error that the vendor's classifier chooses."""
         url = self.absolute(call.url)
         where = f"{self._where}: {call.method} {call.shown or urlsplit(url).path}"
+        shared, asked_at = self.api.shared, self._clock.monotonic()
         if self._budget is not None:
             self._budget.take()
-        shared = self.api.shared
         with self._limits.call(shared.name, shared.rates, shared.at_once) if shared else nullcontext():
-            answer = self._exchange(call, url, where)
+            answer = self._measured(call, url, where, asked_at)
         if 200 <= answer.status < 300:
             return answer
         if 300 <= answer.status < 400:
@@ -175,6 +178,23 @@ class HttpClient:
                 f"{answer.where}: a redirect, which is never followed", hint="check the connection's `base_url`"
             )
         raise (classify or self.api.classify)(answer.failure())
+
+    def _measured(self, call: Call, url: str, where: str, asked_at: float) -> Answer:
+        """The exchange, counted; `asked_at` is when the call was wanted, before it waited for the vendor's limits."""
+        connector, began_at, status = self.api.vendor.lower(), self._clock.monotonic(), "lost"
+        if began_at - asked_at > _WAITED_S:
+            meter.observe(meters.VENDOR_WAITS, began_at - asked_at, connector)
+        try:
+            with trace.span(f"call {connector}", {"connector": connector, "method": call.method}):
+                answer = self._exchange(call, url, where)
+            status = str(answer.status)
+            return answer  # noqa: TRY300 - what is counted below is what the caller gets
+        except Transient as error:
+            status = "no_connection" if "no connection" in str(error) else status
+            raise
+        finally:
+            meter.add(meters.VENDOR_CALLS, connector, status)
+            meter.observe(meters.VENDOR_SECONDS, self._clock.monotonic() - began_at, connector)
 
     def absolute(self, target: str) -> str:
         """The URL of a path on this API, or `target` itself when it is a URL of the same host.

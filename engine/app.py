@@ -14,6 +14,7 @@ from engine.notary import Notary
 from engine.program import FlowProgram
 from engine.server import Server
 from engine.service import Service
+from engine.vitals import Worker
 from engine.world import World
 
 
@@ -45,4 +46,5 @@ def build(
 
     outbox = StoreOutbox(world, programs, service.poke, logs=True)
     above = pages(service.poke)
-    return Server(world, programs, outbox, service.poke, lifespan, lambda: service.alive, above).app()
+    worker = Worker(lambda: service.is_started, lambda: service.alive, lambda: service.silent_s)
+    return Server(world, programs, outbox, service.poke, lifespan, worker, above).app()

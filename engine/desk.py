@@ -10,7 +10,7 @@ from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
 
-from engine import contract, follow, holdings, pipeline, registry
+from engine import contract, follow, holdings, meter, meters, pipeline, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
@@ -31,6 +31,14 @@ ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
 _BEGINS = "Web Connector session begins"
 _ENDS = "Web Connector session ends"
+_IDLE = "Web Connector came, nothing to do"
+_CUT_OFF = "Web Connector session was cut off"
+_REFUSED = "Web Connector sign-in refused"
+_TROUBLE = "Web Connector session has trouble"
+# The same as the words that are counted.
+_COUNTED = {
+    _BEGINS: "begun", _ENDS: "ended", _IDLE: "idle", _CUT_OFF: "cut_off", _REFUSED: "refused", _TROUBLE: "trouble",
+}  # fmt: skip
 # What a session may complain of, and what is over as soon as the right company file takes part in the work again.
 _OVER_WHEN_IT_WORKS = (
     "company_refused",
@@ -64,6 +72,8 @@ class StoreOutbox:
             spans = Spans(tx, base.at, ACTOR)
             yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
         for line in base.said if self.logs else ():
+            if line.event in _COUNTED:
+                meter.add(meters.SESSIONS, _COUNTED[line.event])
             logger().log(line.level, line.event, **line.fields)
         for company in touched:
             self.changed(company)
@@ -138,7 +148,7 @@ class _Sessions:
         self.base.tx.run("session_insert", scope)
         work.resolve_alert(self.base.tx, company, "session", work.SIGN_IN, at)
         for row in rows:
-            self._ended(row, logging.WARNING, "Web Connector session was cut off")
+            self._ended(row, logging.WARNING, _CUT_OFF)
         self.base.say(logging.INFO, _BEGINS, company=company, user=str(state.get("user") or ""))
         self._visited(company)
         before = iso(self.base.world.clock.now() - timedelta(days=30))
@@ -185,7 +195,7 @@ class _Sessions:
         begun = self.base.said[-1] if self.base.said else None
         if not requests and begun is not None and begun.event == _BEGINS:
             self.base.said.pop()
-            self.base.say(level, "Web Connector came, nothing to do", **known)
+            self.base.say(level, _IDLE, **known)
             return
         counts: Mapping[str, int] = state.get("counts") or {}
         shown = {"posted": 0, "deferred": 0, "failed": 0, **counts}
@@ -198,7 +208,7 @@ class _Sessions:
     def refused(self, company: str, user: str) -> None:
         hand = self.base.hand(company)
         shown = work.plain_user(user)
-        self.base.say(logging.WARNING, "Web Connector sign-in refused", company=company, user=shown)
+        self.base.say(logging.WARNING, _REFUSED, company=company, user=shown)
         first = work.refuse_sign_in(self.base.tx, company, user, self.base.world.clock.now())
         # The alert counts; a line of the journal for each would let a stranger fill the disk.
         if first and company:
@@ -227,7 +237,7 @@ class _Sessions:
         if alert:
             work.raise_alert(self.base.tx, company, work.Alert("session", event, message), hand.at)
             # Its text may quote what QuickBooks said, and so stays in the store.
-            self.base.say(logging.WARNING, "Web Connector session has trouble", company=company, state=event)
+            self.base.say(logging.WARNING, _TROUBLE, company=company, state=event)
 
 
 @dataclass(frozen=True, slots=True)

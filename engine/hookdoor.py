@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from engine import meter, meters
 from engine.contract import HttpReply
 from engine.dataclass import dataclass
 from engine.hookintake import RETRY_AFTER_S, UNAVAILABLE, Call, Intake, reply
@@ -40,6 +41,8 @@ TOO_SLOW = reply(503, {"error": "the body did not arrive in time"}, retry_after=
 PACKED = reply(415, {"error": "the body must not be compressed"}, connection="close")
 
 
+# What an answer says in a word.
+_OUTCOMES = {200: "taken", 400: "not_an_event", 401: "forged", 405: "not_an_event", 413: "too_large", 415: "too_large"}
 _T = TypeVar("_T")
 
 
@@ -81,6 +84,9 @@ class Door:
             answer = await self._answer(scope, receive, Endpoint(company, connection))
         except _Gone:
             return
+        # What a stranger wrote into the address is no label.
+        known = connection if self.intake.knows(Endpoint(company, connection)) else ""
+        meter.add(meters.WEBHOOKS, known, _OUTCOMES.get(answer.status, "not_kept"))
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         headers.append((b"content-length", b"%d" % len(answer.body)))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from engine import asked, confirming, flowswitch, rotation
+from engine import asked, confirming, flowswitch, meter, meters, rotation
 from engine.contract import Binding, Event, Handshake, HttpReply, Webhooks
+from engine.correlation import correlated
 from engine.dataclass import dataclass
 from engine.errors import Bug, FlowctlError, ForgedWebhook, NotConnected, SettingMissing, StoreError, UnknownName
 from engine.log import described, logger
@@ -86,7 +87,14 @@ class Intake:
 
         4xx is for what the sender did wrong and must not repeat; 503 is for our own troubles, so that it is sent again.
         """
-        began = time.monotonic()
+        with correlated(f"webhook-{self.world.ids.base62(12)}"):
+            return self._take(calls, time.monotonic())
+
+    def knows(self, endpoint: Endpoint) -> bool:
+        """Whether a connection of this address was met lately."""
+        return endpoint in self._bound
+
+    def _take(self, calls: Sequence[Call], began: float) -> list[HttpReply]:
         try:
             read = self._read(calls, began)
         except (StoreError, SealBroken, KeyWrong) as error:
@@ -221,7 +229,10 @@ class Intake:
                     fresh |= {(endpoint, event.id) for event, _ in new}
         for key, times in came.items():
             more = times - 1 if key in fresh else times
+            if key in fresh:
+                meter.add(meters.EVENTS, key[0].connection, "new")
             if more:
+                meter.add(meters.EVENTS, key[0].connection, "again", amount=more)
                 self._again[key] = self._again.get(key, 0) + more
                 self._tallies[key[0], "again"] = self._tallies.get((key[0], "again"), 0) + more
         if fresh:

@@ -6,18 +6,20 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
-from contextlib import suppress
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
 
+from engine import correlation, meter, meters
+
 # Nothing else ever reaches a log line: payloads, tokens and personal data have no field to travel in.
 ALLOWED = frozenset({
     "event", "level", "timestamp", "logger", "company", "flow", "stream", "run", "connection", "connector", "read", "intended",
-    "deferred", "failed", "skipped", "posted", "marked", "state", "seconds", "error", "hint", "method", "status", "trace_id",
-    "port", "host", "path", "url", "user", "version", "count", "due", "requests", "retry", "held",
+    "deferred", "failed", "skipped", "posted", "marked", "state", "seconds", "error", "hint", "method", "status",
+    "port", "host", "path", "url", "user", "version", "count", "due", "requests", "retry", "held", "correlation",
 })  # fmt: skip
 _SECRET = re.compile(
     r"(ramp_(?:business_|user_)?(?:tok|jwt|sec)_|Bearer\s+|Basic\s+|(?:password|secret|token|ticket|api_?key)[\"']?\s*[=:>]\s*[\"']?)[^\s\"'<>,;&]+",
@@ -32,6 +34,10 @@ def redact(text: str) -> str:
 
 
 def _filter(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    belongs_to = correlation.current()
+    if belongs_to:
+        event.setdefault("correlation", belongs_to)
+    meter.add(meters.LOG_LINES, str(event.get("level", "info")))
     kept = {k: v for k, v in event.items() if k in ALLOWED}
     return {k: redact(v) if isinstance(v, str) else v for k, v in kept.items()}
 
@@ -52,7 +58,7 @@ class _Stderr:
 
 
 def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
-    """Log to stderr: as JSON when it is no terminal (or `json` says so), else as readable lines."""
+    """Log to stderr: as JSON when it is no terminal (or `json` says so), else as readable lines; alone in each."""
     as_json = not sys.stderr.isatty() if json is None else json
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
@@ -68,6 +74,33 @@ def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=False,
     )
+
+
+class _Adopted(logging.Handler):
+    """Lines of the libraries we stand on, as lines of our own: redacted, in one form, and without a traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it; what cannot even be put into words is named by the library alone."""
+        with suppress(Exception):
+            text = record.getMessage()
+            error = record.exc_info[1] if record.exc_info else None
+            if error is not None:
+                logger().log(
+                    record.levelno, record.name, error=f"{text.splitlines()[0]}: {type(error).__name__}: {error}"
+                )
+            else:
+                logger().log(record.levelno, record.name, error=text)
+
+
+@contextmanager
+def adopted() -> Iterator[None]:
+    """Inside, what other libraries log comes through here; from warnings on, for they speak of their own inside."""
+    root = logging.getLogger()
+    before, root.handlers[:] = root.handlers[:], [_Adopted(logging.WARNING)]
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from decimal import Decimal
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import Any
 
+from engine import marker, trace
 from engine.clock import Ids
 from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
@@ -27,9 +27,8 @@ from engine.store.base import Tx
 from engine.store.claims import Claim
 from engine.store.records import Intake, Reason, wanted_key
 
-_NAMESPACE = uuid.UUID("6f1d6c1e-5d0b-5c8e-9c39-6a3a52f0f3a1").bytes
-
 Freeze = Callable[[str, str], bytes]
+guid_of = marker.guid_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +278,27 @@ def prepare_all(
     unread = tuple(name for name in stream.lists if not desk.resolver.list_loaded(name))
     if unread:
         return [NotReady(unread)] * len(items)
+    if trace.is_on():
+        return [_traced(stream, desk, source_id, data, chosen=source_id in chosen) for source_id, data in items]
     results = [_map(stream, desk, source_id, data, chosen=source_id in chosen) for source_id, data in items]
     for draft in results:
         if isinstance(draft, _Draft):
             _render(draft)
     return [_freeze(desk, draft) if isinstance(draft, _Draft) else draft for draft in results]
+
+
+def _traced(stream: StreamProgram, desk: Desk, source_id: str, data: Mapping[str, Any], *, chosen: bool) -> Prepared:
+    """Bring one record as far as it gets, with a span for each stage; stage by stage would tell nothing of any one."""
+    flow, name = desk.program.flow.name, stream.stream.name
+    guid = guid_of(desk.company, flow, name, source_id, stream.stream.phase)
+    about = {"company": desk.company, "flow": flow, "stream": name}
+    with trace.step("map", guid, about):
+        draft = _map(stream, desk, source_id, data, chosen=chosen)
+    if not isinstance(draft, _Draft):
+        return draft
+    with trace.step("render", guid, {**about, "request": draft.variant.request}):
+        _render(draft)
+        return _freeze(desk, draft)
 
 
 def prepare_change(
@@ -504,15 +519,6 @@ def map_digest(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> st
     except ExpressionError:
         return None
     return None if context.missing else sha256(plain(mapped).encode()).hexdigest()
-
-
-def guid_of(company: str, flow: str, stream: str, source_id: str, phase: str) -> str:
-    """The immutable marker of a record in the target: the same for every attempt and every version, `{XXXXXXXX-...}`."""
-    name = f"{company}\0{flow}\0{stream}\0{source_id}\0{phase}"
-    # A version 5 UUID (RFC 9562), spelt out because uuid.uuid5 takes three times as long and every record needs one.
-    text = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()[:32].upper()
-    variant = "89AB"[int(text[16], 16) & 3]
-    return f"{{{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:]}}}"
 
 
 def enabled(tx: Tx, company: str, program: FlowProgram) -> list[StreamProgram]:

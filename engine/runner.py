@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, pipeline, preparing, pulse
+from engine import asked, flowswitch, intake, pipeline, preparing, pulse, trace
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -27,6 +27,7 @@ from engine.reading import Reading, reading
 from engine.retry import Backoff, later_s
 from engine.runlog import RunLog
 from engine.runreport import RunReport, StreamReport
+from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken, require_seat
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
@@ -111,27 +112,29 @@ class Runner:
             flowswitch.claim(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
             number = work.begin_run(tx, company, flow, self.world.at())
-            work.reading(tx, company, flow, _read_along(program, streams), self.world.at())
+            work.reading(tx, company, flow, read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
         log = RunLog(self.world, number)
         report: RunReport | None = None
-        try:
-            unread = self.read_lists(program, company)
-            log.step("lists")
-            with self._sources(program, company) as sources:
-                for found in self._read_all(program, company, number, streams, progress, sources):
-                    reports.append(found)
-                    log.step("read", found.stream)
-                sent = self.push(program, company, number)
-                log.step("write")
-                marked, errors = self._tell(program, company, sources)
-                log.step("tell")
-            written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"))
-            report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, unread, sent.unprepared)
-        finally:
-            with self.world.store.write() as tx:
-                log.end(tx, reports, report)
-                pulse.watch(tx, company, flow, self.world.at())
+        with measured(self.world.clock, company, flow, number) as ended:
+            try:
+                unread = self.read_lists(program, company)
+                log.step("lists")
+                with self._sources(program, company) as sources:
+                    for found in self._read_all(program, company, number, streams, progress, sources):
+                        reports.append(found)
+                        log.step("read", found.stream)
+                    sent = self.push(program, company, number)
+                    log.step("write")
+                    marked, errors = self._tell(program, company, sources)
+                    log.step("tell")
+                written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"), unread, sent.unprepared)
+                report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, number)
+                ended.outcome = "failed" if report.errors else "done"
+            finally:
+                with self.world.store.write() as tx:
+                    log.end(tx, reports, report)
+                    pulse.watch(tx, company, flow, self.world.at())
         return report
 
     def dry_run(
@@ -277,7 +280,8 @@ class Runner:
                         continue
                     call = marks.call_of(tx, row)
                 sent = True
-                source.mark(call)
+                with trace.span("tell", {"company": company, "flow": flow, "connection": row["connection"]}):
+                    source.mark(call)
             except Rejected as error:
                 errors += self._refused(company, row, error)
             except FlowctlError as error:
@@ -424,7 +428,7 @@ class Runner:
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
-        if watermark is not None and _sweep_s(group) is not None:
+        if watermark is not None and sweep_s(group) is not None:
             names = frozenset(stream.stream.name for stream in group)
             with self.world.store.write() as tx:
                 held.hold(tx)
@@ -448,8 +452,8 @@ class Runner:
 
     def _resume(self, company: str, flow: str, group: Sequence[StreamProgram]) -> work.Checkpoint | None:
         """Where to ask for changes from; None when everything is to be listed, to see what is there no more."""
-        sweep_s = _sweep_s(group)
-        if sweep_s is None:
+        every_s = sweep_s(group)
+        if every_s is None:
             return None
         with self.world.store.read() as tx:
             kept = work.checkpoint(tx, company, flow, group[0].stream.fetch.identity)
@@ -457,7 +461,7 @@ class Runner:
             return None  # a stream that was added or switched on has not seen what came before the watermark
         now = self.world.clock.now()
         # A time ahead of the clock is of a clock that was ahead.
-        return kept if iso(now - timedelta(seconds=sweep_s)) < kept.swept_at <= iso(now) else None
+        return kept if iso(now - timedelta(seconds=every_s)) < kept.swept_at <= iso(now) else None
 
     def _pages(
         self, stream: StreamProgram, checkpoint: str | None, sources: Sources
@@ -468,7 +472,9 @@ class Runner:
         source = sources(fetch.connection)
         while True:
             try:
-                for page in source.read(fetch.stream, fetch.filters, checkpoint):
+                for page in fetched(
+                    source.read(fetch.stream, fetch.filters, checkpoint), fetch.connection, fetch.stream
+                ):
                     yield page, page.checkpoint
                     checkpoint = page.checkpoint
                     attempt = 1
@@ -585,16 +591,3 @@ class Runner:
         # What only a stream that is switched off needs is not read.
         for name in dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists):
             lists.ensure(tx, company, name)
-
-
-def _sweep_s(group: Sequence[StreamProgram]) -> int | None:
-    """How often streams that are read together list everything; None when each time."""
-    sweeps = [stream.stream.fetch.sweep_s for stream in group]
-    return min((sweep for sweep in sweeps if sweep is not None), default=None) if None not in sweeps else None
-
-
-def _read_along(program: FlowProgram, streams: Sequence[str] | None) -> list[str]:
-    """The streams that are read when these are: they, and those that fetch the same."""
-    every = [compiled.stream for compiled in program.streams]
-    wanted = {s.fetch.identity for s in every if streams is None or s.name in streams}
-    return [s.name for s in every if s.fetch.identity in wanted]

@@ -33,6 +33,8 @@ class RunReport:
     list_errors: tuple[FlowctlError, ...] = ()
     # Records that failed when they were prepared after the read: those that waited, or that a person tried again.
     unprepared: int = 0
+    # The run's own; 0 for what was done without one.
+    number: int = 0
 
     def count(self, name: str) -> int:
         """A count over all streams; with what failed after the read."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import field
@@ -15,20 +14,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from engine import registry
+from engine import registry, vitals
+from engine.clock import SystemIds
 from engine.contract import Handler, HttpCall, HttpReply, Outbox, Served
+from engine.correlation import correlated
 from engine.dataclass import dataclass
-from engine.errors import FlowctlError, StoreError
+from engine.errors import FlowctlError
 from engine.hookdoor import Door
 from engine.hookintake import Call, Intake
 from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.store.hooks import Endpoint
+from engine.vitals import Vitals, Worker
 from engine.world import World
 
 POLLED_BODY_LIMIT = 8 * 1024 * 1024
 BODY_DEADLINE_S = 10.0
 _JSON = {"content-type": "application/json"}
+_IDS = SystemIds()
 
 
 class BodyRefused(FlowctlError):
@@ -48,9 +51,13 @@ class Server:
     outbox: Outbox
     poke: Callable[[], None] = lambda: None
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = field(default=None)
-    working: Callable[[], bool] = lambda: True
+    worker: Worker = field(default_factory=Worker)
     # Routes that stand above this layer, such as the panel's.
     pages: Sequence[BaseRoute] = ()
+    _vitals: Vitals = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_vitals", Vitals(self.world, self.worker))
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -73,21 +80,13 @@ class Server:
             lifespan=lambda app: self._life(app, intake),
         )
 
-    async def _health(self, _request: Request) -> Response:
-        return Response('{"status": "up"}', media_type="application/json")
+    async def _health(self, request: Request) -> Response:
+        body, kind = vitals.alive(request.headers.get("accept", ""))
+        return Response(body, 200, {"content-type": kind})
 
-    async def _ready(self, _request: Request) -> Response:
-        try:
-            await to_thread.run_sync(self._touch_store)
-        except StoreError as error:
-            return Response(json.dumps({"status": "not ready", "reason": str(error)}), 503, _JSON)
-        if not self.working():
-            return Response(json.dumps({"status": "not ready", "reason": "the worker has ended"}), 503, _JSON)
-        return Response('{"status": "ready"}', media_type="application/json")
-
-    def _touch_store(self) -> None:
-        with self.world.store.read() as tx:
-            tx.rows("companies_all", {})
+    async def _ready(self, request: Request) -> Response:
+        status, body, kind = vitals.answer(await self._vitals.look(), request.headers.get("accept", ""))
+        return Response(body, status, {"content-type": kind, "cache-control": "no-store"})
 
     def take_event(self, company: str, connection: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
         """Take one webhook as it came, and answer it once it is durable; see `engine.hookintake`."""
@@ -108,6 +107,10 @@ def mounted(handler: Handler, *, limit: int) -> Callable[[Request], object]:
     """A synchronous handler as an endpoint: the body is read under caps, the handler runs in a thread."""
 
     async def endpoint(request: Request) -> Response:
+        with correlated(f"request-{_IDS.base62(12)}"):
+            return await answered(request)
+
+    async def answered(request: Request) -> Response:
         try:
             body = await read_body(request, limit)
         except BodyRefused as error:

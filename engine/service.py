@@ -8,9 +8,10 @@ from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine import deliveries, flowswitch
+from engine import deliveries, flowswitch, meter, meters
 from engine.clock import iso
 from engine.confirming import confirm_due
+from engine.correlation import correlated, of_run
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
@@ -61,9 +62,12 @@ class Service:
     _looked_back: bool = False
     _told: dict[tuple[str, str], _Told] = field(default_factory=dict)
     _tidied_at: float = float("-inf")
+    # When the worker last showed that it is at work, in seconds since 1970; 0 when it never did.
+    _beat_at: float = 0.0
 
     def start(self) -> None:
         """Start the worker thread."""
+        self._beat()
         self._thread = threading.Thread(target=self._loop, name="flowctl-worker", daemon=True)
         self._thread.start()
 
@@ -98,6 +102,7 @@ class Service:
             if connected.keys() >= {c.name for c in program.flow.connections}
         ]
         for company, program in pairs:
+            self._beat()
             if self._stopping.is_set():
                 break
             try:
@@ -112,6 +117,12 @@ class Service:
                 logger().error("run failed", company=company, flow=program.flow.name, error=str(error), hint=error.hint)
         self._log_told(TOLD_EVERY_S)
         return reports
+
+    def _beat(self) -> None:
+        """Show that the worker is at work."""
+        now = self.world.clock.now().timestamp()
+        self._beat_at = now
+        meter.put(meters.HEARTBEAT, now)
 
     def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow) -> None:
         """A person has to say which of two flows it is to be."""
@@ -154,9 +165,10 @@ class Service:
             for name in due:
                 work.schedule(tx, company, flow.name, name, claimed)
         if due:
-            report = runner.run(program, company, streams=due)
+            report = runner.run(program, company, streams=due, progress=lambda _stream, _read: self._beat())
             self._plan(program, report, due, claimed)
-            _log(report)
+            with correlated(of_run(report.number)):
+                _log(report)
             return [report]
         unread = runner.read_lists(program, company, missing=True) if is_on else ()
         sent = runner.push(program, company, eager=False)
@@ -179,6 +191,16 @@ class Service:
         """False when the worker has ended although nobody stopped it: then nothing is read any more."""
         return self._thread is None or self._thread.is_alive() or self._stopping.is_set()
 
+    @property
+    def silent_s(self) -> float:
+        """For how long the worker has not shown that it is at work; 0 when it was not started."""
+        return max(0.0, self.world.clock.now().timestamp() - self._beat_at) if self._thread is not None else 0.0
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is a worker at all."""
+        return self._thread is not None
+
     def _plan(self, program: FlowProgram, report: RunReport, due: tuple[str, ...], claimed: str) -> None:
         """When each stream is next read: its interval, spread by a tenth so that companies do not march in step.
 
@@ -198,14 +220,18 @@ class Service:
                 work.planned(tx, report.company, program.flow.name, name, claimed, next_at)
 
     def _loop(self) -> None:
+        meter.put(meters.WORKER_UP, 1)
         try:
             self._work()
         except BaseException:
             logger().critical("worker ended", hint="nothing is read any more: restart flowctl and report its log")
             raise
+        finally:
+            meter.put(meters.WORKER_UP, 0)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
+            self._beat()
             self._wake.wait(TICK_S)
             self._wake.clear()
             if self._stopping.is_set():

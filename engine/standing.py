@@ -18,6 +18,8 @@ from engine.store.browse import COUNTED
 TROUBLED = ("deferred", "failed", "unknown", "vanished")
 # Money is added up where at most so many records of a stream are in a state; of those that nobody must look at, fewer.
 _SUMMED, _SUMMED_BESIDE = 500, 100
+# A Web Connector that polls comes more often than this.
+_SILENT_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def standing(tx: Tx, company: Row, *, now_at: str) -> Standing:
         _limited(tx, "browse_alert_count", name),
         session_of(tx, name),
         work.refusals(tx, name, from_iso(now_at)),
-        _oldest(tx, name, where),
+        oldest(tx, name, where),
     )
 
 
@@ -124,6 +126,21 @@ def one(tx: Tx, company: str, now_at: str) -> Standing:
     return standing(tx, companies.require(tx, company), now_at=now_at)
 
 
+def health(it: Standing, now_at: str) -> str:
+    """How a company is, in a word: what a person must decide comes first."""
+    if it.halted:
+        return "halted"
+    if it.is_paused:
+        return "paused"
+    if any(it.count(state).number for state in TROUBLED if state != "deferred"):
+        return "look"
+    if it.count("deferred").number:
+        return "waits"
+    if it.session is not None and (from_iso(now_at) - from_iso(it.session.seen_at)).total_seconds() > _SILENT_S:
+        return "silent"
+    return "ok"
+
+
 def _count(tx: Tx, company: str, state: str, where: list[tuple[str, str]]) -> Count:
     found = Count(0)
     for flow, stream in where:
@@ -140,7 +157,7 @@ def _limited(tx: Tx, name: str, company: str) -> Count:
     return _counted(row["count"] if row is not None else 0)
 
 
-def _oldest(tx: Tx, company: str, where: list[tuple[str, str]]) -> str:
+def oldest(tx: Tx, company: str, where: list[tuple[str, str]]) -> str:
     """When the record that was read first of those that wait was read: numbers are given in the order of reading."""
     scope = {"company": company, "state": "deferred"}
     firsts = [tx.one("browse_oldest_in", {**scope, "flow": flow, "stream": stream}) for flow, stream in where]

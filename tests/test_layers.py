@@ -11,7 +11,7 @@ from tests.reference import ROOT
 
 # Module prefix -> layer; the longest prefix that fits counts. A module imports its own layer and those below.
 LAYERS = {
-    "engine.errors": 0, "engine.diagnostics": 0, "engine.money": 0, "engine.clock": 0, "engine.jsontext": 0, "engine.differences": 0, "engine.dataclass": 0, "engine.shipped": 0, "engine.listspec": 1,
+    "engine.errors": 0, "engine.diagnostics": 0, "engine.money": 0, "engine.clock": 0, "engine.jsontext": 0, "engine.differences": 0, "engine.dataclass": 0, "engine.committed": 0, "engine.meter": 0, "engine.meters": 0, "engine.trace": 0, "engine.correlation": 0, "engine.marker": 0, "engine.shipped": 0, "engine.listspec": 1,
     "engine.model": 1, "engine.spec": 1, "engine.contract": 1, "engine.abilities": 1, "engine.simulated": 1, "engine.evidence": 1, "engine.qbxml": 1, "engine.vault": 1, "engine.retry": 1,
     "engine.passwords": 1, "engine.rigs": 1, "engine.accounting": 1, "engine.documents": 1, "engine.handshakes": 1, "engine.authorizing": 1,
     "engine.yamlsource": 2, "engine.diagram": 2, "engine.language": 2, "engine.structure": 2, "engine.flowfile": 2, "engine.mapping": 2, "engine.yamlwording": 2, "engine.otherwords": 0, "engine.runwords": 0,
@@ -20,7 +20,7 @@ LAYERS = {
     "engine.registry": 4, "engine.lints": 4, "engine.validate": 4, "engine.mend": 4, "engine.program": 4, "engine.lookups": 4, "engine.matching": 4, "engine.preparing": 4,
     "engine.pipeline": 4, "engine.follow": 4, "engine.reference": 4, "engine.flowswitch": 4, "engine.batch": 4, "engine.changes": 4, "engine.undo": 4, "engine.intake": 4, "engine.world": 4, "engine.runreport": 1, "engine.runlog": 4, "engine.runner": 4, "engine.desk": 4,
     "engine.listsource": 4, "engine.listing": 4, "engine.reading": 4, "engine.watch": 4, "engine.push": 4, "engine.absent": 4, "engine.pushing": 4, "engine.holders": 1, "engine.limits": 3, "engine.holdings": 4, "engine.reclaim": 4, "engine.reconcile": 4, "engine.service": 4, "engine.connecting": 4, "engine.binding": 4,
-    "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.sarif": 5, "engine.demo": 5, "engine.testing": 5, "engine.conformance": 5, "engine.scaffold": 5, "engine.golden": 5, "engine.campaign": 5,
+    "engine.runscope": 4, "engine.vitals": 5, "engine.gauges": 5, "engine.metering": 5, "engine.tracing": 5, "engine.server": 5, "engine.app": 5, "engine.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.sarif": 5, "engine.demo": 5, "engine.testing": 5, "engine.conformance": 5, "engine.scaffold": 5, "engine.golden": 5, "engine.campaign": 5,
     "engine.alerting": 5, "engine.asked": 4, "engine.failtext": 4, "engine.pulse": 4, "engine.buttons": 5,
     "engine.worklist": 4, "engine.targets": 4, "engine.companyfile": 4, "engine.mapfile": 4, "engine.overview": 5, "engine.health": 5, "engine.confirming": 4, "engine.landing": 5,
     "engine.preload": 4, "engine.seatcheck": 4, "engine.seats": 5, "engine.preview": 5, "engine.previewing": 5, "engine.schemahints": 4, "engine.flowschema": 4, "engine.lsp": 5, "engine.rekeying": 4, "engine.chain": 4, "engine.notary": 4, "engine.signing": 1, "engine.checkpoints": 4,

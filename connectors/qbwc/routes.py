@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from connectors.qbwc.auth import Doorkeeper
-from connectors.qbwc.session import Service
+from connectors.qbwc.session import Result, Service
 from connectors.qbwc.soap import SIZE_LIMIT, FaultCode, SoapRefused, decode, encode, encode_fault
 from connectors.qbwc.wsdl import location, wsdl
+from engine import meter, meters, trace
 from engine.clock import Clock, Ids
 from engine.contract import Handler, HttpCall, HttpReply, Outbox
 from engine.errors import FlowctlError, StaleLease, StoreBusy
@@ -42,9 +45,15 @@ def _soap(service: Service, call: HttpCall) -> HttpReply:
         return _fault(413, "Client", f"the message is larger than {SIZE_LIMIT >> 20} MiB")
     if call.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         return _fault(415, "Client", "compressed messages are not read here")
+    method, outcome, began = "unknown", "fault", time.perf_counter()
     try:
         request = decode(call.body)
-        return HttpReply(200, _XML, encode(request.method, service.answer(request, call.client)))
+        method = request.method
+        with trace.span(f"soap {method}", {"method": method}):
+            result = service.answer(request, call.client)
+        reply = HttpReply(200, _XML, encode(method, result))
+        outcome = _outcome(method, result)
+        return reply  # noqa: TRY300 - what is counted below is what the caller gets
     except SoapRefused as error:
         return _fault(500, error.code, f"{error}; {error.hint}" if error.hint else str(error))
     except (StoreBusy, StaleLease):
@@ -54,6 +63,18 @@ def _soap(service: Service, call: HttpCall) -> HttpReply:
         return _fault(500, "Server", _BROKEN, error)
     except Exception as error:  # noqa: BLE001 - the edge: a .NET client can read nothing but text/xml, whatever happened
         return _fault(500, "Server", _BROKEN, error)
+    finally:
+        meter.add(meters.SOAP_CALLS, method, outcome)
+        meter.observe(meters.SOAP_SECONDS, time.perf_counter() - began, method)
+
+
+def _outcome(method: str, result: Result) -> str:
+    """An answer in a word."""
+    if method == "authenticate" and isinstance(result, tuple):
+        return {"nvu": "refused", "none": "nothing", "busy": "busy"}.get(result[1], "ok")
+    if method == "receiveResponseXML" and isinstance(result, int) and result < 0:
+        return "refused"
+    return "nothing" if method == "sendRequestXML" and result == "" else "ok"
 
 
 def _get(call: HttpCall) -> HttpReply:

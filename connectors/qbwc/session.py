@@ -16,6 +16,7 @@ from connectors.qbwc.state import Options, State, changed, dump, load
 from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
+from engine.correlation import correlated, of_session
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
@@ -55,7 +56,9 @@ class Service:
     def answer(self, call: Call, client: str) -> Result:
         """Answer one call."""
         if call.method == "authenticate":
-            return self._authenticate(call, client)
+            ticket = new_ticket(self.ids)
+            with correlated(of_session(ticket_hash(ticket))):
+                return self._authenticate(call, client, ticket)
         methods: Mapping[str, Callable[[Call], Result]] = {
             "sendRequestXML": self._send,
             "receiveResponseXML": self._receive,
@@ -63,12 +66,15 @@ class Service:
             "closeConnection": self._close,
             "getLastError": self._last_error,
         }
-        return methods.get(call.method, _constant)(call)
+        method = methods.get(call.method, _constant)
+        if not call["ticket"]:
+            return method(call)
+        with correlated(of_session(ticket_hash(call["ticket"]))):
+            return method(call)
 
     # --- opening ---
 
-    def _authenticate(self, call: Call, client: str) -> tuple[str, ...]:
-        ticket = new_ticket(self.ids)
+    def _authenticate(self, call: Call, client: str, ticket: str) -> tuple[str, ...]:
         user = call["strUserName"]
         try:
             with self.outbox.transaction() as desk:

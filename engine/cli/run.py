@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli import common, office
+from engine.cli import common, observing, office
 
 if TYPE_CHECKING:
     from engine.errors import FlowctlError
@@ -31,8 +31,18 @@ _CLASS = re.compile(r" \(\w*(?:Error|Timeout|Exception|Protocol)\)")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; keep and send nothing.")
 @click.option("--watch", is_flag=True, help="Go on, reading each stream when its trigger says so.")
 @common.format_option
-def command(
-    flow: str, home: Path, company: str, streams: tuple[str, ...], dry_run: bool, watch: bool, form: str
+@observing.otlp_option
+@click.pass_context
+def command(  # noqa: PLR0913, PLR0917 - one parameter an option
+    ctx: click.Context,
+    flow: str,
+    home: Path,
+    company: str,
+    streams: tuple[str, ...],
+    dry_run: bool,
+    watch: bool,
+    form: str,
+    otlp_endpoint: str | None,
 ) -> int:
     """Run a flow once: read the source, make records durable, prepare them, tell the source what was posted.
 
@@ -49,7 +59,7 @@ def command(
             from engine.errors import UnknownName
 
             raise UnknownName("stream", name, tuple(s.name for s in program.flow.streams))
-    with office.opened(home) as world:
+    with office.opened(home) as world, observing.traced(observing.watched(ctx, otlp_endpoint)):
         if watch:
             return _watch(world, program, form)
         program = office.bound(world, program, company)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli import common, office
+from engine.cli import common, observing, office
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
 
     from engine.alerting.watchman import Watchman
     from engine.notary import Notary
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     help="Keep a copy of the journal's signed checkpoints in this folder, on another machine's disk at best.",
 )
 @click.option("--no-panel", is_flag=True, help="Serve no panel; else it is there once there is a user.")
+@observing.log_option
+@observing.metrics_option
+@observing.companies_option
+@observing.otlp_option
 @click.pass_context
 def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     ctx: click.Context,
@@ -53,6 +58,10 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     no_schedule: bool,
     checkpoint_copy: Path | None,
     no_panel: bool,
+    log_format: str | None,
+    no_metrics: bool,
+    metrics_companies: int,
+    otlp_endpoint: str | None,
 ) -> int:
     """Answer the Web Connector and webhooks, serve the panel, and run flows when they are due.
 
@@ -64,9 +73,11 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from engine import log
 
-    log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)))
+    as_json = None if log_format is None else log_format == "json"
+    log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)), json=as_json)
+    watched = observing.watched(ctx, otlp_endpoint, None if no_metrics else metrics_companies)
     programs = common.programs(flows)
-    with office.opened(home) as world:
+    with log.adopted(), office.opened(home) as world:
         problem = _damage(world)
         if problem:
             from engine.errors import StoreDamaged
@@ -78,8 +89,17 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
         notary = Notary(world, home / FILE, checkpoint_copy)
         has_panel = not no_panel and _has_users(world)
         alerts = Watchman(world, programs, home)
-        app = app_of(world, programs, schedule=not no_schedule, has_panel=has_panel, notary=notary, alerts=alerts)
-        _serve(app, programs, host, port)
+        with observing.observed(world, watched) as routes:
+            app = app_of(
+                world,
+                programs,
+                schedule=not no_schedule,
+                has_panel=has_panel,
+                notary=notary,
+                alerts=alerts,
+                more=routes,
+            )
+            _serve(app, programs, host, port)
     return 0
 
 
@@ -98,12 +118,13 @@ def app_of(
     has_panel: bool,
     notary: Notary | None = None,
     alerts: Watchman | None = None,
+    more: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application, and the panel when there is somebody who may use it."""
     from engine.app import build
 
     if not has_panel:
-        return build(world, programs, schedule=schedule, notary=notary, alerts=alerts)
+        return build(world, programs, schedule=schedule, notary=notary, alerts=alerts, pages=lambda _poke: more)
     from engine.panel.app import Panel
     from engine.panel.pages import PAGES
 
@@ -113,7 +134,7 @@ def app_of(
         schedule=schedule,
         notary=notary,
         alerts=alerts,
-        pages=lambda poke: Panel(world, PAGES, poke, programs).routes(),
+        pages=lambda poke: [*more, *Panel(world, PAGES, poke, programs).routes()],
     )
 
 

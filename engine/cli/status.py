@@ -19,13 +19,32 @@ if TYPE_CHECKING:
 @common.company_option
 @click.option("--flow", default="", help="Only this flow.")
 @common.format_option
-def command(home: Path, company: str, flow: str, form: str) -> int:
+@click.option(
+    "--watch",
+    type=click.FloatRange(0.2, 3600),
+    is_flag=False,
+    flag_value=2.0,
+    metavar="[SECONDS]",
+    help="Show all companies, or the one that is named, again and again, with what has changed; 2 s without a number.",
+)
+@click.pass_context
+def command(ctx: click.Context, home: Path, company: str, flow: str, form: str, watch: float | None) -> int:
     """Show records and money by state, the last run and Web Connector session, lists, and open alerts.
+
+    With --watch, a line for each company: its health, what waits for a person, what waits to be sent. Stop with Ctrl-C.
 
     Example: flowctl status --flow ramp_to_quickbooks
     """
     from engine.overview import as_json, overview
 
+    if watch is not None:
+        if flow:
+            raise click.UsageError("--watch and --flow exclude each other")
+        from engine.cli.watching import watch as watching
+
+        is_named = ctx.get_parameter_source("company") is not click.core.ParameterSource.DEFAULT
+        with office.opened(home) as world:
+            return watching(world, company if is_named else "", watch, form)
     with office.opened(home) as world, world.store.read() as tx:
         found = overview(tx, company, world.clock, flow)
     if flow and not found.states and not found.runs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
@@ -15,6 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from engine import correlation, meter, meters
+from engine.correlation import correlated
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError, UnknownName
 from engine.log import described, logger
@@ -97,11 +100,23 @@ class Panel:
         if path.startswith("/static/"):
             response = _static(path.removeprefix("/static/"))
         else:
-            response = await self._page(request, path)
+            response = await self._measured(request, path)
         response.headers.update(HEADERS)
         response.headers.setdefault("cache-control", "no-store")
         if request.url.scheme == "https":
             response.headers["strict-transport-security"] = "max-age=31536000"
+        return response
+
+    async def _measured(self, request: Request, path: str) -> Response:
+        """A page, counted; every line that is logged over it has one id, which the browser is told as well."""
+        began, name = time.perf_counter(), f"panel-{self.world.ids.base62(10)}"
+        with correlated(name):
+            response = await self._page(request, path)
+        response.headers["x-request-id"] = name
+        method = request.method if request.method in _METHODS else "other"
+        page = next((known.page.path for known in self._known if known.pattern.fullmatch(path)), "other")
+        meter.add(meters.PAGES, page, method, str(response.status_code))
+        meter.observe(meters.PAGE_SECONDS, time.perf_counter() - began, page)
         return response
 
     async def _page(self, request: Request, path: str) -> Response:
@@ -257,8 +272,8 @@ class Panel:
 
     def _broken(self, ask: Ask, error: Exception) -> Response:
         """A page for what nobody thought of: a number, by which the log tells what it was."""
-        number = self.world.ids.base62(10)
-        logger().error("internal error in the panel", trace_id=number, error=described(error))
+        number = correlation.current()
+        logger().error("internal error in the panel", correlation=number, error=described(error))
         values = {
             "title": "Something went wrong here",
             "message": "This is a fault of flowctl, not yours. Nothing was changed unless a page says so.",

@@ -12,6 +12,7 @@ from engine.refdocs.errors import errors_page
 from engine.refdocs.flows import flows_page
 from engine.refdocs.functions import functions_page
 from engine.refdocs.language import language_page
+from engine.refdocs.metrics import metrics_page
 from engine.refdocs.outcomes import outcomes_page
 from engine.refdocs.statuses import statuses_page
 from engine.refdocs.templates import templates_page
@@ -31,6 +32,7 @@ def pages() -> Mapping[str, str]:
         "flows.md": flows_page(),
         "functions.md": functions_page(),
         "language.md": language_page(),
+        "metrics.md": metrics_page(),
         "quickbooks-statuses.md": statuses_page(),
         "run-time-errors.md": outcomes_page(),
         "templates.md": templates_page(),

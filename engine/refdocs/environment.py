@@ -13,6 +13,8 @@ from engine.refdocs.markdown import page, table, ticked
 OTHERS = {
     "FLOWCTL_KEY": "The key of the sealed secrets, base64 of 32 bytes, in the place of the file `key` in the home folder",
     "FLOWCTL_ALERT_ADDRESS": "The address of a channel, for `flowctl alert add` without `--address-file`",
+    "FLOWCTL_METRICS_TOKEN": "Who has it may read `/metrics` of `flowctl serve`, from anywhere; at least 16 characters",
+    "OTEL_SERVICE_NAME": "The name under which traces are sent; else `flowctl`",
     "CI": "Set by CI services: `flowctl test --update` is refused",
     "NO_COLOR": "No colours, even on a terminal",
     "NO_PROGRESS": "No progress bar, even on a terminal",

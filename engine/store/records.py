@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import own, plain
-from engine.store import journal, tally
+from engine.store import journal, tally, told
 from engine.store.base import Row, Tx, take_number
 
 State = Literal[
@@ -177,6 +177,7 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
         tx.many("wait_add", waits)
     journal.append(tx, place.company, at, actor, entries)
     tally.came(tx, place.company, at, (place.flow, place.stream, place.phase), [record.state for record in new])
+    told.moved(place.company, ((entry, place.phase) for entry in entries))
     wants = [reason for record in new if record.state == "deferred" for reason in record.reasons]
     _want(tx, (place.company, at, actor), place.flow, wants)
     return list(range(first, first + len(new)))
@@ -224,6 +225,7 @@ def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> No
     journal.append(tx, company, at, actor, entries)
     if counted:
         tally.went(tx, company, at, counted)
+    told.moved(company, ((entry, told.phase_of(step.record)) for entry, step in zip(entries, steps, strict=True)))
     for step in steps:
         if step.to == "deferred":
             _want(tx, (company, at, actor), step.record["flow"], step.reasons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from engine import committed, meter, meters
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
 from engine.store.base import Params, Row, statements
@@ -65,6 +67,7 @@ class _Block:
         try:
             return self._store.begin(writing=self._writing)
         except sqlite3.DatabaseError as error:
+            _counted(error)
             _raise_ours(error)
             raise
 
@@ -73,9 +76,11 @@ class _Block:
         try:
             self._store.end(keep=error is None)
         except sqlite3.DatabaseError as failed:
+            _counted(failed)
             _raise_ours(failed)
             raise
         if isinstance(error, sqlite3.DatabaseError):
+            _counted(error)
             _raise_ours(error)
 
 
@@ -87,6 +92,8 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._depth = 0
         self._writing = False
+        # When the running transaction was asked for, and when it began; zero while nobody measures.
+        self._asked_at = self._began_at = 0.0
         self._path, self._busy_s = path, busy_s
         self._is_suspect = False
         if path is not None:
@@ -129,11 +136,13 @@ class SqliteStore:
 
     def begin(self, *, writing: bool) -> SqliteTx:
         """Begin a transaction, or go deeper into the one that runs: all of it commits, or nothing does."""
+        asked_at = time.perf_counter() if meter.is_on() else 0.0
         self._lock.acquire()
         try:
             if self._depth == 0:
                 self._begin(writing=writing)
                 self._writing = writing
+                self._asked_at, self._began_at = asked_at, time.perf_counter() if asked_at else 0.0
             else:
                 self._join(writing=writing)
         except BaseException as error:
@@ -145,16 +154,24 @@ class SqliteStore:
 
     def end(self, *, keep: bool) -> None:
         """Leave the innermost block; the outermost one commits when the work is to be kept, else it rolls back."""
+        is_outermost, is_kept = self._depth == 1, False
+        asked_at, began_at, kind = self._asked_at, self._began_at, "write" if self._writing else "read"
         try:
-            if self._depth > 1:
+            if not is_outermost:
                 return
             if keep and self._writing:
                 self._commit()
+                is_kept = True
             else:
                 self._undo()
         finally:
             self._depth -= 1
             self._lock.release()
+            if is_outermost:
+                committed.settle(keep=is_kept)
+                if asked_at:
+                    meter.observe(meters.STORE_WAITS, began_at - asked_at, kind)
+                    meter.observe(meters.STORE_SECONDS, time.perf_counter() - began_at, kind)
 
     def suspect(self, error: BaseException | None) -> None:
         """After an input/output error nothing that this connection remembers of the file is believed."""
@@ -202,6 +219,17 @@ class SqliteStore:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the file is; None in memory."""
+        return self._path.parent if self._path is not None else None
+
+    def versions(self) -> tuple[int, int]:
+        """The version of the schema, and the newest that is known here."""
+        with self._lock:
+            have = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        return have, _migrations()[-1][0]
 
     def integrity_problem(self) -> str | None:
         """What SQLite's own check finds wrong, or None."""
@@ -290,6 +318,12 @@ def _split(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
+
+
+def _counted(error: sqlite3.DatabaseError) -> None:
+    """Count what was given up because the store is held by another, or full."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
+        meter.add(meters.STORE_BUSY)
 
 
 def _ours(error: sqlite3.DatabaseError) -> Exception | None:

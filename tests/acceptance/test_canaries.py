@@ -8,21 +8,27 @@ import os
 import sqlite3
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.routing import Route
 
-from engine import log, registry
+from engine import log, meter, registry, trace
 from engine.app import build
 from engine.cli import common
 from engine.clock import SystemClock
+from engine.metering import metering
 from engine.serving import app_of, running
 from engine.simulated import Called, Simulated
 from engine.store import sqlite
+from engine.tracing import OtelTracer
+from engine.world import World
 from tests.acceptance.canary_kit import MODES, Canaries, Hostile, forms_of, give
 from tests.cli.cli_kit import Cli, within
 
@@ -223,6 +229,36 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> bytes:
             return error.read()
 
 
+def get(url: str, headers: Mapping[str, str]) -> bytes:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=10) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read()
+
+
+@contextmanager
+def observed(world: World, canaries: Canaries) -> Iterator[Callable[[object], Sequence[Route]]]:
+    """Metrics and traces of everything inside come out; the token of the metrics is one more secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLOWCTL_METRICS_TOKEN", canaries.new("FLOWCTL_METRICS_TOKEN"))
+        made = metering(world, 100)
+    spans = InMemorySpanExporter()
+    tracer = OtelTracer(SimpleSpanProcessor(spans))
+    meter.use(made.sink)
+    trace.use(tracer)
+    try:
+        yield lambda _poke: made.routes()
+    finally:
+        meter.use(None)
+        trace.use(None)
+        tracer.close()
+    finished = spans.get_finished_spans()
+    assert {span.name for span in finished} >= {"run", "fetch", "soap authenticate", "call ramp"}
+    canaries.saw("traces", "".join(span.to_json() for span in finished))
+
+
 def soap(method: str, **values: str) -> bytes:
     inner = "".join(f"<{name}>{value}</{name}>" for name, value in values.items())
     return (
@@ -243,7 +279,8 @@ def test_what_strangers_and_vendors_send_to_the_server(cli: Cli, canaries: Canar
             try:
                 with (
                     common.opened(cli.home) as world,
-                    running(build(world, common.programs(FLOWS), schedule=True)) as url,
+                    observed(world, canaries) as pages,
+                    running(build(world, common.programs(FLOWS), schedule=True, pages=pages)) as url,
                 ):
                     for name in ("ramp", "bill", "freshbooks", "books", "nobody"):
                         for body in (
@@ -277,11 +314,16 @@ def test_what_strangers_and_vendors_send_to_the_server(cli: Cli, canaries: Canar
                         b"<!DOCTYPE x>" + new("SOAP garbage").encode(),
                     ):
                         canaries.saw("SOAP answer", post(f"{url}/qbwc", {**xml, "authorization": new("basic")}, made))
-                    for path in ("healthz", "readyz", "nothing"):
+                    for path in ("healthz", "readyz", "metrics", "nothing"):
                         canaries.saw(path, post(f"{url}/{path}?key={new('path')}", {}, b""))
+                        for token in (new("FLOWCTL_METRICS_TOKEN"), new("wrong token")):
+                            for accept in ("application/json", "text/html"):
+                                sent = {"authorization": f"Bearer {token}", "accept": accept, "cookie": new("cookie")}
+                                canaries.saw(path, get(f"{url}/{path}?key={new('path')}", sent))
             finally:
                 structlog.reset_defaults()
     assert '"event"' in said.getvalue(), "the server has logged"
+    assert any(b"flowctl_soap_calls_total{" in data for where, data in canaries.outputs if where == "metrics")
     canaries.saw("the server's log", said.getvalue())
     look_at_everything(cli, canaries, "after the strangers")
     assert len(canaries.issued) >= 25

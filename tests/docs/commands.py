@@ -18,6 +18,7 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl serve\b.*": _SERVES,
     r"flowctl sandbox (bill|expensify|freshbooks|ramp)\b.*": _SERVES,
     r"flowctl sandbox (books|qbwc)\b.*": "it visits a server that runs; the tutorial's test types it",
+    r"flowctl status --watch": "it goes on until it is stopped; tests/cli/test_cli_watch.py types it",
     r"flowctl demo\b.*": "it takes half a minute; tests/engine/test_demo.py runs it",
     r"flowctl test( --update)?": "it runs every golden case; CI does so in a step of its own",
     r"flowctl lsp\b.*": "it serves an editor until that ends; tests/lsp drives it",

@@ -43,7 +43,7 @@ def shipped() -> dict[str, Flow]:
 
 
 def kind_of(part: object) -> str:
-    """What a block of YAML is, by its keys: `flow`, `flow part`, `stream part`, `streams`, `case`, `workflow`, or nothing."""
+    """What a block of YAML is, by its keys: `flow`, `flow part`, `stream part`, `streams`, `case`, `workflow`, `scrape`, or nothing."""
     keys = set(part) if isinstance(part, dict) else set()
     if {"flow", "streams"} <= keys:
         return "flow"
@@ -52,6 +52,8 @@ def kind_of(part: object) -> str:
     # YAML 1.1 reads the key `on` as true.
     if "jobs" in keys and keys & {"on", True}:
         return "workflow"
+    if keys == {"scrape_configs"}:
+        return "scrape"
     if keys and keys <= STREAM_KEYS:
         return "stream part"
     if keys and keys <= FLOW_KEYS:

@@ -53,6 +53,9 @@ def test_yaml_is_what_it_says(fence: Fence, tmp_path: Path) -> None:
         _is_case(fence, tmp_path)
     elif kind == "workflow":
         _is_workflow(fence, part)
+    elif kind == "scrape":
+        # Prometheus' own file; the rules in deploy/ know the job by its name.
+        assert [job["job_name"] for job in part["scrape_configs"]] == ["flowctl"], fence.place
     else:
         pytest.fail(
             f"{fence.place}: this YAML is neither a flow, a part of one, a case nor a workflow: correct it, or teach `kind_of` in "
@@ -182,6 +185,7 @@ def test_a_wrong_part_is_found() -> None:
         ("case: x\nsteps: []", "case"),
         ("on: push\njobs: {}", "workflow"),
         ("- a\n- b", ""),
+        ("scrape_configs: []", "scrape"),
         ("something: else", ""),
     ],
 )

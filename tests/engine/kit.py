@@ -43,6 +43,7 @@ from engine.store import companies, records, work
 from engine.store.base import Row, Store, Tx
 from engine.testing import memory_world
 from engine.world import World
+from tests.reference import ROOT
 
 AT = "2026-03-02T14:00:00.000000Z"
 COMPANY = "acme"
@@ -268,6 +269,11 @@ class LedgerConnector:
             return HttpReply(200, {"content-type": "application/json", "x-ledger": "1"}, json.dumps(seen).encode())
 
         return handle
+
+
+def newest_schema() -> int:
+    """The newest version of the store's schema."""
+    return max(int(path.name[:4]) for path in (ROOT / "engine" / "store" / "migrations").glob("*.sql"))
 
 
 def flow(text: str = YAML, path: str = "shop_to_ledger.yaml") -> Flow:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -15,15 +20,17 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from engine import hookdoor, log, server
+from engine import hookdoor, log, server, vitals
 from engine.app import build
 from engine.contract import HttpCall, HttpReply
-from engine.errors import StoreBusy, StoreDamaged
+from engine.errors import StoreBusy, StoreDamaged, StoreError
 from engine.server import BodyRefused, Server, mounted, read_body
 from engine.service import Service
 from engine.serving import app_of, running
 from engine.store import companies
 from engine.store.sqlite import SqliteStore
+from engine.vault import Vault
+from engine.vitals import Worker
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, count
 
@@ -73,28 +80,124 @@ def next_read(bench: Bench) -> dict[str, str]:
 # --- health
 
 
+GOOD = {
+    "store": {"level": "ok", "says": "can be written"},
+    "schema": {"level": "ok", "says": f"version {kit.newest_schema()}"},
+    "keys": {"level": "ok", "says": "the master key opens the store's keys"},
+    "worker": {"level": "ok", "says": "not started here; the sources are read by another process"},
+}
+BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+
+
+def ready(bench: Bench, worker: Worker | None = None, **more: Any) -> httpx.Response:
+    server = Server(bench.world, {FLOW: bench.program}, bench.outbox, worker=worker or Worker())
+    return ask(server.app(), "GET", "/readyz", **more)
+
+
 def test_health(bench: Bench) -> None:
     up = ask(app_for(bench), "GET", "/healthz")
     assert (up.status_code, up.json()) == (200, {"status": "up"})
-    ready = ask(app_for(bench), "GET", "/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    answer = ready(bench)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "checks": GOOD})
+    assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("error", [StoreBusy("locked"), StoreDamaged("broken")])
-def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_health_in_words(bench: Bench) -> None:
+    up = ask(app_for(bench), "GET", "/healthz", headers=BROWSER)
+    assert (up.text, up.headers["content-type"]) == ("up\n", "text/plain; charset=utf-8")
+    answer = ready(bench, headers=BROWSER)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text == (
+        f"ready\nstore: can be written\nschema: version {kit.newest_schema()}\n"
+        "keys: the master key opens the store's keys\n"
+        "worker: not started here; the sources are read by another process\n"
+    )
+
+
+def bad(says: str, hint: str = "") -> dict[str, str]:
+    return {"level": "bad", "says": says, **({"hint": hint} if hint else {})}
+
+
+@pytest.mark.parametrize("error", [StoreBusy("locked", hint="wait"), StoreDamaged("broken")])
+def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: StoreError) -> None:
     def refuse(_self: SqliteStore) -> None:
         raise error
 
-    monkeypatch.setattr(SqliteStore, "read", refuse)
-    answer = ask(app_for(bench), "GET", "/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": str(error)})
+    monkeypatch.setattr(SqliteStore, "write", refuse)
+    answer = ready(bench)
+    checks = {"store": bad(str(error), error.hint or ""), "worker": GOOD["worker"]}
+    assert (answer.status_code, answer.json()) == (
+        503, {"status": "not ready", "reason": str(error), "checks": checks},
+    )  # fmt: skip
     assert ask(app_for(bench), "GET", "/healthz").status_code == 200
 
 
 def test_not_ready_when_the_worker_has_ended(bench: Bench) -> None:
-    app = Server(bench.world, {FLOW: bench.program}, bench.outbox, working=lambda: False).app()
-    answer = ask(app, "GET", "/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reason": "the worker has ended"})
+    answer = ready(bench, Worker(is_started=lambda: True, is_alive=lambda: False))
+    checks = {**GOOD, "worker": bad("the worker has ended", "restart flowctl and report its log")}
+    assert (answer.status_code, answer.json()) == (
+        503, {"status": "not ready", "reason": "the worker has ended", "checks": checks},
+    )  # fmt: skip
+
+
+def test_a_worker_that_is_long_at_one_thing_keeps_nobody_out(bench: Bench) -> None:
+    answers = [ready(bench, Worker(lambda: True, lambda: True, lambda s=s: s)) for s in (900.0, 901.0)]  # type: ignore[misc]
+    assert [(a.status_code, a.json()["checks"]["worker"]) for a in answers] == [
+        (200, {"level": "ok", "says": "at work"}),
+        (200, {"level": "slow", "says": "at one piece of work for 15 min", "hint": "the log says what it does"}),
+    ]
+
+
+def test_not_ready_with_another_key(bench: Bench) -> None:
+    stranger = replace(bench.world, vault=Vault(os.urandom(32)))
+    answer = ask(Server(stranger, {}, bench.outbox).app(), "GET", "/readyz")
+    words = "the master key does not open the store's keys"
+    hint = "give back the key that the store was used with; `flowctl doctor` names it"
+    assert (answer.status_code, answer.json()) == (
+        503, {"status": "not ready", "reason": words, "checks": {**GOOD, "keys": bad(words, hint)}},
+    )  # fmt: skip
+
+
+def test_not_ready_when_another_version_has_migrated_the_store(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqliteStore, "versions", lambda _store: (99, 13))
+    answer = ready(bench)
+    words = "version 99, and this flowctl knows version 13"
+    hint = "restart flowctl with the newest version that was used on this store"
+    assert (answer.status_code, answer.json()["reason"], answer.json()["checks"]["schema"]) == (
+        503,
+        words,
+        bad(words, hint),
+    )
+
+
+def test_not_ready_on_a_full_disk(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SqliteStore(tmp_path / "flowctl.db")
+    world = replace(bench.world, store=store)
+    for free, status, said in (
+        (vitals.LEAST_FREE, 200, {"level": "ok", "says": "has room"}),
+        (vitals.LEAST_FREE - 1, 503, bad("49 MiB are free", "free disk space: nothing can be kept any more")),
+    ):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path, free=free: SimpleNamespace(free=free))
+        answer = ask(Server(world, {}, bench.outbox).app(), "GET", "/readyz")
+        assert (answer.status_code, answer.json()["checks"]["disk"]) == (status, said)
+    store.close()
+
+
+def test_readiness_is_looked_at_once_a_second(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def counted(_worker: Worker) -> vitals.Check:
+        looks.append(1)
+        return vitals.Check("worker", "ok", "x")
+
+    monkeypatch.setattr(vitals, "_worker", counted)
+    app = app_for(bench)
+    for _ in range(3):
+        assert ask(app, "GET", "/readyz").status_code == 200
+    assert len(looks) == 1
+    bench.world.clock.sleep(1)
+    assert ask(app, "GET", "/readyz").status_code == 200
+    assert len(looks) == 2
 
 
 @pytest.mark.parametrize(

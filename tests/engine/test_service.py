@@ -66,7 +66,7 @@ def test_everything_is_due_at_first_and_nothing_after(bench: Bench, capsys: pyte
     del line["timestamp"]
     assert line == {
         "event": "run", "level": "info", "company": COMPANY, "flow": FLOW, "marked": 0, "read": 2, "intended": 1,
-        "deferred": 0, "failed": 0, "skipped": 1,
+        "deferred": 0, "failed": 0, "skipped": 1, "correlation": "run-1",
     }  # fmt: skip
 
 

@@ -190,6 +190,8 @@ def test_shipped_flows_are_sound_and_cheap_to_check() -> None:
         "httpx",
         "starlette",
         "xmlschema",
+        "prometheus_client",
+        "opentelemetry",
         "jsonschema",
         "sqlite_utils",
         "cryptography",

@@ -328,12 +328,12 @@ def test_a_fault_of_ours_has_a_number_and_no_traceback(office: Office, monkeypat
     panel = Panel(office.world, [*PAGES, Page("/broken", broken)])
     answer = Browser(Starlette(routes=panel.routes())).signed_in("viewer").get("/broken")
     ((event, fields),) = said
-    assert answer.status_code == 500
+    assert (answer.status_code, answer.headers["x-request-id"]) == (500, fields["correlation"])
     assert text_of(answer) == (
         "Something went wrong here\n"
         "This is a fault of flowctl, not yours. Nothing was changed unless a page says so.\n"
         "give this number to whoever looks after flowctl: the log has it\n"
-        f"Number: {fields['trace_id']}\nCompanies"
+        f"Number: {fields['correlation']}\nCompanies"
     )
     assert (event, str(fields["error"]).partition(" at ")[0]) == (
         "internal error in the panel",

@@ -180,7 +180,8 @@ def test_the_connector_keeps_its_contract() -> None:
 def test_importing_it_is_cheap() -> None:
     code = (
         "import sys, connectors.qbwc; "
-        "heavy = {'lxml', 'argon2', 'httpx', 'starlette', 'xmlschema', 'jsonschema', 'sqlite_utils', 'cryptography'}; "
+        "heavy = {'lxml', 'argon2', 'httpx', 'starlette', 'xmlschema', 'jsonschema', 'sqlite_utils', 'cryptography', "
+        "'prometheus_client', 'opentelemetry'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

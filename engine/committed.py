@@ -1,0 +1,27 @@
+"""What is told to the outside only once a transaction is durable: counts and spans of moves that a rollback would undo."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+_pending = threading.local()
+
+
+def after(tell: Callable[[], None]) -> None:
+    """Call this when the transaction of this thread has committed; never when it is rolled back."""
+    waiting: list[Callable[[], None]] | None = getattr(_pending, "calls", None)
+    if waiting is None:
+        _pending.calls = [tell]
+    else:
+        waiting.append(tell)
+
+
+def settle(*, keep: bool) -> None:
+    """The outermost transaction of this thread has ended."""
+    waiting: list[Callable[[], None]] | None = getattr(_pending, "calls", None)
+    if not waiting:
+        return
+    _pending.calls = None
+    for tell in waiting if keep else ():
+        tell()
