@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from benchmarks import bills
 from benchmarks.apart import Taken
+from benchmarks.webhooks import Measured
 
 ROUNDS = 5
 
@@ -339,6 +340,30 @@ def soap() -> list[Result]:
     ]
 
 
+def webhooks() -> list[Result]:
+    """Signed webhooks, durable before they are answered, beside an echo by the same server."""
+    from benchmarks.webhooks import GOAL, measure
+
+    echo, ours = measure(20_000, echo=True), measure(20_000)
+    paced = measure(20_000, rate=GOAL)
+    at_once, at_rate = "webhooks, 64 at a time", f"webhooks, {GOAL:,} a second"
+    rate, p99 = ours.per_core, paced.percentile(0.99)
+    return [
+        Result("echo by the same server", echo.per_core, "calls/CPU-s", "itself", 1.0),
+        Result("durable webhooks", rate, "calls/CPU-s", "an echo by the same server", rate / echo.per_core),
+        Result("durable webhooks a core", rate, "calls/CPU-s", f"the goal of {GOAL:,}", rate / GOAL),
+        Result(at_once, ours.count / ours.wall_s, "calls/s", "an echo by the same server", echo.wall_s / ours.wall_s),
+        Result(f"{at_once}, half of them", ours.percentile(0.5), "ms", "an echo", _share(ours, echo, 0.5)),
+        Result(f"{at_once}, 99 of 100", ours.percentile(0.99), "ms", "an echo", _share(ours, echo, 0.99)),
+        Result(f"{at_rate}, half of them", paced.percentile(0.5), "ms", "25 ms", paced.percentile(0.5) / 25),
+        Result(f"{at_rate}, 99 of 100", p99, "ms", "the goal of 25 ms", p99 / 25),
+    ]
+
+
+def _share(ours: Measured, floor: Measured, share: float) -> float:
+    return ours.percentile(share) / floor.percentile(share)
+
+
 def panel() -> list[Result]:
     """Every page of the panel at a million records of one company, and the list of records under filters and pairs of them."""
     from benchmarks.panel import measure
@@ -430,6 +455,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "freshbooks_scan": freshbooks_scan,
     "recovery": recovery,
     "soap": soap,
+    "webhooks": webhooks,
     "panel": panel,
 }
 

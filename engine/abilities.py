@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from engine.dataclass import dataclass
+
 
 class Subscribed(Protocol):
     """A webhook subscription as the vendor made it; the secret is shown only this once."""
@@ -31,6 +33,25 @@ class Subscribing(Protocol):
 
     def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscribed | Sequence[Subscribed]:
         """Create a subscription for an https address, or one an event; without `events`, for all that it can use."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A subscription as its vendor lists it: the address that it calls, its state in the vendor's words, whether it is used."""
+
+    id: str
+    address: str
+    status: str
+    is_live: bool
+
+
+@runtime_checkable
+class Standings(Protocol):
+    """An open connection that can ask its vendor which subscriptions there are."""
+
+    def standings(self) -> Sequence[Standing]:
+        """The subscriptions, those of other addresses as well."""
         ...
 
 

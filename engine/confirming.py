@@ -11,6 +11,7 @@ import hmac
 import json
 from contextlib import closing, nullcontext
 from datetime import timedelta
+from typing import Literal
 
 from engine.clock import from_iso, iso
 from engine.contract import Handshake
@@ -53,8 +54,8 @@ def expect(world: World, company: str, connection: str) -> None:
         facts.remember(tx, company, world.at(), _expected(connection), {"until": until})
 
 
-def keep(world: World, company: str, connection: str, handshake: Handshake) -> bool:
-    """Make a handshake durable before it is answered; False when nobody waits for one, or it is known.
+def keep(world: World, company: str, connection: str, handshake: Handshake) -> Literal["kept", "known", "unexpected"]:
+    """Make a handshake durable before it is answered, unless it is known, or nobody waits for one.
 
     Raises:
         StoreBusy: when too many wait already, so that it is sent again.
@@ -67,13 +68,14 @@ def keep(world: World, company: str, connection: str, handshake: Handshake) -> b
         expected = facts.recall(tx, company, _expected(connection))
         if expected is None or str(expected.get("until")) < at:
             logger().warning("webhook handshake not expected", company=company, connection=connection)
-            return False
+            return "unexpected"
         if tx.one("handshake_known", scope) is not None:
-            return False
+            return "known"
         if waiting(tx, company, connection).count >= MOST_WAITING:
             raise StoreBusy(f"{company}/{connection}: {MOST_WAITING} handshakes of webhooks wait to be confirmed")
         sealed = keys.seal(tx, world.vault, keys.Place(company, connection, _FIELD), kept, at)
-        return tx.run("handshake_insert", {**scope, "key_id": sealed.key_id, "sealed": sealed.data, "at": at}) == 1
+        tx.run("handshake_insert", {**scope, "key_id": sealed.key_id, "sealed": sealed.data, "at": at})
+        return "kept"
 
 
 def waiting(tx: Tx, company: str, connection: str) -> Waiting:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from engine import confirming, holdings, registry
+from engine import confirming, deliveries, holdings, registry
 from engine.abilities import Scoped, Tried
 from engine.authorizing import Authorizes
 from engine.binding import stands_in
@@ -245,6 +245,7 @@ def connection_of(world: World, company: str, connection: str, *, offline: bool 
         if found.level == "FAIL":
             return
     yield from _handshakes(world, company, connection)
+    yield from _refused(world, company, connection)
     if connector.spec.delivery == "pull":
         yield from _agent(world, company, connection, connector, binding)
     elif offline:
@@ -262,6 +263,19 @@ def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding
         tried = f"tried {times(waiting.attempts)}" if waiting.attempts else "not tried yet"
         hint = "`flowctl serve` confirms them, unless it was started with --no-schedule; its log says what fails"
         yield Finding("warn", f"{company}/{connection}", f"{waiting.count} {noun} to be confirmed, {tried}", hint)
+
+
+def _refused(world: World, company: str, connection: str) -> Iterator[Finding]:
+    """Whether the newest webhook was refused for its signature: then the vendor's secret may be another by now."""
+    with world.store.read() as tx:
+        found = [one for one in deliveries.health(world, tx, company) if one.connection == connection]
+    for one in found:
+        forged = next((counted for counted in one.counted if counted.kind == "forged"), None)
+        if forged is not None and (one.newest is None or one.newest["last_at"] < forged.last_at):
+            text = f"the newest webhook had a wrong signature, or none; {forged.times:,} of them in the last 7 days"
+            again = f"flowctl webhook subscribe {connection}{of_company(company)} --url ADDRESS"
+            hint = f"when it was the vendor's, its secret is another by now: `{again}` makes a new one"
+            yield Finding("warn", f"{company}/{connection}", text, hint)
 
 
 def _permission(world: World, company: str, connection: str, connector: Authorizes, binding: Binding) -> Finding:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
@@ -105,3 +107,11 @@ def logger() -> structlog.typing.FilteringBoundLogger:
     """The one logger."""
     found: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return found
+
+
+def described(error: BaseException) -> str:
+    """An unexpected error in one line: what, and the innermost place in our code; the log redacts it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if "engine" in f.filename or "connectors" in f.filename]
+    where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}: {error}{where}"

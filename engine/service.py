@@ -8,7 +8,7 @@ from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine import flowswitch, meter, meters
+from engine import deliveries, flowswitch, meter, meters
 from engine.clock import iso
 from engine.confirming import confirm_due
 from engine.correlation import correlated, of_run
@@ -37,6 +37,8 @@ STORE_WAIT_S = 10.0
 PUSH_AT_ONCE = 100
 # A session makes work with every answer: what the sources were told meanwhile is one line at most this often.
 TOLD_EVERY_S = 30.0
+# Bodies of webhooks whose time is over go at most this often.
+TIDY_EVERY_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class Service:
     _thread: threading.Thread | None = None
     _looked_back: bool = False
     _told: dict[tuple[str, str], _Told] = field(default_factory=dict)
+    _tidied_at: float = float("-inf")
     # When the worker last showed that it is at work, in seconds since 1970; 0 when it never did.
     _beat_at: float = 0.0
 
@@ -85,6 +88,9 @@ class Service:
         if not self._looked_back:
             self._look_back()
         confirm_due(self.world)
+        if self.world.clock.monotonic() - self._tidied_at > TIDY_EVERY_S:
+            self._tidied_at = self.world.clock.monotonic()
+            deliveries.tidy(self.world)
         if self.notary is not None:
             self.notary.tick()
         with self.world.store.read() as tx:

@@ -7,11 +7,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.applications import Starlette
 
     from engine.contract import Handler
@@ -50,14 +51,33 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def config(app: Any) -> uvicorn.Config:
+    """How the server serves an application."""
+    import uvicorn
+
+    from engine.httpguard import Guarded
+
+    return uvicorn.Config(
+        app,
+        http=Guarded,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=65,
+        limit_concurrency=512,
+        server_header=False,
+    )
+
+
 @contextmanager
 def running(app: Starlette) -> Iterator[str]:
     """Serve an application on a free loopback port from a thread; yields its base URL and stops with the block."""
     import uvicorn
 
     listener = bind("127.0.0.1", 0)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    made = config(app)
+    made.timeout_graceful_shutdown = 5
+    server = uvicorn.Server(made)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="flowctl-server", daemon=True)
     thread.start()
     ready = threading.Event()

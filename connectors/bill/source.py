@@ -13,8 +13,9 @@ from connectors.bill.progress import resume
 from connectors.bill.records import Record, normalise
 from connectors.bill.settings import Settings
 from connectors.bill.spec import PATHS, SPEC
-from connectors.bill.subscriptions import Subscription, subscribe
+from connectors.bill.subscriptions import Subscription, standings, subscribe
 from connectors.bill.target import create_vendor, find_vendor
+from engine.abilities import Standing
 from engine.contract import Binding, Json, MarkCall, Operation, Page, Receipt, Tools
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
@@ -91,6 +92,10 @@ class BillConnection:
     def subscribe(self, url: str, events: Sequence[str] = ()) -> Subscription:
         """Create a webhook subscription; without `events`, for all that this connector knows how to use."""
         return subscribe(self._client, self._settings, url, events)
+
+    def standings(self) -> list[Standing]:
+        """The webhook subscriptions, and whether BILL calls them."""
+        return standings(self._client)
 
     def tried(self) -> str:
         """Whose objects can be read: a new login, and a page of one vendor.

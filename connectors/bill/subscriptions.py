@@ -11,6 +11,7 @@ from connectors._http import Call, url_problem
 from connectors.bill.client import BillClient, Reply
 from connectors.bill.settings import Settings
 from connectors.bill.spec import EVENTS, EVENTS_API
+from engine.abilities import Standing
 from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
@@ -89,6 +90,18 @@ def _all(client: BillClient) -> list[object]:
         found += rows
         if following is None:
             break
+    return found
+
+
+def standings(client: BillClient) -> list[Standing]:
+    """The subscriptions as BILL lists them; it disables one whose address failed too often (FACTS.md, Webhooks)."""
+    found = []
+    for row in _all(client):
+        if isinstance(row, dict):
+            status = row.get("status")
+            enabled = isinstance(status, dict) and status.get("enabled") is True
+            address = str(row.get("notificationUrl") or "")
+            found.append(Standing(str(row.get("id")), address, "enabled" if enabled else "disabled", enabled))
     return found
 
 

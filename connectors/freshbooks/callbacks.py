@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from connectors._http import Call, url_problem
 from connectors.freshbooks.client import FreshBooksClient, Reply
 from connectors.freshbooks.spec import EVENTS, PARENTS, VERBS
+from engine.abilities import Standing
 from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
@@ -71,6 +72,13 @@ def subscribe(client: FreshBooksClient, url: str, events: Sequence[str]) -> tupl
             resend(client, made.id)
         found.append(made)
     return tuple(found)
+
+
+def standings(client: FreshBooksClient) -> list[Standing]:
+    """The callbacks as FreshBooks lists them; it sends nothing to one that is not verified."""
+    path = client.path(PLACE, family=_FAMILY)
+    made = [_read(page.where, row) for page in client.pages(path, "callbacks", {}) for row in page.rows]
+    return [Standing(one.id, one.uri, one.status, one.verified) for one in made]
 
 
 def _fewest(events: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from connectors.freshbooks.callbacks import Callback, confirm, resend, subscribe
+from connectors.freshbooks.callbacks import Callback, confirm, resend, standings, subscribe
 from connectors.freshbooks.client import FreshBooksClient, RawPage
 from connectors.freshbooks.documents import document
 from connectors.freshbooks.filters import Filters, keeper
@@ -12,6 +12,7 @@ from connectors.freshbooks.progress import Progress, resume
 from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import ACCOUNT_ID, DELETED, DELETED_APART, INCLUDES, PLACES, SPEC
+from engine.abilities import Standing
 from engine.authorizing import Allowed
 from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
@@ -152,6 +153,10 @@ class FreshBooksConnection:
         """
         made = confirm(self._client, handshake.subject, handshake.challenge)
         return Confirmed(made.id, "webhook_verifiers", handshake.challenge)
+
+    def standings(self) -> list[Standing]:
+        """The webhook callbacks, and whether FreshBooks uses them."""
+        return standings(self._client)
 
     def resend(self, callback_id: str) -> Callback:
         """Have FreshBooks post a callback's verifier once more."""

@@ -18,8 +18,9 @@ from connectors.ramp.outspec import PATHS
 from connectors.ramp.records import Record, normaliser
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import EVENTS, EVENTS_2025, SPEC, STREAM_SCOPES
-from connectors.ramp.subscriptions import confirm
+from connectors.ramp.subscriptions import confirm, standings
 from connectors.ramp.target import way_of, ways
+from engine.abilities import Standing
 from engine.contract import Binding, Handshake, Json, ListObject, MarkCall, Operation, Page, Receipt, Tools
 from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
@@ -172,6 +173,10 @@ class RampSource:
     def confirm_webhook(self, handshake: Handshake) -> Confirmed:
         """Send a challenge back to Ramp for the subscription that it is of; see `subscriptions.confirm`."""
         return confirm(self._client, handshake.challenge, self.verify_subscription)
+
+    def standings(self) -> list[Standing]:
+        """The webhook subscriptions, and whether Ramp calls them."""
+        return standings(self._client)
 
     def close(self) -> None:
         """Close open connections."""

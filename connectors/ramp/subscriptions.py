@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors._http import Call
 from connectors.ramp.client import API, RampClient
+from engine.abilities import Standing
 from engine.errors import BadAnswer, NotYet, Rejected
 from engine.handshakes import Confirmed
 
@@ -43,6 +44,19 @@ def confirm(client: RampClient, challenge: str, verify: Callable[[str, str], Non
             hint="it is tried again by itself for a day",
         )
     raise refused
+
+
+def standings(client: RampClient) -> list[Standing]:
+    """The subscriptions as Ramp lists them; only an active one is called."""
+    return [
+        Standing(
+            str(row.get("id")),
+            str(row.get("endpoint_url") or ""),
+            str(row.get("status") or ""),
+            row.get("status") == "active",
+        )
+        for row in _all(client)
+    ]
 
 
 def _all(client: RampClient) -> list[dict[str, Any]]:

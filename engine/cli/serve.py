@@ -142,11 +142,8 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
     import uvicorn
 
     from engine.log import logger
-    from engine.serving import bind
+    from engine.serving import bind, config
 
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_keep_alive=65, limit_concurrency=512, server_header=False
-    )
     listener = bind(host, port)
     found = listener.getsockname()[1]
     logger().info("serving", host=host, port=found, flow=", ".join(programs))
@@ -156,7 +153,7 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
     else:
         logger().info("the panel is off", hint="`flowctl user add NAME` adds a user; then start this anew")
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config(app)).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
         office.say("stopped")
 

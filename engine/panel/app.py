@@ -20,10 +20,10 @@ from engine import correlation, meter, meters
 from engine.correlation import correlated
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError, UnknownName
-from engine.log import logger
+from engine.log import described, logger
 from engine.panel import forms, render
 from engine.panel.web import ROOT, Answer, Ask, CrossSite, Given, NotAllowed, Page, PageMissing, Sent, Shown
-from engine.server import BodyRefused, described, read_body
+from engine.server import BodyRefused, read_body
 from engine.store import stops, users
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def _webhooks(spec: ConnectorSpec) -> Iterator[str]:
     if not spec.webhooks:
         return
     yield f"### Webhooks of {spec.name}"
-    yield f"A `trigger` may name these events; `flowctl webhook {spec.name}` has them sent."
+    yield f"A `trigger` may name these events; `flowctl webhook subscribe {spec.name}` has them sent."
     by_event = {event: [s.name for s in spec.streams if event in s.webhooks] for event in spec.webhooks}
     yield table(("event", "tells of the streams"), [(f"`{event}`", ticked(by_event[event])) for event in spec.webhooks])
 

@@ -14,7 +14,7 @@ from engine.vault import KeyWrong, SealBroken, Vault, new_key
 
 # Kinds of sealed values: each is a table that has the statements NAME_sealed, NAME_reseal, NAME_by_key and NAME_forget.
 # Whoever seals anything else adds its table here, else a rotation would leave it behind.
-SEALED = ("credentials", "handshakes", "signing_keys", "users", "alert_channels")
+SEALED = ("credentials", "handshakes", "signing_keys", "users", "alert_channels", "webhook_bodies")
 PAGE = 100
 
 

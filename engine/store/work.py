@@ -1,4 +1,4 @@
-"""Runs, checkpoints, schedule, sessions, alerts, webhook events and leases: what the machinery itself must remember."""
+"""Runs, checkpoints, schedule, sessions, alerts and leases: what the machinery itself must remember."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from engine import committed, meter, meters
 from engine.clock import from_iso, iso
-from engine.contract import Event
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.store.base import Row, Tx, take_number
@@ -146,23 +144,6 @@ def refusals(tx: Tx, company: str, now: datetime) -> Refusals | None:
 def plain_user(user: str) -> str:
     """A user name as a stranger gave it, safe to show: short, and nothing in it that drives a terminal."""
     return "".join(c if c.isprintable() and c != "`" else "?" for c in user[:_LONGEST_USER])
-
-
-def accept_event(tx: Tx, company: str, connection: str, event: Event, at: str) -> bool:
-    """Keep a webhook event for ever; False when it was seen before."""
-    changed = tx.run(
-        "webhook_insert",
-        {
-            "company": company,
-            "connection": connection,
-            "event_id": event.id,
-            "type": event.type,
-            "object_id": event.object_id,
-            "at": at,
-        },
-    )
-    committed.after(lambda: meter.add(meters.EVENTS, connection, "new" if changed == 1 else "again"))
-    return changed == 1
 
 
 def due_streams(

@@ -10,10 +10,10 @@ import pytest
 
 from connectors.qbwc import conduct, merge, merging, ready, recovery, session, survey
 from connectors.ramp import webhooks
-from engine import desk, holdings, reclaim, server
+from engine import desk, holdings, hookintake, reclaim
 from engine.contract import MessageSet
 from engine.errors import StoreBusy
-from engine.store import outbox, records, work
+from engine.store import hooks, outbox, records
 from tests.campaign.planting import doctored, plant, without_indexes
 
 # --- what is in the books already ----------------------------------------------------------------------------------
@@ -178,14 +178,7 @@ def two_agents_both_send(patch: pytest.MonkeyPatch) -> None:
 def webhook_takes_effect_twice(patch: pytest.MonkeyPatch) -> None:
     """An event that is known already brings the next read forward once more."""
 
-    def wrapped(accept: Any) -> Any:
-        def accepted(*given: Any) -> bool:
-            accept(*given)
-            return True
-
-        return accepted
-
-    doctored(patch, work, "accept_event", wrapped)
+    doctored(patch, hooks, "known", lambda _known: lambda *_given: frozenset())
 
 
 @plant
@@ -197,7 +190,7 @@ def webhook_of_anybody_is_taken(patch: pytest.MonkeyPatch) -> None:
 @plant
 def webhook_is_acknowledged_first(patch: pytest.MonkeyPatch) -> None:
     """A webhook is answered with 200 and its event not kept."""
-    patch.setattr(server.Server, "_keep", lambda _self, _company, _connection, _event: False)
+    patch.setattr(hookintake.Intake, "_keep", lambda _self, _events: None)
 
 
 @plant

@@ -204,11 +204,11 @@ def test_a_forged_verifier_is_not_kept(office: Office) -> None:
 
 
 def test_nobody_asked_for_it(office: Office) -> None:
-    assert office.take("freshbooks", VERIFY % (1, b"attackers-own")) == 200
+    assert office.take("freshbooks", VERIFY % (1, b"attackers-own")) == 401
     assert office.waiting() == 0
     confirming.expect(office.world, "acme", "freshbooks")
     office.clock.sleep(confirming.EXPECTED_S + 1)
-    assert office.take("freshbooks", VERIFY % (1, b"attackers-own")) == 200
+    assert office.take("freshbooks", VERIFY % (1, b"attackers-own")) == 401
     assert office.waiting() == 0
 
 

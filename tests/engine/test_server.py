@@ -20,7 +20,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from engine import server, vitals
+from engine import hookdoor, log, server, vitals
 from engine.app import build
 from engine.contract import HttpCall, HttpReply
 from engine.errors import StoreBusy, StoreDamaged, StoreError
@@ -253,21 +253,17 @@ def test_a_forged_event_is_refused(bench: Bench, headers: dict[str, str]) -> Non
     assert count(bench.world.store, "webhook_events") == 0
 
 
-@pytest.mark.parametrize("url", ["/webhooks/nobody/shop", "/webhooks/acme/other"])
-def test_an_endpoint_that_is_not_there(bench: Bench, url: str) -> None:
-    answer = hook(bench, url=url)
-    assert (answer.status_code, answer.json()) == (404, {"error": "this endpoint is not set up"})
-
-
-def test_a_connection_without_webhooks(bench: Bench) -> None:
-    answer = hook(bench, url="/webhooks/acme/ledger")
-    assert (answer.status_code, answer.json()) == (404, {"error": "this connection takes no webhooks"})
+@pytest.mark.parametrize("url", ["/webhooks/nobody/shop", "/webhooks/acme/other", "/webhooks/acme/ledger"])
+def test_an_endpoint_that_is_not_there_is_told_like_a_wrong_signature(bench: Bench, url: str) -> None:
+    answer, forged = hook(bench, url=url), hook(bench, headers={})
+    assert (answer.status_code, answer.json()) == (401, {"error": "the signature does not match"})
+    assert (forged.status_code, forged.content, forged.headers) == (answer.status_code, answer.content, answer.headers)
 
 
 def test_a_connector_that_is_gone(bench: Bench) -> None:
     with bench.world.store.write() as tx:
         companies.put_connection(tx, COMPANY, "shop", "gone", {}, kit.AT)
-    assert hook(bench).status_code == 404
+    assert hook(bench).status_code == 401
 
 
 @pytest.mark.parametrize("field", ["hook_secret", "api_key"])
@@ -339,7 +335,7 @@ def test_a_length_that_lies_is_counted() -> None:
 
 
 def test_a_large_webhook_is_refused(bench: Bench) -> None:
-    answer = hook(bench, b"x" * (server.WEBHOOK_BODY_LIMIT + 1))
+    answer = hook(bench, b"x" * (hookdoor.BODY_LIMIT + 1))
     assert (answer.status_code, answer.json()) == (413, {"error": "the body is larger than 1048576 bytes"})
 
 
@@ -426,7 +422,7 @@ def test_an_unexpected_error_is_logged_in_one_line_with_its_place(capsys: pytest
     assert (line["event"], line["path"]) == ("internal error", "/x")
     place = r" at test_server\.py:[0-9]+"
     assert re.fullmatch(r"JSONDecodeError: Expecting value: line 1 column 1 \(char 0\)" + place, line["error"])
-    assert server.described(ValueError("x")) == "ValueError: x"
+    assert log.described(ValueError("x")) == "ValueError: x"
 
 
 def test_handlers_run_beside_each_other_in_threads() -> None:

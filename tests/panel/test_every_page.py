@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import urlencode
@@ -9,10 +10,12 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.contract import ListObject
+from engine.hookintake import Call, Intake
 from engine.panel.pages import PAGES
 from engine.panel.web import Page as PanelPage
 from engine.serving import running
 from engine.store import lists, work
+from engine.store.hooks import Endpoint
 from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
 from tests.panel.kit import Office
@@ -43,6 +46,7 @@ PARTS = {
     "user": "viewer",
     "what": "all",
     "report": "1",
+    "webhook": "1",
 }
 # Pages that show what an address asks for behind its question mark.
 _ASKED = urlencode({"flow": FLOW, "lookup": "account", "key": HOSTILE[1]})
@@ -84,6 +88,10 @@ def hostile(office: Office) -> Office:
     ]
     bench.run("bills")
     bench.post_all()
+    intake = Intake(office.world, {FLOW: bench.program})
+    for text in HOSTILE:
+        body = json.dumps({"id": text, "type": text, "object": text, "memo": list(HOSTILE)}).encode()
+        intake.take([Call(Endpoint(COMPANY, "shop"), {"x-signature": "hush"}, body)])
     with office.world.store.write() as tx:
         for number, text in enumerate(HOSTILE):
             work.raise_alert(tx, COMPANY, work.Alert(f"kind{number}", text, text, text), office.world.at())

@@ -20,9 +20,10 @@ from engine.panel import forms, web
 from engine.panel.app import HEADERS, Panel
 from engine.panel.pages import PAGES
 from engine.panel.web import Page
+from engine.server import Server
 from engine.store import records, work
 from engine.store.sqlite import SqliteStore
-from tests.engine.kit import bill, connected
+from tests.engine.kit import FLOW, bill, connected
 from tests.panel import kit
 from tests.panel.kit import HERE, HOST, Browser, Office, text_of
 
@@ -66,6 +67,11 @@ ROUTES = {
     ("POST", "/c/{company}/reconcile"): "operator",
     ("GET", "/c/{company}/reconcile/{report}/file"): "viewer",
     ("GET", "/c/{company}/alerts"): "viewer",
+    ("GET", "/c/{company}/webhooks"): "viewer",
+    ("GET", "/c/{company}/webhooks/{webhook}"): "viewer",
+    ("POST", "/c/{company}/webhooks/{webhook}/replay"): "operator",
+    ("POST", "/c/{company}/webhooks/of/{connection}/ask"): "operator",
+    ("POST", "/c/{company}/webhooks/of/{connection}/retire"): "admin",
     ("GET", "/alerts"): "viewer",
     ("POST", "/alerts/settings/house"): "admin",
     **{
@@ -136,7 +142,8 @@ POSTS = [path for method, path in ROUTES if method == "POST"]
 PARTS = {
     "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
     "lookup": "account", "run": "1", "connection": "shop", "secret": "hook_secret", "decision": "confirm", "user": "viewer",
-    "what": "all", "report": "1",
+    "what": "all", "report": "1", "webhook": "1",
+    "lookup": "account", "run": "1", "webhook": "1", "connection": "shop",
 }  # fmt: skip
 
 
@@ -150,6 +157,9 @@ def failed(office: Office) -> Office:
     office.bench.shop.listed["bills"] = [bill("b-1", number="N-1", lines=[])]
     office.bench.run("bills")
     assert office.bench.record("b-1")["state"] == "failed"
+    server = Server(office.world, {FLOW: office.bench.program}, office.bench.outbox)
+    body = b'{"id": "e-1", "type": "bill.ready", "object": "b-1"}'
+    assert server.take_event("acme", "shop", {"x-signature": "hush"}, body).status == 200
     return office
 
 

@@ -24,6 +24,7 @@ from engine.panel.pages import (
     signing,
     to_map,
     webconnector,
+    webhooks,
 )
 from engine.panel.web import Page
 
@@ -48,6 +49,7 @@ PAGES: tuple[Page, ...] = (
     # The same, with a connection.
     *webconnector.PAGES,
     *connections.PAGES,
+    *webhooks.PAGES,
     *allowing.PAGES,
     *people.PAGES,
     *secondfactor.PAGES,

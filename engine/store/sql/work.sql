@@ -61,10 +61,6 @@ SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :su
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
 
--- name: webhook_insert
-INSERT INTO webhook_events (company, connection, event_id, type, object_id, received_at)
-VALUES (:company, :connection, :event_id, :type, :object_id, :at) ON CONFLICT (company, connection, event_id) DO NOTHING;
-
 -- name: schedule_create
 INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
 ON CONFLICT (company, flow, stream) DO NOTHING;

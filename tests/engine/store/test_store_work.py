@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import from_iso
-from engine.contract import Event
 from engine.store import work
 from engine.store.base import Store, statements, take_number
 from engine.store.sqlite import SqliteStore
@@ -82,16 +81,6 @@ def test_an_alert_is_open_once_and_counted(store: Store) -> None:
     with store.write() as tx:
         work.raise_alert(tx, COMPANY, work.Alert("failed", "s", "again"), LATER)
     assert seen() == [("deferred", "three", 1, AT, AT), ("failed", "again", 1, LATER, LATER)]
-
-
-def test_an_event_is_accepted_once_for_ever(store: Store) -> None:
-    event = Event("e-1", "bill.ready", "b-1")
-    with store.write() as tx:
-        assert work.accept_event(tx, COMPANY, "shop", event, AT) is True
-        assert work.accept_event(tx, COMPANY, "shop", event, LATER) is False
-        assert work.accept_event(tx, COMPANY, "shop", Event("e-1", "other", None), LATER) is False
-        assert work.accept_event(tx, COMPANY, "other", event, AT) is True
-        assert work.accept_event(tx, "zeta", "shop", event, AT) is True
 
 
 def test_the_schedule(store: Store) -> None:

@@ -1,0 +1,224 @@
+"""Webhooks of Ramp, signed and durable before they are answered, beside an echo by the same server.
+
+The server runs in a process of its own, on one core; what posts to it runs here, on the other. Each event is new, so each of
+them is verified, kept with its sealed body, and brings the streams forward that wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from connectors.ramp.webhooks import sign
+
+_SECRET = "ramp_sec_benchmark"
+_PATH = "/webhooks/bench/ramp"
+CONNECTIONS = 64
+# What the issue asks for, and what the paced measurement sends.
+GOAL = 4000
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: calls answered, seconds it took, CPU seconds of the server, and the latency of each call in seconds."""
+
+    count: int
+    wall_s: float
+    cpu_s: float
+    latencies: Sequence[float] = field(repr=False)
+
+    @property
+    def per_core(self) -> float:
+        """Calls a CPU second of the server."""
+        return self.count / self.cpu_s
+
+    def percentile(self, share: float) -> float:
+        """Milliseconds within which this share of the calls was answered."""
+        return 1000 * sorted(self.latencies)[min(self.count - 1, int(share * self.count))]
+
+
+def requests(count: int, start: int = 0) -> list[bytes]:
+    """Calls as Ramp makes them, each with an event of its own."""
+    found = []
+    for number in range(start, start + count):
+        # Ids of events are random: so is their place in an index.
+        event, thing = UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128), UUID(int=number)
+        body = json.dumps(
+            {
+                "id": str(event),
+                "type": "transactions.cleared",
+                "created_at": "2026-03-02T14:00:00.000000+00:00",
+                "business_id": "11111111-2222-4333-8444-555555555555",
+                "object": {"id": str(thing), "state": "CLEARED", "amount": {"amount": 12345, "currency_code": "USD"}},
+            }
+        ).encode()
+        head = (
+            f"POST {_PATH} HTTP/1.1\r\nHost: sync.acme.example\r\nUser-Agent: Ramp-Webhooks\r\nAccept: */*\r\n"
+            f"Content-Type: application/json\r\nX-Ramp-Webhook-ID: {event}\r\n"
+            f"X-Ramp-Signature: {sign(_SECRET, body)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        found.append(head.encode() + body)
+    return found
+
+
+def measure(count: int, *, echo: bool = False, rate: int = 0) -> Measured:
+    """Post so many calls over keep-alive connections: one after the other on each, or `rate` a second in all."""
+    with _server(echo=echo) as (port, pid):
+        warm, calls = requests(1000), requests(count, 1000)
+        _client(port, warm, 0)
+        before, began = _cpu_s(pid), time.perf_counter()
+        latencies = _client(port, calls, rate)
+        return Measured(count, time.perf_counter() - began, _cpu_s(pid) - before, latencies)
+
+
+def _client(port: int, calls: Sequence[bytes], rate: int) -> list[float]:
+    import uvloop
+
+    return uvloop.run(_post_all(port, calls, rate))
+
+
+async def _post_all(port: int, calls: Sequence[bytes], rate: int) -> list[float]:
+    loop = asyncio.get_running_loop()
+    work = _Work(iter(calls), len(calls), rate, loop.time(), loop.create_future())
+    lines = [await loop.create_connection(lambda: _Line(work), "127.0.0.1", port) for _ in range(CONNECTIONS)]
+    work.began = loop.time()
+    for _, line in lines:
+        line.next()
+    await work.done
+    for transport, _ in lines:
+        transport.close()
+    return work.latencies
+
+
+@dataclass
+class _Work:
+    calls: Iterator[bytes]
+    left: int
+    rate: int
+    began: float
+    done: asyncio.Future[None]
+    sent: int = 0
+    latencies: list[float] = field(default_factory=list)
+
+
+class _Line(asyncio.Protocol):
+    """One keep-alive connection with at most one call under way."""
+
+    def __init__(self, work: _Work) -> None:
+        self.work, self.answer, self.since = work, b"", 0.0
+        self.transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def next(self) -> None:
+        """Send the next call: now, or when its time has come; its latency counts from then on, sent or not."""
+        call = next(self.work.calls, None)
+        if call is None:
+            return
+        loop, due = asyncio.get_running_loop(), 0.0
+        if self.work.rate:
+            due = self.work.began + self.work.sent / self.work.rate
+        self.work.sent += 1
+        if due > loop.time():
+            loop.call_at(due, self._send, call, due)
+        else:
+            self._send(call, due or loop.time())
+
+    def _send(self, call: bytes, since: float) -> None:
+        self.since = since
+        self.transport.write(call)
+
+    def data_received(self, data: bytes) -> None:
+        self.answer += data
+        head, ended, body = self.answer.partition(b"\r\n\r\n")
+        if not ended or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
+            return
+        assert self.answer.startswith(b"HTTP/1.1 200 "), self.answer
+        self.answer = b""
+        self.work.latencies.append(asyncio.get_running_loop().time() - self.since)
+        self.work.left -= 1
+        if not self.work.left:
+            self.work.done.set_result(None)
+        self.next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.work.left and not self.work.done.done():
+            self.work.done.set_exception(ConnectionError(f"the server hung up: {exc}"))
+
+
+@contextmanager
+def _server(*, echo: bool) -> Iterator[tuple[int, int]]:
+    cores = sorted(os.sched_getaffinity(0))
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as folder:
+        child = context.Process(target=_serve, args=(theirs, folder, cores[0], echo))
+        child.start()
+        try:
+            os.sched_setaffinity(0, {cores[-1]})
+            yield ours.recv(), child.pid or 0
+        finally:
+            os.sched_setaffinity(0, set(cores))
+            child.terminate()
+            child.join()
+
+
+def _serve(pipe: Connection, folder: str, core: int, echo: bool) -> None:
+    import uvicorn
+
+    from engine.serving import bind, config
+
+    os.sched_setaffinity(0, {core})
+    listener = bind("127.0.0.1", 0)
+    pipe.send(listener.getsockname()[1])
+    uvicorn.Server(config(_echo if echo else _app(Path(folder)))).run(sockets=[listener])
+
+
+def _app(folder: Path) -> Any:
+    from engine.app import build
+    from engine.cli.common import programs
+    from engine.connecting import connect
+    from engine.store import companies
+    from engine.store.sqlite import SqliteStore
+    from engine.vault import Vault
+    from engine.world import World
+
+    world = World(SqliteStore(folder / "bench.db"), Vault(b"0" * 32))
+    secrets = {"client_secret": "bench", "webhook_secret": _SECRET}
+    connect(world, "bench", "ramp", "ramp", {"client_id": "bench", "environment": "sandbox"}, secrets)
+    with world.store.write() as tx:  # what a company cannot run is brought forward by nothing
+        companies.put_connection(tx, "bench", "books", "qbwc", {}, world.at())
+    return build(world, programs(("ramp_to_quickbooks",)), schedule=False)
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    """The least that an application of this server does: read a body, and answer."""
+    if scope["type"] != "http":
+        return
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
