@@ -11,8 +11,7 @@ from engine.contract import Binding, Connector
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.health import Finding, connection_of
-from engine.log import logger
-from engine.server import described
+from engine.log import described, logger
 from engine.store import facts
 from engine.store.base import Tx
 from engine.store.sqlite import SqliteStore

@@ -143,7 +143,6 @@ PARTS = {
     "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
     "lookup": "account", "run": "1", "connection": "shop", "secret": "hook_secret", "decision": "confirm", "user": "viewer",
     "what": "all", "report": "1", "webhook": "1",
-    "lookup": "account", "run": "1", "webhook": "1", "connection": "shop",
 }  # fmt: skip
 
 
