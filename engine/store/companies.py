@@ -182,6 +182,12 @@ def identity(tx: Tx, company: str) -> Json | None:
     return json.loads(row["identity"]) if row else None
 
 
+def bound_at(tx: Tx, company: str) -> str:
+    """When the company was bound to its company file, as UTC text; empty while it is bound to none."""
+    row = tx.one("identity_get", {"company": company})
+    return str(row["bound_at"]) if row else ""
+
+
 def bind(tx: Tx, company: str, value: Json, at: str) -> None:
     """Bind the company to a company file; a binding that exists stays. What was written there earlier counts again."""
     if identity(tx, company) is None:

@@ -78,10 +78,10 @@ def test_tables(table: Office) -> None:
 
 def test_rows_say_what_is_wrong_with_them(table: Office) -> None:
     assert listed(table.as_("viewer").get(TABLE)) == [
-        "k-1 Rent A-RENT cli:pat 2026-03-02 14:00",
+        "k-1 Rent A-RENT pat 2026-03-02 14:00",
         "k-2 Gifts to Clients A-GIFTS found by its name 2026-03-02 14:00",
-        "k-3 Client Gifts (old) A-GONE inactive cli:pat 2026-03-02 14:00",
-        "k-4 Left A-LEFT not there any more cli:pat 2026-03-02 14:00",
+        "k-3 Client Gifts (old) A-GONE inactive pat 2026-03-02 14:00",
+        "k-4 Left A-LEFT not there any more pat 2026-03-02 14:00",
     ]
 
 

@@ -62,10 +62,18 @@ def test_one_company(busy: Office) -> None:
     text = text_of(busy.as_("viewer").get("/c/acme"))
     tiles, _, rest = text.partition("\nNewest alerts\n")
     assert tiles.splitlines() == [
-        "Acme", "Web Connector", "never", "To send", "0", "requests", "Waiting", "1", "oldest read just now", "Failed", "1",
+        "Acme", "Web Connector", "never", "To send", "0", "requests", "Waiting", "1", "oldest read just now",
+        "What to map", "Failed", "1",
         "Unknown", "0", "Alerts", "2",
     ]  # fmt: skip
-    assert rest.partition("\nRecords\n")[2] == (
+    told, _, records = rest.partition("\nRecords\n")
+    assert told.splitlines() == [
+        "failed shop_to_ledger/bills/N-b-3: the lines do not add up to the bill Show the record",
+        "correct the record in the source, or in the target",
+        "deferred shop_to_ledger/bills/N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
+        "add it there, or run `flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme`",
+    ]
+    assert records == (
         "Stream posted deferred failed skipped\n"
         "bills shop_to_ledger\n"
         "1 100.00 EUR\n"
@@ -81,6 +89,23 @@ def test_one_company(busy: Office) -> None:
         "Flow Begun Outcome\n"
         "shop_to_ledger 2026-03-02 14:00 done"
     )
+
+
+def test_the_overview_leads_on(busy: Office) -> None:
+    page = busy.as_("viewer").get("/c/acme").text.partition("<main")[2]
+    leads = [unescape(link) for link in re.findall(r'href="/panel/c/acme(/[^"]*)"', page) if "/records?" not in link]
+    failed = busy.bench.record("b-3")["id"]
+    assert leads == [
+        "/to-map", "/alerts", f"/records/{failed}", "/to-map/choose?flow=shop_to_ledger&lookup=account&key=Nowhere", "/runs/1"
+    ]  # fmt: skip
+    assert [busy.as_("viewer").get(f"/c/acme{link}").status_code for link in leads] == [200] * 5
+
+
+def test_a_visit_with_trouble_leads_to_the_web_connector(busy: Office) -> None:
+    with busy.world.store.write() as tx:
+        work.raise_alert(tx, "acme", work.Alert("session", "x", "the company file waits"), AT)
+    page = busy.as_("viewer").get("/c/acme").text
+    assert page.count('<a href="/panel/c/acme/connections/web-connector">Look at the Web Connector</a>') == 1
 
 
 def test_times_are_shown_in_the_companys_zone(busy: Office) -> None:
@@ -177,13 +202,28 @@ def test_a_posted_records_way(busy: Office) -> None:
 
 def test_what_waits_says_why_and_what_to_do(busy: Office) -> None:
     lines = text_of(busy.as_("operator").get("/c/acme/records/2")).splitlines()
-    assert lines[2:6] == [
+    assert lines[2:7] == [
         "deferred waits for something that is missing",
         "Try again Hold back Leave out",
         "the account `Nowhere` is not in the Account list of Ledger",
+        "Map Nowhere",
         "add it there, or run `flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme`",
     ]
     assert "Leave out" not in text_of(busy.as_("viewer").get("/c/acme/records/2"))
+
+
+def test_what_waits_for_another_record_leads_there(office: Office) -> None:
+    bench = office.bench
+    bench.shop.listed["bills"] = [
+        bill("b-1", lines=[{"account": "Nowhere", "code": "1", "amount": "100.00"}], status="paid")
+    ]
+    bench.run("bills")
+    bench.run("payments")
+    awaited, waiting = bench.record("b-1")["id"], bench.record("b-1", "payments")["id"]
+    page = office.as_("viewer").get(f"/c/acme/records/{waiting}")
+    assert text_of(page).splitlines()[3:5] == ["bills/N-b-1 is deferred", "it waits until that record is posted"]
+    assert f'<p>It waits for <a href="/panel/c/acme/records/{awaited}">N-b-1</a>.</p>' in page.text
+    assert "It waits for" not in office.as_("viewer").get(f"/c/acme/records/{awaited}").text
 
 
 def do(office: Office, record: int, action: str, **fields: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from engine.desk import StoreOutbox
 from engine.passwords import HASHER
 from engine.store import companies, work
+from engine.testing import FakeClock
 from tests.panel.house import House, house
 from tests.panel.kit import Browser, text_of
 
@@ -156,6 +157,24 @@ def test_a_company_file_is_confirmed_or_refused(home: House, decision: str, even
     # What was refused is asked about again when it comes again.
     note(home, "company_unconfirmed", "a new company file", FILE)
     assert ("waits for your word" in text_of(admin.get(HERE))) == (decision == "refuse")
+
+
+def test_trouble_from_before_the_confirmation_is_over(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin, s_confirm_company="true")
+    with StoreOutbox(home.world, home.programs).transaction() as desk:
+        desk.sessions.open("acme", "ticket", {"error": "The file waits to be confirmed."})
+    note(home, "company_unconfirmed", "a new company file", FILE)
+    assert "with trouble Last just now" in text_of(admin.get(HERE))
+    clock = home.world.clock
+    assert isinstance(clock, FakeClock)
+    clock.advance("+2m")
+    admin.get(f"{HERE}/company-file/confirm")
+    admin.post(f"{HERE}/company-file/confirm")
+    shown = text_of(admin.get(HERE))
+    assert "yes Last 2 min ago" in shown
+    assert "That was before the company file was confirmed. The next visit goes on." in shown
+    assert "The file waits to be confirmed." not in shown
 
 
 def test_a_company_file_is_released(home: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from engine.alerting import notices
 from engine.alerting.notices import Muted, money_of
@@ -14,7 +15,7 @@ from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
-from engine.store import alerts
+from engine.store import alerts, missing
 from engine.store.base import Row, Tx
 
 _SIZE, _NOTICES = 50, 100
@@ -50,7 +51,7 @@ def _alerts(ask: Ask) -> Answer:
     before = int(behind) if _ID.fullmatch(behind) else alerts.BEYOND
     with ask.world.store.read() as tx:
         found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
-        rows = list(_linked(tx, company, found[:_SIZE]))
+        rows = list(linked(tx, company, found[:_SIZE]))
         if is_over:
             kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
         else:
@@ -99,15 +100,29 @@ def _shown(tx: Tx, ask: Ask, rows: Sequence[Row]) -> list[Told]:
     return found
 
 
-def _linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, int | None]]:
-    """Each alert with the number of the record that it is about, where it is about one."""
+def linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, str, str]]:
+    """Each alert with the page of the company where something is done about it, and what the link there is called."""
     for row in rows:
-        parts = row["subject"].split("/", 2)
-        found: list[Row] = []
-        if len(parts) == 3:
-            scope = {"company": company, "flow": parts[0], "stream": parts[1], "source_id": parts[2]}
-            found = tx.rows("record_find_any_phase", scope)
-        yield row, found[0]["id"] if found else None
+        yield row, *_place(tx, company, row)
+
+
+def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
+    if row["kind"] == "session":
+        return "/connections/web-connector", "Look at the Web Connector"
+    parts = row["subject"].split("/", 2)
+    if len(parts) != 3:
+        return "", ""
+    scope = {"company": company, "flow": parts[0], "stream": parts[1], "source_id": parts[2]}
+    found = tx.rows("record_find_any_phase", scope)
+    if found:
+        return f"/records/{found[0]['id']}", "Show the record"
+    # Of what is not mapped the subject is the lookup and its key.
+    if row["kind"] == "deferred" and missing.group(tx, company, *parts) is not None:
+        return (
+            f"/to-map/choose?{urlencode(dict(zip(('flow', 'lookup', 'key'), parts, strict=True)))}",
+            "Say what it means",
+        )
+    return "", ""
 
 
 def until_of(ask: Ask, hours: str, *, longest: int = 24 * 366) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine import standing
 from engine.overview import STATES
 from engine.panel import forms
+from engine.panel.pages.alerts import linked
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store import browse
 
@@ -30,11 +31,12 @@ def _company(ask: Ask) -> Answer:
     with ask.world.store.read() as tx:
         at_a_glance = standing.one(tx, name, ask.world.at())
         more = standing.closer(tx, name, STATES, _ALERTS)
+        told = list(linked(tx, name, more.alerts))
     places: dict[tuple[str, str], dict[str, standing.Line]] = {}
     for line in more.lines:
         places.setdefault((line.flow, line.stream), {})[line.state] = line
     used = [state for state in STATES if any(state in lines for lines in places.values())]
-    values = {"it": at_a_glance, "places": places, "states": used, "runs": more.runs, "alerts": more.alerts}
+    values = {"it": at_a_glance, "places": places, "states": used, "runs": more.runs, "alerts": told}
     return Shown("company.html", {**values, "troubled": standing.TROUBLED, "counted_to": browse.COUNTED})
 
 

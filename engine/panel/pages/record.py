@@ -159,8 +159,21 @@ def _record(ask: Ask) -> Answer:
             "actions": _open(tx, ask, row),
             "evidence": evidence(tx, row),
             "held": held if row["state"] in OPEN else None,
+            "awaited": _awaited(tx, row) if row["state"] == "deferred" else [],
         }
     return Shown("record.html", values)
+
+
+def _awaited(tx: Tx, row: Row) -> list[Row]:
+    """The records that it waits for, each once."""
+    found: dict[int, Row] = {}
+    for wait in (wait for reason in records.load_reasons(row) for wait in reason.waits_for):
+        kind, _, rest = wait.partition(":")
+        stream, _, key = rest.partition(":")
+        if kind == "posted" and key:
+            scope = {"company": row["company"], "flow": row["flow"], "stream": stream, "source_id": key}
+            found |= {each["id"]: each for each in tx.rows("record_find_any_phase", scope)[:1]}
+    return list(found.values())
 
 
 def _ask_first(ask: Ask) -> Answer:

@@ -103,6 +103,8 @@ def _page(ask: Ask) -> Answer:
             "has_password": user in companies.logins(tx, company),
             "told": _told(tx, ask, user, session),
             "bound": companies.identity(tx, company),
+            # What the last visit met before the file was confirmed says nothing of the next one.
+            "is_before": session is not None and session.seen_at < companies.bound_at(tx, company),
             "asked": companyfile.unconfirmed(tx, company),
         }
     left = _left(ask.query.get("watch", "")) if session is None else 0

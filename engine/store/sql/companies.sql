@@ -56,7 +56,7 @@ SELECT * FROM logins WHERE user_name = :user_name;
 SELECT user_name FROM logins WHERE company = :company ORDER BY user_name;
 
 -- name: identity_get
-SELECT identity FROM identities WHERE company = :company;
+SELECT identity, bound_at FROM identities WHERE company = :company;
 
 -- name: identity_put
 INSERT INTO identities (company, identity, bound_at) VALUES (:company, :identity, :at) ON CONFLICT (company) DO NOTHING;
