@@ -22,6 +22,10 @@ from engine.store.base import Row, Tx
 # Alerts of these kinds are told by rules that count records; those of the others as they are.
 _RULE_OF = {"restored": "vanished", "twice": "vanished", "edited": "changed", "drifted": "changed",
             "audit": "journal", "connection": "connection"}  # fmt: skip
+# Where something is done about an alert that is no record's.
+_PLACE_OF = {"session": "/connections/web-connector", "rival": "/flows", "connection": "/connections"}
+# The longest title of a notice.
+TITLE = 200
 # One notice for all alerts of a kind: there may be one a record.
 _TOGETHER = frozenset({"twice", "edited", "drifted", "ambiguous", "mark"})
 _MOST_ALERTS = 5000
@@ -262,6 +266,8 @@ def _alerts(known: Known, rules: Mapping[str, Settings]) -> Iterator[Condition]:
 def _as_it_is(known: Known, rule: str, row: Row) -> Condition:
     seen = f"seen {row['times']} times" if row["times"] > 1 else ""
     subject = f"{row['kind']}:{row['subject']}"
-    return Condition(
-        rule, subject, row["message"], seen, row["hint"], known.page("/alerts"), since_at=str(row["first_at"])
-    )
+    # Of a long text the first sentence says what it is about.
+    title, _, rest = row["message"].partition(". ") if len(row["message"]) > TITLE else (row["message"], "", "")
+    detail = "; ".join(text for text in (rest, seen) if text)
+    place = known.page(_PLACE_OF.get(row["kind"], "/alerts"))
+    return Condition(rule, subject, title, detail, row["hint"], place, since_at=str(row["first_at"]))

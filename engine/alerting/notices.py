@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.alerting import channels
 from engine.alerting.channels import Channel
-from engine.alerting.finding import Condition
+from engine.alerting.finding import TITLE, Condition
 from engine.alerting.rules import HOUSE, SEVERITIES, Settings
 from engine.clock import from_iso, iso
 from engine.dataclass import dataclass
@@ -21,7 +21,7 @@ from engine.store.base import Row, Tx, take_number
 
 # A notice that has grown so much since a channel was told is told once more.
 _GREW = 10
-_TITLE, _DETAIL = 200, 500
+_DETAIL = 500
 FOR_EVER = ""
 _KEPT_DELIVERIES, _KEPT_NOTICES = timedelta(days=30), timedelta(days=400)
 
@@ -144,7 +144,7 @@ def _deliver(tx: Tx, channel_id: int, row: Row, event: str, at: str) -> None:
 def _values(condition: Condition, rule: Settings, at: str) -> dict[str, Any]:
     return {
         "severity": rule.severity,
-        "title": condition.title[:_TITLE],
+        "title": condition.title if len(condition.title) <= TITLE else f"{condition.title[: TITLE - 1]}…",
         "detail": condition.detail[:_DETAIL],
         "hint": condition.hint[:_DETAIL],
         "place": condition.place,

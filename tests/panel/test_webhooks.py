@@ -8,6 +8,9 @@ from dataclasses import replace
 import pytest
 
 from engine.abilities import Standing
+from engine.alerting import channels
+from engine.alerting.rules import HOUSE
+from engine.follow import Hand
 from engine.hookintake import Call, Intake
 from engine.serving import running
 from engine.spec import FieldSpec
@@ -61,6 +64,14 @@ def test_nothing_came_yet(office: Office) -> None:
         "Last webhook\nnone yet\n"
         "No webhook was taken yet."
     )
+
+
+def test_the_address_is_whole_once_it_is_known(office: Office) -> None:
+    hand = Hand(HOUSE, office.world.at(), "cli:pat")
+    with office.world.store.write() as tx:
+        channels.put_house(tx, hand, {"base_url": "https://books.example.com"})
+    page = text_of(office.as_("viewer").get("/c/acme/webhooks"))
+    assert "Address to give to Shop\nhttps://books.example.com/webhooks/acme/shop\n" in page
 
 
 def test_what_came_and_what_became_of_it(office: Office) -> None:

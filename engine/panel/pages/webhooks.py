@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlencode
 
 from engine import deliveries, rotation
+from engine.alerting import channels
 from engine.errors import FlowctlError
 from engine.panel import forms
 from engine.panel.web import ROOT, Answer, Ask, Page, PageMissing, Sent, Shown
@@ -26,6 +27,7 @@ def _webhooks(ask: Ask) -> Answer:
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else hooks.BEYOND
     with ask.world.store.read() as tx:
+        server = channels.base_url(tx) or (ask.origin if ask.is_https else "")
         health = deliveries.health(ask.world, tx, company)
         found = hooks.page(tx, company, hooks.Sought(**typed), before, _SIZE + 1)
         rows = [(row, deliveries.became(tx, row)) for row in found[:_SIZE]]
@@ -36,6 +38,7 @@ def _webhooks(ask: Ask) -> Answer:
     values = {
         "rows": rows,
         "health": health,
+        "server": server,
         "typed": typed,
         "only": _ONLY,
         "is_filtered": bool(given),

@@ -200,6 +200,20 @@ def test_gone_changed_refused_and_broken(watch: Watch) -> None:
     assert watch.open()[-1] == ("sign_in", "the Web Connector was refused as `acme-wc`", 0)
 
 
+def test_a_long_text_is_not_cut_off(watch: Watch) -> None:
+    first = "The open company file is not the one that flowctl writes to, " + "as it is " * 10 + "said"
+    rest = "Open the right company file, " + "or another " * 5 + "file."
+    with watch.world.store.write() as tx:
+        for kind, text in (("session", f"{first}. {rest}"), ("session", f"{first}. {rest}"), ("rival", "long " * 50)):
+            work.raise_alert(tx, COMPANY, work.Alert(kind, kind, text), watch.world.at())
+    watch.tick()
+    found = watch.rows("alert_notices_open", company=COMPANY)
+    assert sorted((row["title"], row["detail"], row["place"]) for row in found) == [
+        (first, f"{rest}; seen 2 times", f"/c/{COMPANY}/connections/web-connector"),
+        (("long " * 50)[:199] + "…", "", f"/c/{COMPANY}/flows"),
+    ]
+
+
 def test_work_that_piles_up(watch: Watch) -> None:
     watch.bench.shop.listed["bills"] = [engine_kit.bill(f"b-{n}") for n in range(3)]
     watch.bench.run("bills")
