@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,3 +161,12 @@ def test_in_a_browser(office: Office) -> None:
         page.click("tbody a >> nth=0")
         assert page.locator("h1").inner_text().startswith("N-b-")
     assert said == []
+
+
+def test_a_record_is_called_by_its_number(office: Office) -> None:
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    number = office.bench.record("b-1")["id"]
+    page = office.as_("viewer").get(f"/c/acme/audit?record={number}").text
+    shown = set(re.findall(rf'<a href="/panel/c/acme/records/{number}">([^<]*)</a>', page))
+    assert shown == {"N-b-1"}

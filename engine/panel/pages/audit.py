@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,7 +19,7 @@ from engine.notary import FILE
 from engine.panel import forms
 from engine.panel.web import ROOT, Answer, Ask, Given, Page, Shown
 from engine.store import journalsearch
-from engine.store.base import Row
+from engine.store.base import Row, Tx
 from engine.store.journalsearch import Wanted
 from engine.way import title_of
 
@@ -72,9 +72,11 @@ def _page(ask: Ask, verified: chain.Report | None) -> Answer:
     with ask.world.store.read() as tx:
         found = journalsearch.page(tx, company, wanted, before, _SIZE)
         head = tx.one("journal_head", {"company": company})
+        names = _names(tx, found.lines)
     asked = {name: text for name, text in typed.items() if text}
     values = {
         "lines": [(line, title_of(line["event"]), _said(line)) for line in found.lines],
+        "names": names,
         "following": _address(company, {**asked, "behind": str(found.before)}) if found.before is not None else "",
         "first": _address(company, asked) if before is not None else "",
         "export": f"{ROOT}/c/{company}/audit/export?" + urlencode(asked),
@@ -86,6 +88,13 @@ def _page(ask: Ask, verified: chain.Report | None) -> Answer:
         "verified": verified,
     }
     return Shown("audit.html", values)
+
+
+def _names(tx: Tx, lines: Iterable[Row]) -> dict[int, str]:
+    """What people call the records of these lines, where they have a number of their own."""
+    numbers = {line["record_id"] for line in lines if line["record_id"]}
+    rows = (tx.one("record_get", {"id": number}) for number in numbers)
+    return {row["id"]: row["reference"] for row in rows if row is not None and row["reference"]}
 
 
 def _said(line: Row) -> list[tuple[str, str]]:
