@@ -187,7 +187,83 @@ def test_memory_is_not_filled(app: Starlette, monkeypatch: pytest.MonkeyPatch) -
     assert both(ask(app, body())) == (503, {"error": "not available, send it again"})
 
 
+def test_memory_is_not_filled_by_bodies_that_never_end(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What strangers have sent of their bodies waits in memory too, long before anybody knows who signed it."""
+    monkeypatch.setattr(hookdoor, "MOST_BYTES", 200_000)
+
+    async def main() -> list[int]:
+        full, over = asyncio.Event(), asyncio.Event()
+
+        async def dribble() -> AsyncIterator[bytes]:
+            yield b"x" * 150_000
+            full.set()
+            await over.wait()
+
+        async with client(app) as made:
+            first = asyncio.create_task(made.post(HOOK, content=dribble(), headers={"x-signature": "forged"}))
+            await full.wait()
+            second = await made.post(HOOK, content=b"x" * 60_000, headers=SIGNED)
+            over.set()
+            return [second.status_code, (await first).status_code, (await made.post(HOOK, content=body())).status_code]
+
+    assert asyncio.run(main()) == [503, 401, 401]
+
+
 # --- a store that is slow, and faults of ours
+
+
+def test_who_waits_while_counts_are_written_is_answered(
+    bench: Bench, app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hookdoor, "ANSWER_S", 0.1)
+    monkeypatch.setattr(hookdoor, "_LOOK_S", 0.03)
+    monkeypatch.setattr(hookdoor, "_COUNTS_S", 0.0)
+    began, release = threading.Event(), threading.Event()
+
+    def flush(_self: Intake) -> None:
+        began.set()
+        release.wait(20)
+
+    monkeypatch.setattr(Intake, "flush", flush)
+
+    async def main() -> list[int]:
+        async with client(app) as made:
+            for _ in range(2):
+                await made.post(HOOK, content=body(), headers=SIGNED)
+            await asyncio.to_thread(began.wait, 20)
+            try:
+                second = await asyncio.wait_for(made.post(HOOK, content=body("e-2"), headers=SIGNED), 5)
+            finally:
+                release.set()
+            third = await made.post(HOOK, content=body("e-3"), headers=SIGNED)
+            return [second.status_code, third.status_code]
+
+    assert asyncio.run(main()) == [503, 200]
+    assert count(bench.world.store, "webhook_events") == 3
+
+
+def test_counts_that_cannot_be_written_keep_nobody_waiting(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hookdoor, "_COUNTS_S", 0.0)
+    began, release = threading.Event(), threading.Event()
+
+    def flush(_self: Intake) -> None:
+        began.set()
+        release.wait(20)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Intake, "flush", flush)
+
+    async def main() -> int:
+        async with client(app) as made:
+            for _ in range(2):
+                await made.post(HOOK, content=body(), headers=SIGNED)
+            await asyncio.to_thread(began.wait, 20)
+            waiting = asyncio.create_task(made.post(HOOK, content=body("e-2"), headers=SIGNED))
+            await asyncio.sleep(0)
+            release.set()
+            return (await asyncio.wait_for(waiting, 5)).status_code
+
+    assert asyncio.run(main()) == 200
 
 
 def test_who_waits_too_long_is_asked_to_send_again(
