@@ -16,7 +16,7 @@ from engine.alerting.rules import HOUSE, Settings
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, UnknownName
 from engine.holders import drop_name, take_name
-from engine.log import logger
+from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.store import companies, work
 from engine.world import World, take_lease
@@ -96,6 +96,8 @@ class Watchman:
                 continue  # the company was removed meanwhile
             except FlowctlError as error:
                 logger().error("alerts not looked at", company=company, error=str(error), hint=error.hint)
+            except Exception as error:  # noqa: BLE001 - a fault in one company, or its connector, must not end all alerts
+                logger().error("alerts not looked at", company=company, error=described(error))
         self._house()
 
     def close(self) -> None:
@@ -169,6 +171,8 @@ class Watchman:
                 return
             except FlowctlError as error:
                 logger().error("alerts not looked at", error=str(error), hint=error.hint)
+            except Exception as error:  # noqa: BLE001 - as above: the next look may go well
+                logger().error("alerts not looked at", error=described(error))
         try:
             self.close()
         except FlowctlError as error:
