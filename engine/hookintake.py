@@ -201,6 +201,7 @@ class Intake:
             if handshake.confirm:
                 kept = confirming.keep(self.world, company, connection, handshake)
                 if kept == "unexpected":
+                    self._log(call.endpoint, kept, ForgedWebhook("a handshake that nobody waits for"))
                     self.count(call.endpoint, "unexpected")
                     return REFUSED
                 if kept == "kept":
