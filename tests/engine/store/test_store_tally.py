@@ -197,15 +197,16 @@ def test_the_tallies_are_what_the_journal_tells(store: Store, seed: int) -> None
         try:
             with store.write() as tx:
                 made = _step(tx, chance, ids, runs, (iso(at), turn))
-                if chance.random() < 0.1:
-                    raise Undone
+                _perhaps_not(chance)
             ids += made
         except Undone:
             pass
     with store.read() as tx:
         told, posted = _recounted(tx)
         found = {(one.day, one.what, one.within_s): one.number for one in tally.of(tx, COMPANY, "", ("2026", "2027"))}
-        kept = {row["id"]: row["posted"] for row in tx.rows("runs_page", {"company": COMPANY, "before": 99, "limit": 9})}
+        kept = {
+            row["id"]: row["posted"] for row in tx.rows("runs_page", {"company": COMPANY, "before": 99, "limit": 9})
+        }
     assert found == dict(told)
     assert kept == {run: posted[run] for run in runs}
     assert {what for _, what, _ in found} == {"read", "posted", "deferred", "failed", "skipped"}
@@ -215,11 +216,18 @@ class Undone(Exception):
     """Whoever wrote has changed its mind."""
 
 
+def _perhaps_not(chance: Random) -> None:
+    if chance.random() < 0.1:
+        raise Undone
+
+
 def _step(tx: Tx, chance: Random, ids: list[int], runs: list[int], when: tuple[str, int]) -> list[int]:
     """New records, or a move of one that the rules allow; the ids of the new ones."""
     at, turn = when
     if not ids or chance.random() < 0.15:
-        states: list[State] = [chance.choice(("pending", "intended", "deferred", "failed", "skipped")) for _ in range(3)]
+        states: list[State] = [
+            chance.choice(("pending", "intended", "deferred", "failed", "skipped")) for _ in range(3)
+        ]
         new = [
             NewRecord(Intake(f"t-{turn}-{n}", "{}", "0" * 64), state, (MISSING,) if state == "deferred" else ())
             for n, state in enumerate(states)
