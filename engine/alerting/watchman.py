@@ -114,7 +114,10 @@ class Watchman:
         seen = self._seen.setdefault(company, _Seen())
         if seen.head != head:
             # Each move of a record is a line of the journal: where there is none, nothing has moved.
-            seen.groups = {state: grouping.groups(self.world.store, company, state) for state in _STATES}
+            found_now = {state: grouping.groups(self.world.store, company, state) for state in _STATES}
+            for state, groups in found_now.items():
+                grouping.wait_on(seen.groups.get(state, ()), groups)
+            seen.groups = found_now
             seen.head = head
         now = self.world.clock.monotonic()
         if now - seen.slow_at >= SLOW_S:
