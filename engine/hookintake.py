@@ -138,16 +138,9 @@ class Intake:
         except StoreError as error:
             self._log(None, "not counted", error)
             if len(again) <= _MOST_COUNTED:
-                self._count_anew(again, tallies)
-
-    def _count_anew(
-        self, again: Mapping[tuple[Endpoint, str], int], tallies: Mapping[tuple[Endpoint, str], int]
-    ) -> None:
-        with self._counting:
-            for event, times in again.items():
-                self._again[event] = self._again.get(event, 0) + times
-            for kind, times in tallies.items():
-                self._tallies[kind] = self._tallies.get(kind, 0) + times
+                with self._counting:
+                    _add(self._again, again)
+                    _add(self._tallies, tallies)
 
     def _read(self, calls: Sequence[Call], began: float) -> list[Event | HttpReply]:
         """What each call is: an event that is to be kept, or the answer to it."""
@@ -247,7 +240,9 @@ class Intake:
                 meter.add(meters.EVENTS, key[0].connection, "new")
             if more:
                 meter.add(meters.EVENTS, key[0].connection, "again", amount=more)
-                self._count_anew({key: more}, {(key[0], "again"): more})
+                with self._counting:
+                    _add(self._again, {key: more})
+                    _add(self._tallies, {(key[0], "again"): more})
         if fresh:
             self.poke()
 
@@ -277,6 +272,11 @@ class Intake:
             log.warning("webhook refused", error=text)
         else:
             log.error("webhook not kept", error=text)
+
+
+def _add(counts: dict[tuple[Endpoint, str], int], more: Mapping[tuple[Endpoint, str], int]) -> None:
+    for key, times in more.items():
+        counts[key] = counts.get(key, 0) + times
 
 
 def runnable(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> tuple[FlowProgram, ...]:
