@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from engine import meter, meters
 from engine.contract import HttpReply
 from engine.dataclass import dataclass
-from engine.hookintake import RETRY_AFTER_S, UNAVAILABLE, Call, Intake, reply
+from engine.hookintake import NOT_SET_UP, RETRY_AFTER_S, UNAVAILABLE, Call, Intake, reply
 from engine.log import described, logger
 from engine.store.hooks import Endpoint
 
@@ -86,7 +86,7 @@ class Door:
             return
         # What a stranger wrote into the address is no label.
         known = connection if self.intake.knows(Endpoint(company, connection)) else ""
-        meter.add(meters.WEBHOOKS, known, _OUTCOMES.get(answer.status, "not_kept"))
+        meter.add(meters.WEBHOOKS, known, _outcome(answer))
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         headers.append((b"content-length", b"%d" % len(answer.body)))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -203,6 +203,13 @@ class Door:
             await self._aside(self.intake.flush)
         except Exception as error:  # noqa: BLE001 - whoever has come meanwhile is still to be answered
             logger().error("internal error", path=PREFIX, error=described(error))
+
+
+def _outcome(answer: HttpReply) -> str:
+    """What an answer says in a word; of the 503s only one is our fault."""
+    if answer is TOO_SLOW:
+        return "too_slow"
+    return "not_set_up" if answer is NOT_SET_UP else _OUTCOMES.get(answer.status, "not_kept")
 
 
 def _tell(one: _Waiting, answer: HttpReply) -> None:

@@ -19,9 +19,10 @@ from engine import hookdoor
 from engine.hookintake import Intake
 from engine.server import Server
 from engine.serving import running
-from engine.store import hooks
+from engine.store import companies, hooks
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, count
+from tests.engine.metering_kit import listening, samples
 
 HOOK = "/webhooks/acme/shop"
 SIGNED = {"x-signature": "hush"}
@@ -172,6 +173,28 @@ def test_a_body_that_dribbles_is_asked_for_again(app: Starlette, monkeypatch: py
     assert (start["status"], dict(start["headers"])[b"retry-after"], end["body"]) == (
         503, b"5", b'{"error": "the body did not arrive in time"}',
     )  # fmt: skip
+
+
+def test_what_a_stranger_delays_or_nobody_set_up_is_not_counted_as_our_fault(
+    bench: Bench, app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody is called at night for `not_kept`: that must be no stranger's to bring about."""
+    with bench.world.store.write() as tx:
+        companies.drop_secret(tx, COMPANY, "shop", "hook_secret")
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.005)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with listening() as sink:
+        assert ask(app, body()).status_code == 503
+        monkeypatch.setattr(hookdoor, "BODY_DEADLINE_S", 0.02)
+        called(app, receive)
+        found = samples(sink)
+    assert {name: number for name, number in found.items() if "webhook" in name} == {
+        'flowctl_webhooks_total{connection="shop",outcome="not_set_up"}': 1,
+        'flowctl_webhooks_total{connection="shop",outcome="too_slow"}': 1,
+    }
 
 
 def test_who_hangs_up_is_not_answered(bench: Bench, app: Starlette) -> None:
