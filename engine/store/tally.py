@@ -68,7 +68,7 @@ def went(tx: Tx, company: str, at: str, steps: Iterable[Step]) -> None:
             record = _whole(tx, step.record)
             found["posted", within_s(record["created_at"], at), record["flow"], record["stream"]] += 1
             runs[record["first_run"]] += 1
-        elif _is_news(step):
+        elif _is_news(tx, step):
             found[step.to, 0, step.record["flow"], step.record["stream"]] += 1
     if found:
         _add(tx, company, at, found)
@@ -123,11 +123,15 @@ def _add(tx: Tx, company: str, at: str, found: _Found) -> None:
     tx.many("tally_add", [(company, day, *key, number) for key, number in sorted(found.items())])
 
 
-def _is_news(step: Step) -> bool:
+def _is_news(tx: Tx, step: Step) -> bool:
     """Whether it is there for the first time since somebody did something: a pending record keeps the reasons it had."""
     if step.to == "posted" or step.is_said or step.record["phase"] == "watch":
         return False
-    return step.to == "failed" or step.came_from != "pending" or step.record["reasons"] == "[]"
+    if step.to == "failed" or step.came_from != "pending" or step.record["reasons"] == "[]":
+        return True
+    # It was looked at again: one that waited and is now left out, or the other way round, is not where it was.
+    row = tx.one("tally_waited_as", {"record_id": step.record["id"]})
+    return row is None or row["state_from"] != step.to
 
 
 def _whole(tx: Tx, record: Row) -> Row:

@@ -7,6 +7,10 @@ ON CONFLICT (company, day, what, within_s, flow, stream) DO UPDATE SET number = 
 -- name: tally_run
 UPDATE runs SET posted = posted + ? WHERE id = ?;
 
+-- name: tally_waited_as
+-- From where a record became pending the last time.
+SELECT state_from FROM journal WHERE record_id = :record_id AND state_to = 'pending' ORDER BY seq DESC LIMIT 1;
+
 -- name: tally_zone
 SELECT time_zone FROM companies WHERE company = :company;
 
