@@ -86,10 +86,10 @@ def _figures(number: int, day: str) -> str:
             "kind": "Bill",
             "target_id": f"5{number:05d}-1",
             "guid": "",
-            "party": f"Vendor {number}",
+            "party": f"8000{number:04d}-1",
             "reference": f"BY-HAND-{number}",
             "dated_on": day,
             "total": "10.00",
-            "accounts": [["Expense 1", "10.00"]],
+            "accounts": [["90000001-1", "10.00"]],
         }
     )
