@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from decimal import Decimal
 
@@ -113,16 +113,27 @@ def waiting(row: Row) -> Waiting:
 def gaps(tx: Tx, company: str, flow: str = "") -> list[Gap]:
     """Everything that deferred records wait for, the most waited for first; a record may wait for several things."""
     groups: dict[tuple[str, ...], _Group] = {}
+    # Records that wait for the same have the same reasons, which are understood once.
+    known: dict[tuple[str, str, str], tuple[_Group, ...]] = {}
     for row in parked(tx, company, "deferred", flow):
-        for reason in records.load_reasons(row):
-            lookup, key, label = reason.missing
-            kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
-            if _follows(reason):
-                kind = (reason.code, row["stream"])
-            group = groups.setdefault((row["flow"], *kind), _Group(reason, lookup, key, label))
-            group.rows[row["id"]] = waiting(row)
+        place = (row["flow"], row["stream"], row["reasons"])
+        if place not in known:
+            known[place] = tuple(groups.setdefault(name, group) for name, group in _groups(row))
+        item = waiting(row)
+        for group in known[place]:
+            group.rows[item.id] = item
     found = [_gap(company, name[0], group) for name, group in groups.items()]
     return sorted(found, key=lambda gap: (-len(gap.records), gap.flow, gap.lookup, gap.key, gap.message))
+
+
+def _groups(row: Row) -> Iterator[tuple[tuple[str, ...], _Group]]:
+    """What a record waits for, each by what records that wait for the same have in common."""
+    for reason in records.load_reasons(row):
+        lookup, key, label = reason.missing
+        kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
+        if _follows(reason):
+            kind = (reason.code, row["stream"])
+        yield (row["flow"], *kind), _Group(reason, lookup, key, label)
 
 
 def _gap(company: str, flow: str, group: _Group) -> Gap:

@@ -275,3 +275,38 @@ def _recounted(tx: Tx) -> tuple[Counter[tuple[str, str, int]], Counter[int]]:
         ):
             told[day, to, 0] += 1
     return told, posted
+
+
+def test_what_happens_together_is_counted_once_and_as_much(store: Store) -> None:
+    with store.write() as tx:
+        companies.add(tx, COMPANY, "Acme", MONDAY)
+        run = work.begin_run(tx, COMPANY, FLOW, MONDAY)
+        numbers = add(tx, ["intended"] * 4, run=run)
+        with tally.together(tx):
+            for number in numbers[:2]:
+                with tally.together(tx):
+                    go(tx, number, LATER, "sent", "posted")
+            go(tx, numbers[2], LATER, "sent", "failed", reasons=(MISSING,))
+            go(tx, numbers[3], TUESDAY, "sent", "posted")
+            assert counts(tx) == [("2026-03-02", "read", 0, 4)]
+        kept = tx.one("run_get", {"id": run})
+        assert kept is not None
+        assert kept["posted"] == 3
+        assert counts(tx) == [
+            ("2026-03-02", "failed", 0, 1),
+            ("2026-03-02", "posted", 600, 2),
+            ("2026-03-02", "read", 0, 4),
+            ("2026-03-03", "posted", 64800, 1),
+        ]
+
+
+def test_nothing_is_counted_of_what_broke_off(store: Store) -> None:
+    with store.write() as tx:
+        companies.add(tx, COMPANY, "Acme", MONDAY)
+        (number,) = add(tx, ["intended"])
+        with pytest.raises(LookupError), tally.together(tx):
+            go(tx, number, LATER, "sent", "posted")
+            raise LookupError
+        with tally.together(tx):
+            pass
+        assert counts(tx) == [("2026-03-02", "read", 0, 1)]
