@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from engine import pausing
 from engine.contract import OperationOutcome
+from engine.follow import Hand
 from engine.store import journal
 from tests.engine.kit import bill
 from tests.panel.kit import Browser, Office, text_of
@@ -91,6 +93,26 @@ def test_pause_is_asked_shown_everywhere_and_taken_back(busy: Office) -> None:
         "panel:operator",
         {"what": "company", "why": "closing the books"},
     )
+
+
+def test_only_the_pause_that_was_shown_is_resumed(busy: Office) -> None:
+    """A page that asks stays open, or is gone back to, while others resume, and pause for another reason."""
+    browser = busy.as_("operator")
+    hand = Hand("acme", busy.world.at(), "panel:ana")
+    with busy.world.store.write() as tx:
+        pausing.pause(tx, hand, "", "lunch")
+    browser.get("/c/acme/pause/all")
+    seen = browser.seen
+    busy.clock.sleep(60)
+    with busy.world.store.write() as tx:
+        pausing.resume(tx, hand, "")
+        pausing.pause(tx, Hand("acme", busy.world.at(), "panel:ana"), "", "wrong account")
+    browser.post("/c/acme/pause/all", {"do": "resume", "seen": seen})
+    assert text_of(browser.get("/c/acme")).splitlines()[2] == (
+        "nothing was changed: ana has paused it again, for `wrong account`. "
+        "look at why it is paused now, and decide about that"
+    )
+    assert busy.bench.send() is None
 
 
 def test_a_flow_that_there_is_not_cannot_be_paused(busy: Office) -> None:
