@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from engine import pausing
+from engine import chosen, onhold, pausing
 from engine.contract import OperationOutcome
 from engine.follow import Hand
 from engine.store import journal
@@ -281,6 +282,23 @@ def test_a_choice_of_nothing_is_said(busy: Office, query: str, said: str) -> Non
         == 303
     )
     assert busy.poked == []
+
+
+def test_what_changes_while_the_page_is_made_counts_as_not_seen(busy: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser, failed = busy.as_("operator"), number(busy, "b-4")
+    attempt = chosen.attempt
+
+    def meanwhile(*args: Any) -> chosen.Tried:
+        tried = attempt(*args)
+        with busy.world.store.write() as tx:
+            onhold.hold(tx, Hand("acme", busy.world.at(), "panel:ana"), [busy.bench.record("b-4")], "wrong vendor")
+        return tried
+
+    monkeypatch.setattr(chosen, "attempt", meanwhile)
+    browser.get(f"/c/acme/records/choose?action=retry&r{failed}=on")
+    browser.post("/c/acme/records/choose", dict(browser.hidden))
+    assert busy.bench.record("b-4")["state"] == "failed"
+    assert "it has changed since this was shown, and is failed now" in text_of(browser.get("/c/acme/records"))
 
 
 def test_records_of_another_company_are_not_chosen(busy: Office) -> None:
