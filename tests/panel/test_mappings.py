@@ -154,7 +154,9 @@ def test_a_row_that_somebody_has_changed_meanwhile_is_not_changed_back(table: Of
     put(table, "k-1", "Gifts to Clients", "A-GIFTS")
     answer = browser.post(f"{TABLE}/row", fields)
     assert answer.status_code == 422
-    told = "`k-1` means `Gifts to Clients` by now, says cli:pat nothing was changed; save again if what you typed is right"
+    told = (
+        "`k-1` means `Gifts to Clients` by now, says cli:pat nothing was changed; save again if what you typed is right"
+    )
     assert told in " ".join(text_of(answer).split())
     assert ("k-1", "", "Gifts to Clients", "A-GIFTS", "cli:pat") in rows(table)
     answer = browser.post(f"{TABLE}/row", {**browser.hidden, "label": "A better label", "target": "Rent"})
