@@ -224,14 +224,14 @@ def test_what_people_have_stopped_since_stays_stopped(home: Path, tmp_path: Path
         onhold.hold(tx, ana, [bill_of(tx, "b-1"), bill_of(tx, "b-2")], "wrong vendor")
     assert restore(home, made, LATER, ACTOR).stopped == 2
     with opened(home) as world, world.store.read() as tx:
-        assert [(row["flow"], row["actor"], row["why"]) for row in stops.pauses(tx, "acme")] == [
+        assert [(one["flow"], one["actor"], one["why"]) for one in stops.pauses(tx, "acme")] == [
             ("", "panel:ana", "the books are being closed"),
             ("ramp_to_quickbooks", "panel:ana", "not yet"),
         ]
-        company = tx.one("company_get", {"company": "acme"})
-        assert company is not None
-        assert company["paused"] == 1
-        assert [(row["source_id"], row["why"]) for row in stops.holds(tx, "acme", 9)] == [("b-1", "wrong vendor")]
+        row = tx.one("company_get", {"company": "acme"})
+        assert row is not None
+        assert row["paused"] == 1
+        assert [(one["source_id"], one["why"]) for one in stops.holds(tx, "acme", 9)] == [("b-1", "wrong vendor")]
         told = [(line["event"], json.loads(line["detail"])) for line in journal.lines(tx, "acme")][-3:-1]
         assert told == [
             ("paused", {"what": "company", "why": "the books are being closed", "by": "panel:ana"}),
