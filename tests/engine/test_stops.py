@@ -347,6 +347,16 @@ def test_another_records_object_is_not_taken(gone: Bench) -> None:
     assert gone.record("b-1")["state"] == "vanished"
 
 
+def test_an_id_is_the_same_however_it_is_typed(gone: Bench) -> None:
+    """What stands for one record must not be taken for another one as well, in small letters."""
+    there(gone, "1a2b-3c")
+    assert json.loads(gone.record("b-1")["receipt"]) == {"TxnID": "1A2B-3C"}
+    with gone.outbox.transaction() as desk:
+        desk.holdings.missing(COMPANY, [json.loads(gone.record("b-2")["receipt"])["TxnID"]])
+    with pytest.raises(Taken):
+        there(gone, "1a2B-3c", "b-2")
+
+
 # --- a set -----------------------------------------------------------------------------------------------------------
 
 
