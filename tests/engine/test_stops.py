@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine import chosen, flowswitch, onhold, pausing, replaying, worklist
-from engine.contract import MessageSet, OperationOutcome
+from engine import accounts, chosen, flowswitch, onhold, pausing, replaying, worklist
+from engine.contract import Binding, MessageSet, OperationOutcome
 from engine.evidence import Seen
 from engine.flowswitch import FlowPaused
 from engine.follow import Hand
@@ -277,6 +277,21 @@ def test_a_request_that_was_given_up_for_another_one_is_not_replayed(bench: Benc
     bench.run("bills")
     assert bench.record("b-1")["state"] == "failed"
     told = "it was not sent, so there is nothing to go on with; try it again instead, which prepares it anew"
+    assert replay(bench) == ([], [("b-1", told)])
+
+
+def test_what_was_prepared_for_other_books_is_not_replayed(bench: Bench) -> None:
+    """The connection was taken away and made anew: the bytes that were frozen name accounts of the one before."""
+    bench.run("bills")
+    answered(bench, outcome="failed", code="3000", message="no")
+    operation = bench.record("b-1")["operation_id"]
+    bench.world.clock.advance("+1h")  # type: ignore[attr-defined] # a clock that stands still
+    with bench.world.store.write() as tx:
+        row = tx.one("operation_get", {"id": operation})
+        assert row is not None
+        binding = Binding(COMPANY, row["connection"])
+        accounts.connected(tx, hand(bench), kit.LedgerConnector().spec, binding)
+    told = f"it was prepared for what was connected as `{binding.connection}` before; try it again instead, which prepares it anew"
     assert replay(bench) == ([], [("b-1", told)])
 
 
