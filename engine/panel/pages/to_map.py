@@ -97,7 +97,9 @@ def _leaving(ask: Ask, wanted: tuple[str, str, str], error: FlowctlError | None 
     if gap is None:
         return Sent(_to(ask), bad="Nothing waits for that any more.")
     told = {"error": str(error) if error else "", "hint": error.hint or "" if error else "", "reason": reason}
-    return Shown("to_map_leave_out.html", {"gap": gap, "most": tomap.MOST_LEFT_OUT, "seen": seen, **told}, 422 if error else 200)
+    return Shown(
+        "to_map_leave_out.html", {"gap": gap, "most": tomap.MOST_LEFT_OUT, "seen": seen, **told}, 422 if error else 200
+    )
 
 
 def _leave_out(ask: Ask) -> Answer:
