@@ -27,6 +27,7 @@ Value = str | int | bool
 _CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
 # An id as targets show it, such as a TxnID or ListID of QuickBooks: 1A2B-1234567890.
 TARGET_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_QUICKBOOKS_ID = re.compile(r"[0-9A-Fa-f]{1,16}-[0-9A-Fa-f]{1,16}")
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 
 
@@ -413,6 +414,8 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
         LookedFor: when a change of an object in a called target is said to be there.
     """
     full = tx.one("record_get", {"id": row["id"]})
+    if full is not None and target_id is not None:
+        target_id = _as_shown(tx, full, target_id)
     if full is not None and full["state"] == "vanished" and target_id is not None:
         _found_elsewhere(tx, hand, full, target_id, reason)
         return
@@ -452,6 +455,13 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     again = tx.one("record_get", {"id": row["id"]})
     assert again is not None
     records.move(tx, hand.company, hand.at, hand.actor, [Move(again, "pending", "retried")])
+
+
+def _as_shown(tx: Tx, row: Row, target_id: str) -> str:
+    """The id as QuickBooks writes it, in capitals: typed otherwise it would be an object that nobody knows."""
+    operation = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    is_other = operation is None or follow.is_push(operation) or not _QUICKBOOKS_ID.fullmatch(target_id)
+    return target_id if is_other else target_id.upper()
 
 
 def _found_elsewhere(tx: Tx, hand: Hand, row: Row, target_id: str, reason: str) -> None:
