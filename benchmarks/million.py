@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from benchmarks import operated
 from engine import users
 from engine.clock import iso
 from engine.contract import ListObject
@@ -82,6 +83,7 @@ def fill(path: Path, count: int, *, others: int = OTHERS) -> Filled:
             lists.store_page(tx, COMPANY, name, objects, first=True)
             lists.finish(tx, COMPANY, name, world.at())
         users.add(tx, Hand(HOUSE, world.at(), "cli:bench"), USER, "admin", "no password fits this")
+        operated.operate(tx, world, COMPANY)
         db.execute("UPDATE users SET is_once = 0")
         cookie = open_anew(tx, world, USER).cookie
     # The disk is asked once, at the end: nobody depends on what is half filled.
@@ -90,6 +92,7 @@ def fill(path: Path, count: int, *, others: int = OTHERS) -> Filled:
     with _without_indexes(db), store.write():
         _records(db, count, now)
         _beside(db, count, now)
+        operated.beside(db, COMPANY, now)
         _others(db, others, now)
     waiting = db.execute("SELECT MAX(id) FROM records WHERE company = ? AND state = 'deferred'", (COMPANY,)).fetchone()[
         0
@@ -119,13 +122,18 @@ def _records(db: sqlite3.Connection, count: int, now: datetime) -> None:
     # A million at once would be a gigabyte of Python's; each table is filled from a generator of its own.
     marks = ",".join("?" * (_COLUMNS.count(",") + 1))
     db.executemany(f"INSERT INTO records ({_COLUMNS}) VALUES ({marks})", _rows(count, now))
+    # One line in five hundred is a person's.
     db.execute(
-        "INSERT INTO journal SELECT company, id, created_at, 'read', flow, stream, id, source_id, '', state, 'flowctl', "
-        f"'{{}}', '{_HASH}' FROM records"
+        "INSERT INTO journal SELECT company, id, created_at, 'read', flow, stream, id, source_id, '', state, "
+        "CASE WHEN id % 500 = 0 THEN 'panel:bench' ELSE 'flowctl' END, "
+        f"'{{\"payload\":\"{_HASH}\"}}', '{_HASH}' FROM records"
     )
     db.execute("INSERT INTO journal_heads VALUES (?, ?, ?)", (COMPANY, count, _HASH))
+    db.create_function("vendor", 1, _vendor, deterministic=True)
     db.execute(
-        "INSERT INTO waits SELECT id, company, 'mapping:vendor:v-' || (id % 400) FROM records WHERE state = 'deferred'"
+        "INSERT INTO waits (record_id, company, wait_key, flow, label) "
+        "SELECT id, company, 'mapping:vendor:v-' || (id % 400), flow, vendor(id % 400) FROM records "
+        "WHERE state = 'deferred'"
     )
     for name in ("record", "run", "alert"):
         db.execute(
@@ -152,9 +160,9 @@ def _rows(count: int, now: datetime) -> Iterator[tuple[object, ...]]:
             why = (
                 Reason(
                     "unmapped",
-                    f"the vendor `{_vendor(vendor)}` is not mapped",
+                    f"the vendor `{_vendor(number % 400)}` is not mapped",
                     "",
-                    (f"mapping:vendor:v-{number % 400}",),
+                    (f"mapping:vendor:v-{number % 400}", f"mapping:vendor:{_vendor(number % 400)}"),
                 ),
             )
         yield (

@@ -20,11 +20,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.million import COMPANY, DAYS, Filled, fill
+from benchmarks.operated import BOOKS, FIRST_KEY, FLOW, LOOKUP, OTHER_USER, SOURCE, WEBHOOKS
 
 ROUNDS = 40
 FLOOR = "/panel/static/panel.css"
 _HOME = f"/panel/c/{COMPANY}"
 _RECORDS = f"{_HOME}/records"
+# The key of a value that records wait for.
+GAP = "v-183"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -91,25 +94,71 @@ def _dated(fields: Mapping[str, str], early: str) -> dict[str, str]:
     return {name: text.replace("{early}", early) for name, text in fields.items()}
 
 
-def addresses(filled: Filled) -> Iterator[tuple[str, str]]:
-    """Every page that is only looked at, by name, at least once; a page that is not here fails."""
-    from engine.panel.pages import PAGES
-
-    middle, last = filled.records // 2, filled.records
-    known: dict[str, tuple[str, ...]] = {
+def _of_house() -> dict[str, tuple[str, ...]]:
+    return {
         "/": ("/panel/",),
         "/companies": ("/panel/companies", "/panel/companies?after=c01500"),
         "/sign-in": ("/panel/sign-in",),
         "/sign-in/code": (),
         "/password": ("/panel/password",),
+        "/second-factor": ("/panel/second-factor",),
+        "/users": ("/panel/users",),
+        "/users/{user}": (f"/panel/users/{OTHER_USER}",),
+        "/users/{user}/remove": (f"/panel/users/{OTHER_USER}/remove",),
+        "/alerts": ("/panel/alerts",),
+        "/alerts/settings": ("/panel/alerts/settings",),
+        # Where a vendor sends a browser back to; it only leads on.
+        "/oauth/callback": (),
+    }
+
+
+def _of_records(filled: Filled) -> dict[str, tuple[str, ...]]:
+    middle, last = filled.records // 2, filled.records
+    chosen = f"{_RECORDS}/choose?action=skip"
+    return {
         "/c/{company}": (_HOME,),
         "/c/{company}/records": (_RECORDS, f"{_RECORDS}?behind={middle}"),
+        "/c/{company}/records/choose": (
+            f"{chosen}&r{filled.waiting}=on",
+            f"{chosen}&which=all&state=deferred",
+            f"{chosen}&which=all&state=pending",
+        ),
         "/c/{company}/records/{record}": (f"{_RECORDS}/{middle}", f"{_RECORDS}/{last}", f"{_RECORDS}/{filled.waiting}"),
         "/c/{company}/records/{record}/{action}": (f"{_RECORDS}/{filled.waiting}/retry",),
-        "/c/{company}/alerts": (f"{_HOME}/alerts", f"{_HOME}/alerts?show=over", f"{_HOME}/alerts?behind=9000"),
-        "/c/{company}/audit": (f"{_HOME}/audit",),
+        "/c/{company}/audit": tuple(
+            f"{_HOME}/audit{more}"
+            for more in (
+                "",
+                f"?behind={middle}",
+                "?text=no+such+thing",
+                "?actor=nobody",
+                "?people=yes",
+                "?from=2199-01-01",
+            )
+        ),
         # A file of the whole journal, not a page.
         "/c/{company}/audit/export": (),
+    }
+
+
+def _of_work(filled: Filled) -> dict[str, tuple[str, ...]]:
+    gaps, gap = f"{_HOME}/to-map", urlencode({"flow": FLOW, "lookup": LOOKUP, "key": GAP})
+    tables, table = f"{_HOME}/mappings", f"{_HOME}/mappings/{FLOW}/{LOOKUP}"
+    return {
+        "/c/{company}/to-map": tuple(
+            f"{gaps}{more}" for more in ("", "?page=9", f"?place={FLOW}/{LOOKUP}", "?text=0183+media", "?text=no+such")
+        ),
+        "/c/{company}/to-map/choose": (f"{gaps}/choose?{gap}", f"{gaps}/choose?{gap}&text=freight"),
+        "/c/{company}/to-map/leave-out": (f"{gaps}/leave-out?{gap}",),
+        "/c/{company}/mappings": (tables,),
+        "/c/{company}/mappings/{flow}/{lookup}": (table, f"{table}?after=m-10000", f"{table}?text=no+such+thing"),
+        "/c/{company}/mappings/{flow}/{lookup}/row": (f"{table}/row", f"{table}/row?key={FIRST_KEY}"),
+        "/c/{company}/mappings/{flow}/{lookup}/remove": (f"{table}/remove?key={FIRST_KEY}",),
+        "/c/{company}/mappings/{flow}/{lookup}/import": (f"{table}/import",),
+        # A file of the whole table, not a page.
+        "/c/{company}/mappings/{flow}/{lookup}/export": (),
+        "/c/{company}/pause": (f"{_HOME}/pause",),
+        "/c/{company}/pause/{what}": (f"{_HOME}/pause/all", f"{_HOME}/pause/{FLOW}"),
         "/c/{company}/runs": tuple(
             f"{_HOME}/runs{more}"
             for more in ("", "?by=week", "?by=month", "?flow=ramp_to_quickbooks", "?behind=20000", "?flow=no_such")
@@ -117,7 +166,47 @@ def addresses(filled: Filled) -> Iterator[tuple[str, str]]:
         "/c/{company}/runs/{run}": (f"{_HOME}/runs/{filled.runs // 2}", f"{_HOME}/runs/{filled.runs}"),
         "/c/{company}/flows": (f"{_HOME}/flows",),
         "/c/{company}/flows/{flow}": (f"{_HOME}/flows/ramp_to_quickbooks",),
+        # The comparison has objects that people entered; what the records wrote is not among them.
+        "/c/{company}/reconcile": (f"{_HOME}/reconcile", f"{_HOME}/reconcile?all=yes"),
+        "/c/{company}/reconcile/{report}/file": (),
+        "/c/{company}/alerts": (f"{_HOME}/alerts", f"{_HOME}/alerts?show=over", f"{_HOME}/alerts?behind=9000"),
+        "/c/{company}/alerts/settings": (f"{_HOME}/alerts/settings",),
     }
+
+
+def _of_connections() -> dict[str, tuple[str, ...]]:
+    every, one, agent = f"{_HOME}/connections", f"{_HOME}/connections/{SOURCE}", f"{_HOME}/connections/web-connector"
+    hooks = f"{_HOME}/webhooks"
+    return {
+        "/c/{company}/connections": (every,),
+        "/c/{company}/connections/{connection}": (one, f"{every}/{BOOKS}"),
+        "/c/{company}/connections/{connection}/settings": (f"{one}/settings",),
+        "/c/{company}/connections/{connection}/secret/{secret}": (f"{one}/secret/client_secret",),
+        "/c/{company}/connections/{connection}/disconnect": (f"{one}/disconnect",),
+        "/c/{company}/connections/{connection}/allow": (f"{one}/allow",),
+        "/c/{company}/connections/web-connector": (agent,),
+        "/c/{company}/connections/web-connector/file": (),
+        "/c/{company}/connections/web-connector/password": (f"{agent}/password",),
+        "/c/{company}/connections/web-connector/company-file/{decision}": (f"{agent}/company-file/release",),
+        "/c/{company}/webhooks": tuple(
+            f"{hooks}{more}"
+            for more in (
+                "",
+                f"?behind={WEBHOOKS // 2}",
+                "?only=idle",
+                "?only=again",
+                f"?connection={SOURCE}&text=no+such",
+            )
+        ),
+        "/c/{company}/webhooks/{webhook}": (f"{hooks}/{WEBHOOKS // 2}",),
+    }
+
+
+def addresses(filled: Filled) -> Iterator[tuple[str, str]]:
+    """Every page that is only looked at, by name, at least once; a page that is not here fails."""
+    from engine.panel.pages import PAGES
+
+    known = {**_of_house(), **_of_records(filled), **_of_work(filled), **_of_connections()}
     for page in PAGES:
         if page.method == "GET":
             if page.path not in known:

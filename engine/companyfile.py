@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from engine.contract import Json
 from engine.errors import FlowctlError
 from engine.follow import Hand
+from engine.jsontext import plain
 from engine.store import companies, journal, work
 from engine.store.base import Tx
 
@@ -33,6 +36,31 @@ class SetInDoubt(FlowctlError):
             f"the message set {set_id} is not settled, and only the bound company file can tell what became of it",
             hint="let the Web Connector run once more with that company file open, then release it",
         )
+
+
+class AnotherFile(FlowctlError):
+    """The company file is not the one that a person has looked at."""
+
+    hint = "look at the one that is there now, and decide about that"
+
+    def __init__(self) -> None:
+        super().__init__("another company file has called since this was shown; nothing was changed")
+
+
+def mark_of(identity: Mapping[str, Any]) -> str:
+    """What tells a company file from any other, to be sent back with the word that a person gives about it."""
+    return sha256(plain(dict(identity)).encode()).hexdigest()
+
+
+def require_same(tx: Tx, company: str, mark: str, *, bound: bool) -> None:
+    """Refuse a word about another file than the one that waits, or with `bound`, than the company's own.
+
+    Raises:
+        AnotherFile: when it is about another.
+    """
+    identity = companies.identity(tx, company) if bound else unconfirmed(tx, company)
+    if identity is not None and mark_of(identity) != mark:
+        raise AnotherFile
 
 
 def unconfirmed(tx: Tx, company: str) -> Json | None:

@@ -23,7 +23,7 @@ from engine.program import FlowProgram, polled_lists
 from engine.reading import is_read
 from engine.reconcile import Spans
 from engine.runner import Runner
-from engine.store import companies, facts, journal, lists, outbox, records, work
+from engine.store import companies, facts, journal, lists, outbox, records, tally, work
 from engine.store.base import Row, Tx
 from engine.world import World
 
@@ -309,8 +309,9 @@ class _Operations:
         if set(by_id) != {row["id"] for row in operations}:
             raise Bug(f"message set {set_id} must be settled with one outcome for each of its operations")
         outbox.settle_set(self.base.tx, company, hand.at, set_id, answer)
-        for row in operations:
-            follow.settle(self.base.tx, hand, row, by_id[row["id"]])
+        with tally.together(self.base.tx):
+            for row in operations:
+                follow.settle(self.base.tx, hand, row, by_id[row["id"]])
         self.base.touched.add(company)
 
     def uncleared(self, company: str) -> str | None:
@@ -319,12 +320,13 @@ class _Operations:
     def _move_all(
         self, company: str, operations: Sequence[Operation], to: records.State, event: str, detail: Mapping[str, object]
     ) -> None:
-        hand = self.base.hand(company)
+        hand, steps = self.base.hand(company), []
         for operation in operations:
             row = self.base.tx.one("records_of_operation", {"operation_id": operation.id})
             assert row is not None
-            step = records.Move(row, to, event, records.load_reasons(row), detail={"operation": operation.id, **detail})
-            records.move(self.base.tx, company, hand.at, hand.actor, [step])
+            told = {"operation": operation.id, **detail}
+            steps.append(records.Move(row, to, event, records.load_reasons(row), detail=told))
+        records.move(self.base.tx, company, hand.at, hand.actor, steps)
 
 
 @dataclass(frozen=True, slots=True)

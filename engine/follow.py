@@ -90,6 +90,9 @@ def settle(
             records.move(
                 tx, hand.company, hand.at, hand.actor, [Move(record, "unknown", "held", (reason,), detail=detail)]
             )
+        else:
+            # Why a person has to decide, and whether it can be replayed, hangs on what was found out last.
+            records.explain(tx, record, (reason,))
         work.raise_alert(tx, hand.company, _alert("unknown", record, reason), hand.at)
         return
     # What became of it is known now.

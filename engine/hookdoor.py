@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from engine import meter, meters
 from engine.contract import HttpReply
 from engine.dataclass import dataclass
-from engine.hookintake import RETRY_AFTER_S, UNAVAILABLE, Call, Intake, reply
+from engine.hookintake import NOT_SET_UP, RETRY_AFTER_S, UNAVAILABLE, Call, Intake, reply
 from engine.log import described, logger
 from engine.store.hooks import Endpoint
 
@@ -86,7 +86,7 @@ class Door:
             return
         # What a stranger wrote into the address is no label.
         known = connection if self.intake.knows(Endpoint(company, connection)) else ""
-        meter.add(meters.WEBHOOKS, known, _OUTCOMES.get(answer.status, "not_kept"))
+        meter.add(meters.WEBHOOKS, known, _outcome(answer))
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         headers.append((b"content-length", b"%d" % len(answer.body)))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -105,22 +105,19 @@ class Door:
             return TOO_LARGE
         if self._bytes > MOST_BYTES:
             return UNAVAILABLE
-        body = await self._body(receive)
-        if body is None:
-            self.intake.count(endpoint, "too large")
-            return TOO_LARGE
-        if isinstance(body, HttpReply):
-            self.intake.count(endpoint, "too slow")
-            return body
-        self._bytes += len(body)
+        chunks: list[bytes] = []
         try:
+            body = await self._body(receive, chunks)
+            if isinstance(body, HttpReply):
+                if body is not UNAVAILABLE:
+                    self.intake.count(endpoint, "too large" if body is TOO_LARGE else "too slow")
+                return body
             return await self._taken(Call(endpoint, headers, body))
         finally:
-            self._bytes -= len(body)
+            self._bytes -= sum(map(len, chunks))
 
-    async def _body(self, receive: Receive) -> bytes | HttpReply | None:
-        """The whole body; None when it is too large, an answer when it takes too long."""
-        chunks: list[bytes] = []
+    async def _body(self, receive: Receive, chunks: list[bytes]) -> bytes | HttpReply:
+        """The whole body, or the answer when it is too large or takes too long; what came is in `chunks`."""
         size = 0
         try:
             async with asyncio.timeout(BODY_DEADLINE_S):
@@ -130,9 +127,12 @@ class Door:
                         raise _Gone
                     chunk = message.get("body", b"")
                     size += len(chunk)
-                    if size > BODY_LIMIT:
-                        return None
                     chunks.append(chunk)
+                    self._bytes += len(chunk)
+                    if size > BODY_LIMIT:
+                        return TOO_LARGE
+                    if self._bytes > MOST_BYTES:  # nobody knows yet who sends it
+                        return UNAVAILABLE
                     if not message.get("more_body", False):
                         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         except TimeoutError:
@@ -146,11 +146,13 @@ class Door:
             self._draining = loop.create_task(self._drain())
         return await one.answer
 
-    async def _drain(self) -> None:
-        """Take what waits, all that came during a commit with the next one, until nothing does."""
+    async def _drain(self, *, counts: bool = False) -> None:
+        """Take what waits, all that came during a commit with the next one, until nothing does; `counts` are written first."""
         loop = asyncio.get_running_loop()
         self._late = loop.call_later(_LOOK_S, self._give_up, loop)
         try:
+            if counts:
+                await self._flushed()
             taken = 1
             while self._queue:
                 # Alone, a call does not wait for others.
@@ -194,12 +196,20 @@ class Door:
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         self._flushing = None
         if self._draining is None or self._draining.done():
-            self._draining = loop.create_task(self._flushed())
+            self._draining = loop.create_task(self._drain(counts=True))
 
     async def _flushed(self) -> None:
-        await self._aside(self.intake.flush)
-        if self._queue:
-            await self._drain()
+        try:
+            await self._aside(self.intake.flush)
+        except Exception as error:  # noqa: BLE001 - whoever has come meanwhile is still to be answered
+            logger().error("internal error", path=PREFIX, error=described(error))
+
+
+def _outcome(answer: HttpReply) -> str:
+    """What an answer says in a word; of the 503s only one is our fault."""
+    if answer is TOO_SLOW:
+        return "too_slow"
+    return "not_set_up" if answer is NOT_SET_UP else _OUTCOMES.get(answer.status, "not_kept")
 
 
 def _tell(one: _Waiting, answer: HttpReply) -> None:

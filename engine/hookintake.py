@@ -7,6 +7,7 @@ calls wait, they share one commit; the answer to each of them comes after it.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -71,7 +72,7 @@ class _Bound:
 
 @dataclass(slots=True)
 class Intake:
-    """Takes calls of any company. `poke` wakes the worker. One thread uses it at a time."""
+    """Takes calls of any company. `poke` wakes the worker. One thread uses it at a time; another may `count` meanwhile."""
 
     world: World
     programs: Mapping[str, FlowProgram]
@@ -81,6 +82,7 @@ class Intake:
     _tallies: dict[tuple[Endpoint, str], int] = field(default_factory=dict)
     _logged: dict[tuple[Endpoint | None, str], float] = field(default_factory=dict)
     _flushed_at: float = field(default_factory=time.monotonic)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, calls: Sequence[Call]) -> list[HttpReply]:
         """Answer each; what is answered with 200 is durable.
@@ -115,14 +117,18 @@ class Intake:
     def count(self, endpoint: Endpoint, kind: str) -> None:
         """Count a call without effect; of an address that is none nothing is remembered."""
         if endpoint in self._bound:
-            self._tallies[endpoint, kind] = self._tallies.get((endpoint, kind), 0) + 1
+            with self._counting:
+                self._tallies[endpoint, kind] = self._tallies.get((endpoint, kind), 0) + 1
 
     def flush(self) -> None:
         """Write what was counted; counts that the store does not take now are written with the next ones."""
         self._flushed_at = time.monotonic()
         if not self.has_counts:
             return
-        again, tallies, at = dict(self._again), dict(self._tallies), self.world.at()
+        with self._counting:
+            again, self._again = self._again, {}
+            tallies, self._tallies = self._tallies, {}
+        at = self.world.at()
         try:
             with self.world.store.write() as tx:
                 for (endpoint, event_id), times in again.items():
@@ -131,10 +137,10 @@ class Intake:
                     hooks.tally(tx, endpoint, kind, times, at)
         except StoreError as error:
             self._log(None, "not counted", error)
-            if len(self._again) <= _MOST_COUNTED:
-                return
-        self._again.clear()
-        self._tallies.clear()
+            if len(again) <= _MOST_COUNTED:
+                with self._counting:
+                    _add(self._again, again)
+                    _add(self._tallies, tallies)
 
     def _read(self, calls: Sequence[Call], began: float) -> list[Event | HttpReply]:
         """What each call is: an event that is to be kept, or the answer to it."""
@@ -188,6 +194,7 @@ class Intake:
             if handshake.confirm:
                 kept = confirming.keep(self.world, company, connection, handshake)
                 if kept == "unexpected":
+                    self._log(call.endpoint, kept, ForgedWebhook("a handshake that nobody waits for"))
                     self.count(call.endpoint, "unexpected")
                     return REFUSED
                 if kept == "kept":
@@ -233,8 +240,9 @@ class Intake:
                 meter.add(meters.EVENTS, key[0].connection, "new")
             if more:
                 meter.add(meters.EVENTS, key[0].connection, "again", amount=more)
-                self._again[key] = self._again.get(key, 0) + more
-                self._tallies[key[0], "again"] = self._tallies.get((key[0], "again"), 0) + more
+                with self._counting:
+                    _add(self._again, {key: more})
+                    _add(self._tallies, {(key[0], "again"): more})
         if fresh:
             self.poke()
 
@@ -264,6 +272,11 @@ class Intake:
             log.warning("webhook refused", error=text)
         else:
             log.error("webhook not kept", error=text)
+
+
+def _add(counts: dict[tuple[Endpoint, str], int], more: Mapping[tuple[Endpoint, str], int]) -> None:
+    for key, times in more.items():
+        counts[key] = counts.get(key, 0) + times
 
 
 def runnable(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> tuple[FlowProgram, ...]:

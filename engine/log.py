@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ _SECRET = re.compile(
     r"(ramp_(?:business_|user_)?(?:tok|jwt|sec)_|Bearer\s+|Basic\s+|(?:password|secret|token|ticket|api_?key)[\"']?\s*[=:>]\s*[\"']?)[^\s\"'<>,;&]+",
     re.IGNORECASE,
 )
+# How often a library may say the same, and how many of its lines are remembered for that.
+_REPEATED_S, _REMEMBERED = 10.0, 256
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -77,7 +80,14 @@ def configure(*, verbosity: int = 0, json: bool | None = None) -> None:
 
 
 class _Adopted(logging.Handler):
-    """Lines of the libraries we stand on, as lines of our own: redacted, in one form, and without a traceback."""
+    """Lines of the libraries we stand on, as lines of our own: redacted, in one form, and without a traceback.
+
+    The same line comes at most every ten seconds: a stranger who sends what is no HTTP must not fill the disk.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._said: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it; what cannot even be put into words is named by the library alone."""
@@ -85,11 +95,18 @@ class _Adopted(logging.Handler):
             text = record.getMessage()
             error = record.exc_info[1] if record.exc_info else None
             if error is not None:
-                logger().log(
-                    record.levelno, record.name, error=f"{text.splitlines()[0]}: {type(error).__name__}: {error}"
-                )
-            else:
+                text = f"{text.splitlines()[0]}: {type(error).__name__}: {error}"
+            if self._is_news(f"{record.name} {text}"):
                 logger().log(record.levelno, record.name, error=text)
+
+    def _is_news(self, line: str) -> bool:
+        now = time.monotonic()
+        if now - self._said.get(line, float("-inf")) < _REPEATED_S:
+            return False
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
+        self._said[line] = now
+        return True
 
 
 @contextmanager

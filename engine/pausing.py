@@ -22,6 +22,15 @@ class WhyMissing(UsageError):
     hint = "say in a few words why, such as `the books are being closed`"
 
 
+class AnotherPause(UsageError):
+    """It was paused anew since somebody looked."""
+
+    hint = "look at why it is paused now, and decide about that"
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"nothing was changed: {who(row)} has paused it again, for `{row['why']}`")
+
+
 def pause(tx: Tx, hand: Hand, flow: str, reason: str) -> bool:
     """Pause a flow, or the whole company where `flow` is empty; False when it is paused already, which changes nothing.
 
@@ -41,13 +50,19 @@ def pause(tx: Tx, hand: Hand, flow: str, reason: str) -> bool:
     return True
 
 
-def resume(tx: Tx, hand: Hand, flow: str, reason: str = "") -> bool:
+def resume(tx: Tx, hand: Hand, flow: str, reason: str = "", *, since: str | None = None) -> bool:
     """Let a flow, or the whole company, go on; False when it was not paused, which changes nothing.
+
+    `since` (UTC text) is when the pause began that somebody has looked at.
 
     Raises:
         UnknownName: when there is no such company.
+        AnotherPause: when it began at another time.
     """
     companies.require(tx, hand.company)
+    now = next((row for row in stops.pauses(tx, hand.company) if row["flow"] == flow), None)
+    if now is not None and since is not None and now["at"] != since:
+        raise AnotherPause(now)
     if not stops.resume(tx, hand.company, flow):
         return False
     detail = {"what": "flow" if flow else "company", **({"why": reason.strip()} if reason.strip() else {})}

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from engine import follow
+from engine import accounts, follow
 from engine.clock import from_iso, iso
 from engine.follow import Hand
 from engine.store import journal, marks, outbox, records
@@ -81,10 +81,15 @@ def refusal(tx: Tx, hand: Hand, row: Row, operation: Row | None) -> str:
     if state == "intended":
         is_late = operation["state"] == "waiting" and operation["not_before"] > hand.at
         return "" if is_late else "it is prepared, and is sent next"
+    instead = _SAY if state == "unknown" else _ANEW
+    was = accounts.known(tx, hand.company, operation["connection"])
+    if was is not None and operation["created_at"] < was.since:
+        # Its ids are those of other books, where they may mean another account, or another vendor.
+        return f"it was prepared for what was connected as `{operation['connection']}` before; {instead}"
     if records.is_change(row):
         return f"it is a change of what is posted, and made for what was there then; {_ANEW}"
     if row["drifted"]:
-        return f"the source says something else by now; {_SAY if state == 'unknown' else _ANEW}"
+        return f"the source says something else by now; {instead}"
     if state == "unknown":
         return _unknown(tx, hand, row, operation)
     return _failed(tx, row, operation)

@@ -14,7 +14,7 @@ from engine.backup import STORE, Backup, put_back
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.notary import FILE, Notary
-from engine.store import companies, journal, keys, occupied
+from engine.store import companies, journal, keys, occupied, stops
 from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx
 from engine.vault import load_key
@@ -37,12 +37,14 @@ class Signed:
 class Restored:
     """What was done: where the files are that were there before, and the connections with a token.
 
-    `note` says why no token was taken over from the store before.
+    `note` says why no token was taken over from the store before. `stopped` is how many pauses and holds were: what people
+    have stopped since the backup was made stays stopped.
     """
 
     aside: Path | None
     connections: tuple[Signed, ...]
     note: str = ""
+    stopped: int = 0
 
 
 def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path | None = None) -> Restored:
@@ -66,6 +68,7 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
                 keys.check(tx, vault)
                 note = _take_over(tx, world, aside) if aside is not None else ""
                 _wake(tx, backup, at, actor)
+                stopped = _stop_again(tx, aside, at, actor) if aside is not None else 0
                 found = tuple(
                     Signed(row["company"], row["connection"], row["updated_at"] > backup.made_at)
                     for row in tx.rows("tokens_all", _TOKEN)
@@ -73,7 +76,7 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
             Notary(world, home / FILE).write(accept=f"restored the backup of {backup.made_at}", actor=actor)
         finally:
             store.close()
-    return Restored(aside, found, note)
+    return Restored(aside, found, note, stopped)
 
 
 def _wake(tx: Tx, backup: Backup, at: str, actor: str) -> None:
@@ -102,6 +105,34 @@ def _take_over(tx: Tx, world: World, aside: Path) -> str:
     except (FlowctlError, sqlite3.Error):
         return _NOTE
     return ""
+
+
+def _stop_again(tx: Tx, aside: Path, at: str, actor: str) -> int:
+    """Take pauses and holds from the store before: the backup does not know them, and money must not go out for that.
+
+    Those of the backup stay, even where they were ended since. Returns how many were taken over; none from a store that
+    cannot be read, or that is older than pauses are.
+    """
+    try:
+        with closing(sqlite3.connect(str(aside / STORE))) as old:
+            old.row_factory = sqlite3.Row
+            pauses, holds = stops.every(SqliteTx(old))
+    except (FlowctlError, sqlite3.Error):
+        return 0
+    known, taken = set(companies.names(tx)), 0
+    for row in pauses:
+        if row["company"] in known and stops.pause(tx, dict(row)):
+            detail = {"what": "flow" if row["flow"] else "company", "why": row["why"], "by": row["actor"]}
+            journal.append(tx, row["company"], at, actor, [journal.Entry("paused", row["flow"], detail=detail)])
+            taken += 1
+    for row in holds:
+        record = tx.one("record_find", dict(row)) if row["company"] in known else None
+        if record is not None and stops.hold(tx, {**dict(row), "record_id": record["id"]}):
+            place = (row["flow"], row["stream"], record["id"], row["source_id"], record["state"], record["state"])
+            entry = journal.Entry("on_hold", *place, {"why": row["why"], "by": row["actor"]})
+            journal.append(tx, row["company"], at, actor, [entry])
+            taken += 1
+    return taken
 
 
 def _take_one(tx: Tx, before: Tx, world: World, row: Row) -> None:

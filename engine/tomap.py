@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
+from hashlib import sha256
 
 from engine import money, skipping, suggesting, targets
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UnknownName
 from engine.follow import Hand
+from engine.jsontext import plain
 from engine.model import Flow, Lookup
 from engine.store import lists, missing, records
 from engine.store.base import Row, Store, Tx
@@ -47,6 +49,15 @@ class OtherNumber(FlowctlError):
     def __init__(self, count: int) -> None:
         waits = "one record waits" if count == 1 else f"{count:,} records wait"
         super().__init__(f"nothing was left out: {waits} for it now", hint="look again, and agree anew")
+
+
+class OtherRecords(FlowctlError):
+    """As many records wait for it as when somebody agreed, but not the same, or not as they were."""
+
+    hint = "look again, and agree anew"
+
+    def __init__(self) -> None:
+        super().__init__("nothing was left out: what waits for it has changed since this was shown")
 
 
 class TooManyAtOnce(FlowctlError):
@@ -210,11 +221,20 @@ def fill(tx: Tx, hand: Hand, where: Where, wanted: tuple[str, str, str], target:
     return put(tx, hand, flow, entry, (wanted[2], target, ""))
 
 
-def leave_out(tx: Tx, hand: Hand, wanted: tuple[str, str, str], agreed: int, reason: str) -> int:
-    """Leave out the records that miss a value, by flow, lookup and key; `agreed` is how many. Returns that number.
+def mark_of(tx: Tx, company: str, it: Missing) -> str:
+    """What tells the records that miss a value, as they are now, from any others: a digest of their newest journal lines."""
+    ids = [int(row["id"]) for row in missing.records(tx, company, it, 0, MOST_LEFT_OUT)]
+    lines = sorted((int(row["record_id"]), int(row["seq"])) for row in tx.rows("journal_last_of", {"ids": plain(ids)}))
+    return sha256(plain(lines).encode()).hexdigest()
+
+
+def leave_out(tx: Tx, hand: Hand, wanted: tuple[str, str, str], agreed: tuple[int, str], reason: str) -> int:
+    """Leave out the records that miss a value, by flow, lookup and key; returns how many.
+
+    `agreed` is how many somebody has agreed to, and their `mark_of`.
 
     Raises:
-        NothingWaits, OtherNumber: when these are not the records that somebody has agreed to.
+        NothingWaits, OtherNumber, OtherRecords: when these are not the records that somebody has agreed to.
         TooManyAtOnce: when they are more than are left out at once.
         ReasonMissing: without a reason.
     """
@@ -223,8 +243,10 @@ def leave_out(tx: Tx, hand: Hand, wanted: tuple[str, str, str], agreed: int, rea
         raise NothingWaits
     if it.count > MOST_LEFT_OUT:
         raise TooManyAtOnce
-    if it.count != agreed:
+    if it.count != agreed[0]:
         raise OtherNumber(it.count)
+    if mark_of(tx, hand.company, it) != agreed[1]:
+        raise OtherRecords
     done = skipping.skip(tx, hand, missing.records(tx, hand.company, it, 0, MOST_LEFT_OUT), reason)
     return len(done.moved)
 

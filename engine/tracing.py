@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from engine.trace import Attributes
 
-# An exporter that nobody hears must not hold up the end of the process.
+# An exporter that nobody hears must not hold up the end of the process: neither one try, nor all that are left.
 _EXPORT_S = 5
+_CLOSE_S = 5.0
 
 
 class _Ids(RandomIdGenerator):
@@ -54,7 +55,7 @@ class OtelTracer:
     def __init__(self, processor: SpanProcessor) -> None:
         self._ids = _Ids()
         named = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": "flowctl"}
-        self._provider = TracerProvider(resource=Resource.create(named), id_generator=self._ids)
+        self._provider = TracerProvider(resource=Resource.create(named), id_generator=self._ids, shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("flowctl")
 
@@ -86,7 +87,12 @@ class OtelTracer:
         self._step(name, guid, about).end()
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send what is left, for some seconds; the thread that is given up ends with the process."""
+        ending = threading.Thread(target=self._end, name="flowctl-traces", daemon=True)
+        ending.start()
+        ending.join(_CLOSE_S)
+
+    def _end(self) -> None:
         with suppress(Exception):
             self._provider.shutdown()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from decimal import Decimal
 
@@ -27,6 +27,7 @@ Value = str | int | bool
 _CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
 # An id as targets show it, such as a TxnID or ListID of QuickBooks: 1A2B-1234567890.
 TARGET_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
+_QUICKBOOKS_ID = re.compile(r"[0-9A-Fa-f]{1,16}-[0-9A-Fa-f]{1,16}")
 _FOLLOWS = "nothing: they follow by themselves when the other record is posted"
 
 
@@ -113,16 +114,27 @@ def waiting(row: Row) -> Waiting:
 def gaps(tx: Tx, company: str, flow: str = "") -> list[Gap]:
     """Everything that deferred records wait for, the most waited for first; a record may wait for several things."""
     groups: dict[tuple[str, ...], _Group] = {}
+    # Records that wait for the same have the same reasons, which are understood once.
+    known: dict[tuple[str, str, str], tuple[_Group, ...]] = {}
     for row in parked(tx, company, "deferred", flow):
-        for reason in records.load_reasons(row):
-            lookup, key, label = reason.missing
-            kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
-            if _follows(reason):
-                kind = (reason.code, row["stream"])
-            group = groups.setdefault((row["flow"], *kind), _Group(reason, lookup, key, label))
-            group.rows[row["id"]] = waiting(row)
+        place = (row["flow"], row["stream"], row["reasons"])
+        if place not in known:
+            known[place] = tuple(groups.setdefault(name, group) for name, group in _groups(row))
+        item = waiting(row)
+        for group in known[place]:
+            group.rows[item.id] = item
     found = [_gap(company, name[0], group) for name, group in groups.items()]
     return sorted(found, key=lambda gap: (-len(gap.records), gap.flow, gap.lookup, gap.key, gap.message))
+
+
+def _groups(row: Row) -> Iterator[tuple[tuple[str, ...], _Group]]:
+    """What a record waits for, each by what records that wait for the same have in common."""
+    for reason in records.load_reasons(row):
+        lookup, key, label = reason.missing
+        kind = (reason.code, lookup, key) if lookup else (reason.code, row["stream"] + reason.message)
+        if _follows(reason):
+            kind = (reason.code, row["stream"])
+        yield (row["flow"], *kind), _Group(reason, lookup, key, label)
 
 
 def _gap(company: str, flow: str, group: _Group) -> Gap:
@@ -402,6 +414,8 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
         LookedFor: when a change of an object in a called target is said to be there.
     """
     full = tx.one("record_get", {"id": row["id"]})
+    if full is not None and target_id is not None:
+        target_id = _as_shown(tx, full, target_id)
     if full is not None and full["state"] == "vanished" and target_id is not None:
         _found_elsewhere(tx, hand, full, target_id, reason)
         return
@@ -441,6 +455,13 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
     again = tx.one("record_get", {"id": row["id"]})
     assert again is not None
     records.move(tx, hand.company, hand.at, hand.actor, [Move(again, "pending", "retried")])
+
+
+def _as_shown(tx: Tx, row: Row, target_id: str) -> str:
+    """The id as QuickBooks writes it, in capitals: typed otherwise it would be an object that nobody knows."""
+    operation = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    is_other = operation is None or follow.is_push(operation) or not _QUICKBOOKS_ID.fullmatch(target_id)
+    return target_id if is_other else target_id.upper()
 
 
 def _found_elsewhere(tx: Tx, hand: Hand, row: Row, target_id: str, reason: str) -> None:

@@ -71,6 +71,8 @@ class Known:
     waiting: int
     oldest_at: str
     groups: Mapping[str, Sequence[Group]]
+    # Rule and subject of what people have been told of, and is not over.
+    told: frozenset[tuple[str, str]] = frozenset()
 
     def page(self, *parts: str) -> str:
         """A page of the company in the panel, by the parts of its address after the company."""
@@ -105,6 +107,7 @@ def read(tx: Tx, company: str, now: datetime, pull: frozenset[str], groups: Mapp
         pulse.pulse(tx, company, "", iso(now)).waiting,
         oldest["created_at"] if oldest is not None else "",
         groups,
+        frozenset((row["rule"], row["subject"]) for row in tx.rows("alert_notices_open", {"company": company})),
     )
 
 
@@ -135,9 +138,11 @@ def _agents(tx: Tx, company: str, pull: frozenset[str]) -> Iterator[Agent]:
 def _deferred(known: Known, rule: Settings) -> Iterator[Condition]:
     since = iso(known.now - timedelta(minutes=rule.numbers["older_min"]))
     for group in known.groups.get("deferred", ()):
-        if group.count < rule.numbers["records"] or group.since_at > since:
-            continue
         subject = "/".join((group.flow, group.lookup or group.stream, group.key if group.lookup else group.code))
+        # What is tried again begins to wait anew; for whoever was told, it waits still.
+        is_new = group.since_at > since and ("deferred", subject) not in known.told
+        if group.count < rule.numbers["records"] or is_new:
+            continue
         yield Condition(
             "deferred", subject, *_gap(known.company, group), known.records(group), group.count, group.money,
             group.since_at,
@@ -177,9 +182,9 @@ def _failed(known: Known, rule: Settings) -> Iterator[Condition]:
 def _unknown(known: Known, rule: Settings) -> Iterator[Condition]:
     since = iso(known.now - max(rule.numbers["cycles"] * known.every, _SHORTEST_UNKNOWN))
     for group in known.groups.get("unknown", ()):
-        if group.since_at <= since:
+        subject = f"{group.flow}/{group.stream}/{group.code}"
+        if group.since_at <= since or ("unknown", subject) in known.told:
             hint = group.reason.hint or "look for it in QuickBooks, then say on its page whether it is there"
-            subject = f"{group.flow}/{group.stream}/{group.code}"
             title = f"nobody knows whether records of {group.stream} arrived"
             place = known.records(group)
             yield Condition(

@@ -80,6 +80,17 @@ def groups(store: Store, company: str, state: str) -> list[Group]:
     return sorted(_joined(found.values()), key=lambda group: (-group.count, group.flow, group.stream, group.key))
 
 
+def wait_on(before: Iterable[Group], now: Iterable[Group]) -> None:
+    """What was tried again between two looks, and is where it was, has waited all the time."""
+    since = {_name(group): group.since_at for group in before}
+    for group in now:
+        group.since_at = min(group.since_at, since.get(_name(group), group.since_at))
+
+
+def _name(group: Group) -> tuple[str, ...]:
+    return group.flow, "" if group.lookup else group.stream, group.code, group.lookup, group.key
+
+
 def _rows(store: Store, company: str, state: str, place: tuple[str, str]) -> Iterator[Row]:
     scope = {"company": company, "state": state, "flow": place[0], "stream": place[1], "limit": _PAGE}
     after = -1

@@ -13,7 +13,7 @@ from engine.alerting.rules import HOUSE, Settings
 from engine.authorizing import Authorizes, Permission
 from engine.contract import Binding
 from engine.diagnostics import of_company
-from engine.errors import FlowctlError
+from engine.errors import FlowctlError, StoreError
 from engine.program import FlowProgram
 from engine.store import companies, spans, work
 from engine.store.base import Row, Tx
@@ -33,6 +33,8 @@ def tokens(world: World, company: str, rule: Settings) -> Iterator[Condition]:
     for connection in connections:
         try:
             connector, binding = world.bound(company, connection)
+        except StoreError:
+            raise  # nobody knows how it is: that is no reason to say that all is well again
         except FlowctlError:
             continue  # not connected properly: the first read says so, and that is an alert of its own
         if not isinstance(connector, Authorizes):
@@ -70,6 +72,8 @@ def differences(tx: Tx, company: str, programs: Mapping[str, FlowProgram], rule:
         return
     try:
         report = reconcile.report(tx, company, programs)
+    except StoreError:
+        raise  # as above
     except FlowctlError:
         return  # `flowctl reconcile` says what is wrong
     found = [each for each in report.differences if not each.is_note]

@@ -16,7 +16,7 @@ from engine.alerting.rules import HOUSE, Settings
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, UnknownName
 from engine.holders import drop_name, take_name
-from engine.log import logger
+from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.store import companies, work
 from engine.world import World, take_lease
@@ -96,6 +96,8 @@ class Watchman:
                 continue  # the company was removed meanwhile
             except FlowctlError as error:
                 logger().error("alerts not looked at", company=company, error=str(error), hint=error.hint)
+            except Exception as error:  # noqa: BLE001 - a fault in one company, or its connector, must not end all alerts
+                logger().error("alerts not looked at", company=company, error=described(error))
         self._house()
 
     def close(self) -> None:
@@ -112,7 +114,10 @@ class Watchman:
         seen = self._seen.setdefault(company, _Seen())
         if seen.head != head:
             # Each move of a record is a line of the journal: where there is none, nothing has moved.
-            seen.groups = {state: grouping.groups(self.world.store, company, state) for state in _STATES}
+            found_now = {state: grouping.groups(self.world.store, company, state) for state in _STATES}
+            for state, groups in found_now.items():
+                grouping.wait_on(seen.groups.get(state, ()), groups)
+            seen.groups = found_now
             seen.head = head
         now = self.world.clock.monotonic()
         if now - seen.slow_at >= SLOW_S:
@@ -169,6 +174,8 @@ class Watchman:
                 return
             except FlowctlError as error:
                 logger().error("alerts not looked at", error=str(error), hint=error.hint)
+            except Exception as error:  # noqa: BLE001 - as above: the next look may go well
+                logger().error("alerts not looked at", error=described(error))
         try:
             self.close()
         except FlowctlError as error:

@@ -49,6 +49,9 @@ def command(backup: Path, home: Path, yes: bool, checkpoint_copy: Path | None) -
         click.echo(f"  what was there is in {done.aside}; remove it when all is well")
     if done.note:
         click.echo(f"  {done.note}: its newer tokens are lost")
+    if done.stopped:
+        stays = "one pause or hold" if done.stopped == 1 else f"{done.stopped} pauses and holds"
+        click.echo(f"  {stays} of the store before stays; `flowctl resume` and `flowctl release` end them")
     for one in done.connections:
         is_kept = "its newest token was taken over" if one.is_newest else "its token is as old as the backup"
         click.echo(f"  {one.company}/{one.connection}: {is_kept}")

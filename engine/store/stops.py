@@ -59,3 +59,8 @@ def held(tx: Tx, record_ids: Iterable[int]) -> dict[int, Row]:
 def holds(tx: Tx, company: str, limit: int) -> list[Row]:
     """The records that are held back and not posted, with what people want to see of them."""
     return tx.rows("holds_of", {"company": company, "limit": limit})
+
+
+def every(tx: Tx) -> tuple[list[Row], list[Row]]:
+    """All pauses, and all holds with what names their record: its flow, stream, source id and phase."""
+    return tx.rows("pauses_every", {}), tx.rows("holds_every", {})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +25,9 @@ WITHIN_S = (
 COUNTED = frozenset({"posted", "deferred", "failed", "skipped"})
 # How many, by what it was, seconds, flow and stream.
 _Found = Counter[tuple[str, int, str, str]]
+# The same with how many were posted of each run, by company and time.
+_Sums = dict[tuple[str, str], tuple[_Found, Counter[int]]]
+_together: ContextVar[_Sums | None] = ContextVar("flowctl_tallies", default=None)
 _FROM_ELSEWHERE = frozenset({"posted", "closed", "vanished"})
 
 
@@ -68,12 +73,34 @@ def went(tx: Tx, company: str, at: str, steps: Iterable[Step]) -> None:
             record = _whole(tx, step.record)
             found["posted", within_s(record["created_at"], at), record["flow"], record["stream"]] += 1
             runs[record["first_run"]] += 1
-        elif _is_news(step):
+        elif _is_news(tx, step):
             found[step.to, 0, step.record["flow"], step.record["stream"]] += 1
-    if found:
-        _add(tx, company, at, found)
-    if runs:
-        tx.many("tally_run", [(number, run) for run, number in sorted(runs.items())])
+    together = _together.get()
+    if together is not None:
+        steps_of, runs_of = together.setdefault((company, at), (Counter(), Counter()))
+        steps_of.update(found)
+        runs_of.update(runs)
+    else:
+        _write(tx, company, at, found, runs)
+
+
+@contextmanager
+def together(tx: Tx) -> Iterator[None]:
+    """Write what records come to inside once, at the end: the same rows, whatever the number of the steps.
+
+    Nothing is written after an error; the transaction is taken back then.
+    """
+    if _together.get() is not None:
+        yield
+        return
+    sums: _Sums = {}
+    token = _together.set(sums)
+    try:
+        yield
+    finally:
+        _together.reset(token)
+    for (company, at), (found, runs) in sums.items():
+        _write(tx, company, at, found, runs)
 
 
 def of(tx: Tx, company: str, flow: str, days: tuple[str, str], *, by_month: bool = False) -> list[Count]:
@@ -116,6 +143,13 @@ def day_in(at: str, zone: str) -> str:
     return at[:10] if zone == "UTC" else _day_of_minute(at[:16], zone)
 
 
+def _write(tx: Tx, company: str, at: str, found: _Found, runs: Counter[int]) -> None:
+    if found:
+        _add(tx, company, at, found)
+    if runs:
+        tx.many("tally_run", [(number, run) for run, number in sorted(runs.items())])
+
+
 def _add(tx: Tx, company: str, at: str, found: _Found) -> None:
     row = tx.one("tally_zone", {"company": company})
     day = day_in(at, row["time_zone"] if row is not None else "UTC")
@@ -123,11 +157,15 @@ def _add(tx: Tx, company: str, at: str, found: _Found) -> None:
     tx.many("tally_add", [(company, day, *key, number) for key, number in sorted(found.items())])
 
 
-def _is_news(step: Step) -> bool:
+def _is_news(tx: Tx, step: Step) -> bool:
     """Whether it is there for the first time since somebody did something: a pending record keeps the reasons it had."""
     if step.to == "posted" or step.is_said or step.record["phase"] == "watch":
         return False
-    return step.to == "failed" or step.came_from != "pending" or step.record["reasons"] == "[]"
+    if step.to == "failed" or step.came_from != "pending" or step.record["reasons"] == "[]":
+        return True
+    # It was looked at again: one that waited and is now left out, or the other way round, is not where it was.
+    row = tx.one("tally_waited_as", {"record_id": step.record["id"]})
+    return row is None or row["state_from"] != step.to
 
 
 def _whole(tx: Tx, record: Row) -> Row:

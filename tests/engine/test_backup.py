@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from engine import backup
+from engine import backup, onhold, pausing
 from engine.backup import BackupUnusable
 from engine.errors import StoreDamaged, StoreTooNew, UsageError
+from engine.follow import Hand
 from engine.notary import FILE, Notary
 from engine.restoring import Signed, restore
-from engine.store import companies, journal, occupied, work
+from engine.store import companies, journal, occupied, records, stops, work
+from engine.store.base import Row, Tx
 from engine.store.occupied import StoreInUse
 from engine.store.sqlite import SqliteStore
 from engine.vault import KeyUnusable, KeyWrong, load_key, new_key, text_of, write_key
@@ -187,6 +189,55 @@ def test_a_store_is_put_back(home: Path, tmp_path: Path) -> None:
         assert Notary(world, home / FILE).write() is None
     with closing(sqlite3.connect(aside / "flowctl.db")) as before:
         assert before.execute("SELECT COUNT(*) FROM companies").fetchone()[0] == 3
+
+
+def bill_of(tx: Tx, source_id: str) -> Row:
+    """A record that waits; added unless it is there."""
+    place = records.Place("acme", "ramp_to_quickbooks", "bills", "main")
+    scope = {
+        "company": "acme",
+        "flow": place.flow,
+        "stream": place.stream,
+        "source_id": source_id,
+        "phase": place.phase,
+    }
+    if tx.one("record_find", scope) is None:
+        read = records.Intake(source_id, "{}", "0" * 64)
+        records.insert(tx, place, 1, AT, ACTOR, [records.NewRecord(read, "pending")])
+    row = tx.one("record_find", scope)
+    assert row is not None
+    return row
+
+
+def test_what_people_have_stopped_since_stays_stopped(home: Path, tmp_path: Path) -> None:
+    """The books are being closed, or a bill is wrong: a store of the morning knows neither, and would post."""
+    ana = Hand("acme", LATER, "panel:ana")
+    with opened(home) as world, world.store.write() as tx:
+        bill_of(tx, "b-1")
+        pausing.pause(tx, Hand("acme", AT, "panel:ana"), "ramp_to_quickbooks", "not yet")
+    made = backup.make(home, tmp_path / "to", AT, "1")
+    later(home)
+    with opened(home) as world, world.store.write() as tx:
+        pausing.resume(tx, ana, "ramp_to_quickbooks")
+        for company in ("acme", "gamma"):
+            pausing.pause(tx, Hand(company, LATER, "panel:ana"), "", "the books are being closed")
+        onhold.hold(tx, ana, [bill_of(tx, "b-1"), bill_of(tx, "b-2")], "wrong vendor")
+    assert restore(home, made, LATER, ACTOR).stopped == 2
+    with opened(home) as world, world.store.read() as tx:
+        assert [(one["flow"], one["actor"], one["why"]) for one in stops.pauses(tx, "acme")] == [
+            ("", "panel:ana", "the books are being closed"),
+            ("ramp_to_quickbooks", "panel:ana", "not yet"),
+        ]
+        row = tx.one("company_get", {"company": "acme"})
+        assert row is not None
+        assert row["paused"] == 1
+        assert [(one["source_id"], one["why"]) for one in stops.holds(tx, "acme", 9)] == [("b-1", "wrong vendor")]
+        told = [(line["event"], json.loads(line["detail"])) for line in journal.lines(tx, "acme")][-3:-1]
+        assert told == [
+            ("paused", {"what": "company", "why": "the books are being closed", "by": "panel:ana"}),
+            ("on_hold", {"why": "wrong vendor", "by": "panel:ana"}),
+        ]
+        assert journal.verify(tx, "acme") is None
 
 
 def test_an_empty_home_is_filled(home: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +19,11 @@ from engine.clock import SystemIds
 from engine.connecting import connect
 from engine.desk import StoreOutbox
 from engine.health import Finding, _handshakes
+from engine.hookintake import Call, Intake
 from engine.server import Server
 from engine.service import Service
 from engine.store import companies, journal, work
+from engine.store.hooks import Endpoint
 from engine.store.sqlite import SqliteStore
 from engine.vault import Vault
 from engine.world import World
@@ -294,3 +297,18 @@ def test_a_challenge_before_ramp_lists_its_subscription_waits(office: Office) ->
     assert office.take("ramp", b'{"type":"webhooks.verification","challenge":"ramp_challenge_0"}') == 200
     office.service.tick()
     assert (office.waiting("ramp"), office.alerts()) == (1, [])
+
+
+def test_a_flood_of_handshakes_that_nobody_expects_is_one_line_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come unsigned: whoever finds the address must not fill the log, nor hold the store against the others."""
+    office = Office()
+    intake = Intake(office.world, {})
+    calls = [Call(Endpoint("acme", "freshbooks"), {}, VERIFY % (n, b"attackers-own")) for n in range(1, 51)]
+    monkeypatch.setattr(office.world.store, "write", lambda: pytest.fail("a transaction that writes"))
+    assert [answer.status for answer in intake.take(calls)] == [401] * 50
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["company"], line["connection"]) for line in lines] == [
+        ("webhook refused", "acme", "freshbooks")
+    ]

@@ -19,9 +19,10 @@ from engine import hookdoor
 from engine.hookintake import Intake
 from engine.server import Server
 from engine.serving import running
-from engine.store import hooks
+from engine.store import companies, hooks
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, count
+from tests.engine.metering_kit import listening, samples
 
 HOOK = "/webhooks/acme/shop"
 SIGNED = {"x-signature": "hush"}
@@ -174,6 +175,28 @@ def test_a_body_that_dribbles_is_asked_for_again(app: Starlette, monkeypatch: py
     )  # fmt: skip
 
 
+def test_what_a_stranger_delays_or_nobody_set_up_is_not_counted_as_our_fault(
+    bench: Bench, app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody is called at night for `not_kept`: that must be no stranger's to bring about."""
+    with bench.world.store.write() as tx:
+        companies.drop_secret(tx, COMPANY, "shop", "hook_secret")
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.005)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with listening() as sink:
+        assert ask(app, body()).status_code == 503
+        monkeypatch.setattr(hookdoor, "BODY_DEADLINE_S", 0.02)
+        called(app, receive)
+        found = samples(sink)
+    assert {name: number for name, number in found.items() if "webhook" in name} == {
+        'flowctl_webhooks_total{connection="shop",outcome="not_set_up"}': 1,
+        'flowctl_webhooks_total{connection="shop",outcome="too_slow"}': 1,
+    }
+
+
 def test_who_hangs_up_is_not_answered(bench: Bench, app: Starlette) -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.disconnect"}
@@ -187,7 +210,83 @@ def test_memory_is_not_filled(app: Starlette, monkeypatch: pytest.MonkeyPatch) -
     assert both(ask(app, body())) == (503, {"error": "not available, send it again"})
 
 
+def test_memory_is_not_filled_by_bodies_that_never_end(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What strangers have sent of their bodies waits in memory too, long before anybody knows who signed it."""
+    monkeypatch.setattr(hookdoor, "MOST_BYTES", 200_000)
+
+    async def main() -> list[int]:
+        full, over = asyncio.Event(), asyncio.Event()
+
+        async def dribble() -> AsyncIterator[bytes]:
+            yield b"x" * 150_000
+            full.set()
+            await over.wait()
+
+        async with client(app) as made:
+            first = asyncio.create_task(made.post(HOOK, content=dribble(), headers={"x-signature": "forged"}))
+            await full.wait()
+            second = await made.post(HOOK, content=b"x" * 60_000, headers=SIGNED)
+            over.set()
+            return [second.status_code, (await first).status_code, (await made.post(HOOK, content=body())).status_code]
+
+    assert asyncio.run(main()) == [503, 401, 401]
+
+
 # --- a store that is slow, and faults of ours
+
+
+def test_who_waits_while_counts_are_written_is_answered(
+    bench: Bench, app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hookdoor, "ANSWER_S", 0.1)
+    monkeypatch.setattr(hookdoor, "_LOOK_S", 0.03)
+    monkeypatch.setattr(hookdoor, "_COUNTS_S", 0.0)
+    began, release = threading.Event(), threading.Event()
+
+    def flush(_self: Intake) -> None:
+        began.set()
+        release.wait(20)
+
+    monkeypatch.setattr(Intake, "flush", flush)
+
+    async def main() -> list[int]:
+        async with client(app) as made:
+            for _ in range(2):
+                await made.post(HOOK, content=body(), headers=SIGNED)
+            await asyncio.to_thread(began.wait, 20)
+            try:
+                second = await asyncio.wait_for(made.post(HOOK, content=body("e-2"), headers=SIGNED), 5)
+            finally:
+                release.set()
+            third = await made.post(HOOK, content=body("e-3"), headers=SIGNED)
+            return [second.status_code, third.status_code]
+
+    assert asyncio.run(main()) == [503, 200]
+    assert count(bench.world.store, "webhook_events") == 3
+
+
+def test_counts_that_cannot_be_written_keep_nobody_waiting(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hookdoor, "_COUNTS_S", 0.0)
+    began, release = threading.Event(), threading.Event()
+
+    def flush(_self: Intake) -> None:
+        began.set()
+        release.wait(20)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Intake, "flush", flush)
+
+    async def main() -> int:
+        async with client(app) as made:
+            for _ in range(2):
+                await made.post(HOOK, content=body(), headers=SIGNED)
+            await asyncio.to_thread(began.wait, 20)
+            waiting = asyncio.create_task(made.post(HOOK, content=body("e-2"), headers=SIGNED))
+            await asyncio.sleep(0)
+            release.set()
+            return (await asyncio.wait_for(waiting, 5)).status_code
+
+    assert asyncio.run(main()) == 200
 
 
 def test_who_waits_too_long_is_asked_to_send_again(

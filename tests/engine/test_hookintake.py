@@ -136,6 +136,27 @@ def test_refused_ones_are_counted_by_kind_and_nothing_else_is_kept(bench: Bench,
     assert [event[1] for event in events(bench)] == ["e-2"]
 
 
+def test_what_is_counted_while_counts_are_written_is_not_lost(
+    bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The door counts what is too large while another thread writes what was counted before."""
+    assert statuses(intake, call(secret="forged"), call()) == [401, 200]
+    write = hooks.tally
+
+    def tally(tx: Any, endpoint: Endpoint, kind: str, times: int, at: str) -> None:
+        intake.count(HERE, "too large")
+        intake.count(HERE, "forged")
+        write(tx, endpoint, kind, times, at)
+
+    monkeypatch.setattr(hooks, "tally", tally)
+    intake.flush()
+    monkeypatch.setattr(hooks, "tally", write)
+    intake.flush()
+    with bench.world.store.read() as tx:
+        found = [(one["kind"], one["times"]) for one in hooks.tallies(tx, COMPANY, "")]
+    assert (found, intake.has_counts) == ([("forged", 2), ("too large", 1)], False)
+
+
 def test_addresses_that_are_none_leave_no_trace(bench: Bench, intake: Intake) -> None:
     assert isinstance(bench.world.store, SqliteStore)
     before = bench.world.store.connection.total_changes

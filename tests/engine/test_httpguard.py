@@ -43,6 +43,21 @@ def test_headers_without_end_are_refused(line: socket.socket) -> None:
             line.sendall(b"X-%d: %s\r\n" % (number, b"x" * 1000))
 
 
+def test_trailers_without_end_are_refused(line: socket.socket) -> None:
+    """Headers may come after a body as well, and are kept like the others."""
+    line.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
+    with pytest.raises(OSError, match=r"Broken pipe|reset by peer"):
+        for number in range(100_000):
+            line.sendall(b"X-%d: %s\r\n" % (number, b"x" * 1000))
+
+
+def test_a_few_trailers_are_taken(line: socket.socket) -> None:
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    line.sendall(head + b"%x\r\n" % 200_000 + b"x" * 200_000)
+    line.sendall(b"\r\n0\r\nX-Digest: 1\r\n\r\n")
+    assert rest(line).partition(b"\r\n\r\n")[2] == b"x" * 200_000
+
+
 def test_who_sends_too_much_of_a_head_is_told(line: socket.socket) -> None:
     line.sendall(b"GET /" + b"x" * (httpguard.HEAD_LIMIT + 1))
     assert rest(line).startswith(b"HTTP/1.1 431 ")

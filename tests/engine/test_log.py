@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import string
 import sys
+import time
 from collections.abc import Iterator
 from io import StringIO
 
@@ -14,7 +16,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.log import configure, logger, redact
+from engine.log import adopted, configure, logger, redact
 
 _LETTERS = string.ascii_letters + string.digits
 _CHANCE = random.Random(7)
@@ -129,3 +131,22 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
     configure(json=True)
     monkeypatch.setattr(sys, "stderr", Full())
     logger().info("run", company="acme")
+
+
+def test_what_a_library_says_again_and_again_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger who sends what is no HTTP has uvicorn say so each time, and must not fill the disk with it."""
+    library = logging.getLogger("uvicorn.error")
+    monkeypatch.setattr(library, "propagate", True)
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    configure(json=True)
+    with adopted():
+        for _ in range(50):
+            library.warning("Invalid HTTP request received.")
+            library.warning("%d is another", 7)
+        now[0] += 11
+        library.warning("Invalid HTTP request received.")
+    lines = [json.loads(line)["error"] for line in capsys.readouterr().err.splitlines()]
+    assert lines == ["Invalid HTTP request received.", "7 is another", "Invalid HTTP request received."]

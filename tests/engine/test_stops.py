@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine import chosen, flowswitch, onhold, pausing, replaying, worklist
-from engine.contract import MessageSet, OperationOutcome
+from engine import accounts, chosen, flowswitch, onhold, pausing, replaying, worklist
+from engine.contract import Binding, MessageSet, OperationOutcome
 from engine.evidence import Seen
 from engine.flowswitch import FlowPaused
 from engine.follow import Hand
@@ -280,6 +280,21 @@ def test_a_request_that_was_given_up_for_another_one_is_not_replayed(bench: Benc
     assert replay(bench) == ([], [("b-1", told)])
 
 
+def test_what_was_prepared_for_other_books_is_not_replayed(bench: Bench) -> None:
+    """The connection was taken away and made anew: the bytes that were frozen name accounts of the one before."""
+    bench.run("bills")
+    answered(bench, outcome="failed", code="3000", message="no")
+    operation = bench.record("b-1")["operation_id"]
+    bench.world.clock.advance("+1h")  # type: ignore[attr-defined] # a clock that stands still
+    with bench.world.store.write() as tx:
+        row = tx.one("operation_get", {"id": operation})
+        assert row is not None
+        binding = Binding(COMPANY, row["connection"])
+        accounts.connected(tx, hand(bench), kit.LedgerConnector().spec, binding)
+    told = f"it was prepared for what was connected as `{binding.connection}` before; try it again instead, which prepares it anew"
+    assert replay(bench) == ([], [("b-1", told)])
+
+
 def test_what_waits_after_a_fault_is_tried_now(bench: Bench) -> None:
     bench.run("bills")
     _, operation = answered(bench, outcome="retry", message="busy")
@@ -345,6 +360,16 @@ def test_another_records_object_is_not_taken(gone: Bench) -> None:
         == f"shop_to_ledger/bills/b-1: {other} is shop_to_ledger/bills/N-b-2 already, and cannot be this record too"
     )
     assert gone.record("b-1")["state"] == "vanished"
+
+
+def test_an_id_is_the_same_however_it_is_typed(gone: Bench) -> None:
+    """What stands for one record must not be taken for another one as well, in small letters."""
+    there(gone, "1a2b-3c")
+    assert json.loads(gone.record("b-1")["receipt"]) == {"TxnID": "1A2B-3C"}
+    with gone.outbox.transaction() as desk:
+        desk.holdings.missing(COMPANY, [json.loads(gone.record("b-2")["receipt"])["TxnID"]])
+    with pytest.raises(Taken):
+        there(gone, "1a2B-3c", "b-2")
 
 
 # --- a set -----------------------------------------------------------------------------------------------------------

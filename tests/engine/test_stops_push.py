@@ -126,6 +126,25 @@ def test_what_never_was_answered_is_looked_for_first(bench: CloudBench, *, is_th
     assert bench.cloud.calls.count("write N-b-1") == (1 if is_there else 2)
 
 
+def test_what_was_given_up_is_written_again_once_somebody_replays_it(bench: CloudBench) -> None:
+    """Every write was lost before it arrived, so it is not there: a replay writes it, and may be given up anew."""
+    for number in range(200):
+        bench.cloud.faults[number] = "before"
+    for _ in range(8):
+        run(bench)
+        bench.passed(7200)
+    assert operation(bench)["state"] == "held"
+    lost = bench.cloud.calls.count("write N-b-1")
+    assert lost == 5
+    assert replay(bench) == []
+    run(bench)
+    assert (operation(bench)["state"], bench.cloud.calls.count("write N-b-1")) == ("sent", lost + 1)
+    bench.cloud.faults.clear()
+    bench.passed(7200)
+    run(bench)
+    assert (bench.titles(), bench.record("b-1")["state"]) == (["Grün & Söhne", "N-b-1"], "closed")
+
+
 def test_a_refusal_of_a_moved_record_is_said(bench: CloudBench) -> None:
     """What failed and was left out since is not to be written."""
     bench.cloud.faults[1] = Rejected("the month is closed", code="E7")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from engine import trace
+from engine import tracing as tracing_module
 from engine.cli import observing
 from engine.contract import HttpCall, HttpReply, OperationOutcome
 from engine.errors import Transient
@@ -225,3 +227,18 @@ def test_without_the_packages_a_named_collector_is_an_error_and_an_implied_one_a
     with observing.traced(observing.Watched(otlp_endpoint=url, is_implied=True)):
         assert not trace.is_on()
     assert capsys.readouterr() == ("", f"no traces are sent: OpenTelemetry is not installed; {hint}\n")
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing_module, "_CLOSE_S", 0.05, raising=False)
+    release, was_released = threading.Event(), threading.Event()
+
+    class Hanging(SimpleSpanProcessor):
+        def shutdown(self) -> None:
+            release.wait(5)
+            was_released.set()
+
+    OtelTracer(Hanging(InMemorySpanExporter())).close()
+    assert not was_released.is_set()
+    release.set()
+    assert was_released.wait(20)

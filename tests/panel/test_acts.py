@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from engine import chosen, onhold, pausing
 from engine.contract import OperationOutcome
+from engine.follow import Hand
 from engine.store import journal
 from tests.engine.kit import bill
 from tests.panel.kit import Browser, Office, text_of
@@ -91,6 +94,26 @@ def test_pause_is_asked_shown_everywhere_and_taken_back(busy: Office) -> None:
         "panel:operator",
         {"what": "company", "why": "closing the books"},
     )
+
+
+def test_only_the_pause_that_was_shown_is_resumed(busy: Office) -> None:
+    """A page that asks stays open, or is gone back to, while others resume, and pause for another reason."""
+    browser = busy.as_("operator")
+    hand = Hand("acme", busy.world.at(), "panel:ana")
+    with busy.world.store.write() as tx:
+        pausing.pause(tx, hand, "", "lunch")
+    browser.get("/c/acme/pause/all")
+    seen = browser.seen
+    busy.clock.sleep(60)
+    with busy.world.store.write() as tx:
+        pausing.resume(tx, hand, "")
+        pausing.pause(tx, Hand("acme", busy.world.at(), "panel:ana"), "", "wrong account")
+    browser.post("/c/acme/pause/all", {"do": "resume", "seen": seen})
+    assert text_of(browser.get("/c/acme")).splitlines()[2] == (
+        "nothing was changed: ana has paused it again, for `wrong account`. "
+        "look at why it is paused now, and decide about that"
+    )
+    assert busy.bench.send() is None
 
 
 def test_a_flow_that_there_is_not_cannot_be_paused(busy: Office) -> None:
@@ -259,6 +282,23 @@ def test_a_choice_of_nothing_is_said(busy: Office, query: str, said: str) -> Non
         == 303
     )
     assert busy.poked == []
+
+
+def test_what_changes_while_the_page_is_made_counts_as_not_seen(busy: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser, failed = busy.as_("operator"), number(busy, "b-4")
+    attempt = chosen.attempt
+
+    def meanwhile(*args: Any) -> chosen.Tried:
+        tried = attempt(*args)
+        with busy.world.store.write() as tx:
+            onhold.hold(tx, Hand("acme", busy.world.at(), "panel:ana"), [busy.bench.record("b-4")], "wrong vendor")
+        return tried
+
+    monkeypatch.setattr(chosen, "attempt", meanwhile)
+    browser.get(f"/c/acme/records/choose?action=retry&r{failed}=on")
+    browser.post("/c/acme/records/choose", dict(browser.hidden))
+    assert busy.bench.record("b-4")["state"] == "failed"
+    assert "it has changed since this was shown, and is failed now" in text_of(browser.get("/c/acme/records"))
 
 
 def test_records_of_another_company_are_not_chosen(busy: Office) -> None:

@@ -55,6 +55,39 @@ def test_days_are_found_at_both_ends(days: tuple[Office, int]) -> None:
     assert events(office, Wanted(last_on="2000-01-01"))[0] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("straße 7", [0]),
+        ("STRASSE", [0]),
+        ("100%", [1]),
+        ("1_0", [2]),
+        ("!", [2]),
+        ("nOtE", [2, 1]),
+        ("nowhere", []),
+    ],
+)
+def test_words_are_found_letter_by_letter_in_any_case(office: Office, text: str, places: list[int]) -> None:
+    with office.world.store.read() as tx:
+        head = tx.one("journal_head", {"company": COMPANY})
+    first = (head["seq"] if head is not None else 0) + 1
+    for said in ("Straße 7", "a note of 100%", "Note 1_0 !"):
+        write(office, 1, text=said)
+    assert events(office, Wanted("2026-04-01", text=text)) == ([first + place for place in places], None, True)
+
+
+def test_people_are_found_in_any_case(office: Office) -> None:
+    for actor in ("panel:Ana", "panel:Zoë", "PANEL:nobody", "worker"):
+        write(office, 1, actor=actor)
+    with office.world.store.read() as tx:
+        head = tx.one("journal_head", {"company": COMPANY})
+    assert head is not None
+    last = head["seq"]
+    assert events(office, Wanted("2026-04-01", actor="aNA")) == ([last - 3], None, True)
+    assert events(office, Wanted("2026-04-01", actor="ZOË")) == ([last - 2], None, True)
+    assert events(office, Wanted("2026-04-01", by_people=True)) == ([last - 2, last - 3], None, True)
+
+
 def test_pages_go_on_where_the_last_ended(days: tuple[Office, int]) -> None:
     office, first = days
     seen, before, is_whole = events(office, Wanted(first_on="2026-04-01"), size=5)

@@ -146,6 +146,24 @@ def test_a_row_is_changed_whatever_its_key_is_made_of(table: Office) -> None:
     assert said(browser, TABLE) == "That row is not in the table any more."
 
 
+def test_a_row_that_somebody_has_changed_meanwhile_is_not_changed_back(table: Office) -> None:
+    """Two people have the same row open: the second to save has not seen what the first has said."""
+    browser = table.as_("operator")
+    browser.get(f"{TABLE}/row?key=k-1")
+    fields = {**browser.hidden, "label": "A better label", "target": "Rent"}
+    put(table, "k-1", "Gifts to Clients", "A-GIFTS")
+    answer = browser.post(f"{TABLE}/row", fields)
+    assert answer.status_code == 422
+    told = (
+        "`k-1` means `Gifts to Clients` by now, says cli:pat nothing was changed; save again if what you typed is right"
+    )
+    assert told in " ".join(text_of(answer).split())
+    assert ("k-1", "", "Gifts to Clients", "A-GIFTS", "cli:pat") in rows(table)
+    answer = browser.post(f"{TABLE}/row", {**browser.hidden, "label": "A better label", "target": "Rent"})
+    assert answer.status_code == 303
+    assert ("k-1", "A better label", "Rent", "A-RENT", "panel:operator") in rows(table)
+
+
 def test_a_row_is_removed_after_asking(table: Office) -> None:
     browser = table.as_("operator")
     page = text_of(browser.get(f"{TABLE}/remove?key=k-2"))

@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 import pytest
 from starlette.applications import Starlette
 
-from engine import tomap
+from engine import skipping, tomap
 from engine.contract import ListObject
+from engine.follow import Hand
 from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.serving import running
@@ -220,6 +221,21 @@ def test_what_waits_is_left_out_after_asking(waiting: Office) -> None:
     ]
     browser.post("/c/acme/to-map/leave-out", {**agreed, "reason": "again"})
     assert said(browser, "/c/acme/to-map") == "Nothing waits for that any more."
+
+
+def test_as_many_other_records_are_not_left_out(waiting: Office) -> None:
+    """One of the three goes on by itself and another comes: nobody has agreed to that one."""
+    browser = waiting.as_("operator")
+    browser.get(f"/c/acme/to-map/leave-out?{urlencode(key('Client Gifts'))}")
+    agreed = {**key("Client Gifts"), "count": "3", "seen": browser.seen, "reason": "entered by hand"}
+    with waiting.world.store.write() as tx:
+        skipping.skip(tx, Hand("acme", waiting.world.at(), "panel:ana"), [waiting.bench.record("b-1")], "double")
+    waiting.bench.shop.listed["bills"] += [coded("b-7", "Client Gifts", "9000.00")]
+    waiting.bench.run("bills")
+    answer = browser.post("/c/acme/to-map/leave-out", agreed)
+    told = "nothing was left out: what waits for it has changed since this was shown"
+    assert (answer.status_code, told in " ".join(text_of(answer).split())) == (422, True)
+    assert [waiting.bench.states()[name] for name in ("b-2", "b-3", "b-7")] == ["deferred"] * 3
 
 
 def test_not_too_many_are_left_out_at_once(waiting: Office, monkeypatch: pytest.MonkeyPatch) -> None:

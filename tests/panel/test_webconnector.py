@@ -177,6 +177,40 @@ def test_trouble_from_before_the_confirmation_is_over(home: House) -> None:
     assert "The file waits to be confirmed." not in shown
 
 
+@pytest.mark.parametrize("decision", ["confirm", "refuse"])
+def test_another_file_than_the_one_that_was_shown_is_not_decided_about(home: House, decision: str) -> None:
+    """Two files may call, one after the other: a person who has looked at the first has not looked at the second."""
+    admin = home.as_("admin")
+    connect(admin, s_confirm_company="true")
+    note(home, "company_unconfirmed", "a new company file", FILE)
+    assert "Acme <Inc.>" in text_of(admin.get(f"{HERE}/company-file/{decision}"))
+    seen = admin.seen
+    note(home, "company_unconfirmed", "a new company file", {**FILE, "company_name": "Other", "file_id": "{9F}"})
+    admin.post(f"{HERE}/company-file/{decision}", {"seen": seen})
+    assert text_of(admin.get(HERE)).splitlines()[0] == (
+        "another company file has called since this was shown; nothing was changed. "
+        "Look at the one that is there now, and decide about that."
+    )
+    with home.world.store.read() as tx:
+        assert companies.identity(tx, "acme") is None
+    assert [event for event, _ in events(home) if event in ("bound", "file_refused")] == []
+
+
+def test_another_file_than_the_one_that_was_shown_is_not_released(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin)
+    with home.world.store.write() as tx:
+        companies.bind(tx, "acme", FILE, home.world.at())
+    admin.get(f"{HERE}/company-file/release")
+    seen = admin.seen
+    with home.world.store.write() as tx:
+        companies.unbind(tx, "acme")
+        companies.bind(tx, "acme", {**FILE, "file_id": "{9F}"}, home.world.at())
+    admin.post(f"{HERE}/company-file/release", {"seen": seen})
+    with home.world.store.read() as tx:
+        assert (companies.identity(tx, "acme") or {}).get("file_id") == "{9F}"
+
+
 def test_a_company_file_is_released(home: House) -> None:
     admin = home.as_("admin")
     connect(admin)

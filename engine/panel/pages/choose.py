@@ -41,30 +41,30 @@ def _ask_first(ask: Ask) -> Answer:
         else:
             ticked = [int(match[1]) for name in ask.query if (match := _TICK.fullmatch(name))]
             rows = chosen.shown(tx, company, ticked)
+        marks = chosen.marked(tx, rows)
     if is_more:
         return Sent(
             back, bad=f"This fits more than {chosen.MOST} records, too many to confirm at once: narrow the filter."
         )
     if not rows:
         return Sent(back, bad="No record was chosen: tick those that are meant.")
-    return _confirm(ask, action, rows, typed)
+    return _confirm(ask, action, rows, marks, typed)
 
 
 def _confirm(
-    ask: Ask, action: Action, rows: list[Row], typed: Mapping[str, str], error: str = "", reason: str = ""
+    ask: Ask, action: Action, rows: list[Row], marks: Mapping[int, int], typed: Mapping[str, str], error: str = ""
 ) -> Answer:
-    """What it would come to, and the records as they are now."""
-    tried = chosen.attempt(ask.world.store, action.name, ask.hand, rows, reason or "?")
-    with ask.world.store.read() as tx:
-        marks = chosen.marked(tx, tried.moved)
+    """What it would come to, and the records as they were read together with `marks`, their newest lines."""
+    tried = chosen.attempt(ask.world.store, action.name, ask.hand, rows, "?")
     values = {
         "action": action,
         "tried": tried,
-        "marks": " ".join(f"{number}.{line}" for number, line in marks.items()),
+        # Lines that came after the rows were read would say that somebody has seen what they tell.
+        "marks": " ".join(f"{row['id']}.{marks[row['id']]}" for row in tried.moved if row["id"] in marks),
         "typed": {name: text for name, text in typed.items() if text},
         "back": _back(str(ask.where["company"]), typed),
         "error": error,
-        "reason": reason,
+        "reason": "",
     }
     return Shown("choose.html", values, 422 if error else 200)
 
@@ -82,7 +82,8 @@ def _do(ask: Ask) -> Answer:
     if action.needs_reason and not reason:
         with ask.world.store.read() as tx:
             rows = chosen.shown(tx, company, list(known))
-        return _confirm(ask, action, rows, typed, "say in a few words why: somebody will ask")
+            marks = chosen.marked(tx, rows)
+        return _confirm(ask, action, rows, marks, typed, "say in a few words why: somebody will ask")
     try:
         with ask.world.store.write() as tx:
             done = chosen.perform(tx, action.name, ask.hand, known, reason)

@@ -141,13 +141,31 @@ def _save(ask: Ask) -> Answer:
             return _form(ask, tx, typed, row, RowThere(there))
     try:
         with ask.world.store.write() as tx:
+            _still(tx, ask, key, is_new=not changed)
             saved = tomap.put(tx, ask.hand, flow, entry, (key, target, label))
     except FlowctlError as error:
         with ask.world.store.read() as tx:
-            return _form(ask, tx, typed, row, error)
+            return _form(ask, tx, typed, _kept(tx, ask, key) if changed else None, error)
     ask.poke()
     checked = "" if saved.verified else " The name could not be checked: that list was never read."
     return Sent(to_table(ask), good=f"{label or key} means {saved.full_name}; {went_on(saved.woken)}.{checked}")
+
+
+def _still(tx: Tx, ask: Ask, key: str, *, is_new: bool) -> None:
+    """Whether the row is as the page has shown it: nobody's word is taken back by somebody who has not seen it.
+
+    Raises:
+        RowThere, RowGone, RowChanged: when it is not.
+    """
+    row = _kept(tx, ask, key)
+    if is_new:
+        if row is not None:
+            raise RowThere(row)
+        return
+    if row is None:
+        raise RowGone
+    if forms.exact(ask.form, "was") not in ("", row["full_name"]):
+        raise RowChanged(row)
 
 
 def _ask_removal(ask: Ask) -> Answer:
@@ -205,6 +223,21 @@ class RowThere(FlowctlError):
 
     def __init__(self, row: Row) -> None:
         super().__init__(f"`{row['source_key']}` is in the table already, and means `{row['full_name']}`")
+
+
+class RowGone(FlowctlError):
+    """Somebody has removed the row meanwhile."""
+
+    hint = "go back to the table, and add it anew if it is needed"
+
+
+class RowChanged(FlowctlError):
+    """Somebody has changed the row meanwhile."""
+
+    hint = "nothing was changed; save again if what you typed is right all the same"
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"`{row['source_key']}` means `{row['full_name']}` by now, says {row['actor']}")
 
 
 def went_on(woken: int) -> str:

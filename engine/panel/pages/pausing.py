@@ -58,13 +58,16 @@ def _do(ask: Ask) -> Answer:
     try:
         with ask.world.store.write() as tx:
             if ask.form.get("do") == "resume":
-                changed, said = pausing.resume(tx, ask.hand, flow, reason), "is resumed"
+                changed, said = (
+                    pausing.resume(tx, ask.hand, flow, reason, since=ask.form.get("seen", "")),
+                    "is resumed",
+                )
             else:
                 changed, said = pausing.pause(tx, ask.hand, flow, reason), "is paused"
     except pausing.WhyMissing as error:
         return _form(ask, error.hint or "", reason, 422)
     except FlowctlError as error:
-        return Sent(to, bad=str(error))
+        return Sent(to, bad=f"{error}. {error.hint}" if error.hint else str(error))
     if not changed:
         return Sent(
             to, bad=f"{what} {'was not paused' if said == 'is resumed' else 'was paused already'}: nothing was changed."

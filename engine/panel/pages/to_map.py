@@ -93,10 +93,13 @@ def _ask_to_leave_out(ask: Ask) -> Answer:
 def _leaving(ask: Ask, wanted: tuple[str, str, str], error: FlowctlError | None = None, reason: str = "") -> Answer:
     with ask.world.store.read() as tx:
         gap = tomap.one(tx, flows.where(ask, tx), wanted, (0, _LISTED))
+        seen = tomap.mark_of(tx, str(ask.where["company"]), gap.it) if gap is not None else ""
     if gap is None:
         return Sent(_to(ask), bad="Nothing waits for that any more.")
     told = {"error": str(error) if error else "", "hint": error.hint or "" if error else "", "reason": reason}
-    return Shown("to_map_leave_out.html", {"gap": gap, "most": tomap.MOST_LEFT_OUT, **told}, 422 if error else 200)
+    return Shown(
+        "to_map_leave_out.html", {"gap": gap, "most": tomap.MOST_LEFT_OUT, "seen": seen, **told}, 422 if error else 200
+    )
 
 
 def _leave_out(ask: Ask) -> Answer:
@@ -105,7 +108,7 @@ def _leave_out(ask: Ask) -> Answer:
     agreed = int(count) if _NUMBER.fullmatch(count) else 0
     try:
         with ask.world.store.write() as tx:
-            number = tomap.leave_out(tx, ask.hand, wanted, agreed, reason)
+            number = tomap.leave_out(tx, ask.hand, wanted, (agreed, ask.form.get("seen", "")), reason)
     except tomap.NothingWaits as error:
         return Sent(_to(ask), bad=str(error))
     except FlowctlError as error:

@@ -198,13 +198,16 @@ def _ask_first(ask: Ask) -> Answer:
         about = companies.identity(tx, company) if decision.name == "release" else companyfile.unconfirmed(tx, company)
     if about is None:
         return Sent(_here(ask), bad="There is no company file to decide about.")
-    return Shown("company_file.html", {"decision": decision, "about": about})
+    return Shown("company_file.html", {"decision": decision, "about": about, "seen": companyfile.mark_of(about)})
 
 
 def _decide(ask: Ask) -> Answer:
     decision, reason = _decision(ask), forms.clean(ask.form.get("reason", ""))[:_LONGEST]
     try:
         with ask.world.store.write() as tx:
+            # Another file may have called since: what is bound decides into which books money goes.
+            is_bound = decision.name == "release"
+            companyfile.require_same(tx, str(ask.where["company"]), ask.form.get("seen", ""), bound=is_bound)
             if decision.name == "confirm":
                 companyfile.confirm(tx, ask.hand)
             elif decision.name == "refuse":

@@ -21,9 +21,6 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: journal_from
 SELECT * FROM journal WHERE company = :company AND seq > :after ORDER BY seq LIMIT :limit;
 
--- name: journal_before
-SELECT * FROM journal WHERE company = :company AND seq < :before ORDER BY seq DESC LIMIT :limit;
-
 -- name: journal_line
 SELECT * FROM journal WHERE company = :company AND seq = :seq;
 

@@ -1,5 +1,6 @@
 -- name: journal_newest
-SELECT * FROM journal WHERE company = :company AND event = :event ORDER BY seq DESC LIMIT 1;
+-- Of the lines about no record: they have an index of their own.
+SELECT * FROM journal WHERE company = :company AND event = :event AND record_id IS NULL ORDER BY seq DESC LIMIT 1;
 
 -- name: records_parked
 SELECT id, company, flow, stream, source_id, phase, state, reasons, amount, currency, party, reference, dated_on, attempts,
@@ -17,7 +18,15 @@ SELECT * FROM connections ORDER BY company, connection;
 SELECT connection, field FROM credentials WHERE company = :company ORDER BY connection, field;
 
 -- name: runs_newest
-SELECT * FROM runs WHERE id IN (SELECT MAX(id) FROM runs WHERE company = :company GROUP BY flow) ORDER BY flow;
+-- From flow to flow by the index: there may be many runs of each.
+WITH RECURSIVE names (flow) AS (
+    SELECT MIN(flow) FROM runs WHERE company = :company
+    UNION ALL
+    SELECT (SELECT MIN(flow) FROM runs WHERE company = :company AND flow > names.flow) FROM names
+    WHERE names.flow IS NOT NULL
+)
+SELECT * FROM runs WHERE id IN
+  (SELECT (SELECT MAX(id) FROM runs WHERE company = :company AND flow = names.flow) FROM names) ORDER BY flow;
 
 -- name: operations_backlog_of
 SELECT r.flow, COUNT(*) AS count FROM operations o JOIN records r ON r.id = o.record_id

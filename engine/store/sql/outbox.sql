@@ -25,8 +25,8 @@ SELECT COUNT(*) AS count FROM operations o WHERE o.company = :company AND o.stat
 -- name: operations_open_at
 SELECT * FROM operations WHERE company = :company AND connection = :connection AND state IN ('waiting', 'sent')
 UNION ALL
-SELECT o.* FROM records r JOIN operations o ON o.id = r.operation_id
-WHERE r.company = :company AND o.connection = :connection AND o.state = 'held'
+SELECT o.* FROM operations o JOIN records r ON r.id = o.record_id AND r.operation_id = o.id
+WHERE o.company = :company AND o.connection = :connection AND o.state = 'held'
   AND r.state IN ('pending', 'intended', 'sent', 'unknown', 'failed', 'deferred', 'skipped', 'vanished')
 ORDER BY seq;
 

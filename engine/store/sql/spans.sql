@@ -51,7 +51,7 @@ FROM operations o LEFT JOIN message_sets s ON s.id = o.message_set_id WHERE o.id
 
 -- name: compared_changes
 SELECT id, flow, stream, source_id, phase, state, reasons FROM records
-WHERE company = :company AND phase LIKE '%+%' ORDER BY id;
+WHERE company = :company AND phase <> 'post' AND phase LIKE '%+%' ORDER BY id;
 
 -- name: compared_unposted
 SELECT flow, stream, state, amount, currency FROM records

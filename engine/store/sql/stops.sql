@@ -40,4 +40,12 @@ GROUP BY r.currency, r.amount;
 SELECT record_id, MAX(seq) AS seq FROM journal WHERE record_id IN (SELECT value FROM json_each(:ids)) GROUP BY record_id;
 
 -- name: records_numbered
-SELECT * FROM records WHERE company = :company AND id IN (SELECT value FROM json_each(:ids));
+-- By their numbers: an index that begins with the company would have all of its records looked at.
+SELECT * FROM records WHERE company || '' = :company AND id IN (SELECT value FROM json_each(:ids));
+
+-- name: pauses_every
+SELECT * FROM pauses ORDER BY company, flow;
+
+-- name: holds_every
+SELECT h.company, h.at, h.actor, h.why, r.flow, r.stream, r.source_id, r.phase
+FROM held_records h JOIN records r ON r.id = h.record_id ORDER BY h.record_id;

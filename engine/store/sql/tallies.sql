@@ -7,14 +7,21 @@ ON CONFLICT (company, day, what, within_s, flow, stream) DO UPDATE SET number = 
 -- name: tally_run
 UPDATE runs SET posted = posted + ? WHERE id = ?;
 
+-- name: tally_waited_as
+-- From where a record became pending the last time.
+SELECT state_from FROM journal WHERE record_id = :record_id AND state_to = 'pending' ORDER BY seq DESC LIMIT 1;
+
 -- name: tally_zone
 SELECT time_zone FROM companies WHERE company = :company;
 
 -- name: tallies_of
--- By the first letters of the day: ten of them are a day, seven a month.
-SELECT substr(day, 1, :letters) AS day, what, within_s, SUM(number) AS number FROM tallies
-WHERE company = :company AND day >= :first_on AND day <= :last_on AND (:flow = '' OR flow = :flow)
-GROUP BY 1, what, within_s ORDER BY 1, what, within_s;
+-- By the first letters of the day: ten of them are a day, seven a month. Days are added up first, in the order in which they
+-- stand there, so that little is left to be sorted.
+SELECT substr(day, 1, :letters) AS day, what, within_s, SUM(number) AS number FROM (
+    SELECT day, what, within_s, SUM(number) AS number FROM tallies
+    WHERE company = :company AND day >= :first_on AND day <= :last_on AND (:flow = '' OR flow = :flow)
+    GROUP BY day, what, within_s
+) AS days GROUP BY 1, what, within_s ORDER BY 1, what, within_s;
 
 -- name: tallies_begin
 SELECT MIN(day) AS day FROM tallies WHERE company = :company;

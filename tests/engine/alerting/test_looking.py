@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ import pytest
 
 from engine import reconcile
 from engine.authorizing import Permission
+from engine.errors import StoreBusy
 from engine.reconcile import Difference, Report
 from engine.registry import registered
-from engine.store import spans, work
+from engine.store import companies, spans, work
+from engine.world import World
 from tests.engine import kit as engine_kit
 from tests.engine.alerting import kit
 from tests.engine.alerting.kit import Watch
@@ -72,6 +75,40 @@ def test_permissions(watch: Watch, days: int | str | None, doubt: str, expected:
         watch.rule("token", on="no")
         watch.tick("+11m")
         assert watch.open() == []
+
+
+def test_a_store_that_is_busy_ends_no_notice(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch.channel()
+    made = Allowed(watch.bench.shop, found=Permission(watch.clock.now(), "", watch.clock.now()))
+    with registered({"shop": made, "ledger": engine_kit.LedgerConnector()}):
+        assert watch.tick() == ["Acme: shop: the permission ended on 2026-03-02"]
+        with monkeypatch.context() as patch:
+
+            def busy(_world: object, _company: str, _connection: str) -> None:
+                raise StoreBusy("the store is not available")
+
+            patch.setattr(World, "bound", busy)
+            assert watch.tick("+11m") == []
+        assert [rule for rule, _, _ in watch.open()] == ["token"]
+
+
+def test_a_connector_that_fails_ends_no_alerts(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One company's fault is told in the log; the others are looked at, and the watchman lives."""
+    watch.channel("house", "")
+    with watch.world.store.write() as tx:
+        companies.add(tx, "zebra", "Zebra", watch.world.at())
+        work.raise_alert(tx, "zebra", work.Alert("rival", "f", "two flows", "choose"), watch.world.at())
+
+    def broken(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Allowed, "permission", broken)
+    with registered({"shop": Allowed(watch.bench.shop), "ledger": engine_kit.LedgerConnector()}):
+        assert watch.tick() == ["Zebra: two flows"]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["company"]) for line in lines] == [("alerts not looked at", COMPANY)]
 
 
 def test_differences(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:

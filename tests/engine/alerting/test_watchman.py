@@ -11,7 +11,7 @@ from engine.alerting import channels, notices
 from engine.alerting.notices import NoticeGone, WhyMissing
 from engine.clock import iso
 from engine.follow import Hand
-from engine.store import work
+from engine.store import records, work
 from engine.store.records import Reason
 from engine.store.sqlite import SqliteStore
 from tests.engine import kit as engine_kit
@@ -57,6 +57,40 @@ def test_what_waits_is_told_by_what_is_missing(watch: Watch) -> None:
         ("deferred", "vendor `Foo` is not mapped", 3),
         ("deferred", "the line has no account", 2),
     ]
+
+
+def test_what_was_tried_again_and_still_waits_is_not_solved(watch: Watch) -> None:
+    """A list was read again: every record that waits is looked at anew, and none has got any further."""
+    watch.channel()
+    numbers = watch.records(3, "deferred", MISSING)
+    assert watch.tick("+6m") == ["Acme: vendor `Foo` is not mapped (3 records, 30.15 USD)"]
+    for _ in range(3):
+        watch.clock.advance("+6m")
+        with watch.world.store.write() as tx:
+            assert records.wake(tx, COMPANY, watch.world.at(), "worker", "mapping:vendor:v-7") == 3
+            for number in numbers:
+                row = tx.one("record_get", {"id": number})
+                assert row is not None
+                step = records.Move(row, "deferred", "deferred", (MISSING,))
+                records.move(tx, COMPANY, watch.world.at(), "worker", [step])
+        assert watch.tick() == []
+    assert watch.open() == [("deferred", "vendor `Foo` is not mapped", 3)]
+
+
+def test_what_is_tried_again_all_the_time_is_told(watch: Watch) -> None:
+    """Its list is read every other minute, and so it never waits for five minutes at one go."""
+    watch.channel()
+    (number,) = watch.records(1, "deferred", MISSING)
+    told = []
+    for _ in range(4):
+        told += watch.tick("+2m")
+        with watch.world.store.write() as tx:
+            records.wake(tx, COMPANY, watch.world.at(), "worker", "mapping:vendor:v-7")
+            row = tx.one("record_get", {"id": number})
+            assert row is not None
+            step = records.Move(row, "deferred", "deferred", (MISSING,))
+            records.move(tx, COMPANY, watch.world.at(), "worker", [step])
+    assert told == ["Acme: vendor `Foo` is not mapped (1 record, 10.05 USD)"]
 
 
 def test_very_many_missing_names_are_one_notice(watch: Watch) -> None:
