@@ -121,7 +121,7 @@ def _failed(tx: Tx, row: Row, operation: Row) -> str:
 
 def _is_untold(tx: Tx, row: Row) -> bool:
     """Whether the source refused to be told that the record is posted."""
-    return any(mark["state"] == "refused" for mark in tx.rows("marks_posted_of", {"record_id": row["id"]}))
+    return bool(tx.rows("marks_refused", {"record_id": row["id"]}))
 
 
 def _go_on(tx: Tx, hand: Hand, row: Row, operation: Row, detail: dict[str, object]) -> None:

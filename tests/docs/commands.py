@@ -31,7 +31,9 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl connect CONNECTION .*": "a sentence; the connection is the reader's",
     r"flowctl alert (un)?mute 12 .*": "the number of an example; tests/cli/test_cli_alert.py types them",
     r"flowctl backup --check /backup/.*": "the folder has the reader's time in its name; tests/cli/test_cli_backup.py types it",
-    r"flowctl restore (/backup/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",
+    r"flowctl restore (/backup/|/mnt/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",
+    r"flowctl (hold|release|replay) INV-1042\b.*": "a record of an example; tests/cli/test_cli_stops.py types them",
+    r"flowctl alert (add|change|test|unmute|mute|remove) (ops|bookkeepers)\b.*": "a channel of an example; tests/cli/test_cli_alert.py types them",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.

@@ -39,8 +39,18 @@ SELECT * FROM mark_calls WHERE idempotency_key = :key;
 UPDATE mark_calls SET state = 'waiting', not_before = '' WHERE id = :id;
 
 -- name: marks_retry_refused
+-- What was posted twice in its life, since a person had it posted again, is told under the id that it has now alone.
 UPDATE marks SET state = 'waiting', call_id = NULL
-WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused';
+WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused'
+  AND (NOT EXISTS (SELECT 1 FROM marks o WHERE o.record_id = marks.record_id AND o.kind = marks.kind
+                     AND o.outcome = 'posted' AND o.id <> marks.id)
+       OR EXISTS (SELECT 1 FROM records r WHERE r.id = marks.record_id AND r.receipt LIKE '%' || marks.text || '%'));
+
+-- name: marks_refused
+SELECT id FROM marks WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused'
+  AND (NOT EXISTS (SELECT 1 FROM marks o WHERE o.record_id = marks.record_id AND o.kind = marks.kind
+                     AND o.outcome = 'posted' AND o.id <> marks.id)
+       OR EXISTS (SELECT 1 FROM records r WHERE r.id = marks.record_id AND r.receipt LIKE '%' || marks.text || '%'));
 
 -- name: mark_calls_open
 SELECT * FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY id;

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engine.contract import MarkCall, Marked, MarkedFailed
-from engine.store import marks
+from engine.store import marks, records
 from engine.store.base import Row, Store, Tx
 from engine.store.marks import NewMark
-from engine.store.records import Place
-from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add
+from engine.store.records import Move, Place
+from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add, get
 
 
 def mark(
@@ -259,3 +259,22 @@ def test_a_refused_mark_is_told_again_under_the_same_key(store: Store) -> None:
         marks.finish(tx, again["id"], "done")
         marks.tell_again(tx, row["id"])
         assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 0
+
+
+def test_what_was_posted_twice_is_told_again_under_its_present_id_alone(store: Store) -> None:
+    """A person had it posted again after it was gone; the source had refused to hear of both."""
+    with store.write() as tx:
+        row = add(tx, "b-1", "intended")
+        steps: list[tuple[records.State, str]] = [("sent", ""), ("posted", "T-2")]
+        for state, target in steps:
+            given = Move(get(tx, row["id"]), state, state, receipt={"TxnID": target} if target else None)
+            records.move(tx, COMPANY, AT, "test", [given])
+        for text in ("T-1", "T-2"):
+            marks.add(tx, COMPANY, mark(row, text=text))
+            marks.group(tx, COMPANY, "flow", AT, limit=9)
+            (call,) = marks.due(tx, COMPANY, "flow", AT)
+            marks.finish(tx, call["id"], "refused")
+        assert len(tx.rows("marks_refused", {"record_id": row["id"]})) == 1
+        marks.tell_again(tx, row["id"])
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        assert [[one.reference for one in call.posted] for call in calls(tx)] == [["T-2"]]
