@@ -256,6 +256,7 @@ def observed(world: World, canaries: Canaries) -> Iterator[tuple[Pages, Callable
     wakes: list[Callable[[], None]] = []
     meter.use(made.sink)
     trace.use(tracer)
+
     def pages(poke: Callable[[], None]) -> Sequence[Route]:
         wakes.append(poke)
         return made.routes()
