@@ -112,8 +112,11 @@ class OtelTracer:
             self._ids.given.ids = None
 
     def _flags(self, trace_id: int) -> TraceFlags:
-        """Whether the trace is kept: each process comes to the same word, by the trace's id."""
-        decision = self._provider.sampler.should_sample(None, trace_id, "record").decision
+        """Whether the trace is kept: each process comes to the same word, by the trace's id.
+
+        In a context of its own: else the word would be that of the run or call which is under way here.
+        """
+        decision = self._provider.sampler.should_sample(Context(), trace_id, "record").decision
         return TraceFlags(TraceFlags.SAMPLED if decision == Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT)
 
 

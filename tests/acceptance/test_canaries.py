@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sqlite3
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ from tests.cli.cli_kit import Cli, within
 
 pytestmark = pytest.mark.acceptance
 FLOWS = ("ramp_to_quickbooks", "bill_to_quickbooks", "expensify_to_quickbooks", "freshbooks_to_ramp", "ramp_accounting")
+# What spans a run leaves that has called a vendor.
+READ = {"run", "fetch", "call ramp"}
+Pages = Callable[[Callable[[], None]], Sequence[Route]]
 
 
 @pytest.fixture
@@ -239,24 +243,39 @@ def get(url: str, headers: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def observed(world: World, canaries: Canaries) -> Iterator[Callable[[object], Sequence[Route]]]:
-    """Metrics and traces of everything inside come out; the token of the metrics is one more secret."""
+def observed(world: World, canaries: Canaries) -> Iterator[tuple[Pages, Callable[[], set[str]]]]:
+    """Metrics and traces of everything inside come out; the token of the metrics is one more secret.
+
+    Yields the server's pages, and what wakes its worker and waits until it has read from a vendor; it tells what it saw.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLOWCTL_METRICS_TOKEN", canaries.new("FLOWCTL_METRICS_TOKEN"))
         made = metering(world, 100)
     spans = InMemorySpanExporter()
     tracer = OtelTracer(SimpleSpanProcessor(spans))
+    wakes: list[Callable[[], None]] = []
     meter.use(made.sink)
     trace.use(tracer)
+
+    def pages(poke: Callable[[], None]) -> Sequence[Route]:
+        wakes.append(poke)
+        return made.routes()
+
+    def worked() -> set[str]:
+        """Wake the worker, and wait until it has read: the server may be done with all calls before its first look."""
+        wakes[0]()
+        give_up = time.monotonic() + 30
+        while not (names := {span.name for span in spans.get_finished_spans()}) >= READ and time.monotonic() < give_up:
+            time.sleep(0.01)
+        return names
+
     try:
-        yield lambda _poke: made.routes()
+        yield pages, worked
     finally:
         meter.use(None)
         trace.use(None)
         tracer.close()
-    finished = spans.get_finished_spans()
-    assert {span.name for span in finished} >= {"run", "fetch", "soap authenticate", "call ramp"}
-    canaries.saw("traces", "".join(span.to_json() for span in finished))
+    canaries.saw("traces", "".join(span.to_json() for span in spans.get_finished_spans()))
 
 
 def soap(method: str, **values: str) -> bytes:
@@ -279,7 +298,7 @@ def test_what_strangers_and_vendors_send_to_the_server(cli: Cli, canaries: Canar
             try:
                 with (
                     common.opened(cli.home) as world,
-                    observed(world, canaries) as pages,
+                    observed(world, canaries) as (pages, worked),
                     running(build(world, common.programs(FLOWS), schedule=True, pages=pages)) as url,
                 ):
                     for name in ("ramp", "bill", "freshbooks", "books", "nobody"):
@@ -320,6 +339,7 @@ def test_what_strangers_and_vendors_send_to_the_server(cli: Cli, canaries: Canar
                             for accept in ("application/json", "text/html"):
                                 sent = {"authorization": f"Bearer {token}", "accept": accept, "cookie": new("cookie")}
                                 canaries.saw(path, get(f"{url}/{path}?key={new('path')}", sent))
+                    assert worked() >= {*READ, "soap authenticate"}
             finally:
                 structlog.reset_defaults()
     assert '"event"' in said.getvalue(), "the server has logged"

@@ -146,4 +146,5 @@ def _older(new: Path, old: Path) -> None:
             shared = [name for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")]
             there = {name for _, name, *_ in db.execute(f"PRAGMA new.table_info({table})")}
             names = ", ".join(name for name in shared if name in there)
-            db.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM new.{table}")
+            # A migration may have put rows there itself, such as where a counter begins.
+            db.execute(f"INSERT OR REPLACE INTO main.{table} ({names}) SELECT {names} FROM new.{table}")

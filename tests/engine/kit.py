@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging as stdlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -444,6 +445,22 @@ def logging() -> Iterator[None]:
         yield
     finally:
         structlog.reset_defaults()
+
+
+@contextmanager
+def unsilenced(name: str) -> Iterator[stdlib.Logger]:
+    """A library's logger as in a fresh process: one test that starts uvicorn silences it for all that come after."""
+    logger, *above = (stdlib.getLogger(one) for one in (name, name.partition(".")[0]))
+    found = [(one, one.level, one.propagate, one.handlers) for one in (logger, *above)]
+    for one, *_ in found:
+        one.setLevel(stdlib.NOTSET)
+        one.propagate, one.handlers = True, []
+    try:
+        yield logger
+    finally:
+        for one, level, propagate, handlers in found:
+            one.setLevel(level)
+            one.propagate, one.handlers = propagate, handlers
 
 
 def count(store: Store, table: str) -> int:

@@ -140,9 +140,8 @@ def test_a_thread_takes_the_id_over() -> None:
 
 
 def test_what_libraries_log_has_our_form_without_secrets_or_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
-    theirs = logging.getLogger("uvicorn.error")
     before = logging.getLogger().handlers[:]
-    with kit.logging(), log.adopted(), correlated("request-1"):
+    with kit.logging(), kit.unsilenced("uvicorn.error") as theirs, log.adopted(), correlated("request-1"):
         theirs.warning("Invalid HTTP request received with token=%s", "hush-hush")
         theirs.info("Started")
         theirs.error("Exception in ASGI application\nmore", exc_info=ValueError("password=hush-hush\nsecond line"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import random
 import string
 import sys
@@ -17,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.log import adopted, configure, logger, redact
+from tests.engine import kit
 
 _LETTERS = string.ascii_letters + string.digits
 _CHANCE = random.Random(7)
@@ -137,12 +137,10 @@ def test_what_a_library_says_again_and_again_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger who sends what is no HTTP has uvicorn say so each time, and must not fill the disk with it."""
-    library = logging.getLogger("uvicorn.error")
-    monkeypatch.setattr(library, "propagate", True)
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     configure(json=True)
-    with adopted():
+    with kit.unsilenced("uvicorn.error") as library, adopted():
         for _ in range(50):
             library.warning("Invalid HTTP request received.")
             library.warning("%d is another", 7)

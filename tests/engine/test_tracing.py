@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from engine import trace
 from engine import tracing as tracing_module
@@ -166,7 +167,10 @@ def test_no_span_holds_a_payload_an_amount_or_a_secret(bench: Bench) -> None:
     assert [word for word in ("8131", "canary", "Grün", "Gr\\u00fcn", "hush", "k-1", "b-1") if word in text] == []
 
 
-def test_all_processes_keep_the_same_traces(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run_id", [1, 2**128 - 1], ids=["run-kept", "run-left-out"])
+def test_all_processes_keep_the_same_traces(bench: Bench, monkeypatch: pytest.MonkeyPatch, run_id: int) -> None:
+    """Whether the run itself, whose id is drawn, is kept has no part in it."""
+    monkeypatch.setattr(RandomIdGenerator, "generate_trace_id", lambda _self: run_id)
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
     bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(40)]
