@@ -64,5 +64,5 @@ FOCUS: Mapping[str, frozenset[str]] = {
     "sent_again_without_a_look_around": frozenset({"rolled_back"}),
 }
 # Some need a rare order of events: a write refused as busy, a copy of our store, the write, and then that copy put back.
-# Of the first 1249 seeds only the last one has it, so its schedules are played from here, and not from the first one.
+# Of the first 1600 seeds only 1249 has it, so its schedules are played from here, and not from the first one.
 FIRST: Mapping[str, int] = {"what_was_sent_before_is_not_looked_for": 1201}
