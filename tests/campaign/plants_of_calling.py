@@ -25,6 +25,7 @@ FOCUS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("written_again_at_once", "lost_answer_is_a_passing_fault"), frozenset({"late"})),
     "look_by_number_alone": frozenset({"alike", "by_hand"}),
     "change_is_not_written": frozenset({"rewritten"}),
+    "undoing_is_not_written": frozenset({"delete"}),
 }
 
 
