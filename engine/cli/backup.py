@@ -50,7 +50,7 @@ def command(to: Path, home: Path, keep: int | None, check: bool, form: str) -> i
             }
         )
         return 0
-    companies, records = office.counted(made.companies, "company").replace("companys", "companies"), made.records
+    companies, records = f"{made.companies} {'company' if made.companies == 1 else 'companies'}", made.records
     click.echo(
         f"{made.path}: {'whole, ' if check else ''}{companies}, {office.counted(records, 'record')}, {_size(made.size)}"
     )

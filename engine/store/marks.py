@@ -208,7 +208,8 @@ def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
 
 def tell_again(tx: Tx, record_id: int) -> None:
     """The source refused to be told and has changed the record since: it is told once more, under the same key."""
-    tx.run("marks_retry_refused", {"record_id": record_id})
+    ids = [row["id"] for row in tx.rows("marks_refused", {"record_id": record_id})]
+    tx.run("marks_retry", {"ids": plain(ids)})
 
 
 def later(tx: Tx, call_id: int, not_before: str, *, sent: bool = True) -> None:

@@ -12,13 +12,12 @@ import pytest
 from engine.contract import ListObject
 from engine.hookintake import Call, Intake
 from engine.panel.pages import PAGES
-from engine.panel.web import Page as PanelPage
 from engine.serving import running
 from engine.store import lists, work
 from engine.store.hooks import Endpoint
 from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
-from tests.panel.kit import Office
+from tests.panel.kit import Office, filled
 from tests.reference import ROOT
 
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -32,22 +31,6 @@ HOSTILE = (
     "\u202egnp.exe <b>bold</b> \x00\x1b[31m",
     "W" * 80,
 )
-# What stands in the place of an address's parts. A page with another part gets it here.
-PARTS = {
-    "company": COMPANY,
-    "record": "1",
-    "action": "retry",
-    "flow": FLOW,
-    "lookup": "account",
-    "run": "1",
-    "connection": "shop",
-    "secret": "hook_secret",
-    "decision": "confirm",
-    "user": "viewer",
-    "what": "all",
-    "report": "1",
-    "webhook": "1",
-}
 # Pages that show what an address asks for behind its question mark.
 _ASKED = urlencode({"flow": FLOW, "lookup": "account", "key": HOSTILE[1]})
 MORE = (
@@ -63,11 +46,7 @@ _BEFORE = {"/sign-in", "/sign-in/code"}
 def places() -> list[str]:
     """The addresses of all pages that can be looked at."""
     shown = [page for page in PAGES if page.method == "GET" and page.path not in ("/", *_BEFORE)]
-    return [*(_filled(page) for page in shown), *MORE]
-
-
-def _filled(page: PanelPage) -> str:
-    return re.sub(r"\{(\w+)\}", lambda part: PARTS[part[1]], page.path)
+    return [*(filled(page.path) for page in shown), *MORE]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from engine.store import records, work
 from engine.store.sqlite import SqliteStore
 from tests.engine.kit import FLOW, bill, connected
 from tests.panel import kit
-from tests.panel.kit import HERE, HOST, Browser, Office, text_of
+from tests.panel.kit import HERE, HOST, Browser, Office, filled, text_of
 
 # Every page, and who may see it; a page that is missing here fails the test below.
 ROUTES = {
@@ -138,18 +138,6 @@ ORDER = ("nobody", "viewer", "operator", "admin")
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
 
-# What stands in the place of an address's parts.
-PARTS = {
-    "company": "acme", "record": "1", "action": "retry", "notice": "1", "channel": "ops", "flow": "shop_to_ledger",
-    "lookup": "account", "run": "1", "connection": "shop", "secret": "hook_secret", "decision": "confirm", "user": "viewer",
-    "what": "all", "report": "1", "webhook": "1",
-}  # fmt: skip
-
-
-def address(path: str) -> str:
-    return re.sub(r"\{(\w+)\}", lambda part: PARTS[part[1]], path)
-
-
 @pytest.fixture
 def failed(office: Office) -> Office:
     """A record that was refused: number 1."""
@@ -171,7 +159,7 @@ def test_every_page_is_in_the_table() -> None:
 def test_who_may_see_what(failed: Office, role: Any) -> None:
     for (method, path), least in ROUTES.items():
         browser = failed.browser() if role == "nobody" else failed.as_(role)
-        where = address(path)
+        where = filled(path)
         answer = browser.get(where) if method == "GET" else browser.post(where)
         allowed = ORDER.index(role) >= ORDER.index(least)
         place = f"{role} {method} {path}: {answer.status_code}"
@@ -222,7 +210,7 @@ OURS: list[Mapping[str, str]] = [
 def test_every_form_from_elsewhere_is_refused(failed: Office, path: str) -> None:
     browser = failed.as_("admin")
     for headers in ELSEWHERE:
-        answer = browser.post(address(path), {"user": "admin", "password": kit.PASSWORD}, headers)
+        answer = browser.post(filled(path), {"user": "admin", "password": kit.PASSWORD}, headers)
         assert (answer.status_code, headers) == (403, headers)
         assert "set-cookie" not in answer.headers
         assert text_of(answer).splitlines()[:2] == [
@@ -247,7 +235,7 @@ def test_every_form_needs_the_token_of_its_session(failed: Office, path: str, to
     browser = failed.as_("admin")
     given = failed.as_("operator").token if token == "another's" else token
     own = dict(browser.cookies)
-    answer = browser.post(address(path), {"csrf": given})
+    answer = browser.post(filled(path), {"csrf": given})
     if path == "/sign-in/code":  # no page for whoever is signed in
         assert answer.headers["location"] == "/panel/companies"
     else:
@@ -262,7 +250,7 @@ def test_nothing_changes_by_looking(failed: Office) -> None:
         before = [dict(row) for row in tx.rows("journal_companies", {})]
     for method, path in ROUTES:
         if method == "GET":
-            browser.get(address(path))
+            browser.get(filled(path))
     with failed.world.store.read() as tx:
         assert [dict(row) for row in tx.rows("journal_companies", {})] == before
 
@@ -272,7 +260,7 @@ def test_nothing_changes_by_looking(failed: Office) -> None:
 
 def test_every_answer_has_the_headers(failed: Office) -> None:
     browser = failed.as_("operator")
-    answers = [browser.get(address(path)) for method, path in ROUTES if method == "GET"]
+    answers = [browser.get(filled(path)) for method, path in ROUTES if method == "GET"]
     answers += [browser.get("/nothing"), browser.ask("DELETE", "/panel/companies"), browser.get("/static/nothing.css")]
     answers += [browser.post("/sign-out", {}, {}), browser.get("/static/panel.css"), browser.ask("GET", "/")]
     for answer in answers:
@@ -285,7 +273,7 @@ def test_no_page_needs_what_its_policy_forbids(failed: Office) -> None:
     browser = failed.as_("operator")
     for method, path in ROUTES:
         if method == "GET":
-            text = OWN_SCRIPT.sub("", browser.get(address(path)).text)
+            text = OWN_SCRIPT.sub("", browser.get(filled(path)).text)
             assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?://", text), path
 
 

@@ -38,15 +38,11 @@ SELECT * FROM mark_calls WHERE idempotency_key = :key;
 -- name: mark_call_reopen
 UPDATE mark_calls SET state = 'waiting', not_before = '' WHERE id = :id;
 
--- name: marks_retry_refused
--- What was posted twice in its life, since a person had it posted again, is told under the id that it has now alone.
-UPDATE marks SET state = 'waiting', call_id = NULL
-WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused'
-  AND (NOT EXISTS (SELECT 1 FROM marks o WHERE o.record_id = marks.record_id AND o.kind = marks.kind
-                     AND o.outcome = 'posted' AND o.id <> marks.id)
-       OR EXISTS (SELECT 1 FROM records r WHERE r.id = marks.record_id AND r.receipt LIKE '%' || marks.text || '%'));
+-- name: marks_retry
+UPDATE marks SET state = 'waiting', call_id = NULL WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: marks_refused
+-- What was posted twice in its life, since a person had it posted again, is told under the id that it has now alone.
 SELECT id FROM marks WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused'
   AND (NOT EXISTS (SELECT 1 FROM marks o WHERE o.record_id = marks.record_id AND o.kind = marks.kind
                      AND o.outcome = 'posted' AND o.id <> marks.id)
