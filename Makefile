@@ -51,7 +51,7 @@ check: $(VENV)/.ready ## Lint, types, format, generated files
 	$(MAKE) stale
 
 schemas: $(VENV)/.ready ## Regenerate everything that is generated
-	$(BIN)/python -m engine.flowschema > schemas/flow.schema.json.new && mv schemas/flow.schema.json.new schemas/flow.schema.json
+	$(BIN)/python -m engine.flowlang.flowschema > schemas/flow.schema.json.new && mv schemas/flow.schema.json.new schemas/flow.schema.json
 	$(BIN)/python -m engine.qbxml.build
 	$(BIN)/python -m engine.lints.facts > schemas/template_facts.json.new && mv schemas/template_facts.json.new schemas/template_facts.json
 	$(BIN)/python -m engine.refdocs

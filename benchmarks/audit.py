@@ -15,7 +15,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from engine import chain
+from engine.audit import chain
 from engine.store.sqlite import SqliteStore
 from tests.engine.audit_kit import COLUMNS, Desk, desk, flip_a_byte
 

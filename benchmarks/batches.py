@@ -17,7 +17,7 @@ from connectors.ramp.sandbox import RampSandbox
 from connectors.ramp.sandbox import make as make_ramp
 from engine.cli.common import program
 from engine.clock import Clock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.desk import StoreOutbox
 from engine.program import FlowProgram
 from engine.runner import Runner

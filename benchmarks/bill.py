@@ -18,7 +18,7 @@ from connectors.qbwc.sandbox import make as make_books
 from connectors.qbwc.simulator.model import VirtualClock
 from engine.cli.common import program
 from engine.clock import Clock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.desk import StoreOutbox
 from engine.runner import Runner
 from engine.store.sqlite import SqliteStore

@@ -22,7 +22,7 @@ from connectors.freshbooks.simulator.records import ACTIVE
 from connectors.qbwc.simulator.model import VirtualClock
 from connectors.ramp import sandbox as ramp_sandbox
 from engine.cli.common import program
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.runner import Runner
 from engine.store.sqlite import SqliteStore
 from engine.testing import SeededIds

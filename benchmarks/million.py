@@ -15,16 +15,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks import operated
-from engine import users
+from engine.access import users
+from engine.access.signin import open_anew
+from engine.access.users import HOUSE
 from engine.clock import iso
 from engine.contract import ListObject
 from engine.follow import Hand
-from engine.signin import open_anew
 from engine.store import companies, lists
 from engine.store.records import Reason, dump_reasons
 from engine.store.sqlite import SqliteStore
 from engine.store.tally import WITHIN_S
-from engine.users import HOUSE
 from engine.vault import Vault
 from engine.world import World
 

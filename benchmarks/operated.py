@@ -6,14 +6,14 @@ import json
 import sqlite3
 from datetime import datetime, timedelta
 
-from engine import users
+from engine.access import users
+from engine.access.users import HOUSE
 from engine.clock import iso
 from engine.contract import Event
 from engine.follow import Hand
 from engine.store import companies, hooks
 from engine.store.base import Tx
 from engine.store.hooks import Endpoint, Kept
-from engine.users import HOUSE
 from engine.world import World
 
 SOURCE, BOOKS = "ramp", "books"

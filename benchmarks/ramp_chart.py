@@ -20,7 +20,7 @@ from connectors.qbwc.simulator.model import VirtualClock
 from connectors.ramp.simulator import RampSimulator, transport
 from engine import flowswitch
 from engine.cli.common import program
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.contract import ListObject
 from engine.follow import Hand
 from engine.program import FlowProgram

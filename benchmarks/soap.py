@@ -13,7 +13,7 @@ from connectors.qbwc.sandbox import PASSWORD, USER
 from connectors.qbwc.sandbox import make as make_books
 from connectors.qbwc.simulator import WebConnector, dotnet, handler_post
 from engine.clock import SystemClock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.desk import StoreOutbox
 from engine.store.sqlite import SqliteStore
 from engine.vault import Vault

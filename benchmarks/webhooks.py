@@ -190,7 +190,7 @@ def _serve(pipe: Connection, folder: str, core: int, echo: bool) -> None:
 def _app(folder: Path) -> Any:
     from engine.app import build
     from engine.cli.common import programs
-    from engine.connecting import connect
+    from engine.connections.connecting import connect
     from engine.store import companies
     from engine.store.sqlite import SqliteStore
     from engine.vault import Vault

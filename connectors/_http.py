@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from connectors._limits import Budget, budget
-from engine import meter, meters, trace
 from engine.contract import Binding, Rate, Tools
 from engine.dataclass import dataclass
 from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
+from engine.telemetry import meter, meters, trace
 
 if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it
     import httpx

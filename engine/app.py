@@ -9,12 +9,12 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from engine.alerting.watchman import Watchman
+from engine.audit.notary import Notary
 from engine.desk import StoreOutbox
-from engine.notary import Notary
 from engine.program import FlowProgram
 from engine.server import Server
 from engine.service import Service
-from engine.vitals import Worker
+from engine.telemetry.vitals import Worker
 from engine.world import World
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from engine import registry
-from engine.binding import bound_flow
 from engine.clock import from_iso
+from engine.connections.binding import bound_flow
 from engine.health import Finding
 from engine.model import Flow, Stream
 from engine.store import companies

@@ -279,8 +279,8 @@ class Event:
 class Handshake:
     """A verification request; answer with `reply` as JSON.
 
-    With `confirm`, the vendor sends nothing before it was called back as well (`engine.handshakes.Confirms`). `subject` is
-    the vendor's id of what is verified, where the request says it.
+    With `confirm`, the vendor sends nothing before it was called back as well (`engine.webhooks.handshakes.Confirms`).
+    `subject` is the vendor's id of what is verified, where the request says it.
     """
 
     challenge: str = field(repr=False)

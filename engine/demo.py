@@ -9,7 +9,7 @@ from typing import Any
 
 from engine import flowswitch, registry
 from engine.clock import Clock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.contract import Json
 from engine.dataclass import dataclass
 from engine.errors import Bug

@@ -10,7 +10,7 @@ from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
 
-from engine import contract, follow, holdings, meter, meters, pipeline, registry
+from engine import contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
@@ -25,6 +25,7 @@ from engine.reconcile import Spans
 from engine.runner import Runner
 from engine.store import companies, facts, journal, lists, outbox, records, tally, work
 from engine.store.base import Row, Tx
+from engine.telemetry import meter, meters
 from engine.world import World
 
 ACTOR = "web-connector"

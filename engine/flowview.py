@@ -7,7 +7,7 @@ from typing import Literal
 
 from engine import flowswitch, pipeline, registry
 from engine.dataclass import dataclass
-from engine.diagram import span
+from engine.flowlang.diagram import span
 from engine.model import Flow, Lookup, Stream, Trigger
 from engine.program import FlowProgram
 from engine.store import companies, runs

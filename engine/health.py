@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from engine import confirming, deliveries, holdings, registry
+from engine import holdings, registry
 from engine.abilities import Scoped, Tried
-from engine.authorizing import Authorizes
-from engine.binding import stands_in
 from engine.clock import Clock, from_iso
+from engine.connections.authorizing import Authorizes
+from engine.connections.binding import stands_in
 from engine.contract import Agent, Binding, Connector
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
@@ -27,6 +27,7 @@ from engine.store.base import Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
 from engine.vault import KEY_VARIABLE, load_key, place_of
+from engine.webhooks import confirming, deliveries
 from engine.world import World
 
 Level = Literal["ok", "warn", "FAIL"]

@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-from engine import correlation, meter, meters
+from engine.telemetry import correlation, meter, meters
 
 # Nothing else ever reaches a log line: payloads, tokens and personal data have no field to travel in.
 ALLOWED = frozenset({

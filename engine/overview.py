@@ -8,13 +8,14 @@ from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
-from engine import holdings, registry, worklist
+from engine import holdings, registry
 from engine.clock import Clock, from_iso, iso
 from engine.dataclass import dataclass
-from engine.pulse import Pulse, pulse
+from engine.operator import worklist
 from engine.store import companies, stops, work
 from engine.store.base import Row, Tx
 from engine.store.records import MOVES
+from engine.telemetry.pulse import Pulse, pulse
 
 # In the order of a record's life.
 STATES = ("pending", "intended", "sent", "unknown", "posted", "closed", "deferred", "failed", "skipped", "vanished")
@@ -80,7 +81,7 @@ class Overview:
 
     `unsent` counts those of the `unknown` records that were held before they were sent: the target may have them already.
     `voided` counts those of the posted and closed ones whose object is voided in the target. `pulse` are the figures that
-    alerts watch (`engine.pulse`).
+    alerts watch (`engine.telemetry.pulse`).
     """
 
     company: str

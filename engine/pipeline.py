@@ -9,7 +9,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from engine import marker, trace
+from engine import marker
 from engine.clock import Ids
 from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
@@ -26,6 +26,7 @@ from engine.store import companies
 from engine.store.base import Tx
 from engine.store.claims import Claim
 from engine.store.records import Intake, Reason, wanted_key
+from engine.telemetry import trace
 
 Freeze = Callable[[str, str], bytes]
 guid_of = marker.guid_of

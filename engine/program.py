@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import registry
-from engine.binding import bound_flow
+from engine.connections.binding import bound_flow
 from engine.dataclass import dataclass
 from engine.jsontext import plain
 from engine.listsource import CalledList, is_called

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, pipeline, preparing, pulse, trace
+from engine import asked, flowswitch, intake, pipeline, preparing
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -31,6 +31,7 @@ from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken, require_seat
 from engine.store import companies, lists, marks, work
 from engine.store.base import Row, Tx
+from engine.telemetry import pulse, trace
 from engine.world import World
 
 MARKS_A_CALL = 500

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from engine import meter, meters, trace
 from engine.clock import Clock
 from engine.contract import Page
-from engine.correlation import correlated, of_run
 from engine.dataclass import dataclass
 from engine.program import FlowProgram, StreamProgram
+from engine.telemetry import meter, meters, trace
+from engine.telemetry.correlation import correlated, of_run
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from engine.diagnostics import Diagnostic, Edit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.codes import Code
+    from engine.flowlang.codes import Code
     from engine.validate import Report
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -21,7 +21,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 def as_sarif(report: Report) -> str:
     """One SARIF log: every code as a rule with its help, every problem as a result with its region and its fix."""
-    from engine.codes import codes
+    from engine.flowlang.codes import codes
 
     known = codes()
     index = {code: position for position, code in enumerate(known)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from engine import registry
 from engine.accounting import MIGRATION_SETTING, Accounted, AccountingLink
-from engine.binding import bound_flow
+from engine.connections.binding import bound_flow
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.health import Finding

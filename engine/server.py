@@ -14,18 +14,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from engine import registry, vitals
+from engine import registry
 from engine.clock import SystemIds
 from engine.contract import Handler, HttpCall, HttpReply, Outbox, Served
-from engine.correlation import correlated
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
-from engine.hookdoor import Door
-from engine.hookintake import Call, Intake
 from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.store.hooks import Endpoint
-from engine.vitals import Vitals, Worker
+from engine.telemetry import vitals
+from engine.telemetry.correlation import correlated
+from engine.telemetry.vitals import Vitals, Worker
+from engine.webhooks.hookdoor import Door
+from engine.webhooks.hookintake import Call, Intake
 from engine.world import World
 
 POLLED_BODY_LIMIT = 8 * 1024 * 1024
@@ -89,7 +90,7 @@ class Server:
         return Response(body, status, {"content-type": kind, "cache-control": "no-store"})
 
     def take_event(self, company: str, connection: str, headers: Mapping[str, str], body: bytes) -> HttpReply:
-        """Take one webhook as it came, and answer it once it is durable; see `engine.hookintake`."""
+        """Take one webhook as it came, and answer it once it is durable; see `engine.webhooks.hookintake`."""
         call = Call(Endpoint(company, connection), headers, body)
         return self._intake().take([call])[0]
 

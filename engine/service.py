@@ -8,18 +8,20 @@ from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine import deliveries, flowswitch, meter, meters
+from engine import flowswitch
+from engine.audit.notary import Notary
 from engine.clock import iso
-from engine.confirming import confirm_due
-from engine.correlation import correlated, of_run
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, StoreError, Transient
 from engine.log import logger
-from engine.notary import Notary
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.runreport import RunReport
 from engine.store import companies, work
+from engine.telemetry import meter, meters
+from engine.telemetry.correlation import correlated, of_run
+from engine.webhooks import deliveries
+from engine.webhooks.confirming import confirm_due
 from engine.world import World
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 
-from engine import holdings, worklist
+from engine import holdings
 from engine.clock import from_iso
 from engine.dataclass import dataclass
+from engine.operator import worklist
 from engine.overview import RunLine, SessionLine, run_line, session_of
 from engine.store import alerts, browse, companies, work
 from engine.store.base import Row, Tx

@@ -11,14 +11,14 @@ from engine import registry
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import ConnectorBroken, FlowFileUnreadable
-from engine.flowfile import Loaded, place_order, read_flow
+from engine.flowlang.flowfile import Loaded, place_order, read_flow
+from engine.flowlang.yamlsource import SYNTAX
 from engine.lints.doubled import without_follow_on
 from engine.lints.env import Env, templates_beside
 from engine.lints.facts import Facts, shipped_facts
 from engine.lints.rules import run_rules
 from engine.model import Flow
 from engine.spec import ConnectorSpec
-from engine.yamlsource import SYNTAX
 
 SUFFIXES = (".yaml", ".yml")
 NAME_TWICE = "F008"

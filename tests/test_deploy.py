@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engine import meters
+from engine.telemetry import meters
 from tests.reference import ROOT
 
 RULES = ROOT / "deploy" / "prometheus" / "flowctl.rules.yaml"

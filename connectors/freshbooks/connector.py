@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from connectors.freshbooks.sandbox import FreshBooksSandbox
     from connectors.freshbooks.simulator.rig import FreshBooksRig
     from connectors.freshbooks.source import FreshBooksConnection
-    from engine.authorizing import Permission
     from engine.clock import Clock
+    from engine.connections.authorizing import Permission
     from engine.contract import Binding, Event, Handshake, Json, Tools
     from engine.diagnostics import Diagnostic
 

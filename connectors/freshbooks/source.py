@@ -13,13 +13,13 @@ from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import ACCOUNT_ID, DELETED, DELETED_APART, INCLUDES, PLACES, SPEC
 from engine.abilities import Standing
-from engine.authorizing import Allowed
+from engine.connections.authorizing import Allowed
 from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
 from engine.documents import Document
 from engine.errors import AuthRefused, BadAnswer, Rejected
-from engine.handshakes import Confirmed
 from engine.spec import StreamSpec
+from engine.webhooks.handshakes import Confirmed
 
 
 class FreshBooksConnection:

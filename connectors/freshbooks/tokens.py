@@ -15,8 +15,8 @@ from typing import Any
 from connectors._http import Call, Classifier, Failure, HttpClient, by_status
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import AUTHORIZE, TOKEN
-from engine.authorizing import Permission
 from engine.clock import from_iso, iso
+from engine.connections.authorizing import Permission
 from engine.contract import Json, Tools
 from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BadAnswer, RunError, Transient

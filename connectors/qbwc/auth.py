@@ -12,10 +12,10 @@ from typing import Literal
 
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from engine.access.passwords import HASHER, hash_password
 from engine.clock import Clock, Ids
 from engine.contract import Login
 from engine.dataclass import dataclass
-from engine.passwords import HASHER, hash_password
 
 TICKET_LENGTH = 22
 # Longer ones are nobody's, and hashing them is work that a stranger should not be able to order.

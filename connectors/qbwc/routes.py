@@ -8,10 +8,10 @@ from connectors.qbwc.auth import Doorkeeper
 from connectors.qbwc.session import Result, Service
 from connectors.qbwc.soap import SIZE_LIMIT, FaultCode, SoapRefused, decode, encode, encode_fault
 from connectors.qbwc.wsdl import location, wsdl
-from engine import meter, meters, trace
 from engine.clock import Clock, Ids
 from engine.contract import Handler, HttpCall, HttpReply, Outbox
 from engine.errors import FlowctlError, StaleLease, StoreBusy
+from engine.telemetry import meter, meters, trace
 
 # .NET reads an answer only when it is text/xml; `application/xml` is an exception to it (FACTS section 1).
 _XML = {"content-type": "text/xml; charset=utf-8", "cache-control": "no-store"}

@@ -16,11 +16,11 @@ from connectors.qbwc.state import Options, State, changed, dump, load
 from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
-from engine.correlation import correlated, of_session
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.response import parse_response
+from engine.telemetry.correlation import correlated, of_session
 
 Result = str | int | tuple[str, ...]
 

@@ -25,7 +25,7 @@ from engine.contract import Binding, Handshake, Json, ListObject, MarkCall, Oper
 from engine.dataclass import dataclass
 from engine.diagnostics import suggestion
 from engine.errors import BadAnswer, Rejected
-from engine.handshakes import Confirmed
+from engine.webhooks.handshakes import Confirmed
 
 # Ramp refuses smaller pages (FACTS.md section 3).
 _FEWEST = "2"

@@ -9,7 +9,7 @@ from connectors._http import Call
 from connectors.ramp.client import API, RampClient
 from engine.abilities import Standing
 from engine.errors import BadAnswer, NotYet, Rejected
-from engine.handshakes import Confirmed
+from engine.webhooks.handshakes import Confirmed
 
 PENDING = "pending_verification"
 _MOST_TRIED = 10

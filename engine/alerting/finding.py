@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import quote
 
-from engine import holdings, pulse
+from engine import holdings
 from engine.alerting import grouping
 from engine.alerting.grouping import Group
 from engine.alerting.rules import Settings
@@ -18,6 +18,7 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.store import companies, work
 from engine.store.base import Row, Tx
+from engine.telemetry import pulse
 
 # Alerts of these kinds are told by rules that count records; those of the others as they are.
 _RULE_OF = {"restored": "vanished", "twice": "vanished", "edited": "changed", "drifted": "changed",

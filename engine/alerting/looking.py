@@ -10,14 +10,14 @@ from pathlib import Path
 from engine import reconcile
 from engine.alerting.finding import Condition
 from engine.alerting.rules import HOUSE, Settings
-from engine.authorizing import Authorizes, Permission
+from engine.connections.authorizing import Authorizes, Permission
 from engine.contract import Binding
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, StoreError
+from engine.operator.worklist import sums
 from engine.program import FlowProgram
 from engine.store import companies, spans, work
 from engine.store.base import Row, Tx
-from engine.worklist import sums
 from engine.world import World
 
 # So many messages in a row did not arrive: a passing fault is no news.

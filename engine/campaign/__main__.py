@@ -13,7 +13,7 @@ from engine.campaign.play import Plan, play
 from engine.campaign.publish import NoResult, PartsApart, publish
 from engine.campaign.run import campaign, report, terminal
 from engine.errors import UnknownName
-from engine.flowfile import load_flow
+from engine.flowlang.flowfile import load_flow
 from engine.program import FlowProgram, compile_flow
 
 

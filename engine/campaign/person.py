@@ -8,7 +8,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine import onhold, pausing, replaying, worklist
 from engine.campaign.crash import Machine, Process
 from engine.campaign.witness import Witness
 from engine.contract import ListObject
@@ -17,6 +16,7 @@ from engine.evidence import plain_guid
 from engine.follow import QUIET, Hand
 from engine.listsource import kept_as
 from engine.matching import NO_MATCH
+from engine.operator import onhold, pausing, replaying, worklist
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig

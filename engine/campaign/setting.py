@@ -19,7 +19,7 @@ from engine.campaign.meeting import Meeting
 from engine.campaign.pushes import Pushes
 from engine.campaign.sessions import Sessions
 from engine.campaign.witness import Witness
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.contract import Login, Served
 from engine.dataclass import dataclass
 from engine.errors import Bug

@@ -15,7 +15,7 @@ from engine.overview import STATES
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from engine.chosen import Tried
+    from engine.operator.chosen import Tried
     from engine.store.base import Row, Tx
     from engine.world import World
 
@@ -58,7 +58,7 @@ def options(made: _F) -> _F:
 
 def run(given: Given, action: str, done: str, *, asks: bool) -> int:
     """Do it to the records that are meant, and say what came of each; with `asks`, money moves and a person is asked."""
-    from engine import chosen
+    from engine.operator import chosen
 
     with office.opened(given["home"]) as world:
         rows, known, missing = _meant(world, given)
@@ -76,7 +76,7 @@ def run(given: Given, action: str, done: str, *, asks: bool) -> int:
 
 def _meant(world: World, given: Given) -> tuple[list[Row], Mapping[int, int], list[str]]:
     """The records, the newest line of the journal of each, and the names that fit none."""
-    from engine import chosen
+    from engine.operator import chosen
     from engine.store import companies
 
     with world.store.read() as tx:
@@ -86,7 +86,7 @@ def _meant(world: World, given: Given) -> tuple[list[Row], Mapping[int, int], li
 
 
 def _rows(tx: Tx, given: Given) -> tuple[list[Row], list[str]]:
-    from engine import chosen, worklist
+    from engine.operator import chosen, worklist
     from engine.store.browse import Filters
 
     name = office.flow(given["flow"]).name if given["flow"] else ""

@@ -15,7 +15,7 @@ import click
 from engine.cli import common, office
 
 if TYPE_CHECKING:
-    from engine.chain import Report
+    from engine.audit.chain import Report
 
 copy_option = click.option(
     "--copy",
@@ -49,8 +49,8 @@ def verify(home: Path, company: str, checkpoints: Path | None, public_key: str, 
 
     Example: flowctl audit verify --checkpoints /mnt/elsewhere/checkpoints.jsonl
     """
-    from engine import chain
-    from engine.notary import FILE
+    from engine.audit import chain
+    from engine.audit.notary import FILE
     from engine.store import companies
 
     path = checkpoints or home / FILE
@@ -129,7 +129,7 @@ def export(home: Path, company: str, form: str, out: Path | None, **given: objec
 
     Example: flowctl audit export --company acme --since 2026-01-01 --out journal.jsonl
     """
-    from engine import chain
+    from engine.audit import chain
     from engine.store import companies
 
     fields = {"record_id" if name == "record" else name: value for name, value in given.items()}
@@ -185,8 +185,8 @@ def checkpoint(home: Path, copy: Path | None, accept: str | None) -> int:
 
     Example: flowctl audit checkpoint --copy /mnt/elsewhere
     """
+    from engine.audit.notary import FILE, Notary
     from engine.errors import UsageError
-    from engine.notary import FILE, Notary
 
     if accept is not None and not accept.strip():
         raise UsageError(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.authorizing import (
+from engine.cli import common, office
+from engine.connections.authorizing import (
     Allowed,
     Authorizes,
     NoCode,
     Request,
     code_of,
 )
-from engine.cli import common, office
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import Bug, FlowctlError, UsageError
@@ -78,7 +78,7 @@ def is_due(world: World, binding: Binding, connector: Authorizes, how: How, *, c
 
 def authorize(world: World, binding: Binding, connector: Connector, how: How) -> int:
     """Have a person allow the app, exchange the code, and say what that gives."""
-    from engine import permitting
+    from engine.connections import permitting
 
     if not isinstance(connector, Authorizes):
         raise Bug(f"{binding.company}/{binding.connection}: there is no page to allow it on")
@@ -104,8 +104,8 @@ def _given(
 
 def _ask(world: World, binding: Binding, connector: Authorizes, how: How, request: Request) -> tuple[str | None, bool]:
     """The answer, and whether a person typed it; None when it is to come with another command."""
-    from engine import permitting
-    from engine.landing import landing, port_of
+    from engine.connections import permitting
+    from engine.connections.landing import landing, port_of
     from engine.serving import PortTaken
 
     redirect = connector.redirect_uri(binding)
@@ -152,7 +152,7 @@ def _show(binding: Binding, url: str, how: How) -> None:
 
 def _exchange(world: World, binding: Binding, code: str, again: str) -> Allowed:
     """Exchange the code, and read the account with what it gave."""
-    from engine import permitting
+    from engine.connections import permitting
 
     try:
         return permitting.exchange(world, office.hand(world, binding.company), binding, code, again)

@@ -23,8 +23,8 @@ def command(to: Path, home: Path, keep: int | None, check: bool, form: str) -> i
 
     Example: flowctl backup /mnt/elsewhere --keep 30
     """
-    from engine import backup
     from engine.clock import SystemClock, iso
+    from engine.upkeep import backup
 
     if check and keep is not None:
         raise UsageError("--check makes no backup, so there is nothing for --keep", hint="give one of the two")

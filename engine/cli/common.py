@@ -107,7 +107,7 @@ def program(name: str) -> FlowProgram:
     Raises:
         FlowInvalid: with every problem of the file.
     """
-    from engine.flowfile import load_flow
+    from engine.flowlang.flowfile import load_flow
     from engine.program import compile_flow
     from engine.validate import validate
 

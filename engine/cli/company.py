@@ -163,7 +163,7 @@ def set_(flow: str, values: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company set ramp_to_quickbooks bank_account=Checking card_posts_as=journal_entry
     """
-    from engine import worklist
+    from engine.operator import worklist
     from engine.store import companies
 
     definition = office.flow(flow)
@@ -191,7 +191,7 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company unset ramp_to_quickbooks bank_account
     """
-    from engine import worklist
+    from engine.operator import worklist
     from engine.store import companies
 
     definition = office.flow(flow)
@@ -265,7 +265,7 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Example: flowctl company bind --confirm
     """
-    from engine import companyfile
+    from engine.operator import companyfile
     from engine.store import companies
 
     if confirm + refuse + release > 1:
@@ -335,7 +335,7 @@ def typed_value(setting: Setting, text: str) -> Value:
         SettingWrong: when it does not fit.
     """
     from engine.clock import is_day
-    from engine.connecting import SettingWrong
+    from engine.connections.connecting import SettingWrong
     from engine.diagnostics import suggestion
 
     shown = text[:60]
@@ -367,7 +367,7 @@ def _by_scope(flow: Flow, names: Collection[str]) -> None:
     Raises:
         SettingWrong: when the flow asks for one of the settings in general only.
     """
-    from engine.connecting import SettingWrong
+    from engine.connections.connecting import SettingWrong
 
     for name in names:
         # In a text in single quotes YAML doubles those within.

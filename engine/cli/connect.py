@@ -205,11 +205,11 @@ def _near(name: str, known: Mapping[str, object]) -> bool:
 
 def _keep(world: World, connection: str, before: str | None, given: Given) -> int:
     """Gather what is given, made up and asked for, and keep it; with --check only when the other side accepts it."""
-    from engine.agents import PASSWORD_LENGTH, forget_other_users, plain_settings
-    from engine.authorizing import Authorizes
-    from engine.checking import try_out
     from engine.cli.authorize import How, authorize, is_due
-    from engine.connecting import connect, standing_for
+    from engine.connections.agents import PASSWORD_LENGTH, forget_other_users, plain_settings
+    from engine.connections.authorizing import Authorizes
+    from engine.connections.checking import try_out
+    from engine.connections.connecting import connect, standing_for
     from engine.contract import Agent, Binding
     from engine.store import companies
 
@@ -276,7 +276,7 @@ def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
 
 
 def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> dict[str, Value]:
-    from engine.connecting import SettingWrong
+    from engine.connections.connecting import SettingWrong
 
     fields = {field.name: field for field in connector.spec.settings}
     found: dict[str, Value] = {}
@@ -294,7 +294,7 @@ def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> 
 
 def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask: bool | None) -> dict[str, str]:
     """Secrets by file, then environment, then prompt; those that are kept already are asked for with --ask only."""
-    from engine.connecting import fit_secret
+    from engine.connections.connecting import fit_secret
 
     fields = {field.name: field for field in connector.spec.settings}
     paths = office.pairs("--secret-file", files, "PATH")
@@ -332,7 +332,7 @@ def _prompt(label: str, *, optional: bool) -> str:
 
 
 def _from_file(name: str, path: str) -> str:
-    from engine.connecting import SecretMalformed, fit_secret
+    from engine.connections.connecting import SecretMalformed, fit_secret
 
     data = office.read_bytes(path, limit=office.MAX_SECRET)
     try:

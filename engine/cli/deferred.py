@@ -13,8 +13,8 @@ from engine.cli import common, office
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from engine.operator.worklist import Gap, Waiting
     from engine.store.base import Tx
-    from engine.worklist import Gap, Waiting
     from engine.world import World
 
 
@@ -32,7 +32,7 @@ def command(home: Path, company: str, flow: str, listing: bool, suggest: bool, f
 
     Example: flowctl deferred --records
     """
-    from engine import worklist
+    from engine.operator import worklist
     from engine.overview import texts
     from engine.store import companies
 
@@ -90,8 +90,8 @@ def _place(gap: Gap) -> tuple[str, str, str]:
 
 def _meant(world: World, tx: Tx, company: str, gaps: Iterable[Gap]) -> Mapping[tuple[str, str, str], list[str]]:
     """The names of objects that look like what is missing, by flow, lookup and key."""
-    from engine import suggesting
-    from engine.binding import bound_flow
+    from engine.connections.binding import bound_flow
+    from engine.operator import suggesting
 
     made = {row["connection"]: row["connector"] for row in tx.rows("connections_of", {"company": company})}
     flows = {flow.name: bound_flow(flow, made) for flow in office.flows()}
@@ -107,7 +107,7 @@ def _meant(world: World, tx: Tx, company: str, gaps: Iterable[Gap]) -> Mapping[t
 
 def _streams(records: Iterable[tuple[str, Waiting]]) -> Iterator[tuple[str, str, int, Mapping[str, Decimal]]]:
     """Flow, stream, number of records and money of each stream."""
-    from engine import worklist
+    from engine.operator import worklist
 
     by_stream: dict[tuple[str, str], list[Waiting]] = {}
     for flow, record in records:
@@ -118,7 +118,7 @@ def _streams(records: Iterable[tuple[str, Waiting]]) -> Iterator[tuple[str, str,
 
 def _owed(records: Iterable[tuple[str, Waiting]]) -> tuple[Mapping[str, Decimal], bool]:
     """Money by currency, and whether records were left out: a bill and its own payment are the same money."""
-    from engine import worklist
+    from engine.operator import worklist
 
     fetched = {(f.name, s.name): (s.fetch.connection, s.fetch.stream) for f in office.flows() for s in f.streams}
     largest: dict[tuple[object, ...], Decimal] = {}

@@ -24,8 +24,8 @@ def command(flow: str, form: str) -> int:
 
     Example: flowctl diagram ramp_to_quickbooks
     """
-    from engine.diagram import diagram
-    from engine.flowfile import load_flow
+    from engine.flowlang.diagram import diagram
+    from engine.flowlang.flowfile import load_flow
 
     path = common.flow_path(flow)
     found, problems = load_flow(path)

@@ -22,7 +22,7 @@ def command(connection: str, home: Path, company: str, reason: str, yes: bool) -
 
     Example: flowctl disconnect freshbooks --company acme
     """
-    from engine import disconnecting
+    from engine.connections import disconnecting
     from engine.errors import NotConnected
     from engine.store import companies
 

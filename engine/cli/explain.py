@@ -11,7 +11,7 @@ from engine.cli import common
 from engine.errors import UnknownName
 
 if TYPE_CHECKING:
-    from engine.codes import Code
+    from engine.flowlang.codes import Code
 
 
 @click.command()
@@ -22,7 +22,7 @@ def command(names: tuple[str, ...], form: str) -> int:
 
     Example: flowctl explain F024
     """
-    from engine.codes import codes
+    from engine.flowlang.codes import codes
     from engine.runwords import ALERTS, REASONS
 
     known = codes()

@@ -11,8 +11,8 @@ import click
 from engine.cli import common, office
 
 if TYPE_CHECKING:
-    from engine.rekeying import Where
     from engine.store.keys import Place
+    from engine.upkeep.rekeying import Where
     from engine.vault import Vault
 
 
@@ -73,7 +73,7 @@ def rotate(home: Path, form: str) -> int:
 
     Example: flowctl key rotate
     """
-    from engine import rekeying
+    from engine.upkeep import rekeying
 
     with office.opened(home) as world:
         done = rekeying.rotate(world, f"cli:{office.person()}")
@@ -104,8 +104,8 @@ def set_master(home: Path, to: Where | None, source: str | None, form: str) -> i
 
     Example: flowctl key set-master --to keyring
     """
-    from engine import rekeying
     from engine.errors import UsageError
+    from engine.upkeep import rekeying
     from engine.vault import KEY_VARIABLE, new_key, place_of
 
     if place_of(home).path is None and not source and not to:
@@ -135,7 +135,7 @@ def forget(home: Path, yes: bool) -> int:
 
     Example: flowctl key forget
     """
-    from engine import rekeying
+    from engine.upkeep import rekeying
 
     with office.opened(home, check=False) as world:
         if not yes:

@@ -14,8 +14,8 @@ from engine.errors import FlowctlError, UnknownName
 
 if TYPE_CHECKING:
     from engine.diagnostics import Diagnostic
-    from engine.mapfile import Change
     from engine.model import Flow, Lookup
+    from engine.operator.mapfile import Change
     from engine.store.base import Row, Tx
 
 
@@ -86,7 +86,7 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
 
     Example: flowctl map set ramp_to_quickbooks vendor 7e1f 'Acme Supplies'
     """
-    from engine import tomap, worklist
+    from engine.operator import tomap, worklist
     from engine.store import companies
 
     definition = office.flow(flow)
@@ -123,7 +123,7 @@ def unset(flow: str, lookup: str, key: str, home: Path, company: str) -> int:
 
     Example: flowctl map unset ramp_to_quickbooks vendor 7e1f
     """
-    from engine import worklist
+    from engine.operator import worklist
     from engine.store import companies
 
     definition = office.flow(flow)
@@ -159,7 +159,7 @@ def import_(
 
     Example: flowctl map import ramp_to_quickbooks mappings.csv --dry-run
     """
-    from engine import mapfile, worklist
+    from engine.operator import mapfile, worklist
     from engine.store import companies
 
     if len(what) > 2:
@@ -209,7 +209,7 @@ def export(flow: str, lookup: str | None, out: str, missing: bool, home: Path, c
 
     Example: flowctl map export ramp_to_quickbooks --missing --out mappings.csv
     """
-    from engine import mapfile, worklist
+    from engine.operator import mapfile, worklist
 
     definition = office.flow(flow)
     if lookup:
@@ -248,8 +248,8 @@ def _unasked(tx: Tx, company: str, flow: Flow, lookup: Lookup, key: str) -> str:
 
     Empty when it is mapped already, or when no record waits for any key: rows may be made ahead of the records.
     """
-    from engine import worklist
     from engine.diagnostics import clearly_meant
+    from engine.operator import worklist
     from engine.store import lists
 
     if any(row["source_key"] == key for row in lists.mappings(tx, company, flow.name, lookup.name)):

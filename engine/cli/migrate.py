@@ -214,7 +214,7 @@ def _finish(world: World, given: Given, found: str) -> int:
 def _keep(world: World, given: Given, connection_id: str) -> None:
     """Write to this connection from now on; empty for the one that is active."""
     from engine.accounting import MIGRATION_SETTING
-    from engine.connecting import connect
+    from engine.connections.connecting import connect
 
     connector, binding = world.bound(given["company"], given["connection"])
     if binding.settings.get(MIGRATION_SETTING, "") != connection_id:

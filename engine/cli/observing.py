@@ -81,14 +81,14 @@ def observed(world: World, wanted: Watched) -> Iterator[list[BaseRoute]]:
         NoTracing: when a collector is named on the command line, and its packages are not there.
         TokenShort: when the token of `/metrics` could be guessed.
     """
-    from engine import meter
+    from engine.telemetry import meter
 
     routes: list[BaseRoute] = []
     with traced(wanted):
         if wanted.metrics_companies is None:
             yield routes
             return
-        from engine.metering import metering
+        from engine.telemetry.metering import metering
 
         made = metering(world, wanted.metrics_companies)
         routes += made.routes()
@@ -105,10 +105,10 @@ def traced(wanted: Watched) -> Iterator[None]:
     if not wanted.otlp_endpoint:
         yield
         return
-    from engine import trace
+    from engine.telemetry import trace
 
     try:
-        from engine.tracing import exporting
+        from engine.telemetry.tracing import exporting
     except ImportError as error:
         if not wanted.is_implied:
             raise NoTracing from error

@@ -122,7 +122,7 @@ def flow(name: str) -> Flow:
     Raises:
         FlowInvalid: when its structure is broken.
     """
-    from engine.flowfile import load_flow
+    from engine.flowlang.flowfile import load_flow
 
     path = common.flow_path(name)
     found, problems = load_flow(path)
@@ -133,7 +133,7 @@ def flow(name: str) -> Flow:
 
 def flows(paths: Iterable[Path] | None = None) -> list[Flow]:
     """The flows of these files, or all there are, without those whose file is broken."""
-    from engine.flowfile import load_flow
+    from engine.flowlang.flowfile import load_flow
 
     loaded = (load_flow(path)[0] for path in (map(common.flow_path, common.flow_names()) if paths is None else paths))
     return [item for item in loaded if item is not None]

@@ -23,7 +23,7 @@ def command(flow: str | None, home: Path, company: str, reason: str, form: str) 
 
     Example: flowctl pause ramp_to_quickbooks --reason "the books are being closed"
     """
-    from engine import pausing
+    from engine.operator import pausing
 
     name = office.flow(flow).name if flow else ""
     what = f"{company}/{name}" if name else company

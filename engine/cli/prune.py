@@ -26,8 +26,8 @@ def command(home: Path, company: str | None, days: int, dry_run: bool, form: str
 
     Example: flowctl prune --older-than 400 --dry-run
     """
-    from engine import pruning
     from engine.store import companies
+    from engine.upkeep import pruning
 
     found = {}
     with office.opened(home) as world:

@@ -22,7 +22,7 @@ def command(home: Path, company: str, connection: str | None, out: str | None, n
 
     Example: flowctl qwc --out acme.qwc
     """
-    from engine import agents
+    from engine.connections import agents
     from engine.follow import Hand
 
     with office.opened(home) as world:

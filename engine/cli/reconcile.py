@@ -180,7 +180,7 @@ def _await(world: World, company: str, number: int, wait_s: float) -> bool:
 
 def _decide(world: World, given: Given) -> int:
     """A person's word about records whose objects were deleted or edited in the target."""
-    from engine import worklist
+    from engine.operator import worklist
     from engine.reconcile import report
     from engine.store import companies, holdings
 
@@ -230,7 +230,7 @@ def _decide(world: World, given: Given) -> int:
 
 def _meant(tx: Tx, company: str, ids: Sequence[str], waiting: Collection[int]) -> tuple[list[Row], list[str]]:
     """The records that are meant: of those that share an id, the ones that wait for a decision."""
-    from engine import worklist
+    from engine.operator import worklist
 
     if "all" in ids:
         return [row for number in sorted(waiting) if (row := tx.one("record_get", {"id": number})) is not None], []

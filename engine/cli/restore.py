@@ -28,10 +28,10 @@ def command(backup: Path, home: Path, yes: bool, checkpoint_copy: Path | None) -
 
     Example: flowctl restore /mnt/elsewhere/flowctl-20260301T020000Z
     """
-    from engine import backup as backups
+    from engine.audit.notary import FILE
     from engine.clock import SystemClock, iso
-    from engine.notary import FILE
-    from engine.restoring import restore
+    from engine.upkeep import backup as backups
+    from engine.upkeep.restoring import restore
 
     found = backups.read(backup)
     records = office.counted(found.records, "record")

@@ -23,7 +23,7 @@ def command(flow: str | None, home: Path, company: str, reason: str, yes: bool, 
 
     Example: flowctl resume ramp_to_quickbooks
     """
-    from engine import pausing
+    from engine.operator import pausing
     from engine.store import companies, stops
 
     name = office.flow(flow).name if flow else ""

@@ -13,8 +13,8 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.operator.worklist import Retried
     from engine.store.base import Row, Tx
-    from engine.worklist import Retried
 
 
 class Given(TypedDict):
@@ -74,7 +74,7 @@ def command(**given: Unpack[Given]) -> int:
 
 def _declare(given: Given) -> int:
     """Take a person's word for a record whose outcome is not known."""
-    from engine import worklist
+    from engine.operator import worklist
     from engine.store import companies
 
     company, target_id = given["company"], given["found"]
@@ -108,7 +108,7 @@ def _declare(given: Given) -> int:
 
 def _retry(given: Given) -> int:
     """Make records pending again."""
-    from engine import worklist
+    from engine.operator import worklist
     from engine.store import companies
 
     company, records, state = given["company"], given["records"], given["state"]
@@ -151,7 +151,7 @@ def _retry(given: Given) -> int:
 
 def _beside(tx: Tx, company: str, names: Sequence[str], done: Retried) -> set[int]:
     """Those that only share a name with one that is tried again: a bill and its payment have the same id."""
-    from engine import worklist
+    from engine.operator import worklist
 
     moved = {row["id"] for row in done.moved}
     refused = {row["id"] for row, _ in done.refused}

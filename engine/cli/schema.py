@@ -11,7 +11,7 @@ from engine.cli import office
 
 
 def _names(_ctx: click.Context, _param: click.Parameter, roles: tuple[str, ...]) -> tuple[str, ...]:
-    from engine.language import NAME
+    from engine.flowlang.language import NAME
 
     for role in roles:
         if not re.fullmatch(NAME.pattern, role):
@@ -39,7 +39,7 @@ def command(output: Path | None, roles: tuple[str, ...]) -> int:
 
     Example: flowctl schema --output schemas/flow.schema.json
     """
-    from engine.flowschema import flow_schema_text, installed
+    from engine.flowlang.flowschema import flow_schema_text, installed
 
     text = flow_schema_text(roles)
     if output is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from engine.alerting.watchman import Watchman
-    from engine.notary import Notary
+    from engine.audit.notary import Notary
     from engine.program import FlowProgram
     from engine.world import World
 
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
         from engine.alerting.watchman import Watchman
-        from engine.notary import FILE, Notary
+        from engine.audit.notary import FILE, Notary
 
         notary = Notary(world, home / FILE, checkpoint_copy)
         has_panel = not no_panel and _has_users(world)

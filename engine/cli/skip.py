@@ -24,7 +24,7 @@ def command(records: tuple[str, ...], home: Path, company: str, flow: str, reaso
 
     Example: flowctl skip INV-1042 --reason "entered by hand"
     """
-    from engine import skipping, worklist
+    from engine.operator import skipping, worklist
     from engine.store import companies
 
     name = office.flow(flow).name if flow else ""

@@ -18,7 +18,7 @@ _ROLES = click.Choice(["viewer", "operator", "admin"])
 
 
 def _hand(world: World) -> Hand:
-    from engine.users import HOUSE
+    from engine.access.users import HOUSE
 
     return office.hand(world, HOUSE)
 
@@ -43,7 +43,7 @@ def add(name: str, role: Role, home: Path, form: str) -> int:
 
     Example: flowctl user add ana --role operator
     """
-    from engine import users
+    from engine.access import users
     from engine.store import users as kept
 
     users.user_name(name)
@@ -100,7 +100,7 @@ def role(name: str, role: Role, home: Path) -> int:
 
     Example: flowctl user role ana admin
     """
-    from engine import users
+    from engine.access import users
 
     with office.opened(home) as world, world.store.write() as tx:
         changed = users.set_role(tx, _hand(world), name, role)
@@ -117,7 +117,7 @@ def password(name: str, home: Path, form: str) -> int:
 
     Example: flowctl user password ana
     """
-    from engine import users
+    from engine.access import users
 
     made = users.one_time_password()
     hashed = users.hashed(made)
@@ -137,7 +137,7 @@ def sign_out(name: str, home: Path) -> int:
 
     Example: flowctl user sign-out ana
     """
-    from engine import users
+    from engine.access import users
 
     with office.opened(home) as world, world.store.write() as tx:
         users.sign_out(tx, _hand(world), name)
@@ -154,7 +154,7 @@ def remove(name: str, home: Path, yes: bool) -> int:
 
     Example: flowctl user remove ana
     """
-    from engine import users
+    from engine.access import users
     from engine.store import users as kept
 
     with office.opened(home) as world:
@@ -178,7 +178,7 @@ def totp(name: str, off: bool, home: Path, form: str) -> int:
 
     Example: flowctl user totp ana
     """
-    from engine import users
+    from engine.access import users
 
     with office.opened(home) as world, world.store.write() as tx:
         if off:

@@ -56,7 +56,7 @@ def command(paths: tuple[str, ...], form: str, fixing: bool, only_diff: bool) ->
 
 
 def _mend(targets: Sequence[Path], *, write: bool, to_stderr: bool) -> None:
-    from engine.mend import mend
+    from engine.flowlang.mend import mend
 
     mended = mend(targets)
     shipped = Path(__file__).resolve().parents[2] / "flows"

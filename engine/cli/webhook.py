@@ -15,8 +15,8 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from engine.abilities import Subscribed
     from engine.contract import Binding, Connector
-    from engine.deliveries import Health, Subscriptions
     from engine.store.base import Row
+    from engine.webhooks.deliveries import Health, Subscriptions
     from engine.world import World
 
 
@@ -54,9 +54,9 @@ def subscribe(connection: str, url: str, home: Path, company: str) -> int:
 
     Example: flowctl webhook subscribe bill --company acme --url https://sync.acme.example
     """
-    from engine import confirming, deliveries
     from engine.abilities import Subscribing
-    from engine.handshakes import ByEvent, Confirms
+    from engine.webhooks import confirming, deliveries
+    from engine.webhooks.handshakes import ByEvent, Confirms
 
     if not url.startswith("https://") or url.rstrip("/").count("/") != 2:
         raise UsageError(f"--url: `{url[:80]}` is no https address of a server", hint="https://sync.acme.example")
@@ -100,7 +100,7 @@ def expect(connection: str, home: Path, company: str) -> int:
 
     Example: flowctl webhook expect ramp --company acme
     """
-    from engine import confirming
+    from engine.webhooks import confirming
 
     with office.opened(home) as world:
         world.bound(company, connection)
@@ -148,8 +148,8 @@ def show(number: int, home: Path, company: str, form: str) -> int:
 
     Example: flowctl webhook show 17 --company acme
     """
-    from engine import deliveries
     from engine.store import hooks
+    from engine.webhooks import deliveries
 
     with office.opened(home) as world, world.store.read() as tx:
         row = deliveries.found(tx, company, number)
@@ -192,7 +192,7 @@ def replay(number: int, reason: str, home: Path, company: str) -> int:
 
     Example: flowctl webhook replay 17 --company acme --reason "the server was down"
     """
-    from engine import deliveries
+    from engine.webhooks import deliveries
 
     programs = common.programs(())
     with office.opened(home) as world, world.store.write() as tx:
@@ -214,8 +214,8 @@ def health(connection: str, ask: bool, home: Path, company: str) -> int:
 
     Example: flowctl webhook health ramp --ask --company acme
     """
-    from engine import deliveries
     from engine.store import companies
+    from engine.webhooks import deliveries
 
     with office.opened(home) as world:
         with world.store.read() as tx:
@@ -245,7 +245,7 @@ def retire(connection: str, home: Path, company: str) -> int:
 
     Example: flowctl webhook retire ramp --company acme
     """
-    from engine import rotation
+    from engine.webhooks import rotation
 
     with office.opened(home) as world, world.store.write() as tx:
         gone = rotation.retire(tx, office.hand(world, company), connection)
@@ -311,7 +311,7 @@ def _opened(world: World, company: str, connection: str) -> Iterator[Any]:
 
 def _events(world: World, company: str, connection: str) -> tuple[str, ...]:
     """The events that the company's flows wait for; none when no flow of its connections does."""
-    from engine.binding import bound_flow
+    from engine.connections.binding import bound_flow
     from engine.store import companies
 
     with world.store.read() as tx:
@@ -329,7 +329,7 @@ def _events(world: World, company: str, connection: str) -> tuple[str, ...]:
 
 def _keep(world: World, connector: Connector, binding: Binding, made: Sequence[Subscribed]) -> None:
     """Keep the secret of a subscription; one whose secret comes with the handshake has none yet."""
-    from engine.connecting import connect
+    from engine.connections.connecting import connect
 
     name = next((f.name for f in connector.spec.settings if f.secret and f.name in _SECRETS), None)
     given = next((one.secret for one in made if one.secret), "")

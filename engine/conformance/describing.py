@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from engine.conformance.bench import Subject
 from engine.contract import Binding
 from engine.errors import SettingMissing
-from engine.language import NAME_PATTERN
+from engine.flowlang.language import NAME_PATTERN
 from engine.spec import ConnectorSpec, FieldSpec, RequestSpec, StreamSpec
 from engine.store.companies import TOKEN_FIELD
 

@@ -14,9 +14,9 @@ from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.diagnostics import Location, suggestion
 from engine.errors import UnknownName, UsageError
+from engine.flowlang.yamlsource import ListNode, MapNode, Node, ScalarNode, load, plain
 from engine.model import Flow
 from engine.store.companies import setting_of
-from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, load, plain
 
 FILE = "case.yaml"
 KEYS = ("case", "clock", "seed", "settings", "mappings", "steps")

@@ -11,6 +11,7 @@ from typing import Any
 from engine import registry
 from engine.dataclass import dataclass
 from engine.diagnostics import Location
+from engine.flowlang.yamlsource import place
 from engine.golden.stage import COMPANY, Stage
 from engine.mapping import EvalContext
 from engine.model import Expr, Flow, Stream
@@ -19,7 +20,6 @@ from engine.program import FlowProgram, compile_flow
 from engine.simulated import Visitor
 from engine.spec import Documented
 from engine.store import journal, lists
-from engine.yamlsource import place
 
 # In the order in which they are shown.
 KINDS = ("rules", "conditions", "branches", "lookups", "requests", "paths", "answers")

@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import httpx
 
-from engine import flowswitch, registry, targets, worklist
-from engine.connecting import connect
+from engine import flowswitch, registry
+from engine.connections.connecting import connect
 from engine.contract import Handler, Json, Login, Served
 from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
@@ -22,6 +22,7 @@ from engine.follow import Hand
 from engine.golden.case import Case, Step, wrong_given
 from engine.golden.recorded import RecordedSource, recording_of
 from engine.model import Connection
+from engine.operator import targets, worklist
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.server import Server

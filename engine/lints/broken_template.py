@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
 from engine.errors import RenderError
-from engine.language import TEMPLATE
+from engine.flowlang.language import TEMPLATE
 from engine.lints.env import Env, documents
 from engine.model import Flow
 

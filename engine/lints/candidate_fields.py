@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
+from engine.flowlang.structure import dotted
 from engine.lints.env import Env
 from engine.mapping.matching import COMPARED
 from engine.mapping.syntax import Node, parts
 from engine.model import Expr, Flow
-from engine.structure import dotted
 
 ID = "F046"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from engine.diagnostics import Diagnostic
+from engine.flowlang.structure import Steps, dotted
+from engine.flowlang.yamlsource import DUPLICATE, ListNode, MapNode, Node
 from engine.lints.env import Env
-from engine.structure import Steps, dotted
-from engine.yamlsource import DUPLICATE, ListNode, MapNode, Node
 
 # What is said of a name that nothing uses: the entry that was left out may use it.
 _UNUSED = frozenset({"F047", "F050", "F051", "F052", "F053"})

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, Level, Location, clearly_meant, suggestion
+from engine.flowlang.structure import Steps, as_kind, dotted
+from engine.flowlang.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 from engine.identity import by_identity
 from engine.lints.facts import Facts
 from engine.listspec import fields_of, stream_of
 from engine.mapping import Scope
 from engine.model import Expr, Flow, Lookup, Stream, Variant
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec, StreamSpec, kind_of, told_by
-from engine.structure import Steps, as_kind, dotted
-from engine.yamlsource import ListNode, MapNode, Node, ScalarNode, place
 
 if TYPE_CHECKING:  # Jinja takes 40 ms to import; a flow without templates does not pay for it
     from engine.render import Templates

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from engine.diagnostics import Diagnostic
+from engine.flowlang.structure import Steps, dotted
 from engine.identity import by_identity
 from engine.lints.env import Env, Use, comment_after
 from engine.mapping.analysis import analyse, analyse_map
@@ -20,7 +21,6 @@ from engine.mapping.syntax import parse
 from engine.mapping.types import NUMBERS, TEXTS, ResultType, object_type, record_type
 from engine.model import Flow, Stream
 from engine.spec import FieldSpec, StreamSpec
-from engine.structure import Steps, dotted
 
 ID = ""  # it reports the codes E101 and above
 

@@ -79,7 +79,7 @@ def find_facts() -> str:
     """Find the facts anew, from the shipped templates and flows."""
     from pathlib import Path
 
-    from engine.flowfile import read_flow
+    from engine.flowlang.flowfile import read_flow
     from engine.lints.env import documents
     from engine.lints.expressions import mapped_type, source_type
     from engine.lints.rendering import given_to, rendering_problems

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit
 from engine.errors import RenderError
+from engine.flowlang.structure import dotted
 from engine.lints.blame import Path, blamed, missing_field
 from engine.lints.entries import entry_place
 from engine.lints.env import Document, Env, documents
@@ -27,7 +28,6 @@ from engine.lints.own_template import own_path, unclosed
 from engine.lints.roots import wrong_template
 from engine.mapping.types import ResultType, object_type
 from engine.model import Flow, Stream
-from engine.structure import dotted
 
 if TYPE_CHECKING:
     from engine.render import Template, Templates

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
+from engine.flowlang.structure import dotted
 from engine.lints.entries import entry_place
 from engine.lints.env import Document, Env, documents, over_map, variants
 from engine.lints.expressions import mapped_type, source_type
 from engine.mapping.types import ResultType
 from engine.model import Flow, Stream
 from engine.spec import FieldSpec, FieldType
-from engine.structure import dotted
 
 ID = "F043"
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
+from engine.flowlang.yamlsource import MapNode
 from engine.lints import (
     after_circle,
     after_unknown,
@@ -42,7 +43,6 @@ from engine.lints import (
     visit_of_nobody,
 )
 from engine.lints.env import Env, Rule
-from engine.yamlsource import MapNode
 
 RULES: tuple[Rule, ...] = (
     unknown_connector,

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, nearest
 from engine.errors import RenderError
+from engine.flowlang.structure import dotted
 from engine.lints.env import UNDO_VARIABLES, Document, Env, documents, over_map
 from engine.lints.own_template import own_path, place_of_name
 from engine.lints.roots import wrong_template
 from engine.model import Flow, Stream
-from engine.structure import dotted
 
 ID = "F034"
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
+from engine.flowlang.structure import Steps, dotted
 from engine.lints.env import Env, variants
 from engine.lints.expressions import source_type
 from engine.lints.names import calls
@@ -28,7 +29,6 @@ from engine.mapping.analysis import analyse
 from engine.mapping.checks import check_expression
 from engine.model import Flow, Stream, Undo, Variant
 from engine.spec import kind_of
-from engine.structure import Steps, dotted
 
 ID = "F045"
 

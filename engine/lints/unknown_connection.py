@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic
+from engine.flowlang.structure import Steps
 from engine.lints.env import Env
 from engine.model import Flow
-from engine.structure import Steps
 
 ID = "F021"
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
+from engine.flowlang.structure import Steps
 from engine.lints.env import Env
 from engine.model import Flow, MarkSynced, Stream
 from engine.spec import ConnectorSpec, MarkSpec
-from engine.structure import Steps
 
 ID = "F030"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit
+from engine.flowlang.mend import mend_one
 from engine.lsp.positions import Span, edit_span, lines_of, problem_span
 from engine.lsp.project import parsed
-from engine.mend import mend_one
 
 _MEANT = re.compile(r"did you mean `([^`]+)`\?")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from engine.dataclass import dataclass
-from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Text, Type
+from engine.flowlang.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Text, Type
 from engine.lints.env import Env
 from engine.lsp import names, wording
 from engine.lsp.expressions import Spot, compared_with, read_from, spot

@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Literal
 
 from engine.dataclass import dataclass
-from engine.structure import Steps
+from engine.flowlang.structure import Steps
 
 _KEY = re.compile(
     r"""(?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)'|(?P<plain>[^\s\-#"'{}\[\],&*!|>%@`:?][^:\n#]*?))[ \t]*:(?=[ \t]|$)"""

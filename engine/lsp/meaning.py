@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 
 from engine.dataclass import dataclass
-from engine.language import Choice, MapOf, Object
+from engine.flowlang.language import Choice, MapOf, Object
+from engine.flowlang.structure import Steps
 from engine.lints.env import Env
 from engine.lsp import names, wording
 from engine.lsp.completion import Here, here, names_for
@@ -15,7 +16,6 @@ from engine.lsp.names import SECTIONS, Name
 from engine.lsp.positions import Span
 from engine.lsp.project import Place, described, is_expression
 from engine.mapping.catalogue import FUNCTIONS
-from engine.structure import Steps
 
 # Words of expressions, and names of events, lists and templates, which have dots in them.
 _WORD = re.compile(r"[A-Za-z0-9_]+")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from engine import registry
 from engine.dataclass import dataclass
 from engine.errors import ConnectorBroken
+from engine.flowlang.structure import Steps
+from engine.flowlang.yamlsource import ScalarNode
 from engine.lints.env import CHANGE_VARIABLES
 from engine.lints.template_variables import variables_of
 from engine.listspec import stream_of, streams_of
 from engine.lsp import wording
 from engine.lsp.project import Place
 from engine.spec import CHANGING, FieldSpec, RequestSpec
-from engine.structure import Steps
-from engine.yamlsource import ScalarNode
 
 # What the entries of each section are, in words.
 SECTIONS: Mapping[str, str] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.dataclass import dataclass
+from engine.flowlang.structure import Steps
+from engine.flowlang.yamlsource import MapNode, ScalarNode
 from engine.lints.env import Env
 from engine.lsp.names import SECTIONS, of_declared
 from engine.lsp.positions import Span, lines_of
 from engine.lsp.project import Place, parsed
-from engine.structure import Steps
 from engine.validate import environment
-from engine.yamlsource import MapNode, ScalarNode
 
 
 @dataclass(frozen=True, slots=True)

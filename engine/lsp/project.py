@@ -9,12 +9,14 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from engine import language
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Location
 from engine.errors import FlowFileUnreadable
-from engine.flowfile import Loaded, parse_flow, place_order, read_flow
-from engine.language import Key, ListOf, MapOf, Object, Type
+from engine.flowlang import language
+from engine.flowlang.flowfile import Loaded, parse_flow, place_order, read_flow
+from engine.flowlang.language import Key, ListOf, MapOf, Object, Type
+from engine.flowlang.structure import Steps
+from engine.flowlang.yamlsource import ScalarNode
 from engine.lints.env import Env, templates_beside
 from engine.lints.expressions import NOTHING, receipt_type
 from engine.lsp.expressions import argument_of
@@ -24,9 +26,7 @@ from engine.mapping.scope import Scope
 from engine.mapping.types import ANY, ResultType, record_type
 from engine.model import Expr
 from engine.spec import ConnectorSpec, RequestSpec, StreamSpec
-from engine.structure import Steps
 from engine.validate import SUFFIXES, check_loaded, environment, same_names
-from engine.yamlsource import ScalarNode
 
 _EMPTY = Scope()
 

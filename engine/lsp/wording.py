@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-from engine.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Type
+from engine.flowlang.language import Boolean, Choice, Integer, Key, ListOf, MapOf, Object, Scalar, Type
 from engine.mapping.functions import FunctionSpec
 from engine.mapping.types import ResultType
 from engine.model import Expr

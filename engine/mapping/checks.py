@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, Edit, clearly_meant, suggestion
+from engine.flowlang.otherwords import other_function
 from engine.mapping import shared
 from engine.mapping.catalogue import FUNCTIONS
 from engine.mapping.scope import Growth, Scope
 from engine.mapping.syntax import BadSyntax, Node, parse, parts, walk
 from engine.model import Expr
-from engine.otherwords import other_function
 
 # How often one input may appear in a result, and how many parts an expression may have with its defines written out.
 MAX_COPIES = 4096

@@ -125,7 +125,7 @@ class Scope:
 
     `settings` gives the type of each setting, and `lookup_fields` the fields that an object found by a lookup offers;
     `receipts` what `posted` gives of a stream. What is absent from either is an open object. `place` maps an offset
-    inside an expression to a place in a file; `engine.yamlsource.place` does so for any scalar, folded ones too.
+    inside an expression to a place in a file; `engine.flowlang.yamlsource.place` does so for any scalar, folded ones too.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.binding import bound_flow
+from engine.connections.binding import bound_flow
 from engine.model import Flow
+from engine.operator.tomap import Where
 from engine.panel.web import Ask
 from engine.store.base import Tx
-from engine.tomap import Where
 
 
 def where(ask: Ask, tx: Tx) -> Where:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from engine.connecting import SettingsRefused, SettingWrong, fit_secret, typed
+from engine.connections.connecting import SettingsRefused, SettingWrong, fit_secret, typed
 from engine.contract import Agent, Binding, Connector
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError

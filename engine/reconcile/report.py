@@ -10,13 +10,14 @@ from hashlib import sha256
 from typing import Literal
 
 from engine import holdings as looking
-from engine import pipeline, worklist
+from engine import pipeline
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.evidence import Figures, Span, plain_guid
 from engine.jsontext import plain
 from engine.money import ZERO
+from engine.operator import worklist
 from engine.program import FlowProgram
 from engine.reconcile import sides
 from engine.reconcile.sides import Names, Ours

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.mapfile import guarded
+from engine.operator.mapfile import guarded
 from engine.reconcile.report import Difference, Line, Report
 
 TITLES = {"party": "vendor", "account": "account", "month": "month", "kind": "kind"}

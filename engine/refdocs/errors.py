@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.refdocs.markdown import block, page, sentence
 
 if TYPE_CHECKING:
-    from engine.codes import Code
+    from engine.flowlang.codes import Code
 
 _CODE_GROUPS = (
     ("F00", "Reading the file"),
@@ -24,7 +24,7 @@ _CODE_GROUPS = (
 
 def errors_page() -> str:
     """Every code that `flowctl validate` can report."""
-    from engine.codes import codes
+    from engine.flowlang.codes import codes
 
     intro = (
         "Every code that `flowctl validate` can report, with an example that fails and one that passes; `flowctl explain "

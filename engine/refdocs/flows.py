@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def flows_page() -> str:
     """What each shipped flow reads, when, and what it writes."""
-    from engine.flowfile import load_flow
+    from engine.flowlang.flowfile import load_flow
 
     names = sorted(entry.name for entry in files("flows").iterdir() if entry.name.endswith(".yaml"))
     parts: list[str] = []
@@ -32,7 +32,7 @@ def flows_page() -> str:
 
 
 def _flow(flow: Flow) -> Iterator[str]:
-    from engine.diagram import diagram
+    from engine.flowlang.diagram import diagram
 
     yield f"## {flow.name}"
     by_hand = f" It is switched on by hand: `flowctl company flow {flow.name} on`." if flow.starts == "by_hand" else ""
@@ -53,7 +53,7 @@ def _flow(flow: Flow) -> Iterator[str]:
 
 
 def _stream(stream: Stream) -> tuple[str, ...]:
-    from engine.diagram import span, starts
+    from engine.flowlang.diagram import span, starts
 
     fetch = stream.fetch
     filters = "".join(f", `{name}: {shown(value).strip('`')}`" for name, value in fetch.filters.items())

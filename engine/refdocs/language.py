@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from engine.refdocs.markdown import code_of, page, sentence, shown, table, ticked
 
 if TYPE_CHECKING:
-    from engine.language import Key, Object, Type
+    from engine.flowlang.language import Key, Object, Type
 
 
 def language_page() -> str:
     """Every key of a flow file."""
-    from engine.language import FLOW
+    from engine.flowlang.language import FLOW
 
     intro = (
         "Every key of a flow file. For a first reading, [Write a flow](../howto/write-a-flow.md) goes through them by "
@@ -50,7 +50,7 @@ def _title(what: str, key: str) -> str:
 
 
 def _object_in(key: Key) -> Object | None:
-    from engine.language import ListOf, MapOf, Object
+    from engine.flowlang.language import ListOf, MapOf, Object
 
     kind: Type = key.type
     while isinstance(kind, (ListOf, MapOf)):
@@ -59,7 +59,7 @@ def _object_in(key: Key) -> Object | None:
 
 
 def _kind_of(kind: Type) -> str:
-    from engine.language import Boolean, Choice, Integer, ListOf, MapOf, Scalar
+    from engine.flowlang.language import Boolean, Choice, Integer, ListOf, MapOf, Scalar
 
     match kind:
         case Choice():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine import meters
-from engine.meter import Metric
 from engine.refdocs.markdown import page, sentence, table, ticked
+from engine.telemetry import meters
+from engine.telemetry.meter import Metric
 
 _INTRO = (
     "What `/metrics` of `flowctl serve` gives, in the text that Prometheus reads. "

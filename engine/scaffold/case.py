@@ -32,7 +32,7 @@ def case_files(made: Made) -> Mapping[str, str]:
 
     It is played as `flowctl test --update` plays it.
     """
-    from engine.flowfile import load_flow
+    from engine.flowlang.flowfile import load_flow
     from engine.golden.case import load_case
     from engine.golden.outcome import files_of, problems_of, shown
     from engine.golden.stage import staged

@@ -13,7 +13,7 @@ from engine.contract import Connector
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic, suggestion
 from engine.errors import Bug, UnknownName, UsageError
-from engine.language import NAME_PATTERN
+from engine.flowlang.language import NAME_PATTERN
 from engine.scaffold.connector import BadName
 from engine.scaffold.targets import NULL, TEMPLATES, Entry, choose, entries, fillable, inline, quoted, vendor_request
 from engine.scaffold.words import Words, words_of

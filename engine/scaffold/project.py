@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from engine import registry
-from engine.flowschema import flow_schema_text
+from engine.flowlang.flowschema import flow_schema_text
 from engine.scaffold.case import case_files
 from engine.scaffold.files import skeleton
 from engine.scaffold.flow import Made

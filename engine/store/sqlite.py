@@ -12,10 +12,10 @@ from pathlib import Path
 
 import sqlite_utils
 
-from engine import committed, meter, meters
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
 from engine.store.base import Params, Row, statements
+from engine.telemetry import committed, meter, meters
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
 # the mode. Of its forms PERSIST is as durable as the others and commits nine times faster than TRUNCATE on ext4, since

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from engine import committed, meter, meters, trace
 from engine.marker import guid_of
 from engine.store.base import Row
 from engine.store.journal import Entry
+from engine.telemetry import committed, meter, meters, trace
 
 # The steps of a record's way, by the event that the journal has of them.
 STEPS = {

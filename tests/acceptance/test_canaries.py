@@ -20,15 +20,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.routing import Route
 
-from engine import log, meter, registry, trace
+from engine import log, registry
 from engine.app import build
 from engine.cli import common
 from engine.clock import SystemClock
-from engine.metering import metering
 from engine.serving import app_of, running
 from engine.simulated import Called, Simulated
 from engine.store import sqlite
-from engine.tracing import OtelTracer
+from engine.telemetry import meter, trace
+from engine.telemetry.metering import metering
+from engine.telemetry.tracing import OtelTracer
 from engine.world import World
 from tests.acceptance.canary_kit import MODES, Canaries, Hostile, forms_of, give
 from tests.cli.cli_kit import Cli, within

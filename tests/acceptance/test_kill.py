@@ -17,7 +17,7 @@ from connectors.qbwc.sandbox import QuickBooksSandbox
 from connectors.qbwc.sandbox import make as make_books
 from connectors.ramp.sandbox import make as make_ramp
 from engine.clock import SystemClock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.serving import running
 from engine.store.journal import verify
 from engine.store.sqlite import SqliteStore

@@ -20,7 +20,7 @@ from connectors.qbwc.simulator import Application, RequestProcessor, SessionRepo
 from connectors.qbwc.simulator.company import Books
 from connectors.qbwc.simulator.transport import Answer, HttpPost
 from connectors.qbwc.simulator.webconnector import Abandoned
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.store.sqlite import SqliteStore
 from engine.vault import load_key
 from engine.world import World

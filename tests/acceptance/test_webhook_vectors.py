@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from engine import hookintake, rotation
 from engine.clock import iso
-from engine.connecting import connect
-from engine.hookintake import Call, Intake
+from engine.connections.connecting import connect
 from engine.store.hooks import Endpoint
 from engine.testing import FakeClock, memory_world
+from engine.webhooks import hookintake, rotation
+from engine.webhooks.hookintake import Call, Intake
 from engine.world import World
 from tests.engine import kit
 from tests.reference import reference

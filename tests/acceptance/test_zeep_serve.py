@@ -16,7 +16,7 @@ from connectors.qbwc.simulator import RequestProcessor
 from connectors.qbwc.simulator.webconnector import _host_company_preferences, _mark_company
 from connectors.ramp.sandbox import make as make_ramp
 from engine.clock import SystemClock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.serving import running
 from engine.store.sqlite import SqliteStore
 from engine.vault import load_key

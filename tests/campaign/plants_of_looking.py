@@ -10,10 +10,11 @@ import pytest
 
 from connectors.qbwc import conduct, merge, merging, ready, recovery, session, survey
 from connectors.ramp import webhooks
-from engine import desk, holdings, hookintake, reclaim
+from engine import desk, holdings, reclaim
 from engine.contract import MessageSet
 from engine.errors import StoreBusy
 from engine.store import hooks, outbox, records
+from engine.webhooks import hookintake
 from tests.campaign.planting import doctored, plant, without_indexes
 
 # --- what is in the books already ----------------------------------------------------------------------------------

@@ -313,7 +313,7 @@ def test_a_forged_answer_ends_the_listening_and_gives_nothing(bench: Bench, monk
 
 
 def test_nobody_answers(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.landing.Landing.wait", lambda _self: None)
+    monkeypatch.setattr("engine.connections.landing.Landing.wait", lambda _self: None)
     bench.options(redirect_uri=f"http://localhost:{free_port()}/freshbooks")
     ran = bench.connect("--no-browser")
     assert (ran.status, ran.err.partition("\n")[2]) == (1, (

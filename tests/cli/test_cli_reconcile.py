@@ -17,12 +17,12 @@ from connectors.qbwc.simulator.model import Txn
 from connectors.ramp.sandbox import RampSandbox
 from connectors.ramp.simulator import build
 from engine import registry
+from engine.access.passwords import hash_password
 from engine.cli import common
 from engine.clock import SystemClock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.contract import Handler, Login, Served
 from engine.desk import StoreOutbox
-from engine.passwords import hash_password
 from engine.program import FlowProgram
 from engine.runner import Runner
 from engine.simulated import Simulated

@@ -15,7 +15,7 @@ import yaml
 
 from engine import registry
 from engine.cli import common
-from engine.flowschema import flow_schema_text
+from engine.flowlang.flowschema import flow_schema_text
 from engine.scaffold import project
 from engine.scaffold.case import end_in
 from engine.scaffold.flow import Wanted, make_flow

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import registry
-from engine.flowschema import flow_schema_text
+from engine.flowlang.flowschema import flow_schema_text
 from tests.cli.cli_kit import Cli
 from tests.reference import ROOT
 

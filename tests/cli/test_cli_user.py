@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.access.users import HOUSE
 from engine.store.sqlite import SqliteStore
-from engine.users import HOUSE
 from tests.cli.cli_kit import Cli
 
 

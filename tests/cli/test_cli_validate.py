@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import mend
 from engine.cli import validate as validating
+from engine.flowlang import mend
 from tests.cli.cli_kit import Cli
 from tests.validate.corpus import world
 

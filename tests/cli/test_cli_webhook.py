@@ -104,8 +104,8 @@ def posted(cli: Cli, *bodies: Mapping[str, object], secret: str = "hush") -> Non
     """Ramp posts events to the server."""
     from connectors.ramp.webhooks import sign
     from engine.cli.common import programs
-    from engine.hookintake import Call, Intake
     from engine.store.hooks import Endpoint
+    from engine.webhooks.hookintake import Call, Intake
 
     with office.opened(cli.home) as world:
         intake = Intake(world, programs(("ramp_to_quickbooks",)))

@@ -13,7 +13,7 @@ from connectors.qbwc import CONNECTOR
 from connectors.qbwc.soap import NAMESPACE
 from engine.contract import HttpCall, Rate
 from engine.errors import RunError, StoreBusy
-from engine.metering import PrometheusSink
+from engine.telemetry.metering import PrometheusSink
 from tests.connectors.http_kit import ManualClock, Script, reply
 from tests.connectors.qbwc.kit import Kit
 from tests.connectors.test_http import client

@@ -19,7 +19,7 @@ from connectors.qbwc.sandbox import make as make_books
 from connectors.ramp.sandbox import RampSandbox
 from connectors.ramp.sandbox import make as make_ramp
 from engine.clock import SystemClock
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.serving import running
 from engine.store import sqlite as store_module
 from engine.store.sqlite import SqliteStore

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from engine import language
+from engine.flowlang import language
 from engine.diagnostics import Diagnostic
-from engine.flowfile import parse_flow
-from engine.language import MapOf, Object
+from engine.flowlang.flowfile import parse_flow
+from engine.flowlang.language import MapOf, Object
 from engine.validate import check_loaded
 from tests.reference import ROOT
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from engine.flowfile import load_flow
+from engine.flowlang.flowfile import load_flow
 from engine.golden.case import load_case
 from engine.report import text as report
 from engine.validate import validate

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine import registry
-from engine.language import CONNECTION, STREAM, Object
+from engine.flowlang.language import CONNECTION, STREAM, Object
 from engine.listspec import streams_of
 from engine.spec import CHANGING, ConnectorSpec
 from tests.editor.client import Editor, editor

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import chain
-from engine.notary import FILE, Notary
+from engine.audit import chain
+from engine.audit.notary import FILE, Notary
 from engine.store import companies, journal
 from engine.store.journal import Entry
 from engine.store.sqlite import SqliteStore

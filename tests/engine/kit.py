@@ -34,7 +34,7 @@ from engine.contract import (
 from engine.desk import StoreOutbox
 from engine.diagnostics import Diagnostic
 from engine.errors import ForgedWebhook
-from engine.flowfile import parse_flow
+from engine.flowlang.flowfile import parse_flow
 from engine.model import Flow
 from engine.program import FlowProgram, compile_flow
 from engine.registry import registered

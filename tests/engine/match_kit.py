@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from engine import targets, worklist
 from engine.contract import ListObject
 from engine.follow import Hand
+from engine.operator import targets, worklist
 from engine.program import compile_flow
 from engine.registry import registered
 from engine.spec import FieldSpec, ListSpec, RequestSpec

@@ -11,8 +11,8 @@ import httpx
 import prometheus_client
 from starlette.applications import Starlette
 
-from engine import meter
-from engine.metering import Metering, PrometheusSink
+from engine.telemetry import meter
+from engine.telemetry.metering import Metering, PrometheusSink
 
 _LINE = re.compile(r"^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)$")
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine import intake, worklist
+from engine import intake
 from engine.contract import Json, ListObject, MessageSet, OperationOutcome
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.store import journal, lists, outbox, records, work
 from engine.store.base import Row
 from tests.engine import kit

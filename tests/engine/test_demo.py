@@ -16,7 +16,7 @@ from engine.clock import Clock
 from engine.contract import Handler, Json, ListObject
 from engine.demo import COMPANY, DemoOptions, FlowResult, _meaning, run_demo
 from engine.errors import BadAnswer, Bug, Rejected
-from engine.flowfile import load_flow
+from engine.flowlang.flowfile import load_flow
 from engine.program import compile_flow
 from engine.registry import registered
 from engine.store import journal, lists, records

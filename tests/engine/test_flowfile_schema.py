@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 import yaml
 
-from engine.flowfile import parse_flow
-from engine.flowschema import flow_schema_text
-from engine.language import FLOW, Key, ListOf, MapOf, Object, Type
-from engine.structure import check_structure
-from engine.yamlsource import load, plain
+from engine.flowlang.flowfile import parse_flow
+from engine.flowlang.flowschema import flow_schema_text
+from engine.flowlang.language import FLOW, Key, ListOf, MapOf, Object, Type
+from engine.flowlang.structure import check_structure
+from engine.flowlang.yamlsource import load, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "flow.schema.json"

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import follow, worklist
+from engine import follow
 from engine.contract import ListObject, MessageSet, OperationOutcome
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.store import journal, lists, records
 from engine.store.records import Reason
 from tests.engine import kit

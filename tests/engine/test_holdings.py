@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from engine import holdings as engine_holdings
-from engine import pipeline, worklist
+from engine import pipeline
 from engine.clock import iso
 from engine.contract import ListObject, Marked, OperationOutcome
 from engine.errors import StoreBusy, Transient
 from engine.evidence import Holding, Seen, Sighting
 from engine.follow import Hand
+from engine.operator import worklist
+from engine.operator.worklist import Retried
 from engine.store import facts, journal, marks, work
 from engine.store import holdings as kept
 from engine.store.base import Row, statements
-from engine.worklist import Retried
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill, vendor
 

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from engine import connecting, worklist
+from engine.connections import connecting
 from engine.contract import Listing, ListObject
 from engine.errors import AuthRefused, BadAnswer, NotYet, RateLimited, Transient
 from engine.follow import Hand
 from engine.listing import ListUnread
+from engine.operator import worklist
+from engine.operator.targets import SeveralTargets, find_target
 from engine.program import polled_lists
 from engine.reading import reading
 from engine.registry import registered
@@ -21,7 +23,6 @@ from engine.runreport import RunReport
 from engine.service import Service
 from engine.store import facts, journal, lists, records
 from engine.store.base import Tx
-from engine.targets import SeveralTargets, find_target
 from engine.testing import memory_world
 from tests.engine import kit
 from tests.engine.kit import COMPANY

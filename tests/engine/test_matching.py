@@ -7,14 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from engine import mapfile, worklist
 from engine.contract import ListObject
 from engine.errors import Bug, Rejected, UsageError
 from engine.follow import Hand
 from engine.lookups import Resolver
+from engine.operator import mapfile, worklist
+from engine.operator.targets import NoSuchMatch, Target, find_target
 from engine.store import claims, lists, records
 from engine.store.claims import Claim
-from engine.targets import NoSuchMatch, Target, find_target
 from tests.engine import match_kit
 from tests.engine.kit import AT, COMPANY, bill
 from tests.engine.match_kit import NAME, charge, listed, mapped, written

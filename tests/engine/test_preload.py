@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from engine.flowfile import load_flow
+from engine.flowlang.flowfile import load_flow
 from engine.preload import Written, written
 from engine.store import outbox, records
 from engine.store.base import Tx

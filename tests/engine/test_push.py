@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from connectors._http import Api
-from engine import limits, push, worklist
+from engine import limits, push
 from engine.cli.run import _summary
 from engine.clock import iso
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.contract import ListObject, Operation, Receipt
 from engine.errors import (
     Ambiguous,
@@ -29,6 +29,7 @@ from engine.errors import (
 )
 from engine.follow import Hand
 from engine.holders import take_name
+from engine.operator import worklist
 from engine.pushing.link import LEASE_S, WRITE_S
 from engine.runner import Runner
 from engine.service import Service

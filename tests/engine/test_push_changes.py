@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine import absent, worklist
+from engine import absent
 from engine.errors import Ambiguous, BadAnswer, Rejected, Transient
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.store import journal, records, work
 from tests.engine import kit
 from tests.engine.chart_kit import FLOW, NAME, ChartBench, account, chart_bench

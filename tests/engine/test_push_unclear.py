@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import worklist
 from engine.errors import Ambiguous, Rejected
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.store import journal
 from tests.engine.kit import AT, COMPANY, bill
 from tests.engine.push_kit import NAME, CloudBench, cloud_bench, operation, run

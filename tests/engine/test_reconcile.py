@@ -11,11 +11,11 @@ from decimal import Decimal
 import pytest
 
 from connectors.qbwc.figures import figures
-from engine import worklist
 from engine.contract import ListObject
 from engine.errors import UnknownName
 from engine.evidence import Countable, Figures, Seen, Sighting, Span
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.pipeline import guid_of
 from engine.reconcile import Difference, Line, Report, Spans, ask, countable, kinds_of, report
 from engine.registry import registered

@@ -10,9 +10,9 @@ import pytest
 
 from engine import errors, refdocs, registry, runwords, vault
 from engine.cli.main import COMMANDS
-from engine.codes import codes
-from engine.diagram import diagram
-from engine.flowfile import load_flow
+from engine.flowlang.codes import codes
+from engine.flowlang.diagram import diagram
+from engine.flowlang.flowfile import load_flow
 from engine.mapping import FUNCTIONS
 from engine.refdocs import connectors, markdown, outcomes
 from engine.store.records import MOVES

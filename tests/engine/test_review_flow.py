@@ -12,7 +12,7 @@ import pytest
 from engine import intake
 from engine.contract import ListObject, MessageSet, OperationOutcome
 from engine.desk import StoreOutbox
-from engine.flowfile import parse_flow
+from engine.flowlang.flowfile import parse_flow
 from engine.program import FlowProgram, compile_flow
 from engine.runner import Runner
 from engine.store import companies, records

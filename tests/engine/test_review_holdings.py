@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from engine import companyfile, pipeline, worklist
+from engine import pipeline
 from engine.clock import from_iso, iso
 from engine.contract import OperationOutcome
 from engine.evidence import Seen, Sighting
 from engine.follow import Hand
+from engine.operator import companyfile, worklist
 from engine.program import meaning
 from engine.store import companies, facts, journal, records, work
 from engine.store import holdings as kept

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine import batch, follow, intake, worklist
+from engine import batch, follow, intake
 from engine.contract import Json, ListObject, OperationOutcome
 from engine.errors import BadAnswer, Bug, Rejected
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.store import journal, lists, outbox, records, work
 from engine.store.base import Row
 from tests.engine import kit

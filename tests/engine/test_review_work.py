@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from engine import connecting
 from engine.clock import iso
-from engine.connecting import SettingWrong
+from engine.connections import connecting
+from engine.connections.connecting import SettingWrong
 from engine.contract import ListObject, MarkCall, OperationOutcome
 from engine.errors import Rejected, Transient
 from engine.runner import Runner

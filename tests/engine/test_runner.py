@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import worklist
 from engine.errors import (
     AuthRefused,
     BadAnswer,
@@ -21,6 +20,7 @@ from engine.errors import (
     UnknownName,
 )
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.retry import Backoff
 from engine.runner import Runner
 from engine.runreport import RunReport, StreamReport

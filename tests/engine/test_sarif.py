@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from engine import report, sarif
-from engine.codes import codes
 from engine.diagnostics import Diagnostic, Edit, Location
+from engine.flowlang.codes import codes
 from engine.validate import Report
 from tests.cli.cli_kit import within
 

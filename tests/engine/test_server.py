@@ -20,7 +20,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from engine import hookdoor, log, server, vitals
+from engine import log, server
 from engine.app import build
 from engine.contract import HttpCall, HttpReply
 from engine.errors import StoreBusy, StoreDamaged, StoreError
@@ -29,8 +29,10 @@ from engine.service import Service
 from engine.serving import app_of, running
 from engine.store import companies
 from engine.store.sqlite import SqliteStore
+from engine.telemetry import vitals
+from engine.telemetry.vitals import Worker
 from engine.vault import Vault
-from engine.vitals import Worker
+from engine.webhooks import hookdoor
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, count
 

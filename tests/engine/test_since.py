@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.clock import iso
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.contract import Json, Page
 from engine.desk import StoreOutbox
 from engine.errors import BadAnswer, Rejected, Transient

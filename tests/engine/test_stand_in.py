@@ -17,10 +17,10 @@ import pytest
 from connectors.ledger import CONNECTOR as LEDGER
 from connectors.ledger.connection import LedgerConnection
 from connectors.ledger.sandbox import LedgerSandbox
-from engine.binding import bound_flow, lacking, stands_in
 from engine.buttons import buttons_of
 from engine.cli import common
-from engine.connecting import DoesNotStandFor, ListsClash, StillOpen, connect, standing_for
+from engine.connections.binding import bound_flow, lacking, stands_in
+from engine.connections.connecting import DoesNotStandFor, ListsClash, StillOpen, connect, standing_for
 from engine.contract import ListObject
 from engine.desk import StoreOutbox
 from engine.health import Finding, roles_of

@@ -8,18 +8,20 @@ from decimal import Decimal
 
 import pytest
 
-from engine import accounts, chosen, flowswitch, onhold, pausing, replaying, worklist
+from engine import flowswitch
+from engine.connections import accounts
 from engine.contract import Binding, MessageSet, OperationOutcome
 from engine.evidence import Seen
 from engine.flowswitch import FlowPaused
 from engine.follow import Hand
-from engine.lookfor import evidence
-from engine.pausing import WhyMissing
+from engine.operator import chosen, onhold, pausing, replaying, worklist
+from engine.operator.lookfor import evidence
+from engine.operator.pausing import WhyMissing
+from engine.operator.worklist import NotHeld, Retried, Taken
 from engine.service import Service
 from engine.store import journal
 from engine.store.base import Tx
 from engine.store.browse import Filters
-from engine.worklist import NotHeld, Retried, Taken
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import onhold, pausing, replaying
 from engine.errors import Rejected
 from engine.follow import Hand
+from engine.operator import onhold, pausing, replaying
 from engine.service import Service
 from engine.store import outbox, records
 from engine.store.records import Move, Reason

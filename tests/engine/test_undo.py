@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from connectors.qbwc.figures import figures
-from engine import worklist
 from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
 from engine.evidence import Figures, Sighting, plain_guid
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.overview import overview
 from engine.pipeline import guid_of
 from engine.reconcile.sides import nothing

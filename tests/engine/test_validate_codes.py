@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.codes import Code, codes
 from engine.diagnostics import Diagnostic
-from engine.flowfile import parse_flow
+from engine.flowlang.codes import Code, codes
+from engine.flowlang.flowfile import parse_flow
 from engine.validate import check_loaded, validate
 from tests.validate.corpus import HERE, world
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.flowfile import parse_flow
+from engine.flowlang.flowfile import parse_flow
 from engine.lints import facts
 from engine.lints.facts import Facts, find_facts, proof, shipped_facts
 from engine.mapping.types import ResultType, object_type

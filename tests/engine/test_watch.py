@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import worklist
 from engine.cli.status import _state as kind
 from engine.contract import ListObject
 from engine.follow import Hand
+from engine.operator import worklist
 from engine.overview import StateLine, overview
 from engine.store import journal, lists
 from tests.engine import kit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.language import FLOW, STREAM
+from engine.flowlang.language import FLOW, STREAM
 from engine.lsp.completion import Item, complete
 from engine.lsp.locate import locate
 from engine.lsp.positions import Span

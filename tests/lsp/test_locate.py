@@ -74,7 +74,7 @@ def test_past_the_end_of_the_file_is_nowhere() -> None:
 
 def test_every_place_of_a_sound_flow_is_found_in_what_is_before_it() -> None:
     """A cursor at the end of each scalar of the flow stands in that scalar, whatever follows."""
-    from engine.yamlsource import ListNode, Node, ScalarNode, load
+    from engine.flowlang.yamlsource import ListNode, Node, ScalarNode, load
 
     def scalars(node: Node, steps: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], ScalarNode]]:
         if isinstance(node, ScalarNode):

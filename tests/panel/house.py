@@ -9,7 +9,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from engine.flowfile import load_flow
+from engine.flowlang.flowfile import load_flow
 from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.program import FlowProgram, compile_flow

@@ -14,13 +14,13 @@ import anyio
 import httpx
 from starlette.applications import Starlette
 
-from engine import signin, users
+from engine.access import signin, users
+from engine.access.users import HOUSE
 from engine.follow import Hand
 from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.store.users import Role
 from engine.testing import FakeClock
-from engine.users import HOUSE
 from engine.world import World
 from tests.engine import kit
 from tests.engine.kit import Bench

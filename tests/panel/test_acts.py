@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine import chosen, onhold, pausing
 from engine.contract import OperationOutcome
 from engine.follow import Hand
+from engine.operator import chosen, onhold, pausing
 from engine.store import journal
 from tests.engine.kit import bill
 from tests.panel.kit import Browser, Office, text_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
-from engine.notary import FILE, Notary
+from engine.audit.notary import FILE, Notary
 from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.store import journal, journalsearch

@@ -11,7 +11,7 @@ import pytest
 from connectors.freshbooks import CONNECTOR
 from connectors.freshbooks.sandbox import FreshBooksSandbox
 from connectors.freshbooks.simulator import app
-from engine import totp
+from engine.access import totp
 from engine.clock import SystemClock
 from engine.desk import StoreOutbox
 from engine.serving import running

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.contract import ListObject
-from engine.hookintake import Call, Intake
 from engine.panel.pages import PAGES
 from engine.serving import running
 from engine.store import lists, work
 from engine.store.hooks import Endpoint
+from engine.webhooks.hookintake import Call, Intake
 from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
 from tests.panel.kit import Office, filled

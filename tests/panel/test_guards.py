@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from engine import signin
+from engine.access import signin
 from engine.errors import StoreBusy
 from engine.panel import app as module
 from engine.panel import forms, web

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from engine import totp
+from engine.access import totp
+from engine.access.users import HOUSE
 from engine.store import users
-from engine.users import HOUSE
 from tests.panel.kit import PASSWORD, Browser, Office, text_of
 
 
@@ -108,7 +108,7 @@ def test_nobody_is_shut_out_by_accident(office: Office) -> None:
 
 
 def test_the_last_admin_stays(office: Office) -> None:
-    from engine import users as people
+    from engine.access import users as people
     from engine.follow import Hand
 
     with office.world.store.write() as tx, pytest.raises(people.LastAdmin, match="`admin` is the last admin"):

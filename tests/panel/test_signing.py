@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from engine import signin, totp, users
+from engine.access import signin, totp, users
+from engine.access.users import HOUSE
 from engine.follow import Hand
-from engine.rekeying import rotate
 from engine.store import keys
 from engine.store import users as kept
-from engine.users import HOUSE
+from engine.upkeep.rekeying import rotate
 from engine.vault import Vault
 from tests.panel import kit
 from tests.panel.kit import PASSWORD, Browser, Office, text_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine import skipping, worklist
 from engine.follow import Hand
-from engine.skipping import ReasonMissing
+from engine.operator import skipping, worklist
+from engine.operator.skipping import ReasonMissing
 from tests.engine.kit import COMPANY, bill
 from tests.panel.kit import Office
 

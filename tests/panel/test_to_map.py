@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 from starlette.applications import Starlette
 
-from engine import skipping, tomap
 from engine.contract import ListObject
 from engine.follow import Hand
+from engine.operator import skipping, tomap
 from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.serving import running

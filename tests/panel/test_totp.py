@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine import totp
+from engine.access import totp
 
 SECRET = b"12345678901234567890"
 NOW = datetime(2026, 3, 2, 14, 0, 10, tzinfo=UTC)

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from engine.access.passwords import HASHER
 from engine.desk import StoreOutbox
-from engine.passwords import HASHER
 from engine.store import companies, work
 from engine.testing import FakeClock
 from tests.panel.house import House, house

@@ -11,11 +11,11 @@ from engine.abilities import Standing
 from engine.alerting import channels
 from engine.alerting.rules import HOUSE
 from engine.follow import Hand
-from engine.hookintake import Call, Intake
 from engine.serving import running
 from engine.spec import FieldSpec
 from engine.store import companies, journal
 from engine.store.hooks import Endpoint
+from engine.webhooks.hookintake import Call, Intake
 from tests.engine import kit as engine_kit
 from tests.engine.kit import COMPANY, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
@@ -159,7 +159,7 @@ def test_the_body_is_for_operators_and_harmless(office: Office) -> None:
 
 
 def test_a_body_is_gone_after_a_month_and_the_event_is_not(office: Office) -> None:
-    from engine import deliveries
+    from engine.webhooks import deliveries
 
     post(office, "e-1")
     office.clock.sleep(29 * 86400)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.diagnostics import Diagnostic
-from engine.flowfile import parse_flow
+from engine.flowlang.flowfile import parse_flow
 from engine.report import REPORTERS
 from engine.validate import Report, check_loaded
 from tests.reference import ROOT

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from engine.diagnostics import Diagnostic
-from engine.flowfile import parse_flow, read_flow
+from engine.flowlang.flowfile import parse_flow, read_flow
 from engine.lints.entries import written_at
 from engine.mapping import catalogue
 from engine.mapping.syntax import parse

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.codes import codes
 from engine.diagnostics import Diagnostic
-from engine.flowfile import read_flow
+from engine.flowlang.codes import codes
+from engine.flowlang.flowfile import read_flow
 from engine.validate import check_loaded
 from tests.validate.corpus import BAD, GOOD, HERE, output, world
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from engine import signin, users
+from engine.access import signin, users
+from engine.access.signin import SignInRefused, TooManyTries
+from engine.access.users import HOUSE, PasswordWeak
 from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
-from engine.signin import SignInRefused, TooManyTries
-from engine.users import HOUSE, PasswordWeak
 
 _STAGES = frozenset({"choose", "in"})
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from engine import permitting
-from engine.accounts import OtherAccount
-from engine.authorizing import Authorizes, NoCode, Request, WrongState, code_of
-from engine.authorizing import NotAllowed as Refused
+from engine.connections import permitting
+from engine.connections.accounts import OtherAccount
+from engine.connections.authorizing import Authorizes, NoCode, Request, WrongState, code_of
+from engine.connections.authorizing import NotAllowed as Refused
 from engine.contract import Binding, Connector
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
-from engine import chain
+from engine.audit import chain
+from engine.audit.notary import FILE
 from engine.clock import is_day
 from engine.errors import FlowctlError
-from engine.mapfile import guarded
-from engine.notary import FILE
+from engine.operator.mapfile import guarded
 from engine.panel import forms
 from engine.panel.web import ROOT, Answer, Ask, Given, Page, Shown
 from engine.store import journalsearch

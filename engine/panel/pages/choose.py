@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from engine import chosen
-from engine.chosen import Tried
 from engine.errors import FlowctlError
+from engine.operator import chosen
+from engine.operator.chosen import Tried
 from engine.panel import forms, render
 from engine.panel.pages.record import ACTIONS, Action
 from engine.panel.pages.records import filters_of

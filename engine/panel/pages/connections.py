@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine import accounts, agents, checking, connecting, disconnecting, links, registry
-from engine.authorizing import Authorizes
+from engine import registry
+from engine.connections import accounts, agents, checking, connecting, disconnecting, links
+from engine.connections.authorizing import Authorizes
+from engine.connections.links import Link
 from engine.contract import Agent, Binding, Connector, Served
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.health import Finding
-from engine.links import Link
 from engine.model import Flow
 from engine.panel import forms, settingsform
 from engine.panel.web import ROOT, Answer, Ask, Page, PageMissing, Sent, Shown

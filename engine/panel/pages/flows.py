@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine import flowview
-from engine.diagram import diagram
+from engine.flowlang.diagram import diagram
 from engine.panel import yamlcolour
 from engine.panel.web import Answer, Ask, Page, PageMissing, Shown
 

@@ -8,12 +8,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Sequence
 
-from engine import mapfile
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic
 from engine.errors import FlowctlError, UsageError
-from engine.mapfile import Change
 from engine.model import Flow
+from engine.operator import mapfile
+from engine.operator.mapfile import Change
 from engine.panel.pages.mappings import TABLE, entry_of, to_table, went_on
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store.base import Tx

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlencode
 
-from engine import mapfile, suggesting, targets, tomap, worklist
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.listsource import kept_as
 from engine.model import Flow, Lookup
+from engine.operator import mapfile, suggesting, targets, tomap, worklist
+from engine.operator.tomap import Where
 from engine.panel import flows, forms
 from engine.panel.web import ROOT, Answer, Ask, Given, Page, PageMissing, Sent, Shown
 from engine.store import lists, missing
 from engine.store.base import Row, Tx
-from engine.tomap import Where
 
 PATH = "/c/{company}/mappings"
 TABLE = PATH + "/{flow}/{lookup}"

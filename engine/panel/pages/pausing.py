@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine import pausing
 from engine.errors import FlowctlError
+from engine.operator import pausing
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
 from engine.store import browse, companies

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import get_args
 
-from engine import users
+from engine.access import users
+from engine.access.users import HOUSE
 from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store import users as kept
 from engine.store.users import Role
-from engine.users import HOUSE
 
 _ONE = "/users/{user}"
 MAY = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 
-from engine.chosen import ACTS
 from engine.clock import is_day
+from engine.operator.chosen import ACTS
 from engine.overview import STATES
 from engine.panel import forms
 from engine.panel.pages.record import ACTIONS, OPEN

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from engine import signin, totp, users
+from engine.access import signin, totp, users
+from engine.access.signin import SignInRefused, TooManyTries
+from engine.access.users import HOUSE
 from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
-from engine.signin import SignInRefused, TooManyTries
 from engine.store import users as kept
-from engine.users import HOUSE
 
 _PATH = "/second-factor"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine import signin
+from engine.access import signin
+from engine.access.signin import CodeRefused, SignInRefused, TooManyTries
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
-from engine.signin import CodeRefused, SignInRefused, TooManyTries
 from engine.store import users
 
 _ANY = frozenset({"code", "choose", "in"})

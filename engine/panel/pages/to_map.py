@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from engine import tomap
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.matching import NO_MATCH
+from engine.operator import tomap
+from engine.operator.tomap import Gap, Wanted
 from engine.panel import flows, forms
 from engine.panel.web import ROOT, Answer, Ask, Page, Sent, Shown
-from engine.tomap import Gap, Wanted
 
 _PATH = "/c/{company}/to-map"
 _SIZE, _FOUND, _RECORDS, _LISTED = 50, 50, 25, 10

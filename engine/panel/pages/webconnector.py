@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine import agents, companyfile
-from engine.agents import NoAgent, WhichOne, agent_of
+from engine.connections import agents
+from engine.connections.agents import NoAgent, WhichOne, agent_of
 from engine.contract import Agent, Binding
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
+from engine.operator import companyfile
 from engine.overview import SessionLine, session_of
 from engine.panel import forms, settingsform
 from engine.panel.web import Answer, Ask, Given, Page, PageMissing, Sent, Shown

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode
 
-from engine import deliveries, rotation
 from engine.alerting import channels
 from engine.errors import FlowctlError
 from engine.panel import forms
 from engine.panel.web import ROOT, Answer, Ask, Page, PageMissing, Sent, Shown
 from engine.store import hooks
 from engine.store.base import Row, Tx
+from engine.webhooks import deliveries, rotation
 
 _PATH = "/c/{company}/webhooks"
 _SIZE = 50

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from engine.clock import SystemIds
-from engine.connecting import connect
+from engine.connections.connecting import connect
 from engine.documents import MOST, Document, HasDocuments
 from engine.errors import BadAnswer, FlowctlError, Rejected, Transient
 from engine.store.sqlite import SqliteStore

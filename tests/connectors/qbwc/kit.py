@@ -9,8 +9,8 @@ from functools import cache
 from connectors.qbwc.auth import Doorkeeper
 from connectors.qbwc.session import Result, Service
 from connectors.qbwc.soap import Call
+from engine.access.passwords import hash_password
 from engine.contract import Login
-from engine.passwords import hash_password
 from tests.connectors.qbwc.memory_outbox import FakeClock, FakeIds, MemoryOutbox, settings
 
 OWNER = "{57F3B9B1-86F1-4FCC-B1EE-566DE1813D20}"

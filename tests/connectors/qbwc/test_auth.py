@@ -8,9 +8,9 @@ import pytest
 
 from connectors.qbwc import auth
 from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
+from engine.access.passwords import hash_password
 from engine.clock import SystemIds
 from engine.contract import Login
-from engine.passwords import hash_password
 from tests.connectors.qbwc.kit import password_hash
 from tests.connectors.qbwc.memory_outbox import FakeClock
 

@@ -19,11 +19,11 @@ from connectors.qbwc.simulator import user_deletes, user_edits
 from connectors.qbwc.simulator.company import close_books, restore, user_recodes
 from connectors.qbwc.simulator.model import Txn
 from connectors.qbwc.simulator.txns import put_void
-from engine import worklist
 from engine.contract import Json, Operation, OperationOutcome
 from engine.evidence import Figures
 from engine.follow import Hand
 from engine.lookups import Resolver
+from engine.operator import worklist
 from engine.program import compile_flow
 from engine.qbxml.response import Response, parse_response
 from engine.store import holdings as kept

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engine import reconcile
-from engine.authorizing import Permission
+from engine.connections.authorizing import Permission
 from engine.errors import StoreBusy
 from engine.reconcile import Difference, Report
 from engine.registry import registered

@@ -1,0 +1,1 @@
+"""Who may use the panel, and how they sign in."""

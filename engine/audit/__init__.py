@@ -1,0 +1,1 @@
+"""The journal's proof: chains of hashes, and signed checkpoints outside the store."""

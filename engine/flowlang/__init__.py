@@ -1,0 +1,1 @@
+"""The flow language: its words, its files, and what is wrong with one."""

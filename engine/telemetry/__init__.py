@@ -1,0 +1,1 @@
+"""What the process says of itself: figures, spans, the id that ties log lines together, and whether it is well."""

@@ -1,0 +1,151 @@
+"""Puts a backup back: the store's files, and what a store must know that wakes in an earlier time.
+
+Nothing special is needed against double posting: every session looks at the books before it writes, from the time of its
+last look on, and a store that was put back has an older one (`docs/explanation/exactly-once.md`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from engine.audit.notary import FILE, Notary
+from engine.dataclass import dataclass
+from engine.errors import FlowctlError
+from engine.store import companies, journal, keys, occupied, stops
+from engine.store.base import Row, Tx
+from engine.store.sqlite import SqliteStore, SqliteTx
+from engine.upkeep.backup import STORE, Backup, put_back
+from engine.vault import load_key
+from engine.world import World
+
+_TOKEN = {"field": companies.TOKEN_FIELD}
+_NOTE = "the store before the restore could not be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A connection that a vendor gave a token for; `is_newest` when the token is the one that was in use at the end."""
+
+    company: str
+    connection: str
+    is_newest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done: where the files are that were there before, and the connections with a token.
+
+    `note` says why no token was taken over from the store before. `stopped` is how many pauses and holds were: what people
+    have stopped since the backup was made stays stopped.
+    """
+
+    aside: Path | None
+    connections: tuple[Signed, ...]
+    note: str = ""
+    stopped: int = 0
+
+
+def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path | None = None) -> Restored:
+    """Put a backup into a home. `at` is now, as UTC text; `checkpoints` a copy of the checkpoint file kept elsewhere.
+
+    All or nothing: when something is wrong, the home is as it was.
+
+    Raises:
+        KeyUnusable, KeyWrong: when the master key of the backup is not there.
+        StoreInUse: when another flowctl works with the store.
+        StoreTooNew: when a newer flowctl made the backup.
+        OSError: when files cannot be read or written.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    vault = load_key(home, create=False)
+    with occupied.alone(home), put_back(backup, home, at, checkpoints) as aside:
+        store = SqliteStore(home / STORE)
+        try:
+            world = World(store, vault)
+            with store.write() as tx:
+                keys.check(tx, vault)
+                note = _take_over(tx, world, aside) if aside is not None else ""
+                _wake(tx, backup, at, actor)
+                stopped = _stop_again(tx, aside, at, actor) if aside is not None else 0
+                found = tuple(
+                    Signed(row["company"], row["connection"], row["updated_at"] > backup.made_at)
+                    for row in tx.rows("tokens_all", _TOKEN)
+                )
+            Notary(world, home / FILE).write(accept=f"restored the backup of {backup.made_at}", actor=actor)
+        finally:
+            store.close()
+    return Restored(aside, found, note, stopped)
+
+
+def _wake(tx: Tx, backup: Backup, at: str, actor: str) -> None:
+    """Nobody is at work with this store, everything is to be read anew, and whoever was signed in signs in again."""
+    tx.run("leases_end", {})
+    tx.run("schedule_all_due", {"at": at})
+    tx.run("lists_all_due", {})
+    tx.run("user_sessions_end_all", {})
+    for company in companies.names(tx):
+        tx.run("sessions_close_of", {"company": company})
+        journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": backup.made_at})])
+
+
+def _take_over(tx: Tx, world: World, aside: Path) -> str:
+    """Take newer tokens from the store before: a vendor that gives a new one with each use knows only the last.
+
+    The store before may be damaged, or sealed with another key: then the connections are signed in again by hand.
+    """
+    try:
+        # Not opened as a store of ours, which would bring it up to date: it may be looked at later.
+        with closing(sqlite3.connect(str(aside / STORE))) as old:
+            old.row_factory = sqlite3.Row
+            before = SqliteTx(old)
+            for row in before.rows("tokens_all", _TOKEN):
+                _take_one(tx, before, world, row)
+    except (FlowctlError, sqlite3.Error):
+        return _NOTE
+    return ""
+
+
+def _stop_again(tx: Tx, aside: Path, at: str, actor: str) -> int:
+    """Take pauses and holds from the store before: the backup does not know them, and money must not go out for that.
+
+    Those of the backup stay, even where they were ended since. Returns how many were taken over; none from a store that
+    cannot be read, or that is older than pauses are.
+    """
+    try:
+        with closing(sqlite3.connect(str(aside / STORE))) as old:
+            old.row_factory = sqlite3.Row
+            pauses, holds = stops.every(SqliteTx(old))
+    except (FlowctlError, sqlite3.Error):
+        return 0
+    known, taken = set(companies.names(tx)), 0
+    for row in pauses:
+        if row["company"] in known and stops.pause(tx, dict(row)):
+            detail = {"what": "flow" if row["flow"] else "company", "why": row["why"], "by": row["actor"]}
+            journal.append(tx, row["company"], at, actor, [journal.Entry("paused", row["flow"], detail=detail)])
+            taken += 1
+    for row in holds:
+        record = tx.one("record_find", dict(row)) if row["company"] in known else None
+        if record is not None and stops.hold(tx, {**dict(row), "record_id": record["id"]}):
+            place = (row["flow"], row["stream"], record["id"], row["source_id"], record["state"], record["state"])
+            entry = journal.Entry("on_hold", *place, {"why": row["why"], "by": row["actor"]})
+            journal.append(tx, row["company"], at, actor, [entry])
+            taken += 1
+    return taken
+
+
+def _take_one(tx: Tx, before: Tx, world: World, row: Row) -> None:
+    company, connection = row["company"], row["connection"]
+    mine = tx.one("credential_get", {"company": company, "connection": connection, **_TOKEN})
+    is_same = _bound_as(tx, company, connection) == _bound_as(before, company, connection) is not None
+    if is_same and (mine is None or mine["updated_at"] < row["updated_at"]):
+        token = companies.token(before, world.vault, company, connection)
+        if token is not None:
+            companies.put_token(tx, world.vault, company, connection, token, row["updated_at"])
+
+
+def _bound_as(tx: Tx, company: str, connection: str) -> tuple[str, str] | None:
+    """The connector of a connection and its settings, as text."""
+    row = tx.one("connection_get", {"company": company, "connection": connection})
+    return (row["connector"], row["settings"]) if row is not None else None
