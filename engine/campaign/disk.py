@@ -151,11 +151,11 @@ class CrashingStore:
         self.strikes = strikes
         self.dead = False
 
-    def write(self) -> _Block:
+    def write(self, *_of: str) -> _Block:
         """A transaction; dying before its commit loses it."""
         return _Block(self, writes=True)
 
-    def read(self) -> _Block:
+    def read(self, *_of: str) -> _Block:
         """A read; a dead process does not even that."""
         return _Block(self, writes=False)
 

@@ -39,12 +39,17 @@ class Tx(Protocol):
 class Store(Protocol):
     """Where everything durable is kept."""
 
-    def write(self) -> AbstractContextManager[Tx]:
-        """A transaction that may change rows; commits when the block ends, rolls back when it raises."""
+    def write(self, *of: str) -> AbstractContextManager[Tx]:
+        """A transaction that may change rows; commits when the block ends, rolls back when it raises.
+
+        `of` are the companies whose rows it touches, or names such as `limit:<name>` of what belongs to no company. Those
+        of one name come one after the other, in all processes on the store; others may run meanwhile. Without a name it is
+        of the whole house, and alone. A block inside a block joins it, and may touch no more than the outer one said.
+        """
         ...
 
-    def read(self) -> AbstractContextManager[Tx]:
-        """A transaction that only reads."""
+    def read(self, *of: str) -> AbstractContextManager[Tx]:
+        """A transaction that only reads, and sees one moment; of all rows when no company is named."""
         ...
 
     def close(self) -> None:

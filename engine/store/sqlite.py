@@ -128,11 +128,11 @@ class SqliteStore:
         """The connection itself, for backup and integrity checks."""
         return self._connection
 
-    def write(self) -> AbstractContextManager[SqliteTx]:
+    def write(self, *_of: str) -> AbstractContextManager[SqliteTx]:
         """A transaction that holds the write lock from its start, so that it never fails half-way for want of it."""
         return _Block(self, writing=True)
 
-    def read(self) -> AbstractContextManager[SqliteTx]:
+    def read(self, *_of: str) -> AbstractContextManager[SqliteTx]:
         """A transaction that sees one moment of the store."""
         return _Block(self, writing=False)
 

@@ -233,11 +233,11 @@ class DyingStore:
     count: int = 0
     dead: bool = False
 
-    def write(self) -> AbstractContextManager[Tx]:
-        return self._open(self.inner.write)
+    def write(self, *of: str) -> AbstractContextManager[Tx]:
+        return self._open(lambda: self.inner.write(*of))
 
-    def read(self) -> AbstractContextManager[Tx]:
-        return self._open(self.inner.read)
+    def read(self, *of: str) -> AbstractContextManager[Tx]:
+        return self._open(lambda: self.inner.read(*of))
 
     def close(self) -> None:
         return

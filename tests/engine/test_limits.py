@@ -246,10 +246,10 @@ class Failing:
         self.store, self.busy = store, False
         self.read, self.close = store.read, store.close
 
-    def write(self) -> AbstractContextManager[Tx]:
+    def write(self, *of: str) -> AbstractContextManager[Tx]:
         if self.busy:
             raise StoreBusy("full")
-        return self.store.write()
+        return self.store.write(*of)
 
 
 def test_an_answer_is_not_lost_because_the_place_could_not_be_given_back(store: Store) -> None:

@@ -205,13 +205,13 @@ class Mortal:
     def __init__(self, store: SqliteStore, lives: int) -> None:
         self.inner, self.lives = store, lives
 
-    def read(self) -> AbstractContextManager[SqliteTx]:
-        return self.inner.read()
+    def read(self, *of: str) -> AbstractContextManager[SqliteTx]:
+        return self.inner.read(*of)
 
     @contextmanager
-    def write(self) -> Iterator[SqliteTx]:
+    def write(self, *of: str) -> Iterator[SqliteTx]:
         self.live()
-        with self.inner.write() as tx:
+        with self.inner.write(*of) as tx:
             yield tx
             self.live()
 
