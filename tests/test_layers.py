@@ -18,7 +18,7 @@ LAYERS = {
     "engine.render": 2, "engine.store": 2, "engine.log": 2, "engine.jsonbody": 2,
     "connectors": 3,
     "engine.registry": 4, "engine.lints": 4, "engine.validate": 4, "engine.flowlang.mend": 4, "engine.program": 4, "engine.lookups": 4, "engine.matching": 4, "engine.preparing": 4,
-    "engine.pipeline": 4, "engine.follow": 4, "engine.reference": 4, "engine.flowswitch": 4, "engine.batch": 4, "engine.changes": 4, "engine.undo": 4, "engine.intake": 4, "engine.world": 4, "engine.runreport": 1, "engine.runlog": 4, "engine.runner": 4, "engine.desk": 4,
+    "engine.pipeline": 4, "engine.follow": 4, "engine.astray": 4, "engine.reference": 4, "engine.flowswitch": 4, "engine.batch": 4, "engine.changes": 4, "engine.undo": 4, "engine.intake": 4, "engine.world": 4, "engine.runreport": 1, "engine.runlog": 4, "engine.runner": 4, "engine.desk": 4,
     "engine.listsource": 4, "engine.listing": 4, "engine.reading": 4, "engine.watch": 4, "engine.push": 4, "engine.absent": 4, "engine.pushing": 4, "engine.holders": 1, "engine.limits": 3, "engine.holdings": 4, "engine.reclaim": 4, "engine.reconcile": 4, "engine.service": 4, "engine.connections.connecting": 4, "engine.connections.binding": 4,
     "engine.runscope": 4, "engine.telemetry.vitals": 5, "engine.telemetry.gauges": 5, "engine.telemetry.metering": 5, "engine.telemetry.tracing": 5, "engine.server": 5, "engine.app": 5, "engine.flowlang.codes": 5, "engine.serving": 5, "engine.report": 5, "engine.sarif": 5, "engine.demo": 5, "engine.testing": 5, "engine.conformance": 5, "engine.scaffold": 5, "engine.golden": 5, "engine.campaign": 5,
     "engine.alerting": 5, "engine.asked": 4, "engine.failtext": 4, "engine.telemetry.pulse": 4, "engine.buttons": 5,

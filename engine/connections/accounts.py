@@ -12,6 +12,7 @@ from engine.follow import Hand
 from engine.model import Flow
 from engine.spec import ConnectorSpec
 from engine.store import browse, facts
+from engine.store.places import account_fact
 from engine.store.base import Tx
 
 
@@ -31,7 +32,7 @@ class Account:
     """What is known of a connection's account.
 
     `mark` is a digest of the settings that name it; `id` and `name` are what the vendor said, empty where it was not asked.
-    `since` is when this connector was connected, as UTC text.
+    `since` is when this account was connected, as UTC text.
     """
 
     connector: str
@@ -43,7 +44,7 @@ class Account:
 
 def known(tx: Tx, company: str, connection: str) -> Account | None:
     """What was noted of the account, also of a connection that was taken away; None of one that an older flowctl made."""
-    found = facts.recall(tx, company, _fact(connection))
+    found = facts.recall(tx, company, account_fact(connection))
     if found is None:
         return None
     return Account(*(str(found.get(name, "")) for name in ("connector", "mark", "id", "name", "since")))
@@ -57,7 +58,8 @@ def connected(tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding) -> None
             return
         made = Account(spec.name, mark, before.id, before.name, hand.at)
     else:
-        since = before.since if before is not None and before.connector == spec.name else ""
+        is_same = before is not None and before.connector == spec.name and (not before.mark or not mark)
+        since = before.since if before is not None and is_same else ""
         made = Account(spec.name, mark, "", "", since or hand.at)
     _put(tx, hand, binding.connection, made)
 
@@ -65,7 +67,8 @@ def connected(tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding) -> None
 def told(tx: Tx, hand: Hand, connection: str, account: str, name: str) -> None:
     """Note what the vendor says: whose account it is."""
     before = known(tx, hand.company, connection) or Account("", "", "", "", hand.at)
-    _put(tx, hand, connection, Account(before.connector, before.mark, account, name, before.since))
+    since = hand.at if before.id not in ("", account) else before.since
+    _put(tx, hand, connection, Account(before.connector, before.mark, account, name, since))
 
 
 def left(tx: Tx, hand: Hand, connection: str) -> None:
@@ -118,8 +121,4 @@ def _value(spec: ConnectorSpec, binding: Binding, name: str) -> str:
 
 def _put(tx: Tx, hand: Hand, connection: str, it: Account) -> None:
     value = {"connector": it.connector, "mark": it.mark, "id": it.id, "name": it.name, "since": it.since}
-    facts.remember(tx, hand.company, hand.at, _fact(connection), value)
-
-
-def _fact(connection: str) -> str:
-    return f"account:{connection}"
+    facts.remember(tx, hand.company, hand.at, account_fact(connection), value)
