@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from engine.contract import Binding
@@ -12,15 +12,16 @@ from engine.follow import Hand
 from engine.model import Flow
 from engine.spec import ConnectorSpec
 from engine.store import browse, facts
-from engine.store.places import account_fact
 from engine.store.base import Tx
+from engine.store.places import account_fact
 
 
 class OtherAccount(UsageError):
     """What was given leads to another account than the one that records were read from, or written to."""
 
     def __init__(self, connection: str, before: str, now: str) -> None:
-        told = f": `{now}`, and it was `{before}`" if before and now else ""
+        # What differs may be secret, and then both look alike.
+        told = f": `{now}`, and it was `{before}`" if before and now and before != now else ""
         super().__init__(
             f"`{connection}` would lead to another account{told}",
             hint="there are records of the one before: what is in the other account would be taken for new, and be posted",
@@ -112,6 +113,13 @@ def has_records(tx: Tx, company: str, flows: Iterable[Flow], connection: str) ->
         if connection in (stream.fetch.connection, stream.target)
     }
     return any(place in used for place in browse.places(tx, company))
+
+
+def is_used(tx: Tx, company: str, flows: Sequence[Flow], connection: str) -> bool:
+    """The same; of a role that no flow here has, whether there is any record at all."""
+    if any(c.name == connection for flow in flows for c in flow.connections):
+        return has_records(tx, company, flows, connection)
+    return bool(browse.places(tx, company))
 
 
 def _value(spec: ConnectorSpec, binding: Binding, name: str) -> str:

@@ -135,7 +135,9 @@ def test_the_store_itself_refuses_a_set_for_another_file(bench: Bench) -> None:
         rows = tx.rows("operations_of_record", {"record_id": bench.record("b-1")["id"]})
         made = kit.MessageSet("set-1", operation.body, operation.sha256, (outbox.operation_of(rows[0]),))
         outbox.freeze_set(tx, COMPANY, AT, made)
-    assert str(refused.value).startswith(f"message set set-1 carries operation {operation.id}, which was frozen for other")
+    assert str(refused.value).startswith(
+        f"message set set-1 carries operation {operation.id}, which was frozen for other"
+    )
 
 
 def test_whoever_releases_a_file_ends_the_session_that_was_let_in_with_it(bench: Bench) -> None:
