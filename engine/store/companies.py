@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from engine.contract import Binding, Json, Login
@@ -128,6 +128,11 @@ def connection_setting(tx: Tx, company: str, connection: str, name: str) -> Valu
 def connections(tx: Tx, company: str) -> list[Row]:
     """The company's connections; no secrets."""
     return tx.rows("connections_of", {"company": company})
+
+
+def is_behind_tls(tx: Tx, connectors: Collection[str]) -> bool:
+    """Whether a connection of one of these connectors names an https address."""
+    return tx.one("connections_behind_tls", {"connectors": json.dumps(sorted(connectors))}) is not None
 
 
 def connectors(tx: Tx, company: str) -> dict[str, str]:
