@@ -434,4 +434,4 @@ def test_a_rule_of_a_newer_flowctl_is_passed_over_and_the_others_go_on(
             "hint": "a newer flowctl has opened notices of it; they stay as they are, and other rules go on",
         },
     ]  # fmt: skip
-    assert watch.open() == [("omens", "an omen", 1), ("failed", "refused: the account is closed", 1)]
+    assert watch.open() == [("failed", "refused: the account is closed", 1), ("omens", "an omen", 1)]
