@@ -58,7 +58,8 @@ def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
     connector = str(row["connector"] if row is not None else known.get("connector", ""))
     if not pushed:
         return Place(connector, "", companies.file_of(tx, company), companies.bound_at(tx, company))
-    return Place(connector, *(str(known.get(name, "")) for name in ("mark", "id", "since")), is_called=True)
+    mark, inside, since = (str(known.get(name, "")) for name in ("mark", "id", "since"))
+    return Place(connector, mark, inside, since, is_called=True)
 
 
 def meant(tx: Tx, company: str, connections: Iterable[tuple[str, str]]) -> list[str]:
