@@ -9,12 +9,13 @@ import pytest
 
 from engine.connections import accounts
 from engine.connections.connecting import connect
-from engine.contract import OperationOutcome
+from engine.contract import MessageSet, OperationOutcome
 from engine.errors import Bug, Rejected
 from engine.follow import Hand
 from engine.operator import companyfile, replaying, worklist
 from engine.pushing import steps
-from engine.store import companies, outbox, places
+from engine.pushing.link import Link
+from engine.store import companies, outbox, places, records
 from engine.store.base import Row, Tx
 from engine.store.places import Place
 from tests.engine import kit, push_kit
@@ -133,7 +134,7 @@ def test_the_store_itself_refuses_a_set_for_another_file(bench: Bench) -> None:
     bind(bench, NEW)
     with pytest.raises(Bug) as refused, bench.world.store.write() as tx:
         rows = tx.rows("operations_of_record", {"record_id": bench.record("b-1")["id"]})
-        made = kit.MessageSet("set-1", operation.body, operation.sha256, (outbox.operation_of(rows[0]),))
+        made = MessageSet("set-1", operation.body, operation.sha256, (outbox.operation_of(rows[0]),))
         outbox.freeze_set(tx, COMPANY, AT, made)
     assert str(refused.value).startswith(
         f"message set set-1 carries operation {operation.id}, which was frozen for other"
@@ -229,9 +230,10 @@ def test_nothing_is_written_with_credentials_of_an_account_that_was_left_meanwhi
     cloud: CloudBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pass has opened the connection; a person points it elsewhere before the write is made durable."""
-    real, done = steps.sent, []
+    real = steps.sent
+    done: list[bool] = []
 
-    def sent(link: steps.Link, rows: list[Row]) -> list[Row]:
+    def sent(link: Link, rows: list[Row]) -> list[Row]:
         if not done:
             done.append(True)
             lead_to(cloud, "https://two.example")
@@ -255,7 +257,7 @@ def test_a_change_of_what_is_in_another_account_is_not_made() -> None:
         assert bench.go() == []
         change = bench.change()
         assert change["state"] == "failed"
-        (reason,) = kit.records.load_reasons(change)
+        (reason,) = records.load_reasons(change)
         assert (reason.code, reason.message, reason.hint) == (
             "other_books",
             f"it changes what was written to what was connected as `{CHART}` before",
