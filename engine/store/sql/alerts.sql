@@ -145,9 +145,9 @@ SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference,
 WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: alert_records_woken
--- What is pending and has reasons has waited for something before. The state that is asked for is that of the reasons.
+-- What is pending and has reasons has waited for something before.
 SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, updated_at FROM records
-WHERE company = :company AND state = 'pending' AND :state = 'deferred' AND flow = :flow AND stream = :stream
+WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream
   AND id > :after AND reasons <> '[]' ORDER BY id LIMIT :limit;
 
 -- name: alerts_open_other
