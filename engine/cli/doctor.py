@@ -58,12 +58,13 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
     from engine import buttons, flowswitch, health
+    from engine.audit.notary import FILE
     from engine.seats import seats_of
     from engine.store import companies
 
     try:
         with office.opened(home) as world:
-            yield from health.store_of(world)
+            yield from health.store_of(world, home / FILE)
             with world.store.read() as tx:
                 names = (company,) if company else companies.names(tx)
                 if company:

@@ -20,7 +20,7 @@ from engine.audit.notary import FILE as CHECKPOINTS
 from engine.clock import from_iso, iso
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, UsageError
-from engine.vault import sync_folder
+from engine.ondisk import sync_file, sync_folder
 
 STORE, MANIFEST = "flowctl.db", "backup.json"
 FORMAT = 1
@@ -247,7 +247,7 @@ def _copied(source: Path, target: Path) -> tuple[int, int, int]:
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(f"the store file is damaged: {error}", hint="restore the newest backup") from error
     target.chmod(0o600)
-    _sync(target)
+    sync_file(target)
     return schema, companies, records
 
 
@@ -274,18 +274,10 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a file durably, readable for its owner alone."""
     shutil.copyfile(source, target)
     target.chmod(0o600)
-    _sync(target)
+    sync_file(target)
 
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o600)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(path)

@@ -69,6 +69,7 @@ CLOUD = ConnectorSpec(
         FieldSpec("settle_s", "integer", "how long a lost write may take to show"),
     ),
     lists=(ListSpec("vendors", "vendors"),),
+    account=("base_url",),
     requests=(
         RequestSpec(
             "VendorCreate",
