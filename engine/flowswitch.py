@@ -52,6 +52,7 @@ class RivalFlow(UsageError):
 
     def __init__(self, company: str, mine: str, other: str, to: str) -> None:
         theirs = other.partition("/")[0]
+        self.other, self.to = theirs, to
         super().__init__(
             f"{company}/{mine}: `{other}` writes the same records into `{to}` already; both would post everything twice",
             hint=f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this "
@@ -63,6 +64,7 @@ class StillUnderWay(UsageError):
     """What another flow has begun must end before this one may take over."""
 
     def __init__(self, company: str, flow: str, other: str, count: int) -> None:
+        self.other, self.count = other.partition("/")[0], count
         super().__init__(
             f"{company}/{flow}: {count} of the records of `{other}`, which writes the same, are in the target or on their "
             "way there, and the source was not told of it: this flow would post them a second time",
@@ -97,7 +99,7 @@ def is_running(tx: Tx, company: str, flow: Flow) -> bool:
     return is_on(tx, company, flow) and stops.paused(tx, company, flow.name) is None
 
 
-def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool) -> bool:
+def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "") -> bool:
     """Switch the flow on or off for the company; False when it was so before.
 
     Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it.
@@ -117,7 +119,7 @@ def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool) -> bool:
     facts.remember(tx, hand.company, hand.at, f"flow:{flow.name}", {"on": on})
     work.resolve_alert(tx, hand.company, "rival", flow.name, hand.at)
     if was != on:
-        detail = {"flow": flow.name}
+        detail = {"flow": flow.name, **({"why": why} if why else {})}
         journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("on" if on else "off", detail=detail)])
     return was != on
 

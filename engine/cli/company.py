@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli import common, office
-from engine.errors import UnknownName
-
-if TYPE_CHECKING:
-    from engine.model import Flow, Setting
 
 Value = str | int | bool
-_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def _scope(_context: click.Context, _option: click.Parameter, text: str) -> str:
@@ -163,19 +156,20 @@ def set_(flow: str, values: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company set ramp_to_quickbooks bank_account=Checking card_posts_as=journal_entry
     """
-    from engine.operator import worklist
+    from engine.operator import flowsettings
     from engine.store import companies
 
     definition = office.flow(flow)
-    typed = {name: typed_value(_setting(definition, name), text) for name, text in office.pairs("set", values).items()}
-    if scope:
-        _by_scope(definition, typed)
+    given = {flowsettings.require(definition, name): text for name, text in office.pairs("set", values).items()}
+    typed = {setting: flowsettings.typed(setting, text) for setting, text in given.items()}
+    flowsettings.fit_scope(definition, [setting.name for setting in typed], scope)
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
-        woken = sum(worklist.put_setting(tx, hand, definition, name, value, scope) for name, value in typed.items())
-    for name, value in typed.items():
-        click.echo(f"{definition.name}: {companies.setting_key(name, scope)} = {_shown(value)}")
+        wishes = [flowsettings.Wish(setting, value, scope) for setting, value in typed.items()]
+        woken = sum(flowsettings.change(tx, hand, definition, wish) for wish in wishes)
+    for setting, value in typed.items():
+        click.echo(f"{definition.name}: {companies.setting_key(setting.name, scope)} = {_shown(value)}")
     _woken(woken)
     return 0
 
@@ -191,15 +185,16 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company unset ramp_to_quickbooks bank_account
     """
-    from engine.operator import worklist
+    from engine.operator import flowsettings
     from engine.store import companies
 
     definition = office.flow(flow)
-    settings = [_setting(definition, name) for name in names]
+    settings = [flowsettings.require(definition, name) for name in names]
     with office.opened(home) as world, world.store.write() as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
-        woken = sum(worklist.put_setting(tx, hand, definition, s.name, None, scope) for s in settings)
+        wishes = [flowsettings.Wish(setting, None, scope) for setting in settings]
+        woken = sum(flowsettings.change(tx, hand, definition, wish) for wish in wishes)
         given = companies.settings(tx, company, definition.name)
     for setting in settings:
         value, note = given.get(setting.name, setting.default), "" if setting.name in given else " (default)"
@@ -326,60 +321,6 @@ def zone(zone: str | None, home: Path, company: str) -> int:
             row = companies.require(tx, company)
     click.echo(f"{company}: {row['time_zone']}")
     return 0
-
-
-def typed_value(setting: Setting, text: str) -> Value:
-    """A setting's value in its type.
-
-    Raises:
-        SettingWrong: when it does not fit.
-    """
-    from engine.clock import is_day
-    from engine.connections.connecting import SettingWrong
-    from engine.diagnostics import suggestion
-
-    shown = text[:60]
-    if setting.type == "boolean":
-        if text.strip().lower() not in _TRUTH:
-            raise SettingWrong(setting.name, f"`{shown}` is neither true nor false", "give true or false")
-        return _TRUTH[text.strip().lower()]
-    if setting.type == "integer":
-        if not office.is_number(text.strip()):
-            raise SettingWrong(setting.name, f"`{shown}` is no whole number", setting.help)
-        number = int(text)
-        if not setting.within(number):
-            raise SettingWrong(setting.name, f"`{shown}` is no whole number {setting.bounds}", setting.help)
-        return number
-    if setting.type == "choice" and text not in setting.options:
-        raise SettingWrong(setting.name, f"`{shown}` is none of its values", suggestion(text, setting.options))
-    if not text and setting.default == "":
-        return text
-    if setting.type == "date" and not is_day(text):
-        raise SettingWrong(setting.name, f"`{shown}` is not a date", "write year, month and day as 2026-03-01")
-    if not text.strip() or common.clean(text) != text or "\n" in text or len(text) > 1000:
-        raise SettingWrong(setting.name, "is empty, too long, or holds control characters", setting.help)
-    return text
-
-
-def _by_scope(flow: Flow, names: Collection[str]) -> None:
-    """Refuse values for a scope that nothing would ever ask for.
-
-    Raises:
-        SettingWrong: when the flow asks for one of the settings in general only.
-    """
-    from engine.connections.connecting import SettingWrong
-
-    for name in names:
-        # In a text in single quotes YAML doubles those within.
-        if not re.search(rf"\bsetting\(\s*''?{re.escape(name)}''?\s*,", flow.source):
-            raise SettingWrong(name, "the flow asks for it in general only", "leave --for away")
-
-
-def _setting(flow: Flow, name: str) -> Setting:
-    found = next((setting for setting in flow.settings if setting.name == name), None)
-    if found is None:
-        raise UnknownName("setting", name, tuple(setting.name for setting in flow.settings))
-    return found
 
 
 def _keys(name: str, given: Mapping[str, Value]) -> list[str]:

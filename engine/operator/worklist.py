@@ -217,13 +217,15 @@ def drop_mapping(tx: Tx, hand: Hand, flow: Flow, lookup: str, key: str) -> bool:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, scope: str = "") -> int:
+def put_setting(
+    tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, scope: str = "", *, why: str = ""
+) -> int:
     """Set a flow's setting, in general or for a scope, or go back with None; returns how many records are looked at anew."""
     if value is None:
         companies.drop_setting(tx, hand.company, flow.name, name, scope)
     else:
         companies.put_setting(tx, hand.company, flow.name, name, value, scope)
-    detail = {"setting": companies.setting_key(name, scope), "value": value}
+    detail = {"setting": companies.setting_key(name, scope), "value": value, **({"why": why} if why else {})}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("setting", flow.name, detail=detail)])
     withdrawn = follow.reconsider(tx, hand, flow.name, f"setting:{name}", f"setting:{name}")
     rows = parked(tx, hand.company, "deferred", flow.name)
