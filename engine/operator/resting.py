@@ -24,6 +24,13 @@ def off(tx: Tx, company: str) -> frozenset[str]:
     )
 
 
+def unprepared(tx: Tx, company: str, flow: str = "") -> int:
+    """How many records rest that were never prepared, of a flow or of all that are off; those that are watched are none."""
+    flows = [name for name in off(tx, company) if flow in ("", name)]
+    rows = [tx.one("records_resting", {"company": company, "flow": name}) for name in flows]
+    return sum(int(row["count"]) for row in rows if row is not None)
+
+
 def of_flow(tx: Tx, company: str, flow: str, *, most: int = COUNTED) -> int:
     """How many records of a flow rest, or would once it is off; counted no further than `most` for a stream and state."""
     streams = [stream for _, stream in browse.places(tx, company, flow)]

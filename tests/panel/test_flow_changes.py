@@ -242,3 +242,30 @@ def test_a_flow_whose_records_are_under_way_is_waited_for(office: Office) -> Non
     hand = Hand("acme", office.world.at(), "panel:operator")
     with office.world.store.write() as tx:
         assert flowswitch.switch(tx, hand, office.bench.program.flow, on=True)
+
+
+# --- what rests ------------------------------------------------------------------------------------------------------
+
+
+def test_what_rests_is_told_apart(office: Office) -> None:
+    lines = [{"account": "Nowhere", "code": "1", "amount": "100.00", "memo": "m"}]
+    office.bench.shop.listed["bills"] = [bill("b-1", lines=lines)]
+    office.bench.run("bills")
+    with office.world.store.write() as tx:
+        hand = Hand("acme", office.world.at(), "panel:operator")
+        flowswitch.switch(tx, hand, office.bench.program.flow, on=False)
+    browser = office.as_("operator")
+    shown = text_of(browser.get("/c/acme"))
+    assert f"{FLOW} is off: one record rests, and waits for nobody." in shown
+    assert "Waiting\n0\nFailed" in shown
+    assert f"bills {FLOW} off" in shown
+    assert "off one record rests\nSwitch it on" in text_of(browser.get("/c/acme/flows"))
+    to_map = text_of(browser.get("/c/acme/to-map"))
+    assert f"{FLOW} is off for this company, so what its records miss rests: one value ." in to_map
+    assert "Nowhere" not in to_map
+    assert "Nowhere" in text_of(browser.get(f"/c/acme/to-map?place={FLOW}"))
+    record = text_of(browser.get(f"/c/acme/records/{office.bench.record('b-1')['id']}"))
+    assert "deferred rests: its flow is off" in record
+    assert f"The flow {FLOW} is off for this company: the record goes on when it is switched on again." in record
+    asked = text_of(browser.get(f"{HERE}/switch"))
+    assert "One record rests, and goes on." in asked
