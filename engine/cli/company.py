@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli import common, office
+
+if TYPE_CHECKING:
+    from engine.follow import Hand
+    from engine.store.base import Tx
 
 Value = str | int | bool
 
@@ -248,56 +253,86 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
 @common.home_option
 @common.company_option
 @click.option("--confirm", is_flag=True, help="Bind the company file that waits to be confirmed.")
-@click.option("--refuse", is_flag=True, help="Say that the company file that waits to be confirmed is the wrong one.")
+@click.option("--refuse", is_flag=True, help="Say that the company file that waits, or is bound, is not the right one.")
 @click.option("--release", is_flag=True, help="Forget the company file; the next contact binds the one that is open.")
+@click.option("--ask-again", is_flag=True, help="Take back which files are not the right ones.")
 @click.option("--reason", default="", help="Why; kept in the journal.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common.format_option
 def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
-    home: Path, company: str, confirm: bool, refuse: bool, release: bool, reason: str, yes: bool, form: str
+    home: Path,
+    company: str,
+    confirm: bool,
+    refuse: bool,
+    release: bool,
+    ask_again: bool,
+    reason: str,
+    yes: bool,
+    form: str,
 ) -> int:
     """Show which company file this company writes to; confirm, refuse or release it.
+
+    A file that is refused is turned away whenever it calls, until another one is bound, or --ask-again.
 
     Example: flowctl company bind --confirm
     """
     from engine.operator import companyfile
     from engine.store import companies
 
-    if confirm + refuse + release > 1:
-        raise click.UsageError("--confirm, --refuse and --release exclude each other")
+    words = {"confirm": confirm, "refuse": refuse, "release": release, "ask_again": ask_again}
+    if sum(words.values()) > 1:
+        raise click.UsageError("--confirm, --refuse, --release and --ask-again exclude each other")
     with office.opened(home) as world:
         with world.store.read() as tx:
             companies.require(tx, company)
             bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
-        if release and bound is not None and not yes:
+        if (release or refuse) and bound is not None and not yes:
             name = common.clean(bound.get("company_name", ""))
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
             click.confirm(question, abort=True, err=True)
-        if confirm or refuse or release:
+        word = next((name for name, is_given in words.items() if is_given), "")
+        if word:
             with world.store.write() as tx:
-                hand = office.hand(world, company)
-                if confirm:
-                    bound, asked = companyfile.confirm(tx, hand), None
-                elif refuse:
-                    companyfile.refuse(tx, hand, reason)
-                    asked = None
-                    office.say("refused; it is asked about again when it comes again")
-                else:
-                    released = companyfile.release(tx, hand, reason)
-                    bound = None
-                    office.say("released" if released else "no company file was bound; nothing was changed")
+                said = _bind(tx, office.hand(world, company), word, reason)
+            if said:
+                office.say(said)
+        with world.store.read() as tx:
+            bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
+            refused = companyfile.refused(tx, company)
     if form == "json":
-        common.echo_json({"company": company, "bound": bound, "unconfirmed": asked})
+        common.echo_json({"company": company, "bound": bound, "unconfirmed": asked, "refused": refused})
         return 0
     for label, identity in (("bound", bound), ("waits to be confirmed", asked)):
         if identity is not None:
             click.echo(f"{company}: {label}")
             common.table([(name, value) for name, value in identity.items() if value], ["", ""])
+    for file in refused:
+        click.echo(
+            f"{company}: turned away: {common.clean(file.get('company_name', ''))} {common.clean(file.get('path', ''))}"
+        )
     if bound is None and asked is None:
         click.echo(f"{company}: no company file is bound; the first contact binds it")
     elif asked is not None:
         office.say(f"run `flowctl company bind --confirm --company {company}` when it is the right one")
     return 0
+
+
+def _bind(tx: Tx, hand: Hand, word: str, reason: str) -> str:
+    """Give a person's word about the company file; returns what came of it, where what is shown does not say so."""
+    from engine.operator import companyfile
+    from engine.store import companies
+
+    if word == "confirm":
+        companyfile.confirm(tx, hand)
+        return ""
+    if word == "ask_again":
+        companyfile.ask_again(tx, hand)
+        return "the next company file that comes is taken as if it were new"
+    if word == "refuse" and companies.identity(tx, hand.company) is None:
+        companyfile.refuse(tx, hand, reason)
+        return "refused; it is turned away until another one is bound, or --ask-again"
+    released = companyfile.release(tx, hand, reason, is_wrong=word == "refuse")
+    return "released" if released else "no company file was bound; nothing was changed"
 
 
 @command.command(short_help="Show or set the time zone that people read times in.")
