@@ -44,7 +44,7 @@ def _form(ask: Ask, place: _Place, typed: str | None = None, error: FlowctlError
         "typed": flowsettings.text_of(setting.default if now is None else now) if typed is None else typed,
         "scopes": [(scope, _said(setting, value)) for scope, value in scoped],
         "takes_scope": flowsettings.takes_scope(flow, setting.name),
-        "names": [each.full_name for each in known.search("", _MOST_NAMES) if each.active] if known else [],
+        "names": [(o.full_name, known.kind_of(o)) for o in known.search("", _MOST_NAMES) if o.active] if known else [],
         "list": lookup.list if lookup and known and known.is_read else "",
         "mapped": mapped,
         "lookup": lookup.name if lookup else "",
