@@ -17,9 +17,9 @@ from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.serving import running
 from engine.store import journal, lists
+from tests.cli.shelf import Shelf, unmapped
 from tests.engine import match_kit
 from tests.engine.kit import ACCOUNTS, FLOW, bill
-from tests.cli.shelf import Shelf, unmapped
 from tests.panel.chromium import browser, fits, sign_in
 from tests.panel.house import house
 from tests.panel.kit import Browser, Office, add_user, text_of
