@@ -8,7 +8,7 @@ from collections.abc import Callable
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.operator import chosen, replaying, worklist
+from engine.operator import chosen, replaying, resting, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
@@ -159,6 +159,7 @@ def _record(ask: Ask) -> Answer:
             "actions": _open(tx, ask, row),
             "evidence": evidence(tx, row),
             "held": held if row["state"] in OPEN else None,
+            "rests": row["state"] in resting.STATES and row["flow"] in resting.off(tx, row["company"]),
             "awaited": _awaited(tx, row) if row["state"] == "deferred" else [],
         }
     return Shown("record.html", values)
