@@ -9,6 +9,7 @@ from decimal import Decimal
 from engine import money
 from engine.dataclass import dataclass
 from engine.follow import QUIET
+from engine.operator import resting
 from engine.store import browse, records
 from engine.store.base import Row, Store
 from engine.store.records import Reason
@@ -73,7 +74,9 @@ def _groups(store: Store, company: str, state: str, query: str) -> list[Group]:
     found: dict[tuple[str, ...], Group] = {}
     known: dict[str, tuple[Reason, ...]] = {}
     with store.read() as tx:
-        places = browse.places(tx, company)
+        # What waits for a flow that is off rests: nobody need hear of it.
+        off = resting.off(tx, company) if state in resting.STATES else frozenset[str]()
+        places = [place for place in browse.places(tx, company) if place[0] not in off]
     for flow, stream in places:
         for row in _rows(store, {"company": company, "flow": flow, "stream": stream}, state, query):
             text = row["reasons"]

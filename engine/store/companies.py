@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
-from engine.contract import Binding, Json, Login
+from engine.contract import REFUSED_FILES, Binding, Json, Login
 from engine.errors import UnknownName
 from engine.store import facts, holdings, keys
 from engine.store.base import Row, Tx
@@ -206,6 +206,8 @@ def bind(tx: Tx, company: str, value: Json, at: str) -> None:
     """Bind the company to a company file; a binding that exists stays. What was written there earlier counts again."""
     if identity(tx, company) is None:
         holdings.take_up(tx, company, _file_of(value))
+        # Once the right one is known, any other is refused for that.
+        facts.forget(tx, company, REFUSED_FILES)
     tx.run("identity_put", {"company": company, "identity": json.dumps(dict(value)), "at": at})
 
 
