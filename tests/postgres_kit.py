@@ -13,7 +13,6 @@ from engine.store import pgschema, private
 from engine.store.postgres import PostgresStore, connected
 from engine.store.private import PrivatePostgres
 
-TEMPLATE = "migrated"
 _NAMES = count(1)
 # Without its triggers, since the journal cannot be emptied with them; a row that is deleted costs less than a truncation.
 _EMPTY = """
@@ -43,13 +42,12 @@ END $$
 
 @contextmanager
 def migrated() -> Iterator[PrivatePostgres]:
-    """A server whose database `flowctl` has the newest schema, as has the database `TEMPLATE` that others are copied from."""
+    """A server whose database `flowctl` has the newest schema."""
     if private.programs() is None:
         pytest.skip("PostgreSQL is not installed")
     with private.running() as server:
         with connected(server.url()) as connection:
             pgschema.migrate(connection)
-        server.create(TEMPLATE, "flowctl")
         yield server
 
 
@@ -68,11 +66,15 @@ def emptied(server: PrivatePostgres) -> str:
 
 
 @contextmanager
-def copied(server: PrivatePostgres, template: str = TEMPLATE) -> Iterator[str]:
+def another(server: PrivatePostgres, *, is_migrated: bool = True) -> Iterator[str]:
     """The address of a database of one's own: for tests that need several, or change the schema."""
     name = f"test_{next(_NAMES)}"
     try:
-        yield server.create(name, template)
+        url = server.create(name)
+        if is_migrated:
+            with connected(url) as connection:
+                pgschema.migrate(connection)
+        yield url
     finally:
         server.drop(name)
 
