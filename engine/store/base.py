@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engine.shipped import shipped
 
@@ -54,6 +54,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the backend."""
+        ...
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A store that tells the version of its schema."""
+
+    def versions(self) -> tuple[int, int]:
+        """The version it has, and the newest that is known here."""
         ...
 
 

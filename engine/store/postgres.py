@@ -267,8 +267,9 @@ class PostgresStore:
 
     def versions(self) -> tuple[int, int]:
         """The version of the schema, and the newest that is known here."""
-        with self.plain() as connection:
-            return pgschema.version(connection), pgschema.newest()
+        with self.read() as tx:
+            row = tx.one("schema_version", {})
+        return int(row["number"]) if row is not None else 0, pgschema.newest()
 
 
 def conninfo(url: str) -> str:
