@@ -1,15 +1,18 @@
-"""What holds for every test: generated examples are judged by what they find, not by how busy the machine is.
+"""What holds for every test: examples are judged by what they find, and the files that take longest begin first.
 
 And the private PostgreSQL, for those that ask for one.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.timings import TABLE
 
 if TYPE_CHECKING:
     from engine.store.private import PrivatePostgres
@@ -33,3 +36,17 @@ def postgres_url(postgres: PrivatePostgres) -> str:
     from tests import postgres_kit
 
     return postgres_kit.emptied(postgres)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the files of a run on several workers, those that take longest first; the tests of a file keep their order.
+
+    A worker takes the next file when it is done with its own. Were a long one among the last, the others would stand
+    idle at the end: `make test` gives whole files to workers, since their fixtures are shared. Every worker sorts for
+    itself, and all must come to the same order: so it rests on a file that is kept, and not on the last run.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    seconds: dict[str, float] = json.loads(TABLE.read_text(encoding="utf-8"))
+    items.sort(key=lambda item: -seconds.get(item.nodeid.partition("::")[0], 0.0))

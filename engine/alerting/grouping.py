@@ -61,12 +61,21 @@ class Group:
 
 def groups(store: Store, company: str, state: str) -> list[Group]:
     """The records of a state, grouped; no transaction is longer than a page, for others wait for it."""
+    return _groups(store, company, state, "alert_records_in")
+
+
+def woken(store: Store, company: str) -> list[Group]:
+    """What records had waited for that are pending again and not prepared yet; they may wait for it once more."""
+    return _groups(store, company, "deferred", "alert_records_woken")
+
+
+def _groups(store: Store, company: str, state: str, query: str) -> list[Group]:
     found: dict[tuple[str, ...], Group] = {}
     known: dict[str, tuple[Reason, ...]] = {}
     with store.read() as tx:
         places = browse.places(tx, company)
     for flow, stream in places:
-        for row in _rows(store, company, state, (flow, stream)):
+        for row in _rows(store, {"company": company, "flow": flow, "stream": stream}, state, query):
             text = row["reasons"]
             if text not in known:
                 if len(known) >= _REMEMBERED:
@@ -91,12 +100,12 @@ def _name(group: Group) -> tuple[str, ...]:
     return group.flow, "" if group.lookup else group.stream, group.code, group.lookup, group.key
 
 
-def _rows(store: Store, company: str, state: str, place: tuple[str, str]) -> Iterator[Row]:
-    scope = {"company": company, "state": state, "flow": place[0], "stream": place[1], "limit": _PAGE}
+def _rows(store: Store, place: Mapping[str, str], state: str, query: str) -> Iterator[Row]:
+    scope = {**place, "state": state, "limit": _PAGE}
     after = -1
     while True:
         with store.read() as tx:
-            rows = tx.rows("alert_records_in", {**scope, "after": after})
+            rows = tx.rows(query, {**scope, "after": after})
         yield from rows
         if len(rows) < _PAGE:
             return

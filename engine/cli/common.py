@@ -54,17 +54,17 @@ class FlowInvalid(UsageError):
 @contextmanager
 def opened(home: Path, *, create: bool = True, check: bool = True) -> Iterator[World]:
     """The world on this machine; the store and key are made when they are missing, but for a database of PostgreSQL."""
-    from engine.store import keys, occupied, places
+    from engine.store import keys, occupied, whereabouts
     from engine.vault import load_key
     from engine.world import World
 
-    is_file = places.address(home) is None
-    if is_file and not create and not places.exists(home):
-        path = home / places.DATABASE
+    is_file = whereabouts.address(home) is None
+    if is_file and not create and not whereabouts.exists(home):
+        path = home / whereabouts.DATABASE
         raise UsageError(f"there is no store at {path}", hint="give --home, or start with `flowctl connect`")
     vault = load_key(home) if is_file else None
     with occupied.shared(home):
-        store = places.opened(home)
+        store = whereabouts.opened(home)
         try:
             with store.read() as tx:
                 vault = vault or _key_of(home, tx)
@@ -77,7 +77,7 @@ def opened(home: Path, *, create: bool = True, check: bool = True) -> Iterator[W
 
 def _key_of(home: Path, tx: Tx) -> Vault:
     """The master key of a database. A machine that has none is given one by hand: a new one would open nothing."""
-    from engine.store import places
+    from engine.store import whereabouts
     from engine.vault import KEY_VARIABLE, KeyUnusable, load_key
 
     is_used = bool(tx.rows("data_keys_all", {}))
@@ -88,7 +88,7 @@ def _key_of(home: Path, tx: Tx) -> Vault:
             raise
         hint = f"copy the file `key` from where the store was made, or set {KEY_VARIABLE} to it"
         raise KeyUnusable(
-            f"the store {places.named(home)} is sealed, and there is no key at {home}", hint=hint
+            f"the store {whereabouts.named(home)} is sealed, and there is no key at {home}", hint=hint
         ) from error
 
 

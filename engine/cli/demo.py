@@ -61,11 +61,11 @@ def command(
     """
     from engine import log
     from engine.demo import DemoOptions
-    from engine.store import places
+    from engine.store import whereabouts
 
     log.configure(verbosity=-2)
     # What is made up here goes into a store of its own, whatever store this machine works with.
-    os.environ.pop(places.VARIABLE, None)
+    os.environ.pop(whereabouts.VARIABLE, None)
     if keep is not None and backend != "sqlite":
         raise UsageError("a PostgreSQL of its own is gone after the demo", hint="give --keep without --store")
     options = DemoOptions(seed, bills, transactions)
@@ -114,7 +114,7 @@ def _play(program: FlowProgram, options: DemoOptions, place: _Place, form: str) 
     """Run one flow in a store of its own."""
     from engine.clock import HurriedClock
     from engine.demo import COMPANY, run_demo
-    from engine.store import places
+    from engine.store import whereabouts
 
     keep = place.keep
     if keep and (keep / "flowctl.db").exists():
@@ -123,8 +123,8 @@ def _play(program: FlowProgram, options: DemoOptions, place: _Place, form: str) 
     say(f"Flow {program.flow.name}: {program.flow.describe}")
     with tempfile.TemporaryDirectory(prefix="flowctl-demo-") as folder, ExitStack() as stack:
         if place.address:
-            (Path(folder) / places.FILE).write_text(place.address, encoding="utf-8")
-            (Path(folder) / places.FILE).chmod(0o600)
+            (Path(folder) / whereabouts.FILE).write_text(place.address, encoding="utf-8")
+            (Path(folder) / whereabouts.FILE).chmod(0o600)
         world = stack.enter_context(office.opened(keep or Path(folder), create=True))
         result = run_demo(replace(world, clock=HurriedClock()), program, options, say)
     say("")

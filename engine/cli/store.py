@@ -28,7 +28,7 @@ def show(home: Path, form: str) -> int:
 
     Example: flowctl store show
     """
-    from engine.store import companies, places
+    from engine.store import companies, whereabouts
     from engine.store.base import Versioned
 
     with office.opened(home) as world:
@@ -37,12 +37,12 @@ def show(home: Path, form: str) -> int:
             found = len(companies.names(tx))
             newest = tx.one("counter_get", {"name": "record"})
     records = int(newest["value"]) if newest is not None else 0
-    backend = "sqlite" if places.address(home) is None else "postgresql"
+    backend = "sqlite" if whereabouts.address(home) is None else "postgresql"
     if form == "json":
-        told = {"backend": backend, "place": places.named(home), "schema": have, "newest_schema": known}
+        told = {"backend": backend, "place": whereabouts.named(home), "schema": have, "newest_schema": known}
         common.echo_json({**told, "companies": found, "newest_record": records})
         return 0
-    click.echo(f"{backend}: {places.named(home)}")
+    click.echo(f"{backend}: {whereabouts.named(home)}")
     click.echo(f"  schema version {have} of {known}")
     click.echo(f"  {found} {'company' if found == 1 else 'companies'}; the newest record has the number {records}")
     return 0
@@ -58,13 +58,13 @@ def migrate(home: Path) -> int:
 
     Example: flowctl store migrate
     """
-    from engine.store import places
+    from engine.store import whereabouts
 
-    found = places.address(home)
+    found = whereabouts.address(home)
     if found is None:
-        if not places.exists(home):
-            raise office.PathMissing(home / places.DATABASE)
-        before, after = _opened_version(home / places.DATABASE), 0
+        if not whereabouts.exists(home):
+            raise office.PathMissing(home / whereabouts.DATABASE)
+        before, after = _opened_version(home / whereabouts.DATABASE), 0
         with office.opened(home, check=False) as world:
             after = getattr(world.store, "versions")()[0]  # noqa: B009 - the store in a file tells it
     else:
@@ -74,9 +74,9 @@ def migrate(home: Path) -> int:
         with connected(found) as connection:
             before, after = pgschema.migrate(connection)
     if before == after:
-        click.echo(f"{places.named(home)}: schema version {after}, nothing to do")
+        click.echo(f"{whereabouts.named(home)}: schema version {after}, nothing to do")
     else:
-        click.echo(f"{places.named(home)}: schema version {before} -> {after}")
+        click.echo(f"{whereabouts.named(home)}: schema version {before} -> {after}")
     return 0
 
 
@@ -92,10 +92,10 @@ def recovered(home: Path, at: str) -> int:
     Example: flowctl store recovered 2026-03-01T02:00:00Z
     """
     from engine.clock import from_iso, iso
-    from engine.store import places
+    from engine.store import whereabouts
     from engine.upkeep.restoring import recovered as wake
 
-    if places.address(home) is None:
+    if whereabouts.address(home) is None:
         raise UsageError(
             "the store is a file", hint="`flowctl restore` puts a backup of it back, and does this as well"
         )
@@ -107,7 +107,7 @@ def recovered(home: Path, at: str) -> int:
     with office.opened(home) as world:
         wake(world, home, made_at, f"cli:{office.person()}")
     click.echo(
-        f"{places.named(home)}: nobody is at work, everything is due, and the journals say that it was recovered"
+        f"{whereabouts.named(home)}: nobody is at work, everything is due, and the journals say that it was recovered"
     )
     office.say("next: `flowctl doctor` tries each connection; sign in again where it fails")
     return 0

@@ -118,6 +118,8 @@ def release(tx: Tx, hand: Hand, reason: str) -> Json | None:
     if unsettled is not None:
         raise SetInDoubt(unsettled["id"])
     companies.unbind(tx, hand.company)
+    # Whoever is in the middle of a session was let in with this file.
+    tx.run("sessions_close_of", {"company": hand.company})
     _told(tx, hand, journal.Entry("released", detail={**bound, **({"why": reason} if reason else {})}))
     return bound
 

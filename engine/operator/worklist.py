@@ -17,7 +17,7 @@ from engine.follow import Hand
 from engine.mapping import settings_of
 from engine.model import Expr, Flow
 from engine.operator import elsewhere
-from engine.store import companies, journal, lists, marks, outbox, records, work
+from engine.store import companies, journal, lists, marks, outbox, records, reports, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
 from engine.store.holdings import Accepted
@@ -590,5 +590,6 @@ def accept(
         journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("accepted", *place, detail)])
         subject = f"{full['flow']}/{full['stream']}/{full['source_id']}"
         work.resolve_alert(tx, hand.company, "edited", subject, hand.at)
+        reports.decide(tx, full, reports.EDITED, "accepted as it is", (hand.actor, hand.at))
         moved.append(row)
     return Retried(tuple(moved), tuple(refused))

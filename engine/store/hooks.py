@@ -95,9 +95,18 @@ def is_older(tx: Tx, before: str) -> bool:
     return tx.one("hook_body_older", {"before": before}) is not None
 
 
+def has_old_tallies(tx: Tx, before: str) -> bool:
+    """Whether calls without effect are counted of days that are older."""
+    return tx.one("hook_tally_older", {"before": before[:10]}) is not None
+
+
+def prune_tallies(tx: Tx, before: str) -> None:
+    """Forget how many calls without effect there were on days that are older."""
+    tx.run("hook_tallies_prune", {"before": before[:10]})
+
+
 def prune(tx: Tx, before: str, limit: int) -> int:
     """Drop bodies that are older, at most so many; the events they came with stay known. How many went."""
-    tx.run("hook_tallies_prune", {"before": before[:10]})
     return tx.run("hook_bodies_prune", {"before": before, "limit": limit})
 
 

@@ -1,111 +1,96 @@
-"""Where the store of a home is: a file in the home folder, or a PostgreSQL database that a setting names."""
+"""Where frozen bytes are meant to go: the account of a called target, or the company file of a polled one.
+
+Ids and names in them are those of one place. In another they may mean another account or vendor, so nothing that was
+frozen for one is sent to another, whoever asks for it.
+"""
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterable, Sequence
 
-from engine.errors import UsageError
-
-if TYPE_CHECKING:
-    from engine.store.base import Store
-
-VARIABLE = "FLOWCTL_STORE"
-DATABASE, FILE = "flowctl.db", "store"
-_SCHEMES = ("postgresql://", "postgres://")
+from engine.dataclass import dataclass
+from engine.jsontext import plain
+from engine.store import companies, facts
+from engine.store.base import Row, Tx
 
 
-class AddressUnusable(UsageError):
-    """What should name the store does not; it may hold a password, and is not repeated."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a connection leads to; empty where it is not known.
 
-    def __init__(self, where: str, reason: str, hint: str) -> None:
-        super().__init__(f"{where}: {reason}", hint=hint)
-
-
-def address(home: Path) -> str | None:
-    """The address of the home's database, with its password; None for the file `flowctl.db`.
-
-    FLOWCTL_STORE holds it, or `file:PATH`; else the file `store` in the home folder does.
-
-    Raises:
-        AddressUnusable: it is no address of a PostgreSQL database, or in a file that others can read.
+    `connector` is its name, `mark` a digest of the settings that name the account, `inside` the vendor's id of the account,
+    or what tells the company file from others. `since` is when it was connected or bound, as UTC text; `is_called` says
+    that the target is called, and has accounts.
     """
-    given = os.environ.get(VARIABLE, "").strip()
-    if given.startswith("file:"):
-        return _checked(_read(Path(given.removeprefix("file:"))), VARIABLE)
-    if given:
-        return _checked(given, VARIABLE)
-    path = home / FILE
-    return _checked(_read(path), str(path)) if path.is_file() else None
+
+    connector: str
+    mark: str
+    inside: str
+    since: str = ""
+    is_called: bool = False
+
+    def text(self) -> str:
+        """As an operation keeps it."""
+        return plain([self.connector, self.mark, self.inside])
+
+    def is_other(self, kept: str, created_at: str) -> bool:
+        """Whether what was kept then names another place; where one of the two is not known, the time decides.
+
+        Before a company is bound for the first time there is only one file that can be meant.
+        """
+        now = [self.connector, self.mark, self.inside]
+        then = json.loads(kept) if kept else ["", "", ""]
+        if any(a and b and a != b for a, b in zip(then, now, strict=True)):
+            return True
+        return then != now and (self.is_called or not kept) and created_at < self.since
 
 
-def _read(path: Path) -> str:
-    try:
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise AddressUnusable(
-                str(path), "others can read it, and it may hold a password", f"run `chmod 600 {path}`"
-            )
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise AddressUnusable(str(path), f"cannot be read: {reason}", "give the path of a readable file") from None
+def account_fact(connection: str) -> str:
+    """The name under which it is remembered what a connection leads to."""
+    return f"account:{connection}"
 
 
-def _checked(text: str, where: str) -> str:
-    if not text.startswith(_SCHEMES):
-        hint = "it looks like postgresql://USER:PASSWORD@HOST/DATABASE"
-        raise AddressUnusable(where, "is no address of a PostgreSQL database", hint)
-    return text
+def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
+    """What the connection leads to now; `pushed` for a target that is called."""
+    known = facts.recall(tx, company, account_fact(connection)) or {}
+    row = tx.one("connection_get", {"company": company, "connection": connection})
+    connector = str(row["connector"] if row is not None else known.get("connector", ""))
+    if not pushed:
+        return Place(connector, "", companies.file_of(tx, company), companies.bound_at(tx, company))
+    return Place(connector, *(str(known.get(name, "")) for name in ("mark", "id", "since")), is_called=True)
 
 
-def exists(home: Path) -> bool:
-    """Whether the home has a store: one on PostgreSQL is taken to be there."""
-    return address(home) is not None or (home / DATABASE).exists()
+def meant(tx: Tx, company: str, connections: Iterable[tuple[str, str]]) -> list[str]:
+    """What to keep with new operations, given the connection and follow-up of each."""
+    found: dict[tuple[str, bool], str] = {}
+    texts = []
+    for connection, follow_up in connections:
+        key = (connection, _is_pushed(follow_up))
+        if key not in found:
+            found[key] = current(tx, company, connection, pushed=key[1]).text()
+        texts.append(found[key])
+    return texts
 
 
-def named(home: Path) -> str:
-    """The store, for people; never with a password."""
-    found = address(home)
-    if found is None:
-        return str(home / DATABASE)
-    from engine.store.postgres import place_of
-
-    return place_of(found)
-
-
-def opened(home: Path) -> Store:
-    """The store of a home; the file is made, or migrated, when it has to be, and a database is not.
-
-    Raises:
-        StoreBusy, StoreDamaged, StoreTooNew, StoreTooOld: when it cannot be used.
-    """
-    found = address(home)
-    if found is None:
-        from engine.store.sqlite import SqliteStore
-
-        return SqliteStore(home / DATABASE)
-    from engine.store.postgres import PostgresStore
-
-    return PostgresStore(found)
+def strangers(tx: Tx, rows: Sequence[Row]) -> frozenset[str]:
+    """The ids of those operations that were frozen for another place, or change what was written to another one."""
+    places: dict[tuple[str, str, bool], Place] = {}
+    found = set()
+    for row in rows:
+        key = (row["company"], row["connection"], _is_pushed(row["follow_up"]))
+        if key not in places:
+            places[key] = current(tx, key[0], key[1], pushed=key[2])
+        place = places[key]
+        if place.is_other(row["meant_for"], row["created_at"]) or _changes_elsewhere(tx, place, row):
+            found.add(str(row["id"]))
+    return frozenset(found)
 
 
-class OnPostgres(UsageError):
-    """What is done with files cannot be done with a store on PostgreSQL."""
-
-    def __init__(self, what: str, home: Path) -> None:
-        super().__init__(
-            f"the store is on PostgreSQL ({named(home)}): flowctl does not {what} it",
-            hint=f"use pg_dump, or point-in-time recovery, and keep the files of {home}; docs/howto/postgresql.md says how",
-        )
+def _changes_elsewhere(tx: Tx, place: Place, row: Row) -> bool:
+    base = tx.one("operation_get", {"id": row["base_id"]}) if row["target_id"] and row["base_id"] else None
+    return base is not None and bool(base["meant_for"]) and place.is_other(base["meant_for"], base["created_at"])
 
 
-def on_file(what: str, home: Path) -> None:
-    """Look whether the store is a file.
-
-    Raises:
-        OnPostgres: it is not.
-    """
-    if address(home) is not None:
-        raise OnPostgres(what, home)
+def _is_pushed(follow_up: str) -> bool:
+    return bool(json.loads(follow_up).get("push"))

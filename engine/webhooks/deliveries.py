@@ -235,8 +235,13 @@ def ask(world: World, hand: Hand, connection: str) -> Subscriptions:
 
 
 def tidy(world: World) -> int:
-    """Drop bodies whose time is over; how many batches of them went."""
+    """Drop bodies and counts whose time is over; how many batches of bodies went."""
     before, gone = iso(world.clock.now() - BODIES_KEPT), 0
+    with world.store.read() as tx:  # where nothing was ever counted, or only bodies are old, nothing is written
+        is_counted = hooks.has_old_tallies(tx, before)
+    if is_counted:
+        with world.store.write() as tx:
+            hooks.prune_tallies(tx, before)
     for _ in range(20):
         with world.store.read() as tx:  # most often there is nothing to write
             if not hooks.is_older(tx, before):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any, TextIO, cast
 
@@ -286,6 +287,12 @@ def flow(text: str = YAML, path: str = "shop_to_ledger.yaml") -> Flow:
     return loaded.flow
 
 
+@cache
+def compiled(text: str = YAML) -> FlowProgram:
+    """The program of a sound flow between the bench's connectors, made once: compiling takes longer than most tests."""
+    return compile_flow(flow(text))
+
+
 @dataclass(slots=True)
 class Bench:
     """A company of one flow between the shop and the ledger, with everything a test looks at."""
@@ -381,7 +388,7 @@ def bench(text: str = YAML, *, lists: bool = True) -> Iterator[Bench]:
     with registered({"shop": connector, "ledger": LedgerConnector()}):
         world = memory_world()
         try:
-            program = compile_flow(flow(text))
+            program = compiled(text)
             with world.store.write() as tx:
                 connected(tx, world)
             made = Bench(world, program, shop, connector)

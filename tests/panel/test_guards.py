@@ -66,6 +66,7 @@ ROUTES = {
     ("GET", "/c/{company}/reconcile"): "viewer",
     ("POST", "/c/{company}/reconcile"): "operator",
     ("GET", "/c/{company}/reconcile/{report}/file"): "viewer",
+    ("POST", "/c/{company}/reconcile/{report}/anew"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
     ("GET", "/c/{company}/webhooks"): "viewer",
     ("GET", "/c/{company}/webhooks/{webhook}"): "viewer",

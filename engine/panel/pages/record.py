@@ -12,7 +12,7 @@ from engine.operator import chosen, replaying, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
-from engine.reconcile import bound, report
+from engine.reconcile import bound, keeping, report
 from engine.store import holdings, records, stops
 from engine.store.base import Row, Tx
 from engine.way import way
@@ -241,7 +241,9 @@ def _done(tx: Tx, ask: Ask, row: Row, action: Action, given: tuple[str, str]) ->
         return
     if action.name == "accept":
         company = str(ask.where["company"])
-        shown = report(tx, company, bound(tx, company, ask.programs)).shown
+        shown = keeping.shown(tx, company, row["id"])
+        if shown is None:
+            shown = report(tx, company, bound(tx, company, ask.programs)).shown
         result = worklist.accept(tx, ask.hand, [row], reason, shown)
     else:
         result = chosen.act(action.name)(tx, ask.hand, [row], reason)

@@ -22,6 +22,9 @@ VALUES (:company, :connection, :kind, :day, :times, :at, :at)
 ON CONFLICT (company, connection, kind, day) DO UPDATE
 SET times = webhook_tallies.times + excluded.times, last_at = excluded.last_at;
 
+-- name: hook_tally_older
+SELECT day FROM webhook_tallies WHERE day < :before LIMIT 1;
+
 -- name: hook_tallies_prune
 DELETE FROM webhook_tallies WHERE day < :before;
 
