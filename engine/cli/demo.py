@@ -117,7 +117,7 @@ def _play(program: FlowProgram, options: DemoOptions, place: _Place, form: str) 
     from engine.store import whereabouts
 
     keep = place.keep
-    if keep and (keep / "flowctl.db").exists():
+    if keep and (keep / whereabouts.DATABASE).exists():
         raise UsageError(f"{keep} holds a store already", hint="give --keep another folder")
     say = (lambda text: click.echo(text, err=True)) if form == "json" else click.echo
     say(f"Flow {program.flow.name}: {program.flow.describe}")
