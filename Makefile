@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 EDITOR := tests/editor/node_modules
 BROWSER := tests/browser/node_modules
 FLOW ?=
+STORE ?=
 SCHEDULES ?= 1000
 POINTS ?= 500
 CHANGES ?= 300
@@ -22,8 +23,8 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: $(VENV)/.ready ## Set up, and run the shipped flows (or FLOW=name) end to end against simulated vendors
-	$(BIN)/flowctl demo $(FLOW)
+demo: $(VENV)/.ready ## Set up, and run the shipped flows (or FLOW=name) end to end against simulated vendors (STORE=postgres: on PostgreSQL)
+	$(BIN)/flowctl demo $(FLOW) $(if $(STORE),--store $(STORE))
 
 # A test starts many processes, and each would compile what it imports anew were it forbidden to keep the result.
 unexport PYTHONDONTWRITEBYTECODE

@@ -22,8 +22,8 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
-from engine.store import companies, journal, keys, stops, work
-from engine.store.base import Tx
+from engine.store import companies, journal, keys, stops, whereabouts, work
+from engine.store.base import Store, Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
 from engine.vault import KEY_VARIABLE, load_key, place_of
@@ -88,7 +88,7 @@ def _key(home: Path) -> Finding:
     place = place_of(home)
     given = KEY_VARIABLE in os.environ
     if not given and not (home / "key").exists():
-        if (home / "flowctl.db").exists():
+        if (home / whereabouts.DATABASE).exists():
             hint = f"put the key back, or set {KEY_VARIABLE}; without it every connection must be connected again"
             return Finding("FAIL", "key", f"there is a store at {home} and no key", hint)
         return Finding("ok", "key", "none yet; `flowctl company add` makes one")
@@ -112,6 +112,8 @@ def store_of(world: World, checkpoints: Path | None = None) -> Iterator[Finding]
             yield Finding("FAIL", "store", f"damaged: {problem}", "stop flowctl and restore the newest backup")
             return
         yield Finding("ok", "store", f"whole; journal mode {mode}")
+    else:
+        yield from _database(store)
     with store.read() as tx:  # nothing is handed out from inside: a slow reader of ours would hold up writers
         journals = [_journal(tx, company, world.clock) for company in companies.names(tx)]
         strangers = work.refusals(tx, "", world.clock.now())
@@ -123,6 +125,14 @@ def store_of(world: World, checkpoints: Path | None = None) -> Iterator[Finding]
         hint = "give the Web Connector the file that `flowctl qwc` writes: it holds the right user name"
         yield Finding("warn", "Web Connector", message, hint)
     yield _sealed(world)
+
+
+def _database(store: Store) -> Iterator[Finding]:
+    from engine.store.pgcheck import checks
+    from engine.store.postgres import PostgresStore
+
+    if isinstance(store, PostgresStore):
+        yield from (Finding(said.level, said.subject, said.message, said.hint) for said in checks(store))
 
 
 def _journal(tx: Tx, company: str, clock: Clock) -> Finding:

@@ -6,6 +6,7 @@ And the private PostgreSQL, for those that ask for one.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With FLOWCTL_TEST_STORE=postgres every world of a test has its store in a database of its own."""
+    if os.environ.get("FLOWCTL_TEST_STORE") != "postgres":
+        yield
+        return
+    from engine.testing import make_stores_with
+    from tests import postgres_kit
+
+    make_stores_with(postgres_kit.Databases(request.getfixturevalue("postgres")).store)
+    yield
+    make_stores_with(None)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ def command(home: Path, company: str | None, offline: bool, form: str) -> int:
 def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
     from engine import health
     from engine.clock import SystemClock
+    from engine.store import whereabouts
 
     key_ok = True
     for finding in health.machine(home, SystemClock()):
@@ -46,7 +47,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
         yield finding
     yield from health.connectors_of()
     yield from health.flows_of(common.default_paths())
-    if not (home / "flowctl.db").exists():
+    if not whereabouts.exists(home):
         level: health.Level = "FAIL" if company else "warn"
         yield health.Finding(level, "store", f"none at {home}", "give --home, or start with `flowctl company add`")
         return

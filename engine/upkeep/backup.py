@@ -21,8 +21,9 @@ from engine.clock import from_iso, iso
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, UsageError
 from engine.ondisk import sync_file, sync_folder
+from engine.store import whereabouts
 
-STORE, MANIFEST = "flowctl.db", "backup.json"
+STORE, MANIFEST = whereabouts.DATABASE, "backup.json"
 FORMAT = 1
 _PREFIX, _STAMP = "flowctl-", "%Y%m%dT%H%M%SZ"
 # What belongs to the file of a store that is moved away: SQLite would take it for a part of the one that is put back.
@@ -72,6 +73,7 @@ def make(home: Path, to: Path, at: str, version: str) -> Backup:
         BackupFailed: when the store was busy for a minute.
         OSError: when files cannot be read or written.
     """
+    whereabouts.on_file("copy", home)
     source = home / STORE
     if not source.is_file():
         raise UsageError(f"there is no store at {source}", hint="give --home")

@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.audit.notary import FILE, Notary
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
-from engine.store import companies, journal, keys, occupied
+from engine.store import companies, journal, keys, occupied, whereabouts
 from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx
 from engine.upkeep import before
@@ -61,6 +61,7 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
         StoreTooNew: when a newer flowctl made the backup.
         OSError: when files cannot be read or written.
     """
+    whereabouts.on_file("put back", home)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     vault = load_key(home, create=False)
     with occupied.alone(home), put_back(backup, home, at, checkpoints) as aside:
@@ -70,7 +71,7 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
             with store.write() as tx:
                 keys.check(tx, vault)
                 note = _take_over(tx, world, aside) if aside is not None else ""
-                _wake(tx, backup, at, actor)
+                _wake(tx, backup.made_at, at, actor)
                 stopped = before.stop_again(tx, aside / STORE, at, actor) if aside is not None else 0
                 users = before.let_in_again(tx, aside / STORE, vault, at, actor) if aside is not None else None
                 found = tuple(
@@ -83,7 +84,18 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
     return Restored(aside, found, note, stopped, users)
 
 
-def _wake(tx: Tx, backup: Backup, at: str, actor: str) -> None:
+def recovered(world: World, home: Path, made_at: str, actor: str) -> None:
+    """After somebody has brought a database back to an earlier time, outside of flowctl: what a restore does at its end.
+
+    Raises:
+        StoreError: when the store is not available; nothing is done then.
+    """
+    with world.store.write() as tx:
+        _wake(tx, made_at, world.at(), actor)
+    Notary(world, home / FILE).write(accept=f"the database was recovered to {made_at}", actor=actor)
+
+
+def _wake(tx: Tx, made_at: str, at: str, actor: str) -> None:
     """Nobody is at work with this store, everything is to be read anew, and whoever was signed in signs in again."""
     tx.run("leases_end", {})
     tx.run("schedule_all_due", {"at": at})
@@ -91,7 +103,7 @@ def _wake(tx: Tx, backup: Backup, at: str, actor: str) -> None:
     tx.run("user_sessions_end_all", {})
     for company in companies.names(tx):
         tx.run("sessions_close_of", {"company": company})
-        journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": backup.made_at})])
+        journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": made_at})])
 
 
 def _take_over(tx: Tx, world: World, aside: Path) -> str:

@@ -43,6 +43,7 @@ from engine.runner import Runner
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, MarkSpec, RequestSpec, StreamSpec
 from engine.store import companies, records, work
 from engine.store.base import Row, Store, Tx
+from engine.store.sqlite import SqliteStore
 from engine.testing import memory_world
 from engine.world import World
 from tests.reference import ROOT
@@ -471,6 +472,22 @@ def unsilenced(name: str) -> Iterator[stdlib.Logger]:
 
 
 def count(store: Store, table: str) -> int:
-    """How many rows a table has; only for stores that show their connection."""
-    connection = getattr(store, "connection")  # noqa: B009 - the protocol has none
-    return int(connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+    """How many rows a table has, of all companies."""
+    ((found,),) = raw(store, f"SELECT COUNT(*) FROM {table}")
+    return int(found)
+
+
+def raw(store: Store, *statements: str) -> list[tuple[Any, ...]]:
+    """Statements that no transaction of ours would run, each by itself; the rows of the last one."""
+    if isinstance(store, SqliteStore):
+        for statement in statements:
+            rows = store.connection.execute(statement).fetchall()
+        return [tuple(row) for row in rows]
+    from engine.store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    with store.plain() as connection:
+        connection.execute("SET flowctl.of = '*'")
+        for text in statements:
+            cursor = connection.execute(text.encode())
+        return cursor.fetchall() if cursor.description else []

@@ -65,10 +65,10 @@ WHERE s.state = 'done' AND (r.span IS NULL OR r.journal_seq < 0 OR (r.journal_se
 ORDER BY s.id DESC;
 
 -- name: reports_holdings
-SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM holdings WHERE company = :company LIMIT :most) AS some;
+SELECT COUNT(*) AS count FROM (SELECT 1 AS found FROM holdings WHERE company = :company LIMIT :most) AS part;
 
 -- name: reports_held_seq
 SELECT seq FROM holdings WHERE company = :company ORDER BY seq DESC LIMIT 1;
 
 -- name: reports_held_since
-SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM holdings WHERE company = :company AND seq > :after LIMIT :most) AS some;
+SELECT COUNT(*) AS count FROM (SELECT 1 AS found FROM holdings WHERE company = :company AND seq > :after LIMIT :most) AS part;

@@ -70,4 +70,4 @@ SELECT DISTINCT kind FROM holdings WHERE company = :company ORDER BY kind;
 SELECT * FROM spans WHERE company = :company ORDER BY id DESC LIMIT :limit;
 
 -- name: span_objects
-SELECT COUNT(*) AS count FROM (SELECT 1 AS one FROM span_figures WHERE span = :span LIMIT :most) AS some;
+SELECT COUNT(*) AS count FROM (SELECT 1 AS found FROM span_figures WHERE span = :span LIMIT :most) AS part;
