@@ -56,7 +56,7 @@ class World:
             SettingMissing: when a setting or secret that it needs is not given.
             UnknownName: when its connector is not installed.
         """
-        with self.store.read() as tx:
+        with self.store.read(company) as tx:
             found = companies.binding(tx, self.vault, company, connection)
         if found is None:
             raise NotConnected(company, connection)
@@ -136,12 +136,12 @@ class StoreTokens:
 
     def load(self) -> Json | None:
         """The token as last saved."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             return companies.token(tx, self.world.vault, self.company, self.connection)
 
     def save(self, token: Json) -> None:
         """Make a new token durable."""
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             companies.put_token(tx, self.world.vault, self.company, self.connection, token, self.world.at())
 
     @contextmanager
@@ -163,11 +163,11 @@ class StoreTokens:
                 yield
             finally:
                 drop_name(holder)
-                with self.world.store.write() as tx:
+                with self.world.store.write(self.company) as tx:
                     work.release_lease(tx, name, holder)
 
     def _taken(self, name: str, holder: str) -> bool:
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             return take_lease(tx, name, holder, self.world.clock.now(), TOKEN_LEASE_S) is not None
 
 

@@ -106,7 +106,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 def _has_users(world: World) -> bool:
     from engine.store import users
 
-    with world.store.read() as tx:
+    with world.store.read(HOUSE) as tx:
         return users.exist(tx)
 
 

@@ -59,7 +59,7 @@ class Link:
     def begin(self) -> bool:
         """Take the lease; False while another process is sending."""
         self._holder = take_name(self.world.ids)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             return self.lease(tx) is not None
 
     def lease(self, tx: Tx) -> int | None:
@@ -69,7 +69,7 @@ class Link:
     def end(self) -> None:
         """Give the lease back."""
         drop_name(self._holder)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             work.release_lease(tx, self._lease_name, self._holder)
 
     # --- when it is left alone ---------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Link:
 
     def failures(self) -> int:
         """How often in a row the connection did not work until now."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             return int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0))
 
     def works(self, tx: Tx) -> None:
@@ -100,10 +100,10 @@ class Link:
 
     def answers(self) -> None:
         """The target has answered a question: that is over which kept it from being asked, and nothing else."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             kept = facts.recall(tx, self.company, self._fact)
         if kept is not None and kept.get("asking"):
-            with self.world.store.write() as tx:
+            with self.world.store.write(self.company) as tx:
                 self.works(tx)
 
     def fault(self, error: RunError, *, asking: bool = False) -> None:
@@ -123,7 +123,7 @@ class Link:
         if error not in self.errors:
             self.errors.append(error)
         limited = isinstance(error, RateLimited)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             failures = int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0)) + 1
             wait_s = later_s(failures - 1, self.world.ids.fraction())
             asked_s = error.retry_after_s if isinstance(error, Transient) else None

@@ -8,10 +8,16 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Protocol
 
+from engine.errors import Bug
 from engine.shipped import shipped
 
 Row = Mapping[str, Any]
 Params = Mapping[str, object]
+
+# Whose rows belong to no company: the journal and the alerts of the house, the users of the panel and their sessions.
+HOUSE = ""
+# A transaction that only shows that one can be had.
+PROBE = "probe:"
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
@@ -68,6 +74,30 @@ def statements() -> Mapping[str, str]:
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             found[name] = text.strip().rstrip(";")
     return found
+
+
+def limit_of(name: str) -> str:
+    """What a transaction names that counts calls of a vendor's limit: companies may share one."""
+    return f"limit:{name}"
+
+
+def lease_of(name: str) -> str:
+    """What a transaction names that takes or gives back a lease of no company, and does nothing else."""
+    return f"lease:{name}"
+
+
+def require_within(outer: Sequence[str], inner: Sequence[str]) -> None:
+    """Let a block into another one: what it says is part of what the outer one said; without a name both are the house.
+
+    Raises:
+        Bug: when it is not: it would see rows, or change them, that the transaction has not taken.
+    """
+    if outer and not (inner and set(outer).issuperset(inner)):
+        raise Bug(f"a transaction of {_shown(inner)} inside one of {_shown(outer)}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "the whole house"
 
 
 def take_number(tx: Tx, name: str, count: int = 1) -> int:

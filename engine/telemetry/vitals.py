@@ -18,6 +18,7 @@ from anyio import to_thread
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError
 from engine.store import keys
+from engine.store.base import PROBE
 from engine.store.sqlite import SqliteStore
 from engine.vault import KeyWrong
 from engine.world import World
@@ -112,7 +113,7 @@ def wants_words(accept: str) -> bool:
 def _store(world: World) -> Iterator[Check]:
     """A transaction that may write waits for its turn as any would, and leaves nothing behind."""
     try:
-        with world.store.write() as tx:
+        with world.store.write(PROBE) as tx:
             try:
                 keys.check(tx, world.vault)
                 found = Check("keys", "ok", "the master key opens the store's keys")

@@ -101,8 +101,8 @@ class _Broken(MemoryOutbox):
     error: Exception | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Desk]:
-        with super().transaction() as desk:
+    def transaction(self, company: str | None = None) -> Iterator[Desk]:
+        with super().transaction(company) as desk:
             if self.error is not None:
                 raise self.error
             yield desk

@@ -111,7 +111,7 @@ def test_an_event_is_known_for_ever_also_without_its_body(bench: Bench, intake: 
     intake.take([call()])
     bench.world.clock.sleep(365 * 86400)
     with bench.world.store.write() as tx:
-        assert hooks.prune(tx, bench.world.at(), 100) == 1
+        assert hooks.prune(tx, COMPANY, bench.world.at(), 100) == 1
     assert statuses(Intake(bench.world, {FLOW: bench.program}), call()) == [200]
     ((number, name, times, _, body),) = events(bench)
     assert (number, name, times, body) == (1, "e-1", 1, None)
