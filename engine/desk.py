@@ -97,8 +97,8 @@ class StoreOutbox:
             if line.event in _COUNTED:
                 meter.add(meters.SESSIONS, _COUNTED[line.event])
             logger().log(line.level, line.event, **line.fields)
-        for company in touched:
-            self.changed(company)
+        for one in touched:
+            self.changed(one)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import click
 
 from engine.cli import common, office
 from engine.errors import UsageError
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from engine.alerting.channels import Channel
@@ -37,8 +38,6 @@ class SpanUnfit(UsageError):
 
 
 def _scope(company: str, house: bool) -> str:
-    from engine.alerting.rules import HOUSE
-
     return HOUSE if house else company
 
 
@@ -354,7 +353,6 @@ def house(settings: tuple[str, ...], home: Path) -> int:
     Example: flowctl alert house base_url=https://books.example.com zone=Europe/Berlin
     """
     from engine.alerting import channels
-    from engine.alerting.rules import HOUSE
 
     with office.opened(home) as world, world.store.write(HOUSE) as tx:
         hand = office.hand(world, HOUSE)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import common, observing, office
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

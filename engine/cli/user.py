@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import common, office
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from engine.follow import Hand
@@ -18,8 +19,6 @@ _ROLES = click.Choice(["viewer", "operator", "admin"])
 
 
 def _hand(world: World) -> Hand:
-    from engine.access.users import HOUSE
-
     return office.hand(world, HOUSE)
 
 

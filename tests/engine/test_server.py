@@ -122,7 +122,7 @@ def bad(says: str, hint: str = "") -> dict[str, str]:
 
 @pytest.mark.parametrize("error", [StoreBusy("locked", hint="wait"), StoreDamaged("broken")])
 def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: StoreError) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise error
 
     monkeypatch.setattr(SqliteStore, "write", refuse)
@@ -277,7 +277,7 @@ def test_a_setting_that_is_not_given_yet_is_our_own_trouble(bench: Bench, field:
 
 
 def test_a_busy_store_asks_for_the_event_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise StoreBusy("locked")
 
     monkeypatch.setattr(SqliteStore, "write", refuse)

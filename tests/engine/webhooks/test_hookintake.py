@@ -208,7 +208,7 @@ def test_one_that_cannot_be_kept_keeps_no_other_out(
 def test_a_store_that_takes_nothing_asks_for_all_again(
     bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise error
 
     with monkeypatch.context() as patch:
