@@ -407,7 +407,7 @@ class Runner:
         resolver: Resolver | None = None
         self._prepare_before(job)
         for stream in group:
-            self._list_asked(job, stream)
+            self._list_asked(job, held, stream)
         kept, began = self._resume(company, flow, group), self.world.at()
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
@@ -437,7 +437,7 @@ class Runner:
                 value = work.Checkpoint(watermark, names, swept_at)
                 work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
 
-    def _list_asked(self, job: _Job, stream: StreamProgram) -> None:
+    def _list_asked(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Learn which records people of the source wait for, before anything is said of any."""
         flow, name = job.program.flow.name, stream.stream.name
         with self.world.store.read(job.company) as tx:
@@ -447,6 +447,7 @@ class Runner:
             return
         found = [data for page in self._listed(narrowed, job.sources) for data in page.records]
         with self.world.store.write(job.company) as tx:
+            held.hold(tx)
             desk = self.batch(tx, job.program, job.company, job.number).desk
             ids = [source_id for data in found if (source_id := pipeline.id_of(stream, desk, data)) is not None]
             asked.listed(tx, job.company, asked.Of(flow, name, self.world.at()), requests, ids)

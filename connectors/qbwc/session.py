@@ -30,6 +30,8 @@ _REFUSED = -1
 TICKET_LIFE = timedelta(hours=2)
 # The Web Connector asks for the next request right after it gave an answer; after more than this, something else happened.
 _AT_ONCE = timedelta(seconds=30)
+# The call before this one may have been answered by a machine whose clock is ahead of ours.
+_SKEW_S = 60.0
 
 
 class _Occupied(FlowctlError):
@@ -128,7 +130,7 @@ class Service:
         if other.flight is None or other.flight.kind != "write" or other.client == mine.client or not other.seen_at:
             return False
         age = (self.clock.now() - from_iso(other.seen_at)).total_seconds()
-        return 0 <= age < mine.options.request_timeout_s
+        return -_SKEW_S <= age < mine.options.request_timeout_s
 
     # --- the loop ---
 

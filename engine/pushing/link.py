@@ -26,8 +26,11 @@ _SIGN_IN_S = TOKEN_LEASE_S + PATIENCE_S + _CALL_S
 WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_LEASE_S
 # So much time may pass between taking the lease and beginning to write: the store may be slow to commit.
 BEGIN_S = 60.0
-# Longer than any write may take; it is prolonged before every one. Who dies on this machine does not keep it.
-LEASE_S = BEGIN_S + WRITE_S
+# By so much the clocks of two machines may differ.
+CLOCKS_S = 60.0
+# Longer than any write may take, by any of the clocks; it is prolonged before every one. Who dies on this machine does not
+# keep it.
+LEASE_S = BEGIN_S + WRITE_S + CLOCKS_S
 # So many passing faults in a row are the connection's, and not those of single records.
 TOGETHER = 3
 # Nothing is ever put off for longer: a later time was noted by a clock that was ahead.

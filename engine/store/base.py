@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engine.errors import Bug
 from engine.shipped import shipped
@@ -39,6 +40,15 @@ class Tx(Protocol):
 
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A store that several machines share, and that has a clock of its own to hold theirs against."""
+
+    def now(self) -> datetime:
+        """The time there, with its zone."""
         ...
 
 
