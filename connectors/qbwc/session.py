@@ -180,10 +180,11 @@ class Service:
                 self._keep(ctx, changed(state, error="An answer came that nothing was sent for. It was not used."))
                 return _REFUSED
             # While QuickBooks was at work for long, a copy of our store may have been put back from before another machine
-            # wrote. A look itself may take long every time, and would never come to its end.
-            is_late = state.flight.kind != "survey" and self._after_a_gap(state)
+            # wrote.
+            flight, is_late = state.flight, self._after_a_gap(state)
             state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
-            state = survey.anew(state) if is_late else state
+            if is_late:
+                state = survey.late(state, flight) if flight.kind == "survey" else survey.anew(state)
             state, outlook = conduct.settle_known(ctx, state)
             state = conduct.stopped(ctx, state, outlook.turn)
             percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
