@@ -43,7 +43,7 @@ def _done(ask: Ask, do: Callable[[Tx], str]) -> Answer:
     """Do it in one transaction, and go back to the settings with what was done or what was wrong."""
     to = base_of(ask) + "/settings"
     try:
-        with ask.world.store.write(scope_of(ask)) as tx:
+        with ask.world.store.write(scope_of(ask), HOUSE) as tx:
             said = do(tx)
     except FlowctlError as error:
         return Sent(to, bad=wrong(error))

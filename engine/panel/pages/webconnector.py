@@ -14,7 +14,7 @@ from engine.overview import SessionLine, session_of
 from engine.panel import forms, settingsform
 from engine.panel.web import Answer, Ask, Given, Page, PageMissing, Sent, Shown
 from engine.store import companies, work
-from engine.store.base import Tx
+from engine.store.base import HOUSE, Tx
 from engine.store.work import SIGN_IN
 
 _PATH = "/c/{company}/connections/web-connector"
@@ -97,7 +97,7 @@ def _page(ask: Ask) -> Answer:
     except FlowctlError as error:
         problem = "\n".join(line.partition(": ")[2] or line for line in str(error).splitlines())
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read(ask.code) as tx:
+    with ask.world.store.read(company, HOUSE) as tx:
         session = session_of(tx, company)
         values: dict[str, object] = {
             "visit": session,
