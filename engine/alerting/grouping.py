@@ -73,7 +73,7 @@ def woken(store: Store, company: str) -> list[Group]:
 def _groups(store: Store, company: str, state: str, query: str) -> list[Group]:
     found: dict[tuple[str, ...], Group] = {}
     known: dict[str, tuple[Reason, ...]] = {}
-    with store.read() as tx:
+    with store.read(company) as tx:
         # What waits for a flow that is off rests: nobody need hear of it.
         off = resting.off(tx, company) if state in resting.STATES else frozenset[str]()
         places = [place for place in browse.places(tx, company) if place[0] not in off]
@@ -107,7 +107,7 @@ def _rows(store: Store, place: Mapping[str, str], state: str, query: str) -> Ite
     scope = {**place, "state": state, "limit": _PAGE}
     after = -1
     while True:
-        with store.read() as tx:
+        with store.read(place["company"]) as tx:
             rows = tx.rows(query, {**scope, "after": after})
         yield from rows
         if len(rows) < _PAGE:

@@ -149,7 +149,7 @@ def command(**given: Unpack[Given]) -> int:
     if given["company"] == common.DEFAULT_COMPANY:
         office.company_name(given["company"])
     with office.opened(given["home"], create=True) as world:
-        with world.store.read() as tx:
+        with world.store.read(given["company"]) as tx:
             from engine.store import companies
 
             if given["company"] != common.DEFAULT_COMPANY:
@@ -224,7 +224,7 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     how = How(given["browser"], given["paste"], given["code_file"], given["form"], given["yes"])
     how.check(connector)
     settings = _settings(connector, connection, given["settings"])
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
         logins = companies.logins(tx, company)
     kept = row[1] if row else Binding(company, connection)
@@ -275,7 +275,7 @@ def _is_meant(world: World, connector: Connector, before: Binding | None, now: B
     from engine.connections import accounts
 
     try:
-        with world.store.read() as tx:
+        with world.store.read(now.company) as tx:
             if accounts.is_used(tx, now.company, office.flows(), now.connection):
                 accounts.require_same(tx, now.company, connector.spec, before, now)
     except accounts.OtherAccount as error:
@@ -407,7 +407,7 @@ def _list(given: Given) -> int:
 
     from engine.store import companies
 
-    with office.opened(given["home"]) as world, world.store.read() as tx:
+    with office.opened(given["home"]) as world, world.store.read(given["company"]) as tx:
         companies.require(tx, given["company"])
         rows = companies.connections(tx, given["company"])
         sealed: dict[str, list[str]] = {}

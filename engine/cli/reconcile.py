@@ -104,7 +104,7 @@ def _found(world: World, company: str, programs: Mapping[str, FlowProgram]) -> R
     from engine.reconcile import keeping
 
     keeping.current(world, company, programs)
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         return keeping.whole(tx, company)
 
 
@@ -144,7 +144,7 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
     """The flows whose connections the company has all made; one that is broken is said to be, and left out."""
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         made = companies.connectors(tx, company)
     found = {}
@@ -160,7 +160,7 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
 def _ask(world: World, company: str, programs: Mapping[str, FlowProgram], span: tuple[date, date]) -> int:
     from engine.reconcile import request
 
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         return request(tx, office.hand(world, company), programs, *span)
 
 
@@ -170,7 +170,7 @@ def _await(world: World, company: str, number: int, wait_s: float) -> bool:
 
     until = world.clock.monotonic() + wait_s
     while True:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             row = spans.get(tx, company, number)
         if row is None or row["state"] != "asked":
             return True
@@ -200,7 +200,7 @@ def _decide(world: World, given: Given) -> int:
     done: list[tuple[str, worklist.Retried]] = []
     if given["accept"]:
         keeping.current(world, company, _programs(world, company))
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         companies.require(tx, company)
         gone = {row["id"] for row in worklist.parked(tx, company, "vanished")}
         clashes = worklist.clashes(tx, company) if given["out"] else set()

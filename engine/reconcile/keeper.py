@@ -77,7 +77,7 @@ class Keeper:
     def _make(self, company: str, span: int) -> bool:
         """One report; a fault in one company keeps no other from its own."""
         try:
-            with self.world.store.read() as tx:
+            with self.world.store.read(company) as tx:
                 connected = bound(tx, company, self.programs)
             if keeping.make(self.world, company, connected, span):
                 self._failed.pop((company, span), None)

@@ -168,7 +168,7 @@ def make(world: World, company: str, programs: Mapping[str, FlowProgram], span: 
         FlowctlError: when the company, or the store, is not there any more.
     """
     begun, made_at = world.clock.monotonic(), world.at()
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         made = report(tx, company, programs, span)
         seq, held_seq = reports.heads(tx, company)
     if made.span is None:
@@ -190,7 +190,7 @@ def current(world: World, company: str, programs: Mapping[str, FlowProgram]) -> 
     Raises:
         UnknownName: when there is no such company.
     """
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         _, row = known(tx, company)
         of = kept(tx, company, row["id"]) if row is not None else None
     if row is not None and (of is None or (not of.is_current and of.took_ms <= _QUICK_MS)):
@@ -199,7 +199,7 @@ def current(world: World, company: str, programs: Mapping[str, FlowProgram]) -> 
 
 def at_first_look(world: World, company: str, programs: Mapping[str, FlowProgram], span: int) -> None:
     """Make the report of an answer that has none, where that is soon done; else it is made beside."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         is_due = reports.get(tx, company, span) is None and reports.is_small(tx, company)
         connected = bound(tx, company, programs) if is_due else {}
     if is_due:

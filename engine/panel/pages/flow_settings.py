@@ -32,7 +32,7 @@ def _page(ask: Ask) -> Answer:
 
 def _form(ask: Ask, place: _Place, typed: str | None = None, error: FlowctlError | None = None) -> Answer:
     company, flow, setting = str(ask.where["company"]), place.flow, place.setting
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         now = flowsettings.current(tx, company, flow, setting, place.scope)
         given = companies.settings(tx, company, flow.name)
         lookup = flowsettings.named_list(flow, setting.name)
@@ -64,7 +64,7 @@ def _do(ask: Ask) -> Answer:
         # What it is for cannot be right where the form for that alone would not be shown.
         fits = flowsettings.takes_scope(place.flow, place.setting.name)
         return _form(ask, place if fits else _Place(place.flow, place.setting), text, error)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         now = flowsettings.current(tx, str(ask.where["company"]), place.flow, place.setting, place.scope)
         if value == now and type(value) is type(now):
             return Sent(_to(ask), bad=f"{label(place.setting.name)} is set so already: nothing was changed.")
@@ -73,7 +73,7 @@ def _do(ask: Ask) -> Answer:
     why = forms.clean(ask.form.get("why", ""))[:500]
     wish = flowsettings.Wish(place.setting, value, place.scope, ask.form.get("seen", ""), why)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             woken = flowsettings.change(tx, ask.hand, place.flow, wish)
     except FlowctlError as error:
         return Sent(_to(ask), bad=" ".join(words(error)))
@@ -135,7 +135,7 @@ def _place(ask: Ask, scope: str) -> _Place:
     program = ask.programs.get(ask.path["flow"])
     if program is None:
         raise PageMissing("this server runs no flow of that name")
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flow = bound(ask, tx, program)
     try:
         return _Place(flow, flowsettings.require(flow, ask.path["setting"]), forms.clean(scope)[:_LONGEST_SCOPE])

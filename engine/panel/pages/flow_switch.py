@@ -20,7 +20,7 @@ def _page(ask: Ask) -> Answer:
 
 def _form(ask: Ask, error: FlowctlError | None = None, why: str = "") -> Answer:
     company, program = str(ask.where["company"]), _program(ask)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flow = flows.bound(ask, tx, program)
         is_on = flowswitch.is_on(tx, company, flow)
         count, money = pausing.waiting(tx, company, flow.name)
@@ -37,7 +37,7 @@ def _do(ask: Ask) -> Answer:
     if is_to_be not in ("on", "off"):
         return _form(ask)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             flow = flows.bound(ask, tx, program)
             changed = flowswitch.switch(tx, ask.hand, flow, on=is_to_be == "on", why=why)
     except FlowctlError as error:

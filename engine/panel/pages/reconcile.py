@@ -39,12 +39,12 @@ def _page(ask: Ask) -> Answer:
 
 def _shown(ask: Ask, error: str = "", typed: Mapping[str, str] | None = None) -> Answer:
     company = str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         rows = spans.listed(tx, company)
         row = _chosen(tx, ask, rows)
     if row is not None:
         keeping.at_first_look(ask.world, company, ask.programs, row["id"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         of = keeping.kept(tx, company, row["id"]) if row is not None else None
         values = {
             "halted": halted(tx, company),
@@ -179,7 +179,7 @@ def _start(ask: Ask) -> Answer:
         return _shown(ask, "the first day is later than the last one", typed)
     company = str(ask.where["company"])
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             waits = spans.asked(tx, company)
             if waits is not None and (waits["first_on"], waits["last_on"]) == (typed["from"], typed["to"]):
                 return Sent(
@@ -194,12 +194,12 @@ def _start(ask: Ask) -> Answer:
 def _file(ask: Ask) -> Answer:
     company = str(ask.where["company"])
     number = ask.path["report"]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = spans.get(tx, company, int(number)) if _ID.fullmatch(number) else None
         if row is None or row["state"] != "done":
             return Sent(f"/c/{company}/reconcile", bad="This comparison is not kept any more, or has no answer.")
     keeping.at_first_look(ask.world, company, ask.programs, row["id"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         found = keeping.whole(tx, company, row["id"])
     if found.span is None:
         return Sent(f"/c/{company}/reconcile", bad=_BEING_MADE)
@@ -213,7 +213,7 @@ def _anew(ask: Ask) -> Answer:
     company, number = str(ask.where["company"]), ask.path["report"]
     to = f"/c/{company}/reconcile?report={number}"
     span = int(number) if _ID.fullmatch(number) else 0
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         is_small = reports.is_small(tx, company)
         is_kept = reports.get(tx, company, span) is not None
         connected = bound(tx, company, ask.programs) if is_small else {}

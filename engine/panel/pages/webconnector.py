@@ -14,7 +14,7 @@ from engine.overview import SessionLine, session_of
 from engine.panel import forms, settingsform
 from engine.panel.web import Answer, Ask, Given, Page, PageMissing, Sent, Shown
 from engine.store import companies, work
-from engine.store.base import Tx
+from engine.store.base import HOUSE, Tx
 from engine.store.work import SIGN_IN
 
 _PATH = "/c/{company}/connections/web-connector"
@@ -112,7 +112,7 @@ def _page(ask: Ask) -> Answer:
     except FlowctlError as error:
         problem = "\n".join(line.partition(": ")[2] or line for line in str(error).splitlines())
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company, HOUSE) as tx:
         session = session_of(tx, company)
         values: dict[str, object] = {
             "visit": session,
@@ -195,7 +195,7 @@ def _new_password(ask: Ask) -> Answer:
 def _about(ask: Ask, binding: Binding) -> Mapping[str, object]:
     """The user, and when its password was made, empty when it has none."""
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = tx.one("login_get", {"user_name": user})
     return {"user": user, "made_at": row["updated_at"] if row is not None else ""}
 
@@ -212,7 +212,7 @@ def _decision(ask: Ask) -> Decision:
 
 def _ask_first(ask: Ask) -> Answer:
     decision = _decision(ask)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         about = _about_file(tx, str(ask.where["company"]), decision)
     if about is None:
         return Sent(_here(ask), bad="There is no company file to decide about.")
@@ -232,7 +232,7 @@ def _about_file(tx: Tx, company: str, decision: Decision) -> Mapping[str, object
 def _decide(ask: Ask) -> Answer:
     decision, reason = _decision(ask), forms.clean(ask.form.get("reason", ""))[:_LONGEST]
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             # Another file may have called since: what is bound decides into which books money goes.
             is_bound = decision.name in ("release", "wrong")
             if decision.name != "ask-again":
