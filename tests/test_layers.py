@@ -14,7 +14,7 @@ LAYERS = {
     "engine.errors": 0, "engine.diagnostics": 0, "engine.money": 0, "engine.clock": 0, "engine.jsontext": 0, "engine.differences": 0, "engine.dataclass": 0, "engine.telemetry.committed": 0, "engine.telemetry.meter": 0, "engine.telemetry.meters": 0, "engine.telemetry.trace": 0, "engine.telemetry.correlation": 0, "engine.marker": 0, "engine.shipped": 0, "engine.listspec": 1, "engine.identity": 0, "engine.ondisk": 0,
     "engine.model": 1, "engine.spec": 1, "engine.contract": 1, "engine.abilities": 1, "engine.simulated": 1, "engine.evidence": 1, "engine.qbxml": 1, "engine.vault": 1, "engine.retry": 1,
     "engine.access.passwords": 1, "engine.rigs": 1, "engine.accounting": 1, "engine.documents": 1, "engine.webhooks.handshakes": 1, "engine.connections.authorizing": 1,
-    "engine.flowlang.yamlsource": 2, "engine.flowlang.diagram": 2, "engine.flowlang.language": 2, "engine.flowlang.structure": 2, "engine.flowlang.flowfile": 2, "engine.mapping": 2, "engine.flowlang.yamlwording": 2, "engine.flowlang.otherwords": 0, "engine.runwords": 0,
+    "engine.flowlang.yamlsource": 2, "engine.flowlang.diagram": 2, "engine.flowlang.language": 2, "engine.flowlang.structure": 2, "engine.flowlang.flowfile": 2, "engine.mapping": 2, "engine.flowlang.yamlwording": 2, "engine.flowlang.otherwords": 0, "engine.runwords": 0, "engine.titles": 4,
     "engine.render": 2, "engine.store": 2, "engine.log": 2, "engine.jsonbody": 2,
     "connectors": 3,
     "engine.registry": 4, "engine.lints": 4, "engine.validate": 4, "engine.flowlang.mend": 4, "engine.program": 4, "engine.lookups": 4, "engine.matching": 4, "engine.preparing": 4,

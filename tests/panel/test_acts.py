@@ -162,7 +162,7 @@ def test_two_people_and_two_clicks_leave_one_effect(busy: Office) -> None:
     for browser, seen in ((one, "8"), (other, other.seen), (other, "x")):
         browser.post(f"{page}/retry", {"seen": seen})
         assert text_of(browser.get(page)).splitlines()[0] == (
-            "Nothing was changed: the record has changed since this page was shown, and is deferred now"
+            "Nothing was changed: the record has changed since this page was shown, and is waiting now"
         )
     assert len(events(busy, "b-3", "retried")) == 1
 
@@ -227,9 +227,9 @@ def test_the_ticked_ones_are_asked_for_and_done_once(busy: Office) -> None:
             "posted at the next visit; never twice. Why (may be left empty); kept in the journal with your name "
             "Try again: 2 records Back, change nothing Not these (1) Record State Dated Vendor or party Amount Why not "
         ),
-        "N-b-1 intended 2026-02-27 Grün & Söhne 100.00 EUR it is prepared, and is sent next",
+        "N-b-1 ready to send 2026-02-27 Grün & Söhne 100.00 EUR it is prepared, and is sent next",
         "These (2) Record State Dated Vendor or party Amount ",
-        "N-b-3 deferred 2026-02-27 Grün & Söhne 1,250.50 EUR ",
+        "N-b-3 waiting 2026-02-27 Grün & Söhne 1,250.50 EUR ",
         "N-b-4 failed 2026-02-27 Grün & Söhne 9.99 EUR",
     ]
     assert busy.bench.states()["b-3"] == "deferred"

@@ -13,6 +13,7 @@ from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
 from engine.reconcile import bound, keeping, report
+from engine.runwords import STATES
 from engine.store import holdings, records, stops
 from engine.store.base import Row, Tx
 from engine.way import way
@@ -187,7 +188,7 @@ def _ask_first(ask: Ask) -> Answer:
         )
         values = _values(tx, row, action)
     if not is_open:
-        return Sent(_to(ask), bad=f"This cannot be done now: the record is {row['state']}.")
+        return Sent(_to(ask), bad=f"This cannot be done now: the record is {STATES[row['state']]}.")
     return Shown("confirm.html", values)
 
 
@@ -227,7 +228,7 @@ def _still(tx: Tx, row: Row, seen: str) -> None:
         Refused: when it is not.
     """
     if seen != str(chosen.marked(tx, [row])[row["id"]]):
-        raise Refused(f"the record has changed since this page was shown, and is {row['state']} now")
+        raise Refused(f"the record has changed since this page was shown, and is {STATES[row['state']]} now")
 
 
 def _done(tx: Tx, ask: Ask, row: Row, action: Action, given: tuple[str, str]) -> None:

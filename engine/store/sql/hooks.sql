@@ -48,7 +48,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT * FROM webhook_events WHERE company = :company AND connection = :connection ORDER BY id DESC LIMIT 1;
 
 -- name: hook_records
-SELECT id, flow, stream, phase, source_id, reference, state FROM records
+SELECT id, flow, stream, phase, source_id, reference, party, amount, currency, dated_on, state FROM records
 WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY phase;
 
 -- name: hook_read_at
