@@ -19,6 +19,7 @@ from markupsafe import Markup
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.overview import STATES
+from engine.panel.hints import advised
 from engine.standing import Count
 
 MINUS = "\N{MINUS SIGN}"
@@ -74,7 +75,7 @@ def environment() -> jinja2.Environment:
         finalize=_harmless,
     )
     made.filters |= {"when": when, "day": day, "money": money, "counted": counted, "number": number, "plain": plain}
-    made.globals |= {"meaning": MEANING, "asset": _asset, "ago": ago}
+    made.globals |= {"meaning": MEANING, "asset": _asset, "ago": ago, "advised": advised}
     return made
 
 
