@@ -19,6 +19,7 @@ from markupsafe import Markup
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.overview import STATES
+from engine.panel.hints import advised
 from engine.runwords import KINDS
 from engine.runwords import STATES as STATE_WORDS
 from engine.standing import Count
@@ -85,7 +86,14 @@ def environment() -> jinja2.Environment:
         "plain": plain,
         "called": called,
     }
-    made.globals |= {"meaning": MEANING, "state_words": STATE_WORDS, "kind_words": KINDS, "asset": _asset, "ago": ago}
+    made.globals |= {
+        "meaning": MEANING,
+        "state_words": STATE_WORDS,
+        "kind_words": KINDS,
+        "asset": _asset,
+        "ago": ago,
+        "advised": advised,
+    }
     return made
 
 

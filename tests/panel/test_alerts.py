@@ -109,7 +109,7 @@ def test_what_is_not_there_any_more_is_said(office: Office, watch: Watch) -> Non
     watch.man.look()
     browser.post("/c/acme/alerts/notice/1/mute", {"hours": "0", "why": "x"})
     assert text_of(browser.get("/c/acme/alerts")).splitlines()[0] == (
-        "there is no open notice 1. it may be over: `flowctl alert open` lists them"
+        "there is no open notice 1. it may be over: Alerts lists them Open Alerts"
     )
     assert browser.post("/alerts/notice/x/mute", {"hours": "0", "why": "x"}).status_code == 404
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.operator import chosen, replaying, resting, worklist
+from engine.operator import chosen, replaying, resting, since, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
@@ -37,6 +37,8 @@ class Action:
     is_open: Callable[[Tx, Hand, Row], bool]
     needs_reason: bool = False
     needs_target: bool = False
+    # In some words, what it does with the request, where another action does something else.
+    short: str = ""
 
 
 def _is_left_out(tx: Tx, _hand: Hand, row: Row) -> bool:
@@ -70,6 +72,7 @@ ACTIONS = (
         "It will be tried again.",
         moves_money=True,
         is_open=lambda _tx, _hand, row: row["state"] in ("failed", "deferred"),
+        short="prepares it anew, with the mappings, settings and source data of today",
     ),
     Action(
         "replay",
@@ -79,6 +82,7 @@ ACTIONS = (
         "The same request goes on.",
         moves_money=True,
         is_open=replaying.is_open,
+        short="sends the same request once more, byte for byte, as it was prepared",
     ),
     Action(
         "there",
@@ -96,6 +100,7 @@ ACTIONS = (
         "It will be prepared anew and posted.",
         moves_money=True,
         is_open=lambda tx, _hand, row: bool(worklist.held(tx, [row])),
+        short="prepares it anew, with the mappings, settings and source data of today",
     ),
     Action(
         "hold",
@@ -154,10 +159,14 @@ def _record(ask: Ask) -> Answer:
     with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         held = stops.held(tx, [row["id"]]).get(row["id"])
+        actions = _open(tx, ask, row)
+        is_replayed = any(action.name == "replay" for action in actions)
         values = {
             "way": way(tx, row),
             "row": row,
-            "actions": _open(tx, ask, row),
+            "actions": actions,
+            "differ": [action for action in actions if action.short] if is_replayed else [],
+            "changed": _changed(tx, row) if is_replayed else (),
             "evidence": evidence(tx, row),
             "held": held if row["state"] in OPEN else None,
             "rests": row["state"] in resting.STATES and row["flow"] in resting.off(tx, row["company"]),
@@ -195,7 +204,15 @@ def _ask_first(ask: Ask) -> Answer:
 def _values(tx: Tx, row: Row, action: Action, error: str = "", target: str = "", reason: str = "") -> dict[str, object]:
     shown = evidence(tx, row) if action.name in ("there", "not-there", "replay") else None
     typed = {"error": error, "target": target, "reason": reason}
-    return {"row": row, "action": action, "evidence": shown, "seen": chosen.marked(tx, [row])[row["id"]], **typed}
+    changed = _changed(tx, row) if action.name == "replay" else ()
+    seen = chosen.marked(tx, [row])[row["id"]]
+    return {"row": row, "action": action, "evidence": shown, "seen": seen, "changed": changed, **typed}
+
+
+def _changed(tx: Tx, row: Row) -> tuple[since.Changed, ...]:
+    """What is another one now than when the record's request was prepared."""
+    operation = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    return since.changed(tx, row, operation)
 
 
 def _do(ask: Ask) -> Answer:
