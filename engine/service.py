@@ -34,6 +34,8 @@ TICK_S = 1.0
 TOLD_EVERY_S = 30.0
 # Bodies of webhooks whose time is over go at most this often.
 TIDY_EVERY_S = 3600.0
+# An executor whose database cannot be used is started again after so long.
+BEGIN_AGAIN_S = 10.0
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Service:
     _thread: threading.Thread | None = None
     _looked_back: bool = False
     _is_begun: bool = False
+    _begin_at: float = float("-inf")
     _tidied_at: float = float("-inf")
     # When the worker last showed that it is at work, in seconds since 1970; 0 when it never did. So each task's thread.
     _beat_at: float = 0.0
@@ -97,6 +100,8 @@ class Service:
         """
         self._reports = []
         self._begin()
+        if not self._is_begun:
+            return []
         if self._damaged:
             raise self._damaged[0]
         self._look_back()
@@ -120,10 +125,19 @@ class Service:
         return self._reports
 
     def _begin(self) -> None:
-        """Start the executor, once."""
-        if not self._is_begun:
-            self.executor.start(self._do, self._hands.start() if self.executor.keeps else "")
-            self._is_begun = True
+        """Start the executor, once; one that cannot be started is left alone for a while.
+
+        Raises:
+            ExecutorFailed: when it cannot.
+        """
+        if self._is_begun:
+            return
+        now = self.world.clock.monotonic()
+        if now < self._begin_at:
+            return
+        self._begin_at = now + BEGIN_AGAIN_S
+        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "")
+        self._is_begun = True
 
     def _beat(self) -> None:
         """Show that this thread is at work."""

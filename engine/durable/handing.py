@@ -53,8 +53,9 @@ class Hands:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> str:
-        """Take the name under which this process works."""
+        """Take the name under which this process works, and show it before any work is begun under it."""
         self.name = self.name or take_name(self.world.ids)
+        self._show()
         return self.name
 
     def beat(self) -> bool:
@@ -66,16 +67,18 @@ class Hands:
         now = self.world.clock.monotonic()
         if now - self._beat_at < BEAT_S:
             return False
-        with self.world.store.write("lease:tick") as tx:
-            turns.beat(tx, self.name, self.world.at())
-            self.leads = take_lease(tx, _LEASE, self.name, self.world.clock.now(), LEASE_S) is not None
+        self._show()
         self._beat_at = now
         self._tell_over()
         return self.leads
 
     def hand_out(self, tasks: Sequence[Task]) -> int:
         """Have these done, but for those whose earlier turn has not ended; how many were handed out."""
-        count = 0
+        if not tasks:
+            return 0
+        with self.world.store.read() as tx:
+            under_way = {(each.turn.company, each.turn.work) for each in turns.unended(tx)}
+        tasks, count = [task for task in tasks if (task.company, task.work) not in under_way], 0
         for start in range(0, len(tasks), BATCH):
             batch = tasks[start : start + BATCH]
             with self.world.store.write(*sorted({task.company for task in batch})) as tx:
@@ -124,6 +127,8 @@ class Hands:
         self.executor.drop([*_keys(left), *(key for key, name in known.items() if name and name not in alive)])
         given = [task for each, _ in left if (task := self._again(each)) is not None]
         self.executor.submit(given)
+        if given:
+            logger().warning("work handed out anew", count=len(given), state=", ".join(sorted({why for _, why in left})))
         stranded = sum(1 for _, why in left if why == "dead")
         for name in dead:
             with self.world.store.write() as tx:
@@ -141,6 +146,11 @@ class Hands:
                 work.release_lease(tx, _LEASE, self.name)
             drop_name(self.name)
             self.name, self.leads = "", False
+
+    def _show(self) -> None:
+        with self.world.store.write("lease:tick") as tx:
+            turns.beat(tx, self.name, self.world.at())
+            self.leads = take_lease(tx, _LEASE, self.name, self.world.clock.now(), LEASE_S) is not None
 
     def _why(self, each: Open, alive: set[str], known: Mapping[str, str]) -> str:
         """Why a turn is to be handed out anew; empty when it is not."""
@@ -167,7 +177,6 @@ class Hands:
                 return None
             if task.kind == "flow" and each.executor:
                 self.lost(tx, task.company, task.flow)
-        logger().warning("handed out anew", company=task.company, flow=task.flow, count=made.number)
         return replace(task, number=made.number, at=made.at)
 
     def _alarm(self, stranded: int) -> None:

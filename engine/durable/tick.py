@@ -55,6 +55,7 @@ class Finder:
     _calls: bool = False
     _slow_at: float = float("-inf")
     _resting: dict[Pair, _Rest] = field(default_factory=dict)
+    _off: dict[Pair, float] = field(default_factory=dict)
     _reasons: dict[Pair, frozenset[str]] = field(default_factory=dict)
 
     def due(self) -> list[Task]:
@@ -125,9 +126,8 @@ class Finder:
         yield from self._slow(tx)
         at = self.world.at()
         for row in tx.rows("due_schedule", {"at": at}):
-            pair = (row["company"], row["flow"])
-            if self._program(pair) and flowswitch.is_running(tx, row["company"], self.programs[row["flow"]].flow):
-                yield pair, "due"
+            if self._is_on(tx, (row["company"], row["flow"])):
+                yield (row["company"], row["flow"]), "due"
         latest = iso(from_iso(at) + marks.LONGEST_WAIT)
         for name, scope in (("due_marks", {}), ("due_mark_calls", {"at": at, "latest": latest})):
             for row in tx.rows(name, scope):
@@ -138,6 +138,18 @@ class Finder:
                 if tx.one("pending_of_flow", {"company": row["company"], "flow": flow}) is not None:
                     yield (row["company"], flow), "pending"
         yield from self._called(tx)
+
+    def _is_on(self, tx: Tx, pair: Pair) -> bool:
+        """Whether the pair is served, and nobody has switched it off or paused it; that it is off is believed for a while."""
+        program, now = self._program(pair), self.world.clock.monotonic()
+        if program is None or now < self._off.get(pair, now):
+            return False
+        if flowswitch.is_running(tx, pair[0], program.flow):
+            self._off.pop(pair, None)
+            return True
+        if self.rests:
+            self._off[pair] = now + REST_S
+        return False
 
     def _called(self, tx: Tx) -> Iterator[tuple[Pair, str]]:
         """What only targets that are called have, and requests of people of the source."""

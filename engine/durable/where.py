@@ -33,16 +33,12 @@ def place(given: str, store: str, home: Path) -> Path | str:
     if scheme and scheme not in _SCHEMES:
         raise NoSuchPlace(scheme)
     if scheme:
-        return _named(given, given.partition("://")[2])
+        return f"postgresql://{given.partition('://')[2]}"
     if given:
         return Path(given)
     parts = urlsplit(store)
     if parts.scheme not in _SCHEMES:
         return home / FILE
     name = parts.path.lstrip("/") or parts.username or "flowctl"
-    return _named(store, urlunsplit(("", parts.netloc, f"/{name}{_SUFFIX}", parts.query, ""))[2:])
-
-
-def _named(_given: str, rest: str) -> str:
-    """Under the one scheme that every library takes."""
-    return f"postgresql://{rest}"
+    # Under the one scheme that every library takes.
+    return "postgresql://" + urlunsplit(("", "", f"{parts.netloc}/{name}{_SUFFIX}", parts.query, ""))

@@ -19,7 +19,7 @@ CREATE TABLE executors (
 );
 
 -- What is not due and waits all the same is found once a second, and none of it in most companies.
-CREATE INDEX records_pending ON records (company) WHERE state = 'pending';
+CREATE INDEX records_pending ON records (state, company) WHERE state = 'pending';
 CREATE INDEX lists_due ON lists (company) WHERE due = 1;
 CREATE INDEX facts_waiting ON facts (company, name) WHERE name LIKE 'asked:%' OR name LIKE 'list:%' OR name LIKE 'push:%';
 -- Whether a company has connected anything since somebody looked.

@@ -38,10 +38,10 @@ SELECT * FROM executors ORDER BY name;
 UPDATE leases SET until_at = '' WHERE substr(name, 1, 5) = 'read:' AND substr(holder, 1, length(:process)) = :process;
 
 -- name: due_schedule
-SELECT DISTINCT company, flow FROM schedule WHERE next_at <= :at;
+SELECT company, flow FROM schedule WHERE next_at <= :at ORDER BY next_at;
 
 -- name: due_too_late
-SELECT DISTINCT company, flow FROM schedule WHERE next_at > :beyond;
+SELECT company, flow FROM schedule WHERE next_at > :beyond ORDER BY next_at;
 
 -- name: schedule_streams
 SELECT company, flow, stream FROM schedule;
