@@ -60,13 +60,15 @@ class Server:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_vitals", Vitals(self.world, self.worker))
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
+    def app(self, *, answers: bool = True) -> Starlette:
+        """The ASGI application; one that does not answer vendors and agents has none of their routes."""
         routes: list[BaseRoute] = [
             *self.pages,
             Route("/healthz", self._health, methods=["GET"]),
             Route("/readyz", self._ready, methods=["GET"]),
         ]
+        if not answers:
+            return Starlette(routes=routes, lifespan=self.lifespan or _no_lifespan)
         for name in registry.names():
             connector: object = registry.find(name)
             if isinstance(connector, Served):

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from engine import log, server
-from engine.app import build
+from engine.app import Duty, build
 from engine.contract import HttpCall, HttpReply
 from engine.errors import StoreBusy, StoreDamaged, StoreError
 from engine.server import BodyRefused, Server, mounted, read_body
@@ -488,7 +488,7 @@ def test_the_worker_lives_as_long_as_the_server(bench: Bench, monkeypatch: pytes
     done: list[str] = []
     monkeypatch.setattr(Service, "start", lambda _self: done.append("start"))
     monkeypatch.setattr(Service, "stop", lambda _self: done.append("stop"))
-    app = build(bench.world, {FLOW: bench.program}, schedule=schedule)
+    app = build(bench.world, {FLOW: bench.program}, duty=Duty(works=schedule))
 
     async def main() -> None:
         async with app.router.lifespan_context(app):
