@@ -58,15 +58,15 @@ class Store(Protocol):
 
 
 @cache
-def statements() -> Mapping[str, str]:
-    """Every named statement of `sql/*.sql`."""
+def statements(backend: str = "sqlite") -> Mapping[str, str]:
+    """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""
     found: dict[str, str] = {}
-    for file in sorted(shipped("engine.store").joinpath("sql").iterdir(), key=lambda entry: entry.name):
-        if not file.name.endswith(".sql"):
-            continue
-        parts = _NAME.split(file.read_text(encoding="utf-8"))
-        for name, text in zip(parts[1::2], parts[2::2], strict=True):
-            found[name] = text.strip().rstrip(";")
+    files = {file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")}
+    common = sorted(name for name in files if name.count(".") == 1)
+    for name in [*common, *sorted(name for name in files if name.endswith(f".{backend}.sql"))]:
+        parts = _NAME.split(files[name].read_text(encoding="utf-8"))
+        for statement, text in zip(parts[1::2], parts[2::2], strict=True):
+            found[statement] = text.strip().rstrip(";")
     return found
 
 

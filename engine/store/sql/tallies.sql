@@ -38,7 +38,7 @@ SELECT * FROM runs WHERE id = :id;
 -- name: run_became
 SELECT stream, state, COUNT(*) AS count FROM (
     SELECT stream, state FROM records WHERE first_run = :run ORDER BY id LIMIT :limit
-) AS some GROUP BY stream, state ORDER BY stream, state;
+) AS part GROUP BY stream, state ORDER BY stream, state;
 
 -- name: browse_ids_run
 SELECT id FROM records WHERE first_run = :run AND id < :before ORDER BY id DESC LIMIT :limit;
