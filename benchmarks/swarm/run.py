@@ -92,7 +92,7 @@ def _played(
         "outcomes": dict(sorted(agents.outcomes.items())),
         "soap": _soap(agents),
         "answers_lost": agents.lost,
-        "agents_errors": dict(agents.errors.most_common(8)),
+        "errors": dict(agents.errors.most_common(8)),
         "crashes": agents.crashes[:5],
         "changes": changes,
         "webhooks": webhooks,
