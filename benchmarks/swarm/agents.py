@@ -138,7 +138,7 @@ class Agents:
         while (number := self._next()) is not None:
             try:
                 outcome = self._visit(number, balancer)
-            except Exception as error:  # whatever it is, the swarm must say so
+            except Exception as error:  # noqa: BLE001 - whatever it is, the swarm must say so
                 self.crashes.append(f"{type(error).__name__}: {error}")
                 outcome = "crashed"
             with self._turn:
@@ -152,7 +152,7 @@ class Agents:
             while not self._stopping:
                 now = time.monotonic()
                 if self._due and self._due[0][0] <= now:
-                    at, number = heapq.heappop(self._due)
+                    _, number = heapq.heappop(self._due)
                     if self._wanted is None or number in self._wanted:
                         return number
                     heapq.heappush(self._due, (now + self.options.poll_s, number))

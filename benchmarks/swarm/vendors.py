@@ -138,7 +138,7 @@ class _City:
         while not self.calm.wait(wait * self.chance.uniform(0.5, 1.5)):
             one = self.chance.choice(self.businesses)
             world, simulator = one.simulator.world, one.simulator
-            with simulator._lock:  # what people do happens between two calls
+            with simulator._lock:  # noqa: SLF001 - what people do happens between two calls
                 accounts = [bill.lines[0].selections[0].account for bill in world.bills.values()]
                 maker = _Maker(world, accounts, Tags(), Mix(0.2, 0.1, 0, 0, pending=0, declined=0))
                 maker.chance = self.chance
@@ -174,9 +174,7 @@ class _City:
 
     def unready(self) -> list[int]:
         """The businesses that wait to be told of something."""
-        return [
-            number for number, one in enumerate(self.businesses) if any(one.simulator.totals().ready.values())
-        ]
+        return [number for number, one in enumerate(self.businesses) if any(one.simulator.totals().ready.values())]
 
     def truth(self) -> list[Business]:
         """All of them as they stand."""

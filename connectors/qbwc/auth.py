@@ -25,9 +25,14 @@ _FREE_TRIES = 5
 _LONGEST_WAIT_S = 300.0
 _CALLER_TRIES = 60
 _CALLER_WINDOW_S = 60.0
-_REMEMBERED = 10_000
+# Some 300 bytes each.
+_REMEMBERED = 100_000
 
-Answer = Literal["yes", "no", "busy"]
+# So many wait for their turn to be hashed; more are told at once to come back later.
+_MOST_WAITING = 16
+
+# `later`: it must be hashed first, and others wait for this answer.
+Answer = Literal["yes", "no", "busy", "later"]
 
 
 def new_ticket(ids: Ids) -> str:
@@ -71,10 +76,14 @@ class Doorkeeper:
     _welcome: OrderedDict[tuple[str, str], bytes] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _waiting: int = 0
     _nobody: str = field(default_factory=_nobodys)
 
-    def check(self, login: Login | None, client: str, user: str, password: str) -> Answer:
-        """Whether the password is right; the same work is done for a user who does not exist."""
+    def check(self, login: Login | None, client: str, user: str, password: str, *, at_once: bool = False) -> Answer:
+        """Whether the password is right; the same work is done for a user who does not exist.
+
+        `at_once` says `later` where that takes work.
+        """
         if not user or len(user) > _LONGEST or len(password) > _LONGEST:
             return "no"
         pair = (client, user)
@@ -85,9 +94,16 @@ class Doorkeeper:
             if known is not None and secrets.compare_digest(known, seen):
                 return "yes"
             held = self._held(pair, known is not None)
-        if held:
-            return held
-        if not self.slots.acquire(timeout=self.wait_s):
+            if held is None and self._waiting >= _MOST_WAITING:
+                held = "busy"
+            if held is None and not at_once:
+                self._waiting += 1
+        if held or at_once:
+            return held or "later"
+        taken = self.slots.acquire(timeout=self.wait_s)
+        with self._lock:
+            self._waiting -= 1
+        if not taken:
             return "busy"
         try:
             right = _matches(login.password_hash if login else self._nobody, password) and login is not None

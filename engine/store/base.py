@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engine.shipped import shipped
 
@@ -57,11 +57,26 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class Groups(Protocol):
+    """A store whose writes come one after the other: one commit may stand for several calls."""
+
+    def write(self, *of: str) -> AbstractContextManager[Tx]:
+        """As every store has it."""
+        ...
+
+    def part(self) -> AbstractContextManager[None]:
+        """Inside a write: what is done in the block is undone alone when it raises; the rest of the transaction goes on."""
+        ...
+
+
 @cache
 def statements(backend: str = "sqlite") -> Mapping[str, str]:
     """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""
     found: dict[str, str] = {}
-    files = {file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")}
+    files = {
+        file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")
+    }
     common = sorted(name for name in files if name.count(".") == 1)
     for name in [*common, *sorted(name for name in files if name.endswith(f".{backend}.sql"))]:
         parts = _NAME.split(files[name].read_text(encoding="utf-8"))
