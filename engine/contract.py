@@ -383,10 +383,6 @@ class ListObject:
 class Sessions(Protocol):
     """Web Connector sessions, kept in the store so that any process can answer the next call."""
 
-    def login(self, user: str) -> Login | None:
-        """The company that this user name belongs to."""
-        ...
-
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         """Open a session and close any other of the company; returns the states of those that were still open."""
         ...
@@ -520,8 +516,19 @@ class Desk:
 class Outbox(Protocol):
     """What a polled connector is handed: one short transaction for each call it answers."""
 
-    def transaction(self) -> AbstractContextManager[Desk]:
-        """Commit when the block ends, roll back when it raises."""
+    def login(self, user: str) -> Login | None:
+        """The login of a user name, with the company that has it."""
+        ...
+
+    def company_of(self, ticket_hash: str) -> str | None:
+        """The company of an open session: which never is another one's."""
+        ...
+
+    def transaction(self, company: str | None = None) -> AbstractContextManager[Desk]:
+        """Commit when the block ends, roll back when it raises. It touches what is of the company, or of any without one.
+
+        Empty text is what belongs to no company, such as a sign-in under a name that nobody has.
+        """
         ...
 
 

@@ -34,6 +34,8 @@ ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
 # So many sessions of a company are kept.
 _KEPT = 50
+# Of so many sessions the company is remembered.
+_TICKETS = 20_000
 _BEGINS = "Web Connector session begins"
 _ENDS = "Web Connector session ends"
 _IDLE = "Web Connector came, nothing to do"
@@ -66,12 +68,31 @@ class StoreOutbox:
     programs: Mapping[str, FlowProgram]
     changed: Callable[[str], None] = lambda _company: None
     logs: bool = False
+    _tickets: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def login(self, user: str) -> Login | None:
+        """Whose user name it is; whoever signs in has not said for which company."""
+        with self.world.store.read() as tx:
+            return companies.login(tx, user)
+
+    def company_of(self, ticket_hash: str) -> str | None:
+        """Whose session it is. It is remembered: a ticket is made for one company, and is never another one's."""
+        known = self._tickets.get(ticket_hash)
+        if known is None:
+            with self.world.store.read() as tx:
+                row = tx.one("session_get", {"ticket_hash": ticket_hash})
+            if row is None:
+                return None
+            if len(self._tickets) >= _TICKETS:
+                self._tickets.clear()
+            known = self._tickets[ticket_hash] = str(row["company"])
+        return known
 
     @contextmanager
-    def transaction(self) -> Iterator[contract.Desk]:
+    def transaction(self, company: str | None = None) -> Iterator[contract.Desk]:
         """One call, one transaction."""
         touched: set[str] = set()
-        with self.world.store.write() as tx:
+        with self.world.store.write(*(() if company is None else (company,))) as tx:
             base = _Base(tx, self.world, self.world.at(), self.programs, touched)
             held = Held(tx, base.at, ACTOR, self.programs)
             spans = Spans(tx, base.at, ACTOR)
@@ -146,9 +167,6 @@ class _Sessions:
     """Web Connector sessions."""
 
     base: _Base
-
-    def login(self, user: str) -> Login | None:
-        return companies.login(self.base.tx, user)
 
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         rows = self.base.tx.rows("sessions_open_of", {"company": company})

@@ -172,7 +172,7 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
     Raises:
         UnknownName: when there is no such company.
     """
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         rows = companies.connections(tx, company)
         paused = stops.pauses(tx, company)
@@ -257,7 +257,7 @@ def connection_of(world: World, company: str, connection: str, *, offline: bool 
 
 def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding]:
     """Whether webhooks wait to be confirmed although a server was there to do it."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         waiting = confirming.waiting(tx, company, connection)
     if waiting.count:
         noun = "handshake of a webhook waits" if waiting.count == 1 else "handshakes of webhooks wait"
@@ -268,7 +268,7 @@ def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding
 
 def _refused(world: World, company: str, connection: str) -> Iterator[Finding]:
     """Whether the newest webhook was refused for its signature: then the vendor's secret may be another by now."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         found = [one for one in deliveries.health(world, tx, company) if one.connection == connection]
     for one in found:
         forged = next((counted for counted in one.counted if counted.kind == "forged"), None)
@@ -282,7 +282,7 @@ def _refused(world: World, company: str, connection: str) -> Iterator[Finding]:
 def _permission(world: World, company: str, connection: str, connector: Authorizes, binding: Binding) -> Finding:
     """Whether a person has allowed it, and when the token that is kept ends."""
     subject, again = f"{company}/{connection}", f"flowctl connect {connection}{of_company(company)}"
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         token = companies.token(tx, world.vault, company, connection)
     found = connector.permission(binding, token)
     if found is None:
@@ -300,7 +300,7 @@ def _permission(world: World, company: str, connection: str, connector: Authoriz
 def _agent(world: World, company: str, connection: str, connector: Connector, binding: Binding) -> Iterator[Finding]:
     """A connection that calls us: is there a password, is a company file bound, when did it last come."""
     subject, user = f"{company}/{connection}", str(binding.settings.get("user", ""))
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         logins = companies.logins(tx, company)
         bound = companies.identity(tx, company)
         session = tx.one("session_newest", {"company": company})
@@ -372,7 +372,7 @@ class _Nothing:
 
 def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Iterator[Finding]:
     """Which flows the company's connections complete; `flows` are names with (connection, connector) pairs."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
     for name, wanted in flows:
         missing = [connection for connection, _ in wanted if connection not in made]

@@ -71,14 +71,14 @@ def push(world: World, program: FlowProgram, company: str, *, limit: int = 1_000
 
 def _pass(link: Link, flow: Flow) -> None:
     """Send what is due. What goes wrong is kept in the link's `errors`."""
-    with link.world.store.read() as tx:
+    with link.world.store.read(link.company) as tx:
         if link.waits(tx):
             return
         is_due = _next(link, tx, "sent", 0) is not None or _next(link, tx, "waiting", 0) is not None
         is_over = not is_due and link.is_troubled(tx) and tx.one("push_any", link.scope) is None
     if is_over:
         # Nobody waits for the connection any more; whether it works is seen at the next write.
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             link.works(tx)
     if not is_due:
         return
@@ -116,7 +116,7 @@ def _send(link: Link, spec: ConnectorSpec, target: Target) -> None:
     for state in ("sent", "waiting"):
         after = 0
         while not link.stopped and link.left > 0:
-            with link.world.store.read() as tx:
+            with link.world.store.read(link.company) as tx:
                 row = _next(link, tx, state, after, looked)
             if row is None:
                 break

@@ -129,7 +129,7 @@ class Service:
     def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow) -> None:
         """A person has to say which of two flows it is to be."""
         logger().error("not run", company=company, flow=flow, error=str(error), hint=error.hint)
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             alert = work.Alert("rival", flow, str(error), error.hint or "")
             work.raise_alert(tx, company, alert, self.world.at())
 
@@ -144,7 +144,7 @@ class Service:
     def _look_back(self) -> None:
         """What a process was reading when it was killed is due at once; if it still lives, it is merely read twice."""
         at = self.world.at()
-        with self.world.store.write() as tx:
+        with self.world.store.write() as tx:  # once, as the process begins: of all companies in one statement
             for row in tx.rows("runs_unfinished", {}):
                 work.finish_run(tx, row["id"], "lost", {}, at)
                 program = self.programs.get(row["flow"])
@@ -158,7 +158,7 @@ class Service:
     def _one(self, company: str, program: FlowProgram) -> list[RunReport]:
         flow, runner = program.flow, Runner(self.world, push_limit=PUSH_AT_ONCE, by_hand=False)
         claimed = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             names, at = tuple(s.name for s in flow.streams), self.world.at()
             due = work.due_streams(tx, company, flow.name, names, at, iso(self.world.clock.now() + _longest(program)))
             is_on = flowswitch.is_running(tx, company, flow)
@@ -213,7 +213,7 @@ class Service:
         passing = {s.stream: CLAIM_S for s in report.streams if isinstance(s.error, Transient)}
         passing |= {s.stream: STORE_WAIT_S for s in report.streams if isinstance(s.error, StoreError)}
         asked = {s.stream: s.error.retry_after_s or 0.0 for s in report.streams if isinstance(s.error, Transient)}
-        with self.world.store.write() as tx:
+        with self.world.store.write(report.company) as tx:
             for name in due:
                 every = _every_s(program, name)
                 least = min(asked.get(name, 0.0), MOST_ASKED_S) / _LEAST_SPREAD

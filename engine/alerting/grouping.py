@@ -63,7 +63,7 @@ def groups(store: Store, company: str, state: str) -> list[Group]:
     """The records of a state, grouped; no transaction is longer than a page, for others wait for it."""
     found: dict[tuple[str, ...], Group] = {}
     known: dict[str, tuple[Reason, ...]] = {}
-    with store.read() as tx:
+    with store.read(company) as tx:
         places = browse.places(tx, company)
     for flow, stream in places:
         for row in _rows(store, company, state, (flow, stream)):
@@ -95,7 +95,7 @@ def _rows(store: Store, company: str, state: str, place: tuple[str, str]) -> Ite
     scope = {"company": company, "state": state, "flow": place[0], "stream": place[1], "limit": _PAGE}
     after = -1
     while True:
-        with store.read() as tx:
+        with store.read(company) as tx:
             rows = tx.rows("alert_records_in", {**scope, "after": after})
         yield from rows
         if len(rows) < _PAGE:

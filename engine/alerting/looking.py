@@ -28,7 +28,7 @@ def tokens(world: World, company: str, rule: Settings) -> Iterator[Condition]:
     """Permissions that end soon, have ended, or may be lost."""
     if not rule.on:
         return
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         connections = tuple(companies.connectors(tx, company))
     for connection in connections:
         try:
@@ -49,7 +49,7 @@ def tokens(world: World, company: str, rule: Settings) -> Iterator[Condition]:
 
 
 def _permission(world: World, binding: Binding, connector: Authorizes) -> Permission | None:
-    with world.store.read() as tx:
+    with world.store.read(binding.company) as tx:
         token = companies.token(tx, world.vault, binding.company, binding.connection)
     return connector.permission(binding, token)
 

@@ -225,12 +225,16 @@ def _note(tx: Tx, hand: Hand, event: str, row: Row, **detail: str) -> None:
 # --- keeping house -----------------------------------------------------------------------------------------------------
 
 
-def forget_gone(tx: Tx, at: str) -> None:
-    """End the notices of companies that are no more."""
+def gone(tx: Tx) -> list[str]:
+    """The companies that are no more and have open notices."""
     known = {HOUSE, *companies.names(tx)}
-    for row in tx.rows("alert_notices_companies", {}):
-        for notice in opened(tx, row["company"]) if row["company"] not in known else ():
-            end(tx, notice, at, tells=False)
+    return [row["company"] for row in tx.rows("alert_notices_companies", {}) if row["company"] not in known]
+
+
+def forget(tx: Tx, company: str, at: str) -> None:
+    """End the notices of a company that is no more."""
+    for notice in opened(tx, company):
+        end(tx, notice, at, tells=False)
 
 
 def purge(tx: Tx, now: datetime) -> None:

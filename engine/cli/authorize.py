@@ -71,7 +71,7 @@ def is_due(world: World, binding: Binding, connector: Authorizes, how: How, *, c
 
     if how.code_file is not None or not changed:
         return True
-    with world.store.read() as tx:
+    with world.store.read(binding.company) as tx:
         token = companies.token(tx, world.vault, binding.company, binding.connection)
     return connector.permission(binding, token) is None
 

@@ -87,8 +87,8 @@ def add(name: str, title: str | None, home: Path) -> int:
     from engine.store import companies, journal
 
     office.company_name(name)
-    with office.opened(home, create=True) as world, world.store.write() as tx:
-        fresh = name not in companies.names(tx)
+    with office.opened(home, create=True) as world, world.store.write(name) as tx:
+        fresh = tx.one("company_get", {"company": name}) is None
         if fresh:
             companies.add(tx, name, title or name, world.at())
             hand = office.hand(world, name)
@@ -111,7 +111,7 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
     from engine.store import companies
 
     chosen = [office.flow(flow)] if flow else office.flows()
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         row = companies.require(tx, company)
         given = {item.name: companies.settings(tx, company, item.name) for item in chosen}
         bound = companies.identity(tx, company)
@@ -170,7 +170,7 @@ def set_(flow: str, values: tuple[str, ...], scope: str, home: Path, company: st
     typed = {name: typed_value(_setting(definition, name), text) for name, text in office.pairs("set", values).items()}
     if scope:
         _by_scope(definition, typed)
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
         woken = sum(worklist.put_setting(tx, hand, definition, name, value, scope) for name, value in typed.items())
@@ -196,7 +196,7 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 
     definition = office.flow(flow)
     settings = [_setting(definition, name) for name in names]
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
         woken = sum(worklist.put_setting(tx, hand, definition, s.name, None, scope) for s in settings)
@@ -227,14 +227,14 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
 
     chosen = [office.flow(flow)] if flow else office.flows()
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
         if state is not None:
-            with world.store.write() as tx:
+            with world.store.write(company) as tx:
                 changed = flowswitch.switch(tx, office.hand(world, company), chosen[0], on=state == "on")
             if not changed:
                 office.say(f"{company}/{chosen[0].name}: was {state} before")
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             made = {item["connection"] for item in companies.connections(tx, company)}
             states = {item.name: flowswitch.is_on(tx, company, item) for item in chosen}
             missing = {item.name: sorted({c.name for c in item.connections} - made) for item in chosen}
@@ -271,7 +271,7 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
     if confirm + refuse + release > 1:
         raise click.UsageError("--confirm, --refuse and --release exclude each other")
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
             bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
         if release and bound is not None and not yes:
@@ -279,7 +279,7 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
             click.confirm(question, abort=True, err=True)
         if confirm or refuse or release:
-            with world.store.write() as tx:
+            with world.store.write(company) as tx:
                 hand = office.hand(world, company)
                 if confirm:
                     bound, asked = companyfile.confirm(tx, hand), None
@@ -319,10 +319,10 @@ def zone(zone: str | None, home: Path, company: str) -> int:
 
     with office.opened(home) as world:
         if zone is not None:
-            with world.store.write() as tx:
+            with world.store.write(company) as tx:
                 companies.require(tx, company)
                 companyzone.put(tx, office.hand(world, company), zone)
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             row = companies.require(tx, company)
     click.echo(f"{company}: {row['time_zone']}")
     return 0

@@ -145,7 +145,7 @@ def command(**given: Unpack[Given]) -> int:
     if given["company"] == common.DEFAULT_COMPANY:
         office.company_name(given["company"])
     with office.opened(given["home"], create=True) as world:
-        with world.store.read() as tx:
+        with world.store.read(given["company"]) as tx:
             from engine.store import companies
 
             if given["company"] != common.DEFAULT_COMPANY:
@@ -220,7 +220,7 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     how = How(given["browser"], given["paste"], given["code_file"], given["form"])
     how.check(connector)
     settings = _settings(connector, connection, given["settings"])
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
         logins = companies.logins(tx, company)
     kept = row[1] if row else Binding(company, connection)
@@ -380,7 +380,7 @@ def _list(given: Given) -> int:
 
     from engine.store import companies
 
-    with office.opened(given["home"]) as world, world.store.read() as tx:
+    with office.opened(given["home"]) as world, world.store.read(given["company"]) as tx:
         companies.require(tx, given["company"])
         rows = companies.connections(tx, given["company"])
         sealed: dict[str, list[str]] = {}

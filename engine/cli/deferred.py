@@ -37,7 +37,7 @@ def command(home: Path, company: str, flow: str, listing: bool, suggest: bool, f
     from engine.store import companies
 
     name = office.flow(flow).name if flow else ""
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         companies.require(tx, company)
         found = worklist.gaps(tx, company, name)
         meant = _meant(world, tx, company, found) if suggest else {}

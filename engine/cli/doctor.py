@@ -70,7 +70,7 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                     companies.require(tx, company)
             files = office.flows(common.default_paths())
             for name in names:
-                with world.store.read() as tx:
+                with world.store.read(name) as tx:
                     used = [flow for flow in files if flowswitch.is_on(tx, name, flow)]
                 flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in used]
                 yield from health.company_of(world, name, offline=offline)

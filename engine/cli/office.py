@@ -143,7 +143,7 @@ def bound(world: World, program: FlowProgram, company: str) -> FlowProgram:
     """The program as the company runs it, with the connectors that it has connected."""
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         return program.bound(companies.connectors(tx, company))
 
 

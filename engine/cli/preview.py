@@ -127,7 +127,7 @@ def _live(place: Place, count: int) -> list[Preview]:
     from engine.store import companies
 
     with office.opened(place.home) as world:
-        with world.store.read() as tx:
+        with world.store.read(place.company) as tx:
             companies.require(tx, place.company)
         program = office.bound(world, place.program, place.company)
         fetch = program.stream(place.stream).stream.fetch

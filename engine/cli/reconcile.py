@@ -87,7 +87,7 @@ def command(**given: Unpack[Given]) -> int:
         programs = _programs(world, given["company"])
         number = _ask(world, given["company"], programs, span)
         in_time = not wait_s or _await(world, given["company"], number, wait_s)
-        with world.store.read() as tx:
+        with world.store.read(given["company"]) as tx:
             from engine.reconcile import report
 
             found = report(tx, given["company"], programs)
@@ -138,7 +138,7 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
     """The flows whose connections the company has all made; one that is broken is said to be, and left out."""
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         made = companies.connectors(tx, company)
     found = {}
@@ -154,7 +154,7 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
 def _ask(world: World, company: str, programs: Mapping[str, FlowProgram], span: tuple[date, date]) -> int:
     from engine.reconcile import request
 
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         return request(tx, office.hand(world, company), programs, *span)
 
 
@@ -164,7 +164,7 @@ def _await(world: World, company: str, number: int, wait_s: float) -> bool:
 
     until = world.clock.monotonic() + wait_s
     while True:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             row = spans.get(tx, company, number)
         if row is None or row["state"] != "asked":
             return True
@@ -193,7 +193,7 @@ def _decide(world: World, given: Given) -> int:
     missing: list[str] = []
     done: list[tuple[str, worklist.Retried]] = []
     programs = _programs(world, company) if given["accept"] else {}
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         companies.require(tx, company)
         gone = {row["id"] for row in worklist.parked(tx, company, "vanished")}
         clashes = worklist.clashes(tx, company) if given["out"] else set()

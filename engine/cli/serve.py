@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import common, observing, office
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -106,7 +107,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 def _has_users(world: World) -> bool:
     from engine.store import users
 
-    with world.store.read() as tx:
+    with world.store.read(HOUSE) as tx:
         return users.exist(tx)
 
 

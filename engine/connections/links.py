@@ -76,7 +76,7 @@ class Link:
 
 def links(world: World, company: str, flows: Sequence[Flow]) -> list[Link]:
     """Those that are connected first, and then the roles of flows that are on and nothing is connected to."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         rows = {row["connection"]: row for row in companies.connections(tx, company)}
         running = [flow for flow in flows if flowswitch.is_on(tx, company, flow)]
         names = [*rows, *dict.fromkeys(c.name for flow in running for c in flow.connections if c.name not in rows)]
@@ -85,7 +85,7 @@ def links(world: World, company: str, flows: Sequence[Flow]) -> list[Link]:
 
 def link(world: World, company: str, connection: str, flows: Sequence[Flow]) -> Link | None:
     """One of them; None when no flow has such a role and nothing is connected under the name."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         row = tx.one("connection_get", {"company": company, "connection": connection})
         if row is None and not any(c.name == connection for flow in flows for c in flow.connections):
             return None

@@ -32,7 +32,7 @@ def push_many(link: Link, target: BatchTarget, request: RequestSpec) -> None:
     # Again and again it was not the connection, perhaps, but something that the target chokes on.
     refusals = _Refusals(chokes=link.failures() >= TOGETHER)
     while not link.stopped and link.left > 0:
-        with link.world.store.read() as tx:
+        with link.world.store.read(link.company) as tx:
             rows = tx.rows("push_lot", {**link.due(), "request": request.name, "after": after, "limit": MOST})
         if not rows:
             return

@@ -41,7 +41,7 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
         if sha256(row["body"]).hexdigest() != row["sha256"]:
             raise Bug(f"operation {row['id']} does not have the bytes it was frozen with")
     not_before = link.after(link.settle_s)
-    with link.world.store.write() as tx:
+    with link.world.store.write(link.company) as tx:
         fence = link.lease(tx)
         if fence is None:
             raise StaleLease(f"{link.place}: another process is writing")
@@ -71,7 +71,7 @@ def settle(
     """Commit what became of each, unless another process has found that out meanwhile."""
     for part in parts(settled, TOGETHER):
         posted, states = 0, {}
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             hand, answered = link.hand(), False
             for row, outcome in part:
                 now = tx.one("operation_get", {"id": row["id"]})
@@ -96,7 +96,7 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
     """
     not_before = link.after(link.settle_s)
     for part in parts(rows, TOGETHER):
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             now, found = _now(tx, part)
             left = [row for row in part if row["id"] in now and now[row["id"]]["state"] == "sent"]
             outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
@@ -114,7 +114,7 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
 
 def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
     """They were certainly not written, for no fault of their own; returns them as they are now."""
-    with link.world.store.write() as tx:
+    with link.world.store.write(link.company) as tx:
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and now[row["id"]]["state"] == "sent"]
         outbox.put_all(tx, [row["id"] for row in left], "waiting")
@@ -144,7 +144,7 @@ def may_write_again(link: Link, row: Row) -> bool:
     """Whether what is in doubt and not there may be written once more by now."""
     if not is_settled(link, row):
         return False
-    with link.world.store.read() as tx:
+    with link.world.store.read(link.company) as tx:
         lines = journal.of_record(tx, row["record_id"])
     times = 0
     for line in lines:
@@ -176,7 +176,7 @@ def is_settled(link: Link, row: Row) -> bool:
     """Whether what was written last would show by now. A time far ahead was noted by a clock that was ahead."""
     now, not_before = link.world.clock.now(), str(row["not_before"])
     if not_before > iso(now + LONGEST):
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             if is_still(tx, row):
                 outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
         return False
@@ -191,7 +191,7 @@ def is_still(tx: Tx, row: Row) -> bool:
 
 def is_another(link: Link, row: Row, receipt: Mapping[str, str]) -> bool:
     """Whether what was found is another record's, and a person has said that this one is not there."""
-    with link.world.store.read() as tx:
+    with link.world.store.read(link.company) as tx:
         return (
             row["state"] == "waiting"
             and bool(follow.other_record_of(tx, row, receipt["id"]))

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
+from engine.errors import Bug
 from engine.shipped import shipped
 
 Row = Mapping[str, Any]
 Params = Mapping[str, object]
+
+# Whose rows belong to no company: the journal and the alerts of the house, the users of the panel and their sessions.
+HOUSE = ""
+# A transaction that only shows that one can be had.
+PROBE = "probe:"
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
@@ -33,6 +40,15 @@ class Tx(Protocol):
 
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A store that several machines share, and that has a clock of its own to hold theirs against."""
+
+    def now(self) -> datetime:
+        """The time there, with its zone."""
         ...
 
 
@@ -83,6 +99,30 @@ def statements(backend: str = "sqlite") -> Mapping[str, str]:
         for statement, text in zip(parts[1::2], parts[2::2], strict=True):
             found[statement] = text.strip().rstrip(";")
     return found
+
+
+def limit_of(name: str) -> str:
+    """What a transaction names that counts calls of a vendor's limit: companies may share one."""
+    return f"limit:{name}"
+
+
+def lease_of(name: str) -> str:
+    """What a transaction names that takes or gives back a lease of no company, and does nothing else."""
+    return f"lease:{name}"
+
+
+def require_within(outer: Sequence[str], inner: Sequence[str]) -> None:
+    """Let a block into another one: what it says is part of what the outer one said; without a name both are the house.
+
+    Raises:
+        Bug: when it is not: it would see rows, or change them, that the transaction has not taken.
+    """
+    if outer and not (inner and set(outer).issuperset(inner)):
+        raise Bug(f"a transaction of {_shown(inner)} inside one of {_shown(outer)}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "the whole house"
 
 
 def take_number(tx: Tx, name: str, count: int = 1) -> int:

@@ -17,7 +17,7 @@ from engine.clock import Clock, from_iso, iso
 from engine.dataclass import dataclass
 from engine.errors import StoreError
 from engine.store import browse, work
-from engine.store.base import Row, Store, Tx
+from engine.store.base import HOUSE, Row, Store, Tx
 from engine.store.browse import COUNTED
 
 # States that are not final: what is in one of them waits for something, or for somebody.
@@ -103,7 +103,7 @@ class Gauges:
 def look(store: Store, clock: Clock, most_each: int) -> Figures:
     """Read the figures of every company."""
     found, after = Figures(read_at=iso(clock.now())), ""
-    with store.read() as tx:
+    with store.read(HOUSE) as tx:
         taken = tx.one("counter_get", {"name": "record"})
         found.taken = int(taken["value"]) if taken is not None else 0
         for row in work.alerts(tx, ""):  # of user names that nobody has, and the like

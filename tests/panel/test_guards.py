@@ -374,7 +374,7 @@ def test_a_fault_of_ours_has_a_number_and_no_traceback(office: Office, monkeypat
 def test_a_busy_store_is_said_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = office.as_("viewer")
 
-    def busy(_self: SqliteStore, *, writing: bool) -> None:
+    def busy(_self: SqliteStore, _of: tuple[str, ...], *, writing: bool) -> None:
         raise StoreBusy("the store is not available: database is locked")
 
     monkeypatch.setattr(SqliteStore, "begin", busy)

@@ -49,7 +49,7 @@ def _alerts(ask: Ask) -> Answer:
     company, is_over = str(ask.where["company"]), ask.query.get("show") == "over"
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else alerts.BEYOND
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company) as tx:
         found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
         rows = list(linked(tx, company, found[:_SIZE]))
         if is_over:
@@ -138,7 +138,7 @@ def _mute(ask: Ask) -> Answer:
     if until is None:
         return Sent(base_of(ask), bad="Say for how long.")
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(scope_of(ask)) as tx:
             row = notices.mute(tx, hand_of(ask), number, until, why)
     except FlowctlError as error:
         return Sent(base_of(ask), bad=wrong(error))
@@ -148,7 +148,7 @@ def _mute(ask: Ask) -> Answer:
 def _unmute(ask: Ask) -> Answer:
     number = _number(ask)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(scope_of(ask)) as tx:
             row = notices.unmute(tx, hand_of(ask), number)
     except FlowctlError as error:
         return Sent(base_of(ask), bad=wrong(error))

@@ -106,7 +106,7 @@ def _callback(ask: Ask) -> Answer:
     named = _STATE.fullmatch(ask.query.get("state", ""))
     if named is None:
         return Sent("/companies", bad=_STRANGE)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(named[1]) as tx:
         row = tx.one("company_get", {"company": named[1]})
         is_there = tx.one("connection_get", {"company": named[1], "connection": named[2]}) is not None
     if row is None or not is_there:

@@ -69,7 +69,7 @@ def _page(ask: Ask, verified: chain.Report | None) -> Answer:
     wanted, typed, wrong = _wanted(ask)
     behind = ask.query.get("behind", "")
     before = int(behind) if _SEQ.fullmatch(behind) else None
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         found = journalsearch.page(tx, company, wanted, before, _SIZE)
         head = tx.one("journal_head", {"company": company})
         names = _names(tx, found.lines)
@@ -152,7 +152,7 @@ def _all(ask: Ask, company: str, wanted: Wanted) -> Iterator[Row]:
     """Every line that fits, the newest first, in many short reads."""
     before: int | None = None
     while True:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(company) as tx:
             found = journalsearch.page(tx, company, wanted, before, 5000)
         yield from found.lines
         if found.before is None:

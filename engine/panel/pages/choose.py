@@ -33,7 +33,7 @@ def _ask_first(ask: Ask) -> Answer:
     if action is None:
         return Sent(back, bad="Nothing was chosen: say what is to be done.")
     is_more = False
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         if ask.query.get("which") == "all":
             if wrong:
                 return Sent(back, bad=f"Nothing was chosen: {wrong[0]}.")
@@ -80,12 +80,12 @@ def _do(ask: Ask) -> Answer:
     if not known or len(known) > chosen.MOST:
         return Sent(back, bad="No record was chosen: tick those that are meant.")
     if action.needs_reason and not reason:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(ask.code) as tx:
             rows = chosen.shown(tx, company, list(known))
             marks = chosen.marked(tx, rows)
         return _confirm(ask, action, rows, marks, typed, "say in a few words why: somebody will ask")
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             done = chosen.perform(tx, action.name, ask.hand, known, reason)
     except FlowctlError as error:
         return Sent(back, bad=str(error))

@@ -28,7 +28,7 @@ def _companies(ask: Ask) -> Answer:
 
 def _company(ask: Ask) -> Answer:
     name = str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(name) as tx:
         at_a_glance = standing.one(tx, name, ask.world.at())
         more = standing.closer(tx, name, STATES, _ALERTS)
         told = list(linked(tx, name, more.alerts))

@@ -49,7 +49,7 @@ def link_of(ask: Ask) -> Link:
 def binding_of(ask: Ask) -> Binding | None:
     """The connection of the address with its secrets; None when there is none."""
     company, connection = str(ask.where["company"]), ask.path["connection"]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company) as tx:
         found = companies.binding(tx, ask.world.vault, company, connection)
     return found[1] if found is not None else None
 
@@ -67,7 +67,7 @@ def _all(ask: Ask) -> Answer:
 
 def _one(ask: Ask) -> Answer:
     it = link_of(ask)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = tx.one("connection_get", {"company": ask.where["company"], "connection": it.name})
     settings = disconnecting.binding_of(row).settings if row is not None else {}
     connector = _connector(it.connector)
@@ -221,7 +221,7 @@ def _kept(ask: Ask, wanted: Wanted) -> Answer:
     if isinstance(connector, Agent):
         made = connector.made_up(Binding(kept.company, kept.connection, merged, kept.secrets), ask.world.ids)
         settings, merged = {**settings, **made}, {**merged, **made}
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(ask.code) as tx:
             logins = companies.logins(tx, kept.company)
         if str(merged.get("user", "")) not in logins:
             password = secrets["password"] = ask.world.ids.base62(agents.PASSWORD_LENGTH)
@@ -237,7 +237,7 @@ def _kept(ask: Ask, wanted: Wanted) -> Answer:
         connecting.connect_as(ask.world, ask.hand, kept.connection, connector.spec.name, settings, secrets)
     if isinstance(connector, Agent):
         agents.forget_other_users(ask.world, kept.company, kept.connection)
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(ask.code) as tx:
         if findings:
             checking.keep(tx, ask.world.at(), kept.company, kept.connection, findings)
         else:
@@ -258,7 +258,7 @@ def _done(ask: Ask, wanted: Wanted) -> Sent:
 
 def _same_account(ask: Ask, wanted: Wanted, now: Binding) -> None:
     before = wanted.kept if not wanted.is_new else None
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         if _has_records(ask, tx, now.connection):
             accounts.require_same(tx, now.company, wanted.connector.spec, before, now)
 
@@ -304,7 +304,7 @@ def _replace(ask: Ask) -> Answer:
         return _secret(ask, str(error), asks_account=True)
     except FlowctlError as error:
         return _secret(ask, str(error))
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(ask.code) as tx:
         checking.forget(tx, str(ask.where["company"]), it.name)
     ask.poke()
     overlap = " The one before is still taken." if f"{name}_previous" in link_of(ask).secrets else ""
@@ -313,7 +313,7 @@ def _replace(ask: Ask) -> Answer:
 
 def _end(ask: Ask) -> Answer:
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             disconnecting.end_previous(tx, ask.hand, ask.path["connection"], ask.path["secret"])
     except FlowctlError as error:
         return Sent(here(ask), bad=str(error))
@@ -327,7 +327,7 @@ def _ask_first(ask: Ask) -> Answer:
     it = link_of(ask)
     if not it.connector:
         return Sent(here(ask), bad="Nothing is connected here.")
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         scope = {"company": ask.where["company"], "connection": it.name}
         open_ = [row["state"] for row in tx.rows("operations_open_at", scope)]
     under_way = sum(state != "waiting" for state in open_)
@@ -339,7 +339,7 @@ def _disconnect(ask: Ask) -> Answer:
     if not it.connector:
         return Sent(here(ask), bad="Nothing is connected here.")
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             disconnecting.disconnect(tx, ask.hand, it.name, reason)
             checking.forget(tx, str(ask.where["company"]), it.name)
     except FlowctlError as error:

@@ -34,7 +34,7 @@ def _page(ask: Ask) -> Answer:
 
 def _shown(ask: Ask, error: str = "", typed: Mapping[str, str] | None = None) -> Answer:
     company = str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         rows = spans.listed(tx, company)
         row = _chosen(tx, ask, rows)
         found = report(tx, company, bound(tx, company, ask.programs), row["id"] if row is not None else None)
@@ -126,7 +126,7 @@ def _start(ask: Ask) -> Answer:
         return _shown(ask, "the first day is later than the last one", typed)
     company = str(ask.where["company"])
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             waits = spans.asked(tx, company)
             if waits is not None and (waits["first_on"], waits["last_on"]) == (typed["from"], typed["to"]):
                 return Sent(
@@ -141,7 +141,7 @@ def _start(ask: Ask) -> Answer:
 def _file(ask: Ask) -> Answer:
     company = str(ask.where["company"])
     number = ask.path["report"]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = spans.get(tx, company, int(number)) if _ID.fullmatch(number) else None
         if row is None or row["state"] != "done":
             return Sent(f"/c/{company}/reconcile", bad="This comparison is not kept any more, or has no answer.")

@@ -150,7 +150,7 @@ ACTIONS = (
 
 
 def _record(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         held = stops.held(tx, [row["id"]]).get(row["id"])
         values = {
@@ -177,7 +177,7 @@ def _awaited(tx: Tx, row: Row) -> list[Row]:
 
 
 def _ask_first(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         action = _action(ask)
         # A comparison of both sides may show an edit that no look at our own writes has seen.
@@ -204,13 +204,13 @@ def _do(ask: Ask) -> Answer:
         problem = "say in a few words why: somebody will ask"
     elif action.needs_target and not worklist.TARGET_ID.fullmatch(target):
         problem = "give the id under which it is there, such as 1A2B-1234567890"
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         values = _values(tx, row, action, problem, target, reason) if problem else {}
     if problem:
         return Shown("confirm.html", values, 422)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             _still(tx, _found(tx, ask), ask.form.get("seen", ""))
             _done(tx, ask, row, action, (target, reason))
     except FlowctlError as error:

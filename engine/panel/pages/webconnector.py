@@ -97,7 +97,7 @@ def _page(ask: Ask) -> Answer:
     except FlowctlError as error:
         problem = "\n".join(line.partition(": ")[2] or line for line in str(error).splitlines())
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         session = session_of(tx, company)
         values: dict[str, object] = {
             "visit": session,
@@ -178,7 +178,7 @@ def _new_password(ask: Ask) -> Answer:
 def _about(ask: Ask, binding: Binding) -> Mapping[str, object]:
     """The user, and when its password was made, empty when it has none."""
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = tx.one("login_get", {"user_name": user})
     return {"user": user, "made_at": row["updated_at"] if row is not None else ""}
 
@@ -195,7 +195,7 @@ def _decision(ask: Ask) -> Decision:
 
 def _ask_first(ask: Ask) -> Answer:
     decision, company = _decision(ask), str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         about = companies.identity(tx, company) if decision.name == "release" else companyfile.unconfirmed(tx, company)
     if about is None:
         return Sent(_here(ask), bad="There is no company file to decide about.")
@@ -205,7 +205,7 @@ def _ask_first(ask: Ask) -> Answer:
 def _decide(ask: Ask) -> Answer:
     decision, reason = _decision(ask), forms.clean(ask.form.get("reason", ""))[:_LONGEST]
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             # Another file may have called since: what is bound decides into which books money goes.
             is_bound = decision.name == "release"
             companyfile.require_same(tx, str(ask.where["company"]), ask.form.get("seen", ""), bound=is_bound)

@@ -6,11 +6,12 @@ VALUES (:company, :connection, :id, :key_id, :sealed, :at);
 SELECT * FROM webhook_bodies WHERE company = :company AND connection = :connection AND id = :id;
 
 -- name: hook_body_older
-SELECT id FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT 1;
+SELECT company FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT 1000;
 
 -- name: hook_bodies_prune
 DELETE FROM webhook_bodies WHERE (company, connection, id) IN
-  (SELECT company, connection, id FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT :limit);
+  (SELECT company, connection, id FROM webhook_bodies
+   WHERE company = :company AND received_at < :before ORDER BY received_at LIMIT :limit);
 
 -- name: hook_again
 UPDATE webhook_events SET times = times + :times, last_at = :at
@@ -23,7 +24,7 @@ ON CONFLICT (company, connection, kind, day) DO UPDATE
 SET times = webhook_tallies.times + excluded.times, last_at = excluded.last_at;
 
 -- name: hook_tallies_prune
-DELETE FROM webhook_tallies WHERE day < :before;
+DELETE FROM webhook_tallies WHERE company = :company AND day < :before;
 
 -- name: hook_tallies
 SELECT connection, kind, SUM(times) AS times, MIN(first_at) AS first_at, MAX(last_at) AS last_at

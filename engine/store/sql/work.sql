@@ -64,6 +64,9 @@ SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :su
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
 
+-- name: alerts_open_as
+SELECT company FROM alerts WHERE kind = :kind AND subject = :subject AND resolved_at IS NULL ORDER BY company;
+
 -- name: schedule_create
 INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
 ON CONFLICT (company, flow, stream) DO NOTHING;

@@ -183,7 +183,7 @@ def test_the_web_connector_that_does_not_come(watch: Watch) -> None:
 
 def test_the_web_connector_that_never_came(watch: Watch) -> None:
     with watch.world.store.write() as tx:
-        tx.run("sessions_prune", {"before": "9999"})
+        tx.run("sessions_prune", {"company": COMPANY, "before": "9999"})
     watch.rule("poll", on="yes", intervals="1", least_min="0")
     watch.tick("+6m")
     assert watch.open() == [("poll", "the Web Connector has never called since it was set up", 0)]

@@ -284,7 +284,7 @@ def test_the_page_says_what_the_store_says(bench: Bench) -> None:
 
 
 def test_a_store_that_is_not_there_costs_its_own_figures_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_store: SqliteStore) -> None:
+    def refuse(_store: SqliteStore, *_of: str) -> None:
         raise StoreBusy("locked")
 
     monkeypatch.setattr(SqliteStore, "read", refuse)

@@ -111,7 +111,7 @@ def test_an_event_is_known_for_ever_also_without_its_body(bench: Bench, intake: 
     intake.take([call()])
     bench.world.clock.sleep(365 * 86400)
     with bench.world.store.write() as tx:
-        assert hooks.prune(tx, bench.world.at(), 100) == 1
+        assert hooks.prune(tx, COMPANY, bench.world.at(), 100) == 1
     assert statuses(Intake(bench.world, {FLOW: bench.program}), call()) == [200]
     ((number, name, times, _, body),) = events(bench)
     assert (number, name, times, body) == (1, "e-1", 1, None)
@@ -208,7 +208,7 @@ def test_one_that_cannot_be_kept_keeps_no_other_out(
 def test_a_store_that_takes_nothing_asks_for_all_again(
     bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise error
 
     with monkeypatch.context() as patch:
