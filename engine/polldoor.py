@@ -29,8 +29,9 @@ SHORT = 64 * 1024
 MOST_AT_ONCE = 128
 # While many come, the next commit waits so long for more of them: what one costs is shared by all.
 GATHER_S = 0.002
-# Threads for what cannot be answered at once, such as a password that must be hashed.
-ASIDE = 16
+# Threads for what cannot be answered at once, such as a password that must be hashed: more than may wait for that, so that
+# whoever is too many is told so.
+ASIDE = 32
 UNAVAILABLE = HttpReply(
     503,
     {"content-type": "text/plain; charset=utf-8", "retry-after": "10"},

@@ -34,7 +34,9 @@ def request(path: str, user: str) -> bytes:
     body, headers = dotnet.request("authenticate", {"strUserName": user, "strPassword": PASSWORD})
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: keep-alive"]
     given = {**headers, "Content-Length": str(len(body))}
-    lines += [f"{name}: {value}" for name, value in given.items() if name.lower() not in ("host", "connection", "expect")]
+    lines += [
+        f"{name}: {value}" for name, value in given.items() if name.lower() not in ("host", "connection", "expect")
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
