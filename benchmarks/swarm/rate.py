@@ -7,9 +7,9 @@ disk before they are given: a session was opened and closed, and what the visit 
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.swarm.options import code, user
 from benchmarks.webhooks import Measured, _cpu_s
 
 CONNECTIONS = 64
@@ -142,7 +143,7 @@ def measured(port: int, pid: int, calls: Sequence[bytes], rate: int = 0) -> Meas
 def ours(count: int, companies: int, url: str = "") -> dict[str, Any]:
     """Our server on a SQLite file, or on the database at `url`."""
     with _server(companies, url) as (port, pid):
-        calls = [request("/qbwc", f"books-{number % companies:05d}") for number in range(count)]
+        calls = [request("/qbwc", user(number % companies)) for number in range(count)]
         # Every password is hashed once; what is measured is what comes after that.
         asyncio.run(post_all(port, calls[:companies]))
         free, paced = measured(port, pid, calls), measured(port, pid, calls, GOAL)
@@ -193,12 +194,16 @@ def _serve(pipe: Connection, folder: str, core: int, companies: int, url: str) -
 
 def _app(folder: Path, companies: int, url: str) -> Any:
     """A server whose companies have a company file that was read, and nothing to do."""
+    from engine import log
     from engine.access.passwords import hash_password
     from engine.app import build
     from engine.cli.common import programs
     from engine.vault import Vault
     from engine.world import World
 
+    # The lines are written as they are in production, and thrown away.
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    log.configure(json=True)
     world = World(_store(folder, url), Vault(b"0" * 32))
     found = programs(("ramp_to_quickbooks",))
     add_idle(world, found["ramp_to_quickbooks"], range(companies), hash_password(PASSWORD))
@@ -217,32 +222,33 @@ def _store(folder: Path, url: str) -> Any:
 
 def add_idle(world: Any, program: Any, numbers: Sequence[int], hashed: str) -> None:
     """Companies that are bound to their company file, whose lists are read, and whose streams are read in an hour."""
+    for start in range(0, len(numbers), 100):
+        part = numbers[start : start + 100]
+        with world.store.write(*(code(number) for number in part)) as tx:
+            for number in part:
+                _add_idle(tx, world, program, number, hashed)
+
+
+def _add_idle(tx: Any, world: Any, program: Any, number: int, hashed: str) -> None:
     from datetime import timedelta
 
     from engine.clock import iso
     from engine.contract import Login
     from engine.store import companies, lists, work
 
-    for number in numbers:
-        name = f"c{number:05d}"
-        with world.store.write(name) as tx:
-            at = world.at()
-            companies.add(tx, name, name, at)
-            companies.put_connection(tx, name, "ramp", "ramp", {"client_id": "x", "environment": "sandbox"}, at)
-            file_id = f"{{90A44FB5-33D9-4815-AC85-BC87A7{number:06X}}}"
-            settings = {"user": f"books-{number:05d}", "app_url": "http://localhost/qbwc", "file_id": file_id}
-            companies.put_connection(tx, name, "books", "qbwc", settings, at)
-            companies.put_login(tx, Login(name, f"books-{number:05d}", hashed), at)
-            companies.bind(tx, name, {"file_id": file_id, "name": name, "path": f"C:\\{name}.qbw"}, at)
-            for each in program.lists:
-                lists.store_page(tx, name, each, (), first=True)
-                lists.finish(tx, name, each, at)
-            later = iso(world.clock.now() + timedelta(hours=1))
-            streams = tuple(stream.stream.name for stream in program.streams)
-            work.due_streams(tx, name, program.flow.name, streams, at, later)
-            for stream in streams:
-                work.schedule(tx, name, program.flow.name, stream, later)
-
-
-if __name__ == "__main__":
-    print(json.dumps(ours(6000, 200)))
+    name, at = code(number), world.at()
+    companies.add(tx, name, name, at)
+    companies.put_connection(tx, name, "ramp", "ramp", {"client_id": "x", "environment": "sandbox"}, at)
+    file_id = f"{{90A44FB5-33D9-4815-AC85-BC87A7{number:06X}}}"
+    settings = {"user": user(number), "app_url": "http://localhost/qbwc", "file_id": file_id}
+    companies.put_connection(tx, name, "books", "qbwc", settings, at)
+    companies.put_login(tx, Login(name, user(number), hashed), at)
+    companies.bind(tx, name, {"file_id": file_id, "name": name, "path": f"C:\\{name}.qbw"}, at)
+    for each in program.lists:
+        lists.store_page(tx, name, each, (), first=True)
+        lists.finish(tx, name, each, at)
+    later = iso(world.clock.now() + timedelta(hours=1))
+    streams = tuple(stream.stream.name for stream in program.streams)
+    work.due_streams(tx, name, program.flow.name, streams, at, later)
+    for stream in streams:
+        work.schedule(tx, name, program.flow.name, stream, later)

@@ -34,7 +34,7 @@ def run(options: Options) -> dict[str, Any]:
         stack.callback(city.close)
         world = stack.enter_context(opened(folder))
         setting.add_companies(world, files, city.url)
-        _say(f"{options.companies:,} companies set up in {time.monotonic() - began:.1f} s")
+        say(f"{options.companies:,} companies set up in {time.monotonic() - began:.1f} s")
         members = _members(options, folder, ports)
         for member in members:
             stack.callback(member.kill)
@@ -42,7 +42,7 @@ def run(options: Options) -> dict[str, Any]:
         for member in members:
             if not member.ready():
                 raise RuntimeError(f"{member.name} did not start: {_tail(folder / f'{member.name}.log')}")
-        _say(f"{options.servers} servers and {options.workers} workers run")
+        say(f"{options.servers} servers and {options.workers} workers run")
         agents = Agents(options, files, ports[: options.servers])
         return _played(options, world, city, members, agents)
 
@@ -59,7 +59,7 @@ def _played(
     thread.start()
     while time.monotonic() - began < options.seconds:
         time.sleep(min(10.0, max(0.1, options.seconds - (time.monotonic() - began))))
-        _say(f"{time.monotonic() - began:6.0f} s  {_kills(killer)} kills  {dict(agents.outcomes)}")
+        say(f"{time.monotonic() - began:6.0f} s  {_kills(killer)} kills  {dict(agents.outcomes)}")
     killed_s = time.monotonic() - began
     city.ask("calm")
     killer.stopping.set()
@@ -75,7 +75,7 @@ def _played(
         member.stop()
     found = check.compare(world, agents.files, city.ask("truth"))
     for problem in found.problems:
-        _say(problem)
+        say(problem)
     return {
         "name": "swarm",
         "backend": backend(world),
@@ -122,7 +122,7 @@ def _to_rest(options: Options, world: World, city: vendors.Vendors, agents: Agen
     while time.monotonic() < deadline:
         waiting = set(city.ask("unready")) | set(check.open_companies(world, numbers))
         numbers = sorted(waiting)
-        _say(f"{len(numbers):,} companies are not at rest")
+        say(f"{len(numbers):,} companies are not at rest")
         if not numbers:
             # Those that came to rest before may have got something since, by a webhook that was tried again.
             numbers = sorted(set(city.ask("unready")) | set(check.open_companies(world, list(everyone))))
@@ -137,7 +137,7 @@ def _to_rest(options: Options, world: World, city: vendors.Vendors, agents: Agen
         with world.store.read(code(number)) as tx:
             rows = tx.rows("record_counts", {"company": code(number), "flow": setting.FLOW})
             alerts = [(row["kind"], row["subject"], row["message"]) for row in work.alerts(tx, code(number))]
-        _say(f"{code(number)}: {[tuple(row) for row in rows]} {alerts}")
+        say(f"{code(number)}: {[tuple(row) for row in rows]} {alerts}")
     return False
 
 
@@ -204,5 +204,5 @@ def _tail(path: Path) -> str:
     return path.read_text(encoding="utf-8")[-2000:] if path.exists() else ""
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

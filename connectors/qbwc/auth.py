@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from functools import cache
 from typing import Literal
@@ -28,6 +29,8 @@ _CALLER_WINDOW_S = 60.0
 # Some 300 bytes each.
 _REMEMBERED = 100_000
 
+# So many passwords are hashed at a time, a core each.
+_AT_A_TIME = 2
 # So many wait for their turn to be hashed; more are told at once to come back later.
 _MOST_WAITING = 16
 
@@ -51,6 +54,12 @@ def _nobodys() -> str:
     return hash_password(secrets.token_hex(16))
 
 
+@cache
+def _hashing() -> ThreadPoolExecutor:
+    """As many threads as hash at a time: each keeps the 19 MiB that a hash takes, and answers have many threads."""
+    return ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="flowctl-hash")
+
+
 @dataclass(slots=True)
 class _Tries:
     """Failures in a row, and until when the next one is not even looked at."""
@@ -69,7 +78,7 @@ class Doorkeeper:
     """
 
     clock: Clock
-    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
+    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_AT_A_TIME))
     wait_s: float = 1.0
     _pairs: OrderedDict[tuple[str, str], _Tries] = field(default_factory=OrderedDict)
     _callers: OrderedDict[str, _Tries] = field(default_factory=OrderedDict)
@@ -106,7 +115,8 @@ class Doorkeeper:
         if not taken:
             return "busy"
         try:
-            right = _matches(login.password_hash if login else self._nobody, password) and login is not None
+            stored = login.password_hash if login else self._nobody
+            right = _hashing().submit(_matches, stored, password).result() and login is not None
         finally:
             self.slots.release()
         self._remember(pair, right, seen)
