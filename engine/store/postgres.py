@@ -21,7 +21,7 @@ from psycopg.types.string import StrDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engine.errors import Bug, StoreBusy
-from engine.store import dialect, pgschema
+from engine.store import copying, dialect, pgschema
 from engine.store.base import Params, Row
 from engine.store.pgerrors import UNREACHABLE, ours
 from engine.telemetry import committed, meter, meters
@@ -139,11 +139,14 @@ class _Block:
 class PostgresStore:
     """A PostgreSQL database. Transactions of one company come one after the other, in all processes on it."""
 
-    def __init__(self, url: str, *, busy_s: float = 10.0, most: int = 16) -> None:
+    def __init__(self, url: str, *, busy_s: float = 10.0, most: int = 16, unfinished: bool = False) -> None:
         """Open a database whose schema is the one known here; at most so many transactions run at a time.
+
+        With `unfinished`, also one into which a store is still being copied.
 
         Raises:
             StoreTooNew, StoreTooOld: the schema is another; `flowctl store migrate` brings it forward.
+            CopyUnfinished: a store is being copied into it.
             StoreBusy: PostgreSQL cannot be reached.
         """
         self._busy_s = busy_s
@@ -151,6 +154,8 @@ class PostgresStore:
         self._conninfo = conninfo(url)
         with self.plain() as connection:
             pgschema.check(connection)
+            if not unfinished and copying.is_unfinished(connection):
+                raise copying.CopyUnfinished(self.place)
         self._pool: ConnectionPool[Rows] = ConnectionPool(
             self._conninfo,
             min_size=0,
