@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -14,24 +13,16 @@ from engine.audit import chain
 from engine.audit.notary import FILE as CHECKPOINTS
 from engine.dataclass import dataclass
 from engine.errors import StoreDamaged, UsageError
+from engine.ondisk import sync_file, sync_folder
 from engine.store import copying, occupied, pgschema
 from engine.store.copying import Progress
 from engine.store.postgres import PostgresStore, connected, place_of
 from engine.store.sqlite import SqliteStore
+from engine.store.whereabouts import MOVED, refuse_moved
 from engine.upkeep.backup import STORE
-from engine.vault import sync_folder
 
-MOVED, KEPT = "moved.json", "flowctl.db.moved"
-
-
-class StoreMoved(UsageError):
-    """The store of this folder is in PostgreSQL now."""
-
-    def __init__(self, home: Path, place: str, at: str) -> None:
-        super().__init__(
-            f"{home}: its store was moved to PostgreSQL ({place}) at {at}",
-            hint="set FLOWCTL_STORE to that database; what was moved must not be used a second time",
-        )
+# What the file is called once nobody may use it any more.
+KEPT = "flowctl.db.moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +37,6 @@ class Moved:
     sums: Mapping[str, Decimal]
     journals: int
     was_done: bool = False
-
-
-def refuse_moved(home: Path) -> None:
-    """Whoever would open the folder's own store is told where it is now.
-
-    Raises:
-        StoreMoved: the store was moved.
-    """
-    try:
-        told = json.loads((home / MOVED).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError):
-        told = {}
-    raise StoreMoved(home, str(told.get("place", "its name cannot be read")), str(told.get("at", "an unknown time")))
 
 
 def move(home: Path, url: str, at: str, told: Callable[[str, Progress], None]) -> Moved:
@@ -134,11 +110,7 @@ def _put_out_of_use(home: Path, place: str, at: str) -> None:
     """First it is said, then the file has another name: whenever this is cut short, nobody works with it."""
     draft = home / f"{MOVED}.new"
     draft.write_text(json.dumps({"place": place, "at": at}), encoding="utf-8")
-    descriptor = os.open(draft, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(draft)
     draft.replace(home / MOVED)
     sync_folder(home)
     (home / STORE).replace(home / KEPT)

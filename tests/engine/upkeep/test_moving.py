@@ -22,8 +22,9 @@ from engine.store.occupied import StoreInUse, shared
 from engine.store.postgres import PostgresStore, connected
 from engine.store.private import PrivatePostgres
 from engine.store.sqlite import SqliteStore
+from engine.store.whereabouts import MOVED, StoreMoved, refuse_moved
 from engine.upkeep import moving
-from engine.upkeep.moving import KEPT, MOVED, StoreMoved, move, refuse_moved
+from engine.upkeep.moving import KEPT, move
 from engine.vault import load_key
 from engine.world import World
 from tests import postgres_kit
@@ -61,7 +62,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def url(postgres: PrivatePostgres) -> Iterator[str]:
     """The address of an empty database without a schema."""
-    with postgres_kit.copied(postgres, "template0") as made:
+    with postgres_kit.another(postgres, is_migrated=False) as made:
         yield made
 
 
