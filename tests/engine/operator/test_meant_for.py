@@ -15,7 +15,7 @@ from engine.follow import Hand
 from engine.operator import companyfile, replaying, worklist
 from engine.pushing import steps
 from engine.pushing.link import Link
-from engine.store import companies, outbox, places, records
+from engine.store import boundfile, outbox, places, records
 from engine.store.base import Row, Tx
 from engine.store.places import Place
 from tests.engine import kit, push_kit
@@ -319,4 +319,4 @@ def test_the_day_of_an_account_is_that_of_the_account(cloud: CloudBench) -> None
     assert since() == cloud.world.at() > first
     with cloud.world.store.read() as tx:
         assert places.current(tx, COMPANY, "cloud", pushed=True).since == since()
-        assert companies.file_of(tx, COMPANY) == ""
+        assert boundfile.newest(tx, COMPANY) == ("", "")
