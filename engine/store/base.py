@@ -77,9 +77,7 @@ class Store(Protocol):
 def statements(backend: str = "sqlite") -> Mapping[str, str]:
     """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""
     found: dict[str, str] = {}
-    files = {
-        file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")
-    }
+    files = {file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")}
     common = sorted(name for name in files if name.count(".") == 1)
     for name in [*common, *sorted(name for name in files if name.endswith(f".{backend}.sql"))]:
         parts = _NAME.split(files[name].read_text(encoding="utf-8"))

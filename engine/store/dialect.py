@@ -41,9 +41,7 @@ def translated(text: str) -> Statement:
     """A statement in PostgreSQL's words."""
     text = _COMMENT.sub("", text)
     lists = frozenset(found.group(2) for found in _AMONG.finditer(text))
-    text = _AMONG.sub(
-        lambda found: f"<> ALL(:{found.group(2)})" if found.group(1) else f"= ANY(:{found.group(2)})", text
-    )
+    text = _AMONG.sub(lambda found: f"<> ALL(:{found.group(2)})" if found.group(1) else f"= ANY(:{found.group(2)})", text)
     return Statement(_TOKEN.sub(_placed, _LIKE.sub(_alike, text)).strip(), lists)
 
 

@@ -54,9 +54,7 @@ def migrations() -> tuple[tuple[int, tuple[str, ...]], ...]:
             text = file.read_text(encoding="utf-8")
             # "0001_initial.postgres.sql" would sort before "0001_initial.sql"
             found.setdefault(int(file.name[:4]), []).append((f"{common:d}", migration(text) if common else text))
-    return tuple(
-        (number, tuple(text for _, text in sorted(scripts, reverse=True))) for number, scripts in sorted(found.items())
-    )
+    return tuple((number, tuple(text for _, text in sorted(scripts, reverse=True))) for number, scripts in sorted(found.items()))
 
 
 def newest() -> int:

@@ -235,9 +235,7 @@ class PostgresStore:
                 connection = self._pool.getconn()
             except PoolTimeout:
                 meter.add(meters.STORE_BUSY)
-                raise StoreBusy(
-                    "the store is not available: no connection to PostgreSQL is free", hint=UNREACHABLE
-                ) from None
+                raise StoreBusy("the store is not available: no connection to PostgreSQL is free", hint=UNREACHABLE) from None
             try:
                 connection.execute(opening, prepare=False)
             except BaseException as error:
@@ -362,9 +360,7 @@ def _joined(running: _Running, of: tuple[str, ...], *, writing: bool) -> None:
         raise Bug("a write inside a read would be rolled back with it")
     if running.of and not (of and running.of.issuperset(of)):
         wanted = ", ".join(f"`{name}`" for name in of) or "the whole house"
-        raise Bug(
-            f"a block of {wanted} inside a transaction of {', '.join(f'`{name}`' for name in sorted(running.of))}"
-        )
+        raise Bug(f"a block of {wanted} inside a transaction of {', '.join(f'`{name}`' for name in sorted(running.of))}")
 
 
 @lru_cache(maxsize=4096)
@@ -383,6 +379,4 @@ def _opening(of: tuple[str, ...], *, writing: bool) -> LiteralString:
 
 
 def _key(name: str) -> int:
-    return int.from_bytes(
-        blake2b(name.encode("utf-8", "replace"), digest_size=8, person=b"flowctl-of").digest(), "big", signed=True
-    )
+    return int.from_bytes(blake2b(name.encode("utf-8", "replace"), digest_size=8, person=b"flowctl-of").digest(), "big", signed=True)
