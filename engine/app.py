@@ -12,6 +12,7 @@ from engine.alerting.watchman import Watchman
 from engine.audit.notary import Notary
 from engine.desk import StoreOutbox
 from engine.program import FlowProgram
+from engine.reconcile.keeper import Keeper
 from engine.server import Server
 from engine.service import Service
 from engine.telemetry.vitals import Worker
@@ -32,16 +33,19 @@ def build(
     `pages` makes routes of a layer above, such as the panel's, that wake the worker when they have given it something to do.
     """
     service = Service(world, programs, notary)
+    reports = Keeper(world, programs)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if schedule:
             service.start()
+            reports.start()
             if alerts is not None:
                 alerts.start()
         yield
         if alerts is not None:
             alerts.stop()
+        reports.stop()
         service.stop()
 
     outbox = StoreOutbox(world, programs, service.poke, logs=True)

@@ -346,6 +346,8 @@ class MessageSet:
     sent_at: datetime | None = None
 
 
+# Under this name it is remembered which company files a person has called the wrong ones: `files`, each as it is bound.
+REFUSED_FILES = "refused_files"
 # The code of a `posted` outcome of an undoing that a person had done in the target before.
 VOIDED_THERE = "voided_there"
 

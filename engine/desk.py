@@ -10,7 +10,7 @@ from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
 
-from engine import contract, follow, holdings, pipeline, registry
+from engine import astray, contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
@@ -23,7 +23,7 @@ from engine.program import FlowProgram, polled_lists
 from engine.reading import is_read
 from engine.reconcile import Spans
 from engine.runner import Runner
-from engine.store import companies, facts, journal, lists, outbox, records, tally, work
+from engine.store import companies, facts, journal, lists, outbox, places, records, tally, work
 from engine.store.base import Row, Tx
 from engine.telemetry import meter, meters
 from engine.world import World
@@ -287,13 +287,23 @@ class _Operations:
     ) -> tuple[Operation, ...]:
         if holdings.halted(self.base.tx, company) is not None:
             return ()
-        tx, at = self.base.tx, self.base.at
         found = [
             row
             for name in self.base.polled(company)
-            for row in outbox.ready(tx, company, at, limit, name, without=without, later=later)
+            for row in self._ready(company, name, limit, without=without, later=later)
         ]
         return tuple(outbox.operation_of(row) for row in sorted(found, key=lambda row: int(row["seq"]))[:limit])
+
+    def _ready(
+        self, company: str, connection: str, limit: int, *, without: Sequence[str], later: Sequence[str]
+    ) -> list[Row]:
+        """What is next over a connection; what was frozen for another company file is taken back first."""
+        tx, at = self.base.tx, self.base.at
+        while True:
+            rows = outbox.ready(tx, company, at, limit, connection, without=without, later=later)
+            if not places.strangers(tx, rows):
+                return rows
+            astray.take_back_all(tx, self.base.hand(company), connection)
 
     def unsettled(self, company: str) -> MessageSet | None:
         return outbox.unsettled(self.base.tx, company)

@@ -22,8 +22,8 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
-from engine.store import companies, journal, keys, stops, work
-from engine.store.base import Tx
+from engine.store import companies, journal, keys, stops, whereabouts, work
+from engine.store.base import Store, Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
 from engine.vault import KEY_VARIABLE, load_key, place_of
@@ -88,7 +88,7 @@ def _key(home: Path) -> Finding:
     place = place_of(home)
     given = KEY_VARIABLE in os.environ
     if not given and not (home / "key").exists():
-        if (home / "flowctl.db").exists():
+        if (home / whereabouts.DATABASE).exists():
             hint = f"put the key back, or set {KEY_VARIABLE}; without it every connection must be connected again"
             return Finding("FAIL", "key", f"there is a store at {home} and no key", hint)
         return Finding("ok", "key", "none yet; `flowctl company add` makes one")
@@ -102,8 +102,8 @@ def _key(home: Path) -> Finding:
     return Finding("ok", "key", f"{vault.key_id} from {where}")
 
 
-def store_of(world: World) -> Iterator[Finding]:
-    """The store file: its mode, its integrity, and that every journal follows from its first line."""
+def store_of(world: World, checkpoints: Path | None = None) -> Iterator[Finding]:
+    """The store file: its mode, its integrity, that every journal follows from its first line, and from the checkpoints."""
     store = world.store
     if isinstance(store, SqliteStore):
         mode = store.connection.execute("PRAGMA journal_mode").fetchone()[0]
@@ -112,15 +112,27 @@ def store_of(world: World) -> Iterator[Finding]:
             yield Finding("FAIL", "store", f"damaged: {problem}", "stop flowctl and restore the newest backup")
             return
         yield Finding("ok", "store", f"whole; journal mode {mode}")
+    else:
+        yield from _database(store)
     with store.read() as tx:  # nothing is handed out from inside: a slow reader of ours would hold up writers
         journals = [_journal(tx, company, world.clock) for company in companies.names(tx)]
         strangers = work.refusals(tx, "", world.clock.now())
     yield from journals
+    if checkpoints is not None:
+        yield _checkpoints(world, checkpoints)
     if strangers is not None:
         message = f"{refused(world.clock, strangers)}, a user name that nobody has"
         hint = "give the Web Connector the file that `flowctl qwc` writes: it holds the right user name"
         yield Finding("warn", "Web Connector", message, hint)
     yield _sealed(world)
+
+
+def _database(store: Store) -> Iterator[Finding]:
+    from engine.store.pgcheck import checks
+    from engine.store.postgres import PostgresStore
+
+    if isinstance(store, PostgresStore):
+        yield from (Finding(said.level, said.subject, said.message, said.hint) for said in checks(store))
 
 
 def _journal(tx: Tx, company: str, clock: Clock) -> Finding:
@@ -135,6 +147,30 @@ def _journal(tx: Tx, company: str, clock: Clock) -> Finding:
     if newest is not None and (from_iso(newest["at"]) - clock.now()).total_seconds() > 60:
         return Finding("warn", subject, f"its newest line is in the future: {newest['at']}", "set the clock")
     return Finding("ok", subject, f"{count} lines, the chain is whole")
+
+
+def _checkpoints(world: World, path: Path) -> Finding:
+    """Whether the journals are still those that were signed."""
+    from engine.audit.standing import standing
+
+    try:
+        found = standing(world, path)
+    except OSError as error:
+        return Finding("FAIL", "checkpoints", f"{path.name} cannot be read: {_said(error)}", "put the folder right")
+    if found.problem:
+        hint = (
+            "look with `flowctl audit verify`; after a restore that you made yourself, `flowctl audit checkpoint --accept "
+            "REASON` goes on from here"
+        )
+        return Finding("FAIL", "checkpoints", found.problem, hint)
+    if found.is_cut:
+        message = f"the time was over before all were looked at; the first {found.checkpoints} fit the journals"
+        return Finding("warn", "checkpoints", message, "`flowctl audit verify` looks at all of them")
+    if not found.checkpoints:
+        return Finding("ok", "checkpoints", "none yet; `flowctl serve` writes them")
+    return Finding(
+        "ok", "checkpoints", f"{found.checkpoints}, the newest of {found.newest_at}; the journals go on from them"
+    )
 
 
 def _sealed(world: World) -> Finding:

@@ -22,9 +22,10 @@ from engine.program import FlowProgram
 from engine.pushing.link import Link
 from engine.pushing.many import push_many
 from engine.pushing.one import push_one
+from engine.pushing.steps import of_this_place
 from engine.seatcheck import require_seat
 from engine.spec import ConnectorSpec, RequestSpec
-from engine.store import outbox
+from engine.store import outbox, places
 from engine.store.base import Row, Tx
 from engine.world import World
 
@@ -97,6 +98,9 @@ def _pass(link: Link, flow: Flow) -> None:
 
 
 def _send_all(link: Link, flow: Flow) -> None:
+    with link.world.store.read(link.company) as tx:
+        # First, so that credentials that are given meanwhile are never taken for those of this place.
+        link.leads_to = places.current(tx, link.company, link.connection, pushed=True)
     connector, binding = link.world.bound(link.company, link.connection)
     given = binding.settings.get("settle_s")
     link.settle_s = given if isinstance(given, int) else connector.spec.settle_s
@@ -126,6 +130,8 @@ def _send(link: Link, spec: ConnectorSpec, target: Target) -> None:
                 looked.append(request.name)
                 continue
             after = row["seq"]
+            if not of_this_place(link, [row]):
+                continue
             link.left -= 1
             push_one(link, target, row)
 

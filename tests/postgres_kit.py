@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import NoReturn
 
 import pytest
 from psycopg import Connection
@@ -13,7 +14,6 @@ from engine.store import pgschema, private
 from engine.store.postgres import PostgresStore, connected
 from engine.store.private import PrivatePostgres
 
-TEMPLATE = "migrated"
 _NAMES = count(1)
 # Without its triggers, since the journal cannot be emptied with them; a row that is deleted costs less than a truncation.
 _EMPTY = """
@@ -43,13 +43,12 @@ END $$
 
 @contextmanager
 def migrated() -> Iterator[PrivatePostgres]:
-    """A server whose database `flowctl` has the newest schema, as has the database `TEMPLATE` that others are copied from."""
+    """A server whose database `flowctl` has the newest schema."""
     if private.programs() is None:
         pytest.skip("PostgreSQL is not installed")
     with private.running() as server:
         with connected(server.url()) as connection:
             pgschema.migrate(connection)
-        server.create(TEMPLATE, "flowctl")
         yield server
 
 
@@ -68,13 +67,55 @@ def emptied(server: PrivatePostgres) -> str:
 
 
 @contextmanager
-def copied(server: PrivatePostgres, template: str = TEMPLATE) -> Iterator[str]:
+def another(server: PrivatePostgres, *, is_migrated: bool = True) -> Iterator[str]:
     """The address of a database of one's own: for tests that need several, or change the schema."""
     name = f"test_{next(_NAMES)}"
     try:
-        yield server.create(name, template)
+        url = server.create(name)
+        if is_migrated:
+            with connected(url) as connection:
+                pgschema.migrate(connection)
+        yield url
     finally:
         server.drop(name)
+
+
+class InDatabase(PostgresStore):
+    """A store of a test that was written for SQLite's in memory."""
+
+    def __init__(self, url: str, free: Callable[[str], None]) -> None:
+        super().__init__(url)
+        self._url, self._free = url, free
+
+    @property
+    def connection(self) -> NoReturn:
+        """There is none: a test that wants it looks into SQLite's own file."""
+        pytest.skip("it looks into SQLite's file")
+
+    def close(self) -> None:
+        """Give the database back."""
+        super().close()
+        if self._url:
+            self._free(self._url)
+        self._url = ""
+
+
+class Databases:
+    """Databases of the newest schema, lent to one store at a time, and emptied before each."""
+
+    def __init__(self, server: PrivatePostgres) -> None:
+        self._server, self._free = server, list[str]()
+
+    def store(self) -> InDatabase:
+        """A store with nothing in it."""
+        if self._free:
+            url = self._free.pop()
+            as_admin(self._server, _EMPTY, database=url.partition("@/")[2].partition("?")[0])
+        else:
+            url = self._server.create(f"lent_{next(_NAMES)}")
+            with connected(url) as connection:
+                pgschema.migrate(connection)
+        return InDatabase(url, self._free.append)
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def _agents(tx: Tx, company: str, pull: frozenset[str]) -> Iterator[Agent]:
 def _deferred(known: Known, rule: Settings) -> Iterator[Condition]:
     since = iso(known.now - timedelta(minutes=rule.numbers["older_min"]))
     for group in known.groups.get("deferred", ()):
-        subject = "/".join((group.flow, group.lookup or group.stream, group.key if group.lookup else group.code))
+        subject = deferred_subject(group)
         # What is tried again begins to wait anew; for whoever was told, it waits still.
         is_new = group.since_at > since and ("deferred", subject) not in known.told
         if group.count < rule.numbers["records"] or is_new:
@@ -148,6 +148,11 @@ def _deferred(known: Known, rule: Settings) -> Iterator[Condition]:
             "deferred", subject, *_gap(known.company, group), known.records(group), group.count, group.money,
             group.since_at,
         )  # fmt: skip
+
+
+def deferred_subject(group: Group) -> str:
+    """What a notice about records that wait for one thing is filed under."""
+    return "/".join((group.flow, group.lookup or group.stream, group.key if group.lookup else group.code))
 
 
 def _gap(company: str, group: Group) -> tuple[str, str, str]:

@@ -36,6 +36,8 @@ class _Seen:
 
     head: int = -1
     groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)
+    # Rule and subject of what may be found again once what was woken is prepared.
+    open_yet: frozenset[tuple[str, str]] = frozenset()
     slow: Sequence[Condition] = ()
     slow_at: float = float("-inf")
 
@@ -53,6 +55,7 @@ class Watchman:
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _name: str = ""
     _purged_at: float = float("-inf")
+    _strange: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Start the thread."""
@@ -119,6 +122,8 @@ class Watchman:
             for state, groups in found_now.items():
                 grouping.wait_on(seen.groups.get(state, ()), groups)
             seen.groups = found_now
+            woken = grouping.woken(self.world.store, company)
+            seen.open_yet = frozenset(("deferred", finding.deferred_subject(group)) for group in woken)
             seen.head = head
         now = self.world.clock.monotonic()
         if now - seen.slow_at >= SLOW_S:
@@ -129,7 +134,8 @@ class Watchman:
         found = finding.conditions(known, settings)
         found += [condition for condition in seen.slow if settings[condition.rule].on]
         with self.world.store.write(company, HOUSE) as tx:
-            notices.sync(tx, company, self.world.at(), found, settings)
+            strange = notices.sync(tx, company, self.world.at(), found, settings, open_yet=seen.open_yet)
+        self._tell_strange(company, strange)
 
     def _slow(self, company: str, settings: Mapping[str, Settings]) -> list[Condition]:
         found = list(looking.tokens(self.world, company, settings["token"]))
@@ -144,7 +150,7 @@ class Watchman:
             gone = notices.gone(tx)
         now = self.world.clock.monotonic()
         with self.world.store.write(HOUSE) as tx:
-            notices.sync(tx, HOUSE, self.world.at(), found, settings)
+            strange = notices.sync(tx, HOUSE, self.world.at(), found, settings)
         for company in gone:
             with self.world.store.write(company, HOUSE) as tx:
                 notices.forget(tx, company, self.world.at())
@@ -152,6 +158,14 @@ class Watchman:
             with self.world.store.write() as tx:  # once a day
                 notices.purge(tx, self.world.clock.now())
             self._purged_at = now
+        self._tell_strange(HOUSE, strange)
+
+    def _tell_strange(self, company: str, names: frozenset[str]) -> None:
+        """Say once of each rule that a newer flowctl had, and that is not looked at here."""
+        for name in sorted(names - self._strange):
+            hint = "a newer flowctl has opened notices of it; they stay as they are, and other rules go on"
+            logger().warning("unknown alert rule", company=company, error=f"there is no rule `{name}`", hint=hint)
+        self._strange |= names
 
     @staticmethod
     def _is_pull(name: str) -> bool:

@@ -12,9 +12,9 @@ from engine.audit.signing import new_pair
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError
 from engine.log import logger
+from engine.ondisk import sync_folder
 from engine.store import companies, journal, keys, work
 from engine.store.base import Row, Tx
-from engine.vault import sync_folder
 from engine.world import World
 
 FILE = "checkpoints.jsonl"

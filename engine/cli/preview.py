@@ -140,8 +140,9 @@ def _live(place: Place, count: int) -> list[Preview]:
 
 def _recorded(place: Place, data: Mapping[str, Any]) -> list[Preview]:
     from engine.previewing import worlds
+    from engine.store import whereabouts
 
-    if (place.home / "flowctl.db").exists():
+    if whereabouts.exists(place.home):
         with office.opened(place.home) as world:
             program = office.bound(world, place.program, place.company)
             return worlds.previews(world, program, place.company, place.stream, [data])

@@ -76,7 +76,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     as_json = None if log_format is None else log_format == "json"
     log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)), json=as_json)
-    watched = observing.watched(ctx, otlp_endpoint, None if no_metrics else metrics_companies)
+    watched = observing.watched(ctx, otlp_endpoint, None if no_metrics else metrics_companies, host)
     programs = common.programs(flows)
     with log.adopted(), office.opened(home) as world:
         problem = _damage(world)

@@ -81,6 +81,8 @@ def _print(found: Overview, clock: Clock) -> None:
     if not found.runs:
         click.echo("last run: never")
     _agent(found, clock)
+    for name, count in found.resting.items():
+        click.echo(f"off: {name}, {office.counted(count, 'record')} at rest")
     if found.held_back:
         click.echo(f"held back: {office.counted(found.held_back, 'record')}, not sent until released")
     click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")

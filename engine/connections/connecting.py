@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from engine import follow, registry
+from engine import astray, follow, registry
 from engine.connections import accounts
 from engine.connections.authorizing import Authorizes
 from engine.connections.binding import lacking
@@ -165,6 +165,8 @@ def connect_as(
         if login is not None:
             companies.put_login(tx, login, at)
         accounts.connected(tx, hand, connector.spec, Binding(company, connection, values, sealed))
+        # What was prepared for another account is prepared anew for this one.
+        astray.take_back_all(tx, hand, connection)
         detail = {
             "connection": connection,
             "connector": connector_name,

@@ -15,6 +15,7 @@ from engine.limits import PATIENCE_S, PLACE_S
 from engine.retry import later_s
 from engine.store import facts, work
 from engine.store.base import Tx
+from engine.store.places import Place
 from engine.world import TOKEN_LEASE_S, World, take_lease
 
 ACTOR = "flowctl"
@@ -41,7 +42,10 @@ _OFTEN = 5
 
 @dataclass(slots=True)
 class Link:
-    """One pass over the operations of one flow and connection. `left` is how many more calls that write it may make."""
+    """One pass over the operations of one flow and connection. `left` is how many more calls that write it may make.
+
+    `leads_to` is what the connection led to when it was opened; nothing is written once it leads to something else.
+    """
 
     world: World
     flow: str
@@ -53,6 +57,7 @@ class Link:
     errors: list[FlowctlError] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     settle_s: int = 60
+    leads_to: Place | None = None
     stopped: bool = False
     _holder: str = ""
     _faults: int = 0

@@ -37,6 +37,9 @@ def push_many(link: Link, target: BatchTarget, request: RequestSpec) -> None:
         if not rows:
             return
         after = rows[-1]["seq"]
+        rows = steps.of_this_place(link, rows)
+        if not rows:
+            continue
         missing = _missing(link, target, _known_in_doubt(link, rows))
         due = [row for row in missing if row["state"] == "waiting" or steps.may_write_again(link, row)]
         for part in _calls(request, due):

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from engine import follow, holdings
+from engine import astray, follow, holdings
 from engine.clock import iso
 from engine.contract import OperationOutcome, Receipt
 from engine.errors import BadAnswer, Bug, Rejected, RunError, StaleLease, Transient
 from engine.jsontext import plain
 from engine.pushing.link import ACTOR, BEGIN_S, LONGEST, Link
-from engine.store import journal, outbox, records, stops
+from engine.store import journal, outbox, places, records, stops
 from engine.store.base import Row, Tx
 from engine.store.records import Move
 
@@ -47,7 +47,7 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
             raise StaleLease(f"{link.place}: another process is writing")
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and _is_as_believed(now.get(row["id"]), row)]
-        left = _not_stopped(link, tx, left)
+        left = _not_stopped(link, tx, _not_elsewhere(link, tx, left))
         outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
         records.move(tx, link.company, link.world.at(), ACTOR, [_as_sent(row, found[row["id"]], fence) for row in left])
     made: list[Row] = [{**dict(row), "state": "sent", "not_before": not_before} for row in left]
@@ -55,6 +55,30 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
         put_back(link, made)
         raise StaleLease(f"{link.place}: the store took too long; nothing was written")
     return made
+
+
+def of_this_place(link: Link, rows: Sequence[Row]) -> list[Row]:
+    """Those that were frozen for what is connected now; the others are neither looked for here nor written."""
+    with link.world.store.read(link.company) as tx:
+        strange = places.strangers(tx, rows)
+    for part in parts([row for row in rows if row["id"] in strange], TOGETHER):
+        with link.world.store.write(link.company) as tx:
+            left = [row for row in part if is_still(tx, row)]
+            astray.take_back(tx, link.hand(), left)
+            for row in left:
+                record = tx.one("record_get", {"id": row["record_id"]})
+                if record is not None and record["state"] != "pending":
+                    link.states[row["record_id"]] = record["state"]
+    return [row for row in rows if row["id"] not in strange]
+
+
+def _not_elsewhere(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:
+    """Those that go where this pass is connected to; when the connection leads elsewhere by now, none and no more."""
+    if places.current(tx, link.company, link.connection, pushed=True) != link.leads_to:
+        link.stopped = True
+        return []
+    strange = places.strangers(tx, rows)
+    return [row for row in rows if row["id"] not in strange]
 
 
 def _not_stopped(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:

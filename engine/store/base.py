@@ -73,11 +73,22 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class Versioned(Protocol):
+    """A store that tells the version of its schema."""
+
+    def versions(self) -> tuple[int, int]:
+        """The version it has, and the newest that is known here."""
+        ...
+
+
 @cache
 def statements(backend: str = "sqlite") -> Mapping[str, str]:
     """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""
     found: dict[str, str] = {}
-    files = {file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")}
+    files = {
+        file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")
+    }
     common = sorted(name for name in files if name.count(".") == 1)
     for name in [*common, *sorted(name for name in files if name.endswith(f".{backend}.sql"))]:
         parts = _NAME.split(files[name].read_text(encoding="utf-8"))

@@ -41,7 +41,9 @@ def translated(text: str) -> Statement:
     """A statement in PostgreSQL's words."""
     text = _COMMENT.sub("", text)
     lists = frozenset(found.group(2) for found in _AMONG.finditer(text))
-    text = _AMONG.sub(lambda found: f"<> ALL(:{found.group(2)})" if found.group(1) else f"= ANY(:{found.group(2)})", text)
+    text = _AMONG.sub(
+        lambda found: f"<> ALL(:{found.group(2)})" if found.group(1) else f"= ANY(:{found.group(2)})", text
+    )
     return Statement(_TOKEN.sub(_placed, _LIKE.sub(_alike, text)).strip(), lists)
 
 
@@ -52,10 +54,10 @@ def _alike(found: re.Match[str]) -> str:
 
 
 def _placed(found: re.Match[str]) -> str:
-    token = found.group()
-    if token in ("?", "fetch"):
-        return "%s" if token == "?" else '"fetch"'
-    return f"%({found.group(1)})s" if found.group(1) else token.replace("%", "%%")
+    if found.group(1):
+        return f"%({found.group(1)})s"
+    word = found.group()
+    return {"?": "%s", "fetch": '"fetch"'}.get(word) or word.replace("%", "%%")
 
 
 def migration(script: str) -> str:

@@ -95,9 +95,18 @@ def older(tx: Tx, before: str) -> list[str]:
     return list(dict.fromkeys(row["company"] for row in tx.rows("hook_body_older", {"before": before})))
 
 
+def counted_before(tx: Tx, before: str) -> list[str]:
+    """The companies of which calls without effect are counted of days that are older."""
+    return [row["company"] for row in tx.rows("hook_tally_older", {"before": before[:10]})]
+
+
+def prune_tallies(tx: Tx, company: str, before: str) -> None:
+    """Forget how many calls without effect there were on days that are older."""
+    tx.run("hook_tallies_prune", {"company": company, "before": before[:10]})
+
+
 def prune(tx: Tx, company: str, before: str, limit: int) -> int:
     """Drop a company's bodies that are older, at most so many; the events they came with stay known. How many went."""
-    tx.run("hook_tallies_prune", {"company": company, "before": before[:10]})
     return tx.run("hook_bodies_prune", {"company": company, "before": before, "limit": limit})
 
 

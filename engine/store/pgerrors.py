@@ -14,9 +14,17 @@ _BUSY: tuple[tuple[type[Error], str, str], ...] = (
     (errors.DeadlockDetected, "two transactions waited for each other", "it is tried again by itself"),
     (errors.SerializationFailure, "another transaction was faster", "it is tried again by itself"),
     (errors.QueryCanceled, "the statement was cancelled", "it is tried again by itself"),
-    (errors.IdleInTransactionSessionTimeout, "the transaction was left idle for too long", "it is tried again by itself"),
+    (
+        errors.IdleInTransactionSessionTimeout,
+        "the transaction was left idle for too long",
+        "it is tried again by itself",
+    ),
     (errors.DiskFull, "its disk is full", _FULL),
-    (errors.TooManyConnections, "PostgreSQL takes no more connections", "raise max_connections, or run fewer processes"),
+    (
+        errors.TooManyConnections,
+        "PostgreSQL takes no more connections",
+        "raise max_connections, or run fewer processes",
+    ),
     (errors.ReadOnlySqlTransaction, "the database can only be read", "name the primary server, not a standby"),
     (errors.InsufficientResources, "PostgreSQL lacks memory or disk", _FULL),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import LiteralString, cast
+from typing import cast
 
 from psycopg import Connection, errors
 
@@ -20,7 +20,7 @@ _MADE = """
 CREATE TABLE IF NOT EXISTS schema_versions (number BIGINT PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())
 """
 # Two sub-selects, so that PostgreSQL asks for the setting once a statement and not once a row.
-_POLICY = f"""
+_POLICY = """
 DO $$
 DECLARE found TEXT;
 BEGIN
@@ -32,8 +32,8 @@ BEGIN
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', found);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', found);
         EXECUTE format('CREATE POLICY of_company ON %I USING ('
-            '(SELECT current_setting(''{OF}'', true) = ''*'') '
-            'OR company = ANY ((SELECT NULLIF(NULLIF(current_setting(''{OF}'', true), ''''), ''*''))::text[]))', found);
+            '(SELECT current_setting(''flowctl.of'', true) = ''*'') '
+            'OR company = ANY ((SELECT NULLIF(NULLIF(current_setting(''flowctl.of'', true), ''''), ''*''))::text[]))', found);
     END LOOP;
 END $$
 """
@@ -54,7 +54,9 @@ def migrations() -> tuple[tuple[int, tuple[str, ...]], ...]:
             text = file.read_text(encoding="utf-8")
             # "0001_initial.postgres.sql" would sort before "0001_initial.sql"
             found.setdefault(int(file.name[:4]), []).append((f"{common:d}", migration(text) if common else text))
-    return tuple((number, tuple(text for _, text in sorted(scripts, reverse=True))) for number, scripts in sorted(found.items()))
+    return tuple(
+        (number, tuple(text for _, text in sorted(scripts, reverse=True))) for number, scripts in sorted(found.items())
+    )
 
 
 def newest() -> int:
@@ -105,7 +107,7 @@ def migrate(connection: Connection[tuple[object, ...]]) -> tuple[int, int]:
             # Another process may have done it while this one waited.
             if version(connection) < number:
                 for script in scripts:
-                    connection.execute(cast("LiteralString", script))
+                    connection.execute(script)
                 connection.execute(_POLICY)
                 connection.execute("INSERT INTO schema_versions (number) VALUES (%s)", (number,))
     return before, newest()

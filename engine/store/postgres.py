@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import orjson
 from psycopg import Connection, Error, sql
@@ -53,7 +53,7 @@ class _Truth(Dumper):
 
     oid = Int8Dumper.oid
 
-    def dump(self, obj: bool) -> Buffer | None:  # noqa: FBT001 - psycopg's own signature
+    def dump(self, obj: bool) -> Buffer | None:
         return b"1" if obj else b"0"
 
 
@@ -89,7 +89,7 @@ class PostgresTx:
 
     def many(self, name: str, params: Iterable[Sequence[object]]) -> None:
         """Execute once a row of positional parameters."""
-        text = cast("LiteralString", dialect.statement(name).text)
+        text = dialect.statement(name).text
         try:
             with self._connection.cursor() as cursor:
                 cursor.executemany(text, params)
@@ -227,7 +227,7 @@ class PostgresStore:
                 meter.observe(meters.STORE_WAITS, running.began_at - running.asked_at, kind)
                 meter.observe(meters.STORE_SECONDS, time.perf_counter() - running.began_at, kind)
 
-    def _begun(self, opening: LiteralString) -> Rows:
+    def _begun(self, opening: str) -> Rows:
         """A connection with its transaction begun. One that was lost while it lay idle is replaced: nothing was done yet."""
         until = time.monotonic() + self._busy_s
         while True:
@@ -235,7 +235,9 @@ class PostgresStore:
                 connection = self._pool.getconn()
             except PoolTimeout:
                 meter.add(meters.STORE_BUSY)
-                raise StoreBusy("the store is not available: no connection to PostgreSQL is free", hint=UNREACHABLE) from None
+                raise StoreBusy(
+                    "the store is not available: no connection to PostgreSQL is free", hint=UNREACHABLE
+                ) from None
             try:
                 connection.execute(opening, prepare=False)
             except BaseException as error:
@@ -265,14 +267,15 @@ class PostgresStore:
 
     def versions(self) -> tuple[int, int]:
         """The version of the schema, and the newest that is known here."""
-        with self.plain() as connection:
-            return pgschema.version(connection), pgschema.newest()
+        with self.read() as tx:
+            row = tx.one("schema_version", {})
+        return int(row["number"]) if row is not None else 0, pgschema.newest()
 
 
 def conninfo(url: str) -> str:
     """What libpq is told: the address with our defaults beneath it."""
     given = conninfo_to_dict(url)
-    return make_conninfo(**{**_DEFAULTS, **given})
+    return make_conninfo(url, **{name: value for name, value in _DEFAULTS.items() if name not in given})
 
 
 def place_of(url: str) -> str:
@@ -316,11 +319,11 @@ def _undone(connection: Rows) -> None:
         connection.execute("ROLLBACK; SELECT pg_advisory_unlock_all()", prepare=False)
 
 
-def _bound(name: str, params: Params) -> tuple[LiteralString, Params]:
+def _bound(name: str, params: Params) -> tuple[str, Params]:
     found = dialect.statement(name)
     if found.lists:
         params = {**params, **{key: orjson.loads(cast("str", params[key])) for key in found.lists}}
-    return cast("LiteralString", found.text), params
+    return found.text, params
 
 
 def _told(error: Error) -> Exception:
@@ -360,11 +363,13 @@ def _joined(running: _Running, of: tuple[str, ...], *, writing: bool) -> None:
         raise Bug("a write inside a read would be rolled back with it")
     if running.of and not (of and running.of.issuperset(of)):
         wanted = ", ".join(f"`{name}`" for name in of) or "the whole house"
-        raise Bug(f"a block of {wanted} inside a transaction of {', '.join(f'`{name}`' for name in sorted(running.of))}")
+        raise Bug(
+            f"a block of {wanted} inside a transaction of {', '.join(f'`{name}`' for name in sorted(running.of))}"
+        )
 
 
 @lru_cache(maxsize=4096)
-def _opening(of: tuple[str, ...], *, writing: bool) -> LiteralString:
+def _opening(of: tuple[str, ...], *, writing: bool) -> str:
     """What begins a transaction, in one go: its kind, whose rows it sees, and its locks, always in one order."""
     begin = "BEGIN ISOLATION LEVEL READ COMMITTED" if writing else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     names = ",".join('"' + name.replace("\0", "\ufffd").replace("\\", r"\\").replace('"', r"\"") + '"' for name in of)
@@ -375,8 +380,9 @@ def _opening(of: tuple[str, ...], *, writing: bool) -> LiteralString:
         wanted += [f"pg_advisory_xact_lock({key})" for key in sorted({_key(name) for name in of})]
     elif writing:
         wanted.append(f"pg_advisory_xact_lock({_HOUSE})")
-    return cast("LiteralString", f"{begin}; SELECT {', '.join(wanted)}")
+    return f"{begin}; SELECT {', '.join(wanted)}"
 
 
 def _key(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode("utf-8", "replace"), digest_size=8, person=b"flowctl-of").digest(), "big", signed=True)
+    digest = blake2b(name.encode("utf-8", "replace"), digest_size=8, person=b"flowctl-of").digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -38,7 +38,9 @@ class CannotStart(UsageError):
 
 def programs() -> Path | None:
     """The folder of PostgreSQL's server programs, of the newest version that is installed; None when there are none."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: _number(path.parent.name), reverse=True)
+    folders = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: _number(path.parent.name), reverse=True
+    )
     found = shutil.which("initdb")
     if found is not None:
         folders.append(Path(found).resolve().parent)
@@ -66,7 +68,9 @@ class PrivatePostgres:
         It orders texts as people do, and not byte by byte: what relies on that shows.
         """
         with Connection.connect(self.admin_url, autocommit=True) as connection:
-            made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(*map(sql.Identifier, (database, _ROLE, template)))
+            made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                *map(sql.Identifier, (database, _ROLE, template))
+            )
             if template == "template0":
                 made += sql.SQL(" ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'")
             connection.execute(made)

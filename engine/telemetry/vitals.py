@@ -18,7 +18,7 @@ from anyio import to_thread
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError
 from engine.store import keys
-from engine.store.base import PROBE, Timed
+from engine.store.base import PROBE, Timed, Versioned
 from engine.store.sqlite import SqliteStore
 from engine.vault import KeyWrong
 from engine.world import World
@@ -135,7 +135,7 @@ def _store(world: World) -> Iterator[Check]:
 
 
 def _schema(world: World) -> Iterator[Check]:
-    if not isinstance(world.store, SqliteStore):
+    if not isinstance(world.store, Versioned):
         return
     have, known = world.store.versions()
     if have == known:

@@ -36,7 +36,7 @@ def _company(ask: Ask) -> Answer:
     for line in more.lines:
         places.setdefault((line.flow, line.stream), {})[line.state] = line
     used = [state for state in STATES if any(state in lines for lines in places.values())]
-    values = {"it": at_a_glance, "places": places, "states": used, "runs": more.runs, "alerts": told}
+    values = {"it": at_a_glance, "places": places, "states": used, "runs": more.runs, "alerts": told, "off": more.off}
     return Shown("company.html", {**values, "troubled": standing.TROUBLED, "counted_to": browse.COUNTED})
 
 

@@ -15,8 +15,7 @@ from engine.health import Finding
 from engine.model import Flow
 from engine.panel import forms, settingsform
 from engine.panel.web import ROOT, Answer, Ask, Page, PageMissing, Sent, Shown
-from engine.store import browse, companies
-from engine.store.base import Tx
+from engine.store import companies
 
 _PATH = "/c/{company}/connections"
 _ONE = _PATH + "/{connection}"
@@ -259,16 +258,8 @@ def _done(ask: Ask, wanted: Wanted) -> Sent:
 def _same_account(ask: Ask, wanted: Wanted, now: Binding) -> None:
     before = wanted.kept if not wanted.is_new else None
     with ask.world.store.read(ask.code) as tx:
-        if _has_records(ask, tx, now.connection):
+        if accounts.is_used(tx, now.company, flows_of(ask), now.connection):
             accounts.require_same(tx, now.company, wanted.connector.spec, before, now)
-
-
-def _has_records(ask: Ask, tx: Tx, connection: str) -> bool:
-    """Whether anything was read or written over it; of a role that no flow here has, whether there is anything at all."""
-    flows = flows_of(ask)
-    if any(c.name == connection for flow in flows for c in flow.connections):
-        return accounts.has_records(tx, str(ask.where["company"]), flows, connection)
-    return bool(browse.places(tx, str(ask.where["company"])))
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------

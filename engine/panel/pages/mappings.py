@@ -164,17 +164,26 @@ def _still(tx: Tx, ask: Ask, key: str, *, is_new: bool) -> None:
         return
     if row is None:
         raise RowGone
-    if forms.exact(ask.form, "was") not in ("", row["full_name"]):
+    if forms.exact(ask.form, "was") and not _is_as_shown(ask, row):
         raise RowChanged(row)
+
+
+def _is_as_shown(ask: Ask, row: Row) -> bool:
+    """Whether a row means what it meant when the page with the button was made; one name may stand for two ids in time."""
+    return (forms.exact(ask.form, "was"), forms.exact(ask.form, "was_id")) == (row["full_name"], row["list_id"])
 
 
 def _ask_removal(ask: Ask) -> Answer:
     with ask.world.store.read(ask.code) as tx:
         entry_of(ask, tx)
         row = _kept(tx, ask, ask.query.get("key", ""))
-    if row is None:
-        return Sent(to_table(ask), bad=_GONE)
-    return Shown("mapping_remove.html", {"row": row, "flow": ask.path["flow"], "lookup": ask.path["lookup"]})
+    return Sent(to_table(ask), bad=_GONE) if row is None else _removal(ask, row)
+
+
+def _removal(ask: Ask, row: Row, error: FlowctlError | None = None) -> Shown:
+    told = {"error": str(error) if error else "", "hint": error.hint or "" if error else ""}
+    values = {"row": row, "flow": ask.path["flow"], "lookup": ask.path["lookup"], **told}
+    return Shown("mapping_remove.html", values, 422 if error else 200)
 
 
 def _remove(ask: Ask) -> Answer:
@@ -182,6 +191,8 @@ def _remove(ask: Ask) -> Answer:
     with ask.world.store.write(ask.code) as tx:
         flow, entry = entry_of(ask, tx)
         row = _kept(tx, ask, key)
+        if row is not None and not _is_as_shown(ask, row):
+            return _removal(ask, row, NotAsShown(row))
         gone = row is None or not worklist.drop_mapping(tx, ask.hand, flow, entry.name, key)
     if gone or row is None:
         return Sent(to_table(ask), bad=_GONE)
@@ -235,6 +246,15 @@ class RowChanged(FlowctlError):
     """Somebody has changed the row meanwhile."""
 
     hint = "nothing was changed; save again if what you typed is right all the same"
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"`{row['source_key']}` means `{row['full_name']}` by now, says {row['actor']}")
+
+
+class NotAsShown(FlowctlError):
+    """Somebody has changed the row since the page was made that asks whether to remove it."""
+
+    hint = "nothing was removed; look at the row as it is now, and remove it if that is right all the same"
 
     def __init__(self, row: Row) -> None:
         super().__init__(f"`{row['source_key']}` means `{row['full_name']}` by now, says {row['actor']}")

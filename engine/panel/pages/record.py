@@ -8,11 +8,11 @@ from collections.abc import Callable
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.operator import chosen, replaying, worklist
+from engine.operator import chosen, replaying, resting, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
-from engine.reconcile import bound, report
+from engine.reconcile import bound, keeping, report
 from engine.store import holdings, records, stops
 from engine.store.base import Row, Tx
 from engine.way import way
@@ -159,6 +159,7 @@ def _record(ask: Ask) -> Answer:
             "actions": _open(tx, ask, row),
             "evidence": evidence(tx, row),
             "held": held if row["state"] in OPEN else None,
+            "rests": row["state"] in resting.STATES and row["flow"] in resting.off(tx, row["company"]),
             "awaited": _awaited(tx, row) if row["state"] == "deferred" else [],
         }
     return Shown("record.html", values)
@@ -241,7 +242,9 @@ def _done(tx: Tx, ask: Ask, row: Row, action: Action, given: tuple[str, str]) ->
         return
     if action.name == "accept":
         company = str(ask.where["company"])
-        shown = report(tx, company, bound(tx, company, ask.programs)).shown
+        shown = keeping.shown(tx, company, row["id"])
+        if shown is None:
+            shown = report(tx, company, bound(tx, company, ask.programs)).shown
         result = worklist.accept(tx, ask.hand, [row], reason, shown)
     else:
         result = chosen.act(action.name)(tx, ask.hand, [row], reason)

@@ -25,6 +25,11 @@ FROM companies c CROSS JOIN (
     UNION ALL SELECT 'unknown' UNION ALL SELECT 'failed' UNION ALL SELECT 'vanished') AS s
 WHERE c.company > :after AND c.company <= :upto;
 
+-- name: gauges_switched
+-- Flows that somebody has switched on or off.
+SELECT DISTINCT company FROM facts
+WHERE company > :after AND company <= :upto AND substr(name, 1, 5) = 'flow:' ORDER BY company;
+
 -- name: gauges_alerts
 SELECT company, kind, COUNT(*) AS count FROM alerts
 WHERE company > :after AND company <= :upto AND resolved_at IS NULL GROUP BY company, kind;

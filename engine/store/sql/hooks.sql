@@ -23,6 +23,9 @@ VALUES (:company, :connection, :kind, :day, :times, :at, :at)
 ON CONFLICT (company, connection, kind, day) DO UPDATE
 SET times = webhook_tallies.times + excluded.times, last_at = excluded.last_at;
 
+-- name: hook_tally_older
+SELECT DISTINCT company FROM webhook_tallies WHERE day < :before ORDER BY company;
+
 -- name: hook_tallies_prune
 DELETE FROM webhook_tallies WHERE company = :company AND day < :before;
 
