@@ -290,6 +290,7 @@ def _served(filled: Filled) -> Iterator[tuple[int, int]]:
 
 
 def _serve(pipe: Connection, path: str) -> None:
+    from engine.app import Duty
     from engine.cli.common import programs
     from engine.cli.serve import app_of
     from engine.serving import running
@@ -299,7 +300,7 @@ def _serve(pipe: Connection, path: str) -> None:
 
     store = SqliteStore(Path(path))
     flows: Any = programs(())
-    with running(app_of(World(store, Vault(b"0" * 32)), flows, schedule=False, has_panel=True)) as url:
+    with running(app_of(World(store, Vault(b"0" * 32)), flows, duty=Duty(works=False), has_panel=True)) as url:
         pipe.send(int(url.rpartition(":")[2]))
         try:
             pipe.recv()

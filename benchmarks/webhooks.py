@@ -188,7 +188,7 @@ def _serve(pipe: Connection, folder: str, core: int, echo: bool) -> None:
 
 
 def _app(folder: Path) -> Any:
-    from engine.app import build
+    from engine.app import Duty, build
     from engine.cli.common import programs
     from engine.connections.connecting import connect
     from engine.store import companies
@@ -201,7 +201,7 @@ def _app(folder: Path) -> Any:
     connect(world, "bench", "ramp", "ramp", {"client_id": "bench", "environment": "sandbox"}, secrets)
     with world.store.write("bench") as tx:  # what a company cannot run is brought forward by nothing
         companies.put_connection(tx, "bench", "books", "qbwc", {}, world.at())
-    return build(world, programs(("ramp_to_quickbooks",)), schedule=False)
+    return build(world, programs(("ramp_to_quickbooks",)), duty=Duty(works=False))
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:

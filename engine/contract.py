@@ -433,6 +433,10 @@ class Sessions(Protocol):
 class Operations(Protocol):
     """The outbox as a polled connector sees it."""
 
+    def none(self, company: str) -> bool:
+        """Whether nothing is under way, waits to be sent, or waits to be prepared: what most visits find, told at once."""
+        ...
+
     def backlog(self, company: str) -> int:
         """How many operations wait to be sent, those prepared by `refill` included."""
         ...
@@ -542,7 +546,11 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """A request as it came in; header names are lower case."""
+    """A request as it came in; header names are lower case.
+
+    With `at_once`, others wait for this answer: a handler that must compute for long raises `NotAtOnce` before it has
+    changed anything, and is then asked again without it.
+    """
 
     method: str
     path: str
@@ -550,6 +558,7 @@ class HttpCall:
     headers: Mapping[str, str]
     body: bytes
     client: str = ""
+    at_once: bool = False
 
 
 Handler = Callable[[HttpCall], HttpReply]

@@ -133,11 +133,11 @@ class _Stage:
 
 def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say) -> FlowResult:
     """Run one flow to its end: everything posted, one gap mapped by a person on the way, and a second run that posts nothing."""
-    from engine.app import build
+    from engine.app import Duty, build
     from engine.serving import running
 
     with ExitStack() as stack:
-        url = stack.enter_context(running(build(world, {program.flow.name: program}, schedule=False)))
+        url = stack.enter_context(running(build(world, {program.flow.name: program}, duty=Duty(works=False))))
         sandboxes = sandboxes_of(program.flow, options, world.clock)
         stage = _connect(stack, world, program, url, sandboxes, say)
         calls = "letting the Web Connector call" if stage.visitor is not None else "writing"

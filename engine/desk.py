@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 
 from engine import astray, contract, follow, holdings, pipeline, registry
@@ -25,11 +26,14 @@ from engine.reconcile import Spans
 from engine.runner import Runner
 from engine.store import companies, facts, journal, lists, outbox, places, records, tally, work
 from engine.store.base import Row, Tx
-from engine.telemetry import meter, meters
+from engine.telemetry import committed, meter, meters
+from engine.telemetry.correlation import correlated, current
 from engine.world import World
 
 ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
+# So many sessions of a company are kept.
+_KEPT = 50
 # Of so many sessions the company is remembered.
 _TICKETS = 20_000
 _BEGINS = "Web Connector session begins"
@@ -93,12 +97,17 @@ class StoreOutbox:
             held = Held(tx, base.at, ACTOR, self.programs)
             spans = Spans(tx, base.at, ACTOR)
             yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
-        for line in base.said if self.logs else ():
-            if line.event in _COUNTED:
-                meter.add(meters.SESSIONS, _COUNTED[line.event])
-            logger().log(line.level, line.event, **line.fields)
-        for one in touched:
-            self.changed(one)
+            committed.after(partial(self._tell, base.said, touched, current()))
+
+    def _tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
+        """What others hear of a call once it is durable, under the name that it had."""
+        with correlated(name):
+            for line in said if self.logs else ():
+                if line.event in _COUNTED:
+                    meter.add(meters.SESSIONS, _COUNTED[line.event])
+                logger().log(line.level, line.event, **line.fields)
+        for company in touched:
+            self.changed(company)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,8 @@ class _Sessions:
 
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         rows = self.base.tx.rows("sessions_open_of", {"company": company})
-        self.base.tx.run("sessions_close_of", {"company": company})
+        if rows:
+            self.base.tx.run("sessions_close_of", {"company": company})
         at = self.base.at
         scope = {"ticket_hash": ticket_hash, "company": company, "state": plain(state), "at": at}
         self.base.tx.run("session_insert", scope)
@@ -170,8 +180,7 @@ class _Sessions:
             self._ended(row, logging.WARNING, _CUT_OFF)
         self.base.say(logging.INFO, _BEGINS, company=company, user=str(state.get("user") or ""))
         self._visited(company)
-        before = iso(self.base.world.clock.now() - timedelta(days=30))
-        self.base.tx.run("sessions_prune", {"company": company, "before": before})
+        self.base.tx.run("sessions_prune", {"company": company, "kept": _KEPT})
         return tuple(json.loads(row["state"]) for row in rows)
 
     def _visited(self, company: str) -> None:
@@ -264,6 +273,9 @@ class _Operations:
     """The outbox."""
 
     base: _Base
+
+    def none(self, company: str) -> bool:
+        return self.base.tx.one("operations_none", {"company": company}) is not None
 
     def backlog(self, company: str) -> int:
         waiting = self._waiting(company)

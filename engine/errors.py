@@ -204,5 +204,9 @@ class StaleLease(StoreError):
     """Another process has taken over this company."""
 
 
+class NotAtOnce(FlowctlError):
+    """A call takes long, and others wait for its answer."""
+
+
 class Bug(FlowctlError):
     """An invariant does not hold."""

@@ -98,6 +98,10 @@ class Lists:
                     busy |= {each.connection} if isinstance(error, Transient) else set()
         return tuple(errors)
 
+    def is_wanted(self, wanted: Sequence[CalledList]) -> bool:
+        """Whether any of these cannot be used and is to be read now."""
+        return bool(self._due(wanted, missing=True))
+
     def look(self, wanted: Sequence[CalledList]) -> tuple[list[Look], tuple[FlowctlError, ...]]:
         """Read what is due without keeping anything, and what kept any from being read."""
         found: list[Look] = []

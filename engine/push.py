@@ -70,13 +70,24 @@ def push(world: World, program: FlowProgram, company: str, *, limit: int = 1_000
     return PushReport(posted, tuple(errors), more, states, calls)
 
 
+def has_work(world: World, tx: Tx, program: FlowProgram, company: str) -> bool:
+    """Whether there is anything to write, or a trouble that is over, at a target that the flow calls; not `eager`."""
+    links = (Link(world, program.flow.name, company, connection, 1, False) for connection in program.called)
+    return any(any(_look(link, tx)) for link in links)
+
+
+def _look(link: Link, tx: Tx) -> tuple[bool, bool]:
+    """Whether anything is due now, and whether that is over which kept the connection from working."""
+    if link.waits(tx):
+        return False, False
+    is_due = _next(link, tx, "sent", 0) is not None or _next(link, tx, "waiting", 0) is not None
+    return is_due, not is_due and link.is_troubled(tx) and tx.one("push_any", link.scope) is None
+
+
 def _pass(link: Link, flow: Flow) -> None:
     """Send what is due. What goes wrong is kept in the link's `errors`."""
     with link.world.store.read(link.company) as tx:
-        if link.waits(tx):
-            return
-        is_due = _next(link, tx, "sent", 0) is not None or _next(link, tx, "waiting", 0) is not None
-        is_over = not is_due and link.is_troubled(tx) and tx.one("push_any", link.scope) is None
+        is_due, is_over = _look(link, tx)
     if is_over:
         # Nobody waits for the connection any more; whether it works is seen at the next write.
         with link.world.store.write(link.company) as tx:

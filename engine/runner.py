@@ -15,7 +15,7 @@ from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
 from engine.dataclass import dataclass
-from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, Rejected, RunError, StoreError
+from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, Rejected, RunError, StaleLease, StoreError
 from engine.follow import Hand, close
 from engine.listing import Lists, called_lists
 from engine.lookups import Resolver
@@ -92,6 +92,8 @@ class Runner:
     push_limit: int = 1_000_000
     # A person has started it, and waits for what it comes to.
     by_hand: bool = True
+    # Raises when another process has taken over: called in each transaction that keeps what was read.
+    still: Callable[[Tx], None] = lambda _tx: None
 
     def run(
         self,
@@ -391,7 +393,7 @@ class Runner:
         try:
             with reading(self.world, company, program.flow.name, job.lead.fetch.identity) as held:
                 self._take(job, held, progress)
-        except (NotYet, BeingRead, flowswitch.FlowOff) as caught:
+        except (NotYet, BeingRead, StaleLease, flowswitch.FlowOff) as caught:
             # What cannot say yet what it holds has listed nothing, and so nothing is missing there. What another process
             # is reading is no trouble, nor is it that a person has switched the flow off meanwhile.
             error = None if isinstance(caught, NotYet) else caught
@@ -412,6 +414,7 @@ class Runner:
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
             with self.world.store.write(company) as tx:
+                self.still(tx)
                 held.hold(tx)
                 flowswitch.require_on(tx, company, job.program.flow)
                 resolver = resolver or self.resolver(tx, job.program, company)
@@ -432,6 +435,7 @@ class Runner:
         if watermark is not None and sweep_s(group) is not None:
             names = frozenset(stream.stream.name for stream in group)
             with self.world.store.write(company) as tx:
+                self.still(tx)
                 held.hold(tx)
                 swept_at = kept.swept_at if kept else began
                 value = work.Checkpoint(watermark, names, swept_at)
@@ -510,6 +514,7 @@ class Runner:
             return self._get(job.sources(fetch.connection), fetch, record_id)
 
         def batch(tx: Tx) -> Batch:
+            self.still(tx)
             held.hold(tx)
             flowswitch.require_on(tx, job.company, job.program.flow)
             return self.batch(tx, job.program, job.company, job.number)

@@ -17,7 +17,7 @@ from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
 from engine.dataclass import dataclass
-from engine.errors import FlowctlError, StaleLease, StoreBusy
+from engine.errors import FlowctlError, NotAtOnce, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.response import parse_response
 from engine.telemetry.correlation import correlated, of_session
@@ -55,12 +55,16 @@ class Service:
     ids: Ids
     doorkeeper: Doorkeeper
 
-    def answer(self, call: Call, client: str) -> Result:
-        """Answer one call."""
+    def answer(self, call: Call, client: str, *, at_once: bool = False) -> Result:
+        """Answer one call.
+
+        Raises:
+            NotAtOnce: when a password must be hashed, and it is to be answered `at_once`.
+        """
         if call.method == "authenticate":
             ticket = new_ticket(self.ids)
             with correlated(of_session(ticket_hash(ticket))):
-                return self._authenticate(call, client, ticket)
+                return self._authenticate(call, client, ticket, at_once=at_once)
         methods: Mapping[str, Callable[[Call], Result]] = {
             "sendRequestXML": self._send,
             "receiveResponseXML": self._receive,
@@ -76,12 +80,14 @@ class Service:
 
     # --- opening ---
 
-    def _authenticate(self, call: Call, client: str, ticket: str) -> tuple[str, ...]:
+    def _authenticate(self, call: Call, client: str, ticket: str, *, at_once: bool) -> tuple[str, ...]:
         user = call["strUserName"]
         try:
             login = self.outbox.login(user)
             # The password is hashed between two transactions: its 15 ms must not hold the store.
-            answer = self.doorkeeper.check(login, client, user, call["strPassword"])
+            answer = self.doorkeeper.check(login, client, user, call["strPassword"], at_once=at_once)
+            if answer == "later":
+                raise NotAtOnce
             if answer == "busy":
                 return (ticket, "busy")
             if answer == "no" or login is None:
@@ -113,12 +119,13 @@ class Service:
         for other in earlier:
             if other.flight is not None and other.flight.kind == "write":
                 conduct.slower(ctx, other)
-        unsettled = desk.operations.unsettled(company)
+        nothing = desk.operations.none(company)
+        unsettled = None if nothing else desk.operations.unsettled(company)
         if unsettled is not None and unsettled.state == "sent":
             desk.operations.doubt(company, unsettled.id, "a new session began before the answer came")
         if unsettled is not None or desk.books.due(company) or desk.sessions.identity(company) is None:
             return True
-        if desk.operations.backlog(company) or conduct.is_waiting(ctx):
+        if not nothing and (desk.operations.backlog(company) or conduct.is_waiting(ctx)):
             return True
         if desk.holdings.check_due(company) or desk.reconciling.wanted(company) is not None:
             return True

@@ -274,6 +274,15 @@ def _alerts(known: Known, rules: Mapping[str, Settings]) -> Iterator[Condition]:
         )  # fmt: skip
 
 
+def told_alone(row: Row) -> frozenset[tuple[str, str]]:
+    """Rule and subject of a notice that tells of this alert, when it tells of nothing else."""
+    kind, subject = row["kind"], row["subject"]
+    rule = "sign_in" if (kind, subject) == ("session", work.SIGN_IN) else _RULE_OF.get(kind, "trouble")
+    alone = {(rule, kind if kind in _TOGETHER else f"{kind}:{subject}")}
+    # What is missing has the same subject in both.
+    return frozenset(alone | {(kind, subject)})
+
+
 def _as_it_is(known: Known, rule: str, row: Row) -> Condition:
     seen = f"seen {row['times']} times" if row["times"] > 1 else ""
     subject = f"{row['kind']}:{row['subject']}"

@@ -13,6 +13,7 @@ from engine.operator import resting
 from engine.store import browse, records
 from engine.store.base import Row, Store
 from engine.store.records import Reason
+from engine.titles import called
 
 _PAGE = 1000
 # More different things than this missing of one lookup are told as one.
@@ -49,7 +50,7 @@ class Group:
             self.money[currency] = money.EXACT.add(self.money.get(currency, money.ZERO), Decimal(row["amount"]))
         self.since_at = min(self.since_at or row["updated_at"], row["updated_at"])
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(str(row["reference"] or row["source_id"]))
+            self.examples.append(called(row))
 
     def join(self, other: Group) -> None:
         """Count the records of another group here."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine import reconcile
 from engine.alerting.finding import Condition
 from engine.alerting.rules import HOUSE, Settings
+from engine.clock import iso
 from engine.connections.authorizing import Authorizes, Permission
 from engine.contract import Binding
 from engine.diagnostics import of_company
@@ -109,6 +110,8 @@ def house(tx: Tx, world: World, rules: Mapping[str, Settings], home: Path | None
         found += _disk(home, rules["disk"].numbers["free_mb"])
     if rules["channel"].on:
         found += [_dead(row) for row in tx.rows("alert_channels_failing", {}) if row["failures"] >= DEAD_AFTER]
+    if rules["stranded"].on:
+        found += _stranded(tx, world, rules["stranded"].numbers["older_min"])
     strangers = work.refusals(tx, HOUSE, world.clock.now())
     if rules["sign_in"].on and strangers is not None and strangers.times >= rules["sign_in"].numbers["times"]:
         title = f"a Web Connector was refused as `{strangers.user}`, a user name that nobody has"
@@ -116,6 +119,21 @@ def house(tx: Tx, world: World, rules: Mapping[str, Settings], home: Path | None
         detail = f"{strangers.times} times, last at {strangers.last_at[:16].replace('T', ' ')} UTC"
         found.append(Condition("sign_in", "strangers", title, detail, hint, "/companies"))
     return found
+
+
+def _stranded(tx: Tx, world: World, older_min: int) -> Iterator[Condition]:
+    """What a process left behind when it died, and what no process takes."""
+    row = tx.one("alert_open", {"company": HOUSE, "kind": "stranded", "subject": "processes"})
+    if row is not None:
+        yield Condition("stranded", "processes", row["message"], "", row["hint"], "/companies", since_at=row["last_at"])
+    late = iso(world.clock.now() - timedelta(minutes=older_min))
+    for waiting in tx.rows("turns_open_count", {}):
+        if waiting["state"] == "waiting" and waiting["first_at"] < late:
+            title = f"work has waited for a process for more than {older_min} minutes"
+            hint = "see that `flowctl serve` runs without --no-schedule somewhere, and what its log says of the durable engine"
+            yield Condition(
+                "stranded", "waiting", title, "", hint, "/companies", waiting["count"], since_at=waiting["first_at"]
+            )
 
 
 def _disk(home: Path, least_mb: int) -> Iterator[Condition]:

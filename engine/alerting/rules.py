@@ -128,6 +128,14 @@ RULES: Mapping[str, Rule] = {
             (_param("free_mb", "tell below so many megabytes", 1024, (1, 10_000_000)),),
             is_house=True,
         ),
+        Rule(
+            "stranded",
+            "Work is not taken up",
+            "A process died over its work, which was handed out anew; or work waits, and no process takes it.",
+            "urgent",
+            (_param("older_min", "tell once work has waited for a process for so many minutes", 15, _MINUTES),),
+            is_house=True,
+        ),
         Rule("channel", "A channel is dead", "Messages to another channel do not arrive.", is_house=True),
         Rule("trouble", "Anything else", "Every other alert: rival flows, refused marks, webhooks, broken visits."),
     )

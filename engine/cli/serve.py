@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from engine.alerting.watchman import Watchman
+    from engine.app import Duty
     from engine.audit.notary import Notary
+    from engine.durable.port import Executor
     from engine.program import FlowProgram
     from engine.world import World
 
@@ -38,6 +42,17 @@ if TYPE_CHECKING:
 )
 @click.option("--no-schedule", is_flag=True, help="Only answer; start no reads of our own.")
 @click.option(
+    "--workers-only", is_flag=True, help="Only do the work; answer nobody but who asks how it is. Others answer."
+)
+@click.option(
+    "--durable",
+    default="",
+    envvar="FLOWCTL_DURABLE",
+    show_envvar=True,
+    help="Where the durable engine keeps its list of work: a PostgreSQL URL, or the path of a file; `inline` does without "
+    "it. [default: beside the store]",
+)
+@click.option(
     "--checkpoint-copy",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="FLOWCTL_CHECKPOINT_COPY",
@@ -57,6 +72,8 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     host: str,
     port: int,
     no_schedule: bool,
+    workers_only: bool,
+    durable: str,
     checkpoint_copy: Path | None,
     no_panel: bool,
     log_format: str | None,
@@ -74,6 +91,8 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from engine import log
 
+    if no_schedule and workers_only:
+        raise click.UsageError("--no-schedule and --workers-only leave nothing to do: give one of them")
     as_json = None if log_format is None else log_format == "json"
     log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)), json=as_json)
     watched = observing.watched(ctx, otlp_endpoint, None if no_metrics else metrics_companies, host)
@@ -85,23 +104,39 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
             raise StoreDamaged(f"the store at {home} is damaged: {problem}", hint="restore the newest backup")
         from engine.alerting.watchman import Watchman
+        from engine.app import Duty
         from engine.audit.notary import FILE, Notary
 
         notary = Notary(world, home / FILE, checkpoint_copy)
-        has_panel = not no_panel and _has_users(world)
+        has_panel = not no_panel and not workers_only and _has_users(world)
         alerts = Watchman(world, programs, home)
         with observing.observed(world, watched) as routes:
             app = app_of(
                 world,
                 programs,
-                schedule=not no_schedule,
                 has_panel=has_panel,
+                duty=Duty(not no_schedule, not workers_only, executor(durable, home)),
                 notary=notary,
                 alerts=alerts,
                 more=routes,
             )
             _serve(app, programs, host, port)
     return 0
+
+
+def executor(durable: str, home: Path) -> Executor:
+    """The durable engine that was asked for; it is imported when it starts.
+
+    Raises:
+        UsageError: when it is neither a place nor `inline`.
+    """
+    from engine.durable.dbos import Dbos
+    from engine.durable.inline import Inline
+    from engine.durable.where import place
+
+    if durable == "inline":
+        return Inline()
+    return Dbos(place(durable, os.environ.get("FLOWCTL_STORE", ""), home))
 
 
 def _has_users(world: World) -> bool:
@@ -115,8 +150,8 @@ def app_of(
     world: World,
     programs: Mapping[str, FlowProgram],
     *,
-    schedule: bool,
     has_panel: bool,
+    duty: Duty,
     notary: Notary | None = None,
     alerts: Watchman | None = None,
     more: Sequence[BaseRoute] = (),
@@ -124,19 +159,13 @@ def app_of(
     """The application, and the panel when there is somebody who may use it."""
     from engine.app import build
 
+    made = partial(build, world, programs, duty=duty, notary=notary, alerts=alerts)
     if not has_panel:
-        return build(world, programs, schedule=schedule, notary=notary, alerts=alerts, pages=lambda _poke: more)
+        return made(pages=lambda _poke: more)
     from engine.panel.app import Panel
     from engine.panel.pages import PAGES
 
-    return build(
-        world,
-        programs,
-        schedule=schedule,
-        notary=notary,
-        alerts=alerts,
-        pages=lambda poke: [*more, *Panel(world, PAGES, poke, programs).routes()],
-    )
+    return made(pages=lambda poke: [*more, *Panel(world, PAGES, poke, programs).routes()])
 
 
 def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port: int) -> None:

@@ -16,12 +16,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from engine.bodies import BodyRefused, read_body
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError, UnknownName
 from engine.log import described, logger
 from engine.panel import forms, render
 from engine.panel.web import ROOT, Answer, Ask, CrossSite, Given, NotAllowed, Page, PageMissing, Sent, Shown
-from engine.server import BodyRefused, read_body
 from engine.store import stops, users
 from engine.store.base import HOUSE
 from engine.telemetry import correlation, meter, meters

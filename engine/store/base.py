@@ -82,6 +82,19 @@ class Versioned(Protocol):
         ...
 
 
+@runtime_checkable
+class Groups(Protocol):
+    """A store whose writes come one after the other: one commit may stand for several calls."""
+
+    def write(self, *of: str) -> AbstractContextManager[Tx]:
+        """As every store has it."""
+        ...
+
+    def part(self) -> AbstractContextManager[None]:
+        """Inside a write: what is done in the block is undone alone when it raises; the rest of the transaction goes on."""
+        ...
+
+
 @cache
 def statements(backend: str = "sqlite") -> Mapping[str, str]:
     """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""

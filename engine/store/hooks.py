@@ -95,8 +95,8 @@ def older(tx: Tx, before: str) -> list[str]:
     return list(dict.fromkeys(row["company"] for row in tx.rows("hook_body_older", {"before": before})))
 
 
-def counted_before(tx: Tx, before: str) -> list[str]:
-    """The companies of which calls without effect are counted of days that are older."""
+def tallied(tx: Tx, before: str) -> list[str]:
+    """The companies of which calls without effect are counted on days that are older."""
     return [row["company"] for row in tx.rows("hook_tally_older", {"before": before[:10]})]
 
 

@@ -187,6 +187,23 @@ class SqliteStore:
                     meter.observe(meters.STORE_WAITS, began_at - asked_at, kind)
                     meter.observe(meters.STORE_SECONDS, time.perf_counter() - began_at, kind)
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Inside a write: what is done in the block is undone alone when it raises; the rest of the transaction goes on."""
+        with self._lock:
+            if not self._writing:
+                raise Bug("only a write has parts")
+            since = committed.held()
+            self._connection.execute("SAVEPOINT part")
+            try:
+                yield
+            except BaseException:
+                committed.forget(since)
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part")
+                raise
+            self._connection.execute("RELEASE part")
+
     def suspect(self, error: BaseException | None) -> None:
         """After an input/output error nothing that this connection remembers of the file is believed."""
         if error is not None and self._path is not None:

@@ -55,6 +55,8 @@ class Figures:
     untold: int = 0
     taken: int = 0
     oldest_at: str = ""
+    tasks: Counter[str] = field(default_factory=lambda: Counter(waiting=0, running=0))
+    oldest_task_at: str = ""
     records: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(OPEN, 0)))
     alerts: Counter[str] = field(default_factory=Counter[str])
     polled: Counter[str] = field(default_factory=Counter[str])
@@ -109,6 +111,9 @@ def look(store: Store, clock: Clock, most_each: int) -> Figures:
         found.taken = int(taken["value"]) if taken is not None else 0
         for row in work.alerts(tx, ""):  # of user names that nobody has, and the like
             found.alerts[row["kind"]] += 1
+        for row in tx.rows("turns_open_count", {}):
+            found.tasks[row["state"]] = row["count"]
+            found.oldest_task_at = row["first_at"] if row["state"] == "waiting" else found.oldest_task_at
     while True:
         with store.read() as tx:
             rows = tx.rows("gauges_companies", {"after": after, "limit": COUNTED, "companies": _AT_ONCE})

@@ -124,6 +124,8 @@ def _together(found: Figures) -> Iterator[Any]:
     yield _family(meters.UNTOLD, {(): found.untold})
     yield _family(meters.OLDEST, _times({(): found.oldest_at}))
     yield _family(meters.ALERTS, {(kind,): count for kind, count in sorted(found.alerts.items())})
+    yield _family(meters.TASKS, {(state,): count for state, count in found.tasks.items()})
+    yield _family(meters.TASKS_OLDEST, _times({(): found.oldest_task_at}))
     yield _family(meters.GAUGES_AT, _times({(): found.read_at}))
     yield _family(meters.GAUGES_SECONDS, {(): found.seconds})
 

@@ -115,6 +115,11 @@ HEARTBEAT = Metric(
 WORKER_UP = Metric(
     "flowctl_worker_up", "gauge", "1 while the worker runs, 0 once it has ended; not there when it was not started"
 )  # fmt: skip
+STRANDED = Metric(
+    "flowctl_stranded_tasks_total",
+    "counter",
+    "Pieces of work that a process had begun, or was given, when it died; each was handed out anew",
+)
 BUILD = Metric(
     "flowctl_build_info", "gauge", "Always 1; the versions stand in the labels", ("version", "python", "sqlite")
 )  # fmt: skip
@@ -179,6 +184,17 @@ LABELLED = Metric(
     "gauge",
     "1 when the metrics with the label `company` are given, 0 when there are too many companies for that",
 )
+TASKS = Metric(
+    "flowctl_tasks_open",
+    "gauge",
+    "Pieces of work that were handed out and have not ended: `waiting` for a process, or `running`",
+    ("state",),
+)
+TASKS_OLDEST = Metric(
+    "flowctl_oldest_waiting_task_timestamp_seconds",
+    "gauge",
+    "When the piece of work was handed out that waits longest for a process; not there when none waits",
+)
 GAUGES_AT = Metric(
     "flowctl_store_gauges_read_timestamp_seconds", "gauge", "When the figures of the store were last read"
 )
@@ -188,10 +204,11 @@ GAUGES_SECONDS = Metric(
 
 COUNTED = (
     SOAP_CALLS, SOAP_SECONDS, SESSIONS, MOVES, VENDOR_CALLS, VENDOR_SECONDS, VENDOR_WAITS, WEBHOOKS, EVENTS, RUNS, RUN_SECONDS,
-    STORE_SECONDS, STORE_WAITS, STORE_BUSY, PAGES, PAGE_SECONDS, LOG_LINES, HEARTBEAT, WORKER_UP, BUILD,
+    STORE_SECONDS, STORE_WAITS, STORE_BUSY, PAGES, PAGE_SECONDS, LOG_LINES, HEARTBEAT, WORKER_UP, STRANDED,
+    BUILD,
 )  # fmt: skip
 READ = (
     COMPANIES, PAUSED, HALTED, POLLED, RECORDS, RECORDS_TAKEN, BACKLOG, UNTOLD, OLDEST, ALERTS, COMPANY_POLL, COMPANY_RECORDS,
-    COMPANY_BACKLOG, COMPANY_OLDEST, COMPANY_ALERTS, LABELLED, GAUGES_AT, GAUGES_SECONDS,
+    COMPANY_BACKLOG, COMPANY_OLDEST, COMPANY_ALERTS, LABELLED, TASKS, TASKS_OLDEST, GAUGES_AT, GAUGES_SECONDS,
 )  # fmt: skip
 EVERY = (*COUNTED, *READ)

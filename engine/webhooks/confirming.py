@@ -84,13 +84,21 @@ def waiting(tx: Tx, company: str, connection: str) -> Waiting:
     return Waiting(row["waiting"], row["attempts"] or 0) if row is not None else Waiting(0, 0)
 
 
-def confirm_due(world: World) -> int:
-    """Confirm what is due, in any company; returns how many their vendors took."""
+def companies_due(world: World, tx: Tx) -> tuple[str, ...]:
+    """The companies in which something is due."""
+    return tuple(row["company"] for row in tx.rows("handshakes_due_of", _now(world)))
+
+
+def confirm_due(world: World, company: str | None = None) -> int:
+    """Confirm what is due, in any company or in one; returns how many their vendors took."""
     with world.store.read() as tx:
-        # Nothing is put off for longer: a later time was noted by a clock that was ahead.
-        latest = iso(world.clock.now() + timedelta(seconds=_LONGEST_S))
-        rows = tx.rows("handshakes_due", {"at": world.at(), "latest": latest})
-    return sum(_one(world, row) for row in rows)
+        rows = tx.rows("handshakes_due", _now(world))
+    return sum(_one(world, row) for row in rows if company in (None, row["company"]))
+
+
+def _now(world: World) -> dict[str, str]:
+    # Nothing is put off for longer: a later time was noted by a clock that was ahead.
+    return {"at": world.at(), "latest": iso(world.clock.now() + timedelta(seconds=_LONGEST_S))}
 
 
 def _one(world: World, row: Row) -> bool:

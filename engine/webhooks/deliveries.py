@@ -237,12 +237,12 @@ def ask(world: World, hand: Hand, connection: str) -> Subscriptions:
 def tidy(world: World) -> int:
     """Drop bodies and counts whose time is over; how many batches of bodies went."""
     before, gone = iso(world.clock.now() - BODIES_KEPT), 0
-    with world.store.read() as tx:  # where nothing was ever counted, or only bodies are old, nothing is written
-        counted, older = hooks.counted_before(tx, before), hooks.older(tx, before)
+    with world.store.read() as tx:  # most often there is nothing to write
+        counted, found = hooks.tallied(tx, before), hooks.older(tx, before)
     for company in counted:
         with world.store.write(company) as tx:
             hooks.prune_tallies(tx, company, before)
-    for company in older:
+    for company in found:
         for _ in range(20):
             with world.store.write(company) as tx:
                 pruned = hooks.prune(tx, company, before, _PRUNED_AT_ONCE)

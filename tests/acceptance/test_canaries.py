@@ -300,7 +300,7 @@ def test_what_strangers_and_vendors_send_to_the_server(cli: Cli, canaries: Canar
                 with (
                     common.opened(cli.home) as world,
                     observed(world, canaries) as (pages, worked),
-                    running(build(world, common.programs(FLOWS), schedule=True, pages=pages)) as url,
+                    running(build(world, common.programs(FLOWS), pages=pages)) as url,
                 ):
                     for name in ("ramp", "bill", "freshbooks", "books", "nobody"):
                         for body in (

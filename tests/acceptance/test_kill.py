@@ -65,9 +65,12 @@ def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
         login = (str(settings["user"]), secrets["password"])
         visits = _Visits(books, f"http://127.0.0.1:{port}/qbwc", login)
         visits.start()
-        for _ in range(KILLS):
+        for number in range(KILLS):
+            # It takes some moments until the durable engine has begun: now and then it gets them, and loses its database.
             with server(home, port):
-                time.sleep(chance.uniform(0.0, 0.7))
+                time.sleep(chance.uniform(1.5, 3.5) if number % 4 == 0 else chance.uniform(0.0, 0.7))
+            if number % 8 == 4:
+                (home / "durable.db").unlink(missing_ok=True)
         with server(home, port):
             deadline = time.monotonic() + 90
             while time.monotonic() < deadline and not _at_rest(home, ramp, visits):

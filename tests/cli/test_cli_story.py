@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from engine import log, registry
-from engine.app import build
+from engine.app import Duty, build
 from engine.cli import common
 from engine.clock import SystemClock
 from engine.serving import running
@@ -48,7 +48,10 @@ def simulated_ramp() -> Iterator[tuple[str, dict[str, str]]]:
 def served(cli: Cli) -> Iterator[str]:
     log.configure(verbosity=-2)  # without it the sessions' lines go to stdout
     try:
-        with common.opened(cli.home) as world, running(build(world, common.programs([FLOW]), schedule=False)) as url:
+        with (
+            common.opened(cli.home) as world,
+            running(build(world, common.programs([FLOW]), duty=Duty(works=False))) as url,
+        ):
             yield url
     finally:
         structlog.reset_defaults()

@@ -751,7 +751,7 @@ def test_an_answer_that_comes_after_another_process_found_out_changes_nothing(
 
 
 def test_a_tick_writes_so_many_at_once_and_comes_again(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.service.PUSH_AT_ONCE", 2)
+    monkeypatch.setattr("engine.durable.tasks.PUSH_AT_ONCE", 2)
     bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(1, 6)]
     ticking = Service(bench.world, {NAME: bench.program})
     counts = [sum(report.pushed for report in ticking.tick()) for _ in range(4)]

@@ -124,7 +124,7 @@ def test_more_than_are_looked_for_at_once(bench: ChartBench, monkeypatch: pytest
 
 
 def test_a_call_counts_once_against_what_a_tick_may_do(bench: ChartBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.service.PUSH_AT_ONCE", 2)
+    monkeypatch.setattr("engine.durable.tasks.PUSH_AT_ONCE", 2)
     ticking = Service(bench.world, {NAME: bench.program})
     counts = [sum(report.pushed for report in ticking.tick()) for _ in range(3)]
     assert counts == [4, 2, 0]

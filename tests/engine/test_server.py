@@ -21,11 +21,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from engine import log, server
-from engine.app import build
+from engine import bodies, log
+from engine.app import Duty, build
+from engine.bodies import BodyRefused, read_body
 from engine.contract import HttpCall, HttpReply
 from engine.errors import StoreBusy, StoreDamaged, StoreError
-from engine.server import BodyRefused, Server, mounted, read_body
+from engine.server import Server, mounted
 from engine.service import Service
 from engine.serving import app_of, running
 from engine.store import companies
@@ -376,7 +377,7 @@ def test_a_large_webhook_is_refused(bench: Bench) -> None:
 
 
 def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_DEADLINE_S", 0.02)
+    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.02)
 
     async def receive() -> dict[str, Any]:
         await anyio.sleep(0.005)
@@ -393,7 +394,7 @@ def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.acceptance
 def test_a_client_that_dribbles_gets_408_over_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_DEADLINE_S", 0.05)
+    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.05)
     with running(app_of(echo)) as url:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), 5) as client:
@@ -488,7 +489,7 @@ def test_the_worker_lives_as_long_as_the_server(bench: Bench, monkeypatch: pytes
     done: list[str] = []
     monkeypatch.setattr(Service, "start", lambda _self: done.append("start"))
     monkeypatch.setattr(Service, "stop", lambda _self: done.append("stop"))
-    app = build(bench.world, {FLOW: bench.program}, schedule=schedule)
+    app = build(bench.world, {FLOW: bench.program}, duty=Duty(works=schedule))
 
     async def main() -> None:
         async with app.router.lifespan_context(app):

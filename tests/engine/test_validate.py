@@ -198,6 +198,8 @@ def test_shipped_flows_are_sound_and_cheap_to_check() -> None:
         "authlib",
         "jinja2",
         "lxml",
+        "dbos",
+        "sqlalchemy",
         "pygls",
         "lsprotocol",
         "argon2",

@@ -403,11 +403,11 @@ def test_what_is_wrong_is_told_line_by_line_and_cannot_be_kept(table: Office) ->
         (b'key,full_name\n"a,b\n', "the file: this is no CSV: unexpected end of data save it as `CSV UTF-8`"),
         (
             b"x" * (importing.MOST_BYTES + 1),
-            "the file is larger than 1 MiB split it, or give it to `flowctl map import`",
+            "the file is larger than 1 MiB split it, or give it to flowctl map import",
         ),
         (
             b"key,full_name\n" + b"".join(b"%d,Rent\n" % n for n in range(5001)),
-            "the file has 5,001 lines, and one import takes 5,000 split it, or give it to `flowctl map import`",
+            "the file has 5,001 lines, and one import takes 5,000 split it, or give it to flowctl map import",
         ),
     ],
 )

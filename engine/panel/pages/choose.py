@@ -14,6 +14,7 @@ from engine.panel.pages.record import ACTIONS, Action
 from engine.panel.pages.records import filters_of
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store.base import Row
+from engine.titles import called
 
 _PATH = "/c/{company}/records/choose"
 _TICK = re.compile(r"r([0-9]{1,18})", re.ASCII)
@@ -104,7 +105,7 @@ def _said(action: Action, done: Tried) -> str:
 def _left(done: Tried) -> str:
     if not done.refused:
         return ""
-    told = "; ".join(f"{row['reference'] or row['source_id']}: {why}" for row, why in done.refused[:_TOLD])
+    told = "; ".join(f"{called(row)}: {why}" for row, why in done.refused[:_TOLD])
     more = f"; and {len(done.refused) - _TOLD} more" if len(done.refused) > _TOLD else ""
     return f"Left as they are: {_counted(len(done.refused))}. {told}{more}."
 

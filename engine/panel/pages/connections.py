@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import registry
+from engine.alerting import channels
 from engine.connections import accounts, agents, checking, connecting, disconnecting, links
 from engine.connections.authorizing import Authorizes
 from engine.connections.links import Link
@@ -160,6 +161,9 @@ def _shown(
         "findings": findings,
         "asks_account": asks_account,
         "is_tried": _is_tried(wanted.connector),
+        "comes_back_to": _guesses(ask, wanted).get("redirect_uri", ""),
+        "is_allowed_there": isinstance(wanted.connector, Authorizes),
+        "origin": ask.origin,
         "fixed": [entry for entry in found if entry.fixed and entry.required and not entry.value],
         "plain": settingsform.plain_hint,
         "said": settingsform.plain_message,
@@ -168,17 +172,25 @@ def _shown(
 
 
 def _guesses(ask: Ask, wanted: Wanted) -> dict[str, str]:
-    """Addresses of this panel's own server, as the browser knows it."""
-    if not ask.origin:
+    """Addresses of this panel's own server, as people elsewhere know it, or else the browser."""
+    origin = public_origin(ask)
+    if not origin:
         return {}
     guesses = {}
-    if isinstance(wanted.connector, Authorizes):
-        guesses["redirect_uri"] = callback_address(ask)
+    if isinstance(wanted.connector, Authorizes) and origin.startswith("https:"):
+        # A vendor sends nobody back to plain http, so that is not suggested.
+        guesses["redirect_uri"] = f"{origin}{ROOT}{CALLBACK}"
     if isinstance(wanted.connector, Served):
-        guesses["app_url"] = f"{ask.origin}/{wanted.connector.spec.name}"
+        guesses["app_url"] = f"{origin}/{wanted.connector.spec.name}"
     if isinstance(wanted.connector, Agent):
         guesses["user"] = f"flowctl-{ask.where['company']}"
     return guesses
+
+
+def public_origin(ask: Ask) -> str:
+    """Where the panel is found: as the house has noted it, else as the browser says; empty when neither is known."""
+    with ask.world.store.read() as tx:
+        return channels.base_url(tx).rstrip("/") or ask.origin
 
 
 def callback_address(ask: Ask) -> str:

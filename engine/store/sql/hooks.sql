@@ -24,7 +24,7 @@ ON CONFLICT (company, connection, kind, day) DO UPDATE
 SET times = webhook_tallies.times + excluded.times, last_at = excluded.last_at;
 
 -- name: hook_tally_older
-SELECT DISTINCT company FROM webhook_tallies WHERE day < :before ORDER BY company;
+SELECT DISTINCT company FROM webhook_tallies WHERE day < :before LIMIT 1000;
 
 -- name: hook_tallies_prune
 DELETE FROM webhook_tallies WHERE company = :company AND day < :before;
@@ -48,7 +48,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT * FROM webhook_events WHERE company = :company AND connection = :connection ORDER BY id DESC LIMIT 1;
 
 -- name: hook_records
-SELECT id, flow, stream, phase, source_id, reference, state FROM records
+SELECT id, flow, stream, phase, source_id, reference, party, amount, currency, dated_on, state FROM records
 WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY phase;
 
 -- name: hook_read_at

@@ -14,6 +14,11 @@ SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' 
                       WHERE r.id = o.record_id))
 ORDER BY o.seq LIMIT :limit;
 
+-- name: operations_none
+SELECT 1 AS found WHERE NOT EXISTS (SELECT 1 FROM message_sets WHERE company = :company AND state <> 'settled')
+  AND NOT EXISTS (SELECT 1 FROM operations WHERE company = :company AND state = 'waiting')
+  AND NOT EXISTS (SELECT 1 FROM records WHERE company = :company AND state = 'pending');
+
 -- name: operations_backlog
 SELECT COUNT(*) AS count FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
   AND (:connection = '' OR o.connection = :connection)

@@ -44,7 +44,10 @@ UPDATE sessions SET is_open = 0 WHERE company = :company AND is_open = 1;
 SELECT * FROM sessions WHERE company = :company ORDER BY opened_at DESC LIMIT 1;
 
 -- name: sessions_prune
-DELETE FROM sessions WHERE company = :company AND is_open = 0 AND opened_at < :before;
+-- A Web Connector that comes in vain every five minutes leaves a row each time: so many of a company are kept.
+DELETE FROM sessions WHERE company = :company AND is_open = 0
+  AND opened_at < (SELECT kept.opened_at FROM sessions kept WHERE kept.company = :company
+                   ORDER BY kept.opened_at DESC LIMIT 1 OFFSET :kept);
 
 -- name: alert_raise
 INSERT INTO alerts (id, company, kind, subject, message, hint, first_at, last_at)

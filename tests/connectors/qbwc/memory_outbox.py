@@ -194,6 +194,10 @@ class MemoryOperations:
         self.data = outbox.data
         self.clock = outbox.clock
 
+    def none(self, company: str) -> bool:
+        waits = any(each.state == "waiting" for each in self.data.operations.values())
+        return self.unsettled(company) is None and not waits and not self.data.pending
+
     def backlog(self, company: str) -> int:
         return len(self._ready())
 

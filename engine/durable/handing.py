@@ -1,0 +1,229 @@
+"""Hands out work under numbers of our own store, and takes back what died with whoever had it.
+
+Every process may do tasks; one at a time, by a lease, hands them out and sweeps. What the executor has in its own database is
+compared with our turns, never trusted: it may be gone, or older than our store, and be right again after one sweep.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from typing import cast
+
+from engine.clock import from_iso
+from engine.dataclass import dataclass
+from engine.durable.port import Executor, Kind, Task
+from engine.durable.tasks import Still
+from engine.errors import StaleLease, StoreError
+from engine.holders import drop_name, ended, take_name
+from engine.log import logger
+from engine.store import turns, work
+from engine.store.base import HOUSE, Row, Tx
+from engine.store.turns import Open, Turn
+from engine.telemetry import meter, meters
+from engine.world import World, take_lease
+
+# How often a process shows that it lives, and looks for what others left.
+BEAT_S = 10.0
+# Who hands out work keeps the right to it for so long after it was seen last.
+LEASE_S = 30.0
+# What a living process was given and has not begun for so long, it never will.
+STUCK_S = 120.0
+# So many turns are handed out in one transaction.
+BATCH = 50
+# What the alert is filed under; it is over after so long without another.
+ALERT = ("stranded", "processes")
+ALERT_S = 3600.0
+_LEASE = "tick"
+
+
+@dataclass(slots=True)
+class Hands:
+    """One process among those that share the store. `lost` makes due again what a turn was doing that did not end."""
+
+    world: World
+    executor: Executor
+    lost: Callable[[Tx, str, str], None]
+    leads: bool = False
+    name: str = ""
+    _beat_at: float = float("-inf")
+    # Turns that are over, and of which the store could not be told.
+    _over: set[Turn] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> str:
+        """Take the name under which this process works, and show it before any work is begun under it."""
+        self.name = self.name or take_name(self.world.ids)
+        self._show()
+        return self.name
+
+    def beat(self) -> bool:
+        """Show now and then that this process lives; True when it did, and what is left over is to be looked for.
+
+        Raises:
+            StoreError: when the store is not available.
+        """
+        now = self.world.clock.monotonic()
+        if now - self._beat_at < BEAT_S:
+            return False
+        self._show()
+        self._beat_at = now
+        self._tell_over()
+        return self.leads
+
+    def hand_out(self, tasks: Sequence[Task]) -> int:
+        """Have these done, but for those whose earlier turn has not ended; how many were handed out."""
+        if not tasks:
+            return 0
+        with self.world.store.read() as tx:
+            under_way = {(each.turn.company, each.turn.work) for each in turns.unended(tx)}
+        tasks, count = [task for task in tasks if (task.company, task.work) not in under_way], 0
+        for start in range(0, len(tasks), BATCH):
+            batch = tasks[start : start + BATCH]
+            with self.world.store.write(*sorted({task.company for task in batch})) as tx:
+                made = [(task, turns.open_(tx, task.company, task.work, self.world.at())) for task in batch]
+            given = [replace(task, number=turn.number, at=turn.at) for task, turn in made if turn is not None]
+            # What is not taken is found by the next sweep: its turn is open, and nobody knows of it.
+            self.executor.submit(given)
+            count += len(given)
+        return count
+
+    def begin(self, task: Task) -> bool:
+        """Begin a task; False when somebody else has it by now."""
+        with self.world.store.write(task.company) as tx:
+            return turns.begin(tx, _turn(task), self.name)
+
+    def still(self, task: Task) -> Still:
+        """Refuses what comes too late: in each transaction that keeps anything, the turn must still be ours."""
+
+        def check(tx: Tx) -> None:
+            if not turns.is_ours(tx, _turn(task), self.name):
+                raise StaleLease(
+                    f"{task.company}/{task.flow}: this process was taken for dead, and another has taken over"
+                )
+
+        return check
+
+    def end(self, task: Task) -> None:
+        """The task is over."""
+        with self._lock:
+            self._over.add(_turn(task))
+        self._tell_over()
+
+    def sweep(self) -> int:
+        """Hand out anew what died with its process, or is not known to the executor any more; how many turns.
+
+        Raises:
+            StoreError: when the store is not available.
+            ExecutorFailed: when the executor does not answer.
+        """
+        with self.world.store.read() as tx:
+            alive = {row["name"] for row in turns.executors(tx) if not self._is_dead(row)}
+            dead = [row["name"] for row in turns.executors(tx) if row["name"] not in alive]
+            opened = turns.unended(tx)
+        known = self.executor.known() if opened else {}
+        left = [(each, why) for each in opened if (why := self._why(each, alive, known))]
+        self.executor.drop([*_keys(left), *(key for key, name in known.items() if name and name not in alive)])
+        given = [task for each, _ in left if (task := self._again(each)) is not None]
+        self.executor.submit(given)
+        if given:
+            logger().warning(
+                "work handed out anew", count=len(given), state=", ".join(sorted({why for _, why in left}))
+            )
+        stranded = sum(1 for _, why in left if why == "dead")
+        for name in dead:
+            with self.world.store.write() as tx:
+                turns.gone(tx, name)
+                turns.release_reads(tx, name.rpartition(":")[0] + ":")
+        self._alarm(stranded)
+        return len(given)
+
+    def close(self) -> None:
+        """Hand out and take nothing any more; what this process did not end is taken up by the next."""
+        self._tell_over()
+        if self.name:
+            with self.world.store.write("lease:tick") as tx:
+                turns.gone(tx, self.name)
+                work.release_lease(tx, _LEASE, self.name)
+            drop_name(self.name)
+            self.name, self.leads = "", False
+
+    def _show(self) -> None:
+        with self.world.store.write("lease:tick") as tx:
+            turns.beat(tx, self.name, self.world.at())
+            self.leads = take_lease(tx, _LEASE, self.name, self.world.clock.now(), LEASE_S) is not None
+
+    def _why(self, each: Open, alive: set[str], known: Mapping[str, str]) -> str:
+        """Why a turn is to be handed out anew; empty when it is not."""
+        if each.executor:
+            return "" if each.executor in alive else "dead"
+        holder = known.get(_key(each.turn))
+        if holder is None:
+            return "unknown"
+        if holder and holder not in alive:
+            return "dead"
+        waited_s = (self.world.clock.now() - from_iso(each.turn.at)).total_seconds()
+        return "stuck" if holder and waited_s > STUCK_S else ""
+
+    def _is_dead(self, row: Row) -> bool:
+        if row["name"] == self.name:
+            return False
+        return ended(row["name"]) or turns.is_silent(row, self.world.clock.now())
+
+    def _again(self, each: Open) -> Task | None:
+        task = _task(each.turn)
+        with self.world.store.write(each.turn.company) as tx:
+            made = turns.again(tx, each.turn, self.world.at())
+            if made is None:
+                return None
+            if task.kind == "flow" and each.executor:
+                self.lost(tx, task.company, task.flow)
+        return replace(task, number=made.number, at=made.at)
+
+    def _alarm(self, stranded: int) -> None:
+        """Tell a person that a process left work behind; in time, that it was long ago."""
+        if stranded:
+            meter.add(meters.STRANDED, amount=stranded)
+        with self.world.store.read() as tx:
+            row = tx.one("alert_open", {"company": "", "kind": ALERT[0], "subject": ALERT[1]})
+        is_old = row is not None and (self.world.clock.now() - from_iso(row["last_at"])).total_seconds() > ALERT_S
+        if not stranded and not is_old:
+            return
+        with self.world.store.write(HOUSE) as tx:
+            if stranded:
+                message = f"a process ended and left {stranded} pieces of work behind; they were taken up again"
+                hint = "the log of that process says why it ended; nothing is lost, and nothing is done twice"
+                work.raise_alert(tx, "", work.Alert(*ALERT, message, hint), self.world.at())
+            else:
+                work.resolve_alert(tx, "", *ALERT, self.world.at())
+
+    def _tell_over(self) -> None:
+        with self._lock:
+            over = list(self._over)
+        for turn in over:
+            try:
+                with self.world.store.write(turn.company) as tx:
+                    turns.end(tx, turn)
+            except StoreError as error:
+                logger().warning("not noted as done", company=turn.company, error=str(error))
+                return
+            with self._lock:
+                self._over.discard(turn)
+
+
+def _turn(task: Task) -> Turn:
+    return Turn(task.company, task.work, task.number, task.at)
+
+
+def _task(turn: Turn) -> Task:
+    kind, _, flow = turn.work.partition(":")
+    return Task(cast("Kind", kind), turn.company, flow, turn.number, turn.at)
+
+
+def _key(turn: Turn) -> str:
+    return _task(turn).key
+
+
+def _keys(left: Sequence[tuple[Open, str]]) -> Iterator[str]:
+    return (_key(each.turn) for each, _ in left)
