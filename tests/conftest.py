@@ -31,13 +31,13 @@ def _is_its_own(tx: SqliteTx, row: Any) -> bool:
     return not tx.of or "company" not in row.keys() or row["company"] in tx.of  # noqa: SIM118 - a row is no mapping
 
 
-def _rows(tx: SqliteTx, name: str, params: Any) -> Any:
-    return [row for row in _ROWS(tx, name, params) if name in _OF_ALL or _is_its_own(tx, row)]
+def _rows(self: SqliteTx, name: str, params: Any) -> Any:
+    return [row for row in _ROWS(self, name, params) if name in _OF_ALL or _is_its_own(self, row)]
 
 
-def _one(tx: SqliteTx, name: str, params: Any) -> Any:
-    found = _ONE(tx, name, params)
-    return found if found is None or _is_its_own(tx, found) else None
+def _one(self: SqliteTx, name: str, params: Any) -> Any:
+    found = _ONE(self, name, params)
+    return found if found is None or _is_its_own(self, found) else None
 
 
 _ROWS, _ONE = SqliteTx.rows, SqliteTx.one

@@ -159,7 +159,7 @@ def _exchange(world: World, binding: Binding, code: str, again: str, how: How) -
     from engine.connections import accounts, permitting
 
     hand = office.hand(world, binding.company)
-    with world.store.read() as tx:
+    with world.store.read(hand.company) as tx:
         was = accounts.known(tx, binding.company, binding.connection)
         flows = office.flows()
         must_be_same = was is not None and was.id and accounts.is_used(tx, hand.company, flows, binding.connection)

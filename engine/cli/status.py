@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import common, office
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -45,7 +46,7 @@ def command(ctx: click.Context, home: Path, company: str, flow: str, form: str, 
         is_named = ctx.get_parameter_source("company") is not click.core.ParameterSource.DEFAULT
         with office.opened(home) as world:
             return watching(world, company if is_named else "", watch, form)
-    with office.opened(home) as world, world.store.read(company) as tx:
+    with office.opened(home) as world, world.store.read(company, HOUSE) as tx:
         found = overview(tx, company, world.clock, flow)
     if flow and not found.states and not found.runs:
         office.flow(flow)  # a misspelt name is said to be one

@@ -14,6 +14,7 @@ from engine.program import FlowProgram
 from engine.reconcile import keeping
 from engine.reconcile.asking import bound
 from engine.store import work
+from engine.store.base import lease_of
 from engine.world import World, take_lease
 
 TICK_S = 5.0
@@ -64,14 +65,14 @@ class Keeper:
     def close(self) -> None:
         """Let another process do it."""
         if self._name:
-            with self.world.store.write(f"lease:{_LEASE}") as tx:
+            with self.world.store.write(lease_of(_LEASE)) as tx:
                 work.release_lease(tx, _LEASE, self._name)
             drop_name(self._name)
             self._name = ""
 
     def _leads(self) -> bool:
         self._name = self._name or take_name(self.world.ids)
-        with self.world.store.write(f"lease:{_LEASE}") as tx:
+        with self.world.store.write(lease_of(_LEASE)) as tx:
             return take_lease(tx, _LEASE, self._name, self.world.clock.now(), _LEASE_S) is not None
 
     def _make(self, company: str, span: int) -> bool:
