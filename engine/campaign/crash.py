@@ -21,7 +21,7 @@ from engine.program import FlowProgram
 from engine.server import Server
 from engine.service import Service
 from engine.store import work
-from engine.store.sqlite import SqliteTx
+from engine.store.base import Tx
 from engine.testing import SeededIds
 from engine.vault import Vault
 from engine.world import World
@@ -149,7 +149,7 @@ class Machine:
         return next(iter(self.ways))
 
     @property
-    def tx(self) -> SqliteTx:
+    def tx(self) -> Tx:
         """What is durable, seen from outside any process."""
         return self.disk.tx
 
