@@ -86,7 +86,7 @@ SELECT * FROM alert_notices WHERE ended_at IS NULL ORDER BY company, id LIMIT :l
 SELECT * FROM alert_notices WHERE company = :company AND ended_at IS NOT NULL ORDER BY id DESC LIMIT :limit;
 
 -- name: alert_notices_companies
-SELECT DISTINCT company FROM alert_notices WHERE ended_at IS NULL;
+SELECT DISTINCT company FROM alert_notices WHERE ended_at IS NULL ORDER BY company;
 
 -- name: alert_notices_purge
 DELETE FROM alert_notices WHERE ended_at IS NOT NULL AND ended_at < :before;
