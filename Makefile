@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 EDITOR := tests/editor/node_modules
 BROWSER := tests/browser/node_modules
 FLOW ?=
+STORE ?=
 SCHEDULES ?= 1000
 POINTS ?= 500
 CHANGES ?= 300
 PUBLISH ?=
 SEED ?= 1
 
-.PHONY: demo test editor browser check bench campaign crash-points audit-campaign lock schemas stale clean help
+.PHONY: demo test editor browser check lint bench campaign crash-points audit-campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -22,8 +23,15 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: $(VENV)/.ready ## Set up, and run the shipped flows (or FLOW=name) end to end against simulated vendors
-	$(BIN)/flowctl demo $(FLOW)
+demo: $(VENV)/.ready ## Set up, and run the shipped flows (or FLOW=name) end to end against simulated vendors (STORE=postgres: on PostgreSQL)
+	$(BIN)/flowctl demo $(FLOW) $(if $(STORE),--store $(STORE))
+
+# A test starts many processes, and each would compile what it imports anew were it forbidden to keep the result.
+unexport PYTHONDONTWRITEBYTECODE
+# A store is flushed to the disk after each transaction, thousands of times in a run; memory that serves as a disk takes
+# no time for it. It must have room for what the tests leave, and let programs run: not every machine has such.
+MEMORY := $(shell [ -w /dev/shm ] && awk '$$2 == "/dev/shm" && $$4 !~ /noexec/ {print $$2; exit}' /proc/mounts | \
+	xargs -r df -Pk | awk 'NR == 2 && $$4 > 2000000 {print "/dev/shm"}')
 
 # A foreign client for the schema: the YAML language server that editors run. Without npm its tests are skipped.
 editor: ## Install the YAML language server for the tests of the schema
@@ -40,15 +48,16 @@ $(BROWSER)/.ready: tests/browser/package-lock.json
 	@if cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error; then touch node_modules/.ready; \
 	else echo "npm could not install it: the panel's tests of accessibility are skipped"; fi
 
-test: $(VENV)/.ready editor browser ## Set up, and run the tests and the golden cases
-	$(BIN)/pytest -n auto --dist loadfile
-	$(BIN)/flowctl test
+# Whole files go to the workers, in the order of tests/conftest.py. The golden cases of the flows are tests/test_flows.py.
+test: $(VENV)/.ready editor browser ## Set up, and run the tests, which play the golden cases too
+	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -o tmp_path_retention_policy=failed
 
-check: $(VENV)/.ready ## Lint, types, format, generated files
+check: lint stale ## Lint, types, format, generated files
+
+lint: $(VENV)/.ready ## Lint, format, types: what changes no file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(MAKE) stale
 
 schemas: $(VENV)/.ready ## Regenerate everything that is generated
 	$(BIN)/python -m engine.flowlang.flowschema > schemas/flow.schema.json.new && mv schemas/flow.schema.json.new schemas/flow.schema.json

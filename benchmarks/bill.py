@@ -111,7 +111,7 @@ def simulate(bills: int) -> Outcome:
         assert errors == (), errors
         books.visit_handler(handler, str(settings["user"]), secrets["password"])
         clock.sleep(VISIT_S)
-        with store.read() as tx:
+        with store.read(COMPANY) as tx:
             rows = tx.rows("records_listing", {"company": COMPANY, "state": "closed", "flow": FLOW, "limit": 10**6})
             return dict(Counter(row["stream"] for row in rows))
 

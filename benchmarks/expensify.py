@@ -82,7 +82,7 @@ def simulate(reports: int) -> Outcome:
         start = clock.monotonic()
         runner.tell(flow, COMPANY)
         marked_s += clock.monotonic() - start
-        with store.read() as tx:
+        with store.read(COMPANY) as tx:
             marked = _marked(tx)
         if marked == reports:
             break

@@ -21,6 +21,7 @@ from engine.access.users import HOUSE
 from engine.clock import iso
 from engine.contract import ListObject
 from engine.follow import Hand
+from engine.reconcile import keeping
 from engine.store import companies, lists
 from engine.store.records import Reason, dump_reasons
 from engine.store.sqlite import SqliteStore
@@ -94,6 +95,8 @@ def fill(path: Path, count: int, *, others: int = OTHERS) -> Filled:
         _beside(db, count, now)
         operated.beside(db, COMPANY, now)
         _others(db, others, now)
+    # As the worker does once a comparison is answered.
+    assert keeping.make(world, COMPANY, {}, 1)
     waiting = db.execute("SELECT MAX(id) FROM records WHERE company = ? AND state = 'deferred'", (COMPANY,)).fetchone()[
         0
     ]

@@ -58,7 +58,7 @@ def operate(tx: Tx, world: World, company: str) -> None:
 
 
 def beside(db: sqlite3.Connection, company: str, now: datetime) -> None:
-    """A mapping table, and a comparison that was answered."""
+    """A mapping table, what was posted, and a comparison that was answered."""
     at = iso(now)
     db.executemany(
         "INSERT INTO mappings (company, flow, lookup, source_key, label, list_id, full_name, origin, actor, updated_at) "
@@ -67,6 +67,14 @@ def beside(db: sqlite3.Connection, company: str, now: datetime) -> None:
             (company, FLOW, LOOKUP, f"m-{n:05d}", f"Vendor {n}", f"8000{n % 5000:04d}-1", f"Vendor {n}", at)
             for n in range(MAPPINGS)
         ),
+    )
+    # Everything that was posted is there; the comparison is of the newest, which QuickBooks does not show.
+    db.execute(
+        "INSERT INTO holdings (company, target_id, record_id, kind, seq, state) "
+        "SELECT company, '7' || printf('%07d', id) || '-1', id, "
+        "CASE WHEN id > (SELECT MAX(id) FROM records) - ? THEN 'Bill' ELSE 'Check' END, id, 'there' FROM records "
+        "WHERE company = ? AND state IN ('posted', 'closed')",
+        (2 * FIGURES, company),
     )
     days = [(now - timedelta(days=back)).strftime("%Y-%m-%d") for back in (30, 0)]
     db.execute(

@@ -167,7 +167,12 @@ def _of_work(filled: Filled) -> dict[str, tuple[str, ...]]:
         "/c/{company}/flows": (f"{_HOME}/flows",),
         "/c/{company}/flows/{flow}": (f"{_HOME}/flows/ramp_to_quickbooks",),
         # The comparison has objects that people entered; what the records wrote is not among them.
-        "/c/{company}/reconcile": (f"{_HOME}/reconcile", f"{_HOME}/reconcile?all=yes"),
+        "/c/{company}/reconcile": (
+            f"{_HOME}/reconcile",
+            f"{_HOME}/reconcile?report=1&all=yes",
+            f"{_HOME}/reconcile?report=1&after=1000",
+            f"{_HOME}/reconcile?report=1&sums=party&all=yes&after=200",
+        ),
         "/c/{company}/reconcile/{report}/file": (),
         "/c/{company}/alerts": (f"{_HOME}/alerts", f"{_HOME}/alerts?show=over", f"{_HOME}/alerts?behind=9000"),
         "/c/{company}/alerts/settings": (f"{_HOME}/alerts/settings",),
@@ -285,6 +290,7 @@ def _served(filled: Filled) -> Iterator[tuple[int, int]]:
 
 
 def _serve(pipe: Connection, path: str) -> None:
+    from engine.app import Duty
     from engine.cli.common import programs
     from engine.cli.serve import app_of
     from engine.serving import running
@@ -294,7 +300,7 @@ def _serve(pipe: Connection, path: str) -> None:
 
     store = SqliteStore(Path(path))
     flows: Any = programs(())
-    with running(app_of(World(store, Vault(b"0" * 32)), flows, schedule=False, has_panel=True)) as url:
+    with running(app_of(World(store, Vault(b"0" * 32)), flows, duty=Duty(works=False), has_panel=True)) as url:
         pipe.send(int(url.rpartition(":")[2]))
         try:
             pipe.recv()

@@ -69,7 +69,7 @@ def _connect(world: World, flow: FlowProgram) -> None:
     secrets = {"client_id": "ramp_id_sandbox", "client_secret": "sandbox-secret"}
     connect(world, COMPANY, "ramp", "ramp", {"environment": "sandbox", "provider_name": "flowctl"}, secrets)
     connect(world, COMPANY, "books", "qbwc", {"user": "bench", "app_url": "https://localhost"}, {"password": "bench"})
-    with world.store.write() as tx:
+    with world.store.write(COMPANY) as tx:
         flowswitch.switch(tx, Hand(COMPANY, world.at(), "bench"), flow.flow, on=True)
 
 
@@ -78,9 +78,9 @@ def _listed(world: World, share: int, suffix: str) -> None:
     for name, size in SIZES.items():
         objects = list(_objects(name, size // share, suffix))
         for start in range(0, len(objects), _PAGE):
-            with world.store.write() as tx:
+            with world.store.write(COMPANY) as tx:
                 lists.store_page(tx, COMPANY, name, objects[start : start + _PAGE], first=start == 0)
-        with world.store.write() as tx:
+        with world.store.write(COMPANY) as tx:
             lists.finish(tx, COMPANY, name, world.at())
 
 

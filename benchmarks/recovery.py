@@ -97,13 +97,13 @@ def _fill(scene: Scene, count: int) -> None:
         Binding("other", "ramp", {"client_id": "x", "environment": "sandbox"}, {"client_secret": "x"})
     )
     normalise, runner = normaliser("bills", settings), Runner(world)
-    with store.write() as tx:
+    with store.write("other") as tx:
         companies.add(tx, "other", "other", world.at())
         for name, objects in bills.lists().items():
             lists.store_page(tx, "other", name, objects, first=True)
             lists.finish(tx, "other", name, world.at())
     for body in bills.pages(count):
-        with store.write() as tx:
+        with store.write("other") as tx:
             batch = runner.batch(tx, flow, "other", 1)
             intake.take_page(batch, flow.stream("bills"), [normalise(row) for row in parse_json(body)["data"]])
     store.close()

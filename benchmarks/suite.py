@@ -60,7 +60,7 @@ def pipeline(count: int) -> list[Result]:
         with tempfile.TemporaryDirectory(prefix="flowctl-bench-") as folder:
             store = SqliteStore(Path(folder) / "bench.db")
             world = World(store, Vault(b"0" * 32))
-            with store.write() as tx:
+            with store.write("bench") as tx:
                 companies.add(tx, "bench", "bench", world.at())
                 for name, objects in bills.lists().items():
                     lists.store_page(tx, "bench", name, objects, first=True)
@@ -70,7 +70,7 @@ def pipeline(count: int) -> list[Result]:
             for body in bills.pages(count):
                 start = time.process_time()
                 rows = [normalise(row) for row in parse_json(body)["data"]]
-                with store.write() as tx:
+                with store.write("bench") as tx:
                     resolver = resolver or runner.resolver(tx, flow, "bench")
                     batch = runner.batch(tx, flow, "bench", 1, resolver)
                     intake.take_page(batch, stream, rows)
@@ -202,7 +202,7 @@ def commit() -> list[Result]:
         numbers = iter(range(10**9))
 
         def ours() -> None:
-            with store.write() as tx:
+            with store.write("c") as tx:
                 work.sooner(tx, "c", "f", str(next(numbers)), "x")
 
         def theirs() -> None:

@@ -199,7 +199,7 @@ def _app(folder: Path) -> Any:
     world = World(SqliteStore(folder / "bench.db"), Vault(b"0" * 32))
     secrets = {"client_secret": "bench", "webhook_secret": _SECRET}
     connect(world, "bench", "ramp", "ramp", {"client_id": "bench", "environment": "sandbox"}, secrets)
-    with world.store.write() as tx:  # what a company cannot run is brought forward by nothing
+    with world.store.write("bench") as tx:  # what a company cannot run is brought forward by nothing
         companies.put_connection(tx, "bench", "books", "qbwc", {}, world.at())
     return build(world, programs(("ramp_to_quickbooks",)), duty=Duty(works=False))
 

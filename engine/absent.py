@@ -33,6 +33,11 @@ class Asking:
     batch: Callable[[Tx], Batch]
     counts: Counter[str]
 
+    @property
+    def company(self) -> str:
+        """Whose records they are."""
+        return str(self.scope["company"])
+
 
 def recheck(asking: Asking, stream: StreamProgram) -> None:
     """Read one by one what was not in the complete listing: what is still open here, and what is posted where that matters.
@@ -55,7 +60,7 @@ def recheck(asking: Asking, stream: StreamProgram) -> None:
 
 
 def _rows(asking: Asking, statement: str, more: Mapping[str, object]) -> list[Row]:
-    with asking.store.read() as tx:
+    with asking.store.read(asking.company) as tx:
         return tx.rows(statement, {**asking.scope, **more})
 
 
@@ -73,10 +78,10 @@ def _ask(
         except (Rejected, BadAnswer) as error:
             bad = bad or error
             if once:
-                with asking.store.write() as tx:
+                with asking.store.write(asking.company) as tx:
                     tx.many("records_seen", [(asking.scope["run"], row["id"])])
             continue
-        with asking.store.write() as tx:
+        with asking.store.write(asking.company) as tx:
             batch = asking.batch(tx)
             take(batch, stream, row, data)
             asking.counts.update(batch.counts)

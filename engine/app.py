@@ -15,6 +15,7 @@ from engine.desk import StoreOutbox
 from engine.durable.inline import Inline
 from engine.durable.port import Executor
 from engine.program import FlowProgram
+from engine.reconcile.keeper import Keeper
 from engine.server import Server
 from engine.service import Service
 from engine.telemetry.vitals import Worker
@@ -47,16 +48,19 @@ def build(
     `pages` makes routes of a layer above, such as the panel's, that wake the worker when they have given it something to do.
     """
     service = Service(world, programs, notary, duty.executor or Inline())
+    reports = Keeper(world, programs)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if duty.works:
             service.start()
+            reports.start()
             if alerts is not None:
                 alerts.start()
         yield
         if alerts is not None:
             alerts.stop()
+        reports.stop()
         service.stop()
 
     outbox = StoreOutbox(world, programs, service.poke, logs=True)

@@ -346,6 +346,8 @@ class MessageSet:
     sent_at: datetime | None = None
 
 
+# Under this name it is remembered which company files a person has called the wrong ones: `files`, each as it is bound.
+REFUSED_FILES = "refused_files"
 # The code of a `posted` outcome of an undoing that a person had done in the target before.
 VOIDED_THERE = "voided_there"
 
@@ -382,10 +384,6 @@ class ListObject:
 
 class Sessions(Protocol):
     """Web Connector sessions, kept in the store so that any process can answer the next call."""
-
-    def login(self, user: str) -> Login | None:
-        """The company that this user name belongs to."""
-        ...
 
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         """Open a session and close any other of the company; returns the states of those that were still open."""
@@ -434,6 +432,10 @@ class Sessions(Protocol):
 
 class Operations(Protocol):
     """The outbox as a polled connector sees it."""
+
+    def none(self, company: str) -> bool:
+        """Whether nothing is under way, waits to be sent, or waits to be prepared: what most visits find, told at once."""
+        ...
 
     def backlog(self, company: str) -> int:
         """How many operations wait to be sent, those prepared by `refill` included."""
@@ -516,8 +518,19 @@ class Desk:
 class Outbox(Protocol):
     """What a polled connector is handed: one short transaction for each call it answers."""
 
-    def transaction(self) -> AbstractContextManager[Desk]:
-        """Commit when the block ends, roll back when it raises."""
+    def login(self, user: str) -> Login | None:
+        """The login of a user name, with the company that has it."""
+        ...
+
+    def company_of(self, ticket_hash: str) -> str | None:
+        """The company of an open session: which never is another one's."""
+        ...
+
+    def transaction(self, company: str | None = None) -> AbstractContextManager[Desk]:
+        """Commit when the block ends, roll back when it raises. It touches what is of the company, or of any without one.
+
+        Empty text is what belongs to no company, such as a sign-in under a name that nobody has.
+        """
         ...
 
 
@@ -533,7 +546,11 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """A request as it came in; header names are lower case."""
+    """A request as it came in; header names are lower case.
+
+    With `at_once`, others wait for this answer: a handler that must compute for long raises `NotAtOnce` before it has
+    changed anything, and is then asked again without it.
+    """
 
     method: str
     path: str
@@ -541,6 +558,7 @@ class HttpCall:
     headers: Mapping[str, str]
     body: bytes
     client: str = ""
+    at_once: bool = False
 
 
 Handler = Callable[[HttpCall], HttpReply]

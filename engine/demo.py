@@ -152,7 +152,7 @@ def run_demo(world: World, program: FlowProgram, options: DemoOptions, say: Say)
         written = written_only(program.flow)
         sources = [s for name, s in stage.sandboxes.items() if isinstance(s, Called) and name not in written]
         targets = [s for name, s in stage.sandboxes.items() if isinstance(s, Visitor) or name in written]
-        with world.store.read() as tx:
+        with world.store.read(COMPANY) as tx:
             journal_total = _journal_total(tx, program.flow.name)
         return FlowResult(
             program.flow.name,
@@ -236,7 +236,7 @@ def _connect(
             login, path = (str(settings["user"]), secrets["password"]), f"{url}/{connection.connector}"
         say(f"Simulated {connection.name}: {base}")
     if program.flow.starts == "by_hand":
-        with world.store.write() as tx:
+        with world.store.write(COMPANY) as tx:
             flowswitch.switch(tx, Hand(COMPANY, world.at(), "bookkeeper"), program.flow, on=True)
     return _Stage(world, program, path, visitor, sandboxes, login, say)
 
@@ -248,7 +248,7 @@ def _fill_gaps(stage: _Stage) -> None:
 
     flow = stage.program.flow
     chart: Json = stage.visitor.chart() if stage.visitor is not None else {}
-    with stage.world.store.write() as tx:
+    with stage.world.store.write(COMPANY) as tx:
         gaps: dict[tuple[str, str], int] = {}
         for row in tx.rows(
             "records_listing", {"company": COMPANY, "state": "deferred", "flow": flow.name, "limit": 10_000}
@@ -281,7 +281,7 @@ def _meaning(tx: Tx, flow: Flow, lookup: str, chart: Json) -> str:
 
 def _counts(world: World, program: FlowProgram) -> dict[str, int]:
     flow = program.flow.name
-    with world.store.read() as tx:
+    with world.store.read(COMPANY) as tx:
         states: dict[str, int] = {}
         for row in tx.rows("record_counts", {"company": COMPANY, "flow": flow}):
             if not row["watched"]:

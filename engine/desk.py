@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 
-from engine import contract, follow, holdings, pipeline, registry
+from engine import astray, contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
@@ -23,13 +24,18 @@ from engine.program import FlowProgram, polled_lists
 from engine.reading import is_read
 from engine.reconcile import Spans
 from engine.runner import Runner
-from engine.store import companies, facts, journal, lists, outbox, records, tally, work
+from engine.store import companies, facts, journal, lists, outbox, places, records, tally, work
 from engine.store.base import Row, Tx
-from engine.telemetry import meter, meters
+from engine.telemetry import committed, meter, meters
+from engine.telemetry.correlation import correlated, current
 from engine.world import World
 
 ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
+# So many sessions of a company are kept.
+_KEPT = 50
+# Of so many sessions the company is remembered.
+_TICKETS = 20_000
 _BEGINS = "Web Connector session begins"
 _ENDS = "Web Connector session ends"
 _IDLE = "Web Connector came, nothing to do"
@@ -62,20 +68,44 @@ class StoreOutbox:
     programs: Mapping[str, FlowProgram]
     changed: Callable[[str], None] = lambda _company: None
     logs: bool = False
+    _tickets: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def login(self, user: str) -> Login | None:
+        """Whose user name it is; whoever signs in has not said for which company."""
+        with self.world.store.read() as tx:
+            return companies.login(tx, user)
+
+    def company_of(self, ticket_hash: str) -> str | None:
+        """Whose session it is. It is remembered: a ticket is made for one company, and is never another one's."""
+        known = self._tickets.get(ticket_hash)
+        if known is None:
+            with self.world.store.read() as tx:
+                row = tx.one("session_get", {"ticket_hash": ticket_hash})
+            if row is None:
+                return None
+            if len(self._tickets) >= _TICKETS:
+                self._tickets.clear()
+            known = self._tickets[ticket_hash] = str(row["company"])
+        return known
 
     @contextmanager
-    def transaction(self) -> Iterator[contract.Desk]:
+    def transaction(self, company: str | None = None) -> Iterator[contract.Desk]:
         """One call, one transaction."""
         touched: set[str] = set()
-        with self.world.store.write() as tx:
+        with self.world.store.write(*(() if company is None else (company,))) as tx:
             base = _Base(tx, self.world, self.world.at(), self.programs, touched)
             held = Held(tx, base.at, ACTOR, self.programs)
             spans = Spans(tx, base.at, ACTOR)
             yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
-        for line in base.said if self.logs else ():
-            if line.event in _COUNTED:
-                meter.add(meters.SESSIONS, _COUNTED[line.event])
-            logger().log(line.level, line.event, **line.fields)
+            committed.after(partial(self._tell, base.said, touched, current()))
+
+    def _tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
+        """What others hear of a call once it is durable, under the name that it had."""
+        with correlated(name):
+            for line in said if self.logs else ():
+                if line.event in _COUNTED:
+                    meter.add(meters.SESSIONS, _COUNTED[line.event])
+                logger().log(line.level, line.event, **line.fields)
         for company in touched:
             self.changed(company)
 
@@ -138,12 +168,10 @@ class _Sessions:
 
     base: _Base
 
-    def login(self, user: str) -> Login | None:
-        return companies.login(self.base.tx, user)
-
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         rows = self.base.tx.rows("sessions_open_of", {"company": company})
-        self.base.tx.run("sessions_close_of", {"company": company})
+        if rows:
+            self.base.tx.run("sessions_close_of", {"company": company})
         at = self.base.at
         scope = {"ticket_hash": ticket_hash, "company": company, "state": plain(state), "at": at}
         self.base.tx.run("session_insert", scope)
@@ -152,8 +180,7 @@ class _Sessions:
             self._ended(row, logging.WARNING, _CUT_OFF)
         self.base.say(logging.INFO, _BEGINS, company=company, user=str(state.get("user") or ""))
         self._visited(company)
-        before = iso(self.base.world.clock.now() - timedelta(days=30))
-        self.base.tx.run("sessions_prune", {"before": before})
+        self.base.tx.run("sessions_prune", {"company": company, "kept": _KEPT})
         return tuple(json.loads(row["state"]) for row in rows)
 
     def _visited(self, company: str) -> None:
@@ -247,6 +274,9 @@ class _Operations:
 
     base: _Base
 
+    def none(self, company: str) -> bool:
+        return self.base.tx.one("operations_none", {"company": company}) is not None
+
     def backlog(self, company: str) -> int:
         waiting = self._waiting(company)
         if waiting:
@@ -269,13 +299,23 @@ class _Operations:
     ) -> tuple[Operation, ...]:
         if holdings.halted(self.base.tx, company) is not None:
             return ()
-        tx, at = self.base.tx, self.base.at
         found = [
             row
             for name in self.base.polled(company)
-            for row in outbox.ready(tx, company, at, limit, name, without=without, later=later)
+            for row in self._ready(company, name, limit, without=without, later=later)
         ]
         return tuple(outbox.operation_of(row) for row in sorted(found, key=lambda row: int(row["seq"]))[:limit])
+
+    def _ready(
+        self, company: str, connection: str, limit: int, *, without: Sequence[str], later: Sequence[str]
+    ) -> list[Row]:
+        """What is next over a connection; what was frozen for another company file is taken back first."""
+        tx, at = self.base.tx, self.base.at
+        while True:
+            rows = outbox.ready(tx, company, at, limit, connection, without=without, later=later)
+            if not places.strangers(tx, rows):
+                return rows
+            astray.take_back_all(tx, self.base.hand(company), connection)
 
     def unsettled(self, company: str) -> MessageSet | None:
         return outbox.unsettled(self.base.tx, company)

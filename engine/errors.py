@@ -7,7 +7,8 @@
     │   ├── NotConnected        a connection that the company never made
     │   ├── SettingMissing      a setting or secret that was never given
     │   ├── ConnectorBroken     an installed connector that cannot be imported
-    │   └── StoreTooNew         a store that a newer flowctl has changed
+    │   ├── StoreTooNew         a store that a newer flowctl has changed
+    │   └── StoreTooOld         a store that is to be migrated first
     ├── RunError                what a run met; the runner decides by class
     │   ├── Transient           try again later, perhaps after `retry_after_s`
     │   │   ├── RateLimited
@@ -107,6 +108,16 @@ class StoreTooNew(UsageError):
     hint = "update flowctl, or put back the copy from before the upgrade"
 
 
+class StoreTooOld(UsageError):
+    """The store was made by an older flowctl, and is not migrated by opening it."""
+
+    def __init__(self, have: int, known: int) -> None:
+        state = f"is at version {have}" if have else "does not exist yet"
+        super().__init__(
+            f"the schema of this store {state}; this flowctl needs version {known}", hint="run `flowctl store migrate`"
+        )
+
+
 class RunError(FlowctlError):
     """A run met something; its class says what to do next."""
 
@@ -191,6 +202,10 @@ class StoreDamaged(StoreError):
 
 class StaleLease(StoreError):
     """Another process has taken over this company."""
+
+
+class NotAtOnce(FlowctlError):
+    """A call takes long, and others wait for its answer."""
 
 
 class Bug(FlowctlError):

@@ -16,12 +16,15 @@ from engine.diagnostics import of_company
 from engine.errors import UsageError
 from engine.follow import Hand
 from engine.model import Flow
-from engine.store import facts, journal, stops, work
+from engine.store import facts, journal, records, stops, work
 from engine.store.base import Row, Tx
+from engine.store.records import Move
 
 # What a flow that is on writes, and what one that was switched off wrote.
 _WRITES = "writes:"
 _WROTE = "wrote:"
+# Alerts about what rests while the flow is off.
+_OF_WAITING = frozenset({"deferred", "backlog", "failures"})
 
 
 class FlowOff(UsageError):
@@ -52,6 +55,7 @@ class RivalFlow(UsageError):
 
     def __init__(self, company: str, mine: str, other: str, to: str) -> None:
         theirs = other.partition("/")[0]
+        self.other, self.to = theirs, to
         super().__init__(
             f"{company}/{mine}: `{other}` writes the same records into `{to}` already; both would post everything twice",
             hint=f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this "
@@ -63,6 +67,7 @@ class StillUnderWay(UsageError):
     """What another flow has begun must end before this one may take over."""
 
     def __init__(self, company: str, flow: str, other: str, count: int) -> None:
+        self.other, self.count = other.partition("/")[0], count
         super().__init__(
             f"{company}/{flow}: {count} of the records of `{other}`, which writes the same, are in the target or on their "
             "way there, and the source was not told of it: this flow would post them a second time",
@@ -97,10 +102,11 @@ def is_running(tx: Tx, company: str, flow: Flow) -> bool:
     return is_on(tx, company, flow) and stops.paused(tx, company, flow.name) is None
 
 
-def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool) -> bool:
+def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "") -> bool:
     """Switch the flow on or off for the company; False when it was so before.
 
-    Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it.
+    Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it. What waits
+    rests, and its alerts are over; on again, it is looked at anew.
 
     Raises:
         RivalFlow: when another flow that is on writes the same.
@@ -117,9 +123,24 @@ def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool) -> bool:
     facts.remember(tx, hand.company, hand.at, f"flow:{flow.name}", {"on": on})
     work.resolve_alert(tx, hand.company, "rival", flow.name, hand.at)
     if was != on:
-        detail = {"flow": flow.name}
+        detail = {"flow": flow.name, **({"why": why} if why else {})}
         journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("on" if on else "off", detail=detail)])
+        _wake(tx, hand, flow.name) if on else _quiet(tx, hand, flow.name)
     return was != on
+
+
+def _wake(tx: Tx, hand: Hand, flow: str) -> None:
+    """What rested is looked at anew: what it waits for may be there, and if not somebody hears of it."""
+    rows = tx.rows("records_parked", {"company": hand.company, "state": "deferred", "flow": flow, "stream": ""})
+    moves = [Move(row, "pending", "woken", records.load_reasons(row), detail={"by": f"flow:{flow}"}) for row in rows]
+    records.move(tx, hand.company, hand.at, hand.actor, moves)
+
+
+def _quiet(tx: Tx, hand: Hand, flow: str) -> None:
+    """Nobody need look at what waits for as long as the flow is off."""
+    for alert in work.alerts(tx, hand.company):
+        if alert["kind"] in _OF_WAITING and str(alert["subject"]).startswith(f"{flow}/"):
+            work.resolve_alert(tx, hand.company, alert["kind"], alert["subject"], hand.at)
 
 
 def claim(tx: Tx, company: str, flow: Flow, at: str) -> None:

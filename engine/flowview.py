@@ -9,6 +9,7 @@ from engine import flowswitch, pipeline, registry
 from engine.dataclass import dataclass
 from engine.flowlang.diagram import span
 from engine.model import Flow, Lookup, Stream, Trigger
+from engine.operator import resting
 from engine.program import FlowProgram
 from engine.store import companies, runs
 from engine.store.base import Row, Tx
@@ -94,6 +95,8 @@ class Head:
     connections: tuple[ConnectionView, ...]
     run: Run | None
     next_at: str
+    # How many of its records rest while it is off.
+    resting: int = 0
 
     @property
     def missing(self) -> list[str]:
@@ -142,7 +145,8 @@ def _head(tx: Tx, company: str, flow: Flow) -> Head:
     newest = runs.page(tx, company, flow.name, runs.BEYOND, 1)
     planned = [row["next_at"] for row in tx.rows("schedule_of", {"company": company, "flow": flow.name})]
     is_on = flowswitch.is_on(tx, company, flow)
-    return Head(flow, is_on, connections, newest[0] if newest else None, min(planned, default=""))
+    rest = 0 if is_on else resting.of_flow(tx, company, flow.name)
+    return Head(flow, is_on, connections, newest[0] if newest else None, min(planned, default=""), rest)
 
 
 def _stream(flow: Flow, stream: Stream, row: Row | None, is_on: bool) -> StreamView:

@@ -22,8 +22,8 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UsageError
 from engine.overview import age, refused, times
-from engine.store import companies, journal, keys, stops, work
-from engine.store.base import Tx
+from engine.store import companies, journal, keys, stops, whereabouts, work
+from engine.store.base import Store, Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
 from engine.vault import KEY_VARIABLE, load_key, place_of
@@ -88,7 +88,7 @@ def _key(home: Path) -> Finding:
     place = place_of(home)
     given = KEY_VARIABLE in os.environ
     if not given and not (home / "key").exists():
-        if (home / "flowctl.db").exists():
+        if (home / whereabouts.DATABASE).exists():
             hint = f"put the key back, or set {KEY_VARIABLE}; without it every connection must be connected again"
             return Finding("FAIL", "key", f"there is a store at {home} and no key", hint)
         return Finding("ok", "key", "none yet; `flowctl company add` makes one")
@@ -102,8 +102,8 @@ def _key(home: Path) -> Finding:
     return Finding("ok", "key", f"{vault.key_id} from {where}")
 
 
-def store_of(world: World) -> Iterator[Finding]:
-    """The store file: its mode, its integrity, and that every journal follows from its first line."""
+def store_of(world: World, checkpoints: Path | None = None) -> Iterator[Finding]:
+    """The store file: its mode, its integrity, that every journal follows from its first line, and from the checkpoints."""
     store = world.store
     if isinstance(store, SqliteStore):
         mode = store.connection.execute("PRAGMA journal_mode").fetchone()[0]
@@ -112,15 +112,27 @@ def store_of(world: World) -> Iterator[Finding]:
             yield Finding("FAIL", "store", f"damaged: {problem}", "stop flowctl and restore the newest backup")
             return
         yield Finding("ok", "store", f"whole; journal mode {mode}")
+    else:
+        yield from _database(store)
     with store.read() as tx:  # nothing is handed out from inside: a slow reader of ours would hold up writers
         journals = [_journal(tx, company, world.clock) for company in companies.names(tx)]
         strangers = work.refusals(tx, "", world.clock.now())
     yield from journals
+    if checkpoints is not None:
+        yield _checkpoints(world, checkpoints)
     if strangers is not None:
         message = f"{refused(world.clock, strangers)}, a user name that nobody has"
         hint = "give the Web Connector the file that `flowctl qwc` writes: it holds the right user name"
         yield Finding("warn", "Web Connector", message, hint)
     yield _sealed(world)
+
+
+def _database(store: Store) -> Iterator[Finding]:
+    from engine.store.pgcheck import checks
+    from engine.store.postgres import PostgresStore
+
+    if isinstance(store, PostgresStore):
+        yield from (Finding(said.level, said.subject, said.message, said.hint) for said in checks(store))
 
 
 def _journal(tx: Tx, company: str, clock: Clock) -> Finding:
@@ -135,6 +147,30 @@ def _journal(tx: Tx, company: str, clock: Clock) -> Finding:
     if newest is not None and (from_iso(newest["at"]) - clock.now()).total_seconds() > 60:
         return Finding("warn", subject, f"its newest line is in the future: {newest['at']}", "set the clock")
     return Finding("ok", subject, f"{count} lines, the chain is whole")
+
+
+def _checkpoints(world: World, path: Path) -> Finding:
+    """Whether the journals are still those that were signed."""
+    from engine.audit.standing import standing
+
+    try:
+        found = standing(world, path)
+    except OSError as error:
+        return Finding("FAIL", "checkpoints", f"{path.name} cannot be read: {_said(error)}", "put the folder right")
+    if found.problem:
+        hint = (
+            "look with `flowctl audit verify`; after a restore that you made yourself, `flowctl audit checkpoint --accept "
+            "REASON` goes on from here"
+        )
+        return Finding("FAIL", "checkpoints", found.problem, hint)
+    if found.is_cut:
+        message = f"the time was over before all were looked at; the first {found.checkpoints} fit the journals"
+        return Finding("warn", "checkpoints", message, "`flowctl audit verify` looks at all of them")
+    if not found.checkpoints:
+        return Finding("ok", "checkpoints", "none yet; `flowctl serve` writes them")
+    return Finding(
+        "ok", "checkpoints", f"{found.checkpoints}, the newest of {found.newest_at}; the journals go on from them"
+    )
 
 
 def _sealed(world: World) -> Finding:
@@ -172,7 +208,7 @@ def company_of(world: World, company: str, *, offline: bool) -> Iterator[Finding
     Raises:
         UnknownName: when there is no such company.
     """
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         rows = companies.connections(tx, company)
         paused = stops.pauses(tx, company)
@@ -257,7 +293,7 @@ def connection_of(world: World, company: str, connection: str, *, offline: bool 
 
 def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding]:
     """Whether webhooks wait to be confirmed although a server was there to do it."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         waiting = confirming.waiting(tx, company, connection)
     if waiting.count:
         noun = "handshake of a webhook waits" if waiting.count == 1 else "handshakes of webhooks wait"
@@ -268,7 +304,7 @@ def _handshakes(world: World, company: str, connection: str) -> Iterator[Finding
 
 def _refused(world: World, company: str, connection: str) -> Iterator[Finding]:
     """Whether the newest webhook was refused for its signature: then the vendor's secret may be another by now."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         found = [one for one in deliveries.health(world, tx, company) if one.connection == connection]
     for one in found:
         forged = next((counted for counted in one.counted if counted.kind == "forged"), None)
@@ -282,7 +318,7 @@ def _refused(world: World, company: str, connection: str) -> Iterator[Finding]:
 def _permission(world: World, company: str, connection: str, connector: Authorizes, binding: Binding) -> Finding:
     """Whether a person has allowed it, and when the token that is kept ends."""
     subject, again = f"{company}/{connection}", f"flowctl connect {connection}{of_company(company)}"
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         token = companies.token(tx, world.vault, company, connection)
     found = connector.permission(binding, token)
     if found is None:
@@ -300,7 +336,7 @@ def _permission(world: World, company: str, connection: str, connector: Authoriz
 def _agent(world: World, company: str, connection: str, connector: Connector, binding: Binding) -> Iterator[Finding]:
     """A connection that calls us: is there a password, is a company file bound, when did it last come."""
     subject, user = f"{company}/{connection}", str(binding.settings.get("user", ""))
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         logins = companies.logins(tx, company)
         bound = companies.identity(tx, company)
         session = tx.one("session_newest", {"company": company})
@@ -372,7 +408,7 @@ class _Nothing:
 
 def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Iterator[Finding]:
     """Which flows the company's connections complete; `flows` are names with (connection, connector) pairs."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
     for name, wanted in flows:
         missing = [connection for connection, _ in wanted if connection not in made]

@@ -20,7 +20,7 @@ from engine.diagnostics import of_company
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.follow import Hand
 from engine.program import FlowProgram, meaning
-from engine.store import companies, facts, journal, lists, marks, outbox, records, stops, work
+from engine.store import companies, facts, journal, lists, marks, outbox, records, reports, stops, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
@@ -46,6 +46,8 @@ _EVER = "~"
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # What a person may have made of a record that had vanished, and what may become of it since, before anything is sent.
 _DECIDED = frozenset({"pending", "deferred", "failed", "intended"})
+# What was decided, by where the record is then.
+_BECAME = {"skipped": "left out", "posted": "it is there", "closed": "it is there", "pending": "to be posted again"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,8 @@ def halted(tx: Tx, company: str) -> str | None:
 def decided(tx: Tx, hand: Hand, record: Row) -> None:
     """Somebody has decided about a record that had vanished: its alert is over, and the halt when it was the last."""
     work.resolve_alert(tx, hand.company, "vanished", follow.subject_of(record), hand.at)
+    became = _BECAME.get(str(_record(tx, record["id"])["state"]), _BECAME["pending"])
+    reports.decide(tx, record, reports.GONE, became, (hand.actor, hand.at))
     relieve(tx, hand)
 
 

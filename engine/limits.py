@@ -11,7 +11,7 @@ from engine.contract import Rate
 from engine.dataclass import dataclass
 from engine.errors import RateLimited, StoreBusy
 from engine.holders import drop_name, ended, take_name
-from engine.store.base import Store, Tx
+from engine.store.base import Store, Tx, limit_of
 
 # A call that waits longer than this gives its worker back.
 PATIENCE_S = 60.0
@@ -65,7 +65,7 @@ class StoreLimits:
 
     def _try(self, name: str, rates: Sequence[Rate], at_once: int, holder: str) -> tuple[float, str]:
         """Count the call if it may go now; else how many seconds to wait before it is worth asking again, and why."""
-        with self.store.write() as tx:
+        with self.store.write(limit_of(name)) as tx:
             before, under_way = _load(tx, name)
             now = self.clock.now().timestamp()
             calls = {rate: _current(before.get(_key(rate), []), rate, now) for rate in rates}
@@ -85,7 +85,7 @@ class StoreLimits:
             return wait_s, why
 
     def _leave(self, name: str, holder: str) -> None:
-        with self.store.write() as tx:
+        with self.store.write(limit_of(name)) as tx:
             calls, under_way = _load(tx, name)
             if under_way.pop(holder, None) is not None:
                 _keep(tx, name, calls, under_way)

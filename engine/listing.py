@@ -136,24 +136,24 @@ class Lists:
         with reading(self.world, self.company, "", f"{each.connection}/{each.spec.name}") as held:
             target = self._open(each, closing, opened)
             if not isinstance(target, Listing):
-                with self.world.store.write() as tx:
+                with self.world.store.write(self.company) as tx:
                     self._nothing_to_read(tx, each)
                 return
             # It begins before the first call: what is created from here on is no older than what that call brings.
-            with self.world.store.write() as tx:
+            with self.world.store.write(self.company) as tx:
                 held.hold(tx)
                 if not self._is_due(tx, each):
                     return  # another process has read it meanwhile
                 lists.store_page(tx, self.company, each.kept, (), first=True)
             for page in self._pages(each, target):
                 self._keep_page(held, each, page)
-            with self.world.store.write() as tx:
+            with self.world.store.write(self.company) as tx:
                 held.hold(tx)
                 follow.list_read(tx, self._hand(), each.kept)
                 self._works(tx, each)
 
     def _keep_page(self, held: Reading, each: CalledList, page: Sequence[ListObject]) -> None:
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             held.hold(tx)
             lists.store_page(tx, self.company, each.kept, page, first=False)
 
@@ -187,7 +187,7 @@ class Lists:
     # --- when --------------------------------------------------------------------------------------------------------
 
     def _due(self, wanted: Sequence[CalledList], *, missing: bool = False) -> list[CalledList]:
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             return [
                 each
                 for each in wanted
@@ -219,7 +219,7 @@ class Lists:
         return iso(now) < str(kept["until"]) <= iso(now + _LONGEST)
 
     def _loaded(self, each: CalledList) -> bool:
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             return lists.loaded(tx, self.company, each.kept)
 
     # --- faults ------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class Lists:
     def _failed(self, each: CalledList, error: FlowctlError) -> FlowctlError:
         """Leave the list alone for a while, longer each time, and tell a person."""
         told = ListUnread(self.company, each, error)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             failures = int((facts.recall(tx, self.company, _fact(each)) or {}).get("failures", 0)) + 1
             asked_s = (error.retry_after_s or 0.0) if isinstance(error, Transient) else 0.0
             wait_s = min(max(later_s(failures - 1, self.world.ids.fraction()), asked_s), _LONGEST.total_seconds())

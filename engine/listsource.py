@@ -62,7 +62,7 @@ class ListSource:
         """All objects in the order of their ids; the checkpoint is the last id that was handed out."""
         names = self._names(stream)
         while True:
-            with self.store.read() as tx:
+            with self.store.read(self.company) as tx:
                 self._known(tx, stream)
                 found = lists.after(tx, self.company, self._kept(stream), checkpoint or "", _PAGE)
             if not found:
@@ -72,7 +72,7 @@ class ListSource:
 
     def get(self, stream: str, record_id: str) -> Json | None:
         """One object as the store has it, or None when the list no longer does."""
-        with self.store.read() as tx:
+        with self.store.read(self.company) as tx:
             self._known(tx, stream)
             found = lists.by_id(tx, self.company, self._kept(stream), record_id)
         return None if found is None else _record(self._names(stream), found)

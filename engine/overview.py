@@ -11,7 +11,7 @@ from typing import Any
 from engine import holdings, registry
 from engine.clock import Clock, from_iso, iso
 from engine.dataclass import dataclass
-from engine.operator import worklist
+from engine.operator import resting, worklist
 from engine.store import companies, stops, work
 from engine.store.base import Row, Tx
 from engine.store.records import MOVES
@@ -107,6 +107,8 @@ class Overview:
     # What a person has stopped: pauses of the company and its flows, and how many records are held back.
     pauses: tuple[Row, ...] = ()
     held_back: int = 0
+    # How many records of each flow that is off rest: they wait for nobody.
+    resting: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, *states: str) -> int:
         """Records in these states, without those that are only compared."""
@@ -152,6 +154,7 @@ def overview(tx: Tx, company: str, clock: Clock, flow: str = "") -> Overview:
         tuple(row for row in tx.rows("alert_channels_failing", {}) if row["company"] in ("", company)),
         tuple(row for row in stops.pauses(tx, company) if flow in ("", row["flow"]) or not row["flow"]),
         sum(flow in ("", row["flow"]) for row in stops.holds(tx, company, _MOST_HELD)),
+        {name: count for name, count in resting.resting(tx, company).items() if flow in ("", name)},
     )
 
 
@@ -183,6 +186,7 @@ def as_json(found: Overview, clock: Clock) -> dict[str, Any]:
         "halted": found.halted or None,
         "paused": [{name: row[name] for name in ("flow", "at", "actor", "why")} for row in found.pauses],
         "held_back": found.held_back,
+        "resting": dict(found.resting),
         "states": [
             {
                 "flow": line.flow,

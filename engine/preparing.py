@@ -15,25 +15,27 @@ from engine.store.base import Store, Tx
 Opened = Callable[[Tx], Batch]
 
 
-def prepare(store: Store, streams: Sequence[StreamProgram], opened: Opened, *, limit: int, chunk: int) -> Counter[str]:
-    """Prepare the pending records of these streams, `limit` of each at most; returns what became of how many.
+def prepare(
+    store: Store, company: str, streams: Sequence[StreamProgram], opened: Opened, *, limit: int, chunk: int
+) -> Counter[str]:
+    """Prepare the pending records of these streams of a company, `limit` of each at most; returns what became of how many.
 
     What is wanted only since a later record was prepared gets a pass of its own, and may want more.
     """
     became: Counter[str] = Counter()
     for _ in range(1 + sum(stream.wants for stream in streams)):
         for stream in streams:
-            became += _stream(store, stream, opened, limit, chunk)
-        if not _wanted_now(store, streams, opened):
+            became += _stream(store, company, stream, opened, (limit, chunk))
+        if not _wanted_now(store, company, streams, opened):
             break
     return became
 
 
-def _stream(store: Store, stream: StreamProgram, opened: Opened, limit: int, chunk: int) -> Counter[str]:
+def _stream(store: Store, company: str, stream: StreamProgram, opened: Opened, most: tuple[int, int]) -> Counter[str]:
     became: Counter[str] = Counter()
-    left = limit
+    left, chunk = most
     while left > 0:
-        with store.write() as tx:
+        with store.write(company) as tx:
             batch = opened(tx)
             looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
         became += batch.counts
@@ -43,12 +45,12 @@ def _stream(store: Store, stream: StreamProgram, opened: Opened, limit: int, chu
     return became
 
 
-def _wanted_now(store: Store, streams: Sequence[StreamProgram], opened: Opened) -> bool:
+def _wanted_now(store: Store, company: str, streams: Sequence[StreamProgram], opened: Opened) -> bool:
     """Whether a record that only later ones wanted can be prepared now."""
     wanting = [stream for stream in streams if stream.wants]
     if not wanting:
         return False
-    with store.read() as tx:
+    with store.read(company) as tx:
         desk = opened(tx).desk
         scope = {"company": desk.company, "flow": desk.program.flow.name, "state": "pending", "after": 0, "limit": 1}
         return any(

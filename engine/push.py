@@ -22,9 +22,10 @@ from engine.program import FlowProgram
 from engine.pushing.link import Link
 from engine.pushing.many import push_many
 from engine.pushing.one import push_one
+from engine.pushing.steps import of_this_place
 from engine.seatcheck import require_seat
 from engine.spec import ConnectorSpec, RequestSpec
-from engine.store import outbox
+from engine.store import outbox, places
 from engine.store.base import Row, Tx
 from engine.world import World
 
@@ -85,11 +86,11 @@ def _look(link: Link, tx: Tx) -> tuple[bool, bool]:
 
 def _pass(link: Link, flow: Flow) -> None:
     """Send what is due. What goes wrong is kept in the link's `errors`."""
-    with link.world.store.read() as tx:
+    with link.world.store.read(link.company) as tx:
         is_due, is_over = _look(link, tx)
     if is_over:
         # Nobody waits for the connection any more; whether it works is seen at the next write.
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             link.works(tx)
     if not is_due:
         return
@@ -108,6 +109,9 @@ def _pass(link: Link, flow: Flow) -> None:
 
 
 def _send_all(link: Link, flow: Flow) -> None:
+    with link.world.store.read(link.company) as tx:
+        # First, so that credentials that are given meanwhile are never taken for those of this place.
+        link.leads_to = places.current(tx, link.company, link.connection, pushed=True)
     connector, binding = link.world.bound(link.company, link.connection)
     given = binding.settings.get("settle_s")
     link.settle_s = given if isinstance(given, int) else connector.spec.settle_s
@@ -127,7 +131,7 @@ def _send(link: Link, spec: ConnectorSpec, target: Target) -> None:
     for state in ("sent", "waiting"):
         after = 0
         while not link.stopped and link.left > 0:
-            with link.world.store.read() as tx:
+            with link.world.store.read(link.company) as tx:
                 row = _next(link, tx, state, after, looked)
             if row is None:
                 break
@@ -137,6 +141,8 @@ def _send(link: Link, spec: ConnectorSpec, target: Target) -> None:
                 looked.append(request.name)
                 continue
             after = row["seq"]
+            if not of_this_place(link, [row]):
+                continue
             link.left -= 1
             push_one(link, target, row)
 

@@ -23,7 +23,8 @@ class Reading:
 
     world: World
     name: str
-    where: str
+    company: str
+    connection: str
     stream: str
     holder: str
     _fence: int = 0
@@ -34,10 +35,10 @@ class Reading:
         Raises:
             BeingRead: when another process has it.
         """
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             fence = take_lease(tx, self.name, self.holder, self.world.clock.now(), READING_S)
         if fence is None:
-            raise BeingRead(f"{self.where}: another process is reading {self.stream}")
+            raise BeingRead(f"{self.company}/{self.connection}: another process is reading {self.stream}")
         self._fence = fence
 
     def hold(self, tx: Tx) -> None:
@@ -49,7 +50,9 @@ class Reading:
         # Every taking counts the fence on: one more than ours means that there was nobody in between.
         fence = work.take_lease(tx, self.name, self.holder, self.world.clock.now(), READING_S)
         if fence != self._fence + 1:
-            raise BeingRead(f"{self.where}: another process has read {self.stream} meanwhile; this read ends")
+            raise BeingRead(
+                f"{self.company}/{self.connection}: another process has read {self.stream} meanwhile; this read ends"
+            )
         self._fence = fence
 
 
@@ -62,14 +65,14 @@ def reading(world: World, company: str, flow: str, identity: str) -> Iterator[Re
     """
     connection, _, stream = identity.partition("?")[0].partition("/")
     name = _name(company, flow, identity)
-    held = Reading(world, name, f"{company}/{connection}", stream, take_name(world.ids))
+    held = Reading(world, name, company, connection, stream, take_name(world.ids))
     try:
         held.begin()
         yield held
     finally:
         drop_name(held.holder)
         # What was read is durable; the right ends by itself.
-        with suppress(StoreError), world.store.write() as tx:
+        with suppress(StoreError), world.store.write(company) as tx:
             work.release_lease(tx, held.name, held.holder)
 
 

@@ -109,7 +109,7 @@ class Runner:
             UsageError: when the flow is switched off for the company, or another one writes the same.
         """
         flow = program.flow.name
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             companies.require(tx, company)
             flowswitch.require_on(tx, company, program.flow)
             flowswitch.claim(tx, company, program.flow, self.world.at())
@@ -135,7 +135,7 @@ class Runner:
                 report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, number)
                 ended.outcome = "failed" if report.errors else "done"
             finally:
-                with self.world.store.write() as tx:
+                with self.world.store.write(company) as tx:
                     log.end(tx, reports, report)
                     pulse.watch(tx, company, flow, self.world.at())
         return report
@@ -156,7 +156,7 @@ class Runner:
         looks, unread = kept.look(called_lists(wanted))
         report: RunReport | None = None
         try:
-            with self.world.store.write() as tx:
+            with self.world.store.write(company) as tx:
                 companies.require(tx, company)
                 number = work.begin_run(tx, company, program.flow.name, self.world.at())
                 kept.keep(tx, looks)
@@ -193,7 +193,7 @@ class Runner:
 
         With `only`, those of these streams.
         """
-        with self.world.store.read() as tx:
+        with self.world.store.read(company) as tx:
             if tx.one("pending_exists", {"company": company}) is None or not flowswitch.is_running(
                 tx, company, program.flow
             ):
@@ -206,7 +206,7 @@ class Runner:
             return self.batch(tx, program, company, run, resolver)
 
         try:
-            return preparing.prepare(self.world.store, streams, opened, limit=limit, chunk=chunk)
+            return preparing.prepare(self.world.store, company, streams, opened, limit=limit, chunk=chunk)
         except flowswitch.FlowOff:
             return Counter()  # switched off meanwhile: another flow may write the same from here on
 
@@ -270,7 +270,7 @@ class Runner:
 
     def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
         flow = program.flow.name
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             asked.answer(tx, company, program, self.world.at())
             marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
         done, errors = 0, []
@@ -278,7 +278,7 @@ class Runner:
             sent = False
             try:
                 source = sources(row["connection"])
-                with self.world.store.write() as tx:
+                with self.world.store.write(company) as tx:
                     if marks.only_true(tx, company, row, self.world.at()):
                         continue
                     call = marks.call_of(tx, row)
@@ -291,7 +291,7 @@ class Runner:
                 errors.append(error)
                 sent = sent and not error.unsent
                 wait = later_s(row["attempts"] if sent else _UNSENT, self.world.ids.fraction())
-                with self.world.store.write() as tx:
+                with self.world.store.write(company) as tx:
                     marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)), sent=sent)
                     self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
             else:
@@ -329,7 +329,7 @@ class Runner:
         flow, streams = program.flow.name, [stream.stream.name for stream in program.streams]
         tried: set[int] = set()
         while True:
-            with self.world.store.read() as tx:
+            with self.world.store.read(company) as tx:
                 due = marks.due(tx, company, flow, self.world.at(), streams)
             calls = [row for row in due if row["id"] not in tried]
             if not calls:
@@ -399,7 +399,7 @@ class Runner:
             error = None if isinstance(caught, NotYet) else caught
         except FlowctlError as caught:
             error = caught
-            with self.world.store.write() as tx:
+            with self.world.store.write(company) as tx:
                 self._trouble(tx, company, job.subject, error)
         return [StreamReport(s.stream.name, job.counts[s.stream.name], error) for s in group]
 
@@ -409,11 +409,11 @@ class Runner:
         resolver: Resolver | None = None
         self._prepare_before(job)
         for stream in group:
-            self._list_asked(job, stream)
+            self._list_asked(job, held, stream)
         kept, began = self._resume(company, flow, group), self.world.at()
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
-            with self.world.store.write() as tx:
+            with self.world.store.write(company) as tx:
                 self.still(tx)
                 held.hold(tx)
                 flowswitch.require_on(tx, company, job.program.flow)
@@ -424,7 +424,7 @@ class Runner:
                     counts[stream.stream.name].update(batch.counts)
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             work.resolve_alert(tx, company, "connection", "/".join(job.subject), self.world.at())
             for stream in group if kept is None else ():
                 if not counts[stream.stream.name]["unreadable"]:
@@ -434,23 +434,24 @@ class Runner:
             self._recheck(job, held, stream)
         if watermark is not None and sweep_s(group) is not None:
             names = frozenset(stream.stream.name for stream in group)
-            with self.world.store.write() as tx:
+            with self.world.store.write(company) as tx:
                 self.still(tx)
                 held.hold(tx)
                 swept_at = kept.swept_at if kept else began
                 value = work.Checkpoint(watermark, names, swept_at)
                 work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
 
-    def _list_asked(self, job: _Job, stream: StreamProgram) -> None:
+    def _list_asked(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Learn which records people of the source wait for, before anything is said of any."""
         flow, name = job.program.flow.name, stream.stream.name
-        with self.world.store.read() as tx:
+        with self.world.store.read(job.company) as tx:
             requests = asked.unlisted(tx, job.company, asked.Of(flow, name, self.world.at()))
             narrowed = asked.narrowed(job.program, stream) if requests else None
         if narrowed is None:
             return
         found = [data for page in self._listed(narrowed, job.sources) for data in page.records]
-        with self.world.store.write() as tx:
+        with self.world.store.write(job.company) as tx:
+            held.hold(tx)
             desk = self.batch(tx, job.program, job.company, job.number).desk
             ids = [source_id for data in found if (source_id := pipeline.id_of(stream, desk, data)) is not None]
             asked.listed(tx, job.company, asked.Of(flow, name, self.world.at()), requests, ids)
@@ -460,7 +461,7 @@ class Runner:
         every_s = sweep_s(group)
         if every_s is None:
             return None
-        with self.world.store.read() as tx:
+        with self.world.store.read(company) as tx:
             kept = work.checkpoint(tx, company, flow, group[0].stream.fetch.identity)
         if kept is None or not kept.streams.issuperset(stream.stream.name for stream in group):
             return None  # a stream that was added or switched on has not seen what came before the watermark
@@ -530,7 +531,7 @@ class Runner:
 
     def _acknowledged(self, company: str, row: Mapping[str, object]) -> int:
         """The source said yes: what was posted is closed."""
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             hand = Hand(company, self.world.at(), ACTOR)
             members = marks.finish(tx, int(str(row["id"])), "done")
             for mark in members:
@@ -545,7 +546,7 @@ class Runner:
 
     def _refused(self, company: str, row: Mapping[str, object], error: Rejected) -> list[FlowctlError]:
         """The source said no: find the bad one by telling each alone; a single refused one goes to a person."""
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             now = tx.one("mark_call_get", {"id": row["id"]})
             if now is None or now["state"] != "waiting":  # another process has told it meanwhile, and knows better
                 return []
@@ -575,12 +576,12 @@ class Runner:
 
     def _seated(self, company: str, subject: str) -> None:
         """The accounting seat is ours: who was told otherwise need not be any more."""
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             work.resolve_alert(tx, company, "connection", f"{subject}/{_SEAT}", self.world.at())
 
     def _enabled(self, program: FlowProgram, company: str) -> list[StreamProgram]:
         """The streams whose `when` holds for this company's settings."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(company) as tx:
             return pipeline.enabled(tx, company, program)
 
     def _titles(self, program: FlowProgram) -> Mapping[str, str]:

@@ -63,6 +63,39 @@ REASONS: Mapping[str, tuple[str, str, str]] = {
     "posted_anew": ("skipped", "the record that it changes was posted anew", "nothing"),
     "taken_back": ("skipped", "the source took its change back", "nothing"),
 }
+# What people call the states of a record, who need not know the codes.
+STATES: Mapping[str, str] = {
+    "pending": "to be prepared",
+    "intended": "ready to send",
+    "sent": "sent",
+    "unknown": "unknown",
+    "posted": "posted",
+    "closed": "done",
+    "deferred": "waiting",
+    "failed": "failed",
+    "skipped": "left out",
+    "vanished": "gone",
+}
+# What people call the kinds of alerts.
+KINDS: Mapping[str, str] = {
+    "ambiguous": "Two records, one key",
+    "audit": "Journal",
+    "backlog": "Backlog",
+    "connection": "Connection",
+    "deferred": "Waiting",
+    "drifted": "Changed in the source",
+    "edited": "Edited after posting",
+    "failed": "Failed",
+    "failures": "Many failures",
+    "mark": "Source not told",
+    "restored": "Older backup",
+    "rival": "Two flows for the same",
+    "session": "Web Connector",
+    "twice": "There twice",
+    "unknown": "Unknown",
+    "vanished": "Gone",
+    "webhook": "Webhook",
+}
 # What an alert tells of, by kind, and what to do.
 ALERTS: Mapping[str, tuple[str, str]] = {
     "ambiguous": ("the source lists two different records under one key", "correct `key` in the flow"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import field
@@ -15,11 +14,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from engine import registry
+from engine.bodies import BodyRefused, read_body
 from engine.clock import SystemIds
 from engine.contract import Handler, HttpCall, HttpReply, Outbox, Served
 from engine.dataclass import dataclass
-from engine.errors import FlowctlError
 from engine.log import described, logger
+from engine.polldoor import BODY_LIMIT as POLLED_BODY_LIMIT
+from engine.polldoor import PollDoor
 from engine.program import FlowProgram
 from engine.store.hooks import Endpoint
 from engine.telemetry import vitals
@@ -29,18 +30,8 @@ from engine.webhooks.hookdoor import Door
 from engine.webhooks.hookintake import Call, Intake
 from engine.world import World
 
-POLLED_BODY_LIMIT = 8 * 1024 * 1024
-BODY_DEADLINE_S = 10.0
 _JSON = {"content-type": "application/json"}
 _IDS = SystemIds()
-
-
-class BodyRefused(FlowctlError):
-    """The request's body is too large or came too slowly."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +60,21 @@ class Server:
         ]
         if not answers:
             return Starlette(routes=routes, lifespan=self.lifespan or _no_lifespan)
+        handlers: dict[str, Handler] = {}
         for name in registry.names():
             connector: object = registry.find(name)
             if isinstance(connector, Served):
-                handler = connector.handler(self.outbox, self.world.clock, self.world.ids)
-                endpoint = mounted(handler, limit=POLLED_BODY_LIMIT)
+                handlers[name] = connector.handler(self.outbox, self.world.clock, self.world.ids)
+                endpoint = mounted(handlers[name], limit=POLLED_BODY_LIMIT)
                 routes.append(Route(f"/{name}", endpoint, methods=["GET", "POST"]))
                 routes.append(Route(f"/{name}/{{rest:path}}", endpoint, methods=["GET", "POST"]))
         intake = self._intake()
         return Starlette(
             routes=routes,
-            middleware=[Middleware(Door, intake=intake)],
+            middleware=[
+                Middleware(Door, intake=intake),
+                Middleware(PollDoor, store=self.world.store, handlers=handlers, ids=_IDS),
+            ],
             lifespan=lambda app: self._life(app, intake),
         )
 
@@ -130,28 +125,6 @@ def mounted(handler: Handler, *, limit: int) -> Callable[[Request], object]:
         return Response(reply.body, reply.status, dict(reply.headers))
 
     return endpoint
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body.
-
-    Raises:
-        BodyRefused: above `limit` bytes, by declared length or by what really comes, or after ten seconds.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise BodyRefused(413, f"the body is larger than {limit} bytes")
-    chunks, size = [], 0
-    try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise BodyRefused(413, f"the body is larger than {limit} bytes")
-                chunks.append(chunk)
-    except TimeoutError as error:
-        raise BodyRefused(408, f"the body did not arrive within {BODY_DEADLINE_S:.0f} s") from error
-    return b"".join(chunks)
 
 
 @asynccontextmanager

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from engine.contract import Handler
 
 
+# A call of the Web Connector is answered within 5 seconds; containers are killed 10 seconds after they were told to stop.
+SHUTDOWN_S = 7
+
+
 class PortTaken(UsageError):
     """The address cannot be listened on."""
 
@@ -52,7 +56,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def config(app: Any) -> uvicorn.Config:
-    """How the server serves an application."""
+    """How the server serves an application.
+
+    When it is told to stop, whoever is being answered has so long for the rest; who reads slowly or never keeps it no
+    longer. It is less than what service managers wait for before they kill.
+    """
     import uvicorn
 
     from engine.httpguard import Guarded
@@ -65,6 +73,7 @@ def config(app: Any) -> uvicorn.Config:
         access_log=False,
         timeout_keep_alive=65,
         limit_concurrency=512,
+        timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
     )
 

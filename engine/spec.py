@@ -146,12 +146,16 @@ class ListSpec:
     """A list a target owns, cached in the store for lookups. Every cached object offers `fields`.
 
     A target that is called is asked for it anew (`Listing`) once what is kept is older than `refresh_s` seconds.
+    `kind` is the field that tells of what kind an object is, such as an account's type; to objects of the `seldom` kinds no
+    line is coded as a rule: they are suggested last.
     """
 
     name: str
     help: str
     fields: tuple[FieldSpec, ...] = ()
     refresh_s: int = 3600
+    kind: str = ""
+    seldom: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

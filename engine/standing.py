@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine import holdings
 from engine.clock import from_iso
 from engine.dataclass import dataclass
-from engine.operator import worklist
+from engine.operator import resting, worklist
 from engine.overview import RunLine, SessionLine, run_line, session_of
 from engine.store import alerts, browse, companies, work
 from engine.store.base import Row, Tx
@@ -62,6 +62,8 @@ class Standing:
     refused: work.Refusals | None
     # When the oldest record that waits for a person was first read; empty when none waits.
     oldest_at: str = ""
+    # How many records of each flow that is off rest: they are not counted as waiting.
+    resting: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, state: str) -> Count:
         """The records in a state."""
@@ -75,6 +77,8 @@ class Closer:
     lines: tuple[Line, ...]
     runs: tuple[RunLine, ...]
     alerts: tuple[Row, ...] = field(default=())
+    # The flows that are off.
+    off: frozenset[str] = frozenset()
 
 
 def standing(tx: Tx, company: Row, *, now_at: str) -> Standing:
@@ -84,7 +88,9 @@ def standing(tx: Tx, company: Row, *, now_at: str) -> Standing:
     """
     name = str(company["company"])
     where = browse.places(tx, name)
-    counts = {state: _count(tx, name, state, where) for state in TROUBLED}
+    off = resting.off(tx, name)
+    awake = [place for place in where if place[0] not in off]
+    counts = {state: _count(tx, name, state, awake if state in resting.STATES else where) for state in TROUBLED}
     return Standing(
         name,
         company["title"],
@@ -96,7 +102,8 @@ def standing(tx: Tx, company: Row, *, now_at: str) -> Standing:
         _limited(tx, "browse_alert_count", name),
         session_of(tx, name),
         work.refusals(tx, name, from_iso(now_at)),
-        oldest(tx, name, where),
+        oldest(tx, name, awake),
+        resting.resting(tx, name) if off else {},
     )
 
 
@@ -109,7 +116,7 @@ def closer(tx: Tx, company: str, states: tuple[str, ...], most_alerts: int) -> C
         if (found := _counted(browse.count(tx, company, state, flow, stream, COUNTED + 1))).number
     ]
     newest = alerts.page(tx, company, alerts.BEYOND, most_alerts, is_over=False)
-    return Closer(tuple(lines), tuple(_runs(tx, company)), tuple(newest))
+    return Closer(tuple(lines), tuple(_runs(tx, company)), tuple(newest), resting.off(tx, company))
 
 
 def page(tx: Tx, after: str, limit: int, now_at: str) -> list[Standing]:

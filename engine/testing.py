@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     import httpx
+
+    from engine.store.base import Store
 
 EPOCH = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 KEY = bytes(range(32))
@@ -78,6 +80,17 @@ class SeededIds:
         return self._streams[length]
 
 
+class _Making:
+    """Who makes the stores of worlds; nobody but SQLite unless a test run asks for another backend."""
+
+    make: Callable[[], Store] | None = None
+
+
+def make_stores_with(make: Callable[[], Store] | None) -> None:
+    """Give worlds from now on a store from here, empty; None for SQLite's in memory."""
+    _Making.make = make
+
+
 def memory_world(
     seed: int = 1,
     clock: FakeClock | None = None,
@@ -88,4 +101,5 @@ def memory_world(
 
     Worlds that come one after the other are made faster with one list of `idle` connections (see `SqliteStore`).
     """
-    return World(SqliteStore(None, idle=idle), Vault(KEY), clock or FakeClock(), SeededIds(seed), transports or {})
+    store = _Making.make() if _Making.make is not None else SqliteStore(None, idle=idle)
+    return World(store, Vault(KEY), clock or FakeClock(), SeededIds(seed), transports or {})

@@ -232,16 +232,6 @@ def write_key(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _at(home: Path) -> list[Vault]:
     """The keys that are where the key was, the next one included; none when it cannot be read."""
     place = place_of(home)

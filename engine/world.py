@@ -56,7 +56,7 @@ class World:
             SettingMissing: when a setting or secret that it needs is not given.
             UnknownName: when its connector is not installed.
         """
-        with self.store.read() as tx:
+        with self.store.read(company) as tx:
             found = companies.binding(tx, self.vault, company, connection)
         if found is None:
             raise NotConnected(company, connection)
@@ -133,16 +133,27 @@ class StoreTokens:
     company: str
     connection: str
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    # What was kept when the lease was taken, or was saved by its holder since; nothing while nobody here holds it.
+    _seen: tuple[Json | None, ...] = ()
 
     def load(self) -> Json | None:
         """The token as last saved."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             return companies.token(tx, self.world.vault, self.company, self.connection)
 
     def save(self, token: Json) -> None:
-        """Make a new token durable."""
-        with self.world.store.write() as tx:
+        """Make a new token durable.
+
+        Raises:
+            StoreBusy: when the token is another one than when the lease was taken: somebody stood still for so long that
+                another process asked for one, or a person has given another permission meanwhile. The newer one stays.
+        """
+        with self.world.store.write(self.company) as tx:
+            if self._seen and companies.token(tx, self.world.vault, self.company, self.connection) != self._seen[0]:
+                raise StoreBusy(f"{self.company}/{self.connection}: another process has saved a newer token")
             companies.put_token(tx, self.world.vault, self.company, self.connection, token, self.world.at())
+        if self._seen:
+            self._seen = (token,)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -162,13 +173,17 @@ class StoreTokens:
                     self.world.clock.sleep(0.05)
                 yield
             finally:
+                self._seen = ()
                 drop_name(holder)
-                with self.world.store.write() as tx:
+                with self.world.store.write(self.company) as tx:
                     work.release_lease(tx, name, holder)
 
     def _taken(self, name: str, holder: str) -> bool:
-        with self.world.store.write() as tx:
-            return take_lease(tx, name, holder, self.world.clock.now(), TOKEN_LEASE_S) is not None
+        with self.world.store.write(self.company) as tx:
+            if take_lease(tx, name, holder, self.world.clock.now(), TOKEN_LEASE_S) is None:
+                return False
+            self._seen = (companies.token(tx, self.world.vault, self.company, self.connection),)
+            return True
 
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:

@@ -16,6 +16,7 @@ from connectors.ledger.errors import FileBusy, FileDamaged, FileNotThere, FileRe
 from connectors.ledger.forms import Entry, Form, Torn
 from connectors.ledger.index import Index
 from engine.dataclass import dataclass
+from engine.ondisk import sync_folder
 
 # Others hold the lock for the time of one append; who waits for longer waits for something that hangs.
 LOCK_WAIT_S = 10.0
@@ -120,7 +121,7 @@ class LedgerFile:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._file = io.FileIO(descriptor, "r+")
             if is_new:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
             self._recall(self._file)
         except PermissionError as error:
             raise FileRefused(self.path, "it may not be opened") from error
@@ -219,11 +220,3 @@ def _identity(file: io.FileIO) -> tuple[int, int]:
 def _end(file: io.FileIO, ends: int) -> bytes:
     """What stands before an offset: a file that was exchanged for another has something else there."""
     return os.pread(file.fileno(), min(ends, _END), max(0, ends - _END))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

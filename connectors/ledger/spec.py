@@ -40,7 +40,14 @@ _TAX = (
 )
 
 LISTS = (
-    ListSpec("Account", "chart of accounts", _ACCOUNT, refresh_s=60),
+    ListSpec(
+        "Account",
+        "chart of accounts",
+        _ACCOUNT,
+        refresh_s=60,
+        kind="account_type",
+        seldom=("AccountsPayable", "AccountsReceivable", "Bank", "CreditCard", "NonPosting"),
+    ),
     ListSpec("Vendor", "vendors of the chart file, and those that were added to the ledger", _OBJECT, refresh_s=60),
     ListSpec("Class", "classes", _OBJECT, refresh_s=60),
     ListSpec("Customer", "customers and jobs", _OBJECT, refresh_s=60),

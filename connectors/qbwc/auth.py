@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from functools import cache
 from typing import Literal
@@ -25,9 +26,16 @@ _FREE_TRIES = 5
 _LONGEST_WAIT_S = 300.0
 _CALLER_TRIES = 60
 _CALLER_WINDOW_S = 60.0
-_REMEMBERED = 10_000
+# Some 300 bytes each.
+_REMEMBERED = 100_000
 
-Answer = Literal["yes", "no", "busy"]
+# So many passwords are hashed at a time, a core each.
+_AT_A_TIME = 2
+# So many wait for their turn to be hashed; more are told at once to come back later.
+_MOST_WAITING = 16
+
+# `later`: it must be hashed first, and others wait for this answer.
+Answer = Literal["yes", "no", "busy", "later"]
 
 
 def new_ticket(ids: Ids) -> str:
@@ -44,6 +52,12 @@ def ticket_hash(ticket: str) -> str:
 def _nobodys() -> str:
     """A hash that no password fits, so that an unknown user costs what a known one does; once a process."""
     return hash_password(secrets.token_hex(16))
+
+
+@cache
+def _hashing() -> ThreadPoolExecutor:
+    """As many threads as hash at a time: each keeps the 19 MiB that a hash takes, and answers have many threads."""
+    return ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="flowctl-hash")
 
 
 @dataclass(slots=True)
@@ -64,17 +78,21 @@ class Doorkeeper:
     """
 
     clock: Clock
-    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
+    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_AT_A_TIME))
     wait_s: float = 1.0
     _pairs: OrderedDict[tuple[str, str], _Tries] = field(default_factory=OrderedDict)
     _callers: OrderedDict[str, _Tries] = field(default_factory=OrderedDict)
     _welcome: OrderedDict[tuple[str, str], bytes] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _waiting: int = 0
     _nobody: str = field(default_factory=_nobodys)
 
-    def check(self, login: Login | None, client: str, user: str, password: str) -> Answer:
-        """Whether the password is right; the same work is done for a user who does not exist."""
+    def check(self, login: Login | None, client: str, user: str, password: str, *, at_once: bool = False) -> Answer:
+        """Whether the password is right; the same work is done for a user who does not exist.
+
+        `at_once` says `later` where that takes work.
+        """
         if not user or len(user) > _LONGEST or len(password) > _LONGEST:
             return "no"
         pair = (client, user)
@@ -85,12 +103,20 @@ class Doorkeeper:
             if known is not None and secrets.compare_digest(known, seen):
                 return "yes"
             held = self._held(pair, known is not None)
-        if held:
-            return held
-        if not self.slots.acquire(timeout=self.wait_s):
+            if held is None and self._waiting >= _MOST_WAITING:
+                held = "busy"
+            if held is None and not at_once:
+                self._waiting += 1
+        if held or at_once:
+            return held or "later"
+        taken = self.slots.acquire(timeout=self.wait_s)
+        with self._lock:
+            self._waiting -= 1
+        if not taken:
             return "busy"
         try:
-            right = _matches(login.password_hash if login else self._nobody, password) and login is not None
+            stored = login.password_hash if login else self._nobody
+            right = _hashing().submit(_matches, stored, password).result() and login is not None
         finally:
             self.slots.release()
         self._remember(pair, right, seen)

@@ -16,7 +16,7 @@ from connectors.qbwc.state import Flight, Paging, Recovery, State, changed
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 from engine.clock import BASE62, from_iso, iso
-from engine.contract import MessageSet, Operation, OperationOutcome
+from engine.contract import REFUSED_FILES, MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
@@ -313,6 +313,8 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
     bound = ctx.desk.sessions.identity(ctx.company)
     found = company_identity(answer, owner_id=state.options.owner_id)
     verdict = gate.judge(found, state.path, bound, state.options, spoken=state.spoken, asked=state.gate == "asked")
+    if verdict.bind is not None:
+        verdict = gate.unless_refused(verdict, ctx.desk.sessions.recall(ctx.company, REFUSED_FILES))
     if verdict.kind == "ask":
         return changed(state, gate="new")
     if verdict.kind == "passed":
@@ -321,7 +323,7 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
         _notice_period(ctx, gate.closing_date(answer))
         return changed(state, gate="passed", version=verdict.version, sole_user=found.file_mode == "SingleUser")
     event = "company_unconfirmed" if verdict.kind == "unconfirmed" else "company_refused"
-    return refuse(ctx, state, event, verdict.reason, verdict.bind)
+    return refuse(ctx, state, event, verdict.reason, verdict.bind or verdict.seen)
 
 
 def _notice_period(ctx: Context, closed_to: str | None) -> None:

@@ -18,12 +18,16 @@ _LABELS = {"company_name": "company name", "file_id": "FileID", "path": "path"}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gate says: `ask` means that the answer did not tell enough, `bind` what to bind on first contact."""
+    """What the gate says: `ask` means that the answer did not tell enough, `bind` what to bind on first contact.
+
+    `seen` is what a company file that was refused said of itself.
+    """
 
     kind: Literal["passed", "ask", "refused", "unconfirmed"]
     reason: str = ""
     version: str = ""
     bind: Json | None = None
+    seen: Json | None = None
 
 
 def judge(
@@ -55,7 +59,7 @@ def judge(
     seen = {"file_id": found.file_id, "company_name": found.company_name, "path": path}
     differing = _differing(seen, {**(bound or {}), "file_id": expected_id})
     if differing:
-        return Verdict("refused", _mismatch(seen, bound or {"file_id": expected_id}, differing))
+        return Verdict("refused", _mismatch(seen, bound or {"file_id": expected_id}, differing), seen=seen)
     if bound is not None:
         return Verdict("passed", version=version)
     identity = {
@@ -69,6 +73,22 @@ def judge(
         reason = f"The company file `{found.company_name}` waits to be confirmed in flowctl; nothing is written before."
         return Verdict("unconfirmed", reason, bind=identity)
     return Verdict("passed", version=version, bind=identity)
+
+
+def unless_refused(verdict: Verdict, refused: Json | None) -> Verdict:
+    """The verdict, unless a person has said of this very file that it is not the right one.
+
+    `refused` has the files of which somebody said so, as `files`.
+    """
+    files = (refused or {}).get("files")
+    seen = verdict.bind
+    if seen is None or not isinstance(files, list) or all(_differing(seen, file) for file in files):
+        return verdict
+    reason = (
+        f"Somebody has said in flowctl that the company file `{seen['company_name']}` is not the right one, so nothing was "
+        "written. Open the right company file, or have flowctl ask about this one again on its page Web Connector."
+    )
+    return Verdict("refused", reason, seen=seen)
 
 
 def common_version(supported: tuple[str, ...], spoken: str, ours: str) -> str | None:

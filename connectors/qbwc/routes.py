@@ -10,7 +10,7 @@ from connectors.qbwc.soap import SIZE_LIMIT, FaultCode, SoapRefused, decode, enc
 from connectors.qbwc.wsdl import location, wsdl
 from engine.clock import Clock, Ids
 from engine.contract import Handler, HttpCall, HttpReply, Outbox
-from engine.errors import FlowctlError, StaleLease, StoreBusy
+from engine.errors import FlowctlError, NotAtOnce, StaleLease, StoreBusy
 from engine.telemetry import meter, meters, trace
 
 # .NET reads an answer only when it is text/xml; `application/xml` is an exception to it (FACTS section 1).
@@ -26,7 +26,11 @@ _BROKEN = "The service met an internal error and did nothing. Its operator finds
 
 def make_handler(outbox: Outbox, clock: Clock, ids: Ids) -> Handler:
     """The handler for every path below the mount point."""
-    service = Service(outbox, clock, ids, Doorkeeper(clock))
+    return handler_of(Service(outbox, clock, ids, Doorkeeper(clock)))
+
+
+def handler_of(service: Service) -> Handler:
+    """The same for a service that is there."""
 
     def handle(call: HttpCall) -> HttpReply:
         if call.method == "POST":
@@ -50,10 +54,14 @@ def _soap(service: Service, call: HttpCall) -> HttpReply:
         request = decode(call.body)
         method = request.method
         with trace.span(f"soap {method}", {"method": method}):
-            result = service.answer(request, call.client)
+            result = service.answer(request, call.client, at_once=call.at_once)
         reply = HttpReply(200, _XML, encode(method, result))
         outcome = _outcome(method, result)
         return reply  # noqa: TRY300 - what is counted below is what the caller gets
+    except NotAtOnce:
+        # It is asked again, and counted then.
+        outcome = ""
+        raise
     except SoapRefused as error:
         return _fault(500, error.code, f"{error}; {error.hint}" if error.hint else str(error))
     except (StoreBusy, StaleLease):
@@ -64,8 +72,9 @@ def _soap(service: Service, call: HttpCall) -> HttpReply:
     except Exception as error:  # noqa: BLE001 - the edge: a .NET client can read nothing but text/xml, whatever happened
         return _fault(500, "Server", _BROKEN, error)
     finally:
-        meter.add(meters.SOAP_CALLS, method, outcome)
-        meter.observe(meters.SOAP_SECONDS, time.perf_counter() - began, method)
+        if outcome:
+            meter.add(meters.SOAP_CALLS, method, outcome)
+            meter.observe(meters.SOAP_SECONDS, time.perf_counter() - began, method)
 
 
 def _outcome(method: str, result: Result) -> str:

@@ -17,7 +17,7 @@ from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
 from engine.dataclass import dataclass
-from engine.errors import FlowctlError, StaleLease, StoreBusy
+from engine.errors import FlowctlError, NotAtOnce, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.response import parse_response
 from engine.telemetry.correlation import correlated, of_session
@@ -30,6 +30,8 @@ _REFUSED = -1
 TICKET_LIFE = timedelta(hours=2)
 # The Web Connector asks for the next request right after it gave an answer; after more than this, something else happened.
 _AT_ONCE = timedelta(seconds=30)
+# The call before this one may have been answered by a machine whose clock is ahead of ours.
+_SKEW_S = 60.0
 
 
 class _Occupied(FlowctlError):
@@ -53,12 +55,16 @@ class Service:
     ids: Ids
     doorkeeper: Doorkeeper
 
-    def answer(self, call: Call, client: str) -> Result:
-        """Answer one call."""
+    def answer(self, call: Call, client: str, *, at_once: bool = False) -> Result:
+        """Answer one call.
+
+        Raises:
+            NotAtOnce: when a password must be hashed, and it is to be answered `at_once`.
+        """
         if call.method == "authenticate":
             ticket = new_ticket(self.ids)
             with correlated(of_session(ticket_hash(ticket))):
-                return self._authenticate(call, client, ticket)
+                return self._authenticate(call, client, ticket, at_once=at_once)
         methods: Mapping[str, Callable[[Call], Result]] = {
             "sendRequestXML": self._send,
             "receiveResponseXML": self._receive,
@@ -74,13 +80,14 @@ class Service:
 
     # --- opening ---
 
-    def _authenticate(self, call: Call, client: str, ticket: str) -> tuple[str, ...]:
+    def _authenticate(self, call: Call, client: str, ticket: str, *, at_once: bool) -> tuple[str, ...]:
         user = call["strUserName"]
         try:
-            with self.outbox.transaction() as desk:
-                login = desk.sessions.login(user)
+            login = self.outbox.login(user)
             # The password is hashed between two transactions: its 15 ms must not hold the store.
-            answer = self.doorkeeper.check(login, client, user, call["strPassword"])
+            answer = self.doorkeeper.check(login, client, user, call["strPassword"], at_once=at_once)
+            if answer == "later":
+                raise NotAtOnce
             if answer == "busy":
                 return (ticket, "busy")
             if answer == "no" or login is None:
@@ -88,7 +95,7 @@ class Service:
                 return (ticket, "nvu")
             options = Options.read(login.settings)
             state = State(client=client, user=user, seen_at=iso(self.clock.now()), options=options)
-            with self.outbox.transaction() as desk:
+            with self.outbox.transaction(login.company) as desk:
                 work = self._open(desk, login.company, ticket_hash(ticket), state)
         except (StoreBusy, StaleLease, _Occupied):
             return (ticket, "busy")
@@ -99,8 +106,9 @@ class Service:
 
     def _refused(self, login: Login | None, user: str) -> None:
         """Leave a trace; for an unknown user too, so that the time an answer takes tells nobody who exists."""
-        with suppress(StoreBusy, StaleLease), self.outbox.transaction() as desk:
-            desk.sessions.refused(login.company if login else "", user)
+        company = login.company if login else ""
+        with suppress(StoreBusy, StaleLease), self.outbox.transaction(company) as desk:
+            desk.sessions.refused(company, user)
 
     def _open(self, desk: Desk, company: str, ticket: str, state: State) -> bool:
         """Open the session when there is work; what earlier sessions left open is in doubt."""
@@ -111,12 +119,13 @@ class Service:
         for other in earlier:
             if other.flight is not None and other.flight.kind == "write":
                 conduct.slower(ctx, other)
-        unsettled = desk.operations.unsettled(company)
+        nothing = desk.operations.none(company)
+        unsettled = None if nothing else desk.operations.unsettled(company)
         if unsettled is not None and unsettled.state == "sent":
             desk.operations.doubt(company, unsettled.id, "a new session began before the answer came")
         if unsettled is not None or desk.books.due(company) or desk.sessions.identity(company) is None:
             return True
-        if desk.operations.backlog(company) or conduct.is_waiting(ctx):
+        if not nothing and (desk.operations.backlog(company) or conduct.is_waiting(ctx)):
             return True
         if desk.holdings.check_due(company) or desk.reconciling.wanted(company) is not None:
             return True
@@ -128,7 +137,7 @@ class Service:
         if other.flight is None or other.flight.kind != "write" or other.client == mine.client or not other.seen_at:
             return False
         age = (self.clock.now() - from_iso(other.seen_at)).total_seconds()
-        return 0 <= age < mine.options.request_timeout_s
+        return -_SKEW_S <= age < mine.options.request_timeout_s
 
     # --- the loop ---
 
@@ -178,10 +187,11 @@ class Service:
                 self._keep(ctx, changed(state, error="An answer came that nothing was sent for. It was not used."))
                 return _REFUSED
             # While QuickBooks was at work for long, a copy of our store may have been put back from before another machine
-            # wrote. A look itself may take long every time, and would never come to its end.
-            is_late = state.flight.kind != "survey" and self._after_a_gap(state)
+            # wrote.
+            flight, is_late = state.flight, self._after_a_gap(state)
             state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
-            state = survey.anew(state) if is_late else state
+            if is_late:
+                state = survey.late(state, flight) if flight.kind == "survey" else survey.anew(state)
             state, outlook = conduct.settle_known(ctx, state)
             state = conduct.stopped(ctx, state, outlook.turn)
             percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
@@ -221,8 +231,12 @@ class Service:
     @contextmanager
     def _session(self, ticket: str) -> Iterator[_Open | None]:
         digest = ticket_hash(ticket)
-        with self.outbox.transaction() as desk:
-            found = desk.sessions.load(digest) if ticket else None
+        company = self.outbox.company_of(digest) if ticket else None
+        if company is None:
+            yield None
+            return
+        with self.outbox.transaction(company) as desk:
+            found = desk.sessions.load(digest)
             state = load(found[1]) if found else State()
             if found is None or self._is_stale(state):
                 yield None

@@ -66,6 +66,8 @@ def _data(*names: str) -> tuple[FieldSpec, ...]:
     return tuple(FieldSpec(name, "text", f"{name} as QuickBooks gives it") for name in names)
 
 
+# QuickBooks moves money through these by itself: a bill's line is coded to an expense, an asset, or the cost of goods.
+NOT_FOR_LINES = ("AccountsPayable", "AccountsReceivable", "Bank", "CreditCard", "NonPosting")
 LISTS = (
     ListSpec(
         "Account",
@@ -76,6 +78,8 @@ LISTS = (
             FieldSpec("account_type", "text", "such as Bank, CreditCard, Expense"),
             *_data("AccountType"),
         ),
+        kind="account_type",
+        seldom=NOT_FOR_LINES,
     ),
     ListSpec(
         "Vendor",

@@ -24,6 +24,8 @@ FIRST_LOOK = timedelta(days=60)
 IDS_A_PAGE = 20
 # From the second session in a row that could not look, a person is told.
 _PATIENCE = 2
+# How often in a session an answer that took long makes those before it be asked for again.
+_LATE = 3
 # FACTS sections 5 and 6: 1 is an empty answer, 3250 a feature that is off, 500 names a missing object.
 _EMPTY = frozenset({1, 3250})
 _MISSING = frozenset({1, 500})
@@ -335,6 +337,24 @@ def anew(state: State) -> State:
     A copy of our store may have been put back under a session, and since the copy was made the session may have written.
     """
     fresh = replace(state.survey, iterators={}, begun={}, scanned=(), looked=())
+    return replace(state, survey=fresh, judged=())
+
+
+def late(state: State, flight: Flight) -> State:
+    """An answer to a look took long: what was looked through before it is looked through again, but not without an end.
+
+    What the answer itself shows counts: where every look takes long, there would be no other.
+    """
+    survey = state.survey
+    if survey.late >= _LATE:
+        return state
+    scans = {item["scan"] for item in flight.asks if "scan" in item}
+    ids = {target_id for item in flight.asks if "look" in item for target_id in item["ids"]}
+    scanned = tuple(kind for kind in survey.scanned if kind in scans)
+    looked = tuple(target_id for target_id in survey.looked if target_id in ids)
+    if (scanned, looked) == (survey.scanned, survey.looked):
+        return state
+    fresh = replace(survey, scanned=scanned, looked=looked, late=survey.late + 1)
     return replace(state, survey=fresh, judged=())
 
 

@@ -71,12 +71,12 @@ def sign_in(world: World, address: str, user: str, password: str) -> Opened:
         SignInRefused: for an unknown user as for a wrong password, after the same work.
     """
     names = _names(user, address)
-    with world.store.read() as tx:
+    with world.store.read(HOUSE) as tx:
         _listened_to(tx, names, world)
         row = tx.one("user_get", {"user_name": user}) if user else None
     is_right = len(password) <= LONGEST and _fits(row["password_hash"] if row else _nobodys(), password)
     opened = None
-    with world.store.write() as tx:
+    with world.store.write(HOUSE) as tx:
         if row is not None and is_right:
             opened = _open(tx, world, row)
             if opened.stage != "code":
@@ -99,7 +99,7 @@ def give_code(world: World, address: str, session: Session, code: str) -> Opened
         SealBroken: when the vault's key is not the one that the secret was sealed with.
     """
     names = _names(session.user, address)
-    with world.store.write() as tx:
+    with world.store.write(HOUSE) as tx:
         _listened_to(tx, names, world)
         row = users.require(tx, session.user)
         opened = None
@@ -123,11 +123,11 @@ def confirmed(world: World, address: str, session: Session, password: str) -> No
         SignInRefused: when it is wrong.
     """
     names = _names(session.user, address)
-    with world.store.read() as tx:
+    with world.store.read(HOUSE) as tx:
         _listened_to(tx, names, world)
         row = users.require(tx, session.user)
     if len(password) > LONGEST or not _fits(row["password_hash"], password):
-        with world.store.write() as tx:
+        with world.store.write(HOUSE) as tx:
             users.refused(tx, names, world.clock.now())
         raise SignInRefused("the password that you have now is another one")
 

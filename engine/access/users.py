@@ -181,7 +181,7 @@ def set_totp(tx: Tx, hand: Hand, vault: Vault, user: str, secret: bytes | None =
     kept.require(tx, user)
     secret = totp.new_secret() if secret is None else secret
     text = totp.secret_text(secret)
-    sealed = keys.seal(tx, vault, _place(user), text, hand.at)
+    sealed = keys.seal(tx, vault, place_of_totp(user), text, hand.at)
     kept.put_totp(tx, user, sealed.key_id, sealed.data, hand.at)
     _note(tx, hand, "user_totp", user, on=True)
     return SecondFactor(text, totp.uri(secret, user))
@@ -206,10 +206,12 @@ def opened_totp(tx: Tx, vault: Vault, row: Row) -> str:
     Raises:
         SealBroken: when the vault's key is another one.
     """
-    return keys.unseal(tx, vault, _place(row["user_name"]), keys.Sealed(row["totp_key_id"], bytes(row["totp_sealed"])))
+    return keys.unseal(
+        tx, vault, place_of_totp(row["user_name"]), keys.Sealed(row["totp_key_id"], bytes(row["totp_sealed"]))
+    )
 
 
-def _place(user: str) -> keys.Place:
+def place_of_totp(user: str) -> keys.Place:
     """What the secret of a second factor is bound to; `users_sealed` says the same."""
     return keys.Place(HOUSE, _PANEL, f"totp:{user}")
 

@@ -139,7 +139,7 @@ def _agents(tx: Tx, company: str, pull: frozenset[str]) -> Iterator[Agent]:
 def _deferred(known: Known, rule: Settings) -> Iterator[Condition]:
     since = iso(known.now - timedelta(minutes=rule.numbers["older_min"]))
     for group in known.groups.get("deferred", ()):
-        subject = "/".join((group.flow, group.lookup or group.stream, group.key if group.lookup else group.code))
+        subject = deferred_subject(group)
         # What is tried again begins to wait anew; for whoever was told, it waits still.
         is_new = group.since_at > since and ("deferred", subject) not in known.told
         if group.count < rule.numbers["records"] or is_new:
@@ -148,6 +148,11 @@ def _deferred(known: Known, rule: Settings) -> Iterator[Condition]:
             "deferred", subject, *_gap(known.company, group), known.records(group), group.count, group.money,
             group.since_at,
         )  # fmt: skip
+
+
+def deferred_subject(group: Group) -> str:
+    """What a notice about records that wait for one thing is filed under."""
+    return "/".join((group.flow, group.lookup or group.stream, group.key if group.lookup else group.code))
 
 
 def _gap(company: str, group: Group) -> tuple[str, str, str]:
@@ -267,6 +272,15 @@ def _alerts(known: Known, rules: Mapping[str, Settings]) -> Iterator[Condition]:
             _RULE_OF.get(kind, "trouble"), kind, f"{rows[0]['message']}{more}", "", rows[0]["hint"], known.page("/alerts"),
             len(rows), since_at=since,
         )  # fmt: skip
+
+
+def told_alone(row: Row) -> frozenset[tuple[str, str]]:
+    """Rule and subject of a notice that tells of this alert, when it tells of nothing else."""
+    kind, subject = row["kind"], row["subject"]
+    rule = "sign_in" if (kind, subject) == ("session", work.SIGN_IN) else _RULE_OF.get(kind, "trouble")
+    alone = {(rule, kind if kind in _TOGETHER else f"{kind}:{subject}")}
+    # What is missing has the same subject in both.
+    return frozenset(alone | {(kind, subject)})
 
 
 def _as_it_is(known: Known, rule: str, row: Row) -> Condition:

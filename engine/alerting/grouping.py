@@ -9,9 +9,11 @@ from decimal import Decimal
 from engine import money
 from engine.dataclass import dataclass
 from engine.follow import QUIET
+from engine.operator import resting
 from engine.store import browse, records
 from engine.store.base import Row, Store
 from engine.store.records import Reason
+from engine.titles import called
 
 _PAGE = 1000
 # More different things than this missing of one lookup are told as one.
@@ -48,7 +50,7 @@ class Group:
             self.money[currency] = money.EXACT.add(self.money.get(currency, money.ZERO), Decimal(row["amount"]))
         self.since_at = min(self.since_at or row["updated_at"], row["updated_at"])
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(str(row["reference"] or row["source_id"]))
+            self.examples.append(called(row))
 
     def join(self, other: Group) -> None:
         """Count the records of another group here."""
@@ -61,12 +63,23 @@ class Group:
 
 def groups(store: Store, company: str, state: str) -> list[Group]:
     """The records of a state, grouped; no transaction is longer than a page, for others wait for it."""
+    return _groups(store, company, state, "alert_records_in")
+
+
+def woken(store: Store, company: str) -> list[Group]:
+    """What records had waited for that are pending again and not prepared yet; they may wait for it once more."""
+    return _groups(store, company, "deferred", "alert_records_woken")
+
+
+def _groups(store: Store, company: str, state: str, query: str) -> list[Group]:
     found: dict[tuple[str, ...], Group] = {}
     known: dict[str, tuple[Reason, ...]] = {}
-    with store.read() as tx:
-        places = browse.places(tx, company)
+    with store.read(company) as tx:
+        # What waits for a flow that is off rests: nobody need hear of it.
+        off = resting.off(tx, company) if state in resting.STATES else frozenset[str]()
+        places = [place for place in browse.places(tx, company) if place[0] not in off]
     for flow, stream in places:
-        for row in _rows(store, company, state, (flow, stream)):
+        for row in _rows(store, {"company": company, "flow": flow, "stream": stream}, state, query):
             text = row["reasons"]
             if text not in known:
                 if len(known) >= _REMEMBERED:
@@ -91,12 +104,12 @@ def _name(group: Group) -> tuple[str, ...]:
     return group.flow, "" if group.lookup else group.stream, group.code, group.lookup, group.key
 
 
-def _rows(store: Store, company: str, state: str, place: tuple[str, str]) -> Iterator[Row]:
-    scope = {"company": company, "state": state, "flow": place[0], "stream": place[1], "limit": _PAGE}
+def _rows(store: Store, place: Mapping[str, str], state: str, query: str) -> Iterator[Row]:
+    scope = {**place, "state": state, "limit": _PAGE}
     after = -1
     while True:
-        with store.read() as tx:
-            rows = tx.rows("alert_records_in", {**scope, "after": after})
+        with store.read(place["company"]) as tx:
+            rows = tx.rows(query, {**scope, "after": after})
         yield from rows
         if len(rows) < _PAGE:
             return

@@ -17,6 +17,7 @@ from engine.diagnostics import of_company
 from engine.errors import FlowctlError, StoreError
 from engine.operator.worklist import sums
 from engine.program import FlowProgram
+from engine.reconcile import Difference, keeping
 from engine.store import companies, spans, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -29,7 +30,7 @@ def tokens(world: World, company: str, rule: Settings) -> Iterator[Condition]:
     """Permissions that end soon, have ended, or may be lost."""
     if not rule.on:
         return
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         connections = tuple(companies.connectors(tx, company))
     for connection in connections:
         try:
@@ -50,7 +51,7 @@ def tokens(world: World, company: str, rule: Settings) -> Iterator[Condition]:
 
 
 def _permission(world: World, binding: Binding, connector: Authorizes) -> Permission | None:
-    with world.store.read() as tx:
+    with world.store.read(binding.company) as tx:
         token = companies.token(tx, world.vault, binding.company, binding.connection)
     return connector.permission(binding, token)
 
@@ -72,12 +73,11 @@ def differences(tx: Tx, company: str, programs: Mapping[str, FlowProgram], rule:
     if answered is None:
         return
     try:
-        report = reconcile.report(tx, company, programs)
+        found = _open(tx, company, answered["id"], programs)
     except StoreError:
         raise  # as above
     except FlowctlError:
         return  # `flowctl reconcile` says what is wrong
-    found = [each for each in report.differences if not each.is_note]
     if found:
         money = sums((each.currency, each.source if each.source is not None else each.books) for each in found)
         noun = "difference" if len(found) == 1 else "differences"
@@ -94,6 +94,13 @@ def differences(tx: Tx, company: str, programs: Mapping[str, FlowProgram], rule:
             money,
             answered["answered_at"],
         )
+
+
+def _open(tx: Tx, company: str, span: int, programs: Mapping[str, FlowProgram]) -> list[Difference]:
+    """The differences that nobody has decided about, as the kept report says, or a comparison now when there is none."""
+    if keeping.kept(tx, company, span) is not None:
+        return keeping.still_open(tx, span)
+    return [each for each in reconcile.report(tx, company, programs).differences if not each.is_note]
 
 
 def house(tx: Tx, world: World, rules: Mapping[str, Settings], home: Path | None) -> list[Condition]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -48,8 +48,20 @@ class Muted:
     actor: str
 
 
-def sync(tx: Tx, company: str, at: str, found: Iterable[Condition], rules: Mapping[str, Settings]) -> None:
-    """Make the open notices agree with the conditions that hold now, and give every channel its part."""
+def sync(
+    tx: Tx,
+    company: str,
+    at: str,
+    found: Iterable[Condition],
+    rules: Mapping[str, Settings],
+    *,
+    open_yet: Collection[tuple[str, str]] = (),
+) -> frozenset[str]:
+    """Make the open notices agree with the conditions that hold now, and give every channel its part.
+
+    What is `open_yet`, by rule and subject, is not over, though nobody knows now whether it holds. A notice of a rule that
+    is not among `rules` stays as it is, and the rule is returned: a newer flowctl has opened it.
+    """
     wanted = {(condition.rule, condition.subject): condition for condition in found}
     rows = {(row["rule"], row["subject"]): row for row in opened(tx, company)}
     for name, condition in wanted.items():
@@ -64,9 +76,10 @@ def sync(tx: Tx, company: str, at: str, found: Iterable[Condition], rules: Mappi
         if any(row[key] != value for key, value in values.items()):
             tx.run("alert_notice_put", {"id": row["id"], **values})
     for name, row in rows.items():
-        if name not in wanted:
+        if name not in wanted and name not in open_yet and name[0] in rules:
             end(tx, row, at, tells=rules[name[0]].solved)
     _fan_out(tx, company, at, rules)
+    return frozenset(name for name, _ in rows if name not in rules)
 
 
 def opened(tx: Tx, company: str) -> list[Row]:
@@ -100,7 +113,8 @@ def _unmute(tx: Tx, row: Row) -> None:
 def _fan_out(tx: Tx, company: str, at: str, rules: Mapping[str, Settings]) -> None:
     """Every channel that should hear of an open notice and has not gets it into its outbox."""
     quiet = mutes(tx, company)
-    rows = [row for row in opened(tx, company) if not _is_quiet(quiet.get((row["rule"], row["subject"])), at)]
+    there = [row for row in opened(tx, company) if row["rule"] in rules]
+    rows = [row for row in there if not _is_quiet(quiet.get((row["rule"], row["subject"])), at)]
     hearing = channels.hearing(tx, company)
     if not rows or not hearing:
         return
@@ -225,12 +239,16 @@ def _note(tx: Tx, hand: Hand, event: str, row: Row, **detail: str) -> None:
 # --- keeping house -----------------------------------------------------------------------------------------------------
 
 
-def forget_gone(tx: Tx, at: str) -> None:
-    """End the notices of companies that are no more."""
+def gone(tx: Tx) -> list[str]:
+    """The companies that are no more and have open notices."""
     known = {HOUSE, *companies.names(tx)}
-    for row in tx.rows("alert_notices_companies", {}):
-        for notice in opened(tx, row["company"]) if row["company"] not in known else ():
-            end(tx, notice, at, tells=False)
+    return [row["company"] for row in tx.rows("alert_notices_companies", {}) if row["company"] not in known]
+
+
+def forget(tx: Tx, company: str, at: str) -> None:
+    """End the notices of a company that is no more."""
+    for notice in opened(tx, company):
+        end(tx, notice, at, tells=False)
 
 
 def purge(tx: Tx, now: datetime) -> None:

@@ -17,7 +17,7 @@ from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.log import logger
 from engine.store import journal
-from engine.store.base import Row
+from engine.store.base import HOUSE, Row
 from engine.world import World
 
 # A server that has not answered for so long counts as one that did not take it.
@@ -68,7 +68,7 @@ class Postman:
         """Send a test message now; what went wrong, or empty text."""
         sending = self._begin(channel, message.tried(channel.name))
         error = self._end(channel, sending) or ""
-        with self.world.store.write() as tx:
+        with self.world.store.write(channel.company) as tx:
             if channels.by_id(tx, channel.id) is not None:
                 self._put(_hand(self.world, channel), channel, (), error)
         return error
@@ -94,7 +94,7 @@ class Postman:
             rows = tx.rows("alert_deliveries_waiting", {"channel_id": number, "limit": _MOST})
             base_url = channels.base_url(tx)
         if channel is None:
-            with self.world.store.write() as tx:
+            with self.world.store.write(HOUSE) as tx:
                 tx.run("alert_deliveries_drop", {"channel_id": number, "at": iso(now)})
             return None
         stuck = self._stuck.get(number)
@@ -113,7 +113,7 @@ class Postman:
 
         def work() -> None:
             try:
-                with self.world.store.read() as tx:
+                with self.world.store.read(channel.company) as tx:
                     address = channels.address_of(tx, self.world.vault, channel)
                 self.send(address, made)
             except FlowctlError as error:
@@ -139,7 +139,7 @@ class Postman:
 
     def _put(self, hand: Hand, channel: Channel, rows: Sequence[Row], error: str) -> None:
         """Make durable what became of a message."""
-        with self.world.store.write() as tx:
+        with self.world.store.write(*{hand.company, *(row["company"] for row in rows)}) as tx:
             if error:
                 next_at = iso(self.world.clock.now() + wait_after(channel.failures + 1))
                 values = {"error": error[:300], "next_try_at": next_at, "at": hand.at}

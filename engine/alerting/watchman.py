@@ -19,6 +19,7 @@ from engine.holders import drop_name, take_name
 from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.store import companies, work
+from engine.store.base import lease_of
 from engine.world import World, take_lease
 
 TICK_S = 30.0
@@ -35,6 +36,8 @@ class _Seen:
 
     head: int = -1
     groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)
+    # Rule and subject of what may be found again once what was woken is prepared.
+    open_yet: frozenset[tuple[str, str]] = frozenset()
     slow: Sequence[Condition] = ()
     slow_at: float = float("-inf")
 
@@ -52,6 +55,7 @@ class Watchman:
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _name: str = ""
     _purged_at: float = float("-inf")
+    _strange: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Start the thread."""
@@ -71,7 +75,7 @@ class Watchman:
             StoreError: when the store is not available.
         """
         self._name = self._name or take_name(self.world.ids)
-        with self.world.store.write() as tx:
+        with self.world.store.write(lease_of(_LEASE)) as tx:
             if take_lease(tx, _LEASE, self._name, self.world.clock.now(), _LEASE_S) is None:
                 return 0
         self.look()
@@ -103,13 +107,13 @@ class Watchman:
     def close(self) -> None:
         """Let another process do it."""
         if self._name:
-            with self.world.store.write() as tx:
+            with self.world.store.write(lease_of(_LEASE)) as tx:
                 work.release_lease(tx, _LEASE, self._name)
             drop_name(self._name)
             self._name = ""
 
     def _company(self, company: str, head: int, pull: frozenset[str]) -> None:
-        with self.world.store.read() as tx:
+        with self.world.store.read(company, HOUSE) as tx:
             settings = rules.effective(tx, company)
         seen = self._seen.setdefault(company, _Seen())
         if seen.head != head:
@@ -118,21 +122,24 @@ class Watchman:
             for state, groups in found_now.items():
                 grouping.wait_on(seen.groups.get(state, ()), groups)
             seen.groups = found_now
+            woken = grouping.woken(self.world.store, company)
+            seen.open_yet = frozenset(("deferred", finding.deferred_subject(group)) for group in woken)
             seen.head = head
         now = self.world.clock.monotonic()
         if now - seen.slow_at >= SLOW_S:
             seen.slow = self._slow(company, settings)
             seen.slow_at = now
-        with self.world.store.read() as tx:
+        with self.world.store.read(company) as tx:
             known = finding.read(tx, company, self.world.clock.now(), pull, seen.groups)
         found = finding.conditions(known, settings)
         found += [condition for condition in seen.slow if settings[condition.rule].on]
-        with self.world.store.write() as tx:
-            notices.sync(tx, company, self.world.at(), found, settings)
+        with self.world.store.write(company, HOUSE) as tx:
+            strange = notices.sync(tx, company, self.world.at(), found, settings, open_yet=seen.open_yet)
+        self._tell_strange(company, strange)
 
     def _slow(self, company: str, settings: Mapping[str, Settings]) -> list[Condition]:
         found = list(looking.tokens(self.world, company, settings["token"]))
-        with self.world.store.read() as tx:
+        with self.world.store.read(company) as tx:
             found += looking.differences(tx, company, self.programs, settings["reconcile"])
         return found
 
@@ -140,13 +147,25 @@ class Watchman:
         with self.world.store.read() as tx:
             settings = rules.effective(tx, HOUSE)
             found = looking.house(tx, self.world, settings, self.home)
+            gone = notices.gone(tx)
         now = self.world.clock.monotonic()
-        with self.world.store.write() as tx:
-            notices.sync(tx, HOUSE, self.world.at(), found, settings)
-            notices.forget_gone(tx, self.world.at())
-            if now - self._purged_at >= _DAY_S:
+        with self.world.store.write(HOUSE) as tx:
+            strange = notices.sync(tx, HOUSE, self.world.at(), found, settings)
+        for company in gone:
+            with self.world.store.write(company, HOUSE) as tx:
+                notices.forget(tx, company, self.world.at())
+        if now - self._purged_at >= _DAY_S:
+            with self.world.store.write() as tx:  # once a day
                 notices.purge(tx, self.world.clock.now())
-                self._purged_at = now
+            self._purged_at = now
+        self._tell_strange(HOUSE, strange)
+
+    def _tell_strange(self, company: str, names: frozenset[str]) -> None:
+        """Say once of each rule that a newer flowctl had, and that is not looked at here."""
+        for name in sorted(names - self._strange):
+            hint = "a newer flowctl has opened notices of it; they stay as they are, and other rules go on"
+            logger().warning("unknown alert rule", company=company, error=f"there is no rule `{name}`", hint=hint)
+        self._strange |= names
 
     @staticmethod
     def _is_pull(name: str) -> bool:

@@ -92,12 +92,12 @@ def _companies(tx: Tx) -> tuple[set[str], list[str]]:
 
 def _one(store: Store, company: str, ledger: Ledger) -> Verified:
     """One journal, in many short transactions: a writer waits for none of them."""
-    with store.read() as tx:
+    with store.read(company) as tx:
         head = tx.one("journal_head", {"company": company})
     seen = {point.seq: (point.hash, point.at) for point in ledger.points.get(company, ())}
     walk = Walk(company, seen, head["seq"] if head is not None else None)
     while True:
-        with store.read() as tx:
+        with store.read(company) as tx:
             count, broken = walk.page(tx, PAGE)
         if broken is not None or count < PAGE:
             return Verified(company, walk.seq, broken or walk.end(head))
@@ -113,7 +113,7 @@ def export(
     """
     after, previous = 0, GENESIS
     while True:
-        with store.read() as tx:
+        with store.read(company) as tx:
             rows = tx.rows("journal_from", {"company": company, "after": after, "limit": PAGE})
         for row in rows:
             line = {**dict(row), "previous": previous}

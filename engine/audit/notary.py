@@ -12,9 +12,9 @@ from engine.audit.signing import new_pair
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError
 from engine.log import logger
+from engine.ondisk import sync_folder
 from engine.store import companies, journal, keys, work
 from engine.store.base import Row, Tx
-from engine.vault import sync_folder
 from engine.world import World
 
 FILE = "checkpoints.jsonl"
@@ -64,9 +64,11 @@ class Notary:
             where = error.filename or self.path
             self._alarm(f"a checkpoint cannot be written: {where}: {error.strerror}", "put the folder right")
         else:
-            with self.world.store.write() as tx:
-                for company in companies.names(tx):
-                    work.resolve_alert(tx, company, *_ALERT, self.world.at())
+            with self.world.store.read() as tx:
+                told = tx.rows("alerts_open_as", {"kind": _ALERT[0], "subject": _ALERT[1]})
+            for row in told:
+                with self.world.store.write(row["company"]) as tx:
+                    work.resolve_alert(tx, row["company"], *_ALERT, self.world.at())
 
     def write(self, *, accept: str = "", actor: str = "") -> int | None:
         """Append a checkpoint; its number, or None when no journal has moved.
@@ -77,7 +79,7 @@ class Notary:
             CheckpointsDiffer: when a journal does not go on from the checkpoint before, or the file is not ours.
             OSError: when a file cannot be written.
         """
-        with self.world.store.write() as tx:  # one process at a time
+        with self.world.store.write() as tx:  # one process at a time, and every journal as it stands at one moment
             if accept:
                 for company in companies.names(tx):
                     entry = journal.Entry("checkpoint_accepted", detail={"reason": accept})
@@ -97,8 +99,10 @@ class Notary:
 
     def _alarm(self, message: str, hint: str) -> None:
         logger().error("no checkpoint", error=message, hint=hint)
-        with self.world.store.write() as tx:
-            for company in companies.names(tx):
+        with self.world.store.read() as tx:
+            names = companies.names(tx)
+        for company in names:
+            with self.world.store.write(company) as tx:
                 work.raise_alert(tx, company, work.Alert(*_ALERT, message, hint), self.world.at())
 
     def _key(self, tx: Tx) -> Row:

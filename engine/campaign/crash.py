@@ -279,7 +279,7 @@ class Machine:
     def _break_leases(self, process: Process) -> None:
         """A new process sees that the holder is gone; here both have the same number, which it could not tell apart."""
         self.chaos.is_off = True
-        with process.store.write() as tx:
+        with process.store.write(self.company) as tx:
             for connection in self.program.flow.connections:
                 name = f"token:{self.company}/{connection.name}"
                 holder = work.lease_holder(tx, name)

@@ -43,7 +43,7 @@ class Person:
 
     def works(self, process: Process) -> None:
         """Do what waits for a person."""
-        with process.store.write() as tx:
+        with process.store.write(self._company) as tx:
             self._allow(tx, process)
             self._map(tx)
             self._replay(tx)
@@ -58,7 +58,7 @@ class Person:
 
     def stops(self, process: Process) -> None:
         """Replay, hold, release, pause and resume, and nothing else."""
-        with process.store.write() as tx:
+        with process.store.write(self._company) as tx:
             self._replay(tx)
             self._stop(tx)
 

@@ -168,7 +168,7 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = No
         _found(machine.world, plan.program, company)
     _bind(machine, plan.program, books, source, chance)
     if lean in ("slow", "alike", "rolled_back") and not is_called:
-        with machine.world.store.write() as tx:
+        with machine.world.store.write(company) as tx:
             facts.remember(tx, company, machine.world.at(), "pace", _QUICK)
     level = chance.choice((0.0, 0.5, 1.0, 2.0))
     chaos.rates = {n: rate * level for n, rate in FAULTS.items() if n not in plan.without and chance.random() < 0.5}
@@ -307,7 +307,7 @@ def _found(world: World, program: FlowProgram, company: str) -> None:
         if is_agent:
             with world.store.write() as tx:
                 companies.put_login(tx, Login(company, _user(company), _hashed()), world.at())
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         if not flowswitch.is_on(tx, company, program.flow):
             flowswitch.switch(tx, Hand(company, world.at(), "campaign"), program.flow, on=True)
 
@@ -343,7 +343,7 @@ def _made(program: FlowProgram, *, warm: bool) -> Disk:
 def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: SourceRig, chance: random.Random) -> None:
     """Settings of this schedule: how the connections are set, and how the flow is."""
     machine.chaos.is_off = True
-    with machine.world.store.write() as tx:
+    with machine.world.store.write(machine.company) as tx:
         for connection in program.flow.connections:
             served = _is_served(connection.connector)
             is_target = served or _role(program, connection.name) == "target"

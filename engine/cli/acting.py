@@ -67,7 +67,7 @@ def run(given: Given, action: str, done: str, *, asks: bool) -> int:
             count, money = office.counted(len(would.moved), "record"), office.money(would.money)
             if would.moved:
                 click.confirm(f"{done.capitalize()}: {count}{f', {money}' if money else ''}?", abort=True, err=True)
-        with world.store.write() as tx:
+        with world.store.write(given["company"]) as tx:
             hand = office.hand(world, given["company"])
             tried = chosen.perform(tx, action, hand, known, common.clean(given["reason"]))
     _tell(given, tried, missing, action, done)
@@ -79,7 +79,7 @@ def _meant(world: World, given: Given) -> tuple[list[Row], Mapping[int, int], li
     from engine.operator import chosen
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(given["company"]) as tx:
         companies.require(tx, given["company"])
         rows, missing = _rows(tx, given)
         return rows, chosen.marked(tx, rows), missing

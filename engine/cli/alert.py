@@ -13,6 +13,7 @@ import click
 
 from engine.cli import common, office
 from engine.errors import UsageError
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from engine.alerting.channels import Channel
@@ -37,8 +38,6 @@ class SpanUnfit(UsageError):
 
 
 def _scope(company: str, house: bool) -> str:
-    from engine.alerting.rules import HOUSE
-
     return HOUSE if house else company
 
 
@@ -93,7 +92,7 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     wishes, scope = channels.wanted(office.pairs("--set", given)), _scope(company, house)
     address = addresses.check(_address(address_file))
-    with office.opened(home, create=False) as world, world.store.write() as tx:
+    with office.opened(home, create=False) as world, world.store.write(scope) as tx:
         hand = office.hand(world, _required(tx, scope))
         if replace:
             channel = channels.replace_address(tx, hand, world.vault, name, address)
@@ -133,7 +132,7 @@ def change(name: str, settings: tuple[str, ...], home: Path, company: str, house
     """
     from engine.alerting import channels
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(_scope(company, house)) as tx:
         hand = office.hand(world, _required(tx, _scope(company, house)))
         channel = channels.change(tx, hand, name, office.pairs("NAME=VALUE", settings))
     _show([channel], "text")
@@ -152,7 +151,7 @@ def list_(home: Path, company: str, house: bool, form: str) -> int:
     """
     from engine.alerting import channels
 
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(_scope(company, house)) as tx:
         found = channels.every(tx, _required(tx, _scope(company, house)))
     _show(found, form)
     return 0
@@ -173,11 +172,11 @@ def remove(name: str, home: Path, company: str, house: bool, yes: bool) -> int:
 
     scope = _scope(company, house)
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(scope) as tx:
             channels.require(tx, scope, name)
         if not yes:
             click.confirm(f"Remove the channel {name}?", abort=True, err=True)
-        with world.store.write() as tx:
+        with world.store.write(scope) as tx:
             channels.remove(tx, office.hand(world, scope), name)
     click.echo(f"{name}: removed")
     return 0
@@ -197,7 +196,7 @@ def test(name: str, home: Path, company: str, house: bool) -> int:
     from engine.alerting.postman import Postman
 
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(_scope(company, house)) as tx:
             channel = channels.require(tx, _scope(company, house), name)
         error = Postman(world).try_out(channel)
     click.echo(f"{name}: {common.clean(error) if error else 'taken'}")
@@ -223,7 +222,7 @@ def mute(what: str, home: Path, company: str, house: bool, span: str, reason: st
     is_notice = office.is_number(what)
     if not is_notice and not span:
         raise click.UsageError("a channel is muted for a span: give --for, such as --for 8h")
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(_scope(company, house)) as tx:
         hand = office.hand(world, _required(tx, _scope(company, house)))
         until_at = _until(world, span)
         if is_notice:
@@ -247,7 +246,7 @@ def unmute(what: str, home: Path, company: str, house: bool) -> int:
     """
     from engine.alerting import channels, notices
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(_scope(company, house)) as tx:
         hand = office.hand(world, _required(tx, _scope(company, house)))
         if office.is_number(what):
             told = common.clean(notices.unmute(tx, hand, int(what))["title"])
@@ -269,7 +268,7 @@ def open_(home: Path, company: str, house: bool, form: str) -> int:
     """
     from engine.alerting import notices
 
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(_scope(company, house)) as tx:
         rows = notices.opened(tx, _required(tx, _scope(company, house)))
         quiet = {row["id"]: notices.muted(tx, row, world.at()) for row in rows}
         found = [_notice(row, quiet[row["id"]]) for row in rows]
@@ -305,7 +304,7 @@ def rules(home: Path, company: str, house: bool, form: str) -> int:
     """
     from engine.alerting import rules as known
 
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(_scope(company, house), HOUSE) as tx:
         found = known.of_scope(tx, _required(tx, _scope(company, house)))
     if form == "json":
         common.echo_json({name: {**each.as_json(), "changed": sorted(each.own)} for name, each in found.items()})
@@ -333,7 +332,7 @@ def set_(rule: str, settings: tuple[str, ...], home: Path, company: str, house: 
 
     if bool(settings) is is_default:
         raise click.UsageError("give NAME=VALUE, or --default")
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(_scope(company, house), HOUSE) as tx:
         scope = _required(tx, _scope(company, house))
         hand = office.hand(world, scope)
         if is_default:
@@ -354,9 +353,8 @@ def house(settings: tuple[str, ...], home: Path) -> int:
     Example: flowctl alert house base_url=https://books.example.com zone=Europe/Berlin
     """
     from engine.alerting import channels
-    from engine.alerting.rules import HOUSE
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(HOUSE) as tx:
         hand = office.hand(world, HOUSE)
         given = office.pairs("NAME=VALUE", settings)
         found = channels.put_house(tx, hand, given) if given else channels.house(tx)

@@ -58,7 +58,7 @@ def verify(home: Path, company: str, checkpoints: Path | None, public_key: str, 
         raise office.FileUnusable(str(checkpoints), "there is no such file")
     with office.opened(home) as world:
         if company:
-            with world.store.read() as tx:
+            with world.store.read(company) as tx:
                 companies.require(tx, company)
         report = chain.verify(world.store, path, company=company, public_key=public_key)
     if form == "json":
@@ -135,7 +135,7 @@ def export(home: Path, company: str, form: str, out: Path | None, **given: objec
     fields = {"record_id" if name == "record" else name: value for name, value in given.items()}
     wanted = chain.Filter(**fields)  # type: ignore[arg-type]
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
         with _sink(out) as file:
             count = _write(file, chain.export(world.store, company, wanted), form, chain.COLUMNS)

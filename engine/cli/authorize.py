@@ -46,12 +46,16 @@ class NobodyAnswered(FlowctlError):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What the command line says: open a browser, ask for the answer instead of listening, or read it from a file."""
+    """What the command line says: open a browser, ask for the answer instead of listening, or read it from a file.
+
+    `any_account` says that another account than before may be meant.
+    """
 
     browser: bool = True
     paste: bool = False
     code_file: str | None = None
     form: str = "text"
+    any_account: bool = False
 
     def check(self, connector: Connector) -> None:
         """Refuse what does not fit the connector.
@@ -71,7 +75,7 @@ def is_due(world: World, binding: Binding, connector: Authorizes, how: How, *, c
 
     if how.code_file is not None or not changed:
         return True
-    with world.store.read() as tx:
+    with world.store.read(binding.company) as tx:
         token = companies.token(tx, world.vault, binding.company, binding.connection)
     return connector.permission(binding, token) is None
 
@@ -89,7 +93,7 @@ def authorize(world: World, binding: Binding, connector: Connector, how: How) ->
         return 0
     asked = permitting.take(world, binding.company, binding.connection)
     code = code_of(replace(request, state=asked.state), given, bare=bare)
-    _tell(binding, title, _exchange(world, binding, code, again), how.form)
+    _tell(binding, title, _exchange(world, binding, code, again, how), how.form)
     return 0
 
 
@@ -150,12 +154,24 @@ def _show(binding: Binding, url: str, how: How) -> None:
             webbrowser.open(url)
 
 
-def _exchange(world: World, binding: Binding, code: str, again: str) -> Allowed:
-    """Exchange the code, and read the account with what it gave."""
-    from engine.connections import permitting
+def _exchange(world: World, binding: Binding, code: str, again: str, how: How) -> Allowed:
+    """Exchange the code, and read the account with what it gave; nothing is kept of another one than there are records of."""
+    from engine.connections import accounts, permitting
 
+    hand = office.hand(world, binding.company)
+    with world.store.read() as tx:
+        was = accounts.known(tx, binding.company, binding.connection)
+        flows = office.flows()
+        must_be_same = was is not None and was.id and accounts.is_used(tx, hand.company, flows, binding.connection)
     try:
-        return permitting.exchange(world, office.hand(world, binding.company), binding, code, again)
+        if must_be_same and not how.any_account:
+            return permitting.exchange_same(world, hand, binding, code, flows)
+        return permitting.exchange(world, hand, binding, code, again)
+    except accounts.OtherAccount as error:
+        error.hint = (
+            f"{error.hint}; when that is meant, run `{again} --yes` and allow it once more: a code is good once"
+        )
+        raise
     except permitting.Unread:
         office.say(f"{binding.company}/{binding.connection}: it is allowed, and the tokens are kept")
         raise

@@ -18,6 +18,8 @@ from engine.shipped import shipped
 
 if TYPE_CHECKING:
     from engine.program import FlowProgram
+    from engine.store.base import Tx
+    from engine.vault import Vault
     from engine.world import World
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,25 +53,43 @@ class FlowInvalid(UsageError):
 
 @contextmanager
 def opened(home: Path, *, create: bool = True, check: bool = True) -> Iterator[World]:
-    """The world on this machine; the store and key are made when they are missing."""
-    from engine.store import keys, occupied
-    from engine.store.sqlite import SqliteStore
+    """The world on this machine; the store and key are made when they are missing, but for a database of PostgreSQL."""
+    from engine.store import keys, occupied, whereabouts
     from engine.vault import load_key
     from engine.world import World
 
-    path = home / "flowctl.db"
-    if not create and not path.exists():
+    is_file = whereabouts.address(home) is None
+    if is_file and not create and not whereabouts.exists(home):
+        path = home / whereabouts.DATABASE
         raise UsageError(f"there is no store at {path}", hint="give --home, or start with `flowctl connect`")
-    vault = load_key(home)
+    vault = load_key(home) if is_file else None
     with occupied.shared(home):
-        store = SqliteStore(path)
+        store = whereabouts.opened(home)
         try:
-            if check:
-                with store.read() as tx:
+            with store.read() as tx:
+                vault = vault or _key_of(home, tx)
+                if check:
                     keys.check(tx, vault)
             yield World(store, vault)
         finally:
             store.close()
+
+
+def _key_of(home: Path, tx: Tx) -> Vault:
+    """The master key of a database. A machine that has none is given one by hand: a new one would open nothing."""
+    from engine.store import whereabouts
+    from engine.vault import KEY_VARIABLE, KeyUnusable, load_key
+
+    is_used = bool(tx.rows("data_keys_all", {}))
+    try:
+        return load_key(home, create=not is_used)
+    except KeyUnusable as error:
+        if KEY_VARIABLE in os.environ or (home / "key").exists():
+            raise
+        hint = f"copy the file `key` from where the store was made, or set {KEY_VARIABLE} to it"
+        raise KeyUnusable(
+            f"the store {whereabouts.named(home)} is sealed, and there is no key at {home}", hint=hint
+        ) from error
 
 
 def flow_path(name: str) -> Path:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from engine.cli import common, office
-from engine.errors import UnknownName
 
 if TYPE_CHECKING:
-    from engine.model import Flow, Setting
+    from engine.follow import Hand
+    from engine.store.base import Tx
 
 Value = str | int | bool
-_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def _scope(_context: click.Context, _option: click.Parameter, text: str) -> str:
@@ -87,8 +85,8 @@ def add(name: str, title: str | None, home: Path) -> int:
     from engine.store import companies, journal
 
     office.company_name(name)
-    with office.opened(home, create=True) as world, world.store.write() as tx:
-        fresh = name not in companies.names(tx)
+    with office.opened(home, create=True) as world, world.store.write(name) as tx:
+        fresh = tx.one("company_get", {"company": name}) is None
         if fresh:
             companies.add(tx, name, title or name, world.at())
             hand = office.hand(world, name)
@@ -111,7 +109,7 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
     from engine.store import companies
 
     chosen = [office.flow(flow)] if flow else office.flows()
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         row = companies.require(tx, company)
         given = {item.name: companies.settings(tx, company, item.name) for item in chosen}
         bound = companies.identity(tx, company)
@@ -163,19 +161,20 @@ def set_(flow: str, values: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company set ramp_to_quickbooks bank_account=Checking card_posts_as=journal_entry
     """
-    from engine.operator import worklist
+    from engine.operator import flowsettings
     from engine.store import companies
 
     definition = office.flow(flow)
-    typed = {name: typed_value(_setting(definition, name), text) for name, text in office.pairs("set", values).items()}
-    if scope:
-        _by_scope(definition, typed)
-    with office.opened(home) as world, world.store.write() as tx:
+    given = {flowsettings.require(definition, name): text for name, text in office.pairs("set", values).items()}
+    typed = {setting: flowsettings.typed(setting, text) for setting, text in given.items()}
+    flowsettings.fit_scope(definition, [setting.name for setting in typed], scope)
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
-        woken = sum(worklist.put_setting(tx, hand, definition, name, value, scope) for name, value in typed.items())
-    for name, value in typed.items():
-        click.echo(f"{definition.name}: {companies.setting_key(name, scope)} = {_shown(value)}")
+        wishes = [flowsettings.Wish(setting, value, scope) for setting, value in typed.items()]
+        woken = sum(flowsettings.change(tx, hand, definition, wish) for wish in wishes)
+    for setting, value in typed.items():
+        click.echo(f"{definition.name}: {companies.setting_key(setting.name, scope)} = {_shown(value)}")
     _woken(woken)
     return 0
 
@@ -191,15 +190,16 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company unset ramp_to_quickbooks bank_account
     """
-    from engine.operator import worklist
+    from engine.operator import flowsettings
     from engine.store import companies
 
     definition = office.flow(flow)
-    settings = [_setting(definition, name) for name in names]
-    with office.opened(home) as world, world.store.write() as tx:
+    settings = [flowsettings.require(definition, name) for name in names]
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         hand = office.hand(world, company)
-        woken = sum(worklist.put_setting(tx, hand, definition, s.name, None, scope) for s in settings)
+        wishes = [flowsettings.Wish(setting, None, scope) for setting in settings]
+        woken = sum(flowsettings.change(tx, hand, definition, wish) for wish in wishes)
         given = companies.settings(tx, company, definition.name)
     for setting in settings:
         value, note = given.get(setting.name, setting.default), "" if setting.name in given else " (default)"
@@ -227,14 +227,14 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
 
     chosen = [office.flow(flow)] if flow else office.flows()
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
         if state is not None:
-            with world.store.write() as tx:
+            with world.store.write(company) as tx:
                 changed = flowswitch.switch(tx, office.hand(world, company), chosen[0], on=state == "on")
             if not changed:
                 office.say(f"{company}/{chosen[0].name}: was {state} before")
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             made = {item["connection"] for item in companies.connections(tx, company)}
             states = {item.name: flowswitch.is_on(tx, company, item) for item in chosen}
             missing = {item.name: sorted({c.name for c in item.connections} - made) for item in chosen}
@@ -253,56 +253,86 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
 @common.home_option
 @common.company_option
 @click.option("--confirm", is_flag=True, help="Bind the company file that waits to be confirmed.")
-@click.option("--refuse", is_flag=True, help="Say that the company file that waits to be confirmed is the wrong one.")
+@click.option("--refuse", is_flag=True, help="Say that the company file that waits, or is bound, is not the right one.")
 @click.option("--release", is_flag=True, help="Forget the company file; the next contact binds the one that is open.")
+@click.option("--ask-again", is_flag=True, help="Take back which files are not the right ones.")
 @click.option("--reason", default="", help="Why; kept in the journal.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common.format_option
 def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
-    home: Path, company: str, confirm: bool, refuse: bool, release: bool, reason: str, yes: bool, form: str
+    home: Path,
+    company: str,
+    confirm: bool,
+    refuse: bool,
+    release: bool,
+    ask_again: bool,
+    reason: str,
+    yes: bool,
+    form: str,
 ) -> int:
     """Show which company file this company writes to; confirm, refuse or release it.
+
+    A file that is refused is turned away whenever it calls, until another one is bound, or --ask-again.
 
     Example: flowctl company bind --confirm
     """
     from engine.operator import companyfile
     from engine.store import companies
 
-    if confirm + refuse + release > 1:
-        raise click.UsageError("--confirm, --refuse and --release exclude each other")
+    words = {"confirm": confirm, "refuse": refuse, "release": release, "ask_again": ask_again}
+    if sum(words.values()) > 1:
+        raise click.UsageError("--confirm, --refuse, --release and --ask-again exclude each other")
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
             bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
-        if release and bound is not None and not yes:
+        if (release or refuse) and bound is not None and not yes:
             name = common.clean(bound.get("company_name", ""))
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
             click.confirm(question, abort=True, err=True)
-        if confirm or refuse or release:
-            with world.store.write() as tx:
-                hand = office.hand(world, company)
-                if confirm:
-                    bound, asked = companyfile.confirm(tx, hand), None
-                elif refuse:
-                    companyfile.refuse(tx, hand, reason)
-                    asked = None
-                    office.say("refused; it is asked about again when it comes again")
-                else:
-                    released = companyfile.release(tx, hand, reason)
-                    bound = None
-                    office.say("released" if released else "no company file was bound; nothing was changed")
+        word = next((name for name, is_given in words.items() if is_given), "")
+        if word:
+            with world.store.write(company) as tx:
+                said = _bind(tx, office.hand(world, company), word, reason)
+            if said:
+                office.say(said)
+        with world.store.read(company) as tx:
+            bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
+            refused = companyfile.refused(tx, company)
     if form == "json":
-        common.echo_json({"company": company, "bound": bound, "unconfirmed": asked})
+        common.echo_json({"company": company, "bound": bound, "unconfirmed": asked, "refused": refused})
         return 0
     for label, identity in (("bound", bound), ("waits to be confirmed", asked)):
         if identity is not None:
             click.echo(f"{company}: {label}")
             common.table([(name, value) for name, value in identity.items() if value], ["", ""])
+    for file in refused:
+        click.echo(
+            f"{company}: turned away: {common.clean(file.get('company_name', ''))} {common.clean(file.get('path', ''))}"
+        )
     if bound is None and asked is None:
         click.echo(f"{company}: no company file is bound; the first contact binds it")
     elif asked is not None:
         office.say(f"run `flowctl company bind --confirm --company {company}` when it is the right one")
     return 0
+
+
+def _bind(tx: Tx, hand: Hand, word: str, reason: str) -> str:
+    """Give a person's word about the company file; returns what came of it, where what is shown does not say so."""
+    from engine.operator import companyfile
+    from engine.store import companies
+
+    if word == "confirm":
+        companyfile.confirm(tx, hand)
+        return ""
+    if word == "ask_again":
+        companyfile.ask_again(tx, hand)
+        return "the next company file that comes is taken as if it were new"
+    if word == "refuse" and companies.identity(tx, hand.company) is None:
+        companyfile.refuse(tx, hand, reason)
+        return "refused; it is turned away until another one is bound, or --ask-again"
+    released = companyfile.release(tx, hand, reason, is_wrong=word == "refuse")
+    return "released" if released else "no company file was bound; nothing was changed"
 
 
 @command.command(short_help="Show or set the time zone that people read times in.")
@@ -319,67 +349,13 @@ def zone(zone: str | None, home: Path, company: str) -> int:
 
     with office.opened(home) as world:
         if zone is not None:
-            with world.store.write() as tx:
+            with world.store.write(company) as tx:
                 companies.require(tx, company)
                 companyzone.put(tx, office.hand(world, company), zone)
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             row = companies.require(tx, company)
     click.echo(f"{company}: {row['time_zone']}")
     return 0
-
-
-def typed_value(setting: Setting, text: str) -> Value:
-    """A setting's value in its type.
-
-    Raises:
-        SettingWrong: when it does not fit.
-    """
-    from engine.clock import is_day
-    from engine.connections.connecting import SettingWrong
-    from engine.diagnostics import suggestion
-
-    shown = text[:60]
-    if setting.type == "boolean":
-        if text.strip().lower() not in _TRUTH:
-            raise SettingWrong(setting.name, f"`{shown}` is neither true nor false", "give true or false")
-        return _TRUTH[text.strip().lower()]
-    if setting.type == "integer":
-        if not office.is_number(text.strip()):
-            raise SettingWrong(setting.name, f"`{shown}` is no whole number", setting.help)
-        number = int(text)
-        if not setting.within(number):
-            raise SettingWrong(setting.name, f"`{shown}` is no whole number {setting.bounds}", setting.help)
-        return number
-    if setting.type == "choice" and text not in setting.options:
-        raise SettingWrong(setting.name, f"`{shown}` is none of its values", suggestion(text, setting.options))
-    if not text and setting.default == "":
-        return text
-    if setting.type == "date" and not is_day(text):
-        raise SettingWrong(setting.name, f"`{shown}` is not a date", "write year, month and day as 2026-03-01")
-    if not text.strip() or common.clean(text) != text or "\n" in text or len(text) > 1000:
-        raise SettingWrong(setting.name, "is empty, too long, or holds control characters", setting.help)
-    return text
-
-
-def _by_scope(flow: Flow, names: Collection[str]) -> None:
-    """Refuse values for a scope that nothing would ever ask for.
-
-    Raises:
-        SettingWrong: when the flow asks for one of the settings in general only.
-    """
-    from engine.connections.connecting import SettingWrong
-
-    for name in names:
-        # In a text in single quotes YAML doubles those within.
-        if not re.search(rf"\bsetting\(\s*''?{re.escape(name)}''?\s*,", flow.source):
-            raise SettingWrong(name, "the flow asks for it in general only", "leave --for away")
-
-
-def _setting(flow: Flow, name: str) -> Setting:
-    found = next((setting for setting in flow.settings if setting.name == name), None)
-    if found is None:
-        raise UnknownName("setting", name, tuple(setting.name for setting in flow.settings))
-    return found
 
 
 def _keys(name: str, given: Mapping[str, Value]) -> list[str]:

@@ -100,7 +100,11 @@ class Given(TypedDict):
 @click.option("--ask/--no-ask", default=None, help="Ask for secrets that are not given [default: on a terminal].")
 @click.option("--check", is_flag=True, help="Try the credentials: reach, token, scopes.")
 @click.option("--accounting", is_flag=True, help="Open the vendor's accounting connection, or say who holds it.")
-@click.option("--yes", is_flag=True, help="With --accounting: upgrade a CSV connection, which is then no longer one.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Do not ask whether another account is meant; with --accounting, upgrade a CSV connection.",
+)
 @click.option("--list", "listing", is_flag=True, help="Show the company's connections, without secrets.")
 @click.option(
     "--browser/--no-browser", default=True, help="Open the page on which a person allows the app, or only show it."
@@ -145,7 +149,7 @@ def command(**given: Unpack[Given]) -> int:
     if given["company"] == common.DEFAULT_COMPANY:
         office.company_name(given["company"])
     with office.opened(given["home"], create=True) as world:
-        with world.store.read() as tx:
+        with world.store.read(given["company"]) as tx:
             from engine.store import companies
 
             if given["company"] != common.DEFAULT_COMPANY:
@@ -217,10 +221,10 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     connector = connector_of(connection, given["connector"], before)
     if given["connector"] is not None:
         standing_for(office.flows(), connection, connector)
-    how = How(given["browser"], given["paste"], given["code_file"], given["form"])
+    how = How(given["browser"], given["paste"], given["code_file"], given["form"], given["yes"])
     how.check(connector)
     settings = _settings(connector, connection, given["settings"])
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
         logins = companies.logins(tx, company)
     kept = row[1] if row else Binding(company, connection)
@@ -232,13 +236,15 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         user = str({**merged.settings, **settings}.get("user", ""))
         if "password" not in secrets and user not in logins:
             made = secrets["password"] = world.ids.base62(PASSWORD_LENGTH)
+    now = Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets})
+    if not given["yes"] and not _is_meant(world, connector, kept if row else None, now):
+        office.say("nothing was changed")
+        return 1
     # One that is called by its agent has nobody to ask before it is kept. A code, or a token that is good for one use,
     # would be used up by a trial.
     called = given["check"] and connector.spec.delivery != "pull" and not isinstance(connector, Authorizes)
     if called:
-        findings = try_out(
-            world, Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets}), connector
-        )
+        findings = try_out(world, now, connector)
         if any(f.level == "FAIL" for f in findings):
             show_findings(findings, given["form"])
             office.say("nothing was kept" if row is None else "nothing was kept; what was given before stays")
@@ -258,6 +264,27 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         show_findings(findings, given["form"])
         return 0
     return _check(world, company, connection, given["form"]) if given["check"] else 0
+
+
+def _is_meant(world: World, connector: Connector, before: Binding | None, now: Binding) -> bool:
+    """Whether the same account is meant as before, or a person at a terminal says that another one is.
+
+    Raises:
+        OtherAccount: when it is another one, there are records of the one before, and there is nobody to ask.
+    """
+    from engine.connections import accounts
+
+    try:
+        with world.store.read(now.company) as tx:
+            if accounts.is_used(tx, now.company, office.flows(), now.connection):
+                accounts.require_same(tx, now.company, connector.spec, before, now)
+    except accounts.OtherAccount as error:
+        if not common.interactive():
+            error.hint = f"{error.hint}; when that is meant, give --yes"
+            raise
+        office.say(f"{error}: {error.hint}")
+        return click.confirm("Is the other account meant?", err=True)
+    return True
 
 
 def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
@@ -380,7 +407,7 @@ def _list(given: Given) -> int:
 
     from engine.store import companies
 
-    with office.opened(given["home"]) as world, world.store.read() as tx:
+    with office.opened(given["home"]) as world, world.store.read(given["company"]) as tx:
         companies.require(tx, given["company"])
         rows = companies.connections(tx, given["company"])
         sealed: dict[str, list[str]] = {}

@@ -32,14 +32,15 @@ def command(home: Path, company: str, flow: str, listing: bool, suggest: bool, f
 
     Example: flowctl deferred --records
     """
-    from engine.operator import worklist
+    from engine.operator import resting, worklist
     from engine.overview import texts
     from engine.store import companies
 
     name = office.flow(flow).name if flow else ""
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         companies.require(tx, company)
         found = worklist.gaps(tx, company, name)
+        rest = {} if name else resting.resting(tx, company)
         meant = _meant(world, tx, company, found) if suggest else {}
         unsent = len(worklist.held(tx, worklist.parked(tx, company, "unknown", name), unsent=True))
     everything = {record.id: (gap.flow, record) for gap in found for record in gap.records}
@@ -54,6 +55,7 @@ def command(home: Path, company: str, flow: str, listing: bool, suggest: bool, f
                 for flow_name, stream, count, amounts in _streams(everything.values())
             ],
             "held_unsent": unsent,
+            "resting": dict(rest),
             "gaps": [
                 _as_json(gap, listing=listing) | ({"suggestions": meant.get(_place(gap), [])} if suggest else {})
                 for gap in found
@@ -75,6 +77,8 @@ def command(home: Path, company: str, flow: str, listing: bool, suggest: bool, f
                 amount = office.money({r.currency: r.amount}) if r.amount is not None else ""
                 words = (str(r.id), f"{r.stream}/{r.source_id}", r.reference, r.party, r.dated_on, amount)
                 click.echo("    " + "  ".join(common.clean(word) for word in words if word))
+    for resting_flow, left in rest.items():
+        office.say(f"{resting_flow} is off: {office.counted(left, 'record')} at rest, not shown; --flow shows them")
     total = office.money(sums)
     once = " (a record of the source that waits in several streams is counted once)" if repeated else ""
     office.say(f"{office.counted(len(everything), 'record')} deferred" + (f", {total}{once}" if total else ""))

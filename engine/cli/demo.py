@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from engine.cli import common, office
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.demo import DemoOptions, FlowResult
@@ -38,8 +41,18 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the store in this folder; of several flows, each in a folder of its own in it.",
 )
+@click.option(
+    "--store",
+    "backend",
+    type=click.Choice(["sqlite", "postgres"]),
+    default="sqlite",
+    show_default=True,
+    help="Where the store is; `postgres` starts a PostgreSQL of its own for the time of the demo.",
+)
 @common.format_option
-def command(flows: tuple[str, ...], seed: int, bills: int, transactions: int, keep: Path | None, form: str) -> int:
+def command(
+    flows: tuple[str, ...], seed: int, bills: int, transactions: int, keep: Path | None, backend: str, form: str
+) -> int:
     """Run shipped flows end to end: simulated vendors, the real server, SOAP over HTTP, totals on both sides.
 
     All of them when none is named. Nothing leaves this machine and no credentials are needed.
@@ -48,14 +61,20 @@ def command(flows: tuple[str, ...], seed: int, bills: int, transactions: int, ke
     """
     from engine import log
     from engine.demo import DemoOptions
+    from engine.store import whereabouts
 
     log.configure(verbosity=-2)
+    # What is made up here goes into a store of its own, whatever store this machine works with.
+    os.environ.pop(whereabouts.VARIABLE, None)
+    if keep is not None and backend != "sqlite":
+        raise UsageError("a PostgreSQL of its own is gone after the demo", hint="give --keep without --store")
     options = DemoOptions(seed, bills, transactions)
     programs = [common.program(name) for name in flows or common.flow_names()]
     results: list[FlowResult] = []
-    for program in programs:
-        home = keep if keep is None or len(programs) == 1 else keep / program.flow.name
-        results.append(_play(program, options, home, form))
+    with _databases(backend) as database:
+        for program in programs:
+            home = keep if keep is None or len(programs) == 1 else keep / program.flow.name
+            results.append(_play(program, options, _Place(home, database(program.flow.name)), form))
     if form == "json":
         common.echo_json(results[0].as_json() if len(results) == 1 else [result.as_json() for result in results])
     else:
@@ -64,20 +83,49 @@ def command(flows: tuple[str, ...], seed: int, bills: int, transactions: int, ke
     return 0 if all(result.agrees and not result.failed for result in results) else 1
 
 
-def _play(program: FlowProgram, options: DemoOptions, keep: Path | None, form: str) -> FlowResult:
+class _Place(NamedTuple):
+    """Where a flow's store is kept, if it is, and the address of its database, if it has one."""
+
+    keep: Path | None
+    address: str
+
+
+@contextmanager
+def _databases(backend: str) -> Iterator[Callable[[str], str]]:
+    """Makes a database for each flow and tells its address; empty where the store is a file."""
+    if backend == "sqlite":
+        yield lambda _flow: ""
+        return
+    from engine.store import pgschema, private
+    from engine.store.postgres import connected
+
+    with private.running() as server:
+
+        def made(flow: str) -> str:
+            address = server.create(f"demo_{flow}")
+            with connected(address) as connection:
+                pgschema.migrate(connection)
+            return address
+
+        yield made
+
+
+def _play(program: FlowProgram, options: DemoOptions, place: _Place, form: str) -> FlowResult:
     """Run one flow in a store of its own."""
     from engine.clock import HurriedClock
     from engine.demo import COMPANY, run_demo
-    from engine.errors import UsageError
+    from engine.store import whereabouts
 
-    if keep and (keep / "flowctl.db").exists():
+    keep = place.keep
+    if keep and (keep / whereabouts.DATABASE).exists():
         raise UsageError(f"{keep} holds a store already", hint="give --keep another folder")
     say = (lambda text: click.echo(text, err=True)) if form == "json" else click.echo
     say(f"Flow {program.flow.name}: {program.flow.describe}")
-    with (
-        tempfile.TemporaryDirectory(prefix="flowctl-demo-") as folder,
-        office.opened(keep or Path(folder), create=True) as world,
-    ):
+    with tempfile.TemporaryDirectory(prefix="flowctl-demo-") as folder, ExitStack() as stack:
+        if place.address:
+            (Path(folder) / whereabouts.FILE).write_text(place.address, encoding="utf-8")
+            (Path(folder) / whereabouts.FILE).chmod(0o600)
+        world = stack.enter_context(office.opened(keep or Path(folder), create=True))
         result = run_demo(replace(world, clock=HurriedClock()), program, options, say)
     say("")
     if keep:

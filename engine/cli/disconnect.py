@@ -27,13 +27,13 @@ def command(connection: str, home: Path, company: str, reason: str, yes: bool) -
     from engine.store import companies
 
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
             if tx.one("connection_get", {"company": company, "connection": connection}) is None:
                 raise NotConnected(company, connection)
         if not yes:
             click.confirm(f"Disconnect {company}/{connection}, and forget its secrets?", abort=True, err=True)
-        with world.store.write() as tx:
+        with world.store.write(company) as tx:
             left = disconnecting.disconnect(tx, office.hand(world, company), connection, reason)
     click.echo(f"{company}/{connection}: disconnected from {left.connector}")
     if left.waiting:

@@ -39,6 +39,7 @@ def command(home: Path, company: str | None, offline: bool, form: str) -> int:
 def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
     from engine import health
     from engine.clock import SystemClock
+    from engine.store import whereabouts
 
     key_ok = True
     for finding in health.machine(home, SystemClock()):
@@ -46,7 +47,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
         yield finding
     yield from health.connectors_of()
     yield from health.flows_of(common.default_paths())
-    if not (home / "flowctl.db").exists():
+    if not whereabouts.exists(home):
         level: health.Level = "FAIL" if company else "warn"
         yield health.Finding(level, "store", f"none at {home}", "give --home, or start with `flowctl company add`")
         return
@@ -58,19 +59,20 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
 
 def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]:
     from engine import buttons, flowswitch, health
+    from engine.audit.notary import FILE
     from engine.seats import seats_of
     from engine.store import companies
 
     try:
         with office.opened(home) as world:
-            yield from health.store_of(world)
+            yield from health.store_of(world, home / FILE)
             with world.store.read() as tx:
                 names = (company,) if company else companies.names(tx)
                 if company:
                     companies.require(tx, company)
             files = office.flows(common.default_paths())
             for name in names:
-                with world.store.read() as tx:
+                with world.store.read(name) as tx:
                     used = [flow for flow in files if flowswitch.is_on(tx, name, flow)]
                 flows = [(f.name, [(c.name, c.connector) for c in f.connections]) for f in used]
                 yield from health.company_of(world, name, offline=offline)

@@ -47,6 +47,7 @@ COMMANDS = {
     "webhook": ("engine.cli.webhook", "Have a vendor call this server when something changes."),
     "key": ("engine.cli.key", "See and change the keys that secrets are sealed with."),
     "audit": ("engine.cli.audit", "Verify and export the journal; sign where it stands."),
+    "store": ("engine.cli.store", "See where the store is; bring a PostgreSQL database to this schema."),
     "backup": ("engine.cli.backup", "Copy the store, whole, while flowctl may run."),
     "restore": ("engine.cli.restore", "Put a backup back."),
     "prune": ("engine.cli.prune", "Remove what is old and only evidence."),

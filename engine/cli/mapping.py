@@ -60,7 +60,7 @@ def show(flow: str, lookup: str | None, home: Path, company: str, form: str) -> 
     definition = office.flow(flow)
     if lookup:
         _lookup(definition, lookup)
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         rows = _rows(tx, company, definition, lookup)
     if form == "json":
         names = ("lookup", "source_key", "label", "full_name", "list_id", "origin", "actor", "updated_at")
@@ -96,7 +96,7 @@ def set_(flow: str, lookup: str, key: str, target: str, label: str, home: Path, 
             raise click.UsageError(f"{name} is empty")
         if common.clean(text) != text:
             raise click.UsageError(f"{name} holds control characters")
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         before = worklist.prepared(tx, company, definition.name)
         doubt = _unasked(tx, company, definition, entry, key)
@@ -128,7 +128,7 @@ def unset(flow: str, lookup: str, key: str, home: Path, company: str) -> int:
 
     definition = office.flow(flow)
     entry = _lookup(definition, lookup)
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         before = worklist.prepared(tx, company, definition.name)
         if not worklist.drop_mapping(tx, office.hand(world, company), definition, entry.name, key):
@@ -172,7 +172,7 @@ def import_(
     data = office.read_bytes(file, limit=mapfile.MAX_BYTES)
     shown = "stdin" if file == "-" else file
     lines, problems = mapfile.read(data, shown, given)
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         whole = frozenset([given]) if remove_missing else frozenset[str]()
         changes, more = mapfile.plan(tx, company, definition, lines, shown, whole)
@@ -214,7 +214,7 @@ def export(flow: str, lookup: str | None, out: str, missing: bool, home: Path, c
     definition = office.flow(flow)
     if lookup:
         _lookup(definition, lookup)
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         rows = [
             {**{name: str(row[name]) for name in ("lookup", "label", "full_name", "list_id")}, "key": row["source_key"]}
             for row in _rows(tx, company, definition, lookup)

@@ -170,7 +170,7 @@ def _make_ready(world: World, given: Given, migration: Migration, prepared: str)
 
     where = f"{given['company']}/{given['connection']}"
     there = migration.preloaded(prepared)
-    with world.store.read() as tx:
+    with world.store.read(given["company"]) as tx:
         ours = written(tx, office.flows(), given["company"], given["connection"], there.keys())
     agree = True
     for request, number in there.items():

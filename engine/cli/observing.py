@@ -35,7 +35,7 @@ otlp_option = click.option(
 metrics_option = click.option(
     "--no-metrics",
     is_flag=True,
-    help="Serve no /metrics; else this machine may read it, or who has FLOWCTL_METRICS_TOKEN.",
+    help="Serve no /metrics; else who has FLOWCTL_METRICS_TOKEN may read it, or this machine where nobody else comes.",
 )
 companies_option = click.option(
     "--metrics-companies",
@@ -57,20 +57,21 @@ class NoTracing(UsageError):
         )
 
 
-def watched(ctx: click.Context, endpoint: str | None, companies: int | None = None) -> Watched:
+def watched(ctx: click.Context, endpoint: str | None, companies: int | None = None, host: str = "127.0.0.1") -> Watched:
     """What the options and the environment ask for."""
     is_implied = ctx.get_parameter_source("otlp_endpoint") is not click.core.ParameterSource.COMMANDLINE
-    return Watched(companies, endpoint or "", is_implied)
+    return Watched(companies, endpoint or "", is_implied, host)
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is to be observed. `metrics_companies` is None where there is no `/metrics`."""
+    """What is to be observed. `metrics_companies` is None where there is no `/metrics`; `host` is where it is served."""
 
     metrics_companies: int | None = None
     otlp_endpoint: str = ""
     # Only the environment named the collector: perhaps for other programs.
     is_implied: bool = False
+    host: str = "127.0.0.1"
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def observed(world: World, wanted: Watched) -> Iterator[list[BaseRoute]]:
             return
         from engine.telemetry.metering import metering
 
-        made = metering(world, wanted.metrics_companies)
+        made = metering(world, wanted.metrics_companies, wanted.host)
         routes += made.routes()
         meter.use(made.sink)
         try:

@@ -83,13 +83,15 @@ def opened(home: Path, *, create: bool = False, check: bool = True) -> Iterator[
     Raises:
         PathMissing, KeyLost, PlaceUnusable: when there is no usable store.
     """
-    store = home / "flowctl.db"
+    from engine.store import whereabouts
+
+    is_file = whereabouts.address(home) is None
     with ExitStack() as stack:
         try:
-            there = store.exists()
+            there = whereabouts.exists(home)
             if not there and not create:
-                raise PathMissing(store)
-            if there and check and "FLOWCTL_KEY" not in os.environ and not (home / "key").exists():
+                raise PathMissing(home / whereabouts.DATABASE)
+            if there and is_file and check and "FLOWCTL_KEY" not in os.environ and not (home / "key").exists():
                 raise KeyLost(home)
             world = stack.enter_context(common.opened(home, create=create, check=check))
         except OSError as error:
@@ -143,7 +145,7 @@ def bound(world: World, program: FlowProgram, company: str) -> FlowProgram:
     """The program as the company runs it, with the connectors that it has connected."""
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         return program.bound(companies.connectors(tx, company))
 
 

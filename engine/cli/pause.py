@@ -27,7 +27,7 @@ def command(flow: str | None, home: Path, company: str, reason: str, form: str) 
 
     name = office.flow(flow).name if flow else ""
     what = f"{company}/{name}" if name else company
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         changed = pausing.pause(tx, office.hand(world, company), name, common.clean(reason))
     if form == "json":
         common.echo_json({"company": company, "flow": name or None, "paused": True, "changed": changed})

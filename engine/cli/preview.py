@@ -127,7 +127,7 @@ def _live(place: Place, count: int) -> list[Preview]:
     from engine.store import companies
 
     with office.opened(place.home) as world:
-        with world.store.read() as tx:
+        with world.store.read(place.company) as tx:
             companies.require(tx, place.company)
         program = office.bound(world, place.program, place.company)
         fetch = program.stream(place.stream).stream.fetch
@@ -140,8 +140,9 @@ def _live(place: Place, count: int) -> list[Preview]:
 
 def _recorded(place: Place, data: Mapping[str, Any]) -> list[Preview]:
     from engine.previewing import worlds
+    from engine.store import whereabouts
 
-    if (place.home / "flowctl.db").exists():
+    if whereabouts.exists(place.home):
         with office.opened(place.home) as world:
             program = office.bound(world, place.program, place.company)
             return worlds.previews(world, program, place.company, place.stream, [data])

@@ -36,7 +36,7 @@ def command(home: Path, company: str | None, days: int, dry_run: bool, form: str
             names = (companies.require(tx, company)["company"],) if company else companies.names(tx)
         for name in names:
             if dry_run:
-                with world.store.read() as tx:
+                with world.store.read(name) as tx:
                     found[name] = pruning.old(tx, name, limit_at)
             else:
                 found[name] = pruning.prune(world, name, limit_at, f"cli:{office.person()}")

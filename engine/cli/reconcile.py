@@ -87,10 +87,7 @@ def command(**given: Unpack[Given]) -> int:
         programs = _programs(world, given["company"])
         number = _ask(world, given["company"], programs, span)
         in_time = not wait_s or _await(world, given["company"], number, wait_s)
-        with world.store.read() as tx:
-            from engine.reconcile import report
-
-            found = report(tx, given["company"], programs)
+        found = _found(world, given["company"], programs)
         # What was asked for counts: an answer to other days says nothing of these.
         agrees = found.agrees and in_time and found.span is not None and _days(found.span) == _days(span)
         if given["form"] == "json":
@@ -100,6 +97,15 @@ def command(**given: Unpack[Given]) -> int:
             if found.span is not None and _days(found.span) != _days(span):
                 office.say(f"this is the answer for {_days(found.span)}; {_days(span)} has not been compared yet")
     return 0 if agrees else 1
+
+
+def _found(world: World, company: str, programs: Mapping[str, FlowProgram]) -> Report:
+    """The report that the panel shows as well: made now when there is none, or when it is old and soon made."""
+    from engine.reconcile import keeping
+
+    keeping.current(world, company, programs)
+    with world.store.read(company) as tx:
+        return keeping.whole(tx, company)
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -138,7 +144,7 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
     """The flows whose connections the company has all made; one that is broken is said to be, and left out."""
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         made = companies.connectors(tx, company)
     found = {}
@@ -154,7 +160,7 @@ def _programs(world: World, company: str) -> Mapping[str, FlowProgram]:
 def _ask(world: World, company: str, programs: Mapping[str, FlowProgram], span: tuple[date, date]) -> int:
     from engine.reconcile import request
 
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         return request(tx, office.hand(world, company), programs, *span)
 
 
@@ -164,7 +170,7 @@ def _await(world: World, company: str, number: int, wait_s: float) -> bool:
 
     until = world.clock.monotonic() + wait_s
     while True:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             row = spans.get(tx, company, number)
         if row is None or row["state"] != "asked":
             return True
@@ -181,7 +187,7 @@ def _await(world: World, company: str, number: int, wait_s: float) -> bool:
 def _decide(world: World, given: Given) -> int:
     """A person's word about records whose objects were deleted or edited in the target."""
     from engine.operator import worklist
-    from engine.reconcile import report
+    from engine.reconcile import keeping
     from engine.store import companies, holdings
 
     company = given["company"]
@@ -192,8 +198,9 @@ def _decide(world: World, given: Given) -> int:
     why = common.clean(given["why"])
     missing: list[str] = []
     done: list[tuple[str, worklist.Retried]] = []
-    programs = _programs(world, company) if given["accept"] else {}
-    with world.store.write() as tx:
+    if given["accept"]:
+        keeping.current(world, company, _programs(world, company))
+    with world.store.write(company) as tx:
         companies.require(tx, company)
         gone = {row["id"] for row in worklist.parked(tx, company, "vanished")}
         clashes = worklist.clashes(tx, company) if given["out"] else set()
@@ -204,7 +211,7 @@ def _decide(world: World, given: Given) -> int:
             rows, unknown = _meant(tx, company, ids, waiting)
             missing += unknown
             done.append((word, decide(tx, hand, rows, why)))
-        shown = report(tx, company, programs).shown if given["accept"] else {}
+        shown = keeping.whole(tx, company).shown if given["accept"] else {}
         rows, unknown = _meant(tx, company, given["accept"], {*shown, *holdings.edited(tx, company)})
         missing += unknown
         done.append(("accepted as it is", worklist.accept(tx, hand, rows, why, shown)))
@@ -264,7 +271,7 @@ def _print(found: Report, *, everything: bool) -> None:
         click.echo(f"{found.company}: QuickBooks has not answered yet")
     else:
         days = f"{found.span.first_on} to {found.span.last_on}"
-        click.echo(f"{found.company}: {days}, QuickBooks as of {as_of(found)}")
+        click.echo(f"{found.company}: {days}, QuickBooks as of {as_of(found.read_at)}")
         _differences(found.differences)
         _tables(found, everything=everything)
         for line in found.unposted:
@@ -276,6 +283,9 @@ def _print(found: Report, *, everything: bool) -> None:
         if found.since:
             text = office.counted(found.since, "record")
             click.echo(f"posted after QuickBooks was read: {text}, not compared")
+        if not found.is_current:
+            later = f"{office.counted(found.later, 'record')} posted since, and what else has changed"
+            click.echo(f"this report was made at {as_of(found.made_at)}; {later}, is not in it")
         click.echo(verdict(found))
     if found.vanished:
         _vanished(found)
@@ -297,7 +307,7 @@ def _differences(differences: Sequence[Difference]) -> None:
             f" {common.clean(item.currency)}".rstrip()
         )
         click.echo(f"  {common.clean(item.what)}")
-        click.echo(f"  do: {common.clean(item.do)}")
+        click.echo(f"  {f'decided: {common.clean(item.decided)}' if item.decided else f'do: {common.clean(item.do)}'}")
 
 
 def _amount(value: Decimal | None) -> str:
@@ -365,11 +375,13 @@ def as_json(found: Report, *, everything: bool) -> dict[str, object]:
         "to": str(found.span.last_on) if found.span else None,
         "kinds": list(found.span.kinds) if found.span else [],
         "as_of": found.read_at or None,
+        "made_at": found.made_at or None,
         "asked": None if found.asked is None else {"from": str(found.asked.first_on), "to": str(found.asked.last_on)},
         "problem": found.problem or None,
         "compared": found.compared,
         "not_ours": found.others,
         "posted_since": found.since,
+        "posted_later": found.later,
         "differences": [_object(item) for item in found.differences],
         "totals": [_line(line) for line in found.totals],
         "tables": {
@@ -410,4 +422,5 @@ def _object(item: Difference) -> dict[str, object]:
         **{name: None if amount is None else f"{amount:f}" for name, amount in amounts.items()},
         "what": item.what,
         "do": item.do,
+        "decided": item.decided or None,
     }

@@ -31,7 +31,7 @@ def record(flows: tuple[str, ...], given: Options) -> int:
     # Nobody can take the factor back out of a case: it is written nowhere.
     factor = 2 + secrets.randbelow(96) if given["scrub_amounts"] else 1
     with office.opened(given["home"]) as world:
-        with world.store.read() as tx:
+        with world.store.read(given["company"]) as tx:
             companies.require(tx, given["company"])
         program = office.bound(world, program, given["company"])
         wish = recording.Wish(given["company"], stream, given["live"] or 1, factor)

@@ -29,7 +29,7 @@ def command(flow: str | None, home: Path, company: str, reason: str, yes: bool, 
     name = office.flow(flow).name if flow else ""
     what = f"{company}/{name}" if name else company
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
             is_paused = any(row["flow"] == name for row in stops.pauses(tx, company))
             count, money = pausing.waiting(tx, company, name)
@@ -37,7 +37,7 @@ def command(flow: str | None, home: Path, company: str, reason: str, yes: bool, 
             sums = office.money(money)
             text = f"{office.counted(count, 'request')}{f', {sums}' if sums else ''}"
             click.confirm(f"Let {what} go on, and send {text}?", abort=True, err=True)
-        with world.store.write() as tx:
+        with world.store.write(company) as tx:
             changed = pausing.resume(tx, office.hand(world, company), name, common.clean(reason))
             rest = [row for row in stops.pauses(tx, company) if not name or row["flow"] in ("", name)]
     if form == "json":

@@ -82,7 +82,7 @@ def _declare(given: Given) -> int:
     if target_id is not None and not worklist.TARGET_ID.fullmatch(target_id):
         raise click.UsageError("--there takes a TxnID or ListID as QuickBooks shows it, such as 1A2B-1234567890")
     with office.opened(given["home"]) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
             rows, _ = worklist.chosen(tx, company, given["records"])
             rows = [row for row in rows if not name or row["flow"] == name]
@@ -97,7 +97,7 @@ def _declare(given: Given) -> int:
         what = f"posted as {target_id}" if target_id else "not there, and post it again"
         if not given["yes"]:  # asked outside a transaction: a person takes time
             click.confirm(f"Take {place} as {what}?", abort=True, err=True)
-        with world.store.write() as tx:
+        with world.store.write(company) as tx:
             worklist.declare(tx, office.hand(world, company), row, target_id, common.clean(given["reason"]))
     if given["form"] == "json":
         common.echo_json({"company": company, "id": row["id"], "target_id": target_id})
@@ -114,7 +114,7 @@ def _retry(given: Given) -> int:
     company, records, state = given["company"], given["records"], given["state"]
     name = office.flow(given["flow"]).name if given["flow"] else ""
     missing: list[str] = []
-    with office.opened(given["home"]) as world, world.store.write() as tx:
+    with office.opened(given["home"]) as world, world.store.write(given["company"]) as tx:
         companies.require(tx, company)
         if records:
             rows, missing = worklist.chosen(tx, company, records)

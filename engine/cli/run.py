@@ -142,7 +142,7 @@ def _dry(world: World, program: FlowProgram, company: str, streams: tuple[str, .
             if count["stream"] in wanted:
                 left[count["state"]] += count["count"]
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         before = {row["id"] for row in _waiting(tx, world, company)}
     report = Runner(world, notice=_retrying).dry_run(program, company, look, streams=streams)
     states = {state: left[state] for state in ("pending", "deferred", "failed", "skipped")}
@@ -202,7 +202,7 @@ def _print(world: World, report: RunReport, form: str) -> None:
     click.echo(_summary(report))
     _complain(report)
     told = [str(error) for error in report.errors]
-    with world.store.read() as tx:
+    with world.store.read(report.company) as tx:
         from engine import registry
         from engine.store import companies, outbox, work
 

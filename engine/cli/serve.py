@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import common, observing, office
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -94,7 +94,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise click.UsageError("--no-schedule and --workers-only leave nothing to do: give one of them")
     as_json = None if log_format is None else log_format == "json"
     log.configure(verbosity=int((ctx.obj or {}).get("verbosity", 0)), json=as_json)
-    watched = observing.watched(ctx, otlp_endpoint, None if no_metrics else metrics_companies)
+    watched = observing.watched(ctx, otlp_endpoint, None if no_metrics else metrics_companies, host)
     programs = common.programs(flows)
     with log.adopted(), office.opened(home) as world:
         problem = _damage(world)
@@ -132,16 +132,17 @@ def executor(durable: str, home: Path) -> Executor:
     from engine.durable.dbos import Dbos
     from engine.durable.inline import Inline
     from engine.durable.where import place
+    from engine.store import whereabouts
 
     if durable == "inline":
         return Inline()
-    return Dbos(place(durable, os.environ.get("FLOWCTL_STORE", ""), home))
+    return Dbos(place(durable, whereabouts.address(home) or "", home))
 
 
 def _has_users(world: World) -> bool:
     from engine.store import users
 
-    with world.store.read() as tx:
+    with world.store.read(HOUSE) as tx:
         return users.exist(tx)
 
 

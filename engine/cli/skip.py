@@ -28,7 +28,7 @@ def command(records: tuple[str, ...], home: Path, company: str, flow: str, reaso
     from engine.store import companies
 
     name = office.flow(flow).name if flow else ""
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         companies.require(tx, company)
         rows, missing = worklist.chosen(tx, company, records)
         rows = [row for row in rows if name in ("", row["flow"])]

@@ -45,7 +45,7 @@ def command(ctx: click.Context, home: Path, company: str, flow: str, form: str, 
         is_named = ctx.get_parameter_source("company") is not click.core.ParameterSource.DEFAULT
         with office.opened(home) as world:
             return watching(world, company if is_named else "", watch, form)
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         found = overview(tx, company, world.clock, flow)
     if flow and not found.states and not found.runs:
         office.flow(flow)  # a misspelt name is said to be one
@@ -81,6 +81,8 @@ def _print(found: Overview, clock: Clock) -> None:
     if not found.runs:
         click.echo("last run: never")
     _agent(found, clock)
+    for name, count in found.resting.items():
+        click.echo(f"off: {name}, {office.counted(count, 'record')} at rest")
     if found.held_back:
         click.echo(f"held back: {office.counted(found.held_back, 'record')}, not sent until released")
     click.echo(f"backlog: {found.backlog} to send, {found.untold} to tell the source")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli import common, office
+from engine.store.base import HOUSE
 
 if TYPE_CHECKING:
     from engine.follow import Hand
@@ -18,8 +19,6 @@ _ROLES = click.Choice(["viewer", "operator", "admin"])
 
 
 def _hand(world: World) -> Hand:
-    from engine.access.users import HOUSE
-
     return office.hand(world, HOUSE)
 
 
@@ -49,7 +48,7 @@ def add(name: str, role: Role, home: Path, form: str) -> int:
     users.user_name(name)
     password = users.one_time_password()
     hashed = users.hashed(password)
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(HOUSE) as tx:
         is_first = not kept.exist(tx)
         users.add(tx, _hand(world), name, role, hashed)
     _tell_once(form, name, {"role": role, "password": password})
@@ -70,7 +69,7 @@ def list_(home: Path, form: str) -> int:
     """
     from engine.store import users
 
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(HOUSE) as tx:
         rows = users.every(tx)
     found = [
         {
@@ -102,7 +101,7 @@ def role(name: str, role: Role, home: Path) -> int:
     """
     from engine.access import users
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(HOUSE) as tx:
         changed = users.set_role(tx, _hand(world), name, role)
     click.echo(f"{name}: {role}" + ("" if changed else ", as before"))
     return 0
@@ -121,7 +120,7 @@ def password(name: str, home: Path, form: str) -> int:
 
     made = users.one_time_password()
     hashed = users.hashed(made)
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(HOUSE) as tx:
         users.set_password(tx, _hand(world), name, hashed, is_once=True)
     _tell_once(form, name, {"password": made})
     if form == "text":
@@ -139,7 +138,7 @@ def sign_out(name: str, home: Path) -> int:
     """
     from engine.access import users
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(HOUSE) as tx:
         users.sign_out(tx, _hand(world), name)
     click.echo(f"{name}: signed out everywhere")
     return 0
@@ -158,11 +157,11 @@ def remove(name: str, home: Path, yes: bool) -> int:
     from engine.store import users as kept
 
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(HOUSE) as tx:
             kept.require(tx, name)
         if not yes:
             click.confirm(f"Remove the user {name}?", abort=True, err=True)
-        with world.store.write() as tx:
+        with world.store.write(HOUSE) as tx:
             users.remove(tx, _hand(world), name)
     click.echo(f"{name}: removed")
     return 0
@@ -180,7 +179,7 @@ def totp(name: str, off: bool, home: Path, form: str) -> int:
     """
     from engine.access import users
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(HOUSE) as tx:
         if off:
             changed = users.drop_totp(tx, _hand(world), name)
         else:

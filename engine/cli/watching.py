@@ -88,7 +88,7 @@ def look(world: World, company: str) -> Look:
     from engine import standing
 
     at = world.at()
-    with world.store.read() as tx:
+    with world.store.read(*((company,) if company else ())) as tx:
         found = [standing.one(tx, company, at)] if company else standing.page(tx, "", MOST + 1, at)
     shown = sorted(found[:MOST], key=lambda it: (_URGENCY.index(standing.health(it, at)), it.company))
     return Look(at, {it.company: _cells(it, world.clock, at) for it in shown}, len(found) > MOST)

@@ -76,7 +76,7 @@ def subscribe(connection: str, url: str, home: Path, company: str) -> int:
             result = opened.subscribe(address, events)
         made = list(result) if isinstance(result, Sequence) else [result]
         _keep(world, connector, binding, made)
-        with world.store.write() as tx:
+        with world.store.write(company) as tx:
             deliveries.remember(tx, company, connection, address, world.at())
     for one in made:
         office.say(
@@ -125,7 +125,7 @@ def list_(connection: str, only: str, text: str, limit: int, home: Path, company
     """
     from engine.store import companies, hooks
 
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         companies.require(tx, company)
         rows = hooks.page(tx, company, hooks.Sought(connection, only, text), hooks.BEYOND, limit)
     if form == "json":
@@ -151,7 +151,7 @@ def show(number: int, home: Path, company: str, form: str) -> int:
     from engine.store import hooks
     from engine.webhooks import deliveries
 
-    with office.opened(home) as world, world.store.read() as tx:
+    with office.opened(home) as world, world.store.read(company) as tx:
         row = deliveries.found(tx, company, number)
         body, became = hooks.body(tx, world.vault, row), deliveries.became(tx, row)
     text = deliveries.shown(body) if body is not None else None
@@ -195,7 +195,7 @@ def replay(number: int, reason: str, home: Path, company: str) -> int:
     from engine.webhooks import deliveries
 
     programs = common.programs(())
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         row = deliveries.found(tx, company, number)
         streams = deliveries.replay(tx, office.hand(world, company), programs, row, reason)
     office.say(f"{', '.join(streams)}: read at the server's next look, or with `flowctl run`")
@@ -218,13 +218,13 @@ def health(connection: str, ask: bool, home: Path, company: str) -> int:
     from engine.webhooks import deliveries
 
     with office.opened(home) as world:
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             companies.require(tx, company)
             names = [one.connection for one in deliveries.health(world, tx, company)]
         wanted = [connection] if connection else names
         for name in wanted if ask else ():
             deliveries.ask(world, office.hand(world, company), name)
-        with world.store.read() as tx:
+        with world.store.read(company) as tx:
             found = [one for one in deliveries.health(world, tx, company) if one.connection in wanted]
     if not found:
         raise UsageError(
@@ -247,7 +247,7 @@ def retire(connection: str, home: Path, company: str) -> int:
     """
     from engine.webhooks import rotation
 
-    with office.opened(home) as world, world.store.write() as tx:
+    with office.opened(home) as world, world.store.write(company) as tx:
         gone = rotation.retire(tx, office.hand(world, company), connection)
     office.say(f"{company}/{connection}: gone: {', '.join(gone)}")
     return 0
@@ -314,7 +314,7 @@ def _events(world: World, company: str, connection: str) -> tuple[str, ...]:
     from engine.connections.binding import bound_flow
     from engine.store import companies
 
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         there = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
     events = {
         event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from engine.contract import Binding
@@ -13,13 +13,15 @@ from engine.model import Flow
 from engine.spec import ConnectorSpec
 from engine.store import browse, facts
 from engine.store.base import Tx
+from engine.store.places import account_fact
 
 
 class OtherAccount(UsageError):
     """What was given leads to another account than the one that records were read from, or written to."""
 
     def __init__(self, connection: str, before: str, now: str) -> None:
-        told = f": `{now}`, and it was `{before}`" if before and now else ""
+        # What differs may be secret, and then both look alike.
+        told = f": `{now}`, and it was `{before}`" if before and now and before != now else ""
         super().__init__(
             f"`{connection}` would lead to another account{told}",
             hint="there are records of the one before: what is in the other account would be taken for new, and be posted",
@@ -31,7 +33,7 @@ class Account:
     """What is known of a connection's account.
 
     `mark` is a digest of the settings that name it; `id` and `name` are what the vendor said, empty where it was not asked.
-    `since` is when this connector was connected, as UTC text.
+    `since` is when this account was connected, as UTC text.
     """
 
     connector: str
@@ -43,7 +45,7 @@ class Account:
 
 def known(tx: Tx, company: str, connection: str) -> Account | None:
     """What was noted of the account, also of a connection that was taken away; None of one that an older flowctl made."""
-    found = facts.recall(tx, company, _fact(connection))
+    found = facts.recall(tx, company, account_fact(connection))
     if found is None:
         return None
     return Account(*(str(found.get(name, "")) for name in ("connector", "mark", "id", "name", "since")))
@@ -57,7 +59,8 @@ def connected(tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding) -> None
             return
         made = Account(spec.name, mark, before.id, before.name, hand.at)
     else:
-        since = before.since if before is not None and before.connector == spec.name else ""
+        is_same = before is not None and before.connector == spec.name and (not before.mark or not mark)
+        since = before.since if before is not None and is_same else ""
         made = Account(spec.name, mark, "", "", since or hand.at)
     _put(tx, hand, binding.connection, made)
 
@@ -65,7 +68,8 @@ def connected(tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding) -> None
 def told(tx: Tx, hand: Hand, connection: str, account: str, name: str) -> None:
     """Note what the vendor says: whose account it is."""
     before = known(tx, hand.company, connection) or Account("", "", "", "", hand.at)
-    _put(tx, hand, connection, Account(before.connector, before.mark, account, name, before.since))
+    since = hand.at if before.id not in ("", account) else before.since
+    _put(tx, hand, connection, Account(before.connector, before.mark, account, name, since))
 
 
 def left(tx: Tx, hand: Hand, connection: str) -> None:
@@ -111,6 +115,13 @@ def has_records(tx: Tx, company: str, flows: Iterable[Flow], connection: str) ->
     return any(place in used for place in browse.places(tx, company))
 
 
+def is_used(tx: Tx, company: str, flows: Sequence[Flow], connection: str) -> bool:
+    """The same; of a role that no flow here has, whether there is any record at all."""
+    if any(c.name == connection for flow in flows for c in flow.connections):
+        return has_records(tx, company, flows, connection)
+    return bool(browse.places(tx, company))
+
+
 def _value(spec: ConnectorSpec, binding: Binding, name: str) -> str:
     default = next((field.default for field in spec.settings if field.name == name), None)
     return str(binding.secrets.get(name) or binding.settings.get(name) or default or "")
@@ -118,8 +129,4 @@ def _value(spec: ConnectorSpec, binding: Binding, name: str) -> str:
 
 def _put(tx: Tx, hand: Hand, connection: str, it: Account) -> None:
     value = {"connector": it.connector, "mark": it.mark, "id": it.id, "name": it.name, "since": it.since}
-    facts.remember(tx, hand.company, hand.at, _fact(connection), value)
-
-
-def _fact(connection: str) -> str:
-    return f"account:{connection}"
+    facts.remember(tx, hand.company, hand.at, account_fact(connection), value)

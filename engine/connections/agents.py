@@ -39,7 +39,7 @@ def agent_of(world: World, company: str, connection: str | None = None) -> tuple
     Raises:
         NoAgent, WhichOne, UnknownName: when that is not one connection.
     """
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         rows = companies.connections(tx, company)
     names = [row["connection"] for row in rows if isinstance(registry.find(row["connector"]), Agent)]
@@ -60,7 +60,7 @@ def new_password(world: World, hand: Hand, connection: str) -> str:
     Raises:
         UsageError: what `connect_as` raises.
     """
-    with world.store.read() as tx:
+    with world.store.read(hand.company) as tx:
         row = tx.one("connection_get", {"company": hand.company, "connection": connection})
     assert row is not None
     password = world.ids.base62(PASSWORD_LENGTH)
@@ -71,7 +71,7 @@ def new_password(world: World, hand: Hand, connection: str) -> str:
 
 def forget_other_users(world: World, company: str, connection: str) -> None:
     """A company has one Web Connector user: one that was renamed can no longer sign in."""
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         row = companies.binding(tx, world.vault, company, connection)
         if row is not None and row[1].settings.get("user"):
             tx.run("logins_forget", {"company": company, "keep": str(row[1].settings["user"])})

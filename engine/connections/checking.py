@@ -55,7 +55,7 @@ def check(world: World, company: str, connection: str, wait_s: float = WAIT_S) -
 
     def work() -> None:
         findings = list(connection_of(world, company, connection))
-        with world.store.write() as tx:
+        with world.store.write(company) as tx:
             if tx.one("connection_get", {"company": company, "connection": connection}) is not None:
                 found.append(keep(tx, world.at(), company, connection, findings))
 

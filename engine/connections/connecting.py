@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from engine import follow, registry
+from engine import astray, follow, registry
 from engine.connections import accounts
 from engine.connections.authorizing import Authorizes
 from engine.connections.binding import lacking
@@ -132,7 +132,7 @@ def connect_as(
     for name in (*settings, *secrets):
         if name not in fields:
             raise UnknownName("setting", name, tuple(fields))
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         before = companies.binding(tx, world.vault, company, connection)
     kept = before[1] if before and before[0] == connector_name else Binding(company, connection)
     values = merged(fields, kept.settings, settings)
@@ -145,7 +145,8 @@ def connect_as(
     if problems:
         raise SettingsRefused(connection, problems, frozenset(f.name for f in fields.values() if f.secret))
     login = _login(company, values, sealed) if "user" in fields and "password" in secrets else None
-    with world.store.write() as tx:
+    # A user name is taken or free in the whole house.
+    with world.store.write(*(() if login is not None else (company,))) as tx:
         companies.add(tx, company, company, at)
         if before is not None and before[0] != connector_name:
             _leave(tx, hand, connection, before[0])
@@ -164,6 +165,8 @@ def connect_as(
         if login is not None:
             companies.put_login(tx, login, at)
         accounts.connected(tx, hand, connector.spec, Binding(company, connection, values, sealed))
+        # What was prepared for another account is prepared anew for this one.
+        astray.take_back_all(tx, hand, connection)
         detail = {
             "connection": connection,
             "connector": connector_name,
@@ -204,7 +207,7 @@ def _previous(fields: Mapping[str, FieldSpec], kept: Mapping[str, str], given: M
 
 def _one_file(world: World, company: str, connection: str, values: Mapping[str, Value]) -> None:
     """One company is one company file: two agents would each take what is meant for the other's file."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         others = [row for row in companies.connections(tx, company) if row["connection"] != connection]
     for row in others:
         other = registry.find(row["connector"])
@@ -219,7 +222,7 @@ def _one_file(world: World, company: str, connection: str, values: Mapping[str, 
 
 def _one_set_of_books(world: World, company: str, connection: str, connector: Connector) -> None:
     """Lists are kept by company and name: what stands for a target may not be beside it."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         others = companies.connectors(tx, company)
     others.pop(connection, None)
     for name, other in others.items():

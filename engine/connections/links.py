@@ -15,7 +15,7 @@ from engine.contract import Agent, Connector, Webhooks
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.model import Flow
-from engine.overview import session_of
+from engine.overview import SessionLine, session_of
 from engine.store import alerts, companies, work
 from engine.store.base import Row, Tx
 from engine.world import World
@@ -40,7 +40,7 @@ class Link:
 
     `connector` is empty where nothing is; `wanted` are the connectors that the flows name. Times are UTC text, empty where
     there is none. `ends_at` is when the access token ends; `token` says what that means. `secrets` are the names of those
-    that are kept.
+    that are kept. One that `is_polled` works when its agent calls us: `called_at` is its last call.
     """
 
     name: str
@@ -61,6 +61,8 @@ class Link:
     is_authorized: bool = False
     is_agent: bool = False
     has_webhooks: bool = False
+    is_polled: bool = False
+    called_at: str = ""
 
     @property
     def stands(self) -> str:
@@ -71,12 +73,14 @@ class Link:
             return "waits to be allowed"
         if self.trouble is not None and self.trouble.is_open:
             return "in trouble"
-        return "connected" if self.good_at else "not tried yet"
+        if self.good_at or self.called_at:
+            return "connected"
+        return "has not called yet" if self.is_polled else "not tried yet"
 
 
 def links(world: World, company: str, flows: Sequence[Flow]) -> list[Link]:
     """Those that are connected first, and then the roles of flows that are on and nothing is connected to."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         rows = {row["connection"]: row for row in companies.connections(tx, company)}
         running = [flow for flow in flows if flowswitch.is_on(tx, company, flow)]
         names = [*rows, *dict.fromkeys(c.name for flow in running for c in flow.connections if c.name not in rows)]
@@ -85,7 +89,7 @@ def links(world: World, company: str, flows: Sequence[Flow]) -> list[Link]:
 
 def link(world: World, company: str, connection: str, flows: Sequence[Flow]) -> Link | None:
     """One of them; None when no flow has such a role and nothing is connected under the name."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         row = tx.one("connection_get", {"company": company, "connection": connection})
         if row is None and not any(c.name == connection for flow in flows for c in flow.connections):
             return None
@@ -114,6 +118,8 @@ def _link(tx: Tx, world: World, company: str, place: tuple[str, Row | None], flo
     checked = checking.newest(tx, company, name)
     token = _token(tx, world, row, connector)
     good_at = _good_at(tx, row, connector, used, checked)
+    is_polled = connector is not None and connector.spec.delivery == "pull"
+    visit = session_of(tx, company) if is_polled else None
     return Link(
         name,
         on,
@@ -127,12 +133,14 @@ def _link(tx: Tx, world: World, company: str, place: tuple[str, Row | None], flo
         token.ends_at,
         token.needs_person,
         good_at,
-        token.trouble or _trouble(tx, company, name, checked, good_at),
+        token.trouble or _met(tx, company, visit) or _trouble(tx, company, name, checked, good_at),
         checked,
         fields,
         isinstance(connector, Authorizes),
         isinstance(connector, Agent),
         isinstance(connector, Webhooks),
+        is_polled,
+        visit.seen_at if visit is not None else "",
     )
 
 
@@ -185,6 +193,13 @@ def _good_at(tx: Tx, row: Row, connector: Connector | None, flows: Sequence[Flow
     runs = tx.rows("runs_newest", {"company": row["company"]})
     good = [str(run["ended_at"]) for run in runs if run["flow"] in read and run["outcome"] == "done"]
     return max([*found, *(at for at in good if at >= row["updated_at"])], default="")
+
+
+def _met(tx: Tx, company: str, visit: SessionLine | None) -> Trouble | None:
+    """What the last visit of the agent met; what it met before the company file was confirmed says nothing any more."""
+    if visit is None or not visit.error or visit.seen_at < companies.bound_at(tx, company):
+        return None
+    return Trouble(visit.error, "", visit.seen_at)
 
 
 def _trouble(tx: Tx, company: str, name: str, checked: Checked | None, good_at: str) -> Trouble | None:

@@ -36,13 +36,13 @@ def remember(world: World, binding: Binding, state: str, session: str = "", *, i
     """Keep what the answer must hold; an earlier request is over."""
     until = iso(world.clock.now() + timedelta(seconds=REQUEST_S))
     value = {"state": state_hash(state), "until": until, "session": session, "other": is_other}
-    with world.store.write() as tx:
+    with world.store.write(binding.company) as tx:
         facts.remember(tx, binding.company, world.at(), _fact(binding.connection), value)
 
 
 def take(world: World, company: str, connection: str, session: str = "") -> Asked:
     """The request that is open; it is good once, and one of another browser stays where it is."""
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         kept = facts.recall(tx, company, _fact(connection))
         if kept is None or str(kept.get("session") or "") != session:
             return Asked()
@@ -65,13 +65,13 @@ def exchange(world: World, hand: Hand, binding: Binding, code: str, again: str) 
         except Transient as error:
             error.hint = error.hint or f"check the network, then run `{again}` again: a code is good once"
             raise
-        with world.store.write() as tx:
+        with world.store.write(hand.company) as tx:
             _note(tx, hand, binding.connection)
         try:
             allowed = opened.allowed()
         except FlowctlError as error:
             raise Unread(error, again) from error
-        with world.store.write() as tx:
+        with world.store.write(hand.company) as tx:
             accounts.told(tx, hand, binding.connection, allowed.account, allowed.name)
     found: Allowed = allowed
     return found
@@ -100,7 +100,7 @@ def exchange_same(world: World, hand: Hand, binding: Binding, code: str, flows: 
     with _closing(opened):
         _authorized(opened, binding).authorize(code)
         allowed: Allowed = opened.allowed()
-    with world.store.write() as tx:
+    with world.store.write(hand.company) as tx:
         was = accounts.known(tx, hand.company, binding.connection)
         is_other = was is not None and was.id not in ("", allowed.account)
         if was is not None and is_other and flows is not None and _has_records(tx, binding, flows):

@@ -19,7 +19,7 @@ from engine.errors import StaleLease, StoreError
 from engine.holders import drop_name, ended, take_name
 from engine.log import logger
 from engine.store import turns, work
-from engine.store.base import Row, Tx
+from engine.store.base import HOUSE, Row, Tx
 from engine.store.turns import Open, Turn
 from engine.telemetry import meter, meters
 from engine.world import World, take_lease
@@ -128,7 +128,9 @@ class Hands:
         given = [task for each, _ in left if (task := self._again(each)) is not None]
         self.executor.submit(given)
         if given:
-            logger().warning("work handed out anew", count=len(given), state=", ".join(sorted({why for _, why in left})))
+            logger().warning(
+                "work handed out anew", count=len(given), state=", ".join(sorted({why for _, why in left}))
+            )
         stranded = sum(1 for _, why in left if why == "dead")
         for name in dead:
             with self.world.store.write() as tx:
@@ -188,7 +190,7 @@ class Hands:
         is_old = row is not None and (self.world.clock.now() - from_iso(row["last_at"])).total_seconds() > ALERT_S
         if not stranded and not is_old:
             return
-        with self.world.store.write() as tx:
+        with self.world.store.write(HOUSE) as tx:
             if stranded:
                 message = f"a process ended and left {stranded} pieces of work behind; they were taken up again"
                 hint = "the log of that process says why it ended; nothing is lost, and nothing is done twice"

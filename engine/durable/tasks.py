@@ -117,7 +117,7 @@ class Work:
     def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow) -> None:
         """A person has to say which of two flows it is to be."""
         logger().error("not run", company=company, flow=flow, error=str(error), hint=error.hint)
-        with self.world.store.write() as tx:
+        with self.world.store.write(company) as tx:
             alert = work.Alert("rival", flow, str(error), error.hint or "")
             work.raise_alert(tx, company, alert, self.world.at())
 

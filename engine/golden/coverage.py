@@ -140,7 +140,7 @@ class Coverage:
 
     def see(self, stage: Stage) -> None:
         """A case was played: what became of its records, and what the vendors answered."""
-        with stage.world.store.read() as tx:
+        with stage.world.store.read(COMPANY) as tx:
             for line in journal.lines(tx, COMPANY):
                 stream = self.flow.stream(line["stream"] or "")
                 if stream is not None:

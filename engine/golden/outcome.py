@@ -23,7 +23,7 @@ _UNTOLD = frozenset({"payload", "was", "mapped", "sha256"})
 
 def shown(stage: Stage) -> str:
     """How everything stands now, for a person to read."""
-    with stage.world.store.read() as tx:
+    with stage.world.store.read(COMPANY) as tx:
         return _text(_outcome(tx, stage))
 
 
@@ -34,7 +34,7 @@ def files_of(stage: Stage) -> dict[str, str]:
         found["session.txt"] = _text(stage.seen.session)
     if stage.seen.told:
         found["marks.json"] = json.dumps(stage.seen.told, indent=2, ensure_ascii=False, default=str) + "\n"
-    with stage.world.store.read() as tx:
+    with stage.world.store.read(COMPANY) as tx:
         found["journal.jsonl"] = _text(_journal(tx))
     found |= {f"look-{number}.txt": text for number, text in enumerate(stage.seen.looks, 1)}
     return {**found, "outcome.txt": shown(stage)}
@@ -45,7 +45,7 @@ def problems_of(stage: Stage) -> list[str]:
     found = []
     for number, text in enumerate(stage.seen.documents, 1):
         found += [f"{number:02}-{_name(text)}.xml: {problem}" for problem in _invalid(text)]
-    with stage.world.store.read() as tx:
+    with stage.world.store.read(COMPANY) as tx:
         broken = journal.verify(tx, COMPANY)
         if broken is not None:
             found.append(f"the journal is broken at line {broken.seq}: {broken.reason}")

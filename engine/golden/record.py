@@ -315,7 +315,7 @@ def _objects(
     from engine.listsource import kept_as
 
     found: dict[str, dict[str, dict[str, ListObject]]] = {}
-    with world.store.read() as tx:
+    with world.store.read(wish.company) as tx:
         for each in heard:
             lookup = flow.lookup(each.name)
             answers = each.answer if isinstance(each.answer, list) else [each.answer]
@@ -371,7 +371,7 @@ def _case(world: World, flow: Flow, wish: Wish, mappings: Sequence[Mapping[str, 
         f"clock: {now}",
         "seed: 1",
     ]
-    with world.store.read() as tx:
+    with world.store.read(wish.company) as tx:
         own = companies.settings(tx, wish.company, flow.name)
     settings = {name: _setting(flow, name, value, scrubber) for name, value in own.items()}
     if settings:

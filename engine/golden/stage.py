@@ -143,7 +143,7 @@ class Stage:
     def _map(self, row: Mapping[str, str]) -> None:
         lookup = self.program.flow.lookup(row["lookup"])
         assert lookup is not None
-        with self.world.store.write() as tx:
+        with self.world.store.write(COMPANY) as tx:
             target = targets.find_target(tx, COMPANY, self.program.flow, lookup, row["to"])
             made = lists.Mapping(
                 self.program.flow.name, lookup.name, row["key"], target.full_name, list_id=target.list_id
@@ -151,13 +151,13 @@ class Stage:
             worklist.save_mapping(tx, self._hand(), self.program.flow, made)
 
     def _set(self, values: Mapping[str, Any]) -> None:
-        with self.world.store.write() as tx:
+        with self.world.store.write(COMPANY) as tx:
             for key, value in values.items():
                 name, scope = companies.setting_of(key)
                 worklist.put_setting(tx, self._hand(), self.program.flow, name, value, scope)
 
     def _retry(self, record: str, there: str = "", *, not_there: bool = False) -> None:
-        with self.world.store.write() as tx:
+        with self.world.store.write(COMPANY) as tx:
             if not there and not not_there:
                 worklist.retry(tx, self._hand(), _chosen(tx, record, "failed", "deferred"), "")
                 return
@@ -167,7 +167,7 @@ class Stage:
     def _decide(self, decisions: Mapping[str, Sequence[str]]) -> None:
         """What becomes of records that were deleted in the target."""
         deeds = {"post_again": worklist.post_again, "leave_out": worklist.leave_out}
-        with self.world.store.write() as tx:
+        with self.world.store.write(COMPANY) as tx:
             for decision, names in decisions.items():
                 for name in names:
                     everything = worklist.parked(tx, COMPANY, "vanished") if name == "all" else []
@@ -176,7 +176,7 @@ class Stage:
     def _switch_on(self) -> None:
         """What a person does before a flow that starts by hand."""
         if self.program.flow.starts == "by_hand":
-            with self.world.store.write() as tx:
+            with self.world.store.write(COMPANY) as tx:
                 flowswitch.switch(tx, self._hand(), self.program.flow, on=True)
 
     def _hand(self) -> Hand:

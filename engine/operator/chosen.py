@@ -115,7 +115,7 @@ def attempt(store: Store, name: str, hand: Hand, rows: Sequence[Row], reason: st
     """What an action would come to now: it is done, and taken back."""
     tried: Tried | None = None
     try:
-        with store.write() as tx:
+        with store.write(hand.company) as tx:
             done = act(name)(tx, hand, rows, reason)
             tried = Tried(tuple(rows_of(done.moved, rows)), done.refused)
             _take_back()

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from engine.contract import Json
+from engine.contract import REFUSED_FILES, Json
 from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.jsontext import plain
-from engine.store import companies, journal, work
-from engine.store.base import Tx
+from engine.store import companies, facts, journal, work
+from engine.store.base import Row, Tx
+
+# So many files that are not the right ones are remembered.
+_MOST_REFUSED = 20
 
 
 class NothingToConfirm(FlowctlError):
@@ -36,6 +39,12 @@ class SetInDoubt(FlowctlError):
             f"the message set {set_id} is not settled, and only the bound company file can tell what became of it",
             hint="let the Web Connector run once more with that company file open, then release it",
         )
+
+
+class NothingRefused(FlowctlError):
+    """No company file is refused."""
+
+    hint = "look at what is there now"
 
 
 class AnotherFile(FlowctlError):
@@ -66,12 +75,33 @@ def require_same(tx: Tx, company: str, mark: str, *, bound: bool) -> None:
 def unconfirmed(tx: Tx, company: str) -> Json | None:
     """The company file that waits for a person's word, if any."""
     asked = tx.one("journal_newest", {"company": company, "event": "company_unconfirmed"})
-    decided = [tx.one("journal_newest", {"company": company, "event": event}) for event in ("released", "file_refused")]
-    if asked is None or any(row is not None and row["seq"] > asked["seq"] for row in decided):
+    if asked is None or _is_decided(tx, company, asked) or companies.identity(tx, company) is not None:
         return None
-    if companies.identity(tx, company) is not None:
+    return _file_of(asked)
+
+
+def turned_away(tx: Tx, company: str) -> Json | None:
+    """The company file that was turned away last, since it is not the one that is expected; None when that is over."""
+    row = tx.one("journal_newest", {"company": company, "event": "company_refused"})
+    is_open = any((a["kind"], a["subject"]) == ("session", "company_refused") for a in work.alerts(tx, company))
+    if row is None or not is_open:
         return None
-    detail: dict[str, Any] = json.loads(asked["detail"])
+    return _file_of(row) if "company_name" in json.loads(row["detail"]) else None
+
+
+def refused(tx: Tx, company: str) -> list[Json]:
+    """The company files of which a person has said that they are not the right ones, the newest last."""
+    return list((facts.recall(tx, company, REFUSED_FILES) or {}).get("files", []))
+
+
+def _is_decided(tx: Tx, company: str, asked: Row) -> bool:
+    """Whether a person has given a word since; a record that is released from a hold has the same word."""
+    rows = [tx.one("journal_newest", {"company": company, "event": event}) for event in ("released", "file_refused")]
+    return any(row is not None and row["record_id"] is None and row["seq"] > asked["seq"] for row in rows)
+
+
+def _file_of(line: Row) -> Json:
+    detail: dict[str, Any] = json.loads(line["detail"])
     return {name: value for name, value in detail.items() if name != "message"}
 
 
@@ -93,7 +123,9 @@ def confirm(tx: Tx, hand: Hand) -> Json:
 
 
 def refuse(tx: Tx, hand: Hand, reason: str) -> Json:
-    """Say that the file that waits to be confirmed is the wrong one; it is asked about again when it comes again.
+    """Say that the file that waits to be confirmed is not the right one: it is turned away whenever it comes.
+
+    That ends when another file is bound, or somebody asks for it with `ask_again`.
 
     Raises:
         NothingToConfirm: when there is nothing to decide.
@@ -101,12 +133,31 @@ def refuse(tx: Tx, hand: Hand, reason: str) -> Json:
     identity = unconfirmed(tx, hand.company)
     if identity is None:
         raise NothingToConfirm
+    _remember(tx, hand, identity)
     _told(tx, hand, journal.Entry("file_refused", detail={**identity, **({"why": reason} if reason else {})}))
     return identity
 
 
-def release(tx: Tx, hand: Hand, reason: str) -> Json | None:
+def ask_again(tx: Tx, hand: Hand) -> list[Json]:
+    """Take back that files are not the right ones: whichever comes next is asked about, or bound, as if it were new.
+
+    Raises:
+        NothingRefused: when none is refused.
+    """
+    files = refused(tx, hand.company)
+    if not files:
+        raise NothingRefused
+    facts.forget(tx, hand.company, REFUSED_FILES)
+    _told(
+        tx, hand, journal.Entry("file_asked_again", detail={"files": [file.get("company_name", "") for file in files]})
+    )
+    return files
+
+
+def release(tx: Tx, hand: Hand, reason: str, *, is_wrong: bool = False) -> Json | None:
     """Release the company from its file; the next contact binds it anew. None when it was not bound.
+
+    One that `is_wrong` was never the right one: it is turned away from now on, as if it had been refused at first.
 
     Raises:
         SetInDoubt: while the outcome of a message set is open.
@@ -118,8 +169,20 @@ def release(tx: Tx, hand: Hand, reason: str) -> Json | None:
     if unsettled is not None:
         raise SetInDoubt(unsettled["id"])
     companies.unbind(tx, hand.company)
-    _told(tx, hand, journal.Entry("released", detail={**bound, **({"why": reason} if reason else {})}))
+    # Whoever is in the middle of a session was let in with this file.
+    tx.run("sessions_close_of", {"company": hand.company})
+    wrong = {"refused": True} if is_wrong else {}
+    if is_wrong:
+        _remember(tx, hand, bound)
+    _told(tx, hand, journal.Entry("released", detail={**bound, **wrong, **({"why": reason} if reason else {})}))
     return bound
+
+
+def _remember(tx: Tx, hand: Hand, identity: Json) -> None:
+    """A file that is turned away from now on; of very many the newest are known."""
+    known = {name: identity.get(name, "") for name in ("company_name", "file_id", "path")}
+    files = [file for file in refused(tx, hand.company) if dict(file) != known]
+    facts.remember(tx, hand.company, hand.at, REFUSED_FILES, {"files": [*files, known][-_MOST_REFUSED:]})
 
 
 def _told(tx: Tx, hand: Hand, entry: journal.Entry) -> None:

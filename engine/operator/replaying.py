@@ -16,7 +16,7 @@ from engine.clock import from_iso, iso
 from engine.connections import accounts
 from engine.follow import Hand
 from engine.operator.worklist import Retried
-from engine.store import journal, marks, outbox, records
+from engine.store import journal, marks, outbox, places, records
 from engine.store.base import Row, Tx
 from engine.store.records import Move
 
@@ -83,8 +83,7 @@ def refusal(tx: Tx, hand: Hand, row: Row, operation: Row | None) -> str:
         is_late = operation["state"] == "waiting" and operation["not_before"] > hand.at
         return "" if is_late else "it is prepared, and is sent next"
     instead = _SAY if state == "unknown" else _ANEW
-    was = accounts.known(tx, hand.company, operation["connection"])
-    if was is not None and operation["created_at"] < was.since:
+    if _is_elsewhere(tx, hand, operation):
         # Its ids are those of other books, where they may mean another account, or another vendor.
         return f"it was prepared for what was connected as `{operation['connection']}` before; {instead}"
     if records.is_change(row):
@@ -94,6 +93,12 @@ def refusal(tx: Tx, hand: Hand, row: Row, operation: Row | None) -> str:
     if state == "unknown":
         return _unknown(tx, hand, row, operation)
     return _failed(tx, row, operation)
+
+
+def _is_elsewhere(tx: Tx, hand: Hand, operation: Row) -> bool:
+    """Whether an operation was frozen for another account or company file, or before this one was connected anew."""
+    was = accounts.known(tx, hand.company, operation["connection"])
+    return (was is not None and operation["created_at"] < was.since) or bool(places.strangers(tx, [operation]))
 
 
 def _unknown(tx: Tx, hand: Hand, row: Row, operation: Row) -> str:

@@ -6,15 +6,18 @@ that it gave; so a page of fifty names costs little even of a list of 20,000.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
+from engine import registry
 from engine.contract import ListObject
 from engine.dataclass import dataclass
 from engine.listsource import kept_as
 from engine.model import Flow, Lookup
+from engine.spec import ListSpec
 from engine.store import lists
 from engine.store.base import Store, Tx
 
@@ -39,23 +42,29 @@ _EMPTY = frozenset(_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An active object that may be meant; `score` is how alike it is, 100 at most."""
+    """An active object that may be meant; `score` is how alike it is, 100 at most; `kind` is such as `Accounts Payable`."""
 
     list_id: str
     full_name: str
     number: str
     score: float
+    kind: str = ""
 
 
 @dataclass(slots=True)
 class _Index:
-    """A list in order: folded names, and which of them have a word."""
+    """A list in order: folded names, and which of them have a word.
+
+    `seldom` are the places of what no line is coded to as a rule.
+    """
 
     store: Store
     revision: tuple[object, ...]
     found: Sequence[ListObject]
     names: Sequence[str]
     words: Mapping[str, Sequence[int]]
+    spec: ListSpec
+    seldom: frozenset[int]
     answers: OrderedDict[tuple[str, ...], tuple[Suggestion, ...]] = field(default_factory=OrderedDict)
 
 
@@ -102,6 +111,10 @@ class Known:
             :most
         ]
 
+    def kind_of(self, item: ListObject) -> str:
+        """Of what kind an object of the list is, such as `Accounts Payable`; empty where the list tells none."""
+        return _kind(self._index.spec, item) if self._index is not None else ""
+
 
 def known(store: Store, tx: Tx, company: str, flow: Flow, lookup: Lookup) -> Known:
     """The list behind a lookup; put in order when it was not, or has changed."""
@@ -116,7 +129,10 @@ def known(store: Store, tx: Tx, company: str, flow: Flow, lookup: Lookup) -> Kno
         if index is not None and index.store is store and index.revision == revision:
             _indexes.move_to_end(place)
             return Known(is_read=True, _index=index)
-    index = _put_in_order(store, revision, lists.names(tx, company, name))
+    spec = _spec(flow, lookup)
+    # Only with their data objects tell of what kind they are.
+    found = lists.objects(tx, company, name) if spec.kind else lists.names(tx, company, name)
+    index = _put_in_order(store, revision, found, spec)
     with _lock:
         _indexes[place] = index
         _indexes.move_to_end(place)
@@ -125,7 +141,20 @@ def known(store: Store, tx: Tx, company: str, flow: Flow, lookup: Lookup) -> Kno
     return Known(is_read=True, _index=index)
 
 
-def _put_in_order(store: Store, revision: tuple[object, ...], found: Sequence[ListObject]) -> _Index:
+def _spec(flow: Flow, lookup: Lookup) -> ListSpec:
+    """The list as its connector describes it."""
+    connection = flow.connection(lookup.connection)
+    connector = registry.find(connection.connector) if connection is not None else None
+    return (connector.spec.list(lookup.list) if connector is not None else None) or ListSpec(lookup.list, "")
+
+
+def _kind(spec: ListSpec, item: ListObject) -> str:
+    """An object's kind in words: `AccountsPayable` is `Accounts Payable`."""
+    kind = item.data.get(spec.kind) if spec.kind else ""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind) if isinstance(kind, str) else ""
+
+
+def _put_in_order(store: Store, revision: tuple[object, ...], found: Sequence[ListObject], spec: ListSpec) -> _Index:
     words: dict[str, list[int]] = {}
     names = []
     for number, item in enumerate(found):
@@ -134,7 +163,8 @@ def _put_in_order(store: Store, revision: tuple[object, ...], found: Sequence[Li
         names.append(" ".join(parts))
         for word in {*parts, *([item.number.casefold()] if item.active and item.number else [])}:
             words.setdefault(word, []).append(number)
-    return _Index(store, revision, found, names, words)
+    seldom = frozenset(n for n, item in enumerate(found) if spec.kind and item.data.get(spec.kind) in spec.seldom)
+    return _Index(store, revision, found, names, words, spec, seldom)
 
 
 def _answer(index: _Index, label: str, key: str) -> tuple[Suggestion, ...]:
@@ -147,11 +177,20 @@ def _answer(index: _Index, label: str, key: str) -> tuple[Suggestion, ...]:
     if key != wanted:
         # What an id looks like says nothing, but it may be an account's number.
         best |= dict.fromkeys(index.words.get(key.casefold(), ()), 100.0) if key.isalnum() and key.isascii() else {}
+    # What a setting names may be of any kind. What is wholly the same may well be meant, whatever it is.
+    aside = index.seldom if not key.startswith("setting:") else frozenset[int]()
     ranked = sorted(
-        ((score, index.found[place]) for place, score in best.items() if score >= _LEAST),
-        key=lambda each: (-each[0], len(each[1].full_name), each[1].full_name, each[1].list_id),
+        (
+            (place in aside and score < 100.0, score, index.found[place])
+            for place, score in best.items()
+            if score >= _LEAST
+        ),
+        key=lambda each: (each[0], -each[1], len(each[2].full_name), each[2].full_name, each[2].list_id),
     )
-    return tuple(Suggestion(i.list_id, i.full_name, i.number, round(score, 1)) for score, i in ranked[:MOST])
+    return tuple(
+        Suggestion(i.list_id, i.full_name, i.number, round(score, 1), _kind(index.spec, i))
+        for _, score, i in ranked[:MOST]
+    )
 
 
 def _scores(index: _Index, wanted: str, parts: Sequence[str], places: Iterable[int]) -> dict[int, float]:

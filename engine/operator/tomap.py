@@ -13,7 +13,7 @@ from engine.errors import FlowctlError, UnknownName
 from engine.follow import Hand
 from engine.jsontext import plain
 from engine.model import Flow, Lookup
-from engine.operator import skipping, suggesting, targets
+from engine.operator import resting, skipping, suggesting, targets
 from engine.operator.suggesting import Known, Suggestion
 from engine.operator.worklist import label_of, save_mapping
 from engine.store import lists, missing, records
@@ -143,6 +143,8 @@ class Found:
     gaps: tuple[Gap, ...]
     total: int
     places: tuple[tuple[str, str], ...]
+    # How many values of each flow that is off are missing; they are shown where that flow is asked for.
+    resting: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,9 @@ def page(tx: Tx, where: Where, wanted: Wanted, part: tuple[int, int]) -> Found:
     """A page of what is missed; `part` is how many gaps come before it, and its size."""
     every = missing.groups(tx, where.company)
     places = tuple(sorted({(each.flow, each.lookup) for each in every}))
+    off = resting.off(tx, where.company) - {wanted.flow}
+    rest = {flow: sum(each.flow == flow for each in every) for flow in sorted(off)}
+    every = [each for each in every if each.flow not in off]
     text = lowered(wanted.text)
     fitting = [
         each
@@ -173,7 +178,7 @@ def page(tx: Tx, where: Where, wanted: Wanted, part: tuple[int, int]) -> Found:
         summed = it.count <= min(_SUMMED, left)
         left -= it.count if summed else 0
         gaps.append(_gap(tx, where, it, 3, summed=summed))
-    return Found(tuple(gaps), len(fitting), places)
+    return Found(tuple(gaps), len(fitting), places, {flow: count for flow, count in rest.items() if count})
 
 
 def one(tx: Tx, where: Where, wanted: tuple[str, str, str], part: tuple[int, int]) -> Gap | None:

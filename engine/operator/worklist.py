@@ -16,8 +16,8 @@ from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.mapping import settings_of
 from engine.model import Expr, Flow
-from engine.operator import elsewhere
-from engine.store import companies, journal, lists, marks, outbox, records, work
+from engine.operator import elsewhere, resting
+from engine.store import companies, journal, lists, marks, outbox, records, reports, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
 from engine.store.holdings import Accepted
@@ -113,11 +113,12 @@ def waiting(row: Row) -> Waiting:
 
 
 def gaps(tx: Tx, company: str, flow: str = "") -> list[Gap]:
-    """Everything that deferred records wait for, the most waited for first; a record may wait for several things."""
+    """Everything that deferred records wait for, the most waited for first; of flows that are off only where it is named."""
+    off = frozenset[str]() if flow else resting.off(tx, company)
     groups: dict[tuple[str, ...], _Group] = {}
     # Records that wait for the same have the same reasons, which are understood once.
     known: dict[tuple[str, str, str], tuple[_Group, ...]] = {}
-    for row in parked(tx, company, "deferred", flow):
+    for row in (each for each in parked(tx, company, "deferred", flow) if each["flow"] not in off):
         place = (row["flow"], row["stream"], row["reasons"])
         if place not in known:
             known[place] = tuple(groups.setdefault(name, group) for name, group in _groups(row))
@@ -217,13 +218,15 @@ def drop_mapping(tx: Tx, hand: Hand, flow: Flow, lookup: str, key: str) -> bool:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-def put_setting(tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, scope: str = "") -> int:
+def put_setting(
+    tx: Tx, hand: Hand, flow: Flow, name: str, value: Value | None, scope: str = "", *, why: str = ""
+) -> int:
     """Set a flow's setting, in general or for a scope, or go back with None; returns how many records are looked at anew."""
     if value is None:
         companies.drop_setting(tx, hand.company, flow.name, name, scope)
     else:
         companies.put_setting(tx, hand.company, flow.name, name, value, scope)
-    detail = {"setting": companies.setting_key(name, scope), "value": value}
+    detail = {"setting": companies.setting_key(name, scope), "value": value, **({"why": why} if why else {})}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("setting", flow.name, detail=detail)])
     withdrawn = follow.reconsider(tx, hand, flow.name, f"setting:{name}", f"setting:{name}")
     rows = parked(tx, hand.company, "deferred", flow.name)
@@ -590,5 +593,6 @@ def accept(
         journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("accepted", *place, detail)])
         subject = f"{full['flow']}/{full['stream']}/{full['source_id']}"
         work.resolve_alert(tx, hand.company, "edited", subject, hand.at)
+        reports.decide(tx, full, reports.EDITED, "accepted as it is", (hand.actor, hand.at))
         moved.append(row)
     return Retried(tuple(moved), tuple(refused))

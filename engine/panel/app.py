@@ -16,13 +16,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from engine.bodies import BodyRefused, read_body
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError, UnknownName
 from engine.log import described, logger
 from engine.panel import forms, render
 from engine.panel.web import ROOT, Answer, Ask, CrossSite, Given, NotAllowed, Page, PageMissing, Sent, Shown
-from engine.server import BodyRefused, read_body
 from engine.store import stops, users
+from engine.store.base import HOUSE
 from engine.telemetry import correlation, meter, meters
 from engine.telemetry.correlation import correlated
 
@@ -197,17 +198,17 @@ class Panel:
     def _session(self, cookie: str, *, notices: bool = True) -> Session | None:
         """Whose cookie it is. That somebody was there is noticed, but of a page that asks by itself."""
         now = self.world.clock.now()
-        with self.world.store.read() as tx:
+        with self.world.store.read(HOUSE) as tx:
             found = users.session(tx, cookie, now)
             is_late = notices and found is not None and users.is_seen_late(tx, found, now)
         if found is not None and is_late:
-            with self.world.store.write() as tx:
+            with self.world.store.write(HOUSE) as tx:
                 users.seen(tx, found, self.world.at())
         return found
 
     def _company(self, name: str) -> tuple[Mapping[str, object], Sequence[Mapping[str, object]]]:
         """The company's row, and what of it is paused."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(name) as tx:
             row = tx.one("company_get", {"company": name})
             pauses = stops.pauses(tx, name)
         if row is None:
@@ -224,7 +225,7 @@ class Panel:
         else:
             flash = dict(ask.session.flash) if ask.session is not None and not ask.is_poll else {}
             if flash and ask.session is not None:
-                with self.world.store.write() as tx:
+                with self.world.store.write(HOUSE) as tx:
                     users.put_flash(tx, ask.session, {})
             body = render.page(answer.template, {**self._frame(page, ask, flash), **answer.values})
             response = Response(body, answer.status, dict(answer.headers), media_type="text/html")
@@ -236,7 +237,7 @@ class Panel:
         """Keep what the next page says, with the session that the browser will have then."""
         if not answer.flash:
             return
-        with self.world.store.write() as tx:
+        with self.world.store.write(HOUSE) as tx:
             session = users.session(tx, answer.cookie, self.world.clock.now()) if answer.cookie else ask.session
             if session is not None:
                 users.put_flash(tx, session, answer.flash)

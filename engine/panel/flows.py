@@ -8,6 +8,7 @@ from engine.connections.binding import bound_flow
 from engine.model import Flow
 from engine.operator.tomap import Where
 from engine.panel.web import Ask
+from engine.program import FlowProgram
 from engine.store.base import Tx
 
 
@@ -17,6 +18,11 @@ def where(ask: Ask, tx: Tx) -> Where:
     made = _made(tx, company)
     flows = {name: bound_flow(program.flow, made) for name, program in ask.programs.items()}
     return Where(ask.world.store, company, flows)
+
+
+def bound(ask: Ask, tx: Tx, program: FlowProgram) -> Flow:
+    """A flow with the connectors that the company of the page has connected."""
+    return bound_flow(program.flow, _made(tx, str(ask.where["company"])))
 
 
 def used(tx: Tx, company: str, flows: Mapping[str, Flow]) -> list[Flow]:

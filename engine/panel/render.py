@@ -19,7 +19,11 @@ from markupsafe import Markup
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.overview import STATES
+from engine.panel.hints import advised
+from engine.runwords import KINDS
+from engine.runwords import STATES as STATE_WORDS
 from engine.standing import Count
+from engine.titles import called
 
 MINUS = "\N{MINUS SIGN}"
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -37,7 +41,7 @@ MEANING = {
     "skipped": "is not to be written",
     "vanished": "was posted, and is gone from the target",
 }
-assert set(MEANING) == set(STATES)
+assert set(MEANING) == set(STATES) == set(STATE_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,23 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         finalize=_harmless,
     )
-    made.filters |= {"when": when, "day": day, "money": money, "counted": counted, "number": number, "plain": plain}
-    made.globals |= {"meaning": MEANING, "asset": _asset, "ago": ago}
+    made.filters |= {
+        "when": when,
+        "day": day,
+        "money": money,
+        "counted": counted,
+        "number": number,
+        "plain": plain,
+        "called": called,
+    }
+    made.globals |= {
+        "meaning": MEANING,
+        "state_words": STATE_WORDS,
+        "kind_words": KINDS,
+        "asset": _asset,
+        "ago": ago,
+        "advised": advised,
+    }
     return made
 
 

@@ -79,6 +79,11 @@ class Ask:
         return self.company
 
     @property
+    def code(self) -> str:
+        """The code of the page's company."""
+        return str(self.where["company"])
+
+    @property
     def hand(self) -> Hand:
         """Whoever is signed in, acting for the company."""
         return Hand(self.where["company"], self.world.at(), f"panel:{self.who.user}")

@@ -78,7 +78,7 @@ def previews(
     world: World, program: FlowProgram, company: str, stream: str, items: Sequence[Mapping[str, Any]]
 ) -> list[Preview]:
     """Preview records of a stream with the lists, mappings and settings that the store has of a company."""
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         own = companies.settings(tx, company, program.flow.name)
         desk = Runner(world).batch(tx, program, company, 0).desk
@@ -102,7 +102,7 @@ class Simulation:
     def first(self) -> Json | None:
         """The first record that would be written; when there is none, the first of all."""
         found = live(self.world, COMPANY, self.stream.stream.fetch, _MOST)
-        with self.world.store.read() as tx:
+        with self.world.store.read(COMPANY) as tx:
             desk = Runner(self.world).batch(tx, self.program, COMPANY, 0).desk
             fits = (data for data in found if self._fits(desk, data))
             return next(fits, found[0] if found else None)
@@ -116,7 +116,7 @@ class Simulation:
 
     def settle(self) -> None:
         """Know the lists, and post what the stream comes after."""
-        with self.world.store.write() as tx:
+        with self.world.store.write(COMPANY) as tx:
             if not flowswitch.is_on(tx, COMPANY, self.program.flow):
                 flowswitch.switch(tx, Hand(COMPANY, self.world.at(), "preview"), self.program.flow, on=True)
             for name in self.program.lists:
@@ -142,7 +142,7 @@ class Simulation:
         """Write the record there, as a run would."""
         alone = replace(self.program, streams=(self.stream,))
         runner = Runner(self.world)
-        with self.world.store.write() as tx:
+        with self.world.store.write(COMPANY) as tx:
             number = work.begin_run(tx, COMPANY, self.program.flow.name, self.world.at())
             intake.take_page(runner.batch(tx, alone, COMPANY, number), self.stream, [data])
         asked: tuple[str, ...] = ()
@@ -153,7 +153,7 @@ class Simulation:
             runner.push(alone, COMPANY, number)
         stream = self.stream.stream
         scope = {"company": COMPANY, "flow": self.program.flow.name, "stream": stream.name, "source_id": source_id}
-        with self.world.store.read() as tx:
+        with self.world.store.read(COMPANY) as tx:
             rows = [row for row in tx.rows("record_find_any_phase", scope) if row["phase"] == stream.phase]
         said = tuple(Trouble(each.message, each.hint) for each in records.load_reasons(rows[0]))
         receipt: Mapping[str, str] = json.loads(rows[0]["receipt"] or "{}")
@@ -163,7 +163,7 @@ class Simulation:
         """The calls by which the target is asked whether the record is there already."""
         connection = self.stream.stream.target
         scope = {"company": COMPANY, "at": self.world.at(), "connection": connection, "limit": 1}
-        with self.world.store.read() as tx:
+        with self.world.store.read(COMPANY) as tx:
             rows = tx.rows("operations_next", {**scope, "without": "[]", "later": "[]"})
             operations = [outbox.operation_of(row) for row in rows]
         target = self.world.target(COMPANY, connection)

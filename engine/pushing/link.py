@@ -15,6 +15,7 @@ from engine.limits import PATIENCE_S, PLACE_S
 from engine.retry import later_s
 from engine.store import facts, work
 from engine.store.base import Tx
+from engine.store.places import Place
 from engine.world import TOKEN_LEASE_S, World, take_lease
 
 ACTOR = "flowctl"
@@ -26,8 +27,11 @@ _SIGN_IN_S = TOKEN_LEASE_S + PATIENCE_S + _CALL_S
 WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_LEASE_S
 # So much time may pass between taking the lease and beginning to write: the store may be slow to commit.
 BEGIN_S = 60.0
-# Longer than any write may take; it is prolonged before every one. Who dies on this machine does not keep it.
-LEASE_S = BEGIN_S + WRITE_S
+# By so much the clocks of two machines may differ.
+CLOCKS_S = 60.0
+# Longer than any write may take, by any of the clocks; it is prolonged before every one. Who dies on this machine does not
+# keep it.
+LEASE_S = BEGIN_S + WRITE_S + CLOCKS_S
 # So many passing faults in a row are the connection's, and not those of single records.
 TOGETHER = 3
 # Nothing is ever put off for longer: a later time was noted by a clock that was ahead.
@@ -38,7 +42,10 @@ _OFTEN = 5
 
 @dataclass(slots=True)
 class Link:
-    """One pass over the operations of one flow and connection. `left` is how many more calls that write it may make."""
+    """One pass over the operations of one flow and connection. `left` is how many more calls that write it may make.
+
+    `leads_to` is what the connection led to when it was opened; nothing is written once it leads to something else.
+    """
 
     world: World
     flow: str
@@ -50,6 +57,7 @@ class Link:
     errors: list[FlowctlError] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     settle_s: int = 60
+    leads_to: Place | None = None
     stopped: bool = False
     _holder: str = ""
     _faults: int = 0
@@ -59,7 +67,7 @@ class Link:
     def begin(self) -> bool:
         """Take the lease; False while another process is sending."""
         self._holder = take_name(self.world.ids)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             return self.lease(tx) is not None
 
     def lease(self, tx: Tx) -> int | None:
@@ -69,7 +77,7 @@ class Link:
     def end(self) -> None:
         """Give the lease back."""
         drop_name(self._holder)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             work.release_lease(tx, self._lease_name, self._holder)
 
     # --- when it is left alone ---------------------------------------------------------------------------------------
@@ -88,7 +96,7 @@ class Link:
 
     def failures(self) -> int:
         """How often in a row the connection did not work until now."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             return int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0))
 
     def works(self, tx: Tx) -> None:
@@ -100,10 +108,10 @@ class Link:
 
     def answers(self) -> None:
         """The target has answered a question: that is over which kept it from being asked, and nothing else."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(self.company) as tx:
             kept = facts.recall(tx, self.company, self._fact)
         if kept is not None and kept.get("asking"):
-            with self.world.store.write() as tx:
+            with self.world.store.write(self.company) as tx:
                 self.works(tx)
 
     def fault(self, error: RunError, *, asking: bool = False) -> None:
@@ -123,7 +131,7 @@ class Link:
         if error not in self.errors:
             self.errors.append(error)
         limited = isinstance(error, RateLimited)
-        with self.world.store.write() as tx:
+        with self.world.store.write(self.company) as tx:
             failures = int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0)) + 1
             wait_s = later_s(failures - 1, self.world.ids.fraction())
             asked_s = error.retry_after_s if isinstance(error, Transient) else None

@@ -32,11 +32,14 @@ def push_many(link: Link, target: BatchTarget, request: RequestSpec) -> None:
     # Again and again it was not the connection, perhaps, but something that the target chokes on.
     refusals = _Refusals(chokes=link.failures() >= TOGETHER)
     while not link.stopped and link.left > 0:
-        with link.world.store.read() as tx:
+        with link.world.store.read(link.company) as tx:
             rows = tx.rows("push_lot", {**link.due(), "request": request.name, "after": after, "limit": MOST})
         if not rows:
             return
         after = rows[-1]["seq"]
+        rows = steps.of_this_place(link, rows)
+        if not rows:
+            continue
         missing = _missing(link, target, _known_in_doubt(link, rows))
         due = [row for row in missing if row["state"] == "waiting" or steps.may_write_again(link, row)]
         for part in _calls(request, due):

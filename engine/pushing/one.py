@@ -76,7 +76,7 @@ def _not_told(link: Link, row: Row, error: Rejected | Ambiguous) -> None:
         return
     link.errors.append(error)
     if row["state"] == "sent" and not steps.is_settled(link, row):
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             if steps.is_still(tx, row):
                 _alert(link, tx, row, error)
         return
@@ -89,7 +89,7 @@ def _not_told(link: Link, row: Row, error: Rejected | Ambiguous) -> None:
 def _not_asked(link: Link, row: Row, error: RunError) -> None:
     """It could not be looked for, so it is not written."""
     if row["state"] == "sent":
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             if steps.is_still(tx, row):
                 outbox.put(tx, row["id"], "sent", not_before=link.after(max(link.settle_s, steps.wait_s(error))))
                 _alert(link, tx, row, error)

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from engine import follow, holdings
+from engine import astray, follow, holdings
 from engine.clock import iso
 from engine.contract import OperationOutcome, Receipt
 from engine.errors import BadAnswer, Bug, Rejected, RunError, StaleLease, Transient
 from engine.jsontext import plain
 from engine.pushing.link import ACTOR, BEGIN_S, LONGEST, Link
-from engine.store import journal, outbox, records, stops
+from engine.store import journal, outbox, places, records, stops
 from engine.store.base import Row, Tx
 from engine.store.records import Move
 
@@ -41,13 +41,13 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
         if sha256(row["body"]).hexdigest() != row["sha256"]:
             raise Bug(f"operation {row['id']} does not have the bytes it was frozen with")
     not_before = link.after(link.settle_s)
-    with link.world.store.write() as tx:
+    with link.world.store.write(link.company) as tx:
         fence = link.lease(tx)
         if fence is None:
             raise StaleLease(f"{link.place}: another process is writing")
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and _is_as_believed(now.get(row["id"]), row)]
-        left = _not_stopped(link, tx, left)
+        left = _not_stopped(link, tx, _not_elsewhere(link, tx, left))
         outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
         records.move(tx, link.company, link.world.at(), ACTOR, [_as_sent(row, found[row["id"]], fence) for row in left])
     made: list[Row] = [{**dict(row), "state": "sent", "not_before": not_before} for row in left]
@@ -55,6 +55,30 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
         put_back(link, made)
         raise StaleLease(f"{link.place}: the store took too long; nothing was written")
     return made
+
+
+def of_this_place(link: Link, rows: Sequence[Row]) -> list[Row]:
+    """Those that were frozen for what is connected now; the others are neither looked for here nor written."""
+    with link.world.store.read(link.company) as tx:
+        strange = places.strangers(tx, rows)
+    for part in parts([row for row in rows if row["id"] in strange], TOGETHER):
+        with link.world.store.write(link.company) as tx:
+            left = [row for row in part if is_still(tx, row)]
+            astray.take_back(tx, link.hand(), left)
+            for row in left:
+                record = tx.one("record_get", {"id": row["record_id"]})
+                if record is not None and record["state"] != "pending":
+                    link.states[row["record_id"]] = record["state"]
+    return [row for row in rows if row["id"] not in strange]
+
+
+def _not_elsewhere(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:
+    """Those that go where this pass is connected to; when the connection leads elsewhere by now, none and no more."""
+    if places.current(tx, link.company, link.connection, pushed=True) != link.leads_to:
+        link.stopped = True
+        return []
+    strange = places.strangers(tx, rows)
+    return [row for row in rows if row["id"] not in strange]
 
 
 def _not_stopped(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:
@@ -71,7 +95,7 @@ def settle(
     """Commit what became of each, unless another process has found that out meanwhile."""
     for part in parts(settled, TOGETHER):
         posted, states = 0, {}
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             hand, answered = link.hand(), False
             for row, outcome in part:
                 now = tx.one("operation_get", {"id": row["id"]})
@@ -96,7 +120,7 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
     """
     not_before = link.after(link.settle_s)
     for part in parts(rows, TOGETHER):
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             now, found = _now(tx, part)
             left = [row for row in part if row["id"] in now and now[row["id"]]["state"] == "sent"]
             outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
@@ -114,7 +138,7 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
 
 def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
     """They were certainly not written, for no fault of their own; returns them as they are now."""
-    with link.world.store.write() as tx:
+    with link.world.store.write(link.company) as tx:
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and now[row["id"]]["state"] == "sent"]
         outbox.put_all(tx, [row["id"] for row in left], "waiting")
@@ -144,7 +168,7 @@ def may_write_again(link: Link, row: Row) -> bool:
     """Whether what is in doubt and not there may be written once more by now."""
     if not is_settled(link, row):
         return False
-    with link.world.store.read() as tx:
+    with link.world.store.read(link.company) as tx:
         lines = journal.of_record(tx, row["record_id"])
     times = 0
     for line in lines:
@@ -176,7 +200,7 @@ def is_settled(link: Link, row: Row) -> bool:
     """Whether what was written last would show by now. A time far ahead was noted by a clock that was ahead."""
     now, not_before = link.world.clock.now(), str(row["not_before"])
     if not_before > iso(now + LONGEST):
-        with link.world.store.write() as tx:
+        with link.world.store.write(link.company) as tx:
             if is_still(tx, row):
                 outbox.put(tx, row["id"], "sent", not_before=link.after(link.settle_s))
         return False
@@ -191,7 +215,7 @@ def is_still(tx: Tx, row: Row) -> bool:
 
 def is_another(link: Link, row: Row, receipt: Mapping[str, str]) -> bool:
     """Whether what was found is another record's, and a person has said that this one is not there."""
-    with link.world.store.read() as tx:
+    with link.world.store.read(link.company) as tx:
         return (
             row["state"] == "waiting"
             and bool(follow.other_record_of(tx, row, receipt["id"]))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
@@ -53,11 +54,13 @@ class Difference:
     source: Decimal | None = None
     journal: Decimal | None = None
     books: Decimal | None = None
+    # What a person has decided about it since the report was made, and who: `accepted as it is, by cli:pat`.
+    decided: str = ""
 
     @property
     def is_note(self) -> bool:
         """Whether it is worth knowing and no reason to doubt the sums."""
-        return self.code in _NOTES
+        return self.code in _NOTES or bool(self.decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ class Report:
 
     `compared` counts our records, `others` the objects of the target that are none of ours, `since` what was posted or
     changed there after it was read. `asked` is the request that waits, `problem` why a newer one could not be answered.
-    `shown` is what the target shows of records that were edited there, by number, until a person accepts it.
+    `shown` is what the target shows of records that were edited there, by number, until a person accepts it. A report that
+    was kept says in `made_at` (UTC text) when it was made, in `later` how many objects were written since, and whether
+    it `is_current`: nothing at all has happened in the company since.
     """
 
     company: str
@@ -116,6 +121,9 @@ class Report:
     others: int = 0
     since: int = 0
     shown: Mapping[int, Accepted] = field(default_factory=dict)
+    made_at: str = ""
+    later: int = 0
+    is_current: bool = True
 
     @property
     def agrees(self) -> bool:
@@ -130,30 +138,40 @@ def report(tx: Tx, company: str, programs: Mapping[str, FlowProgram], span: int 
     Raises:
         UnknownName: when there is no such company.
     """
-    companies.require(tx, company)
-    row = spans.newest(tx, company) if span is None else spans.get(tx, company, span)
-    waits = spans.asked(tx, company)
-    failed = spans.newest(tx, company, "failed")
-    newer = failed is not None and (row is None or failed["id"] > row["id"])
-    known = Report(
-        company,
-        asked=spans.span_of(waits) if waits is not None else None,
-        problem=str(failed["problem"]) if failed is not None and newer else "",
-        halted=looking.halted(tx, company) or "",
-        vanished=tuple(worklist.parked(tx, company, "vanished")),
-    )
+    base, row = known(tx, company, span)
     connector = sides.countable(tx, company)
     if row is None or row["state"] != "done" or connector is None:
-        return known
+        return base
     elsewhere = frozenset(
         (program.flow.name, stream.stream.name)
         for program in programs.values()
         for stream in program.streams
         if not stream.is_polled
     )
-    return _Comparison(tx, known, spans.span_of(row), row, elsewhere=elsewhere).run(sides.ours(
-        tx, company, programs, connector, spans.begun_at(tx, company, row)
+    return _Comparison(tx, base, spans.span_of(row), row, elsewhere=elsewhere).run(sides.ours(
+        tx, company, programs, connector, (spans.begun_at(tx, company, row), frozenset(json.loads(row["kinds"])))
     ))  # fmt: skip
+
+
+def known(tx: Tx, company: str, span: int | None = None) -> tuple[Report, Row | None]:
+    """What is known without comparing, and the request that is meant: the newest that was answered, or `span`.
+
+    Raises:
+        UnknownName: when there is no such company.
+    """
+    companies.require(tx, company)
+    row = spans.newest(tx, company) if span is None else spans.get(tx, company, span)
+    waits = spans.asked(tx, company)
+    failed = spans.newest(tx, company, "failed")
+    newer = failed is not None and (row is None or failed["id"] > row["id"])
+    base = Report(
+        company,
+        asked=spans.span_of(waits) if waits is not None else None,
+        problem=str(failed["problem"]) if failed is not None and newer else "",
+        halted=looking.halted(tx, company) or "",
+        vanished=tuple(worklist.parked(tx, company, "vanished")),
+    )
+    return base, row
 
 
 @dataclass(slots=True)
@@ -185,8 +203,6 @@ class _Comparison:
         found: set[str] = set()
         records: set[int] = set()
         for item in ours:
-            if item.kind not in self.span.kinds:
-                continue
             there = books.get(item.target_id) if item.target_id not in found else None
             if item.record["id"] not in records:
                 self._record(item, there)
@@ -320,12 +336,13 @@ class _Comparison:
             str(record["reference"] or shown.reference),
             shown.party or str(record["party"] or ""),
             currency,
-            *(figures.total if figures is not None else None for figures in (source, journal, books)),
+            source=source.total if source is not None else None,
+            journal=journal.total if journal is not None else None,
+            books=books.total if books is not None else None,
         )
 
     def _found(self, base: Difference, code: Code, what: str, do: str) -> None:
-        given = {name: getattr(base, name) for name in Difference.__slots__ if name not in ("code", "what", "do")}
-        self.differences.append(Difference(code, what, do, **given))
+        self.differences.append(replace(base, code=code, what=what, do=do))
 
     # --- what no record accounts for ---------------------------------------------------------------------------------------
 
@@ -497,6 +514,6 @@ def _is_ours(guid: str) -> bool:
     return len(guid) == 36 and guid[14] == "5"
 
 
-def as_of(found: Report) -> str:
-    """When the target was read, for people: `2026-03-02 09:30 UTC`."""
-    return from_iso(found.read_at).strftime("%Y-%m-%d %H:%M UTC") if found.read_at else ""
+def as_of(at: str) -> str:
+    """A moment, UTC text, for people: `2026-03-02 09:30 UTC`."""
+    return from_iso(at).strftime("%Y-%m-%d %H:%M UTC") if at else ""

@@ -213,15 +213,22 @@ def _own(record: Mapping[str, Any], kind: str) -> Figures:
 
 
 def ours(
-    tx: Tx, company: str, programs: Mapping[str, FlowProgram], connector: Countable, read_at: str
+    tx: Tx,
+    company: str,
+    programs: Mapping[str, FlowProgram],
+    connector: Countable,
+    answer: tuple[str, frozenset[str]],
 ) -> Iterator[Ours]:
-    """Every record whose object should be in the target. `read_at` is when the books were read, as UTC text."""
+    """Every record whose object should be in the target. `answer`: when the books were read, and for which kinds."""
+    read_at, kinds = answer
     changes = {_base(row): row for row in tx.rows("compared_changes", {"company": company})}
     written, sources = Written(tx, connector), Sources(tx, company, programs, connector)
     after = 0
     while rows := tx.rows("compared_records", {"company": company, "after": after, "limit": _PAGE}):
         after = rows[-1]["seq"]
         for row in rows:
+            if row["kind"] not in kinds:
+                continue
             place = (row["flow"], row["stream"], row["source_id"], row["phase"])
             yield _ours(row, changes.get(place), written, sources, read_at)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from engine.dataclass import dataclass
 from engine.operator.mapfile import guarded
 from engine.reconcile.report import Difference, Line, Report
 
 TITLES = {"party": "vendor", "account": "account", "month": "month", "kind": "kind"}
+_MINUS = "\N{MINUS SIGN}"
 COLUMNS = (
     "part", "name", "flow", "stream", "source_id", "kind", "number", "vendor", "currency", "source", "posted",
     "quickbooks", "difference", "what", "do",
@@ -22,13 +24,47 @@ def verdict(found: Report) -> str:
     if found.span is None:
         return "QuickBooks has not answered yet"
     real = sum(not item.is_note for item in found.differences)
-    notes = len(found.differences) - real
-    told = f"{counted(found.compared, 'record')} compared"
-    if found.others:
-        told += f"; {counted(found.others, 'other')} in QuickBooks, not from flowctl"
+    return came_to(found.compared, found.others, real, len(found.differences) - real)
+
+
+def came_to(compared: int, others: int, real: int, notes: int) -> str:
+    """The same in numbers: records compared, objects that are none of ours, differences, notes."""
+    told = f"{counted(compared, 'record')} compared"
+    if others:
+        told += f"; {counted(others, 'other')} in QuickBooks, not from flowctl"
     if notes:
         told += f"; {counted(notes, 'note')}"
     return f"{counted(real, 'difference')}: {told}" if real else f"both sides agree: {told}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """One line of a table for people: amounts as text, each column with as many places behind the point."""
+
+    name: str
+    currency: str
+    source: str
+    posted: str
+    books: str
+    difference: str
+    differs: bool
+
+
+def in_line(lines: Sequence[Line]) -> Iterator[Sums]:
+    """The lines with their points below one another; no amount is rounded."""
+    places: dict[str, int] = {}
+    for line in lines:
+        exponents = [amount.as_tuple().exponent for amount in _amounts(line)]
+        behind = max(-exponent for exponent in exponents if isinstance(exponent, int))
+        places[line.currency] = max(places.get(line.currency, 0), behind)
+    for line in lines:
+        shown = [f"{amount:,.{places[line.currency]}f}".replace("-", _MINUS) for amount in _amounts(line)]
+        source, posted, books, difference = shown
+        yield Sums(line.name, line.currency, source, posted, books, difference, line.differs)
+
+
+def _amounts(line: Line) -> tuple[Decimal, ...]:
+    return line.source, line.journal, line.books, line.difference
 
 
 def counted(number: int, noun: str) -> str:
@@ -76,7 +112,7 @@ def _difference(item: Difference) -> dict[str, str]:
         "vendor": item.party,
         "currency": item.currency,
         "what": item.what,
-        "do": item.do,
+        "do": f"decided: {item.decided}" if item.decided else item.do,
     }
     more = "" if item.books is None or item.source is None else _amount(item.books - item.source)
     sides = {"source": _amount(item.source), "posted": _amount(item.journal), "quickbooks": _amount(item.books)}

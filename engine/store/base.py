@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from engine.errors import Bug
 from engine.shipped import shipped
 
 Row = Mapping[str, Any]
 Params = Mapping[str, object]
+
+# Whose rows belong to no company: the journal and the alerts of the house, the users of the panel and their sessions.
+HOUSE = ""
+# A transaction that only shows that one can be had.
+PROBE = "probe:"
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
@@ -36,6 +43,15 @@ class Tx(Protocol):
         ...
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A store that several machines share, and that has a clock of its own to hold theirs against."""
+
+    def now(self) -> datetime:
+        """The time there, with its zone."""
+        ...
+
+
 class Store(Protocol):
     """Where everything durable is kept."""
 
@@ -57,17 +73,65 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
+class Versioned(Protocol):
+    """A store that tells the version of its schema."""
+
+    def versions(self) -> tuple[int, int]:
+        """The version it has, and the newest that is known here."""
+        ...
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """A store whose writes come one after the other: one commit may stand for several calls."""
+
+    def write(self, *of: str) -> AbstractContextManager[Tx]:
+        """As every store has it."""
+        ...
+
+    def part(self) -> AbstractContextManager[None]:
+        """Inside a write: what is done in the block is undone alone when it raises; the rest of the transaction goes on."""
+        ...
+
+
 @cache
-def statements() -> Mapping[str, str]:
-    """Every named statement of `sql/*.sql`."""
+def statements(backend: str = "sqlite") -> Mapping[str, str]:
+    """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""
     found: dict[str, str] = {}
-    for file in sorted(shipped("engine.store").joinpath("sql").iterdir(), key=lambda entry: entry.name):
-        if not file.name.endswith(".sql"):
-            continue
-        parts = _NAME.split(file.read_text(encoding="utf-8"))
-        for name, text in zip(parts[1::2], parts[2::2], strict=True):
-            found[name] = text.strip().rstrip(";")
+    files = {
+        file.name: file for file in shipped("engine.store").joinpath("sql").iterdir() if file.name.endswith(".sql")
+    }
+    common = sorted(name for name in files if name.count(".") == 1)
+    for name in [*common, *sorted(name for name in files if name.endswith(f".{backend}.sql"))]:
+        parts = _NAME.split(files[name].read_text(encoding="utf-8"))
+        for statement, text in zip(parts[1::2], parts[2::2], strict=True):
+            found[statement] = text.strip().rstrip(";")
     return found
+
+
+def limit_of(name: str) -> str:
+    """What a transaction names that counts calls of a vendor's limit: companies may share one."""
+    return f"limit:{name}"
+
+
+def lease_of(name: str) -> str:
+    """What a transaction names that takes or gives back a lease of no company, and does nothing else."""
+    return f"lease:{name}"
+
+
+def require_within(outer: Sequence[str], inner: Sequence[str]) -> None:
+    """Let a block into another one: what it says is part of what the outer one said; without a name both are the house.
+
+    Raises:
+        Bug: when it is not: it would see rows, or change them, that the transaction has not taken.
+    """
+    if outer and not (inner and set(outer).issuperset(inner)):
+        raise Bug(f"a transaction of {_shown(inner)} inside one of {_shown(outer)}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "the whole house"
 
 
 def take_number(tx: Tx, name: str, count: int = 1) -> int:

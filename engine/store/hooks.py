@@ -90,15 +90,24 @@ def tallies(tx: Tx, company: str, since: str) -> list[Row]:
     return tx.rows("hook_tallies", {"company": company, "since": since})
 
 
-def is_older(tx: Tx, before: str) -> bool:
-    """Whether a body is older."""
-    return tx.one("hook_body_older", {"before": before}) is not None
+def older(tx: Tx, before: str) -> list[str]:
+    """The companies of the oldest bodies, of those that are older."""
+    return list(dict.fromkeys(row["company"] for row in tx.rows("hook_body_older", {"before": before})))
 
 
-def prune(tx: Tx, before: str, limit: int) -> int:
-    """Drop bodies that are older, at most so many; the events they came with stay known. How many went."""
-    tx.run("hook_tallies_prune", {"before": before[:10]})
-    return tx.run("hook_bodies_prune", {"before": before, "limit": limit})
+def tallied(tx: Tx, before: str) -> list[str]:
+    """The companies of which calls without effect are counted on days that are older."""
+    return [row["company"] for row in tx.rows("hook_tally_older", {"before": before[:10]})]
+
+
+def prune_tallies(tx: Tx, company: str, before: str) -> None:
+    """Forget how many calls without effect there were on days that are older."""
+    tx.run("hook_tallies_prune", {"company": company, "before": before[:10]})
+
+
+def prune(tx: Tx, company: str, before: str, limit: int) -> int:
+    """Drop a company's bodies that are older, at most so many; the events they came with stay known. How many went."""
+    return tx.run("hook_bodies_prune", {"company": company, "before": before, "limit": limit})
 
 
 def page(tx: Tx, company: str, sought: Sought, before: int, limit: int) -> list[Row]:

@@ -12,6 +12,7 @@ from engine.contract import MessageSet, Operation
 from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.jsontext import plain
+from engine.store import places
 from engine.store.base import Row, Tx, take_number
 
 
@@ -35,18 +36,19 @@ class NewOperation:
 
 
 def add(tx: Tx, company: str, at: str, operations: Sequence[NewOperation]) -> None:
-    """Freeze operations, in the order in which they are to be sent."""
+    """Freeze operations, in the order in which they are to be sent, for what their connection leads to now."""
     if not operations:
         return
     first = take_number(tx, "operation", len(operations))
+    meant = places.meant(tx, company, [(op.connection, op.follow_up) for op in operations])
     tx.many(
         "operation_insert",
         [
             (
                 op.id, number, company, op.connection, op.record_id, op.request, op.body, sha256(op.body).hexdigest(), op.guid,
-                op.mapped, op.follow_up, op.target_id, op.base_id, at,
+                op.mapped, op.follow_up, op.target_id, op.base_id, meant_for, at,
             )
-            for number, op in enumerate(operations, first)
+            for number, (op, meant_for) in enumerate(zip(operations, meant, strict=True), first)
         ],
     )  # fmt: skip
 
@@ -109,6 +111,9 @@ def freeze_set(tx: Tx, company: str, at: str, message_set: MessageSet) -> None:
             "at": at,
         },
     )
+    rows = tx.rows("operations_whole", {"ids": plain([operation.id for operation in message_set.operations])})
+    for name in sorted(places.strangers(tx, rows)):
+        raise Bug(f"message set {message_set.id} carries operation {name}, which was frozen for other books")
     for operation in message_set.operations:
         if operation.body not in message_set.body:
             raise Bug(f"message set {message_set.id} does not carry the frozen bytes of operation {operation.id}")

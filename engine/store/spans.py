@@ -9,11 +9,13 @@ from decimal import Decimal
 
 from engine.evidence import Figures, Span
 from engine.jsontext import plain
-from engine.store import facts
+from engine.store import facts, reports
 from engine.store.base import Row, Tx, take_number
 
 # Earlier answers stay for a look back; older ones only fill the disk.
 _KEPT = 10
+# More than so many are not counted for a page.
+MOST_COUNTED = 10_000
 
 
 def ask(tx: Tx, company: str, span: tuple[date, date], kinds: Sequence[str], actor: str, at: str) -> int:
@@ -25,6 +27,7 @@ def ask(tx: Tx, company: str, span: tuple[date, date], kinds: Sequence[str], act
     tx.run("span_insert", {**scope, "kinds": plain(list(kinds))})
     for row in tx.rows("spans_old", {"company": company, "before": number})[:-_KEPT]:
         tx.run("span_figures_clear", {"span": row["id"]})
+        reports.forget(tx, row["id"])
         tx.run("span_drop", {"id": row["id"]})
     return number
 
@@ -45,8 +48,14 @@ def newest(tx: Tx, company: str, state: str = "done") -> Row | None:
 
 
 def listed(tx: Tx, company: str) -> list[Row]:
-    """The requests that are kept, the newest first, each with how many objects were told so far."""
+    """The requests that are kept, the newest first."""
     return tx.rows("spans_listed", {"company": company, "limit": 2 * _KEPT})
+
+
+def told(tx: Tx, number: int) -> int:
+    """How many objects were told so far; `MOST_COUNTED` + 1 for more than that."""
+    row = tx.one("span_objects", {"span": number, "most": MOST_COUNTED + 1})
+    return int(row["count"]) if row is not None else 0
 
 
 def span_of(row: Row) -> Span:

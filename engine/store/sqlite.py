@@ -14,7 +14,7 @@ import sqlite_utils
 
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
-from engine.store.base import Params, Row, statements
+from engine.store.base import Params, Row, require_within, statements
 from engine.telemetry import committed, meter, meters
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -27,13 +27,17 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite
 class SqliteTx:
     """A running transaction on the process's connection."""
 
-    __slots__ = ("_connection", "_texts")
+    __slots__ = ("_connection", "_texts", "of")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection, self._texts = connection, statements()
+        # Whose rows it said that it touches; none is the whole house.
+        self.of: tuple[str, ...] = ()
 
     def run(self, name: str, params: Params) -> int:
         """Execute and return how many rows changed."""
+        if self.of and params.get("company", self.of[0]) not in self.of:
+            raise _strange(name)
         return self._connection.execute(self._texts[name], params).rowcount
 
     def many(self, name: str, params: Iterable[Sequence[object]]) -> None:
@@ -42,6 +46,8 @@ class SqliteTx:
 
     def rows(self, name: str, params: Params) -> list[Row]:
         """Execute and return all rows."""
+        if self.of and params.get("company", self.of[0]) not in self.of:
+            raise _strange(name)
         try:
             return self._connection.execute(self._texts[name], params).fetchall()
         except sqlite3.OperationalError as error:
@@ -51,6 +57,8 @@ class SqliteTx:
 
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row; the rest of the statement is still run."""
+        if self.of and params.get("company", self.of[0]) not in self.of:
+            raise _strange(name)
         found = self._connection.execute(self._texts[name], params).fetchall()
         return found[0] if found else None
 
@@ -58,14 +66,14 @@ class SqliteTx:
 class _Block:
     """One block of a transaction; a class, since a generator for each of them took longer than SQLite's own work."""
 
-    __slots__ = ("_store", "_writing")
+    __slots__ = ("_of", "_store", "_writing")
 
-    def __init__(self, store: SqliteStore, *, writing: bool) -> None:
-        self._store, self._writing = store, writing
+    def __init__(self, store: SqliteStore, of: tuple[str, ...], *, writing: bool) -> None:
+        self._store, self._of, self._writing = store, of, writing
 
     def __enter__(self) -> SqliteTx:
         try:
-            return self._store.begin(writing=self._writing)
+            return self._store.begin(self._of, writing=self._writing)
         except sqlite3.DatabaseError as error:
             _counted(error)
             _raise_ours(error)
@@ -128,25 +136,29 @@ class SqliteStore:
         """The connection itself, for backup and integrity checks."""
         return self._connection
 
-    def write(self, *_of: str) -> AbstractContextManager[SqliteTx]:
+    def write(self, *of: str) -> AbstractContextManager[SqliteTx]:
         """A transaction that holds the write lock from its start, so that it never fails half-way for want of it."""
-        return _Block(self, writing=True)
+        return _Block(self, of, writing=True)
 
-    def read(self, *_of: str) -> AbstractContextManager[SqliteTx]:
+    def read(self, *of: str) -> AbstractContextManager[SqliteTx]:
         """A transaction that sees one moment of the store."""
-        return _Block(self, writing=False)
+        return _Block(self, of, writing=False)
 
-    def begin(self, *, writing: bool) -> SqliteTx:
-        """Begin a transaction, or go deeper into the one that runs: all of it commits, or nothing does."""
+    def begin(self, of: tuple[str, ...], *, writing: bool) -> SqliteTx:
+        """Begin a transaction, or go deeper into the one that runs: all of it commits, or nothing does.
+
+        Here one transaction follows the other whatever they say; that each touches what it said is seen to all the same,
+        for another backend runs those of different companies side by side.
+        """
         asked_at = time.perf_counter() if meter.is_on() else 0.0
         self._lock.acquire()
         try:
             if self._depth == 0:
                 self._begin(writing=writing)
-                self._writing = writing
+                self._writing, self._tx.of = writing, of
                 self._asked_at, self._began_at = asked_at, time.perf_counter() if asked_at else 0.0
             else:
-                self._join(writing=writing)
+                self._join(of, writing=writing)
         except BaseException as error:
             self.suspect(error)
             self._lock.release()
@@ -174,6 +186,23 @@ class SqliteStore:
                 if asked_at:
                     meter.observe(meters.STORE_WAITS, began_at - asked_at, kind)
                     meter.observe(meters.STORE_SECONDS, time.perf_counter() - began_at, kind)
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Inside a write: what is done in the block is undone alone when it raises; the rest of the transaction goes on."""
+        with self._lock:
+            if not self._writing:
+                raise Bug("only a write has parts")
+            since = committed.held()
+            self._connection.execute("SAVEPOINT part")
+            try:
+                yield
+            except BaseException:
+                committed.forget(since)
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part")
+                raise
+            self._connection.execute("RELEASE part")
 
     def suspect(self, error: BaseException | None) -> None:
         """After an input/output error nothing that this connection remembers of the file is believed."""
@@ -205,7 +234,8 @@ class SqliteStore:
         else:
             self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
-    def _join(self, *, writing: bool) -> None:
+    def _join(self, of: tuple[str, ...], *, writing: bool) -> None:
+        require_within(self._tx.of, of)
         if writing and not self._writing:
             raise Bug("a write inside a read would be rolled back with it")
 
@@ -252,6 +282,10 @@ class SqliteStore:
             except sqlite3.DatabaseError as error:
                 return str(error)
         return None if answer == "ok" else str(answer)
+
+
+def _strange(name: str) -> Bug:
+    return Bug(f"{name} touches rows of another company than its transaction said")
 
 
 def _connected(path: Path | None, busy_s: float, image: bytes | None) -> sqlite3.Connection:

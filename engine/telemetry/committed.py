@@ -17,6 +17,18 @@ def after(tell: Callable[[], None]) -> None:
         waiting.append(tell)
 
 
+def held() -> int:
+    """How much waits for the commit in this thread."""
+    return len(getattr(_pending, "calls", None) or ())
+
+
+def forget(since: int) -> None:
+    """What came after that much was undone alone."""
+    waiting: list[Callable[[], None]] | None = getattr(_pending, "calls", None)
+    if waiting is not None:
+        del waiting[since:]
+
+
 def settle(*, keep: bool) -> None:
     """The outermost transaction of this thread has ended."""
     waiting: list[Callable[[], None]] | None = getattr(_pending, "calls", None)

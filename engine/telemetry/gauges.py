@@ -16,8 +16,9 @@ from engine import standing
 from engine.clock import Clock, from_iso, iso
 from engine.dataclass import dataclass
 from engine.errors import StoreError
+from engine.operator import resting
 from engine.store import browse, work
-from engine.store.base import Row, Store, Tx
+from engine.store.base import HOUSE, Row, Store, Tx
 from engine.store.browse import COUNTED
 
 # States that are not final: what is in one of them waits for something, or for somebody.
@@ -105,7 +106,7 @@ class Gauges:
 def look(store: Store, clock: Clock, most_each: int) -> Figures:
     """Read the figures of every company."""
     found, after = Figures(read_at=iso(clock.now())), ""
-    with store.read() as tx:
+    with store.read(HOUSE) as tx:
         taken = tx.one("counter_get", {"name": "record"})
         found.taken = int(taken["value"]) if taken is not None else 0
         for row in work.alerts(tx, ""):  # of user names that nobody has, and the like
@@ -128,6 +129,11 @@ def _page(tx: Tx, found: Figures, rows: list[Row], after: str, most_each: int) -
     records: dict[str, dict[str, int]] = {}
     for row in tx.rows("gauges_records", {**scope, "limit": COUNTED}):
         records.setdefault(row["company"], {})[row["state"]] = row["count"]
+    awake = {
+        row["company"]: places
+        for row in tx.rows("gauges_switched", scope)
+        if (places := _awake(tx, row["company"])) is not None
+    }
     alerts: Counter[str] = Counter()
     for row in tx.rows("gauges_alerts", scope):
         alerts[row["company"]] += row["count"]
@@ -135,7 +141,10 @@ def _page(tx: Tx, found: Figures, rows: list[Row], after: str, most_each: int) -
     for row in rows:
         name, counts = row["company"], records.get(row["company"], {})
         oldest_at = row["oldest_at"] or ""
-        if counts.get("deferred", 0) >= COUNTED:  # there are more than were looked at
+        if name in awake:  # what rests since its flow is off waits for nobody
+            counts |= {state: _counted(tx, name, state, awake[name]) for state in resting.STATES}
+            oldest_at = standing.oldest(tx, name, awake[name])
+        elif counts.get("deferred", 0) >= COUNTED:  # there are more than were looked at
             oldest_at = standing.oldest(tx, name, browse.places(tx, name))
         found.companies += 1
         found.paused += bool(row["paused"])
@@ -148,6 +157,16 @@ def _page(tx: Tx, found: Figures, rows: list[Row], after: str, most_each: int) -
         if len(found.each) < most_each:
             seen_at = row["seen_at"] or ""
             found.each.append(CompanyFigures(name, seen_at, oldest_at, row["backlog"], counts, alerts[name]))
+
+
+def _awake(tx: Tx, company: str) -> list[tuple[str, str]] | None:
+    """The flows and streams that are not off; None where none is."""
+    off = resting.off(tx, company)
+    return [place for place in browse.places(tx, company) if place[0] not in off] if off else None
+
+
+def _counted(tx: Tx, company: str, state: str, places: list[tuple[str, str]]) -> int:
+    return min(COUNTED, sum(browse.count(tx, company, state, flow, stream) for flow, stream in places))
 
 
 def _age(seen_at: str | None, now_at: str) -> str:

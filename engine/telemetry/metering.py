@@ -22,9 +22,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from engine import registry
+from engine.alerting import channels
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.errors import StoreError, UsageError
+from engine.store import companies
 from engine.telemetry import meters
 from engine.telemetry.gauges import AGES, CompanyFigures, Figures, Gauges
 from engine.telemetry.meter import Metric
@@ -151,11 +154,17 @@ def _times(moments: Mapping[Any, str]) -> dict[Any, float]:
 
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """The page. With a `token` whoever has it may read; without one, whoever asks from this machine itself."""
+    """The page. With a `token` whoever has it may read; without one, whoever asks from this machine itself.
+
+    A proxy on this machine may add nothing to what it passes on, and then looks like this machine. So without a token
+    nobody may read once the server is reached from elsewhere: `host`, the address it listens on, is not of loopback, or
+    there is an https address of it, for flowctl itself speaks no TLS.
+    """
 
     world: World
     sink: PrometheusSink
     token: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
 
     def routes(self) -> list[Route]:
         """What the server mounts."""
@@ -167,6 +176,9 @@ class Metering:
             if not _has(request, self.token):
                 text = f"give the token of {TOKEN_VARIABLE}: `Authorization: Bearer TOKEN`\n"
                 return Response(text, 401, {**_TEXT, "www-authenticate": 'Bearer realm="metrics"'})
+        elif self.host not in _LOOPBACK or await to_thread.run_sync(_has_front, self.world):
+            text = f"this server is reached from elsewhere, so metrics need a token: set {TOKEN_VARIABLE}\n"
+            return Response(text, 403, _TEXT)
         elif not is_local(request):
             text = f"metrics are for this machine only; set {TOKEN_VARIABLE} to read them from elsewhere\n"
             return Response(text, 403, _TEXT)
@@ -174,8 +186,8 @@ class Metering:
         return Response(body, 200, {"content-type": prometheus.CONTENT_TYPE_LATEST, "cache-control": "no-store"})
 
 
-def metering(world: World, most_each: int) -> Metering:
-    """Everything that `/metrics` shows, and its page.
+def metering(world: World, most_each: int, host: str = "127.0.0.1") -> Metering:
+    """Everything that `/metrics` shows, and its page; `host` is the address that the server listens on.
 
     Raises:
         TokenShort: when the token that is set is too short.
@@ -188,7 +200,7 @@ def metering(world: World, most_each: int) -> Metering:
     prometheus.GCCollector(registry=sink.registry)
     sink.registry.register(StoreCollector(Gauges(world.store, world.clock, most_each)))
     sink.put(meters.BUILD, (_version(), platform.python_version(), sqlite3.sqlite_version), 1)
-    return Metering(world, sink, token)
+    return Metering(world, sink, token, host)
 
 
 def is_local(request: Request) -> bool:
@@ -197,6 +209,14 @@ def is_local(request: Request) -> bool:
     # A page of a stranger's that a browser on this machine has open can be made to ask here, and then names its own host.
     named = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
     return client in _LOOPBACK and named in _LOOPBACK and not any(name in request.headers for name in _FORWARDED)
+
+
+def _has_front(world: World) -> bool:
+    """Whether an https address leads to this server: something in front of it speaks TLS."""
+    found = {name: registry.find(name) for name in registry.names()}
+    polled = [name for name, connector in found.items() if connector is not None and connector.spec.delivery == "pull"]
+    with world.store.read() as tx:
+        return channels.base_url(tx).startswith("https:") or companies.is_behind_tls(tx, polled)
 
 
 def _has(request: Request, token: str) -> bool:

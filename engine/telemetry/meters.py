@@ -139,6 +139,7 @@ RECORDS = Metric(
     "flowctl_records",
     "gauge",
     "Records in each state that is not final: `pending`, `intended`, `sent`, `deferred`, `unknown`, `failed`, `vanished`; "
+    "what is `pending` or `deferred` of a flow that is off is not counted; "
     "counted no further than 10,000 for each company and state",
     ("state",),
 )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from engine.clock import from_iso, iso
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
+from engine.operator import resting
 from engine.store import work
 from engine.store.base import Tx
 
@@ -35,7 +36,8 @@ def pulse(tx: Tx, company: str, flow: str, at: str) -> Pulse:
     failures = tx.one("marks_failed_since", {"company": company, "flow": flow, "since": since})
     assert waiting is not None
     assert failures is not None
-    return Pulse(int(waiting["count"]), int(failures["count"]) / WINDOW_MIN)
+    # What rests since its flow is off waits for nothing.
+    return Pulse(int(waiting["count"]) - resting.unprepared(tx, company, flow), int(failures["count"]) / WINDOW_MIN)
 
 
 def watch(tx: Tx, company: str, flow: str, at: str) -> None:

@@ -18,6 +18,7 @@ from anyio import to_thread
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError
 from engine.store import keys
+from engine.store.base import PROBE, Timed, Versioned
 from engine.store.sqlite import SqliteStore
 from engine.vault import KeyWrong
 from engine.world import World
@@ -28,6 +29,9 @@ LEAST_FREE = 50 << 20
 # A call to a vendor may take five minutes. The server answers the Web Connector all the same, so this is no reason to
 # send it nothing.
 SILENT_S = 900.0
+# Calls of one Web Connector session that come more than 30 s apart, by the clocks of those that answer them, are no
+# longer taken for one after the other.
+CLOCK_S = 20.0
 _KEPT_S = 1.0
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -73,7 +77,7 @@ class Vitals:
         return self._found
 
     def _look(self) -> list[Check]:
-        return [*_store(self.world), *_disk(self.world), _worker(self.worker)]
+        return [*_store(self.world), *_clock(self.world), *_disk(self.world), _worker(self.worker)]
 
 
 def is_ready(checks: Sequence[Check]) -> bool:
@@ -112,7 +116,7 @@ def wants_words(accept: str) -> bool:
 def _store(world: World) -> Iterator[Check]:
     """A transaction that may write waits for its turn as any would, and leaves nothing behind."""
     try:
-        with world.store.write() as tx:
+        with world.store.write(PROBE) as tx:
             try:
                 keys.check(tx, world.vault)
                 found = Check("keys", "ok", "the master key opens the store's keys")
@@ -131,7 +135,7 @@ def _store(world: World) -> Iterator[Check]:
 
 
 def _schema(world: World) -> Iterator[Check]:
-    if not isinstance(world.store, SqliteStore):
+    if not isinstance(world.store, Versioned):
         return
     have, known = world.store.versions()
     if have == known:
@@ -139,6 +143,21 @@ def _schema(world: World) -> Iterator[Check]:
     else:
         hint = "restart flowctl with the newest version that was used on this store"
         yield Check("schema", "bad", f"version {have}, and this flowctl knows version {known}", hint)
+
+
+def _clock(world: World) -> Iterator[Check]:
+    """Machines that share a store tell from their clocks how long another one has held something."""
+    if not isinstance(world.store, Timed):
+        return
+    try:
+        ahead_s = (world.clock.now() - world.store.now()).total_seconds()
+    except StoreError:
+        return  # the check of the store says so
+    if abs(ahead_s) < CLOCK_S:
+        yield Check("clock", "ok", "goes with the store's")
+        return
+    words = f"this machine's clock is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} the store's"
+    yield Check("clock", "bad", words, "let every machine set its clock by the network (NTP)")
 
 
 def _disk(world: World) -> Iterator[Check]:

@@ -20,9 +20,10 @@ from engine.audit.notary import FILE as CHECKPOINTS
 from engine.clock import from_iso, iso
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, UsageError
-from engine.vault import sync_folder
+from engine.ondisk import sync_file, sync_folder
+from engine.store import whereabouts
 
-STORE, MANIFEST = "flowctl.db", "backup.json"
+STORE, MANIFEST = whereabouts.DATABASE, "backup.json"
 FORMAT = 1
 _PREFIX, _STAMP = "flowctl-", "%Y%m%dT%H%M%SZ"
 # What belongs to the file of a store that is moved away: SQLite would take it for a part of the one that is put back.
@@ -72,6 +73,7 @@ def make(home: Path, to: Path, at: str, version: str) -> Backup:
         BackupFailed: when the store was busy for a minute.
         OSError: when files cannot be read or written.
     """
+    whereabouts.on_file("copy", home)
     source = home / STORE
     if not source.is_file():
         raise UsageError(f"there is no store at {source}", hint="give --home")
@@ -247,7 +249,7 @@ def _copied(source: Path, target: Path) -> tuple[int, int, int]:
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(f"the store file is damaged: {error}", hint="restore the newest backup") from error
     target.chmod(0o600)
-    _sync(target)
+    sync_file(target)
     return schema, companies, records
 
 
@@ -274,18 +276,10 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a file durably, readable for its owner alone."""
     shutil.copyfile(source, target)
     target.chmod(0o600)
-    _sync(target)
+    sync_file(target)
 
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o600)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(path)

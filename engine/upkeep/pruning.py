@@ -71,17 +71,17 @@ def prune(world: World, company: str, limit_at: str, actor: str) -> Pruned:
         UnknownName: when there is no such company.
         StoreError: when the store is not available; what went before is gone then.
     """
-    with world.store.read() as tx:
+    with world.store.read(company) as tx:
         companies.require(tx, company)
         found = old(tx, company, limit_at)
     if not found.any:
         return found
     # Written first: should this end half-way, the journal has said what goes.
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         detail = {"before": limit_at, **found.counts}
         journal.append(tx, company, world.at(), actor, [journal.Entry("pruned", detail=detail)])
     counts = {kind: _all_of(world.store, company, limit_at, kind) for kind in _KINDS}
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         tx.run("prune_spans", _scope(tx, company, limit_at))
     return Pruned(counts, found.set_bytes)
 
@@ -89,7 +89,7 @@ def prune(world: World, company: str, limit_at: str, actor: str) -> Pruned:
 def _all_of(store: Store, company: str, limit_at: str, kind: str) -> int:
     total = 0
     while True:
-        with store.write() as tx:
+        with store.write(company) as tx:
             gone = tx.run(f"prune_{kind}", {**_scope(tx, company, limit_at), "empty": b"", "limit": _BATCH})
         total += gone
         if gone < _BATCH:

@@ -7,9 +7,10 @@ from typing import Literal
 
 from engine.dataclass import dataclass
 from engine.errors import UsageError
+from engine.ondisk import sync_folder
 from engine.store import companies, journal, keys
 from engine.store.base import Tx
-from engine.vault import KeyPlace, Vault, draft_of, in_keyring, place_of, sync_folder, text_of, write_key
+from engine.vault import KeyPlace, Vault, draft_of, in_keyring, place_of, text_of, write_key
 from engine.world import World
 
 Where = Literal["", "file", "keyring"]

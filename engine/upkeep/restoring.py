@@ -13,9 +13,10 @@ from pathlib import Path
 from engine.audit.notary import FILE, Notary
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
-from engine.store import companies, journal, keys, occupied, stops
+from engine.store import companies, journal, keys, occupied, whereabouts
 from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx
+from engine.upkeep import before
 from engine.upkeep.backup import STORE, Backup, put_back
 from engine.vault import load_key
 from engine.world import World
@@ -38,13 +39,15 @@ class Restored:
     """What was done: where the files are that were there before, and the connections with a token.
 
     `note` says why no token was taken over from the store before. `stopped` is how many pauses and holds were: what people
-    have stopped since the backup was made stays stopped.
+    have stopped since the backup was made stays stopped; `users` how many users differ in the backup from who could sign
+    in before. Each of the two is None when the store before could not be read for it.
     """
 
     aside: Path | None
     connections: tuple[Signed, ...]
     note: str = ""
-    stopped: int = 0
+    stopped: int | None = 0
+    users: int | None = 0
 
 
 def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path | None = None) -> Restored:
@@ -58,6 +61,7 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
         StoreTooNew: when a newer flowctl made the backup.
         OSError: when files cannot be read or written.
     """
+    whereabouts.on_file("put back", home)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     vault = load_key(home, create=False)
     with occupied.alone(home), put_back(backup, home, at, checkpoints) as aside:
@@ -67,8 +71,9 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
             with store.write() as tx:
                 keys.check(tx, vault)
                 note = _take_over(tx, world, aside) if aside is not None else ""
-                _wake(tx, backup, at, actor)
-                stopped = _stop_again(tx, aside, at, actor) if aside is not None else 0
+                _wake(tx, backup.made_at, at, actor)
+                stopped = before.stop_again(tx, aside / STORE, at, actor) if aside is not None else 0
+                users = before.let_in_again(tx, aside / STORE, vault, at, actor) if aside is not None else None
                 found = tuple(
                     Signed(row["company"], row["connection"], row["updated_at"] > backup.made_at)
                     for row in tx.rows("tokens_all", _TOKEN)
@@ -76,10 +81,21 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
             Notary(world, home / FILE).write(accept=f"restored the backup of {backup.made_at}", actor=actor)
         finally:
             store.close()
-    return Restored(aside, found, note, stopped)
+    return Restored(aside, found, note, stopped, users)
 
 
-def _wake(tx: Tx, backup: Backup, at: str, actor: str) -> None:
+def recovered(world: World, home: Path, made_at: str, actor: str) -> None:
+    """After somebody has brought a database back to an earlier time, outside of flowctl: what a restore does at its end.
+
+    Raises:
+        StoreError: when the store is not available; nothing is done then.
+    """
+    with world.store.write() as tx:
+        _wake(tx, made_at, world.at(), actor)
+    Notary(world, home / FILE).write(accept=f"the database was recovered to {made_at}", actor=actor)
+
+
+def _wake(tx: Tx, made_at: str, at: str, actor: str) -> None:
     """Nobody is at work with this store, everything is to be read anew, and whoever was signed in signs in again."""
     tx.run("leases_end", {})
     tx.run("schedule_all_due", {"at": at})
@@ -87,7 +103,7 @@ def _wake(tx: Tx, backup: Backup, at: str, actor: str) -> None:
     tx.run("user_sessions_end_all", {})
     for company in companies.names(tx):
         tx.run("sessions_close_of", {"company": company})
-        journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": backup.made_at})])
+        journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": made_at})])
 
 
 def _take_over(tx: Tx, world: World, aside: Path) -> str:
@@ -99,40 +115,12 @@ def _take_over(tx: Tx, world: World, aside: Path) -> str:
         # Not opened as a store of ours, which would bring it up to date: it may be looked at later.
         with closing(sqlite3.connect(str(aside / STORE))) as old:
             old.row_factory = sqlite3.Row
-            before = SqliteTx(old)
-            for row in before.rows("tokens_all", _TOKEN):
-                _take_one(tx, before, world, row)
+            there = SqliteTx(old)
+            for row in there.rows("tokens_all", _TOKEN):
+                _take_one(tx, there, world, row)
     except (FlowctlError, sqlite3.Error):
         return _NOTE
     return ""
-
-
-def _stop_again(tx: Tx, aside: Path, at: str, actor: str) -> int:
-    """Take pauses and holds from the store before: the backup does not know them, and money must not go out for that.
-
-    Those of the backup stay, even where they were ended since. Returns how many were taken over; none from a store that
-    cannot be read, or that is older than pauses are.
-    """
-    try:
-        with closing(sqlite3.connect(str(aside / STORE))) as old:
-            old.row_factory = sqlite3.Row
-            pauses, holds = stops.every(SqliteTx(old))
-    except (FlowctlError, sqlite3.Error):
-        return 0
-    known, taken = set(companies.names(tx)), 0
-    for row in pauses:
-        if row["company"] in known and stops.pause(tx, dict(row)):
-            detail = {"what": "flow" if row["flow"] else "company", "why": row["why"], "by": row["actor"]}
-            journal.append(tx, row["company"], at, actor, [journal.Entry("paused", row["flow"], detail=detail)])
-            taken += 1
-    for row in holds:
-        record = tx.one("record_find", dict(row)) if row["company"] in known else None
-        if record is not None and stops.hold(tx, {**dict(row), "record_id": record["id"]}):
-            place = (row["flow"], row["stream"], record["id"], row["source_id"], record["state"], record["state"])
-            entry = journal.Entry("on_hold", *place, {"why": row["why"], "by": row["actor"]})
-            journal.append(tx, row["company"], at, actor, [entry])
-            taken += 1
-    return taken
 
 
 def _take_one(tx: Tx, before: Tx, world: World, row: Row) -> None:

@@ -50,7 +50,7 @@ class Waiting:
 def expect(world: World, company: str, connection: str) -> None:
     """A person asks for webhooks now: handshakes that come within an hour are kept."""
     until = iso(world.clock.now() + timedelta(seconds=EXPECTED_S))
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         facts.remember(tx, company, world.at(), _expected(connection), {"until": until})
 
 
@@ -61,14 +61,14 @@ def keep(world: World, company: str, connection: str, handshake: Handshake) -> L
         StoreBusy: when too many wait already, so that it is sent again.
     """
     at = world.at()
-    with world.store.read() as tx:  # it comes unsigned: nobody waits for a stranger's to be written
+    with world.store.read(company) as tx:  # it comes unsigned: nobody waits for a stranger's to be written
         expected = facts.recall(tx, company, _expected(connection))
     if expected is None or str(expected.get("until")) < at:
         return "unexpected"
     digest = _digest(world, company, connection, handshake)
     scope = {"company": company, "connection": connection, "digest": digest}
     kept = json.dumps({"challenge": handshake.challenge, "subject": handshake.subject})
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         if tx.one("handshake_known", scope) is not None:
             return "known"
         if waiting(tx, company, connection).count >= MOST_WAITING:
@@ -105,7 +105,7 @@ def _one(world: World, row: Row) -> bool:
     company, connection = row["company"], row["connection"]
     scope = {"company": company, "connection": connection, "digest": row["digest"]}
     until = iso(world.clock.now() + timedelta(seconds=CLAIM_S))
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         claimed = tx.one("handshake_claim", {**scope, "until": until, "seen": row["next_at"]})
         if claimed is None:
             return False  # another process confirms it
@@ -120,10 +120,10 @@ def _one(world: World, row: Row) -> bool:
     except FlowctlError as error:
         _failed(world, row, scope, error)
         return False
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         _keep_secret(world, tx, company, connection, confirmed)
         tx.run("handshake_done", scope)
-        tx.run("handshakes_prune", {"before": iso(world.clock.now() - 2 * _PATIENCE)})
+        tx.run("handshakes_prune", {"company": company, "before": iso(world.clock.now() - 2 * _PATIENCE)})
         detail = {"connection": connection, "subscription": confirmed.id}
         journal.append(tx, company, world.at(), "worker", [journal.Entry("webhook_confirmed", detail=detail)])
         work.resolve_alert(tx, company, "webhook", connection, world.at())
@@ -163,7 +163,7 @@ def _failed(world: World, row: Row, scope: dict[str, str], error: FlowctlError) 
     company, connection = row["company"], row["connection"]
     given_up = isinstance(error, Rejected) or from_iso(row["received_at"]) < world.clock.now() - _PATIENCE
     wait = later_s(row["attempts"], world.ids.fraction(), base_s=5.0, cap_s=600.0)
-    with world.store.write() as tx:
+    with world.store.write(company) as tx:
         if given_up:
             tx.run("handshake_drop", scope)
             hint = f"run `flowctl webhook {connection}{of_company(company)} --url ADDRESS` to have a genuine one sent again"

@@ -227,7 +227,7 @@ def ask(world: World, hand: Hand, connection: str) -> Subscriptions:
                 hint="look in the vendor's own settings",
             )
         listed = tuple(opened.standings())
-    with world.store.write() as tx:
+    with world.store.write(hand.company) as tx:
         known = dict(facts.recall(tx, hand.company, _fact(connection)) or {})
         value = {**known, "asked_at": hand.at, "found": [asdict(one) for one in listed]}
         facts.remember(tx, hand.company, hand.at, _fact(connection), value)
@@ -235,17 +235,20 @@ def ask(world: World, hand: Hand, connection: str) -> Subscriptions:
 
 
 def tidy(world: World) -> int:
-    """Drop bodies whose time is over; how many batches of them went."""
+    """Drop bodies and counts whose time is over; how many batches of bodies went."""
     before, gone = iso(world.clock.now() - BODIES_KEPT), 0
-    for _ in range(20):
-        with world.store.read() as tx:  # most often there is nothing to write
-            if not hooks.is_older(tx, before):
+    with world.store.read() as tx:  # most often there is nothing to write
+        counted, found = hooks.tallied(tx, before), hooks.older(tx, before)
+    for company in counted:
+        with world.store.write(company) as tx:
+            hooks.prune_tallies(tx, company, before)
+    for company in found:
+        for _ in range(20):
+            with world.store.write(company) as tx:
+                pruned = hooks.prune(tx, company, before, _PRUNED_AT_ONCE)
+            gone += pruned
+            if pruned < _PRUNED_AT_ONCE:
                 break
-        with world.store.write() as tx:
-            pruned = hooks.prune(tx, before, _PRUNED_AT_ONCE)
-        gone += pruned
-        if pruned < _PRUNED_AT_ONCE:
-            break
     return gone
 
 

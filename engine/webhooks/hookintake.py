@@ -132,7 +132,7 @@ class Intake:
             tallies, self._tallies = self._tallies, {}
         at = self.world.at()
         try:
-            with self.world.store.write() as tx:
+            with self.world.store.write(*{endpoint.company for endpoint, _ in (*again, *tallies)}) as tx:
                 for (endpoint, event_id), times in again.items():
                     hooks.again(tx, endpoint, event_id, times, at)
                 for (endpoint, kind), times in tallies.items():
@@ -146,7 +146,7 @@ class Intake:
 
     def _read(self, calls: Sequence[Call], began: float) -> list[Event | HttpReply]:
         """What each call is: an event that is to be kept, or the answer to it."""
-        with self.world.store.read() as tx:
+        with self.world.store.read(*{call.endpoint.company for call in calls}) as tx:
             found = [self._verified(tx, call, began) for call in calls]
         return [
             self._shaken(call, item) if isinstance(item, Handshake) else item
@@ -229,7 +229,7 @@ class Intake:
             came[endpoint, event.id] = came.get((endpoint, event.id), 0) + 1
             given.setdefault(endpoint, {}).setdefault(event.id, (event, call.body))
         fresh: set[tuple[Endpoint, str]] = set()
-        with self.world.store.write() as tx:
+        with self.world.store.write(*{endpoint.company for endpoint in given}) as tx:
             for endpoint, by_id in given.items():
                 known = hooks.known(tx, endpoint, by_id)
                 new = [one for name, one in by_id.items() if name not in known]

@@ -78,11 +78,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """How it ends when nothing fails, what FreshBooks was asked for by then, and how often Ramp was called."""
+    """How it ends when nothing fails, what FreshBooks was asked for by then, and by which methods Ramp was called."""
 
     outcome: Outcome
     paths: list[str]
-    calls: int
+    methods: list[str]
 
 
 @contextmanager
@@ -133,13 +133,16 @@ def clean() -> dict[str, Clean]:
     for profile in PROFILES:
         with business(profile) as (stage, freshbooks, ramp):
             stage.play()
-            paths, calls = [entry.path for entry in freshbooks.simulator.log], len(ramp.simulator.log)
-            found[profile] = Clean(settled(stage, ramp), paths, calls)
+            paths, methods = (
+                [entry.path for entry in freshbooks.simulator.log],
+                [e.method for e in ramp.simulator.log],
+            )
+            found[profile] = Clean(settled(stage, ramp), paths, methods)
     return found
 
 
 def test_a_clean_run(clean: dict[str, Clean]) -> None:
-    outcome, paths, calls = clean["2026-08"].outcome, clean["2026-08"].paths, clean["2026-08"].calls
+    outcome, paths, methods = clean["2026-08"].outcome, clean["2026-08"].paths, clean["2026-08"].methods
     assert outcome.alerts == []
     assert set(outcome.records.values()) == {"closed"}
     kinds = [line.partition(" | ")[0].rpartition(":")[0] or line.partition(" | ")[0] for line in outcome.ramp]
@@ -157,7 +160,7 @@ def test_a_clean_run(clean: dict[str, Clean]) -> None:
         ["5.00 USD", "PAID OTHER 2026-02-20"],
     ]  # fmt: skip
     assert outcome.ramp[0].split(" | ")[1:] == ["Travel", "FreshBooks expense 1016 Fogline Coffee", "1 receipts"]
-    assert (len(paths) >= 30, calls >= 40) == (True, True)
+    assert (len(paths) >= 30, len(methods) >= 40, "GET" in methods, "POST" in methods) == (True,) * 4
 
 
 @pytest.mark.parametrize("name", FRESHBOOKS_FAULTS)
@@ -176,12 +179,22 @@ def test_freshbooks_fails_at_every_call(clean: dict[str, Clean], name: BooksFaul
     assert wrong == []
 
 
+def skipped_at_reads(profile: str) -> set[FaultName]:
+    """Faults of reads that others stand for: a read leaves nothing, so whether it was carried out makes no difference.
+
+    What comes of a read that fails is the same code in every profile: the older one meets one fault at each.
+    """
+    return {"timeout_after"} if profile == PROFILES[0] else {*RAMP_FAULTS} - {"timeout_before"}
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", RAMP_FAULTS)
 def test_ramp_fails_at_every_call(clean: dict[str, Clean], name: FaultName, profile: str) -> None:
     outcome = clean[profile].outcome
     wrong = []
-    for index in range(clean[profile].calls):
+    for index, method in enumerate(clean[profile].methods):
+        if method == "GET" and name in skipped_at_reads(profile):
+            continue
         with business(profile) as (stage, _, ramp):
             ramp.simulator.faults.add(RampFault(name, at=(index,)))
             found = live_through(stage, ramp)

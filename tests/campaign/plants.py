@@ -64,5 +64,14 @@ FOCUS: Mapping[str, frozenset[str]] = {
     "sent_again_without_a_look_around": frozenset({"rolled_back"}),
 }
 # Some need a rare order of events: a write refused as busy, a copy of our store, the write, and then that copy put back.
-# Of the first 1600 seeds only 1249 has it, so its schedules are played from here, and not from the first one.
-FIRST: Mapping[str, int] = {"what_was_sent_before_is_not_looked_for": 1201}
+# Of the first 1600 seeds only 1249 has it. Schedules are played from a little before the one that finds a bug by now, so
+# that the tests stay short; the search goes on from there when it is another.
+FIRST: Mapping[str, int] = {
+    "what_was_sent_before_is_not_looked_for": 1241,
+    "edit_of_a_person_is_overwritten": 51,
+    "nothing_kept_means_not_run": 41,
+    "nothing_kept_means_posted": 66,
+    "look_up_by_number_alone": 41,
+    "doubt_is_not_kept": 15,
+    "scanned_before_its_last_page": 15,
+}

@@ -20,10 +20,14 @@ from connectors.freshbooks.simulator import app
 from connectors.ledger import CONNECTOR as LEDGER
 from engine.cli import office
 from engine.clock import SystemClock
+from engine.connections import accounts
+from engine.follow import Hand
 from engine.registry import registered
 from engine.serving import running
-from engine.store import companies, journal, work
+from engine.store import companies, journal, records, work
+from engine.store.records import Intake, NewRecord, Place
 from tests.cli.cli_kit import Cli, Ran, _Text
+from tests.cli.shelf import AT, shelf
 
 PASTED = "https://localhost/freshbooks"
 AGAIN = "flowctl connect freshbooks"
@@ -508,3 +512,29 @@ def test_callbacks_are_for_the_events_that_flows_wait_for(bench: Bench) -> None:
     with_flow(bench)
     bench.cli.ok("webhook", "freshbooks", "--url", "https://sync.acme.example")
     assert [made.event for made in bench.sandbox.simulator.world.callbacks.values()] == ["bill", "expense.create"]
+
+
+# --- another account
+
+
+def test_the_permission_for_another_account_is_not_kept_unasked(bench: Bench) -> None:
+    url = url_in(bench.connect())
+    with shelf(bench.cli) as desk:
+        hand = Hand("main", desk.world.at(), "test")
+        accounts.told(desk.tx, hand, "freshbooks", "other-1", "Other Business")
+        new = NewRecord(Intake("1", "{}", "0" * 64, "1.00", "USD", "Acme", None, "2026-11-01"), "posted", ())
+        records.insert(desk.tx, Place("main", "freshbooks_to_ramp", "bills", "post"), 1, AT, "test", [new])
+    ran = bench.cli("connect", "freshbooks", "--code-file", "-", stdin=bench.browse(url).encode())
+    assert (ran.status, ran.err) == (
+        2,
+        (
+            f"error: `freshbooks` would lead to another account: `{account(bench)} (Sandbox Business)`, and it was `other-1 "
+            "(Other Business)`\n  hint: there are records of the one before: what is in the other account would be taken for "
+            f"new, and be posted; when that is meant, run `{AGAIN} --yes` and allow it once more: a code is good once\n"
+        ),
+    )
+    assert bench.token() is None
+    url = url_in(bench.cli("connect", "freshbooks", "--no-browser"))
+    done = bench.cli("connect", "freshbooks", "--yes", "--code-file", "-", stdin=bench.browse(url).encode())
+    assert done.text() == f"[0]\nmain/freshbooks: connected with FreshBooks\n{said(bench)}--\n"
+    assert bench.token() is not None

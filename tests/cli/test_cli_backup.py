@@ -96,3 +96,37 @@ def test_prune_says_what_goes(made: Cli) -> None:
         "[2]\n--\nerror: 30 days is too short: what is younger than 90 days stays\n  hint: give 90 or more\n"
     )
     assert made("prune", "--company", "nobody").status == 2
+
+
+def test_who_comes_back_and_what_is_no_longer_stopped_is_said_before_it_asks(made: Cli) -> None:
+    made.ok("user", "add", "ana", "--role", "admin")
+    path = made.ok("backup", "to").out.partition(":")[0]
+    made.ok("user", "add", "bob", "--role", "admin")
+    made.ok("user", "remove", "ana", "--yes")
+    head = "to/flowctl-STAMP: made MOMENT by flowctl VERSION: 0 records\n"
+    stays = "  who may sign in to the panel, and with what password and role, stays as it is now\n"
+    assert plain(made("restore", path).out, made.home) == f"{head}{stays}nothing was changed; give --yes to go on\n"
+    store = made.home / "flowctl.db"
+    store.write_bytes(store.read_bytes()[:4096] + b"\xff" * 200_000)
+    ran = made.ok("restore", path, "--yes")
+    assert plain(ran.out, made.home) == (
+        f"{head}  these may sign in to the panel again, with the roles and passwords of then: ana (admin)\n"
+        "  the store that is there cannot be read: what was paused or held back since is not stopped any more\n"
+        "HOME: the store is that of MOMENT\n"
+        "  what was there is in HOME/before-restore-STAMP; remove it when all is well\n"
+        "  the store before the restore could not be read: its newer tokens are lost\n"
+    )
+    assert ran.err.splitlines()[0] == (
+        "WARNING: the store that was there cannot be read: what was paused or held back since the backup is not known, and "
+        "would be sent again; pause the companies with `flowctl pause` before `flowctl serve` is started, and look"
+    )
+
+
+def test_a_removed_user_stays_removed(made: Cli) -> None:
+    made.ok("user", "add", "ana", "--role", "admin")
+    path = made.ok("backup", "to").out.partition(":")[0]
+    made.ok("user", "add", "bob", "--role", "admin")
+    made.ok("user", "remove", "ana", "--yes")
+    ran = made.ok("restore", path, "--yes")
+    assert "  2 users of the panel may do what they might before, and not what the backup says\n" in ran.out
+    assert [row["user"] for row in made.ok("user", "list", "--format", "json").json()] == ["bob"]

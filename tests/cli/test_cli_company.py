@@ -189,7 +189,7 @@ def test_confirm_and_release(cli: Cli) -> None:
     assert waits.out.startswith("main: waits to be confirmed\n")
     assert waits.err == "run `flowctl company bind --confirm --company main` when it is the right one\n"
     confirmed = cli.ok("company", "bind", "--confirm", "--format", "json").json()
-    assert confirmed == {"company": "main", "bound": IDENTITY, "unconfirmed": None}
+    assert confirmed == {"company": "main", "bound": IDENTITY, "unconfirmed": None, "refused": []}
     assert cli("company", "bind", "--confirm").status == 1
 
     assert cli("company", "bind", "--release").text() == (
@@ -201,6 +201,19 @@ def test_confirm_and_release(cli: Cli) -> None:
         events = [(event, actor) for event, actor, _ in desk.events()]
         assert events[-2:] == [("bound", "cli:pat"), ("released", "cli:pat")]
         assert journal.verify(desk.tx, "main") is None
+
+
+def test_a_bound_file_that_is_not_the_right_one(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        companies.bind(desk.tx, "main", IDENTITY, AT)
+    assert cli("company", "bind", "--refuse").err.startswith("Release `Acme Books`?")
+    assert cli.ok("company", "bind", "--refuse", "--yes").text() == (
+        "[0]\nmain: turned away: Acme Books C:\\acme.qbw\n"
+        "main: no company file is bound; the first contact binds it\n--\nreleased\n"
+    )
+    with shelf(cli) as desk:
+        event, _, detail = desk.events()[-1]
+        assert (event, json.loads(detail)) == ("released", {**IDENTITY, "refused": True})
 
 
 def test_not_released_while_a_set_is_open(cli: Cli) -> None:

@@ -250,3 +250,56 @@ def test_an_address_where_nobody_answers_is_warned_of(cli: Cli) -> None:
         "leave it so only when a proxy leads there\n"
     )
     assert "warning" not in cli.ok(*BOOKS).err
+
+
+# --- another account -------------------------------------------------------------------------------------------------
+
+OTHER = {**IDS, "FLOWCTL_SECRET_RAMP_CLIENT_ID": "id-2"}
+QUESTION = (
+    "`ramp` would lead to another account: there are records of the one before: what is in the other account would be taken "
+    "for new, and be posted\n"
+)
+
+
+@pytest.fixture
+def used(cli: Cli) -> Cli:
+    """Ramp is connected, and there is a record of it."""
+    cli.ok("connect", "ramp", env=IDS)
+    with shelf(cli) as desk:
+        desk.record("b-1", "posted")
+    return cli
+
+
+def test_another_account_is_not_connected_unasked(used: Cli) -> None:
+    assert used("connect", "ramp", env=OTHER).text() == (
+        "[2]\n--\nerror: `ramp` would lead to another account\n  hint: there are records of the one before: what is in the "
+        "other account would be taken for new, and be posted; when that is meant, give --yes\n"
+    )
+    assert secrets_of(used)["client_id"] == "id-1"
+    used.ok("connect", "ramp", "--yes", env=OTHER)
+    assert secrets_of(used)["client_id"] == "id-2"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "kept"),
+    [(b"n\n", 1, "id-1"), (b"y\n", 0, "id-2"), (b"", 1, "id-1")],
+    ids=["no", "yes", "none"],
+)
+def test_a_person_is_asked_whether_another_account_is_meant(
+    used: Cli, monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int, kept: str
+) -> None:
+    monkeypatch.setattr("engine.cli.common.interactive", lambda: True)
+    ran = used("connect", "ramp", stdin=answer, env=OTHER)
+    assert ran.status == status
+    assert ran.err.startswith(f"{QUESTION}Is the other account meant? [y/N]: ")
+    assert ran.err.endswith("nothing was changed\n") is (answer == b"n\n")
+    assert secrets_of(used)["client_id"] == kept
+
+
+def test_the_same_account_and_one_without_records_are_not_asked_about(cli: Cli) -> None:
+    cli.ok("connect", "ramp", env=IDS)
+    cli.ok("connect", "ramp", env=OTHER)
+    with shelf(cli) as desk:
+        desk.record("b-1", "posted")
+    cli.ok("connect", "ramp", env={**OTHER, "FLOWCTL_SECRET_RAMP_CLIENT_SECRET": "hush-2"})
+    assert secrets_of(cli)["client_secret"] == "hush-2"

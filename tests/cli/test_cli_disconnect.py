@@ -57,15 +57,21 @@ def test_a_company_file_is_refused(made: Cli) -> None:
     with office.opened(made.home) as world, StoreOutbox(world, {}).transaction() as desk:
         desk.sessions.note("acme", "company_unconfirmed", "new", {"company_name": "Wrong Inc."}, alert=True)
     assert made("company", "bind", "--refuse", "--company", "acme", "--reason", "a copy").text() == (
-        "[0]\nacme: no company file is bound; the first contact binds it\n--\n"
-        "refused; it is asked about again when it comes again\n"
+        "[0]\nacme: turned away: Wrong Inc. \nacme: no company file is bound; the first contact binds it\n--\n"
+        "refused; it is turned away until another one is bound, or --ask-again\n"
     )
     with office.opened(made.home) as world, world.store.read() as tx:
         line = tx.one("journal_newest", {"company": "acme", "event": "file_refused"})
     assert line is not None
     assert json.loads(line["detail"]) == {"company_name": "Wrong Inc.", "why": "a copy"}
+    again = made("company", "bind", "--ask-again", "--company", "acme")
+    assert again.text() == (
+        "[0]\nacme: no company file is bound; the first contact binds it\n--\n"
+        "the next company file that comes is taken as if it were new\n"
+    )
+    assert made("company", "bind", "--ask-again", "--company", "acme").status == 1
     both = made("company", "bind", "--refuse", "--confirm", "--company", "acme")
-    assert both.err.splitlines()[-1] == "Error: --confirm, --refuse and --release exclude each other"
+    assert both.err.splitlines()[-1] == "Error: --confirm, --refuse, --release and --ask-again exclude each other"
 
 
 def test_a_user_is_signed_out(made: Cli) -> None:

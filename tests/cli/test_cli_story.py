@@ -48,7 +48,10 @@ def simulated_ramp() -> Iterator[tuple[str, dict[str, str]]]:
 def served(cli: Cli) -> Iterator[str]:
     log.configure(verbosity=-2)  # without it the sessions' lines go to stdout
     try:
-        with common.opened(cli.home) as world, running(build(world, common.programs([FLOW]), duty=Duty(works=False))) as url:
+        with (
+            common.opened(cli.home) as world,
+            running(build(world, common.programs([FLOW]), duty=Duty(works=False))) as url,
+        ):
             yield url
     finally:
         structlog.reset_defaults()

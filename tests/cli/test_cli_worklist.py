@@ -51,6 +51,19 @@ def test_worklist_is_grouped_by_what_is_missing(cli: Cli) -> None:
     assert [gap["records"] for gap in found["gaps"]] == [2, 1, 1]
 
 
+def test_what_waits_for_a_flow_that_is_off_rests(cli: Cli) -> None:
+    filled(cli)
+    cli.ok("company", "flow", FLOW, "off")
+    assert cli.ok("deferred").text() == (
+        f"[0]\n--\n{FLOW} is off: 3 records at rest, not shown; --flow shows them\n0 records deferred\n"
+    )
+    found = cli.ok("deferred", "--format", "json").json()
+    assert (found["records"], found["resting"], found["gaps"]) == (0, {FLOW: 3}, [])
+    assert cli.ok("deferred", "--flow", FLOW).err == "3 records deferred, 0.50 EUR + 200.00 USD\n"
+    assert f"off: {FLOW}, 3 records at rest\n" in cli.ok("status").out
+    assert cli.ok("status", "--format", "json").json()["resting"] == {FLOW: 3}
+
+
 def test_what_may_be_meant_is_named_when_asked(cli: Cli) -> None:
     filled(cli)
     with shelf(cli) as desk:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.limits import StoreLimits
 from tests.docs import pages
 from tests.docs.commands import FILES, FIRST, NOT_TYPED, STATUS, STDIN, meant, others
 from tests.docs.pages import Typed
@@ -53,6 +54,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 patch.delenv(name)
         patch.setenv("LOGNAME", "pat")
         patch.delenv("CI", raising=False)
+        # Nobody waits here until Expensify takes more calls: tests/engine/test_limits.py and its simulator's own hold that.
+        patch.setattr(StoreLimits, "_enter", lambda *_: None)
+        patch.setattr("connectors.expensify.simulator.core.Traffic.admit", lambda *_: True)
         with prepared(tmp_path_factory.mktemp("docs") / "home") as made:
             yield made
 

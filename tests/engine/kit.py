@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any, TextIO, cast
 
@@ -42,6 +43,7 @@ from engine.runner import Runner
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, MarkSpec, RequestSpec, StreamSpec
 from engine.store import companies, records, work
 from engine.store.base import Row, Store, Tx
+from engine.store.sqlite import SqliteStore
 from engine.testing import memory_world
 from engine.world import World
 from tests.reference import ROOT
@@ -285,6 +287,12 @@ def flow(text: str = YAML, path: str = "shop_to_ledger.yaml") -> Flow:
     return loaded.flow
 
 
+@cache
+def compiled(text: str = YAML) -> FlowProgram:
+    """The program of a sound flow between the bench's connectors, made once: compiling takes longer than most tests."""
+    return compile_flow(flow(text))
+
+
 @dataclass(slots=True)
 class Bench:
     """A company of one flow between the shop and the ledger, with everything a test looks at."""
@@ -380,7 +388,7 @@ def bench(text: str = YAML, *, lists: bool = True) -> Iterator[Bench]:
     with registered({"shop": connector, "ledger": LedgerConnector()}):
         world = memory_world()
         try:
-            program = compile_flow(flow(text))
+            program = compiled(text)
             with world.store.write() as tx:
                 connected(tx, world)
             made = Bench(world, program, shop, connector)
@@ -464,6 +472,22 @@ def unsilenced(name: str) -> Iterator[stdlib.Logger]:
 
 
 def count(store: Store, table: str) -> int:
-    """How many rows a table has; only for stores that show their connection."""
-    connection = getattr(store, "connection")  # noqa: B009 - the protocol has none
-    return int(connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+    """How many rows a table has, of all companies."""
+    ((found,),) = raw(store, f"SELECT COUNT(*) FROM {table}")
+    return int(found)
+
+
+def raw(store: Store, *statements: str) -> list[tuple[Any, ...]]:
+    """Statements that no transaction of ours would run, each by itself; the rows of the last one."""
+    if isinstance(store, SqliteStore):
+        for statement in statements:
+            rows = store.connection.execute(statement).fetchall()
+        return [tuple(row) for row in rows]
+    from engine.store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    with store.plain() as connection:
+        connection.execute("SET flowctl.of = '*'")
+        for text in statements:
+            cursor = connection.execute(text.encode())
+        return cursor.fetchall() if cursor.description else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from engine.contract import ListObject, Operation, Receipt
 from engine.program import FlowProgram, compile_flow
@@ -104,6 +105,12 @@ class ListBench(CloudBench):
         return compile_flow(kit.flow(text, "other.yaml"))
 
 
+@cache
+def compiled(text: str) -> FlowProgram:
+    """The program of a sound flow between the bench's connectors, made once."""
+    return compile_flow(kit.flow(text, f"{NAME}.yaml"))
+
+
 @contextmanager
 def list_bench(text: str = FLOW) -> Iterator[ListBench]:
     """A bench between the shop and a cloud with lists, of which nothing was read yet."""
@@ -113,7 +120,7 @@ def list_bench(text: str = FLOW) -> Iterator[ListBench]:
     cloud = ListingCloud(world.clock)
     with registered({"shop": connector, "ledger": kit.LedgerConnector(), "cloud": CloudConnector(cloud, LISTED)}):
         try:
-            program = compile_flow(kit.flow(text, f"{NAME}.yaml"))
+            program = compiled(text)
             with world.store.write() as tx:
                 connect(tx, world)
             yield ListBench(world, program, shop, connector, cloud=cloud)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 from engine.contract import ListObject
 from engine.follow import Hand
 from engine.operator import targets, worklist
-from engine.program import compile_flow
+from engine.program import FlowProgram, compile_flow
 from engine.registry import registered
 from engine.spec import FieldSpec, ListSpec, RequestSpec
 from engine.store import companies, lists, records
@@ -101,6 +102,12 @@ def charge(
     return ListObject(list_id, "Staples", active=active, data=data)
 
 
+@cache
+def compiled(text: str) -> FlowProgram:
+    """The program of a sound flow between the bench's connectors, made once."""
+    return compile_flow(kit.flow(text, f"{NAME}.yaml"))
+
+
 @contextmanager
 def bench(text: str) -> Iterator[CloudBench]:
     """A bench with an empty cloud, whose lists were read and hold nothing."""
@@ -110,7 +117,7 @@ def bench(text: str) -> Iterator[CloudBench]:
     cloud = Cloud(world.clock)
     with registered({"shop": connector, "cloud": CloudConnector(cloud, SPEC)}):
         try:
-            program = compile_flow(kit.flow(text, f"{NAME}.yaml"))
+            program = compiled(text)
             with world.store.write() as tx:
                 companies.add(tx, COMPANY, COMPANY.title(), AT)
                 companies.put_connection(tx, COMPANY, "shop", "shop", {"region": "eu"}, AT)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 import httpx
@@ -15,7 +16,7 @@ from engine.clock import Clock
 from engine.contract import Binding, Json, ListObject, Operation, Receipt, Tools
 from engine.diagnostics import Diagnostic
 from engine.errors import Ambiguous, Rejected, RunError
-from engine.program import compile_flow
+from engine.program import FlowProgram, compile_flow
 from engine.registry import registered
 from engine.runreport import RunReport
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, RequestSpec
@@ -69,6 +70,7 @@ CLOUD = ConnectorSpec(
         FieldSpec("settle_s", "integer", "how long a lost write may take to show"),
     ),
     lists=(ListSpec("vendors", "vendors"),),
+    account=("base_url",),
     requests=(
         RequestSpec(
             "VendorCreate",
@@ -193,6 +195,12 @@ class CloudBench(Bench):
 VENDORS = (ListObject("V-1", "Grün & Söhne"), ListObject("V-2", "Retired", active=False))
 
 
+@cache
+def compiled(text: str) -> FlowProgram:
+    """The program of a sound flow between the bench's connectors, made once."""
+    return compile_flow(kit.flow(text, f"{NAME}.yaml"))
+
+
 @contextmanager
 def cloud_bench(text: str = FLOW, *, lists: bool = True, vendors: bool = True) -> Iterator[CloudBench]:
     """A bench; with `vendors`, the cloud has the vendor of the lists, and knows it as posted."""
@@ -202,7 +210,7 @@ def cloud_bench(text: str = FLOW, *, lists: bool = True, vendors: bool = True) -
     cloud = Cloud(world.clock)
     with registered({"shop": connector, "ledger": kit.LedgerConnector(), "cloud": CloudConnector(cloud)}):
         try:
-            program = compile_flow(kit.flow(text, f"{NAME}.yaml"))
+            program = compiled(text)
             with world.store.write() as tx:
                 connect(tx, world)
             made = CloudBench(world, program, shop, connector, cloud=cloud)

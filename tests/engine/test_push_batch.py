@@ -444,10 +444,9 @@ def test_a_planted_fault_of_the_protocol_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    found = 0
     for seed in range(60):
         try:
             troubled(seed)
         except (AssertionError, FlowctlError):
-            found += 1
-    assert found > 0
+            return
+    pytest.fail("no seed finds it")

@@ -163,10 +163,9 @@ def _lost_is_failed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("plant", [_no_settling, _not_durable, _no_search, _lost_is_failed])
 def test_a_planted_fault_of_the_protocol_is_found(plant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    found = 0
     for seed in range(60):
         try:
             troubled(seed)
         except (AssertionError, FlowctlError):
-            found += 1
-    assert found > 0
+            return
+    pytest.fail("no seed finds it")

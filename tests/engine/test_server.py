@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,11 +21,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from engine import log, server
+from engine import bodies, log
 from engine.app import Duty, build
+from engine.bodies import BodyRefused, read_body
 from engine.contract import HttpCall, HttpReply
 from engine.errors import StoreBusy, StoreDamaged, StoreError
-from engine.server import BodyRefused, Server, mounted, read_body
+from engine.server import Server, mounted
 from engine.service import Service
 from engine.serving import app_of, running
 from engine.store import companies
@@ -120,9 +122,42 @@ def bad(says: str, hint: str = "") -> dict[str, str]:
     return {"level": "bad", "says": says, **({"hint": hint} if hint else {})}
 
 
+class _Elsewhere:
+    """A store that machines share, whose clock is `ahead_s` of the world's."""
+
+    def __init__(self, bench: Bench, ahead_s: float) -> None:
+        store = bench.world.store
+        self.write, self.read, self.close = store.write, store.read, store.close
+        self.clock, self.ahead_s = bench.world.clock, ahead_s
+
+    def now(self) -> datetime:
+        return self.clock.now() + timedelta(seconds=self.ahead_s)
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "says"),
+    [
+        (19.0, ""),
+        (-19.0, ""),
+        (20.0, "this machine's clock is 20 s behind the store's"),
+        (-3600.0, "this machine's clock is 3600 s ahead of the store's"),
+    ],
+)
+def test_a_machine_whose_clock_is_wrong_is_not_ready(bench: Bench, ahead_s: float, says: str) -> None:
+    world = replace(bench.world, store=_Elsewhere(bench, ahead_s))
+    answer = ask(Server(world, {FLOW: bench.program}, bench.outbox, worker=Worker()).app(), "GET", "/readyz")
+    told = (
+        bad(says, "let every machine set its clock by the network (NTP)")
+        if says
+        else {"level": "ok", "says": "goes with the store's"}
+    )
+    assert answer.status_code == (503 if says else 200)
+    assert answer.json()["checks"]["clock"] == told
+
+
 @pytest.mark.parametrize("error", [StoreBusy("locked", hint="wait"), StoreDamaged("broken")])
 def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: StoreError) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise error
 
     monkeypatch.setattr(SqliteStore, "write", refuse)
@@ -277,7 +312,7 @@ def test_a_setting_that_is_not_given_yet_is_our_own_trouble(bench: Bench, field:
 
 
 def test_a_busy_store_asks_for_the_event_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise StoreBusy("locked")
 
     monkeypatch.setattr(SqliteStore, "write", refuse)
@@ -342,7 +377,7 @@ def test_a_large_webhook_is_refused(bench: Bench) -> None:
 
 
 def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_DEADLINE_S", 0.02)
+    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.02)
 
     async def receive() -> dict[str, Any]:
         await anyio.sleep(0.005)
@@ -359,7 +394,7 @@ def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.acceptance
 def test_a_client_that_dribbles_gets_408_over_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BODY_DEADLINE_S", 0.05)
+    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.05)
     with running(app_of(echo)) as url:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), 5) as client:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 
 import httpx
 import pytest
+import uvicorn
 
+from engine import serving
 from engine.contract import HttpCall, HttpReply
 from engine.serving import PortTaken, app_of, bind, running
 
@@ -57,3 +60,25 @@ def test_a_server_answers_every_path_and_method_until_its_block_ends() -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/a", timeout=1)
     assert [thread.name for thread in threading.enumerate() if thread.name == "flowctl-server"] == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_client_that_reads_nothing_does_not_keep_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`flowctl serve` is told to stop while somebody has asked for a long page, and does not take it."""
+    monkeypatch.setattr(serving, "SHUTDOWN_S", 1)
+    listener = bind("127.0.0.1", 0)
+    made = app_of(lambda _call: HttpReply(200, {}, b"x" * 50_000_000))
+    config = serving.config(made)
+    config.loop = "asyncio"  # uvloop complains on stderr of what a loop leaves behind
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    with listener, socket.create_connection(listener.getsockname()) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+    # Its connection is left as it is, which a process that ends need not mind.
+    del server
+    gc.collect()

@@ -9,8 +9,8 @@ import pytest
 
 from engine.contract import OperationOutcome
 from engine.follow import Hand
-from engine.operator import chosen, onhold, pausing
-from engine.store import journal
+from engine.operator import chosen, onhold, pausing, worklist
+from engine.store import journal, lists
 from tests.engine.kit import bill
 from tests.panel.kit import Browser, Office, text_of
 
@@ -162,7 +162,7 @@ def test_two_people_and_two_clicks_leave_one_effect(busy: Office) -> None:
     for browser, seen in ((one, "8"), (other, other.seen), (other, "x")):
         browser.post(f"{page}/retry", {"seen": seen})
         assert text_of(browser.get(page)).splitlines()[0] == (
-            "Nothing was changed: the record has changed since this page was shown, and is deferred now"
+            "Nothing was changed: the record has changed since this page was shown, and is waiting now"
         )
     assert len(events(busy, "b-3", "retried")) == 1
 
@@ -227,9 +227,9 @@ def test_the_ticked_ones_are_asked_for_and_done_once(busy: Office) -> None:
             "posted at the next visit; never twice. Why (may be left empty); kept in the journal with your name "
             "Try again: 2 records Back, change nothing Not these (1) Record State Dated Vendor or party Amount Why not "
         ),
-        "N-b-1 intended 2026-02-27 Grün & Söhne 100.00 EUR it is prepared, and is sent next",
+        "N-b-1 ready to send 2026-02-27 Grün & Söhne 100.00 EUR it is prepared, and is sent next",
         "These (2) Record State Dated Vendor or party Amount ",
-        "N-b-3 deferred 2026-02-27 Grün & Söhne 1,250.50 EUR ",
+        "N-b-3 waiting 2026-02-27 Grün & Söhne 1,250.50 EUR ",
         "N-b-4 failed 2026-02-27 Grün & Söhne 9.99 EUR",
     ]
     assert busy.bench.states()["b-3"] == "deferred"
@@ -314,3 +314,65 @@ def test_records_of_another_company_are_not_chosen(busy: Office) -> None:
 def test_a_viewer_sees_no_boxes(busy: Office) -> None:
     assert 'type="checkbox"' not in busy.as_("viewer").get("/c/acme/records").text
     assert 'type="checkbox"' in busy.as_("operator").get("/c/acme/records").text
+
+
+# --- prepared anew, or the same bytes --------------------------------------------------------------------------------
+
+
+def refused(office: Office) -> str:
+    """Bill 1 is prepared with the account Rent, sent, and refused; the address of its page."""
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    made = office.bench.send()
+    assert made is not None
+    [operation] = made.operations
+    outcome = OperationOutcome(operation.id, "failed", code="3175", message="the file was locked")
+    office.bench.settle(made, outcome)
+    assert office.bench.states() == {"b-1": "failed"}
+    return f"/c/acme/records/{number(office, 'b-1')}"
+
+
+def test_what_trying_again_and_replaying_do_is_told(office: Office) -> None:
+    here = refused(office)
+    shown = text_of(office.as_("operator").get(here)).splitlines()
+    place = shown.index("prepares it anew, with the mappings, settings and source data of today")
+    assert shown[place - 1 : place + 3] == [
+        "Try again",
+        "prepares it anew, with the mappings, settings and source data of today",
+        "Replay",
+        "sends the same request once more, byte for byte, as it was prepared",
+    ]
+    page = office.as_("operator").get(here).text
+    assert 'class="button first"' not in page
+    assert "Since it was prepared" not in page
+    assert "byte for byte" not in text_of(office.as_("viewer").get(here))
+
+
+def test_a_mapping_that_was_corrected_since_is_told_and_trying_again_is_offered_first(office: Office) -> None:
+    here = refused(office)
+    office.clock.sleep(60)
+    flow = office.bench.program.flow
+    hand = Hand("acme", office.world.at(), "panel:ana")
+    with office.world.store.write() as tx:
+        worklist.save_mapping(tx, hand, flow, lists.Mapping(flow.name, "account", "Rent", "Old Rent", "A-OLD", "Rent"))
+        # What no record of it names, and what it names already, are nothing new.
+        worklist.save_mapping(tx, hand, flow, lists.Mapping(flow.name, "account", "Other", "Rent", "A-RENT", "Other"))
+    browser = office.as_("operator")
+    page = browser.get(here)
+    shown = text_of(page).splitlines()
+    place = shown.index("Since it was prepared, this has changed:")
+    assert shown[place + 1].startswith("account Rent means Old Rent now, says ana, ")
+    assert shown[place + 2] == "Try again goes by that. Replay would send what was prepared before."
+    assert f'class="button first" href="/panel{here}/retry"' in page.text
+    asked = text_of(browser.get(f"{here}/replay"))
+    assert "This request was prepared before this changed, and is sent as it was then:" in asked
+    assert "Prepare it anew instead: go back" in asked
+
+
+def test_a_setting_that_was_changed_since_is_told(office: Office) -> None:
+    here = refused(office)
+    office.clock.sleep(60)
+    with office.world.store.write() as tx:
+        hand = Hand("acme", office.world.at(), "panel:ana")
+        worklist.put_setting(tx, hand, office.bench.program.flow, "card_payments", True)
+    assert "the setting card_payments is true now, says ana" in text_of(office.as_("operator").get(here))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_what_people_are_told(office: Office, watch: Watch) -> None:
     assert text == (
         "Alerts\nOpen Over\nwarning refused: the account is closed\n"
         "Records failed · 3 records · 30.15 USD · since 2026-03-02 14:00\n"
-        "shop_to_ledger/bills: N-r-0, N-r-1, N-r-2\nWhat to do: open it\nShow\nEach by itself\nNo alert is open."
+        "shop_to_ledger/bills: N-r-0, N-r-1, N-r-2\nWhat to do: open it\nShow"
     )
     house = text_of(office.as_("viewer").get("/alerts"))
     assert house.splitlines()[:3] == ["Alerts of all companies", "Acme", "warning refused: the account is closed"]
@@ -53,6 +54,22 @@ def test_what_people_are_told(office: Office, watch: Watch) -> None:
     assert text_of(office.as_("viewer").get("/alerts")) == "Alerts of all companies\nNothing needs anybody."
     over = text_of(office.as_("viewer").get("/c/acme/alerts?show=over"))
     assert "since 2026-03-02 14:00 · over 2026-03-02 14:00" in over
+
+
+def test_what_is_told_is_not_told_once_more_by_itself(office: Office, watch: Watch) -> None:
+    with office.world.store.write() as tx:
+        for kind, subject in (("session", "acme"), ("rival", "shop_to_ledger"), ("mark", "one"), ("mark", "two")):
+            alert = work.Alert(kind, subject, f"{kind} of {subject}", "look")
+            work.raise_alert(tx, "acme", alert, office.world.at())
+    rows = [["Source not told"], ["Source not told"], ["Two flows for the same"], ["Web Connector"]]
+    kinds = re.compile(r'<th scope="row">(.*?)</th>')
+    before = office.as_("viewer").get("/c/acme/alerts").text
+    assert [[kind] for kind in kinds.findall(before)] == rows
+    watch.man.look()
+    page = office.as_("viewer").get("/c/acme/alerts")
+    # Two marks are told as one, and so each stands by itself as well.
+    assert [[kind] for kind in kinds.findall(page.text)] == rows[:2]
+    assert text_of(page).count("rival of shop_to_ledger") == 1
 
 
 def test_muting_with_a_reason(office: Office, watch: Watch) -> None:
@@ -92,7 +109,7 @@ def test_what_is_not_there_any_more_is_said(office: Office, watch: Watch) -> Non
     watch.man.look()
     browser.post("/c/acme/alerts/notice/1/mute", {"hours": "0", "why": "x"})
     assert text_of(browser.get("/c/acme/alerts")).splitlines()[0] == (
-        "there is no open notice 1. it may be over: `flowctl alert open` lists them"
+        "there is no open notice 1. it may be over: Alerts lists them Open Alerts"
     )
     assert browser.post("/alerts/notice/x/mute", {"hours": "0", "why": "x"}).status_code == 404
 

@@ -14,7 +14,9 @@ import pytest
 
 from connectors.freshbooks import CONNECTOR
 from connectors.freshbooks.sandbox import FreshBooksSandbox
+from engine.alerting import channels
 from engine.clock import iso
+from engine.follow import Hand
 from engine.store import companies
 from engine.store.records import Intake, NewRecord, Place, insert
 from engine.testing import FakeClock, memory_world
@@ -98,7 +100,17 @@ def records(street: Street) -> None:
 
 def test_there_and_back(street: Street) -> None:
     form = street.admin.get(f"{HERE}/settings?connector=freshbooks").text
-    assert f'name="s_redirect_uri" value="{BACK}"' in form
+    # A vendor sends nobody back to plain http.
+    assert 'name="s_redirect_uri" value=""' in form
+    assert f"you have opened the panel at <code>http://{HOST}</code>" in form
+    with street.house.world.store.write() as tx:
+        channels.put_house(tx, Hand("", street.house.world.at(), "cli:pat"), {"base_url": "https://books.example.com"})
+    there = "https://books.example.com/panel/oauth/callback"
+    page = street.admin.get(f"{HERE}/settings?connector=freshbooks")
+    assert f'name="s_redirect_uri" value="{there}"' in page.text
+    assert f"Register this redirect address with your app at FreshBooks, and leave it in the form: {there}" in text_of(
+        page
+    )
     street.connect()
     assert text_of(street.admin.get(HERE)).splitlines()[0] == (
         "The settings are kept. Now allow it on a page of FreshBooks: press Allow."
@@ -214,7 +226,10 @@ def test_a_browser_that_does_not_come_back_brings_the_address_by_hand(street: St
     elsewhere = "https://localhost/freshbooks"
     street.options(redirect_uri=elsewhere)
     street.connect(s_redirect_uri=elsewhere)
-    assert f"register {BACK} as redirect address" in text_of(street.admin.get(f"{HERE}/allow"))
+    with street.house.world.store.write() as tx:
+        channels.put_house(tx, Hand("", street.house.world.at(), "cli:pat"), {"base_url": "https://books.example.com"})
+    there = "https://books.example.com/panel/oauth/callback"
+    assert f"register {there} as redirect address" in text_of(street.admin.get(f"{HERE}/allow"))
     ends = street.vendor.get(street.start()).headers["location"]
     assert ends.startswith(elsewhere)
     answer = street.admin.post(f"{HERE}/allow/answer", {"answer": "nothing"})

@@ -203,3 +203,27 @@ def test_a_record_is_called_by_its_number(office: Office) -> None:
     page = office.as_("viewer").get(f"/c/acme/audit?record={number}").text
     shown = set(re.findall(rf'<a href="/panel/c/acme/records/{number}">([^<]*)</a>', page))
     assert shown == {"N-b-1"}
+
+
+def test_lines_of_no_record_say_what_they_are_about(office: Office) -> None:
+    with office.world.store.write() as tx:
+        at = office.world.at()
+        entries = [
+            Entry("mapped", "shop_to_ledger", detail={"lookup": "account", "key": "v-1", "full_name": "Rent"}),
+            Entry("paused", "shop_to_ledger", detail={"what": "flow", "why": "audit"}),
+            Entry("paused", detail={"what": "company", "why": "audit"}),
+            Entry("connected", detail={"connection": "shop"}),
+            Entry("compare", detail={"span": 1, "from": "2026-01-01", "to": "2026-03-31"}),
+            Entry("added", detail={"title": "Acme"}),
+        ]
+        journal.append(tx, COMPANY, at, "panel:ana", entries)
+    page = office.as_("viewer").get("/c/acme/audit?actor=ana").text
+    cells = re.findall(r'<td data-label="About" class="text">(.*?)</td>', page)
+    assert [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in reversed(cells)] == [
+        "account: v-1 shop_to_ledger",
+        "the flow shop_to_ledger",
+        "the whole company",
+        "shop",
+        "2026-01-01 to 2026-03-31",
+        "",
+    ]

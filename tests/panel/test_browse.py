@@ -180,8 +180,8 @@ def watched(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     asked: list[tuple[str, Params]] = []
     begin = SqliteStore.begin
 
-    def watching(self: SqliteStore, *, writing: bool) -> Tx:
-        return Watching(begin(self, writing=writing), asked)
+    def watching(self: SqliteStore, of: tuple[str, ...], *, writing: bool) -> Tx:
+        return Watching(begin(self, of, writing=writing), asked)
 
     with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "begin", watching)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from engine.desk import StoreOutbox
 from engine.diagnostics import Diagnostic, Location
 from engine.store import companies, work
 from engine.testing import FakeClock
@@ -40,12 +41,34 @@ def flash(browser: Browser, path: str) -> str:
 def test_a_viewer_sees_how_all_stand(office: Office) -> None:
     assert text_of(office.as_("viewer").get("/c/acme/connections")).splitlines() == [
         "Connections", "Connection Stands Account Since Permission Worked last Last trouble",
-        "Ledger ledger", "not tried yet", NONE, NONE, "none needed", "never seen", "none",
+        "Ledger ledger", "has not called yet", NONE, NONE, "none needed", "never seen", "none",
         "Shop shop", "not tried yet", NONE, NONE, "none needed", "never seen", "none",
     ]  # fmt: skip
     text = text_of(office.as_("viewer").get(SHOP))
     assert [word for word in ("Change settings", "Disconnect", "Test", "Replace") if word in text] == []
     assert "Region\neu" in text
+
+
+def test_a_polled_connection_stands_as_its_last_call_did(office: Office) -> None:
+    """Its agent comes to us, so a call with the right password is what counts."""
+    viewer, ledger = office.as_("viewer"), "/c/acme/connections/ledger"
+    outbox = StoreOutbox(office.world, {})
+    with outbox.transaction() as desk:
+        desk.sessions.open("acme", "t-1", {})
+    office.clock.sleep(120)
+    shown = text_of(viewer.get("/c/acme/connections")).splitlines()
+    assert shown[2:6] == ["Ledger ledger", "connected", NONE, NONE]
+    assert shown[7] == "called 2 min ago"
+    with outbox.transaction() as desk:
+        desk.sessions.open("acme", "t-2", {"error": "The file waits to be confirmed."})
+    shown = text_of(viewer.get(ledger)).splitlines()
+    assert "in trouble" in shown[2]
+    assert "The file waits to be confirmed." in shown
+    assert "Called last" in shown
+    office.clock.sleep(1)
+    with office.world.store.write() as tx:
+        companies.bind(tx, "acme", {"company_name": "Acme"}, office.world.at())
+    assert "connected" in text_of(viewer.get(ledger)).splitlines()[2]
 
 
 def test_what_went_wrong_is_said_until_it_works(office: Office) -> None:

@@ -66,6 +66,7 @@ ROUTES = {
     ("GET", "/c/{company}/reconcile"): "viewer",
     ("POST", "/c/{company}/reconcile"): "operator",
     ("GET", "/c/{company}/reconcile/{report}/file"): "viewer",
+    ("POST", "/c/{company}/reconcile/{report}/anew"): "operator",
     ("GET", "/c/{company}/alerts"): "viewer",
     ("GET", "/c/{company}/webhooks"): "viewer",
     ("GET", "/c/{company}/webhooks/{webhook}"): "viewer",
@@ -94,6 +95,10 @@ ROUTES = {
     ("GET", "/c/{company}/runs/{run}"): "viewer",
     ("GET", "/c/{company}/flows"): "viewer",
     ("GET", "/c/{company}/flows/{flow}"): "viewer",
+    ("GET", "/c/{company}/flows/{flow}/settings/{setting}"): "admin",
+    ("POST", "/c/{company}/flows/{flow}/settings/{setting}"): "admin",
+    ("GET", "/c/{company}/flows/{flow}/switch"): "operator",
+    ("POST", "/c/{company}/flows/{flow}/switch"): "operator",
     ("GET", "/c/{company}/audit"): "viewer",
     ("GET", "/c/{company}/audit/export"): "viewer",
     ("POST", "/c/{company}/audit/verify"): "viewer",
@@ -374,7 +379,7 @@ def test_a_fault_of_ours_has_a_number_and_no_traceback(office: Office, monkeypat
 def test_a_busy_store_is_said_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = office.as_("viewer")
 
-    def busy(_self: SqliteStore, *, writing: bool) -> None:
+    def busy(_self: SqliteStore, _of: tuple[str, ...], *, writing: bool) -> None:
         raise StoreBusy("the store is not available: database is locked")
 
     monkeypatch.setattr(SqliteStore, "begin", busy)

@@ -169,17 +169,50 @@ def test_a_row_is_removed_after_asking(table: Office) -> None:
     page = text_of(browser.get(f"{TABLE}/remove?key=k-2"))
     assert "Remove k-2?" in page
     assert "flowctl has learned this row by itself: without it, the same thing may be made a second time" in page
-    answer = browser.post(f"{TABLE}/remove", {"key": "k-2"})
+    answer = browser.post(f"{TABLE}/remove", browser.hidden)
     assert answer.status_code == 303
     assert said(browser, TABLE) == "k-2 is no longer mapped. What was posted with it stays as it is."
     assert [row[0] for row in rows(table)] == ["k-1", "k-3", "k-4"]
     put(table, "two\nlines")
-    (coded_key,) = re.findall(r'name="key_coded" value="([^"]*)"', browser.get(f"{TABLE}/remove?key=two%0Alines").text)
-    browser.post(f"{TABLE}/remove", {"key_coded": coded_key})
+    browser.get(f"{TABLE}/remove?key=two%0Alines")
+    assert browser.hidden["key_coded"] == "two%0Alines"
+    browser.post(f"{TABLE}/remove", browser.hidden)
     assert [row[0] for row in rows(table)] == ["k-1", "k-3", "k-4"]
     assert details(table, "unmapped")[:1] == [("panel:operator", {"lookup": "account", "key": "k-2"})]
     browser.post(f"{TABLE}/remove", {"key": "k-2"})
     assert said(browser, TABLE) == "That row is not in the table any more."
+
+
+@pytest.mark.parametrize(
+    ("name", "list_id"), [("Gifts to Clients", "A-GIFTS"), ("Rent", "A-NEW"), ("", "")], ids=["name", "id", "nothing"]
+)
+def test_a_row_that_is_not_as_it_was_shown_is_not_removed(table: Office, name: str, list_id: str) -> None:
+    """Somebody maps the value anew while somebody else looks at the page that asks."""
+    browser = table.as_("operator")
+    browser.get(f"{TABLE}/remove?key=k-1")
+    fields = dict(browser.hidden) if name else {"key": "k-1"}
+    if name:
+        put(table, "k-1", name, list_id)
+    before = rows(table)
+    answer = browser.post(f"{TABLE}/remove", fields)
+    assert answer.status_code == 422
+    told = (
+        f"Remove k-1? `k-1` means `{name or 'Rent'}` by now, says cli:pat nothing was removed; look at the row as it is now, "
+        "and remove it if that is right all the same"
+    )
+    assert told in " ".join(text_of(answer).split())
+    assert (rows(table), table.poked) == (before, [])
+    assert browser.post(f"{TABLE}/remove", browser.hidden).status_code == 303
+    assert len(rows(table)) == len(before) - 1
+
+
+def test_a_row_whose_id_alone_was_changed_meanwhile_is_not_changed_back(table: Office) -> None:
+    browser = table.as_("operator")
+    browser.get(f"{TABLE}/row?key=k-1")
+    fields = {**browser.hidden, "label": "", "target": "Accounts Payable"}
+    put(table, "k-1", "Rent", "A-NEW")
+    assert browser.post(f"{TABLE}/row", fields).status_code == 422
+    assert ("k-1", "", "Rent", "A-NEW", "cli:pat") in rows(table)
 
 
 def test_tables_of_a_flow_that_is_not_served_can_be_read_alone(office: Office) -> None:
@@ -370,11 +403,11 @@ def test_what_is_wrong_is_told_line_by_line_and_cannot_be_kept(table: Office) ->
         (b'key,full_name\n"a,b\n', "the file: this is no CSV: unexpected end of data save it as `CSV UTF-8`"),
         (
             b"x" * (importing.MOST_BYTES + 1),
-            "the file is larger than 1 MiB split it, or give it to `flowctl map import`",
+            "the file is larger than 1 MiB split it, or give it to flowctl map import",
         ),
         (
             b"key,full_name\n" + b"".join(b"%d,Rent\n" % n for n in range(5001)),
-            "the file has 5,001 lines, and one import takes 5,000 split it, or give it to `flowctl map import`",
+            "the file has 5,001 lines, and one import takes 5,000 split it, or give it to flowctl map import",
         ),
     ],
 )

@@ -68,13 +68,13 @@ def test_one_company(busy: Office) -> None:
     ]  # fmt: skip
     told, _, records = rest.partition("\nRecords\n")
     assert told.splitlines() == [
-        "failed shop_to_ledger/bills/N-b-3: the lines do not add up to the bill Show the record",
+        "Failed: shop_to_ledger/bills/N-b-3: the lines do not add up to the bill Show the record",
         "correct the record in the source, or in the target",
-        "deferred shop_to_ledger/bills/N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
+        "Waiting: shop_to_ledger/bills/N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
         "add it there, or run `flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme`",
     ]
     assert records == (
-        "Stream posted deferred failed skipped\n"
+        "Stream posted waiting failed left out\n"
         "bills shop_to_ledger\n"
         "1 100.00 EUR\n"
         "1 1,250.50 EUR\n"
@@ -203,7 +203,7 @@ def test_a_posted_records_way(busy: Office) -> None:
 def test_what_waits_says_why_and_what_to_do(busy: Office) -> None:
     lines = text_of(busy.as_("operator").get("/c/acme/records/2")).splitlines()
     assert lines[2:7] == [
-        "deferred waits for something that is missing",
+        "waiting waits for something that is missing",
         "Try again Hold back Leave out",
         "the account `Nowhere` is not in the Account list of Ledger",
         "Map Nowhere",
@@ -237,7 +237,7 @@ def do(office: Office, record: int, action: str, **fields: str) -> str:
 
 def test_it_asks_first(busy: Office) -> None:
     assert text_of(busy.as_("operator").get("/c/acme/records/2/retry")) == (
-        "N-b-2\nTry again\nRecord\nN-b-2 deferred\nVendor or party\nGrün & Söhne\nAmount\n1,250.50 EUR\nDated\n2026-02-27\n"
+        "N-b-2\nTry again\nRecord\nN-b-2 waiting\nVendor or party\nGrün & Söhne\nAmount\n1,250.50 EUR\nDated\n2026-02-27\n"
         "It is prepared from what is known now. When nothing is missing, it is posted at the next visit; never twice.\n"
         "Why (may be left empty); kept in the journal with your name\nTry again: 1,250.50 EUR\nBack, change nothing"
     )
@@ -251,7 +251,7 @@ def test_try_again(busy: Office) -> None:
     again = browser.post("/c/acme/records/2/retry")
     assert again.status_code == 303
     assert text_of(browser.get("/c/acme/records/2")).splitlines()[0] == (
-        "Nothing was changed: the record has changed since this page was shown, and is pending now"
+        "Nothing was changed: the record has changed since this page was shown, and is to be prepared now"
     )
     assert browser.get("/c/acme/records/2/retry").status_code == 303
 

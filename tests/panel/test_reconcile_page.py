@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,10 +14,13 @@ import pytest
 
 from connectors.qbwc.figures import figures
 from engine.evidence import Figures
-from engine.reconcile import Spans
+from engine.panel.pages import reconcile as page
+from engine.reconcile import Line, Spans
+from engine.reconcile.keeper import Keeper
+from engine.reconcile.words import in_line
 from engine.registry import registered
-from engine.store import holdings, spans
-from tests.engine.kit import COMPANY, LedgerConnector, bill
+from engine.store import holdings, reports, spans
+from tests.engine.kit import COMPANY, FLOW, LedgerConnector, bill
 from tests.panel.kit import Office, text_of
 
 
@@ -82,7 +86,7 @@ def test_it_is_asked_for_once_and_answered(books: Office) -> None:
     assert line is not None
     assert (line["actor"], json.loads(line["detail"])["from"]) == ("panel:operator", "2026-02-01")
     answer(books, shown(books, "b-1"), finish=False)
-    assert "QuickBooks is answering: 1 entries so far." in text_of(browser.get("/c/acme/reconcile"))
+    assert "QuickBooks is answering: 1 entry so far." in text_of(browser.get("/c/acme/reconcile"))
     answer(books, shown(books, "b-1"), shown(books, "b-2"))
     page = text_of(browser.get("/c/acme/reconcile"))
     assert "Both sides agree: 2 records compared . QuickBooks as of 2026-03-02 14:00 . Save as CSV" in page
@@ -117,6 +121,98 @@ def test_what_differs_says_what_to_do_and_leads_there(books: Office) -> None:
     browser.get(f"/c/acme/records/{number}/accept")
     assert browser.post(f"/c/acme/records/{number}/accept", {"reason": "discount"}).status_code == 303
     assert "Both sides agree: 2 records compared; 1 note" in text_of(browser.get("/c/acme/reconcile"))
+
+
+def compared(books: Office, *told: Figures) -> None:
+    """The newest comparison has this answer."""
+    browser = books.as_("operator")
+    browser.get("/c/acme/reconcile")
+    browser.post("/c/acme/reconcile", {"from": "2026-02-01", "to": "2026-03-31"})
+    answer(books, *told)
+
+
+def test_what_was_decided_and_posted_since_is_said_until_it_is_put_together_anew(books: Office) -> None:
+    compared(books, shown(books, "b-1", total=Decimal("90.00")), shown(books, "b-2"))
+    browser, number = books.as_("operator"), books.bench.record("b-1")["id"]
+    browser.get("/c/acme/reconcile")
+    books.bench.world.clock.sleep(60)
+    browser.get(f"/c/acme/records/{number}/accept")
+    browser.post(f"/c/acme/records/{number}/accept", {"reason": "discount"})
+    books.bench.shop.listed["bills"].append(bill("b-3"))
+    books.bench.run("bills")
+    books.bench.post_all()
+    browser.get("/c/acme/reconcile")
+    page = text_of(browser.get("/c/acme/reconcile"))
+    assert (
+        "This report is as of 2026-03-02 14:00 . Decided since: 1. Posted since, and not in it: 1. What changed since is "
+        "marked."
+    ) in page
+    assert "decided since accepted as it is, by panel:operator" in page
+    assert "Put it together anew" not in text_of(books.as_("viewer").get("/c/acme/reconcile"))
+    browser.get("/c/acme/reconcile")
+    assert browser.post("/c/acme/reconcile/1/anew").status_code == 303
+    page = text_of(browser.get("/c/acme/reconcile"))
+    assert page.splitlines()[0] == "It was put together anew."
+    assert "Both sides agree: 2 records compared; 1 note" in page
+    assert "This report is as of" not in page
+    assert "decided since" not in page
+    browser.post("/c/acme/reconcile/9/anew")
+    said = text_of(browser.get("/c/acme/reconcile")).splitlines()[0]
+    assert said == "This comparison is not kept any more, or has no answer."
+
+
+def test_of_a_large_company_it_is_put_together_beside(books: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "COUNTED", 1)
+    compared(books, shown(books, "b-1"), shown(books, "b-2"))
+    browser = books.as_("operator")
+    page = text_of(browser.get("/c/acme/reconcile"))
+    assert "QuickBooks has answered, and the report is being put together. Look again" in page
+    browser.get("/c/acme/reconcile/1/file")
+    said = "The report is being put together: look again in a minute."
+    assert text_of(browser.get("/c/acme/reconcile")).splitlines()[0] == said
+    keeper = Keeper(books.world, {FLOW: books.bench.program})
+    assert keeper.tick() == 1
+    assert "Both sides agree: 2 records compared" in text_of(browser.get("/c/acme/reconcile"))
+    browser.post("/c/acme/reconcile/1/anew")
+    assert text_of(browser.get("/c/acme/reconcile")).splitlines()[0] == said
+    assert keeper.tick() == 1
+    keeper.close()
+
+
+def test_long_lists_have_their_pages(books: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("_SHOWN", 1), ("_LINES", 1), ("_MORE", 1)):
+        monkeypatch.setattr(page, name, most)
+    strangers = [
+        shown(books, "b-1", target_id=f"9{n}", party=f"Vendor {n}", guid=f"7b2c1e0a-1111-5222-8333-44445555666{n}")
+        for n in range(3)
+    ]
+    compared(books, shown(books, "b-1"), shown(books, "b-2"), *strangers)
+    browser = books.as_("operator")
+    first = browser.get("/c/acme/reconcile")
+    assert "3 differences: 2 records compared" in text_of(first)
+    assert (first.text.count("stranger"), text_of(first).count("another installation")) == (0, 1)
+    assert 'href="/panel/c/acme/reconcile?report=1&amp;after=1" rel="next">More of 3</a>' in first.text
+    last = browser.get("/c/acme/reconcile?report=1&after=2")
+    assert text_of(last).count("another installation") == 1
+    assert "More of 3" not in last.text
+    following = re.search(r'href="/panel(/c/acme/reconcile\?report=1&amp;sums=party&amp;after=\d+)"', first.text)
+    assert following is not None
+    more = browser.get(following[1].replace("&amp;", "&"))
+    rows = [line for line in text_of(more).splitlines() if line.startswith("Vendor ") and "EUR" in line]
+    assert (rows, "another installation" in more.text) == (["Vendor 1 EUR"], False)
+
+
+def test_amounts_of_a_table_have_their_points_below_one_another() -> None:
+    lines = [
+        Line("a", "EUR", Decimal(1), Decimal("-2.5"), Decimal(0)),
+        Line("b", "EUR", Decimal(0), Decimal("1000.001"), Decimal("2E+1")),
+        Line("c", "JPY", Decimal(5), Decimal(5), Decimal(5)),
+    ]
+    assert [(each.source, each.posted, each.books, each.difference) for each in in_line(lines)] == [
+        ("1.000", "\N{MINUS SIGN}2.500", "0.000", "\N{MINUS SIGN}1.000"),
+        ("0.000", "1,000.001", "20.000", "20.000"),
+        ("5", "5", "5", "0"),
+    ]
 
 
 def test_earlier_comparisons_are_kept(books: Office) -> None:

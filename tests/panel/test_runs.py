@@ -66,7 +66,7 @@ def test_the_page_of_a_run(ran: Office) -> None:
         "Listed", "8", "known records among them", "Posted by now", "2", "of what it read first",
         "By stream", "Stream Listed Prepared Waiting Failed Left out",
         "bills", "4 2 1 1 0", "payments", "4 0 0 0 4",
-        "What it read first, and where that is now", "Stream posted deferred failed skipped",
+        "What it read first, and where that is now", "Stream posted waiting failed left out",
         "bills", "2 1 1 -", "payments", "- - - 4", "Show its records",
         "Steps", "Lists of the target looked at under 1 s, until 2026-03-02 14:00",
         "Read: bills under 1 s, until 2026-03-02 14:00", "Read: payments under 1 s, until 2026-03-02 14:00",
@@ -82,7 +82,10 @@ def test_a_later_run_has_records_of_its_own(ran: Office) -> None:
     ran.bench.shop.listed["bills"].append(bill("b-9"))
     ran.bench.run("bills")
     browser = ran.as_("viewer")
-    assert cells(browser.get("/c/acme/records?run=2&place=shop_to_ledger/bills").text)[1][:2] == ["N-b-9", "intended"]
+    assert cells(browser.get("/c/acme/records?run=2&place=shop_to_ledger/bills").text)[1][:2] == [
+        "N-b-9",
+        "ready to send",
+    ]
     ran.bench.post_all()
     assert [row[3:8] for row in cells(browser.get("/c/acme/runs").text)[1:]] == [
         ["10", "1", "0", "0", "1"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from engine.app import Duty
 from engine.cli import serve
 from engine.testing import memory_world
 from tests.cli.cli_kit import run
@@ -33,7 +34,7 @@ def test_it_is_there_once_there_is_a_user(served: tuple[Path, list[Starlette]]) 
 
 
 def test_what_was_there_before_is_there_still(office: Office) -> None:
-    app = serve.app_of(office.world, {}, schedule=False, has_panel=True)
+    app = serve.app_of(office.world, {}, duty=Duty(works=False), has_panel=True)
     browser = Browser(app)
     assert browser.ask("GET", "/healthz").json() == {"status": "up"}
     assert browser.ask("GET", "/").headers["location"] == "/panel/"
@@ -45,8 +46,12 @@ def test_what_was_there_before_is_there_still(office: Office) -> None:
 def test_a_store_without_users_has_no_panel() -> None:
     world = memory_world()
     try:
-        assert Browser(serve.app_of(world, {}, schedule=False, has_panel=False)).get("/sign-in").status_code == 404
+        assert (
+            Browser(serve.app_of(world, {}, duty=Duty(works=False), has_panel=False)).get("/sign-in").status_code == 404
+        )
         add_user(world, "ana")
-        assert Browser(serve.app_of(world, {}, schedule=False, has_panel=True)).get("/sign-in").status_code == 200
+        assert (
+            Browser(serve.app_of(world, {}, duty=Duty(works=False), has_panel=True)).get("/sign-in").status_code == 200
+        )
     finally:
         world.store.close()

@@ -17,9 +17,11 @@ from engine.panel.app import Panel
 from engine.panel.pages import PAGES
 from engine.serving import running
 from engine.store import journal, lists
+from tests.cli.shelf import Shelf, unmapped
 from tests.engine import match_kit
 from tests.engine.kit import ACCOUNTS, FLOW, bill
 from tests.panel.chromium import browser, fits, sign_in
+from tests.panel.house import house
 from tests.panel.kit import Browser, Office, add_user, text_of
 
 MEALS = (
@@ -369,3 +371,27 @@ def test_a_vendor_is_mapped_and_its_bills_are_posted_in_the_next_cycle(office: O
     office.bench.run("bills")
     assert office.bench.post_all() == 2
     assert office.bench.states() == {"b-1": "posted", "b-2": "posted", "b-3": "deferred", "b-4": "deferred"}
+
+
+def test_accounts_are_shown_with_their_types() -> None:
+    """Of what kind an account is stands beside it, and where nobody codes a line to comes last."""
+    flow = "ramp_to_quickbooks"
+    with house(flow) as made:
+        accounts = [
+            ListObject("1", "Travel Bank", number="1010", data={"account_type": "Bank"}),
+            ListObject("2", "Travel Meals", number="6010", data={"account_type": "OtherExpense"}),
+        ]
+        with made.world.store.write() as tx:
+            shelf = Shelf(made.world, tx, "acme")
+            shelf.record("b-1", "deferred", unmapped("account", "k-1", "Travel bank costs"))
+            lists.store_page(tx, "acme", "Account", accounts, first=True)
+            lists.finish(tx, "acme", "Account", made.world.at())
+        browser = made.as_("viewer")
+        shown = text_of(browser.get("/c/acme/to-map")).splitlines()
+        assert [line for line in shown if line.startswith("Travel ") and "costs" not in line] == [
+            "Travel Meals 6010 Other Expense", "Travel Bank 1010 Bank",
+        ]  # fmt: skip
+        found = text_of(browser.get(f"/c/acme/to-map/choose?flow={flow}&lookup=account&key=k-1&text=bank")).splitlines()
+        assert "Travel Bank 1010 Bank 1" in found
+        row = made.as_("operator").get(f"/c/acme/mappings/{flow}/account/row")
+        assert '<option value="Travel Meals">6010, Other Expense</option>' in row.text

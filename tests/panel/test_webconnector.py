@@ -11,6 +11,7 @@ import pytest
 
 from engine.access.passwords import HASHER
 from engine.desk import StoreOutbox
+from engine.operator import companyfile
 from engine.store import companies, work
 from engine.testing import FakeClock
 from tests.panel.house import House, house
@@ -157,6 +158,64 @@ def test_a_company_file_is_confirmed_or_refused(home: House, decision: str, even
     # What was refused is asked about again when it comes again.
     note(home, "company_unconfirmed", "a new company file", FILE)
     assert ("waits for your word" in text_of(admin.get(HERE))) == (decision == "refuse")
+
+
+def test_a_wrong_file_is_turned_away_until_that_is_taken_back(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin, s_confirm_company="true")
+    note(home, "company_unconfirmed", "a new company file", FILE)
+    asked = text_of(admin.get(f"{HERE}/company-file/refuse")).splitlines()
+    assert asked[1] == "This is not the right file"
+    assert "What to do then" in asked
+    admin.post(f"{HERE}/company-file/refuse", {"reason": "a copy"})
+    shown = text_of(home.as_("viewer").get(HERE))
+    assert (
+        "This file is not the right one, says somebody here, and is turned away until another one is bound:\nAcme <Inc.>"
+    ) in shown
+    assert "Ask about it again" not in shown
+    with home.world.store.read() as tx:
+        known = {name: FILE[name] for name in ("company_name", "file_id", "path")}
+        assert companyfile.refused(tx, "acme") == [known]
+    admin.get(f"{HERE}/company-file/ask-again")
+    admin.post(f"{HERE}/company-file/ask-again")
+    assert text_of(admin.get(HERE)).splitlines()[0] == "The next company file that calls is taken as a new one."
+    assert events(home)[-2:] == [("file_refused", "panel:admin"), ("file_asked_again", "panel:admin")]
+    assert admin.get(f"{HERE}/company-file/ask-again").status_code == 303
+
+
+def test_a_bound_file_that_is_not_the_right_one(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin)
+    with home.world.store.write() as tx:
+        companies.bind(tx, "acme", FILE, home.world.at())
+    assert "This is not the right file Release this file" in text_of(admin.get(HERE))
+    admin.get(f"{HERE}/company-file/wrong")
+    admin.post(f"{HERE}/company-file/wrong", {"reason": "the demo file"})
+    with home.world.store.read() as tx:
+        assert companies.identity(tx, "acme") is None
+        assert [file["path"] for file in companyfile.refused(tx, "acme")] == [FILE["path"]]
+        line = tx.one("journal_newest", {"company": "acme", "event": "released"})
+    assert line is not None
+    assert json.loads(line["detail"]) == {**FILE, "refused": True, "why": "the demo file"}
+    assert line["actor"] == "panel:admin"
+    # Once the right one is bound, nobody need remember.
+    with home.world.store.write() as tx:
+        companies.bind(tx, "acme", {**FILE, "path": "C:\\right.qbw"}, home.world.at())
+        assert companyfile.refused(tx, "acme") == []
+
+
+def test_a_wrong_file_id_has_a_way_out(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin)
+    note(home, "company_refused", "The open company file is not the one", {**FILE, "file_id": ""})
+    shown = text_of(admin.get(HERE))
+    assert "The file that called last was turned away, and nothing was written into it: Acme <Inc.>" in shown
+    assert "Its FileID\nnone: our .qwc file was not added while it was open" in shown
+    assert "When it is the right file: flowctl was added to the Web Connector while another file was open" in shown
+    assert f'<a href="/panel{HERE}/file">download the .qwc file</a>' in admin.get(HERE).text
+    with home.world.store.write() as tx:
+        companies.bind(tx, "acme", FILE, home.world.at())
+    assert "When it is the right file" not in text_of(admin.get(HERE))
 
 
 def test_trouble_from_before_the_confirmation_is_over(home: House) -> None:

@@ -108,7 +108,7 @@ def test_the_records_of_an_event_are_linked(office: Office) -> None:
     answer = office.as_("viewer").get("/c/acme/webhooks/1")
     assert f'<a href="/panel/c/acme/records/{number}">N-b-1</a>' in answer.text
     assert text_of(answer).partition("What became of it\n")[2] == (
-        "bills shop_to_ledger was to be read: it was read since\nN-b-1 intended"
+        "bills shop_to_ledger was to be read: it was read since\nN-b-1 ready to send"
     )
 
 

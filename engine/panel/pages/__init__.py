@@ -11,6 +11,8 @@ from engine.panel.pages import (
     choose,
     companies,
     connections,
+    flow_settings,
+    flow_switch,
     flows,
     importing,
     mappings,
@@ -46,6 +48,8 @@ PAGES: tuple[Page, ...] = (
     *importing.PAGES,
     *runs.PAGES,
     *flows.PAGES,
+    *flow_settings.PAGES,
+    *flow_switch.PAGES,
     # The same, with a connection.
     *webconnector.PAGES,
     *connections.PAGES,

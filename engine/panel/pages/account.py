@@ -30,7 +30,7 @@ def _change(ask: Ask) -> Answer:
     except (PasswordWeak, SignInRefused) as error:
         return _failed(error)
     hashed = users.hashed(new)
-    with world.store.write() as tx:
+    with world.store.write(HOUSE) as tx:
         users.set_password(tx, Hand(HOUSE, world.at(), f"panel:{user}"), user, hashed, is_once=False)
         opened = signin.open_anew(tx, world, user)
     return Sent(

@@ -23,7 +23,7 @@ _WISHES = ("least", "digest", "hour", "quiet", "zone", "solved")
 
 def _settings(ask: Ask) -> Answer:
     scope = scope_of(ask)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(scope, HOUSE) as tx:
         found = channels.every(tx, scope)
         values = {
             "channels": [(each, each.is_muted(ask.world.at())) for each in found],
@@ -43,7 +43,7 @@ def _done(ask: Ask, do: Callable[[Tx], str]) -> Answer:
     """Do it in one transaction, and go back to the settings with what was done or what was wrong."""
     to = base_of(ask) + "/settings"
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(scope_of(ask), HOUSE) as tx:
             said = do(tx)
     except FlowctlError as error:
         return Sent(to, bad=wrong(error))
@@ -103,7 +103,7 @@ def _remove(ask: Ask) -> Answer:
 def _try_out(ask: Ask) -> Answer:
     to = base_of(ask) + "/settings"
     try:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(scope_of(ask)) as tx:
             channel: Channel = channels.require(tx, scope_of(ask), _name(ask))
         error = Postman(ask.world, send_s=_TEST_S).try_out(channel)
     except FlowctlError as failed:

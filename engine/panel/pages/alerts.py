@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from engine.alerting import notices
+from engine.alerting import finding, notices
 from engine.alerting.notices import Muted, money_of
 from engine.alerting.rules import HOUSE, RULES, SEVERITIES
 from engine.clock import iso
@@ -49,13 +49,14 @@ def _alerts(ask: Ask) -> Answer:
     company, is_over = str(ask.where["company"]), ask.query.get("show") == "over"
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else alerts.BEYOND
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company) as tx:
         found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
-        rows = list(linked(tx, company, found[:_SIZE]))
         if is_over:
             kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
         else:
             kept = _worst_first(notices.opened(tx, company))
+        said = frozenset[tuple[str, str]]() if is_over else _alone(kept)
+        rows = list(linked(tx, company, (row for row in found[:_SIZE] if not finding.told_alone(row) & said)))
         told = _shown(tx, ask, kept[:_NOTICES] if not behind else ())
     following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
     values = {
@@ -81,6 +82,12 @@ def _house(ask: Ask) -> Answer:
     places = {company: sorted(found, key=lambda each: _rank(each[0])) for company, found in places.items()}
     values = {"places": places, "titles": titles, "is_more": len(rows) > _NOTICES, "failing": failing}
     return Shown("house_alerts.html", {**values, "spans": SPANS, "rules": RULES, "may_act": ask.who.may("operator")})
+
+
+def _alone(kept: Sequence[Row]) -> frozenset[tuple[str, str]]:
+    """Rule and subject of what tells of one thing; one missing value is one thing, however many records wait for it."""
+    alone = (row for row in kept if row["records"] <= 1 or row["rule"] == "deferred")
+    return frozenset((row["rule"], row["subject"]) for row in alone)
 
 
 def _worst_first(rows: Sequence[Row]) -> list[Row]:
@@ -138,7 +145,7 @@ def _mute(ask: Ask) -> Answer:
     if until is None:
         return Sent(base_of(ask), bad="Say for how long.")
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(scope_of(ask)) as tx:
             row = notices.mute(tx, hand_of(ask), number, until, why)
     except FlowctlError as error:
         return Sent(base_of(ask), bad=wrong(error))
@@ -148,7 +155,7 @@ def _mute(ask: Ask) -> Answer:
 def _unmute(ask: Ask) -> Answer:
     number = _number(ask)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(scope_of(ask)) as tx:
             row = notices.unmute(tx, hand_of(ask), number)
     except FlowctlError as error:
         return Sent(base_of(ask), bad=wrong(error))

@@ -14,8 +14,16 @@ from engine.contract import Binding, Connector
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.panel import forms, settingsform
-from engine.panel.pages.connections import CALLBACK, binding_of, callback_address, flows_of, here, link_of
-from engine.panel.web import Answer, Ask, Page, Sent, Shown
+from engine.panel.pages.connections import (
+    CALLBACK,
+    binding_of,
+    callback_address,
+    flows_of,
+    here,
+    link_of,
+    public_origin,
+)
+from engine.panel.web import ROOT, Answer, Ask, Page, Sent, Shown
 
 _STATE = re.compile(r"[0-9A-Za-z]{43}\.([a-z0-9][a-z0-9_-]{0,62})\.([a-z][a-z0-9_]{0,62})", re.ASCII)
 _LONGEST = 8192
@@ -56,13 +64,14 @@ def _page(ask: Ask) -> Answer:
 
 
 def _values(ask: Ask, found: _Open, url: str = "") -> dict[str, object]:
-    redirect = found.page.redirect_uri(found.binding)
+    redirect, origin = found.page.redirect_uri(found.binding), public_origin(ask)
+    callback = f"{origin}{ROOT}{CALLBACK}" if origin else ""
     return {
         "it": link_of(ask),
         "url": url,
         "comes_back": redirect == callback_address(ask),
         "redirect": redirect,
-        "callback": callback_address(ask) if ask.origin else "",
+        "callback": callback if callback.startswith("https:") or redirect == callback else "",
     }
 
 
@@ -106,7 +115,7 @@ def _callback(ask: Ask) -> Answer:
     named = _STATE.fullmatch(ask.query.get("state", ""))
     if named is None:
         return Sent("/companies", bad=_STRANGE)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(named[1]) as tx:
         row = tx.one("company_get", {"company": named[1]})
         is_there = tx.one("connection_get", {"company": named[1], "connection": named[2]}) is not None
     if row is None or not is_there:

@@ -18,9 +18,11 @@ from engine.errors import FlowctlError
 from engine.operator.mapfile import guarded
 from engine.panel import forms
 from engine.panel.web import ROOT, Answer, Ask, Given, Page, Shown
+from engine.runwords import STATES
 from engine.store import journalsearch
 from engine.store.base import Row, Tx
 from engine.store.journalsearch import Wanted
+from engine.titles import called
 from engine.way import title_of
 
 _PATH = "/c/{company}/audit"
@@ -30,6 +32,10 @@ _MOST = 50_000
 _LONGEST = 200
 _SEQ = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _FIELDS = ("from", "to", "event", "actor", "text", "record", "people")
+
+
+# What names that which a line is about, the best name first.
+_ABOUT = ("lookup", "setting", "name", "connection", "user", "channel", "list", "flow", "rule")
 
 
 class TooMany(FlowctlError):
@@ -69,7 +75,7 @@ def _page(ask: Ask, verified: chain.Report | None) -> Answer:
     wanted, typed, wrong = _wanted(ask)
     behind = ask.query.get("behind", "")
     before = int(behind) if _SEQ.fullmatch(behind) else None
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         found = journalsearch.page(tx, company, wanted, before, _SIZE)
         head = tx.one("journal_head", {"company": company})
         names = _names(tx, found.lines)
@@ -77,6 +83,7 @@ def _page(ask: Ask, verified: chain.Report | None) -> Answer:
     values = {
         "lines": [(line, title_of(line["event"]), _said(line)) for line in found.lines],
         "names": names,
+        "about": _about,
         "following": _address(company, {**asked, "behind": str(found.before)}) if found.before is not None else "",
         "first": _address(company, asked) if before is not None else "",
         "export": f"{ROOT}/c/{company}/audit/export?" + urlencode(asked),
@@ -94,7 +101,21 @@ def _names(tx: Tx, lines: Iterable[Row]) -> dict[int, str]:
     """What people call the records of these lines, where they have a number of their own."""
     numbers = {line["record_id"] for line in lines if line["record_id"]}
     rows = (tx.one("record_get", {"id": number}) for number in numbers)
-    return {row["id"]: row["reference"] for row in rows if row is not None and row["reference"]}
+    return {row["id"]: called(row) for row in rows if row is not None}
+
+
+def _about(line: Row) -> str:
+    """What a line is about that is about no record: a value of a lookup, a setting, a connection, the whole company."""
+    detail = json.loads(line["detail"])
+    known = {name: str(detail[name]) for name in _ABOUT if isinstance(detail.get(name), str) and detail[name]}
+    if "lookup" in known:
+        value = str(detail.get("label") or detail.get("key") or "")
+        return f"{known['lookup']}: {_plain(value)}" if value else known["lookup"]
+    if line["event"] in ("paused", "unpaused"):
+        return "the flow" if line["flow"] else "the whole company"
+    if "from" in detail and "to" in detail:
+        return f"{detail['from']} to {detail['to']}"
+    return _plain(next(iter(known.values()), ""))
 
 
 def _said(line: Row) -> list[tuple[str, str]]:
@@ -104,7 +125,8 @@ def _said(line: Row) -> list[tuple[str, str]]:
         (str(name).replace("_", " "), _plain(value)) for name, value in detail.items() if value not in ("", None, [])
     ]
     if line["state_from"] or line["state_to"]:
-        found.insert(0, ("state", f"{line['state_from'] or 'none'} → {line['state_to'] or 'none'}"))
+        was, became = (STATES.get(line[name], line[name] or "none") for name in ("state_from", "state_to"))
+        found.insert(0, ("state", f"{was} → {became}"))
     return found
 
 
@@ -152,7 +174,7 @@ def _all(ask: Ask, company: str, wanted: Wanted) -> Iterator[Row]:
     """Every line that fits, the newest first, in many short reads."""
     before: int | None = None
     while True:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(company) as tx:
             found = journalsearch.page(tx, company, wanted, before, 5000)
         yield from found.lines
         if found.before is None:

@@ -14,6 +14,7 @@ from engine.panel.pages.record import ACTIONS, Action
 from engine.panel.pages.records import filters_of
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store.base import Row
+from engine.titles import called
 
 _PATH = "/c/{company}/records/choose"
 _TICK = re.compile(r"r([0-9]{1,18})", re.ASCII)
@@ -33,7 +34,7 @@ def _ask_first(ask: Ask) -> Answer:
     if action is None:
         return Sent(back, bad="Nothing was chosen: say what is to be done.")
     is_more = False
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         if ask.query.get("which") == "all":
             if wrong:
                 return Sent(back, bad=f"Nothing was chosen: {wrong[0]}.")
@@ -80,12 +81,12 @@ def _do(ask: Ask) -> Answer:
     if not known or len(known) > chosen.MOST:
         return Sent(back, bad="No record was chosen: tick those that are meant.")
     if action.needs_reason and not reason:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(ask.code) as tx:
             rows = chosen.shown(tx, company, list(known))
             marks = chosen.marked(tx, rows)
         return _confirm(ask, action, rows, marks, typed, "say in a few words why: somebody will ask")
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             done = chosen.perform(tx, action.name, ask.hand, known, reason)
     except FlowctlError as error:
         return Sent(back, bad=str(error))
@@ -104,7 +105,7 @@ def _said(action: Action, done: Tried) -> str:
 def _left(done: Tried) -> str:
     if not done.refused:
         return ""
-    told = "; ".join(f"{row['reference'] or row['source_id']}: {why}" for row, why in done.refused[:_TOLD])
+    told = "; ".join(f"{called(row)}: {why}" for row, why in done.refused[:_TOLD])
     more = f"; and {len(done.refused) - _TOLD} more" if len(done.refused) > _TOLD else ""
     return f"Left as they are: {_counted(len(done.refused))}. {told}{more}."
 

@@ -28,7 +28,7 @@ def _companies(ask: Ask) -> Answer:
 
 def _company(ask: Ask) -> Answer:
     name = str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(name) as tx:
         at_a_glance = standing.one(tx, name, ask.world.at())
         more = standing.closer(tx, name, STATES, _ALERTS)
         told = list(linked(tx, name, more.alerts))
@@ -36,7 +36,7 @@ def _company(ask: Ask) -> Answer:
     for line in more.lines:
         places.setdefault((line.flow, line.stream), {})[line.state] = line
     used = [state for state in STATES if any(state in lines for lines in places.values())]
-    values = {"it": at_a_glance, "places": places, "states": used, "runs": more.runs, "alerts": told}
+    values = {"it": at_a_glance, "places": places, "states": used, "runs": more.runs, "alerts": told, "off": more.off}
     return Shown("company.html", {**values, "troubled": standing.TROUBLED, "counted_to": browse.COUNTED})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import registry
+from engine.alerting import channels
 from engine.connections import accounts, agents, checking, connecting, disconnecting, links
 from engine.connections.authorizing import Authorizes
 from engine.connections.links import Link
@@ -15,8 +16,7 @@ from engine.health import Finding
 from engine.model import Flow
 from engine.panel import forms, settingsform
 from engine.panel.web import ROOT, Answer, Ask, Page, PageMissing, Sent, Shown
-from engine.store import browse, companies
-from engine.store.base import Tx
+from engine.store import companies
 
 _PATH = "/c/{company}/connections"
 _ONE = _PATH + "/{connection}"
@@ -49,7 +49,7 @@ def link_of(ask: Ask) -> Link:
 def binding_of(ask: Ask) -> Binding | None:
     """The connection of the address with its secrets; None when there is none."""
     company, connection = str(ask.where["company"]), ask.path["connection"]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company) as tx:
         found = companies.binding(tx, ask.world.vault, company, connection)
     return found[1] if found is not None else None
 
@@ -67,7 +67,7 @@ def _all(ask: Ask) -> Answer:
 
 def _one(ask: Ask) -> Answer:
     it = link_of(ask)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = tx.one("connection_get", {"company": ask.where["company"], "connection": it.name})
     settings = disconnecting.binding_of(row).settings if row is not None else {}
     connector = _connector(it.connector)
@@ -161,6 +161,9 @@ def _shown(
         "findings": findings,
         "asks_account": asks_account,
         "is_tried": _is_tried(wanted.connector),
+        "comes_back_to": _guesses(ask, wanted).get("redirect_uri", ""),
+        "is_allowed_there": isinstance(wanted.connector, Authorizes),
+        "origin": ask.origin,
         "fixed": [entry for entry in found if entry.fixed and entry.required and not entry.value],
         "plain": settingsform.plain_hint,
         "said": settingsform.plain_message,
@@ -169,17 +172,25 @@ def _shown(
 
 
 def _guesses(ask: Ask, wanted: Wanted) -> dict[str, str]:
-    """Addresses of this panel's own server, as the browser knows it."""
-    if not ask.origin:
+    """Addresses of this panel's own server, as people elsewhere know it, or else the browser."""
+    origin = public_origin(ask)
+    if not origin:
         return {}
     guesses = {}
-    if isinstance(wanted.connector, Authorizes):
-        guesses["redirect_uri"] = callback_address(ask)
+    if isinstance(wanted.connector, Authorizes) and origin.startswith("https:"):
+        # A vendor sends nobody back to plain http, so that is not suggested.
+        guesses["redirect_uri"] = f"{origin}{ROOT}{CALLBACK}"
     if isinstance(wanted.connector, Served):
-        guesses["app_url"] = f"{ask.origin}/{wanted.connector.spec.name}"
+        guesses["app_url"] = f"{origin}/{wanted.connector.spec.name}"
     if isinstance(wanted.connector, Agent):
         guesses["user"] = f"flowctl-{ask.where['company']}"
     return guesses
+
+
+def public_origin(ask: Ask) -> str:
+    """Where the panel is found: as the house has noted it, else as the browser says; empty when neither is known."""
+    with ask.world.store.read() as tx:
+        return channels.base_url(tx).rstrip("/") or ask.origin
 
 
 def callback_address(ask: Ask) -> str:
@@ -221,7 +232,7 @@ def _kept(ask: Ask, wanted: Wanted) -> Answer:
     if isinstance(connector, Agent):
         made = connector.made_up(Binding(kept.company, kept.connection, merged, kept.secrets), ask.world.ids)
         settings, merged = {**settings, **made}, {**merged, **made}
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(ask.code) as tx:
             logins = companies.logins(tx, kept.company)
         if str(merged.get("user", "")) not in logins:
             password = secrets["password"] = ask.world.ids.base62(agents.PASSWORD_LENGTH)
@@ -237,7 +248,7 @@ def _kept(ask: Ask, wanted: Wanted) -> Answer:
         connecting.connect_as(ask.world, ask.hand, kept.connection, connector.spec.name, settings, secrets)
     if isinstance(connector, Agent):
         agents.forget_other_users(ask.world, kept.company, kept.connection)
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(ask.code) as tx:
         if findings:
             checking.keep(tx, ask.world.at(), kept.company, kept.connection, findings)
         else:
@@ -258,17 +269,9 @@ def _done(ask: Ask, wanted: Wanted) -> Sent:
 
 def _same_account(ask: Ask, wanted: Wanted, now: Binding) -> None:
     before = wanted.kept if not wanted.is_new else None
-    with ask.world.store.read() as tx:
-        if _has_records(ask, tx, now.connection):
+    with ask.world.store.read(ask.code) as tx:
+        if accounts.is_used(tx, now.company, flows_of(ask), now.connection):
             accounts.require_same(tx, now.company, wanted.connector.spec, before, now)
-
-
-def _has_records(ask: Ask, tx: Tx, connection: str) -> bool:
-    """Whether anything was read or written over it; of a role that no flow here has, whether there is anything at all."""
-    flows = flows_of(ask)
-    if any(c.name == connection for flow in flows for c in flow.connections):
-        return accounts.has_records(tx, str(ask.where["company"]), flows, connection)
-    return bool(browse.places(tx, str(ask.where["company"])))
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
@@ -304,7 +307,7 @@ def _replace(ask: Ask) -> Answer:
         return _secret(ask, str(error), asks_account=True)
     except FlowctlError as error:
         return _secret(ask, str(error))
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(ask.code) as tx:
         checking.forget(tx, str(ask.where["company"]), it.name)
     ask.poke()
     overlap = " The one before is still taken." if f"{name}_previous" in link_of(ask).secrets else ""
@@ -313,7 +316,7 @@ def _replace(ask: Ask) -> Answer:
 
 def _end(ask: Ask) -> Answer:
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             disconnecting.end_previous(tx, ask.hand, ask.path["connection"], ask.path["secret"])
     except FlowctlError as error:
         return Sent(here(ask), bad=str(error))
@@ -327,7 +330,7 @@ def _ask_first(ask: Ask) -> Answer:
     it = link_of(ask)
     if not it.connector:
         return Sent(here(ask), bad="Nothing is connected here.")
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         scope = {"company": ask.where["company"], "connection": it.name}
         open_ = [row["state"] for row in tx.rows("operations_open_at", scope)]
     under_way = sum(state != "waiting" for state in open_)
@@ -339,7 +342,7 @@ def _disconnect(ask: Ask) -> Answer:
     if not it.connector:
         return Sent(here(ask), bad="Nothing is connected here.")
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             disconnecting.disconnect(tx, ask.hand, it.name, reason)
             checking.forget(tx, str(ask.where["company"]), it.name)
     except FlowctlError as error:

@@ -9,7 +9,7 @@ from engine.panel.web import Answer, Ask, Page, PageMissing, Shown
 
 
 def _flows(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         found = flowview.heads(tx, str(ask.where["company"]), ask.programs)
     return Shown("flows.html", {"heads": found, "at": ask.world.at()})
 
@@ -18,7 +18,7 @@ def _flow(ask: Ask) -> Answer:
     program = ask.programs.get(ask.path["flow"])
     if program is None:
         raise PageMissing("this server runs no flow of that name")
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         it = flowview.view(tx, str(ask.where["company"]), program)
     lines = yamlcolour.lines(it.head.flow.source)
     begins = {stream.line: stream.name for stream in it.streams}

@@ -70,7 +70,7 @@ class Preview:
 
 
 def _page(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flow, _ = entry_of(ask, tx)
     return _shown(ask, flow)
 
@@ -92,7 +92,7 @@ def _shown(ask: Ask, flow: Flow, error: FlowctlError | None = None) -> Shown:
 
 def _preview(ask: Ask) -> Answer:
     data = ask.files.get("file", b"") or ask.form.get("pasted", "").strip().encode("utf-8", "replace")
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flow, _ = entry_of(ask, tx)
         try:
             return _previewed(ask, flow, _planned(tx, ask, flow, data))
@@ -136,7 +136,7 @@ def _previewed(ask: Ask, flow: Flow, preview: Preview, error: FlowctlError | Non
 def _keep(ask: Ask) -> Answer:
     data = _unpacked(ask.form.get("packed", ""))
     agreed = ask.form.get("digest", "").encode("utf-8", "replace")
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(ask.code) as tx:
         flow, _ = entry_of(ask, tx)
         try:
             preview = _planned(tx, ask, flow, data)

@@ -39,7 +39,7 @@ class Table:
 
 def _tables(ask: Ask) -> Answer:
     company = str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         where = flows.where(ask, tx)
         counts = missing.mapping_counts(tx, company)
         missed: dict[tuple[str, str], int] = {}
@@ -65,7 +65,7 @@ def _table(ask: Ask) -> Answer:
     text = forms.clean(ask.query.get("text", ""))[:_LONGEST]
     after = ask.query.get("after", "")[:_LONGEST_KEY]
     flow, lookup = ask.path["flow"], ask.path["lookup"]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         where, entry = _place(ask, tx)
         place = (where.company, flow, lookup)
         found = missing.mappings_page(tx, place, text, after, _SIZE + 1)
@@ -95,7 +95,7 @@ def _trouble(tx: Tx, where: Where, row: Row, entry: Lookup | None) -> str:
 
 def _row(ask: Ask) -> Answer:
     key = ask.query.get("key", "")[:_LONGEST_KEY]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _kept(tx, ask, key) if key else None
         if key and row is None:
             return Sent(to_table(ask), bad=_GONE)
@@ -130,7 +130,7 @@ def _save(ask: Ask) -> Answer:
     )
     label, target = (forms.clean(ask.form.get(name, ""))[:_LONGEST_KEY] for name in ("label", "target"))
     typed = {"key": key, "label": label, "target": target}
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flow, entry = entry_of(ask, tx)
         row = _kept(tx, ask, key) if changed else None
         if changed and row is None:
@@ -140,11 +140,11 @@ def _save(ask: Ask) -> Answer:
         if not changed and (there := _kept(tx, ask, key)) is not None:
             return _form(ask, tx, typed, row, RowThere(there))
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             _still(tx, ask, key, is_new=not changed)
             saved = tomap.put(tx, ask.hand, flow, entry, (key, target, label))
     except FlowctlError as error:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(ask.code) as tx:
             return _form(ask, tx, typed, _kept(tx, ask, key) if changed else None, error)
     ask.poke()
     checked = "" if saved.verified else " The name could not be checked: that list was never read."
@@ -164,24 +164,35 @@ def _still(tx: Tx, ask: Ask, key: str, *, is_new: bool) -> None:
         return
     if row is None:
         raise RowGone
-    if forms.exact(ask.form, "was") not in ("", row["full_name"]):
+    if forms.exact(ask.form, "was") and not _is_as_shown(ask, row):
         raise RowChanged(row)
 
 
+def _is_as_shown(ask: Ask, row: Row) -> bool:
+    """Whether a row means what it meant when the page with the button was made; one name may stand for two ids in time."""
+    return (forms.exact(ask.form, "was"), forms.exact(ask.form, "was_id")) == (row["full_name"], row["list_id"])
+
+
 def _ask_removal(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         entry_of(ask, tx)
         row = _kept(tx, ask, ask.query.get("key", ""))
-    if row is None:
-        return Sent(to_table(ask), bad=_GONE)
-    return Shown("mapping_remove.html", {"row": row, "flow": ask.path["flow"], "lookup": ask.path["lookup"]})
+    return Sent(to_table(ask), bad=_GONE) if row is None else _removal(ask, row)
+
+
+def _removal(ask: Ask, row: Row, error: FlowctlError | None = None) -> Shown:
+    told = {"error": str(error) if error else "", "hint": error.hint or "" if error else ""}
+    values = {"row": row, "flow": ask.path["flow"], "lookup": ask.path["lookup"], **told}
+    return Shown("mapping_remove.html", values, 422 if error else 200)
 
 
 def _remove(ask: Ask) -> Answer:
     key = forms.exact(ask.form, "key")
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(ask.code) as tx:
         flow, entry = entry_of(ask, tx)
         row = _kept(tx, ask, key)
+        if row is not None and not _is_as_shown(ask, row):
+            return _removal(ask, row, NotAsShown(row))
         gone = row is None or not worklist.drop_mapping(tx, ask.hand, flow, entry.name, key)
     if gone or row is None:
         return Sent(to_table(ask), bad=_GONE)
@@ -194,7 +205,7 @@ def _remove(ask: Ask) -> Answer:
 def _export(ask: Ask) -> Answer:
     flow, lookup = ask.path["flow"], ask.path["lookup"]
     company = str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         _place(ask, tx)
         rows = list(_exported(tx, company, flow, lookup, with_missing="missing" in ask.query))
     # With the mark, spreadsheets read it as UTF-8.
@@ -235,6 +246,15 @@ class RowChanged(FlowctlError):
     """Somebody has changed the row meanwhile."""
 
     hint = "nothing was changed; save again if what you typed is right all the same"
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(f"`{row['source_key']}` means `{row['full_name']}` by now, says {row['actor']}")
+
+
+class NotAsShown(FlowctlError):
+    """Somebody has changed the row since the page was made that asks whether to remove it."""
+
+    hint = "nothing was removed; look at the row as it is now, and remove it if that is right all the same"
 
     def __init__(self, row: Row) -> None:
         super().__init__(f"`{row['source_key']}` means `{row['full_name']}` by now, says {row['actor']}")

@@ -32,7 +32,7 @@ def flows_of(tx: Tx, ask: Ask) -> Sequence[str]:
 
 
 def _page(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flows = flows_of(tx, ask)
     paused = {str(row["flow"]): row for row in ask.pauses}
     return Shown("pause.html", {"flows": flows, "paused": paused, "all": ALL})
@@ -45,7 +45,7 @@ def _ask_first(ask: Ask) -> Answer:
 def _form(ask: Ask, error: str = "", reason: str = "", status: int = 200) -> Answer:
     flow = _flow(ask)
     paused = {str(row["flow"]): row for row in ask.pauses}
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         count, money = pausing.waiting(tx, str(ask.where["company"]), flow)
     values = {"flow": flow, "pause": paused.get(flow), "count": count, "money": money, "error": error, "reason": reason}
     return Shown("pause_confirm.html", values, status)
@@ -56,7 +56,7 @@ def _do(ask: Ask) -> Answer:
     what = f"The flow {flow}" if flow else "The company"
     to = f"/c/{ask.where['company']}"
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             if ask.form.get("do") == "resume":
                 changed, said = (
                     pausing.resume(tx, ask.hand, flow, reason, since=ask.form.get("seen", "")),
@@ -85,7 +85,7 @@ def _flow(ask: Ask) -> str:
     name = ask.path["what"]
     if name == ALL:
         return ""
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         if name not in flows_of(tx, ask):
             raise PageMissing(f"this company has no flow `{name[:60]}`")
     return name

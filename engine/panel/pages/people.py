@@ -26,7 +26,7 @@ def _hand(ask: Ask) -> Hand:
 
 
 def _all(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(HOUSE) as tx:
         values = {"rows": kept.every(tx), "here": kept.here(tx, ask.world.clock.now())}
     return Shown("users.html", {**values, "may": MAY, "name": "", "role": "viewer", "error": "", "hint": ""})
 
@@ -38,10 +38,10 @@ def _add(ask: Ask) -> Answer:
         users.user_name(name)
         password = users.one_time_password()
         hashed = users.hashed(password)
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(HOUSE) as tx:
             users.add(tx, _hand(ask), name, _role(role), hashed)
     except FlowctlError as error:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(HOUSE) as tx:
             values = {"rows": kept.every(tx), "here": kept.here(tx, ask.world.clock.now())}
         problem = {"error": str(error), "hint": "" if "flowctl" in (error.hint or "") else error.hint or ""}
         return Shown("users.html", {**values, "may": MAY, "name": name[:64], "role": role, **problem}, 422)
@@ -56,7 +56,7 @@ def _role(text: str) -> Role:
 
 def _one(ask: Ask) -> Answer:
     user = ask.path["user"]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(HOUSE) as tx:
         kept.require(tx, user)
         row = next(row for row in kept.every(tx) if row["user_name"] == user)
         values = {"row": row, "here": kept.here(tx, ask.world.clock.now()).get(user, 0)}
@@ -66,7 +66,7 @@ def _one(ask: Ask) -> Answer:
 def _set_role(ask: Ask) -> Answer:
     user, role = ask.path["user"], _role(ask.form.get("role", ""))
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(HOUSE) as tx:
             if kept.require(tx, user)["role"] != role:
                 users.spare(tx, _hand(ask), user)
             changed = users.set_role(tx, _hand(ask), user, role)
@@ -80,7 +80,7 @@ def _reset(ask: Ask) -> Answer:
     user = ask.path["user"]
     if user == ask.who.user:
         return Sent("/password")
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(HOUSE) as tx:
         row = kept.require(tx, user)
     if ask.form.get("changed_at", "") != row["updated_at"]:
         return Sent(
@@ -88,14 +88,14 @@ def _reset(ask: Ask) -> Answer:
         )
     password = users.one_time_password()
     hashed = users.hashed(password)
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(HOUSE) as tx:
         users.set_password(tx, _hand(ask), user, hashed, is_once=True)
     return Shown("user_password.html", {"user": user, "password": password, "is_new": False})
 
 
 def _sign_out(ask: Ask) -> Answer:
     user = ask.path["user"]
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(HOUSE) as tx:
         users.sign_out(tx, _hand(ask), user)
     return Sent(f"/users/{user}" if user != ask.who.user else "/sign-in", good=f"{user} is signed out everywhere.")
 
@@ -104,7 +104,7 @@ def _drop_totp(ask: Ask) -> Answer:
     user = ask.path["user"]
     if user == ask.who.user:
         return Sent("/second-factor")
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(HOUSE) as tx:
         changed = users.drop_totp(tx, _hand(ask), user)
     return Sent(f"/users/{user}", good=f"{user} signs in with the password alone{'' if changed else ', as before'}.")
 
@@ -112,7 +112,7 @@ def _drop_totp(ask: Ask) -> Answer:
 def _ask_first(ask: Ask) -> Answer:
     user = ask.path["user"]
     try:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(HOUSE) as tx:
             users.spare(tx, _hand(ask), user)
     except (users.LastAdmin, users.Oneself) as error:
         return _refused(ask, error)
@@ -122,7 +122,7 @@ def _ask_first(ask: Ask) -> Answer:
 def _remove(ask: Ask) -> Answer:
     user = ask.path["user"]
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(HOUSE) as tx:
             users.spare(tx, _hand(ask), user)
             users.remove(tx, _hand(ask), user)
     except (users.LastAdmin, users.Oneself) as error:

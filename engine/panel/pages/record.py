@@ -8,11 +8,12 @@ from collections.abc import Callable
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.operator import chosen, replaying, worklist
+from engine.operator import chosen, replaying, resting, since, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
-from engine.reconcile import bound, report
+from engine.reconcile import bound, keeping, report
+from engine.runwords import STATES
 from engine.store import holdings, records, stops
 from engine.store.base import Row, Tx
 from engine.way import way
@@ -36,6 +37,8 @@ class Action:
     is_open: Callable[[Tx, Hand, Row], bool]
     needs_reason: bool = False
     needs_target: bool = False
+    # In some words, what it does with the request, where another action does something else.
+    short: str = ""
 
 
 def _is_left_out(tx: Tx, _hand: Hand, row: Row) -> bool:
@@ -69,6 +72,7 @@ ACTIONS = (
         "It will be tried again.",
         moves_money=True,
         is_open=lambda _tx, _hand, row: row["state"] in ("failed", "deferred"),
+        short="prepares it anew, with the mappings, settings and source data of today",
     ),
     Action(
         "replay",
@@ -78,6 +82,7 @@ ACTIONS = (
         "The same request goes on.",
         moves_money=True,
         is_open=replaying.is_open,
+        short="sends the same request once more, byte for byte, as it was prepared",
     ),
     Action(
         "there",
@@ -95,6 +100,7 @@ ACTIONS = (
         "It will be prepared anew and posted.",
         moves_money=True,
         is_open=lambda tx, _hand, row: bool(worklist.held(tx, [row])),
+        short="prepares it anew, with the mappings, settings and source data of today",
     ),
     Action(
         "hold",
@@ -150,15 +156,20 @@ ACTIONS = (
 
 
 def _record(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         held = stops.held(tx, [row["id"]]).get(row["id"])
+        actions = _open(tx, ask, row)
+        is_replayed = any(action.name == "replay" for action in actions)
         values = {
             "way": way(tx, row),
             "row": row,
-            "actions": _open(tx, ask, row),
+            "actions": actions,
+            "differ": [action for action in actions if action.short] if is_replayed else [],
+            "changed": _changed(tx, row) if is_replayed else (),
             "evidence": evidence(tx, row),
             "held": held if row["state"] in OPEN else None,
+            "rests": row["state"] in resting.STATES and row["flow"] in resting.off(tx, row["company"]),
             "awaited": _awaited(tx, row) if row["state"] == "deferred" else [],
         }
     return Shown("record.html", values)
@@ -177,7 +188,7 @@ def _awaited(tx: Tx, row: Row) -> list[Row]:
 
 
 def _ask_first(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         action = _action(ask)
         # A comparison of both sides may show an edit that no look at our own writes has seen.
@@ -186,14 +197,22 @@ def _ask_first(ask: Ask) -> Answer:
         )
         values = _values(tx, row, action)
     if not is_open:
-        return Sent(_to(ask), bad=f"This cannot be done now: the record is {row['state']}.")
+        return Sent(_to(ask), bad=f"This cannot be done now: the record is {STATES[row['state']]}.")
     return Shown("confirm.html", values)
 
 
 def _values(tx: Tx, row: Row, action: Action, error: str = "", target: str = "", reason: str = "") -> dict[str, object]:
     shown = evidence(tx, row) if action.name in ("there", "not-there", "replay") else None
     typed = {"error": error, "target": target, "reason": reason}
-    return {"row": row, "action": action, "evidence": shown, "seen": chosen.marked(tx, [row])[row["id"]], **typed}
+    changed = _changed(tx, row) if action.name == "replay" else ()
+    seen = chosen.marked(tx, [row])[row["id"]]
+    return {"row": row, "action": action, "evidence": shown, "seen": seen, "changed": changed, **typed}
+
+
+def _changed(tx: Tx, row: Row) -> tuple[since.Changed, ...]:
+    """What is another one now than when the record's request was prepared."""
+    operation = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
+    return since.changed(tx, row, operation)
 
 
 def _do(ask: Ask) -> Answer:
@@ -204,13 +223,13 @@ def _do(ask: Ask) -> Answer:
         problem = "say in a few words why: somebody will ask"
     elif action.needs_target and not worklist.TARGET_ID.fullmatch(target):
         problem = "give the id under which it is there, such as 1A2B-1234567890"
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         values = _values(tx, row, action, problem, target, reason) if problem else {}
     if problem:
         return Shown("confirm.html", values, 422)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             _still(tx, _found(tx, ask), ask.form.get("seen", ""))
             _done(tx, ask, row, action, (target, reason))
     except FlowctlError as error:
@@ -226,7 +245,7 @@ def _still(tx: Tx, row: Row, seen: str) -> None:
         Refused: when it is not.
     """
     if seen != str(chosen.marked(tx, [row])[row["id"]]):
-        raise Refused(f"the record has changed since this page was shown, and is {row['state']} now")
+        raise Refused(f"the record has changed since this page was shown, and is {STATES[row['state']]} now")
 
 
 def _done(tx: Tx, ask: Ask, row: Row, action: Action, given: tuple[str, str]) -> None:
@@ -241,7 +260,9 @@ def _done(tx: Tx, ask: Ask, row: Row, action: Action, given: tuple[str, str]) ->
         return
     if action.name == "accept":
         company = str(ask.where["company"])
-        shown = report(tx, company, bound(tx, company, ask.programs)).shown
+        shown = keeping.shown(tx, company, row["id"])
+        if shown is None:
+            shown = report(tx, company, bound(tx, company, ask.programs)).shown
         result = worklist.accept(tx, ask.hand, [row], reason, shown)
     else:
         result = chosen.act(action.name)(tx, ask.hand, [row], reason)

@@ -69,7 +69,7 @@ def _records(ask: Ask) -> Answer:
     company = str(ask.where["company"])
     filters, typed, wrong = filters_of(ask.query)
     behind = behind_of(ask.query.get("behind", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         found = browse.page(tx, company, filters, behind, _SIZE)
         places = browse.places(tx, company)
         held = stops.held(tx, [row["id"] for row in found.rows if row["state"] in OPEN])

@@ -105,7 +105,7 @@ def _runs(ask: Ask) -> Answer:
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else runs.BEYOND
     today = date.fromisoformat(tally.day_in(ask.world.at(), str(ask.where["time_zone"])))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         flows = runs.flows(tx, company)
         flow = ask.query.get("flow", "") if ask.query.get("flow", "") in flows else ""
         found = runs.page(tx, company, flow, before, _SIZE + 1)
@@ -181,7 +181,7 @@ def _troubles(run: Run) -> tuple[Trouble, ...]:
 
 def _run(ask: Ask) -> Answer:
     text, company = ask.path["run"], str(ask.where["company"])
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         run = runs.get(tx, company, int(text)) if _ID.fullmatch(text) else None
         if run is None:
             raise PageMissing("there is no such run of this company")

@@ -18,7 +18,7 @@ def _page(ask: Ask) -> Answer:
 
 
 def _shown(ask: Ask, error: str = "", status: int = 200) -> Shown:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(HOUSE) as tx:
         has = kept.require(tx, ask.who.user)["totp_sealed"] is not None
     return Shown("second_factor.html", {"has": has, "error": error, "secret": ""}, status)
 
@@ -63,7 +63,7 @@ def _finish(ask: Ask) -> Answer:
     if step is None:
         error = "This code does not fit. Type the one that the app shows now; is the phone's clock right?"
         return _secret(secret, user, error)
-    with world.store.write() as tx:
+    with world.store.write(HOUSE) as tx:
         users.set_totp(tx, Hand(HOUSE, world.at(), f"panel:{user}"), world.vault, user, secret)
         kept.use_step(tx, user, step)
         opened = signin.open_anew(tx, world, user)
@@ -77,7 +77,7 @@ def _remove(ask: Ask) -> Answer:
         return refused
     world, user = ask.world, ask.who.user
     try:
-        with world.store.write() as tx:
+        with world.store.write(HOUSE) as tx:
             users.drop_totp(tx, Hand(HOUSE, world.at(), f"panel:{user}"), user)
             opened = signin.open_anew(tx, world, user)
     except FlowctlError as error:

@@ -9,6 +9,7 @@ from engine.access.signin import CodeRefused, SignInRefused, TooManyTries
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, Sent, Shown
 from engine.store import users
+from engine.store.base import HOUSE
 
 _ANY = frozenset({"code", "choose", "in"})
 
@@ -29,7 +30,7 @@ def _sign_in(ask: Ask) -> Answer:
     except TooManyTries as error:
         return _form(ask, user=user, next_page=next_page, error=str(error), status=429, wait_s=error.wait_s)
     if ask.session is not None:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(HOUSE) as tx:
             users.end(tx, ask.session)
     to = {"code": "/sign-in/code", "choose": "/password"}.get(opened.stage, _next(ask.form))
     return Sent(to, cookie=opened.cookie)
@@ -57,7 +58,7 @@ def _give_code(ask: Ask) -> Answer:
 
 
 def _sign_out(ask: Ask) -> Answer:
-    with ask.world.store.write() as tx:
+    with ask.world.store.write(HOUSE) as tx:
         users.end(tx, ask.who)
     return Sent("/sign-in", cookie="")
 

@@ -25,7 +25,7 @@ def _worklist(ask: Ask) -> Answer:
     typed = _typed(ask.query)
     flow, _, lookup = typed["place"].partition("/")
     number = int(typed["page"] or 1)
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         where = flows.where(ask, tx)
         found = tomap.page(tx, where, Wanted(flow, lookup, typed["text"]), ((number - 1) * _SIZE, _SIZE))
     values = {
@@ -45,7 +45,7 @@ def _choose(ask: Ask) -> Answer:
     text = forms.clean(ask.query.get("text", ""))[:_LONGEST]
     behind = ask.query.get("behind", "")
     after = int(behind) if _NUMBER.fullmatch(behind) else 0
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         gap = tomap.one(tx, flows.where(ask, tx), wanted, (after, _RECORDS + 1))
     if gap is None:
         return Sent(_to(ask), bad="Nothing waits for that any more.")
@@ -71,9 +71,9 @@ def _map(ask: Ask) -> Answer:
     if not target:
         return Sent(here, bad="Say what is meant: choose one, or type its full name.")
     try:
-        with ask.world.store.read() as tx:
+        with ask.world.store.read(ask.code) as tx:
             where = flows.where(ask, tx)
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             saved = tomap.fill(tx, ask.hand, where, wanted, target)
     except (tomap.AlreadyMapped, tomap.NothingWaits) as error:
         return Sent(_to(ask, back), bad=f"{error}. {error.hint}")
@@ -91,7 +91,7 @@ def _ask_to_leave_out(ask: Ask) -> Answer:
 
 
 def _leaving(ask: Ask, wanted: tuple[str, str, str], error: FlowctlError | None = None, reason: str = "") -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         gap = tomap.one(tx, flows.where(ask, tx), wanted, (0, _LISTED))
         seen = tomap.mark_of(tx, str(ask.where["company"]), gap.it) if gap is not None else ""
     if gap is None:
@@ -107,7 +107,7 @@ def _leave_out(ask: Ask) -> Answer:
     reason = forms.clean(ask.form.get("reason", ""))[:_LONGEST]
     agreed = int(count) if _NUMBER.fullmatch(count) else 0
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             number = tomap.leave_out(tx, ask.hand, wanted, (agreed, ask.form.get("seen", "")), reason)
     except tomap.NothingWaits as error:
         return Sent(_to(ask), bad=str(error))

@@ -14,7 +14,7 @@ from engine.overview import SessionLine, session_of
 from engine.panel import forms, settingsform
 from engine.panel.web import Answer, Ask, Given, Page, PageMissing, Sent, Shown
 from engine.store import companies, work
-from engine.store.base import Tx
+from engine.store.base import HOUSE, Tx
 from engine.store.work import SIGN_IN
 
 _PATH = "/c/{company}/connections/web-connector"
@@ -51,9 +51,24 @@ DECISIONS = (
     ),
     Decision(
         "refuse",
-        "It is the wrong file",
-        "Nothing is written into it. When it is opened and calls again, you are asked again.",
+        "This is not the right file",
+        "Nothing is written into it. It is turned away whenever it calls, until the right one is bound, or you take this "
+        "back.",
         "The company file is refused; nothing is written into it.",
+    ),
+    Decision(
+        "wrong",
+        "This is not the right file",
+        "It is released, and turned away whenever it calls, until another one is bound. What was posted into it stays "
+        "there: look for it in that file, and delete it there by hand.",
+        "The company file is refused; nothing more is written into it. The next other one that calls is bound.",
+    ),
+    Decision(
+        "ask-again",
+        "Ask about it again",
+        "The files that you called wrong are taken as new ones when they call: asked about, or bound where the settings do "
+        "not ask.",
+        "The next company file that calls is taken as a new one.",
     ),
     Decision(
         "release",
@@ -97,7 +112,7 @@ def _page(ask: Ask) -> Answer:
     except FlowctlError as error:
         problem = "\n".join(line.partition(": ")[2] or line for line in str(error).splitlines())
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company, HOUSE) as tx:
         session = session_of(tx, company)
         values: dict[str, object] = {
             "visit": session,
@@ -107,6 +122,8 @@ def _page(ask: Ask) -> Answer:
             # What the last visit met before the file was confirmed says nothing of the next one.
             "is_before": session is not None and session.seen_at < companies.bound_at(tx, company),
             "asked": companyfile.unconfirmed(tx, company),
+            "refused": companyfile.refused(tx, company),
+            "away": companyfile.turned_away(tx, company),
         }
     left = _left(ask.query.get("watch", "")) if session is None else 0
     headers = {"refresh": f"{_AGAIN_S}; url=?watch={left - 1}"} if left > 0 else {}
@@ -178,7 +195,7 @@ def _new_password(ask: Ask) -> Answer:
 def _about(ask: Ask, binding: Binding) -> Mapping[str, object]:
     """The user, and when its password was made, empty when it has none."""
     user = str(binding.settings.get("user", ""))
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = tx.one("login_get", {"user_name": user})
     return {"user": user, "made_at": row["updated_at"] if row is not None else ""}
 
@@ -194,26 +211,39 @@ def _decision(ask: Ask) -> Decision:
 
 
 def _ask_first(ask: Ask) -> Answer:
-    decision, company = _decision(ask), str(ask.where["company"])
-    with ask.world.store.read() as tx:
-        about = companies.identity(tx, company) if decision.name == "release" else companyfile.unconfirmed(tx, company)
+    decision = _decision(ask)
+    with ask.world.store.read(ask.code) as tx:
+        about = _about_file(tx, str(ask.where["company"]), decision)
     if about is None:
         return Sent(_here(ask), bad="There is no company file to decide about.")
     return Shown("company_file.html", {"decision": decision, "about": about, "seen": companyfile.mark_of(about)})
 
 
+def _about_file(tx: Tx, company: str, decision: Decision) -> Mapping[str, object] | None:
+    """The file that a decision is about."""
+    if decision.name in ("release", "wrong"):
+        return companies.identity(tx, company)
+    if decision.name == "ask-again":
+        files = companyfile.refused(tx, company)
+        return files[-1] if files else None
+    return companyfile.unconfirmed(tx, company)
+
+
 def _decide(ask: Ask) -> Answer:
     decision, reason = _decision(ask), forms.clean(ask.form.get("reason", ""))[:_LONGEST]
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             # Another file may have called since: what is bound decides into which books money goes.
-            is_bound = decision.name == "release"
-            companyfile.require_same(tx, str(ask.where["company"]), ask.form.get("seen", ""), bound=is_bound)
-            if decision.name == "confirm":
+            is_bound = decision.name in ("release", "wrong")
+            if decision.name != "ask-again":
+                companyfile.require_same(tx, str(ask.where["company"]), ask.form.get("seen", ""), bound=is_bound)
+            if decision.name == "ask-again":
+                companyfile.ask_again(tx, ask.hand)
+            elif decision.name == "confirm":
                 companyfile.confirm(tx, ask.hand)
             elif decision.name == "refuse":
                 companyfile.refuse(tx, ask.hand, reason)
-            elif companyfile.release(tx, ask.hand, reason) is None:
+            elif companyfile.release(tx, ask.hand, reason, is_wrong=decision.name == "wrong") is None:
                 return Sent(_here(ask), bad="No company file was bound; nothing was changed.")
     except FlowctlError as error:
         hint = settingsform.plain_hint(error.hint or "")

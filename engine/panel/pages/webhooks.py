@@ -10,7 +10,7 @@ from engine.errors import FlowctlError
 from engine.panel import forms
 from engine.panel.web import ROOT, Answer, Ask, Page, PageMissing, Sent, Shown
 from engine.store import hooks
-from engine.store.base import Row, Tx
+from engine.store.base import HOUSE, Row, Tx
 from engine.webhooks import deliveries, rotation
 
 _PATH = "/c/{company}/webhooks"
@@ -26,7 +26,7 @@ def _webhooks(ask: Ask) -> Answer:
     typed["only"] = typed["only"] if typed["only"] in _ONLY else ""
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else hooks.BEYOND
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(company, HOUSE) as tx:
         server = channels.base_url(tx) or (ask.origin if ask.is_https else "")
         health = deliveries.health(ask.world, tx, company)
         found = hooks.page(tx, company, hooks.Sought(**typed), before, _SIZE + 1)
@@ -52,7 +52,7 @@ def _webhooks(ask: Ask) -> Answer:
 
 
 def _webhook(ask: Ask) -> Answer:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
         body = hooks.body(tx, ask.world.vault, row) if ask.who.may("operator") else None
         became, streams = deliveries.became(tx, row), deliveries.would_read(tx, ask.programs, row)
@@ -68,10 +68,10 @@ def _webhook(ask: Ask) -> Answer:
 
 def _replay(ask: Ask) -> Answer:
     reason = forms.clean(ask.form.get("reason", ""))[:_LONGEST]
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         row = _found(tx, ask)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             streams = deliveries.replay(tx, ask.hand, ask.programs, row, reason)
     except FlowctlError as error:
         return Sent(_back(ask, row), bad=_said(error))
@@ -92,7 +92,7 @@ def _ask_vendor(ask: Ask) -> Answer:
 def _retire(ask: Ask) -> Answer:
     connection = _connection(ask)
     try:
-        with ask.world.store.write() as tx:
+        with ask.world.store.write(ask.code) as tx:
             rotation.retire(tx, ask.hand, connection)
     except FlowctlError as error:
         return Sent(_path(ask), bad=_said(error))
@@ -100,7 +100,7 @@ def _retire(ask: Ask) -> Answer:
 
 
 def _connection(ask: Ask) -> str:
-    with ask.world.store.read() as tx:
+    with ask.world.store.read(ask.code) as tx:
         there = {one.connection for one in deliveries.health(ask.world, tx, str(ask.where["company"]))}
     if ask.path["connection"] not in there:
         raise PageMissing("there is no such connection that takes webhooks")

@@ -1,12 +1,12 @@
 -- The journal can only grow: what 0001_initial.sqlite.sql and 0012_keys.sqlite.sql say, in PostgreSQL's words.
 CREATE FUNCTION journal_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the journal is append-only';
+    RAISE EXCEPTION 'the journal is append-only' USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM journal WHERE company = NEW.company AND seq >= NEW.seq) THEN
-        RAISE EXCEPTION 'the journal is append-only';
+        RAISE EXCEPTION 'the journal is append-only' USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
 END $$;

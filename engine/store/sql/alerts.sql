@@ -144,6 +144,12 @@ AND notice_id NOT IN (SELECT id FROM alert_notices WHERE ended_at IS NULL);
 SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, updated_at FROM records
 WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
 
+-- name: alert_records_woken
+-- What is pending and has reasons has waited for something before.
+SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, updated_at FROM records
+WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream
+  AND id > :after AND reasons <> '[]' ORDER BY id LIMIT :limit;
+
 -- name: alerts_open_other
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL
 AND kind NOT IN ('deferred', 'failed', 'unknown', 'backlog', 'vanished') ORDER BY id LIMIT :limit;

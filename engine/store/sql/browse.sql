@@ -14,7 +14,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: browse_count_in
 SELECT COUNT(*) AS count FROM (
     SELECT 1 FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream LIMIT :limit
-) AS some;
+) AS part;
 
 -- name: browse_oldest_in
 SELECT MIN(id) AS id FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream;
@@ -53,8 +53,8 @@ WHERE id IN (SELECT value FROM json_each(:ids))
   AND (:party = '' OR substr(lower(party), 1, length(:party)) = :party)
   AND (:first_on = '' OR dated_on >= :first_on) AND (:last_on = '' OR dated_on <= :last_on)
   AND (:run = 0 OR first_run = :run)
-  AND (:least = '' OR CAST(amount AS NUMERIC) >= CAST(:least AS NUMERIC))
-  AND (:most = '' OR CAST(amount AS NUMERIC) <= CAST(:most AS NUMERIC))
+  AND (:least = '' OR CAST(amount AS NUMERIC) >= CAST(NULLIF(:least, '') AS NUMERIC))
+  AND (:most = '' OR CAST(amount AS NUMERIC) <= CAST(NULLIF(:most, '') AS NUMERIC))
   AND (:text = '' OR lower(party) LIKE :text ESCAPE '!' OR lower(reference) LIKE :text ESCAPE '!'
        OR lower(source_id) LIKE :text ESCAPE '!');
 
@@ -65,13 +65,13 @@ SELECT * FROM runs WHERE id = (SELECT MAX(id) FROM runs WHERE company = :company
 SELECT MIN(flow) AS name FROM runs WHERE company = :company AND flow > :after;
 
 -- name: browse_backlog
-SELECT COUNT(*) AS count FROM (SELECT 1 FROM operations WHERE company = :company AND state = 'waiting' LIMIT :limit) AS some;
+SELECT COUNT(*) AS count FROM (SELECT 1 FROM operations WHERE company = :company AND state = 'waiting' LIMIT :limit) AS part;
 
 -- name: browse_companies
 SELECT * FROM companies WHERE company > :after ORDER BY company LIMIT :limit;
 
 -- name: browse_alert_count
-SELECT COUNT(*) AS count FROM (SELECT 1 FROM alerts WHERE company = :company AND resolved_at IS NULL LIMIT :limit) AS some;
+SELECT COUNT(*) AS count FROM (SELECT 1 FROM alerts WHERE company = :company AND resolved_at IS NULL LIMIT :limit) AS part;
 
 -- name: browse_alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL AND id < :before ORDER BY id DESC LIMIT :limit;

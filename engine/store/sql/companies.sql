@@ -29,6 +29,10 @@ SELECT * FROM connections WHERE company = :company AND connection = :connection;
 -- name: connections_of
 SELECT * FROM connections WHERE company = :company ORDER BY connection;
 
+-- name: connections_behind_tls
+SELECT company FROM connections WHERE connector IN (SELECT value FROM json_each(:connectors))
+  AND settings LIKE '%"https://%' LIMIT 1;
+
 -- name: credential_put
 INSERT INTO credentials (company, connection, field, key_id, sealed, updated_at)
 VALUES (:company, :connection, :field, :key_id, :sealed, :at)

@@ -27,4 +27,4 @@ UPDATE handshakes SET sealed = NULL WHERE company = :company AND connection = :c
 DELETE FROM handshakes WHERE company = :company AND connection = :connection AND digest = :digest;
 
 -- name: handshakes_prune
-DELETE FROM handshakes WHERE received_at < :before;
+DELETE FROM handshakes WHERE company = :company AND received_at < :before;

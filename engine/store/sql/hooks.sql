@@ -1,14 +1,3 @@
--- name: hooks_known
-SELECT json_group_array(event_id) AS known FROM webhook_events
-WHERE company = :company AND connection = :connection AND event_id IN (SELECT value FROM json_each(:ids));
-
--- name: hooks_insert
-INSERT INTO webhook_events
-  (id, company, connection, event_id, type, object_id, streams, size, body_id, place, received_at, last_at)
-SELECT :first + key, :company, :connection, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-       json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'), :body_id, key, :at, :at
-FROM json_each(:events) WHERE true ON CONFLICT (company, connection, event_id) DO NOTHING;
-
 -- name: hook_body_insert
 INSERT INTO webhook_bodies (company, connection, id, key_id, sealed, received_at)
 VALUES (:company, :connection, :id, :key_id, :sealed, :at);
@@ -17,11 +6,12 @@ VALUES (:company, :connection, :id, :key_id, :sealed, :at);
 SELECT * FROM webhook_bodies WHERE company = :company AND connection = :connection AND id = :id;
 
 -- name: hook_body_older
-SELECT id FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT 1;
+SELECT company FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT 1000;
 
 -- name: hook_bodies_prune
 DELETE FROM webhook_bodies WHERE (company, connection, id) IN
-  (SELECT company, connection, id FROM webhook_bodies WHERE received_at < :before ORDER BY received_at LIMIT :limit);
+  (SELECT company, connection, id FROM webhook_bodies
+   WHERE company = :company AND received_at < :before ORDER BY received_at LIMIT :limit);
 
 -- name: hook_again
 UPDATE webhook_events SET times = times + :times, last_at = :at
@@ -33,8 +23,11 @@ VALUES (:company, :connection, :kind, :day, :times, :at, :at)
 ON CONFLICT (company, connection, kind, day) DO UPDATE
 SET times = webhook_tallies.times + excluded.times, last_at = excluded.last_at;
 
+-- name: hook_tally_older
+SELECT DISTINCT company FROM webhook_tallies WHERE day < :before LIMIT 1000;
+
 -- name: hook_tallies_prune
-DELETE FROM webhook_tallies WHERE day < :before;
+DELETE FROM webhook_tallies WHERE company = :company AND day < :before;
 
 -- name: hook_tallies
 SELECT connection, kind, SUM(times) AS times, MIN(first_at) AS first_at, MAX(last_at) AS last_at
@@ -55,7 +48,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT * FROM webhook_events WHERE company = :company AND connection = :connection ORDER BY id DESC LIMIT 1;
 
 -- name: hook_records
-SELECT id, flow, stream, phase, source_id, reference, state FROM records
+SELECT id, flow, stream, phase, source_id, reference, party, amount, currency, dated_on, state FROM records
 WHERE company = :company AND flow = :flow AND stream = :stream AND source_id = :source_id ORDER BY phase;
 
 -- name: hook_read_at

@@ -8,7 +8,8 @@ SELECT * FROM data_keys WHERE key_id = :key_id;
 SELECT * FROM data_keys ORDER BY made_at, key_id;
 
 -- name: data_key_insert
-INSERT INTO data_keys (key_id, master_id, wrapped, state, made_at) VALUES (:key_id, :master_id, :wrapped, 'active', :at);
+INSERT INTO data_keys (key_id, master_id, wrapped, state, made_at) VALUES (:key_id, :master_id, :wrapped, 'active', :at)
+ON CONFLICT DO NOTHING;
 
 -- name: data_keys_demote
 UPDATE data_keys SET state = 'old' WHERE state = 'active';

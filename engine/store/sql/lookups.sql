@@ -11,6 +11,11 @@ DELETE FROM mappings WHERE company = :company AND flow = :flow AND lookup = :loo
 -- name: mapping_get
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
 
+-- name: mappings_since
+-- What people have said since then, the newest first.
+SELECT * FROM mappings WHERE company = :company AND flow = :flow AND origin = 'person' AND updated_at > :since
+ORDER BY updated_at DESC, lookup, source_key LIMIT :limit;
+
 -- name: mappings_to
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
   AND list_id <> '' AND source_key <> :source_key;

@@ -32,6 +32,10 @@ SELECT * FROM runs WHERE id IN
 SELECT r.flow, COUNT(*) AS count FROM operations o JOIN records r ON r.id = o.record_id
 WHERE o.company = :company AND o.state = 'waiting' GROUP BY r.flow ORDER BY r.flow;
 
+-- name: records_resting
+SELECT COUNT(*) AS count FROM records
+WHERE company = :company AND flow = :flow AND state = 'pending' AND phase <> 'watch';
+
 -- name: records_waiting_count
 SELECT COUNT(*) AS count FROM records
 WHERE company = :company AND (:flow = '' OR flow = :flow) AND phase <> 'watch'

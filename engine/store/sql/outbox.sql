@@ -1,7 +1,7 @@
 -- name: operation_insert
 INSERT INTO operations (id, seq, company, connection, record_id, request, body, sha256, guid, mapped, follow_up, target_id,
-                        base_id, state, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
+                        base_id, meant_for, state, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?);
 
 -- name: operations_next
 SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
@@ -13,6 +13,11 @@ SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' 
        OR NOT EXISTS (SELECT 1 FROM records r JOIN pauses p ON p.company = r.company AND p.flow IN ('', r.flow)
                       WHERE r.id = o.record_id))
 ORDER BY o.seq LIMIT :limit;
+
+-- name: operations_none
+SELECT 1 AS found WHERE NOT EXISTS (SELECT 1 FROM message_sets WHERE company = :company AND state <> 'settled')
+  AND NOT EXISTS (SELECT 1 FROM operations WHERE company = :company AND state = 'waiting')
+  AND NOT EXISTS (SELECT 1 FROM records WHERE company = :company AND state = 'pending');
 
 -- name: operations_backlog
 SELECT COUNT(*) AS count FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
@@ -42,6 +47,9 @@ UPDATE operations SET body = :body, sha256 = :sha256, follow_up = :follow_up WHE
 
 -- name: operation_get
 SELECT * FROM operations WHERE id = :id;
+
+-- name: operations_whole
+SELECT * FROM operations WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: operations_of_ids
 SELECT id, state, sha256, not_before FROM operations WHERE id IN (SELECT value FROM json_each(:ids));

@@ -11,7 +11,7 @@ ORDER BY o.seq LIMIT 1;
 
 -- name: push_lot
 SELECT o.id, o.seq, o.company, o.connection, o.record_id, o.request, o.body, o.sha256, o.guid, o.follow_up, o.target_id,
-       o.state, o.not_before, o.message_set_id, o.created_at, r.state AS record_state
+       o.state, o.not_before, o.message_set_id, o.created_at, o.meant_for, r.state AS record_state
 FROM operations o JOIN records r ON r.id = o.record_id
 WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.request = :request
   AND o.target_id = '' AND o.seq > :after AND r.flow = :flow

@@ -12,10 +12,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 UPDATE records SET seen_run = ? WHERE id = ?;
 
 -- name: changes_seen
--- A page at a time: `+state` keeps SQLite from walking all that is open for each.
+-- A page at a time: `state || ''` keeps SQLite from walking all that is open for each.
 UPDATE records SET seen_run = :run
 WHERE company = :company AND flow = :flow AND stream = :stream AND phase LIKE :phase || '+%'
-  AND source_id IN (SELECT value FROM json_each(:source_ids)) AND +state IN ('pending', 'deferred', 'failed', 'intended');
+  AND source_id IN (SELECT value FROM json_each(:source_ids)) AND state || '' IN ('pending', 'deferred', 'failed', 'intended');
 
 -- name: record_payload
 UPDATE records SET payload = :payload, payload_sha256 = :payload_sha256, amount = :amount, currency = :currency,

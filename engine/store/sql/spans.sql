@@ -67,5 +67,7 @@ WHERE company = :company AND phase NOT LIKE '%+%';
 SELECT DISTINCT kind FROM holdings WHERE company = :company ORDER BY kind;
 
 -- name: spans_listed
-SELECT s.*, (SELECT COUNT(*) FROM span_figures f WHERE f.span = s.id) AS objects FROM spans s
-WHERE s.company = :company ORDER BY s.id DESC LIMIT :limit;
+SELECT * FROM spans WHERE company = :company ORDER BY id DESC LIMIT :limit;
+
+-- name: span_objects
+SELECT COUNT(*) AS count FROM (SELECT 1 AS found FROM span_figures WHERE span = :span LIMIT :most) AS part;

@@ -17,7 +17,7 @@ SELECT time_zone FROM companies WHERE company = :company;
 -- name: tallies_of
 -- By the first letters of the day: ten of them are a day, seven a month. Days are added up first, in the order in which they
 -- stand there, so that little is left to be sorted.
-SELECT substr(day, 1, :letters) AS day, what, within_s, SUM(number) AS number FROM (
+SELECT substr(day, 1, CAST(:letters AS INTEGER)) AS day, what, within_s, SUM(number) AS number FROM (
     SELECT day, what, within_s, SUM(number) AS number FROM tallies
     WHERE company = :company AND day >= :first_on AND day <= :last_on AND (:flow = '' OR flow = :flow)
     GROUP BY day, what, within_s
@@ -38,7 +38,7 @@ SELECT * FROM runs WHERE id = :id;
 -- name: run_became
 SELECT stream, state, COUNT(*) AS count FROM (
     SELECT stream, state FROM records WHERE first_run = :run ORDER BY id LIMIT :limit
-) AS some GROUP BY stream, state ORDER BY stream, state;
+) AS part GROUP BY stream, state ORDER BY stream, state;
 
 -- name: browse_ids_run
 SELECT id FROM records WHERE first_run = :run AND id < :before ORDER BY id DESC LIMIT :limit;

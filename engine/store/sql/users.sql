@@ -10,6 +10,9 @@ SELECT user_name, role, is_once, CASE WHEN totp_sealed IS NULL THEN 0 ELSE 1 END
        signed_in_at
 FROM users ORDER BY user_name;
 
+-- name: users_whole
+SELECT * FROM users ORDER BY user_name;
+
 -- name: user_signed_in
 UPDATE users SET signed_in_at = :at WHERE user_name = :user_name;
 

@@ -44,7 +44,10 @@ UPDATE sessions SET is_open = 0 WHERE company = :company AND is_open = 1;
 SELECT * FROM sessions WHERE company = :company ORDER BY opened_at DESC LIMIT 1;
 
 -- name: sessions_prune
-DELETE FROM sessions WHERE is_open = 0 AND opened_at < :before;
+-- A Web Connector that comes in vain every five minutes leaves a row each time: so many of a company are kept.
+DELETE FROM sessions WHERE company = :company AND is_open = 0
+  AND opened_at < (SELECT kept.opened_at FROM sessions kept WHERE kept.company = :company
+                   ORDER BY kept.opened_at DESC LIMIT 1 OFFSET :kept);
 
 -- name: alert_raise
 INSERT INTO alerts (id, company, kind, subject, message, hint, first_at, last_at)
@@ -60,6 +63,9 @@ SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :su
 
 -- name: alerts_open
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL ORDER BY id;
+
+-- name: alerts_open_as
+SELECT company FROM alerts WHERE kind = :kind AND subject = :subject AND resolved_at IS NULL ORDER BY company;
 
 -- name: schedule_create
 INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)

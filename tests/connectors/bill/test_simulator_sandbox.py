@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -12,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from connectors._simulated import ConnectionReset
 from connectors.bill.sandbox import BillSandbox, make
@@ -22,6 +20,7 @@ from connectors.bill.simulator.serve import http_sender
 from connectors.bill.simulator.world import LISTS
 from engine.clock import from_iso
 from engine.errors import UnknownName
+from engine.serving import running
 from engine.simulated import Called, Directed, Sandbox
 from engine.testing import FakeClock
 from tests.connectors.bill.simulator_kit import Api, api, bill, simulator
@@ -310,16 +309,8 @@ def test_switches_are_thrown_by_name() -> None:
 @contextmanager
 def served(made: BillSandbox) -> Iterator[str]:
     """The base URL of a server that stops with the block."""
-    server = uvicorn.Server(uvicorn.Config(app(made.simulator), port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/connect/v3"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(app(made.simulator)) as base:
+        yield f"{base}/connect/v3"
 
 
 def sign_in(client: httpx.Client, base: str, made: BillSandbox) -> None:

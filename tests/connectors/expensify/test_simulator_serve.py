@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
-import uvicorn
 
 from connectors.expensify.simulator import Fault, Options, app, transport
 from connectors.expensify.simulator.wire import PATH
+from engine.serving import running
 from tests.connectors.expensify.simulator_kit import Account
 
 PAIR = {"partnerUserID": Options().partner_user_id, "partnerUserSecret": Options().partner_user_secret}
@@ -23,16 +22,8 @@ LIST = {
 
 @contextmanager
 def served(account: Account) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app(account.simulator), port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(app(account.simulator)) as base:
+        yield base
 
 
 def test_transport() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 
 from connectors.freshbooks.simulator import FreshBooksSimulator, app
+from engine.serving import running
 from tests.connectors.freshbooks.freshbooks_kit import Place
 
 freshbooks: Any = pytest.importorskip("freshbooks", reason="the official freshbooks-sdk is not installed")
@@ -18,16 +17,8 @@ freshbooks: Any = pytest.importorskip("freshbooks", reason="the official freshbo
 
 @contextmanager
 def served(target: FreshBooksSimulator) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app(target), port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(app(target)) as base:
+        yield base
 
 
 @contextmanager

@@ -98,8 +98,19 @@ class MemoryOutbox:
         self.busy = False
         self.break_next = 0
 
+    def login(self, user: str) -> Login | None:
+        if self.busy:
+            raise StoreBusy
+        return self.data.logins.get(user)
+
+    def company_of(self, ticket_hash: str) -> str | None:
+        if self.busy:
+            raise StoreBusy
+        found = self.data.sessions.get(ticket_hash)
+        return found[0] if found and found[2] else None
+
     @contextmanager
-    def transaction(self) -> Iterator[Desk]:
+    def transaction(self, company: str | None = None) -> Iterator[Desk]:
         if self.busy:
             raise StoreBusy
         saved = copy.deepcopy(self.data)
@@ -133,9 +144,6 @@ class MemoryOutbox:
 class MemorySessions:
     def __init__(self, outbox: MemoryOutbox) -> None:
         self.data = outbox.data
-
-    def login(self, user: str) -> Login | None:
-        return self.data.logins.get(user)
 
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         earlier = [key for key, (owner, _, is_open) in self.data.sessions.items() if owner == company and is_open]
@@ -185,6 +193,10 @@ class MemoryOperations:
     def __init__(self, outbox: MemoryOutbox) -> None:
         self.data = outbox.data
         self.clock = outbox.clock
+
+    def none(self, company: str) -> bool:
+        waits = any(each.state == "waiting" for each in self.data.operations.values())
+        return self.unsettled(company) is None and not waits and not self.data.pending
 
     def backlog(self, company: str) -> int:
         return len(self._ready())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.qbwc.gate import common_version, judge, same_path
+from connectors.qbwc.gate import common_version, judge, same_path, unless_refused
 from connectors.qbwc.state import Options
 from engine.qbxml.books import company_identity
 from engine.qbxml.response import parse_response
@@ -112,3 +112,20 @@ def test_the_version_is_the_newest_that_both_speak(supported: tuple[str, ...], s
 def test_windows_paths_are_compared_as_windows_does() -> None:
     assert same_path("C:\\A\\b.QBW", "c:/a/B.qbw ")
     assert not same_path("C:\\A\\b.qbw", "C:\\A\\c.qbw")
+
+
+def test_a_file_that_a_person_refused_is_turned_away_until_another_comes() -> None:
+    found = company_identity(parse_response(hello()), owner_id=OWNER)
+    said = judge(found, PATH, None, OPTIONS, spoken="", asked=False)
+    turned = unless_refused(said, {"files": [{"company_name": "Acme", "file_id": FILE.lower(), "path": PATH.upper()}]})
+    assert (turned.kind, turned.bind, turned.seen and turned.seen["path"]) == ("refused", None, PATH)
+    assert turned.reason == (
+        "Somebody has said in flowctl that the company file `Acme` is not the right one, so nothing was written. Open the "
+        "right company file, or have flowctl ask about this one again on its page Web Connector."
+    )
+    # A copy in another place is another file, and so is one of another name.
+    for other in ({"path": "C:\\copy.qbw"}, {"company_name": "Acme Two"}, {"file_id": "{9F}"}):
+        file = {"company_name": "Acme", "file_id": FILE, "path": PATH, **other}
+        assert unless_refused(said, {"files": [file]}) is said
+    assert unless_refused(said, None) is said
+    assert unless_refused(said, {"files": "broken"}) is said

@@ -9,10 +9,10 @@ from datetime import date
 
 import pytest
 
-from connectors.qbwc import ready
+from connectors.qbwc import ready, survey
 from connectors.qbwc.simulator import user_deletes, user_edits
 from connectors.qbwc.simulator.company import user_recodes
-from connectors.qbwc.state import State
+from connectors.qbwc.state import Flight, State, Survey
 from engine.contract import Json, OperationOutcome
 from tests.connectors.qbwc.kit import Kit, answer, hello, is_survey, posted, quiet
 from tests.connectors.qbwc.memory_outbox import bill as memory_bill
@@ -352,6 +352,36 @@ def test_a_look_around_that_takes_long_counts() -> None:
     kit.clock.sleep(240)
     kit.receive(quiet(document))
     assert "<BillAddRq" in kit.send()
+
+
+def test_a_look_that_takes_long_has_what_was_looked_through_before_it_looked_through_again() -> None:
+    """Somebody else may have written meanwhile, and a copy of our store from before that may be in place."""
+    kit = with_two()
+    kit.start()
+    kit.receive(posted(memory_bill(1).id))
+    kit.outbox.add(replace(memory_bill(3), request="VendorAdd"))
+    kinds = []
+    for seconds in (40, 1):
+        document = kit.send()
+        assert is_survey(document)
+        kinds.append(re.findall(r"<(\w+)QueryRq", document))
+        kit.clock.sleep(seconds)
+        kit.receive(quiet(document))
+    assert kinds == [["Vendor"], ["Bill"]]
+    assert not is_survey(kit.send())
+
+
+def test_looks_that_all_take_long_come_to_an_end() -> None:
+    flight = Flight("survey", "p", asks=({"scan": "Bill"}, {"look": "Bill", "ids": ["1A-1"]}))
+    known = Survey(scanned=("Vendor", "Bill"), looked=("8000-1", "1A-1"))
+    told = []
+    state = State(survey=known)
+    for _ in range(5):
+        state = survey.late(replace(state, survey=replace(known, late=state.survey.late)), flight)
+        told.append((state.survey.scanned, state.survey.looked, state.survey.late))
+    again = (("Bill",), ("1A-1",))
+    kept = (("Vendor", "Bill"), ("8000-1", "1A-1"))
+    assert told == [(*again, 1), (*again, 2), (*again, 3), (*kept, 3), (*kept, 3)]
 
 
 def test_an_answer_to_something_else_begins_the_look_around_anew() -> None:

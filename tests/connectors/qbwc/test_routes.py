@@ -100,9 +100,14 @@ def test_what_is_wrong_with_a_message_is_said_in_a_fault(handler: Handler) -> No
 class _Broken(MemoryOutbox):
     error: Exception | None = None
 
+    def company_of(self, ticket_hash: str) -> str | None:
+        if self.error is not None:
+            raise self.error
+        return super().company_of(ticket_hash)
+
     @contextmanager
-    def transaction(self) -> Iterator[Desk]:
-        with super().transaction() as desk:
+    def transaction(self, company: str | None = None) -> Iterator[Desk]:
+        with super().transaction(company) as desk:
             if self.error is not None:
                 raise self.error
             yield desk

@@ -269,6 +269,17 @@ def test_another_company_file_gets_nothing(hcp: str, path: str) -> None:
     assert [(event, alert) for event, _, alert in kit.outbox.data.notes] == [("company_refused", True)]
 
 
+def test_a_file_that_a_person_called_wrong_is_not_bound() -> None:
+    kit = with_bills()
+    refused = {"files": [{"company_name": "Acme", "file_id": FILE, "path": PATH}]}
+    kit.outbox.data.facts["refused_files"] = refused
+    kit.login()
+    assert kit.send(hello(), PATH) == ""
+    assert kit.error().startswith("Somebody has said in flowctl that the company file `Acme` is not the right one")
+    assert "acme" not in kit.outbox.data.identities
+    assert [(event, alert) for event, _, alert in kit.outbox.data.notes] == [("company_refused", True)]
+
+
 def test_a_file_that_changes_during_the_session_gets_nothing_more() -> None:
     kit = with_bills(2)
     kit.start()

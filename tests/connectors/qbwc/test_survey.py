@@ -215,8 +215,12 @@ def test_kinds_are_those_of_what_is_new() -> None:
 # --- what was found there already -------------------------------------------------------------------------------------
 
 
-def test_what_an_earlier_life_wrote_is_posted_without_being_sent() -> None:
+@pytest.mark.parametrize("sent_before", [False, True])
+def test_what_an_earlier_life_wrote_is_posted_without_being_sent(sent_before: bool) -> None:
+    """Also what was sent by this life, and refused as busy: a life that is lost may have written it since."""
     kit = with_bill()
+    if sent_before:
+        kit.outbox.data.operations[ONE.id].set_id = "of-another-session"
     assert kit.receive(quiet(first(kit), Bill=ret("1A-9", MARKED))) == 100
     found = kit.outbox.outcome(ONE.id)
     assert found is not None

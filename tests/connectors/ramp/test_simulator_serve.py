@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
-import uvicorn
 
 from connectors.ramp.simulator import Fault, Options, RampSimulator, app, transport
 from connectors.ramp.simulator.records import Delivery
 from connectors.ramp.simulator.serve import http_sender
 from engine.clock import SystemClock
+from engine.serving import running
 from tests.connectors.ramp.simulator_kit import START, rent, simulator
 
 BASE = "https://demo-api.ramp.com/developer/v1"
@@ -35,18 +35,8 @@ def signed_in(base: str, target: RampSimulator | None = None) -> Iterator[httpx.
 @contextmanager
 def served(target: RampSimulator, *, deliver_webhooks: bool = False) -> Iterator[str]:
     """The base URL of a server that stops with the block."""
-    config = uvicorn.Config(app(target, deliver_webhooks=deliver_webhooks), port=0, log_level="critical")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/developer/v1"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running(app(target, deliver_webhooks=deliver_webhooks)) as base:
+        yield f"{base}/developer/v1"
 
 
 def test_transport_follows_pages() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -75,6 +76,31 @@ def test_what_was_tried_again_and_still_waits_is_not_solved(watch: Watch) -> Non
                 records.move(tx, COMPANY, watch.world.at(), "worker", [step])
         assert watch.tick() == []
     assert watch.open() == [("deferred", "vendor `Foo` is not mapped", 3)]
+
+
+def test_what_was_woken_is_not_solved_before_it_is_prepared(watch: Watch) -> None:
+    """A mapping is saved between two looks; the run that prepares what waited for it comes after the second."""
+    watch.channel()
+    other = Reason("unmapped", "account `Bar` is not mapped", "map it", ("mapping:account:a-1",))
+    numbers = watch.records(3, "deferred", MISSING)
+    assert watch.tick("+6m") == ["Acme: vendor `Foo` is not mapped (3 records, 30.15 USD)"]
+    (opened,) = watch.rows("alert_notices_open", company=COMPANY)
+    with watch.world.store.write() as tx:
+        assert records.wake(tx, COMPANY, watch.world.at(), "cli:pat", "mapping:vendor:v-7") == 3
+    assert watch.tick("+6m") == []
+    assert watch.tick("+6m") == []
+    assert watch.open() == [("deferred", "vendor `Foo` is not mapped", 3)]
+    with watch.world.store.write() as tx:
+        for number, reason in zip(numbers, (MISSING, other, other), strict=True):
+            row = tx.one("record_get", {"id": number})
+            assert row is not None
+            records.move(tx, COMPANY, watch.world.at(), "test", [records.Move(row, "deferred", "deferred", (reason,))])
+    assert watch.tick() == []
+    (still,) = watch.rows("alert_notices_open", company=COMPANY)
+    assert (still["id"], still["since_at"], still["records"]) == (opened["id"], opened["since_at"], 1)
+    watch.move(numbers[0], "pending")
+    assert watch.tick("+6m") == ["Acme: 1 to look at, 1 solved"]
+    assert watch.open() == [("deferred", "account `a-1` is not mapped", 2)]
 
 
 def test_what_is_tried_again_all_the_time_is_told(watch: Watch) -> None:
@@ -183,7 +209,7 @@ def test_the_web_connector_that_does_not_come(watch: Watch) -> None:
 
 def test_the_web_connector_that_never_came(watch: Watch) -> None:
     with watch.world.store.write() as tx:
-        tx.run("sessions_prune", {"before": "9999"})
+        tx.run("sessions_prune", {"company": COMPANY, "before": "9999"})
     watch.rule("poll", on="yes", intervals="1", least_min="0")
     watch.tick("+6m")
     assert watch.open() == [("poll", "the Web Connector has never called since it was set up", 0)]
@@ -376,3 +402,36 @@ def test_what_cannot_be_muted(watch: Watch) -> None:
         with pytest.raises(WhyMissing, match="takes a reason"):
             notices.mute(tx, watch.hand(), 1, "", "  ")
     assert watch.events() == []
+
+
+# --- after a downgrade -------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_of_a_newer_flowctl_is_passed_over_and_the_others_go_on(
+    watch: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch.channel()
+    scope = {"company": COMPANY, "rule": "omens", "subject": "x", "at": watch.world.at()}
+    values = {
+        "severity": "urgent",
+        "title": "an omen",
+        "detail": "",
+        "hint": "",
+        "place": "",
+        "records": 1,
+        "money": "{}",
+    }
+    with watch.world.store.write() as tx:
+        tx.run("alert_notice_insert", {"id": 999, **scope, **values, "since_at": scope["at"]})
+        tx.run("alert_rule_put", {"company": COMPANY, "rule": "omens", "settings": '{"on": true}', "at": scope["at"]})
+    watch.records(1)
+    assert watch.tick() == ["Acme: refused: the account is closed (1 record, 10.05 USD)"]
+    assert watch.tick("+1h") == []
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [{key: text for key, text in line.items() if key != "timestamp"} for line in said] == [
+        {
+            "event": "unknown alert rule", "level": "warning", "company": COMPANY, "error": "there is no rule `omens`",
+            "hint": "a newer flowctl has opened notices of it; they stay as they are, and other rules go on",
+        },
+    ]  # fmt: skip
+    assert watch.open() == [("failed", "refused: the account is closed", 1), ("omens", "an omen", 1)]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from engine.contract import ListObject
+from engine.flowlang.flowfile import load_flow
+from engine.model import Flow
 from engine.operator import suggesting
 from engine.store import lists
 from tests.engine.kit import COMPANY, Bench, bench
+from tests.reference import ROOT
 
 ACCOUNTS = (
     ListObject("1", "Acme Supplies"),
@@ -93,3 +96,65 @@ def test_only_so_many_lists_and_answers_are_kept(monkeypatch: pytest.MonkeyPatch
             for label in ("Acme", "Zenith", "Airfare", "Acme"):
                 assert suggested(made, label)
         assert [len(index.answers) for index in suggesting._indexes.values()] == [2]
+
+
+# --- of what kind ----------------------------------------------------------------------------------------------------
+
+TYPED = tuple(
+    ListObject(str(number), name, data={"account_type": kind})
+    for number, (name, kind) in enumerate(
+        (
+            ("Accounts Payable", "AccountsPayable"),
+            ("Accounts Receivable", "AccountsReceivable"),
+            ("Payable Interest", "Expense"),
+            ("Travel Bank", "Bank"),
+            ("Travel Meals", "Expense"),
+            ("Old Travel", "OtherCurrentAsset"),
+        )
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def ramp() -> Flow:
+    flow, problems = load_flow(ROOT / "flows" / "ramp_to_quickbooks.yaml")
+    assert flow is not None, problems
+    return flow
+
+
+def kinds(ramp: Flow, made: Bench, label: str, key: str = "") -> list[tuple[str, str]]:
+    entry = ramp.lookup("account")
+    assert entry is not None
+    with made.world.store.read() as tx:
+        known = suggesting.known(made.world.store, tx, COMPANY, ramp, entry)
+        return [(each.full_name, each.kind) for each in known.suggest(label, key)]
+
+
+def test_what_no_line_is_coded_to_comes_last_with_its_kind(ramp: Flow) -> None:
+    with bench() as made:
+        made.read_lists(accounts=TYPED)
+        assert kinds(ramp, made, "Travel bank costs") == [
+            ("Old Travel", "Other Current Asset"), ("Travel Meals", "Expense"), ("Travel Bank", "Bank"),
+        ]  # fmt: skip
+        found = kinds(ramp, made, "Account payables")
+        assert found[0] == ("Payable Interest", "Expense")
+        assert ("Accounts Payable", "Accounts Payable") in found[1:]
+
+
+def test_what_is_wholly_the_same_or_named_by_a_setting_may_be_of_any_kind(ramp: Flow) -> None:
+    with bench() as made:
+        made.read_lists(accounts=TYPED)
+        assert kinds(ramp, made, "Travel Bank")[0] == ("Travel Bank", "Bank")
+        assert kinds(ramp, made, "Account payables", "setting:ap_account")[0][0] == "Accounts Payable"
+
+
+def test_a_list_that_tells_no_kind(ramp: Flow) -> None:
+    with bench() as made:
+        made.read_lists(accounts=TYPED)
+        flow = made.program.flow
+        entry = flow.lookup("account")
+        assert entry is not None
+        with made.world.store.read() as tx:
+            known = suggesting.known(made.world.store, tx, COMPANY, flow, entry)
+        assert {each.kind for each in known.suggest("Travel")} == {""}
+        assert known.kind_of(TYPED[0]) == ""

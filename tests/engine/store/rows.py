@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from hashlib import sha256
 
+import psycopg
+
 from engine.contract import MessageSet
 from engine.errors import Bug
 from engine.store import outbox, records
@@ -16,7 +18,7 @@ LATER = "2026-03-02T15:00:00.000000Z"
 COMPANY = "acme"
 PLACE = Place(COMPANY, "flow", "bills", "post")
 # What a backend raises when a constraint refuses a row.
-REFUSED = (Bug, sqlite3.IntegrityError)
+REFUSED = (Bug, sqlite3.IntegrityError, psycopg.IntegrityError)
 
 
 def intake(source_id: str = "b-1", payload: str = '{"id":"b-1"}') -> Intake:

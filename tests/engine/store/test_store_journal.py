@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from engine.store import journal
 from engine.store.base import Row, Store
 from engine.store.journal import Broken, Entry
+from engine.store.postgres import PostgresStore
 from engine.store.sqlite import SqliteStore
-from tests.engine.kit import count
+from tests.engine.kit import count, raw
 from tests.engine.store.rows import AT, COMPANY, REFUSED
 
 COLUMNS = (
@@ -37,13 +39,16 @@ def written(store: Store) -> Store:
 
 
 def forge(store: Store, *statements: str) -> None:
-    """Change the journal as one could who holds the file: without its triggers."""
-    assert isinstance(store, SqliteStore)
-    connection = store.connection
-    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        connection.execute(statement)
+    """Change the journal as one could who holds the file, or the superuser's password: without its triggers."""
+    if isinstance(store, PostgresStore):
+        with store.plain() as own:
+            superuser = own.info.dsn.replace("user=flowctl", "user=postgres")
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            for text in ("SET session_replication_role = replica", *statements):
+                connection.execute(text.encode())
+        return
+    triggers = raw(store, "SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    raw(store, *(f"DROP TRIGGER {name}" for (name,) in triggers), *statements)
 
 
 def verify(store: Store, company: str = COMPANY, page: int = 5000) -> Broken | None:
@@ -76,27 +81,36 @@ def test_the_first_line_follows_from_nothing_and_every_other_from_the_one_before
         ]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE journal SET event = 'x' WHERE seq = 2",
-        "DELETE FROM journal WHERE seq = 5",
-        "INSERT OR REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
-        "INSERT OR IGNORE INTO journal SELECT * FROM journal WHERE seq = 2",
-        "UPDATE OR REPLACE journal_heads SET seq = 2 WHERE company = 'acme'",
-        "UPDATE journal_heads SET hash = 'x' WHERE company = 'acme'",
-        "UPDATE journal_heads SET company = 'x', seq = 9 WHERE company = 'acme'",
-        "DELETE FROM journal_heads WHERE company = 'acme'",
-        "INSERT OR REPLACE INTO journal_heads VALUES ('acme', 4, 'x')",
-    ],
+CHANGES = (
+    "UPDATE journal SET event = 'x' WHERE seq = 2",
+    "DELETE FROM journal WHERE seq = 5",
+    "UPDATE journal_heads SET hash = 'x' WHERE company = 'acme'",
+    "UPDATE journal_heads SET company = 'x', seq = 9 WHERE company = 'acme'",
+    "DELETE FROM journal_heads WHERE company = 'acme'",
+    "INSERT INTO journal SELECT * FROM journal WHERE seq = 2",
 )
-def test_a_line_can_neither_be_changed_nor_deleted(written: Store, statement: str) -> None:
-    assert isinstance(written, SqliteStore)
-    with pytest.raises(REFUSED) as caught:
-        written.connection.execute(statement)
-    assert str(caught.value) == "the journal is append-only"
-    assert verify(written) is None
-    assert count(written, "journal") == 7
+SQLITE_CHANGES = (
+    "INSERT OR REPLACE INTO journal SELECT * FROM journal WHERE seq = 2",
+    "INSERT OR IGNORE INTO journal SELECT * FROM journal WHERE seq = 2",
+    "UPDATE OR REPLACE journal_heads SET seq = 2 WHERE company = 'acme'",
+    "INSERT OR REPLACE INTO journal_heads VALUES ('acme', 4, 'x')",
+)
+POSTGRES_CHANGES = (
+    "TRUNCATE journal",
+    "TRUNCATE journal_heads",
+    "INSERT INTO journal SELECT * FROM journal WHERE seq = 2 ON CONFLICT DO NOTHING",
+    "INSERT INTO journal_heads VALUES ('acme', 4, 'x') ON CONFLICT (company) DO UPDATE SET seq = excluded.seq",
+)
+
+
+def test_a_line_can_neither_be_changed_nor_deleted(written: Store) -> None:
+    own = POSTGRES_CHANGES if isinstance(written, PostgresStore) else SQLITE_CHANGES
+    for statement in (*CHANGES, *own):
+        with pytest.raises(REFUSED) as caught:
+            raw(written, statement)
+        assert str(caught.value).splitlines()[0] == "the journal is append-only"
+        assert verify(written) is None
+        assert count(written, "journal") == 7
 
 
 @pytest.mark.parametrize("column", [name for name in COLUMNS if name not in ("company", "seq")])

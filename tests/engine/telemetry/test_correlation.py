@@ -61,9 +61,9 @@ def test_all_calls_of_a_session_have_one_id_that_tells_nothing_of_its_ticket(mon
     transaction = kit_.outbox.transaction
 
     @contextmanager
-    def noted() -> Iterator[Any]:
+    def noted(company: str | None = None) -> Iterator[Any]:
         seen.append(correlation.current())
-        with transaction() as desk:
+        with transaction(company) as desk:
             yield desk
 
     monkeypatch.setattr(kit_.outbox, "transaction", noted)

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from engine.alerting import channels
 from engine.contract import OperationOutcome
 from engine.errors import StoreBusy
+from engine.follow import Hand
 from engine.server import Server
 from engine.store import companies, work
 from engine.store.base import statements
@@ -21,7 +23,7 @@ from engine.telemetry import committed, meter, metering, meters
 from engine.telemetry.gauges import KEPT_S, Gauges, look
 from engine.telemetry.metering import Metering, PrometheusSink, TokenShort
 from tests.engine import kit
-from tests.engine.kit import COMPANY, FLOW, Bench, bill
+from tests.engine.kit import AT, COMPANY, FLOW, Bench, bill
 from tests.engine.metering_kit import fetch, listening, samples, without_store
 from tests.engine.test_server import ask
 
@@ -284,7 +286,7 @@ def test_the_page_says_what_the_store_says(bench: Bench) -> None:
 
 
 def test_a_store_that_is_not_there_costs_its_own_figures_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_store: SqliteStore) -> None:
+    def refuse(_store: SqliteStore, *_of: str) -> None:
         raise StoreBusy("locked")
 
     monkeypatch.setattr(SqliteStore, "read", refuse)
@@ -341,6 +343,38 @@ def test_who_may_read(bench: Bench, token: str, client: str, host: str, headers:
             "metrics are for this machine only; set FLOWCTL_METRICS_TOKEN to read them from elsewhere\n"
         )
     assert TOKEN not in repr(made)
+
+
+FRONT = "this server is reached from elsewhere, so metrics need a token: set FLOWCTL_METRICS_TOKEN\n"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "books.example"])
+def test_a_server_that_listens_elsewhere_wants_a_token(bench: Bench, host: str) -> None:
+    """A proxy on this machine that adds nothing to what it passes on looks like this machine."""
+    answer = fetch(Metering(bench.world, PrometheusSink(), "", host))
+    assert (answer.status_code, answer.text) == (403, FRONT)
+    assert fetch(Metering(bench.world, PrometheusSink(), TOKEN, host), headers=BEARER).status_code == 200
+
+
+def test_a_server_with_an_https_address_wants_a_token(bench: Bench) -> None:
+    made = Metering(bench.world, PrometheusSink())
+    with bench.world.store.write() as tx:
+        companies.put_connection(tx, COMPANY, "shop", "shop", {"base_url": "https://shop.example"}, AT)
+        companies.put_connection(tx, COMPANY, "ledger", "ledger", {"app_url": "http://localhost:8765/ledger"}, AT)
+    assert fetch(made).status_code == 200
+    with bench.world.store.write() as tx:
+        companies.put_connection(tx, COMPANY, "ledger", "ledger", {"app_url": "https://sync.example/ledger"}, AT)
+    answer = fetch(made)
+    assert (answer.status_code, answer.text) == (403, FRONT)
+    assert fetch(Metering(bench.world, PrometheusSink(), TOKEN), headers=BEARER).status_code == 200
+
+
+def test_a_panel_that_is_found_over_https_wants_a_token(bench: Bench) -> None:
+    made, hand = Metering(bench.world, PrometheusSink()), Hand("", AT, "test")
+    for address, status in (("http://localhost:8765", 200), ("https://books.example", 403)):
+        with bench.world.store.write() as tx:
+            channels.put_house(tx, hand, {"base_url": address})
+        assert fetch(made).status_code == status
 
 
 def test_a_token_that_could_be_guessed_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.access import users as access
 from engine.audit.notary import FILE, Notary
 from engine.errors import StoreDamaged, StoreTooNew, UsageError
 from engine.follow import Hand
@@ -20,6 +21,7 @@ from engine.store.occupied import StoreInUse
 from engine.store.sqlite import SqliteStore
 from engine.upkeep import backup
 from engine.upkeep.backup import BackupUnusable
+from engine.upkeep.before import Outlook, outlook
 from engine.upkeep.restoring import Signed, restore
 from engine.vault import KeyUnusable, KeyWrong, load_key, new_key, text_of, write_key
 from engine.world import World
@@ -320,3 +322,97 @@ def test_nobody_works_with_a_store_that_is_exchanged(home: Path, tmp_path: Path)
         pass
     assert str(told.value) == f"{home}: another flowctl works with this store"
     restore(home, made, LATER, ACTOR)
+
+
+# --- who may sign in -------------------------------------------------------------------------------------------------
+
+HOUSE_AT = Hand(access.HOUSE, AT, ACTOR)
+
+
+def people(home: Path) -> dict[str, tuple[str, str, str]]:
+    """Users: the role, the password's hash, and the secret of the second factor."""
+    with opened(home) as world, world.store.read() as tx:
+        return {
+            row["user_name"]: (
+                row["role"],
+                row["password_hash"],
+                access.opened_totp(tx, world.vault, row) if row["totp_sealed"] else "",
+            )
+            for row in tx.rows("users_whole", {})
+        }
+
+
+@pytest.fixture
+def peopled(home: Path, tmp_path: Path) -> backup.Backup:
+    """A backup with three users; since then one was removed, one lost rights and got a second factor, and one came."""
+    with opened(home) as world, world.store.write() as tx:
+        for name in ("ana", "bob", "cyd"):
+            access.add(tx, HOUSE_AT, name, "admin", f"hash of {name}")
+    made = backup.make(home, tmp_path / "to", AT, "1")
+    now = Hand(access.HOUSE, LATER, "panel:ana")
+    with opened(home) as world, world.store.write() as tx:
+        access.remove(tx, now, "bob")
+        access.set_role(tx, now, "cyd", "viewer")
+        access.set_password(tx, now, "cyd", "new hash", is_once=False)
+        access.set_totp(tx, now, world.vault, "cyd", b"0" * 20)
+        access.add(tx, now, "dan", "operator", "hash of dan")
+    return made
+
+
+def test_who_may_sign_in_stays_as_it_was_before_the_restore(home: Path, peopled: backup.Backup) -> None:
+    before = people(home)
+    assert before["cyd"] == ("viewer", "new hash", "GAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBQ")
+    assert outlook(home / "flowctl.db", peopled.path / "flowctl.db") == Outlook((), stays=True)
+    assert restore(home, peopled, LATER, ACTOR).users == 3
+    assert people(home) == before
+    with opened(home) as world, world.store.read() as tx:
+        told = [(line["event"], json.loads(line["detail"])) for line in journal.lines(tx, access.HOUSE)][3:]
+        why = "so it was in the store before the restore"
+        assert told == [
+            ("user_removed", {"user": "bob", "why": why}),
+            ("user_role", {"user": "cyd", "role": "viewer", "before": "admin", "why": why}),
+            ("user_password", {"user": "cyd", "once": False, "why": why}),
+            ("user_totp", {"user": "cyd", "on": True, "why": why}),
+            ("user_added", {"user": "dan", "role": "operator", "why": why}),
+            ("user_password", {"user": "dan", "once": True, "why": why}),
+        ]
+        assert journal.verify(tx, access.HOUSE) is None
+
+
+def test_when_everybody_was_removed_nobody_comes_back(home: Path, peopled: backup.Backup) -> None:
+    with opened(home) as world, world.store.write() as tx:
+        for name in ("ana", "cyd", "dan"):
+            access.remove(tx, Hand(access.HOUSE, LATER, ACTOR), name)
+    assert restore(home, peopled, LATER, ACTOR).users == 3
+    assert people(home) == {}
+
+
+ALL = (("ana", "admin"), ("bob", "admin"), ("cyd", "admin"))
+
+
+def test_who_comes_back_is_said_before(home: Path, peopled: backup.Backup, tmp_path: Path) -> None:
+    """A store that is not there, that was made since, or that is damaged says nothing of who was removed."""
+    copy = peopled.path / "flowctl.db"
+    assert outlook(tmp_path / "none" / "flowctl.db", copy) == Outlook(ALL)
+    new = tmp_path / "new"
+    with opened(new) as world, world.store.write() as tx:
+        access.add(tx, HOUSE_AT, "eve", "admin", "hash of eve")
+    assert outlook(new / "flowctl.db", copy) == Outlook(ALL)
+    damage(home / "flowctl.db")
+    assert outlook(home / "flowctl.db", copy) == Outlook(ALL, is_unread=True)
+    done = restore(home, peopled, LATER, ACTOR)
+    assert (done.stopped, done.users) == (None, None)
+    assert sorted(people(home)) == ["ana", "bob", "cyd"]
+
+
+def test_second_factors_of_another_key_leave_the_users_of_the_backup(home: Path, peopled: backup.Backup) -> None:
+    with closing(sqlite3.connect(home / "flowctl.db")) as store, store:
+        store.execute("UPDATE users SET totp_sealed = zeroblob(64) WHERE user_name = 'cyd'")
+    assert restore(home, peopled, LATER, ACTOR).users is None
+    assert sorted(people(home)) == ["ana", "bob", "cyd"]
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from engine import vault
+from engine import ondisk, vault
 from engine.cli import common
 from engine.store import companies, journal, keys
 from engine.store.base import Row, Tx
@@ -308,7 +308,7 @@ def test_a_change_of_the_master_key_killed_at_any_moment_leaves_every_secret_ope
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before each write to the store, after it, and before and after each file."""
-    write_key, sync = vault.write_key, vault.sync_folder
+    write_key, sync = vault.write_key, ondisk.sync_folder
     for lives in range(99):
         with opened(home) as world:
             assert isinstance(world.store, SqliteStore)

@@ -306,7 +306,7 @@ def test_a_flood_of_handshakes_that_nobody_expects_is_one_line_and_writes_nothin
     office = Office()
     intake = Intake(office.world, {})
     calls = [Call(Endpoint("acme", "freshbooks"), {}, VERIFY % (n, b"attackers-own")) for n in range(1, 51)]
-    monkeypatch.setattr(office.world.store, "write", lambda: pytest.fail("a transaction that writes"))
+    monkeypatch.setattr(office.world.store, "write", lambda *_of: pytest.fail("a transaction that writes"))
     assert [answer.status for answer in intake.take(calls)] == [401] * 50
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["event"], line["company"], line["connection"]) for line in lines] == [

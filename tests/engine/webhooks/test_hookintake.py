@@ -14,7 +14,7 @@ from engine.errors import StoreBusy, StoreDamaged
 from engine.store import companies, hooks
 from engine.store.hooks import Endpoint
 from engine.store.sqlite import SqliteStore
-from engine.webhooks import hookintake, rotation
+from engine.webhooks import deliveries, hookintake, rotation
 from engine.webhooks.hookintake import Call, Intake
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, count
@@ -111,10 +111,27 @@ def test_an_event_is_known_for_ever_also_without_its_body(bench: Bench, intake: 
     intake.take([call()])
     bench.world.clock.sleep(365 * 86400)
     with bench.world.store.write() as tx:
-        assert hooks.prune(tx, bench.world.at(), 100) == 1
+        assert hooks.prune(tx, COMPANY, bench.world.at(), 100) == 1
     assert statuses(Intake(bench.world, {FLOW: bench.program}), call()) == [200]
     ((number, name, times, _, body),) = events(bench)
     assert (number, name, times, body) == (1, "e-1", 1, None)
+
+
+@pytest.mark.parametrize("with_bodies", [False, True])
+def test_counts_go_when_their_time_is_over_whatever_bodies_there_are(
+    bench: Bench, intake: Intake, with_bodies: bool
+) -> None:
+    if with_bodies:
+        intake.take([call()])
+    intake.take([call(secret="x")])
+    intake.flush()
+    bench.world.clock.sleep(deliveries.BODIES_KEPT.total_seconds() - 86_400)
+    intake.take([call(secret="x")])
+    intake.flush()
+    assert (deliveries.tidy(bench.world), tallied(bench)) == (0, [("shop", "forged", 2)])
+    bench.world.clock.sleep(3 * 86_400)
+    assert deliveries.tidy(bench.world) == int(with_bodies)
+    assert tallied(bench) == [("shop", "forged", 1)]
 
 
 def test_of_two_companies_each_has_its_own(bench: Bench, intake: Intake) -> None:
@@ -208,7 +225,7 @@ def test_one_that_cannot_be_kept_keeps_no_other_out(
 def test_a_store_that_takes_nothing_asks_for_all_again(
     bench: Bench, intake: Intake, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def refuse(_self: SqliteStore) -> None:
+    def refuse(_self: SqliteStore, *_of: str) -> None:
         raise error
 
     with monkeypatch.context() as patch:

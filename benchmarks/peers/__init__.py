@@ -1,0 +1,1 @@
+"""Foreign SOAP servers that answer the same call as ours; they keep nothing of it."""

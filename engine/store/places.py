@@ -1,0 +1,97 @@
+"""Where frozen bytes are meant to go: the account of a called target, or the company file of a polled one.
+
+Ids and names in them are those of one place. In another they may mean another account or vendor, so nothing that was
+frozen for one is sent to another, whoever asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from engine.dataclass import dataclass
+from engine.jsontext import plain
+from engine.store import companies, facts
+from engine.store.base import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a connection leads to; empty where it is not known.
+
+    `connector` is its name, `mark` a digest of the settings that name the account, `inside` the vendor's id of the account,
+    or what tells the company file from others. `since` is when it was connected or bound, as UTC text; `is_called` says
+    that the target is called, and has accounts.
+    """
+
+    connector: str
+    mark: str
+    inside: str
+    since: str = ""
+    is_called: bool = False
+
+    def text(self) -> str:
+        """As an operation keeps it."""
+        return plain([self.connector, self.mark, self.inside])
+
+    def is_other(self, kept: str, created_at: str) -> bool:
+        """Whether what was kept then names another place; where one of the two is not known, the time decides.
+
+        Before a company is bound for the first time there is only one file that can be meant.
+        """
+        now = [self.connector, self.mark, self.inside]
+        then = json.loads(kept) if kept else ["", "", ""]
+        if any(a and b and a != b for a, b in zip(then, now, strict=True)):
+            return True
+        return then != now and (self.is_called or not kept) and created_at < self.since
+
+
+def account_fact(connection: str) -> str:
+    """The name under which it is remembered what a connection leads to."""
+    return f"account:{connection}"
+
+
+def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
+    """What the connection leads to now; `pushed` for a target that is called."""
+    known = facts.recall(tx, company, account_fact(connection)) or {}
+    row = tx.one("connection_get", {"company": company, "connection": connection})
+    connector = str(row["connector"] if row is not None else known.get("connector", ""))
+    if not pushed:
+        return Place(connector, "", companies.file_of(tx, company), companies.bound_at(tx, company))
+    mark, inside, since = (str(known.get(name, "")) for name in ("mark", "id", "since"))
+    return Place(connector, mark, inside, since, is_called=True)
+
+
+def meant(tx: Tx, company: str, connections: Iterable[tuple[str, str]]) -> list[str]:
+    """What to keep with new operations, given the connection and follow-up of each."""
+    found: dict[tuple[str, bool], str] = {}
+    texts = []
+    for connection, follow_up in connections:
+        key = (connection, _is_pushed(follow_up))
+        if key not in found:
+            found[key] = current(tx, company, connection, pushed=key[1]).text()
+        texts.append(found[key])
+    return texts
+
+
+def strangers(tx: Tx, rows: Sequence[Row]) -> frozenset[str]:
+    """The ids of those operations that were frozen for another place, or change what was written to another one."""
+    places: dict[tuple[str, str, bool], Place] = {}
+    found = set()
+    for row in rows:
+        key = (row["company"], row["connection"], _is_pushed(row["follow_up"]))
+        if key not in places:
+            places[key] = current(tx, key[0], key[1], pushed=key[2])
+        place = places[key]
+        if place.is_other(row["meant_for"], row["created_at"]) or _changes_elsewhere(tx, place, row):
+            found.add(str(row["id"]))
+    return frozenset(found)
+
+
+def _changes_elsewhere(tx: Tx, place: Place, row: Row) -> bool:
+    base = tx.one("operation_get", {"id": row["base_id"]}) if row["target_id"] and row["base_id"] else None
+    return base is not None and bool(base["meant_for"]) and place.is_other(base["meant_for"], base["created_at"])
+
+
+def _is_pushed(follow_up: str) -> bool:
+    return bool(json.loads(follow_up).get("push"))
