@@ -12,7 +12,7 @@ CHANGES ?= 300
 PUBLISH ?=
 SEED ?= 1
 
-.PHONY: demo test editor browser check lint bench campaign crash-points audit-campaign lock schemas stale clean help
+.PHONY: demo test test-postgres editor browser check lint bench campaign crash-points audit-campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -52,6 +52,11 @@ $(BROWSER)/.ready: tests/browser/package-lock.json
 test: $(VENV)/.ready editor browser ## Set up, and run the tests, which play the golden cases too
 	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -o tmp_path_retention_policy=failed
 
+test-postgres: $(VENV)/.ready ## The sessions of the Web Connector, a slice of the campaign and a demo, on a private PostgreSQL
+	FLOWCTL_TEST_STORE=postgres $(BIN)/pytest -q tests/connectors/qbwc/test_session.py tests/connectors/qbwc/test_zeep_session.py tests/connectors/qbwc/test_turns.py
+	$(BIN)/python -m engine.campaign --store postgres --schedules 20
+	$(BIN)/flowctl demo ramp_to_quickbooks --store postgres
+
 check: lint stale ## Lint, types, format, generated files
 
 lint: $(VENV)/.ready ## Lint, format, types: what changes no file
@@ -72,7 +77,7 @@ bench: $(VENV)/.ready ## Measure speed and memory; writes benchmarks/latest.json
 	$(BIN)/python -m benchmarks
 
 campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FLOW=name; the last line is JSON
-	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) $(if $(FLOW),--flow $(FLOW))
+	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) $(if $(FLOW),--flow $(FLOW)) $(if $(STORE),--store $(STORE))
 
 crash-points: $(VENV)/.ready ## Strike the real server at system calls (needs strace): make crash-points POINTS=n SEED=s; the last line is JSON
 	@$(BIN)/python -m tests.crash --points $(POINTS) --seed $(SEED) $(if $(PUBLISH),--publish)

@@ -218,6 +218,8 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
     key = stream.key(data, context)
     if key is None or key == "" or isinstance(key, (dict, list, bool)):
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives no id for this record")
+    if isinstance(key, str) and "\0" in key:  # no PostgreSQL could keep it
+        raise ExpressionError(f"`key: {stream.stream.key.text}` gives an id with a character U+0000 in it")
     payload = canonical(data)
     if "\\ud" in payload:
         _whole_text(payload, key)

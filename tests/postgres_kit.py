@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import NoReturn
 
@@ -83,9 +84,9 @@ def another(server: PrivatePostgres, *, is_migrated: bool = True) -> Iterator[st
 class InDatabase(PostgresStore):
     """A store of a test that was written for SQLite's in memory."""
 
-    def __init__(self, url: str, free: Callable[[str], None]) -> None:
+    def __init__(self, url: str, lender: Databases) -> None:
         super().__init__(url)
-        self._url, self._free = url, free
+        self._url, self._lender = url, lender
 
     @property
     def connection(self) -> NoReturn:
@@ -96,8 +97,33 @@ class InDatabase(PostgresStore):
         """Give the database back."""
         super().close()
         if self._url:
-            self._free(self._url)
+            self._lender.take_back(self._url)
         self._url = ""
+
+    def image(self) -> Image:
+        """All that is in it."""
+        return self._lender.image(self._url)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a database held: the rows of each table, and the last number of each sequence."""
+
+    lender: Databases
+    tables: Mapping[str, bytes]
+    numbers: Mapping[str, int]
+
+    def store(self) -> InDatabase:
+        """Another database with the same in it."""
+        store = self.lender.store()
+        with self.lender.admin(store._url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for name, rows in self.tables.items():
+                with connection.cursor().copy(f"COPY {name} FROM STDIN (FORMAT binary)".encode()) as copy:
+                    copy.write(rows)
+            for name, value in self.numbers.items():
+                connection.execute("SELECT setval(%s::regclass, %s)", (name, value))
+        return store
 
 
 class Databases:
@@ -110,12 +136,37 @@ class Databases:
         """A store with nothing in it."""
         if self._free:
             url = self._free.pop()
-            as_admin(self._server, _EMPTY, database=url.partition("@/")[2].partition("?")[0])
+            as_admin(self._server, _EMPTY, database=_named(url))
         else:
             url = self._server.create(f"lent_{next(_NAMES)}")
             with connected(url) as connection:
                 pgschema.migrate(connection)
-        return InDatabase(url, self._free.append)
+        return InDatabase(url, self)
+
+    def take_back(self, url: str) -> None:
+        """Nobody uses it any more."""
+        self._free.append(url)
+
+    def admin(self, url: str) -> Connection[tuple[object, ...]]:
+        """A superuser's connection to one of them."""
+        return Connection.connect(self._server.admin_url, autocommit=True, dbname=_named(url))
+
+    def image(self, url: str) -> Image:
+        """All that is in one of them."""
+        found: dict[str, bytes] = {}
+        with self.admin(url) as connection:
+            kinds = "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            names = [(str(name), kind) for name, kind in connection.execute(kinds.encode()).fetchall()]
+            for name in (name for name, kind in names if kind == "r" and name != "schema_versions"):
+                with connection.cursor().copy(f"COPY {name} TO STDOUT (FORMAT binary)".encode()) as copy:
+                    found[name] = b"".join(bytes(part) for part in copy)
+            last = "SELECT relname, pg_sequence_last_value(oid::regclass) FROM pg_class WHERE relkind = 'S'"
+            numbers = {str(n): int(str(value)) for n, value in connection.execute(last.encode()).fetchall() if value}
+        return Image(self, found, numbers)
+
+
+def _named(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.campaign.invariants import table
@@ -34,14 +36,31 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = range(asked.seed, asked.seed + asked.schedules)
     if asked.verbose:
         failed = False
-        for seed in seeds:
-            result = play(plan, seed)
-            failed |= result.failed
-            sys.stdout.write(report(result) + "\n")
+        with _played_on(asked.store):
+            for seed in seeds:
+                result = play(plan, seed)
+                failed |= result.failed
+                sys.stdout.write(report(result) + "\n")
         return int(failed)
-    summary = campaign(plan, seeds, asked.jobs, terminal(), 60 * asked.minutes)
+    with _played_on(asked.store):
+        summary = campaign(plan, seeds, asked.jobs, terminal(), 60 * asked.minutes)
     sys.stdout.write(json.dumps(summary.as_json()) + "\n")
     return int(bool(summary.failing))
+
+
+@contextmanager
+def _played_on(store: str) -> Iterator[None]:
+    """With `postgres`, schedules are played on a server of our own."""
+    if store == "sqlite":
+        yield
+        return
+    from engine.campaign import pgdisk
+    from engine.store import private
+
+    with private.running() as server:
+        pgdisk.use(server)
+        yield
+        pgdisk.use(None)
 
 
 def flow_program(name: str) -> FlowProgram:
@@ -71,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--focus", action="append", default=[], metavar="FAULT", help="only this one, often; repeat it")
     parser.add_argument(
         "--restore-ours", action="store_true", help="restore our own store in every schedule, not in a share"
+    )
+    parser.add_argument(
+        "--store", choices=("sqlite", "postgres"), default="sqlite", help="play on this backend of the store (sqlite)"
     )
     parser.add_argument("--invariants", action="store_true", help="list the invariants and where each is checked")
     parser.add_argument(

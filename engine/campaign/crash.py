@@ -12,7 +12,7 @@ import httpx
 
 from engine import registry
 from engine.campaign.clock import HostClock, TrueClock
-from engine.campaign.disk import Crash, CrashingStore, Disk
+from engine.campaign.disk import AnyDisk, Crash, CrashingStore
 from engine.contract import Handler, HttpCall, HttpReply, Served
 from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
@@ -21,7 +21,7 @@ from engine.program import FlowProgram
 from engine.server import Server
 from engine.service import Service
 from engine.store import work
-from engine.store.sqlite import SqliteTx
+from engine.store.base import Tx
 from engine.testing import SeededIds
 from engine.vault import Vault
 from engine.world import World
@@ -116,7 +116,7 @@ class Machine:
     """The computers that our server runs on: one process or two over one disk; each starts again when it dies."""
 
     def __init__(
-        self, disk: Disk, program: FlowProgram, company: str, clock: TrueClock, chaos: Chaos, seed: int
+        self, disk: AnyDisk, program: FlowProgram, company: str, clock: TrueClock, chaos: Chaos, seed: int
     ) -> None:
         self.disk = disk
         self.program = program
@@ -149,7 +149,7 @@ class Machine:
         return next(iter(self.ways))
 
     @property
-    def tx(self) -> SqliteTx:
+    def tx(self) -> Tx:
         """What is durable, seen from outside any process."""
         return self.disk.tx
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
 from engine.errors import Bug, StoreBusy
-from engine.store.base import Row
+from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx, _translated
 
 # Decides by name whether a fault of the disk happens now.
@@ -68,32 +69,98 @@ class Disk:
         self.connection.execute(f"ROLLBACK TO copy_{number}")
         self.copies = number + 1
 
+    def join(self, _of: tuple[str, ...]) -> None:
+        """A block may join the one around it."""
+
+    def enter(self, _of: tuple[str, ...], *, writes: bool) -> None:
+        """Begin a block of a process."""
+        if writes:
+            self.connection.execute("SAVEPOINT work")
+
+    def leave(self, *, keep: bool, writes: bool) -> None:
+        """End it."""
+        if writes:
+            if not keep:
+                self.connection.execute("ROLLBACK TO work")
+            self.connection.execute("RELEASE work")
+
     def look(self, name: str, params: dict[str, object]) -> list[Row]:
         """Read a named statement's rows from outside any process."""
         return self.tx.rows(name, params)
 
 
+class AnyDisk(Protocol):
+    """What a schedule needs of the database: that of SQLite above, or PostgreSQL's in `engine.campaign.pgdisk`."""
+
+    depth: int
+    writing: bool
+    copies: int
+
+    @property
+    def tx(self) -> Tx:
+        """For statements from outside any process."""
+        ...
+
+    def begin(self) -> None:
+        """Forget the last schedule."""
+        ...
+
+    def keep(self) -> None:
+        """What there is now is what every schedule begins with."""
+        ...
+
+    def changes(self) -> int:
+        """How many rows were ever changed."""
+        ...
+
+    def copy(self) -> None:
+        """Back the database up."""
+        ...
+
+    def restore(self, number: int) -> None:
+        """Put a backup in its place; later ones are lost with everything else."""
+        ...
+
+    def look(self, name: str, params: dict[str, object]) -> list[Row]:
+        """Read a named statement's rows from outside any process."""
+        ...
+
+    def join(self, of: tuple[str, ...]) -> None:
+        """Look whether a block may join the one around it."""
+        ...
+
+    def enter(self, of: tuple[str, ...], *, writes: bool) -> None:
+        """Begin a block of a process."""
+        ...
+
+    def leave(self, *, keep: bool, writes: bool) -> None:
+        """End it."""
+        ...
+
+
 class _Block:
     """One transaction of a process."""
 
-    __slots__ = ("_is_outer", "_store", "_writes")
+    __slots__ = ("_is_outer", "_of", "_store", "_writes")
 
-    def __init__(self, store: CrashingStore, *, writes: bool) -> None:
+    def __init__(self, store: CrashingStore, of: tuple[str, ...], *, writes: bool) -> None:
         self._store = store
+        self._of = of
         self._writes = writes
         self._is_outer = False
 
-    def __enter__(self) -> SqliteTx:
+    def __enter__(self) -> Tx:
         store, disk = self._store, self._store.disk
         if store.dead:
             raise Crash
         if disk.depth and self._writes and not disk.writing:
             raise Bug("a write inside a read would be rolled back with it")
-        if not disk.depth:
+        if disk.depth:
+            disk.join(self._of)
+        else:
             if self._writes and store.strikes("store_locked"):
                 raise StoreBusy("the store is not available: database is locked")
-            if self._writes:
-                disk.connection.execute("SAVEPOINT work")
+            disk.enter(self._of, writes=self._writes)
             disk.writing, self._is_outer = self._writes, True
         disk.depth += 1
         return disk.tx
@@ -107,22 +174,21 @@ class _Block:
         disk.writing = False
         if self._writes:
             self._end(error)
+        else:
+            disk.leave(keep=True, writes=False)
         _pass_on(error)
 
     def _end(self, error: BaseException | None) -> None:
-        store, connection = self._store, self._store.disk.connection
+        store, disk = self._store, self._store.disk
         try:
             if error is None:
                 _commit_fails(store.strikes)
                 if store.strikes("crash_before_commit"):
                     store.die()
         except BaseException:
-            connection.execute("ROLLBACK TO work")
-            connection.execute("RELEASE work")
+            disk.leave(keep=False, writes=True)
             raise
-        if error is not None:
-            connection.execute("ROLLBACK TO work")
-        connection.execute("RELEASE work")
+        disk.leave(keep=error is None, writes=True)
         if error is None and store.strikes("crash_after_commit"):
             store.die()
 
@@ -146,18 +212,18 @@ def _commit_fails(strikes: Strikes) -> None:
 class CrashingStore:
     """A process's way to the disk. It dies before or after any commit; a dead process changes nothing any more."""
 
-    def __init__(self, disk: Disk, strikes: Strikes) -> None:
+    def __init__(self, disk: AnyDisk, strikes: Strikes) -> None:
         self.disk = disk
         self.strikes = strikes
         self.dead = False
 
-    def write(self, *_of: str) -> _Block:
+    def write(self, *of: str) -> _Block:
         """A transaction; dying before its commit loses it."""
-        return _Block(self, writes=True)
+        return _Block(self, of, writes=True)
 
-    def read(self, *_of: str) -> _Block:
+    def read(self, *of: str) -> _Block:
         """A read; a dead process does not even that."""
-        return _Block(self, writes=False)
+        return _Block(self, of, writes=False)
 
     def close(self) -> None:
         """Nothing is this process's alone."""

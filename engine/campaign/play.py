@@ -16,7 +16,7 @@ import structlog
 from engine.campaign.check import standing_still
 from engine.campaign.clock import TrueClock
 from engine.campaign.crash import Machine
-from engine.campaign.disk import Disk
+from engine.campaign.disk import AnyDisk
 from engine.campaign.meeting import Meeting
 from engine.campaign.person import Person
 from engine.campaign.scene import Verdict
@@ -302,6 +302,6 @@ class Stage:
         return reply.status
 
 
-def stage_of(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Stage:
+def stage_of(plan: Plan, seed: int, company: str = COMPANY, disk: AnyDisk | None = None) -> Stage:
     """The world of a schedule, before anything happens."""
     return Stage(set_up(plan, seed, company, disk))

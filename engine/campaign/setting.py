@@ -11,10 +11,11 @@ from functools import cache, lru_cache
 from typing import Any
 
 from engine import flowswitch, registry
+from engine.campaign import pgdisk
 from engine.campaign.calls import Calls
 from engine.campaign.clock import STARTS, TrueClock
 from engine.campaign.crash import FAULTS, Chaos, Machine
-from engine.campaign.disk import Disk
+from engine.campaign.disk import AnyDisk, Disk
 from engine.campaign.meeting import Meeting
 from engine.campaign.pushes import Pushes
 from engine.campaign.sessions import Sessions
@@ -129,7 +130,7 @@ class Setting:
     lean: str = ""
 
 
-def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: Disk | None = None) -> Setting:
+def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: AnyDisk | None = None) -> Setting:
     """The setting of a schedule; on a `disk` that another company's schedule has, beside it."""
     chance = random.Random(f"{seed}:schedule")  # noqa: S311 - it must repeat
     is_called = not any(_is_served(connection.connector) for connection in plan.program.flow.connections)
@@ -312,24 +313,39 @@ def _found(world: World, program: FlowProgram, company: str) -> None:
             flowswitch.switch(tx, Hand(company, world.at(), "campaign"), program.flow, on=True)
 
 
-_disks: dict[tuple[int, str, bool], Disk] = {}
+_disks: dict[tuple[int, str, bool, bool], AnyDisk] = {}
 
 
-def _disk(program: FlowProgram, *, warm: bool) -> Disk:
+def _disk(program: FlowProgram, *, warm: bool) -> AnyDisk:
     """Our disk at the start: connected, and when `warm` with one quiet session behind it. One a process, used anew."""
-    key = (os.getpid(), program.flow.name, warm)
+    key = (os.getpid(), program.flow.name, warm, pgdisk.server() is not None)
     if key not in _disks:
         _disks[key] = _made(program, warm=warm)
     return _disks[key]
 
 
-def _made(program: FlowProgram, *, warm: bool) -> Disk:
-    clock = TrueClock()
+def _connected(program: FlowProgram, clock: TrueClock) -> AnyDisk:
+    """A database in which a company is connected to everything."""
     world = memory_world(0, clock)
+    server = pgdisk.server()
+    if server is not None:
+        from engine.store.postgres import PostgresStore
+
+        url = pgdisk.database(server, os.getpid())
+        world = replace(world, store=PostgresStore(url))
+        _found(world, program, COMPANY)
+        world.store.close()
+        return pgdisk.PostgresDisk(url)
     _found(world, program, COMPANY)
     assert isinstance(world.store, SqliteStore)
     disk = Disk(world.store.connection.serialize())
     world.store.close()
+    return disk
+
+
+def _made(program: FlowProgram, *, warm: bool) -> AnyDisk:
+    clock = TrueClock()
+    disk = _connected(program, clock)
     if warm:
         books, _ = _rigs(program, 0, clock, {"focus": ["nothing"]})
         machine = Machine(disk, program, COMPANY, clock, Chaos(random.Random(0), {}), -1)  # noqa: S311 - unused

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -133,10 +132,11 @@ def executor(durable: str, home: Path) -> Executor:
     from engine.durable.dbos import Dbos
     from engine.durable.inline import Inline
     from engine.durable.where import place
+    from engine.store import whereabouts
 
     if durable == "inline":
         return Inline()
-    return Dbos(place(durable, os.environ.get("FLOWCTL_STORE", ""), home))
+    return Dbos(place(durable, whereabouts.address(home) or "", home))
 
 
 def _has_users(world: World) -> bool:

@@ -80,6 +80,55 @@ def migrate(home: Path) -> int:
     return 0
 
 
+@command.command("copy")
+@common.home_option
+@common.format_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def copy_(home: Path, form: str, yes: bool) -> int:
+    """Move the store of a file, --home's flowctl.db, into the empty database that FLOWCTL_STORE names.
+
+    Every row is copied and then compared, the journals are verified, and the file gets another name, so that only the database
+    is used from then on. End what runs first. It can be stopped at any time and run again: it goes on where it was.
+
+    Example: FLOWCTL_STORE=postgresql://flowctl@db/flowctl flowctl store copy
+    """
+    from engine.clock import SystemClock, iso
+    from engine.store import whereabouts
+    from engine.store.copying import Progress
+    from engine.upkeep.moving import KEPT, move
+
+    found = whereabouts.address(home)
+    if found is None:
+        hint = f"set {whereabouts.VARIABLE} to the address of an empty database of PostgreSQL"
+        raise UsageError("no database is named", hint=hint)
+    if not yes:
+        question = f"Move the store of {home} into {whereabouts.named(home)}? Nothing may run with it meanwhile."
+        click.confirm(question, abort=True, err=True)
+    last = ""
+
+    def told(what: str, step: Progress) -> None:
+        nonlocal last
+        if step.rows >= step.of or f"{what}{step.table}" != last:
+            last = f"{what}{step.table}"
+            office.say(f"{'copied' if what == 'copy' else 'compared'}: {step.table}, {step.rows:,} of {step.of:,}")
+
+    moved = move(home, found, iso(SystemClock().now()), told)
+    sums = {currency or "no currency": str(amount) for currency, amount in sorted(moved.sums.items())}
+    if form == "json":
+        told_all = {"place": moved.place, "rows": dict(moved.rows), "sums": sums, "journals": moved.journals}
+        common.echo_json({**told_all, "was_done": moved.was_done})
+        return 0
+    if moved.was_done:
+        click.echo(f"{moved.place}: everything was there already; the database can be used now")
+        return 0
+    rows, journals = sum(moved.rows.values()), office.counted(moved.journals, "journal")
+    click.echo(f"{moved.place}: {rows:,} rows of {len(moved.rows)} tables, each compared; {journals} verified")
+    for currency, amount in sums.items():
+        click.echo(f"  records in {currency}: {amount}")
+    office.say(f"the file is kept as {home / KEPT}, and is not used any more; copy the key to each machine")
+    return 0
+
+
 @command.command()
 @common.home_option
 @click.argument("at", metavar="TIME")

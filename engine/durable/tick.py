@@ -24,8 +24,8 @@ from engine.store.base import Tx
 from engine.webhooks import confirming
 from engine.world import World
 
-# How often the whole schedule is looked through for times that a clock noted which was ahead.
-SLOW_S = 60.0
+# How often all companies are looked through: for streams that were never read, and times of a clock that was ahead.
+SLOW_S = 600.0
 # What turned out to be no work, for the same reasons, is looked at again after so long, then after twice as long.
 REST_S, MOST_REST_S = 5.0, 60.0
 

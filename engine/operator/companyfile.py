@@ -67,7 +67,7 @@ def require_same(tx: Tx, company: str, mark: str, *, bound: bool) -> None:
     Raises:
         AnotherFile: when it is about another.
     """
-    identity = companies.identity(tx, company) if bound else unconfirmed(tx, company)
+    identity = companies.identity(tx, company) if bound else in_question(tx, company)
     if identity is not None and mark_of(identity) != mark:
         raise AnotherFile
 
@@ -87,6 +87,15 @@ def turned_away(tx: Tx, company: str) -> Json | None:
     if row is None or not is_open:
         return None
     return _file_of(row) if "company_name" in json.loads(row["detail"]) else None
+
+
+def in_question(tx: Tx, company: str) -> Json | None:
+    """The company file that a person may refuse: one that waits to be confirmed, or was turned away before any was bound."""
+    asked = unconfirmed(tx, company)
+    if asked is not None or companies.identity(tx, company) is not None:
+        return asked
+    away = turned_away(tx, company)
+    return None if away is None or _known(away) in refused(tx, company) else away
 
 
 def refused(tx: Tx, company: str) -> list[Json]:
@@ -123,14 +132,14 @@ def confirm(tx: Tx, hand: Hand) -> Json:
 
 
 def refuse(tx: Tx, hand: Hand, reason: str) -> Json:
-    """Say that the file that waits to be confirmed is not the right one: it is turned away whenever it comes.
+    """Say that the file that waits, or was turned away, is not the right one: it is turned away whenever it comes.
 
     That ends when another file is bound, or somebody asks for it with `ask_again`.
 
     Raises:
         NothingToConfirm: when there is nothing to decide.
     """
-    identity = unconfirmed(tx, hand.company)
+    identity = in_question(tx, hand.company)
     if identity is None:
         raise NothingToConfirm
     _remember(tx, hand, identity)
@@ -178,9 +187,13 @@ def release(tx: Tx, hand: Hand, reason: str, *, is_wrong: bool = False) -> Json 
     return bound
 
 
+def _known(identity: Json) -> dict[str, Any]:
+    return {name: identity.get(name, "") for name in ("company_name", "file_id", "path")}
+
+
 def _remember(tx: Tx, hand: Hand, identity: Json) -> None:
     """A file that is turned away from now on; of very many the newest are known."""
-    known = {name: identity.get(name, "") for name in ("company_name", "file_id", "path")}
+    known = _known(identity)
     files = [file for file in refused(tx, hand.company) if dict(file) != known]
     facts.remember(tx, hand.company, hand.at, REFUSED_FILES, {"files": [*files, known][-_MOST_REFUSED:]})
 

@@ -60,6 +60,8 @@ def sent(link: Link, rows: Sequence[Row]) -> list[Row]:
 def of_this_place(link: Link, rows: Sequence[Row]) -> list[Row]:
     """Those that were frozen for what is connected now; the others are neither looked for here nor written."""
     with link.world.store.read(link.company) as tx:
+        if _leads_elsewhere(link, tx):
+            return []
         strange = places.strangers(tx, rows)
     for part in parts([row for row in rows if row["id"] in strange], TOGETHER):
         with link.world.store.write(link.company) as tx:
@@ -73,12 +75,18 @@ def of_this_place(link: Link, rows: Sequence[Row]) -> list[Row]:
 
 
 def _not_elsewhere(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:
-    """Those that go where this pass is connected to; when the connection leads elsewhere by now, none and no more."""
-    if places.current(tx, link.company, link.connection, pushed=True) != link.leads_to:
-        link.stopped = True
+    """Those that go where this pass is connected to."""
+    if _leads_elsewhere(link, tx):
         return []
     strange = places.strangers(tx, rows)
     return [row for row in rows if row["id"] not in strange]
+
+
+def _leads_elsewhere(link: Link, tx: Tx) -> bool:
+    """Whether the connection leads elsewhere since it was opened; nothing more is asked or written in this pass then."""
+    if places.current(tx, link.company, link.connection, pushed=True) != link.leads_to:
+        link.stopped = True
+    return link.stopped
 
 
 def _not_stopped(link: Link, tx: Tx, rows: Sequence[Row]) -> list[Row]:

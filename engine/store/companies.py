@@ -8,13 +8,12 @@ from contextlib import suppress
 
 from engine.contract import REFUSED_FILES, Binding, Json, Login
 from engine.errors import UnknownName
-from engine.store import facts, holdings, keys
+from engine.store import boundfile, facts, holdings, keys
 from engine.store.base import Row, Tx
 from engine.vault import SealBroken, Vault
 
 Value = str | int | bool
 TOKEN_FIELD = "token"  # noqa: S105 - the name of a field, not a secret
-_LAST_FILE = "last_file"
 
 
 def add(tx: Tx, company: str, title: str, at: str) -> None:
@@ -194,18 +193,10 @@ def bound_at(tx: Tx, company: str) -> str:
     return str(row["bound_at"]) if row else ""
 
 
-def file_of(tx: Tx, company: str) -> str:
-    """What tells the company file that the company is bound to from others, or was bound to last; empty when to none."""
-    bound = identity(tx, company)
-    if bound is not None:
-        return _file_of(bound)
-    return str((facts.recall(tx, company, _LAST_FILE) or {}).get("file", ""))
-
-
 def bind(tx: Tx, company: str, value: Json, at: str) -> None:
     """Bind the company to a company file; a binding that exists stays. What was written there earlier counts again."""
     if identity(tx, company) is None:
-        holdings.take_up(tx, company, _file_of(value))
+        holdings.take_up(tx, company, boundfile.key(value))
         # Once the right one is known, any other is refused for that.
         facts.forget(tx, company, REFUSED_FILES)
     tx.run("identity_put", {"company": company, "identity": json.dumps(dict(value)), "at": at})
@@ -215,13 +206,7 @@ def unbind(tx: Tx, company: str) -> None:
     """Release the company from its company file; the next contact binds it anew, and what was written is not looked for."""
     bound = identity(tx, company)
     if bound is not None:
-        # Until the next one is bound, what is prepared is prepared with the lists of this one.
-        facts.remember(tx, company, bound_at(tx, company), _LAST_FILE, {"file": _file_of(bound)})
-        holdings.put_aside(tx, company, _file_of(bound))
+        boundfile.released(tx, company)
+        holdings.put_aside(tx, company, boundfile.key(bound))
         facts.forget_file(tx, company)
     tx.run("identity_delete", {"company": company})
-
-
-def _file_of(value: Json) -> str:
-    """What tells one company file from another: its FileID, else where it lies."""
-    return str(value.get("file_id") or value.get("path") or value.get("company_name") or "").strip("{} ").casefold()

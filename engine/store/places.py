@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from engine.dataclass import dataclass
 from engine.jsontext import plain
-from engine.store import companies, facts
+from engine.store import boundfile, facts
 from engine.store.base import Row, Tx
 
 
@@ -57,7 +57,7 @@ def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
     row = tx.one("connection_get", {"company": company, "connection": connection})
     connector = str(row["connector"] if row is not None else known.get("connector", ""))
     if not pushed:
-        return Place(connector, "", companies.file_of(tx, company), companies.bound_at(tx, company))
+        return Place(connector, "", *boundfile.newest(tx, company))
     mark, inside, since = (str(known.get(name, "")) for name in ("mark", "id", "since"))
     return Place(connector, mark, inside, since, is_called=True)
 

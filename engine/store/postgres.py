@@ -21,7 +21,7 @@ from psycopg.types.string import StrDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engine.errors import Bug, StoreBusy
-from engine.store import dialect, pgschema
+from engine.store import copying, dialect, pgschema
 from engine.store.base import Params, Row
 from engine.store.pgerrors import UNREACHABLE, ours
 from engine.telemetry import committed, meter, meters
@@ -139,11 +139,14 @@ class _Block:
 class PostgresStore:
     """A PostgreSQL database. Transactions of one company come one after the other, in all processes on it."""
 
-    def __init__(self, url: str, *, busy_s: float = 10.0, most: int = 16) -> None:
+    def __init__(self, url: str, *, busy_s: float = 10.0, most: int = 16, unfinished: bool = False) -> None:
         """Open a database whose schema is the one known here; at most so many transactions run at a time.
+
+        With `unfinished`, also one into which a store is still being copied.
 
         Raises:
             StoreTooNew, StoreTooOld: the schema is another; `flowctl store migrate` brings it forward.
+            CopyUnfinished: a store is being copied into it.
             StoreBusy: PostgreSQL cannot be reached.
         """
         self._busy_s = busy_s
@@ -151,6 +154,8 @@ class PostgresStore:
         self._conninfo = conninfo(url)
         with self.plain() as connection:
             pgschema.check(connection)
+            if not unfinished and copying.is_unfinished(connection):
+                raise copying.CopyUnfinished(self.place)
         self._pool: ConnectionPool[Rows] = ConnectionPool(
             self._conninfo,
             min_size=0,
@@ -252,14 +257,7 @@ class PostgresStore:
                 return connection
 
     def _configured(self, connection: Rows) -> None:
-        _adapted(connection)
-        connection.execute(
-            f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'; SET lock_timeout = '{int(self._busy_s * 1000)}ms';"
-            " SET timezone = 'UTC'; SET default_transaction_isolation = 'read committed';"
-            # What was answered must be on disk; where the server promises more than that, it stays so.
-            " SELECT set_config('synchronous_commit', 'on', false)"
-            " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-        )
+        _configure(connection, self._busy_s)
 
     def close(self) -> None:
         """Close the connections."""
@@ -300,6 +298,28 @@ def connected(url: str) -> Connection[tuple[Any, ...]]:
         # libpq names the host and the user here, never the password.
         words = " ".join(str(error).split()).removeprefix("connection failed: ")
         raise StoreBusy(f"the store is not available: {words}", hint=UNREACHABLE) from None
+
+
+def session(url: str) -> Rows:
+    """A connection with the values and settings of the store's own, for whoever manages its transactions by himself.
+
+    Raises:
+        psycopg.Error: PostgreSQL cannot be reached.
+    """
+    connection = Connection.connect(conninfo(url), autocommit=True, row_factory=dict_row, prepare_threshold=2)
+    _configure(connection, 10.0)
+    return connection
+
+
+def _configure(connection: Rows, busy_s: float) -> None:
+    _adapted(connection)
+    connection.execute(
+        f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'; SET lock_timeout = '{int(busy_s * 1000)}ms';"
+        " SET timezone = 'UTC'; SET default_transaction_isolation = 'read committed';"
+        # What was answered must be on disk; where the server promises more than that, it stays so.
+        " SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+    )
 
 
 def _adapted(connection: Rows) -> None:
@@ -368,12 +388,17 @@ def _joined(running: _Running, of: tuple[str, ...], *, writing: bool) -> None:
         )
 
 
+def scope_of(of: tuple[str, ...]) -> str:
+    """Whose rows are seen, as the policies read it: an array of names, or a star for the whole house."""
+    names = ",".join('"' + name.replace("\0", "\ufffd").replace("\\", r"\\").replace('"', r"\"") + '"' for name in of)
+    return "{" + names + "}" if of else "*"
+
+
 @lru_cache(maxsize=4096)
 def _opening(of: tuple[str, ...], *, writing: bool) -> str:
     """What begins a transaction, in one go: its kind, whose rows it sees, and its locks, always in one order."""
     begin = "BEGIN ISOLATION LEVEL READ COMMITTED" if writing else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    names = ",".join('"' + name.replace("\0", "\ufffd").replace("\\", r"\\").replace('"', r"\"") + '"' for name in of)
-    seen = sql.Literal("{" + names + "}" if of else "*").as_string(None)
+    seen = sql.Literal(scope_of(of)).as_string(None)
     wanted = [f"set_config('{pgschema.OF}', {seen}, true)"]
     if writing and of:
         wanted.append(f"pg_advisory_xact_lock_shared({_HOUSE})")

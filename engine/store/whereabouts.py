@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from engine.store.base import Store
 
 VARIABLE = "FLOWCTL_STORE"
-DATABASE, FILE = "flowctl.db", "store"
+DATABASE, FILE, MOVED = "flowctl.db", "store", "moved.json"
 _SCHEMES = ("postgresql://", "postgres://")
 
 
@@ -61,8 +62,8 @@ def _checked(text: str, where: str) -> str:
 
 
 def exists(home: Path) -> bool:
-    """Whether the home has a store: one on PostgreSQL is taken to be there."""
-    return address(home) is not None or (home / DATABASE).exists()
+    """Whether the home has a store: one on PostgreSQL is taken to be there, and whoever opens one that was moved is told."""
+    return address(home) is not None or (home / DATABASE).exists() or (home / MOVED).exists()
 
 
 def named(home: Path) -> str:
@@ -79,16 +80,43 @@ def opened(home: Path) -> Store:
     """The store of a home; the file is made, or migrated, when it has to be, and a database is not.
 
     Raises:
+        StoreMoved: the file was moved into a database.
         StoreBusy, StoreDamaged, StoreTooNew, StoreTooOld: when it cannot be used.
     """
     found = address(home)
     if found is None:
         from engine.store.sqlite import SqliteStore
 
+        refuse_moved(home)
         return SqliteStore(home / DATABASE)
     from engine.store.postgres import PostgresStore
 
     return PostgresStore(found)
+
+
+class StoreMoved(UsageError):
+    """The store of this folder is in PostgreSQL now."""
+
+    def __init__(self, home: Path, place: str, at: str) -> None:
+        super().__init__(
+            f"{home}: its store was moved to PostgreSQL ({place}) at {at}",
+            hint="set FLOWCTL_STORE to that database; what was moved must not be used a second time",
+        )
+
+
+def refuse_moved(home: Path) -> None:
+    """Whoever would open the folder's own store is told where it is now.
+
+    Raises:
+        StoreMoved: the store was moved.
+    """
+    try:
+        told = json.loads((home / MOVED).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        told = {}
+    raise StoreMoved(home, str(told.get("place", "its name cannot be read")), str(told.get("at", "an unknown time")))
 
 
 class OnPostgres(UsageError):

@@ -61,7 +61,8 @@ def test_a_channel_and_its_test(acme: Cli) -> None:
             ("set", "pol", "on=no"),
             (
                 "[2]\n--\nerror: there is no rule `pol`\n  hint: did you mean `poll`? known: backlog, changed, channel, "
-                "connection, deferred, disk, failed, journal, poll, reconcile, sign_in, token, trouble, unknown, vanished\n"
+                "connection, deferred, disk, failed, journal, poll, reconcile, sign_in, stranded, token, trouble, unknown, "
+                "vanished\n"
             ),
         ),
         (

@@ -24,6 +24,7 @@ from engine.connections.connecting import connect
 from engine.contract import Handler, Login, Served
 from engine.desk import StoreOutbox
 from engine.program import FlowProgram
+from engine.reconcile import keeping
 from engine.runner import Runner
 from engine.simulated import Simulated
 from engine.store import companies, facts, work
@@ -213,6 +214,27 @@ def test_the_whole_report_of_an_edit(stage: Stage) -> None:
     assert re.search(rf"^Bill +USD +{sums} +{sums} +{before.overall + 1000000:,f} +1,000,000.00$", rest, re.MULTILINE)
     everything = stage.cli("reconcile", *SPAN, "--all").out
     assert everything.count("\n") > ran.out.count("\n")
+
+
+def test_a_report_that_takes_long_is_shown_as_it_was_kept_with_what_was_decided_since(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill, source_id = stage.bill()
+    user_edits(stage.books.company, bill.txn_id, amount=bill.amount + Decimal("5.00"))
+    assert stage.reconcile().status == 1
+    monkeypatch.setattr(keeping, "_QUICK_MS", -1)
+    stage.cli("reconcile", "--accept", source_id, "--why", "a late fee")
+    ran = stage.cli("reconcile", *SPAN)
+    assert ran.status == 0
+    assert ran.out.splitlines()[1].startswith(f"note: {FLOW}/bills/{source_id}  Bill  ")
+    assert re.fullmatch(r"  decided: accepted as it is, by cli:\w+", ran.out.splitlines()[4])
+    made = r"this report was made at \d{4}-\d\d-\d\d \d\d:\d\d UTC; 0 records posted since, and what else has changed, is not in it"
+    assert re.fullmatch(made, ran.out.splitlines()[-2])
+    found = stage.cli("reconcile", *SPAN, "--format", "json").json()
+    assert [(item["code"], item["note"], item["decided"][:19]) for item in found["differences"]] == [
+        ("edited", True, "accepted as it is, ")
+    ]
+    assert (found["agrees"], found["posted_later"]) == (True, 0)
 
 
 def test_a_halt_is_said_everywhere(cli: Cli) -> None:

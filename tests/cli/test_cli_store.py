@@ -176,3 +176,26 @@ def test_no_command_shows_the_password(pg: Cli) -> None:
     for name in ("store", "doctor", "status"):
         assert name in COMMANDS
         assert "hunter2" not in pg(name, *(["show"] if name == "store" else []), env=wrong).text()
+
+
+def test_a_store_is_moved_and_used_there(cli: Cli, pg: Cli) -> None:
+    assert cli("store", "copy").err == (
+        "error: no database is named\n"
+        "  hint: set FLOWCTL_STORE to the address of an empty database of PostgreSQL\n"
+    )
+    cli.ok("company", "add", "acme")
+    moved = pg.ok("store", "copy", "--yes")
+    rows = moved.out.partition(": ")[2].partition(" rows")[0]
+    tables = moved.out.partition(" of ")[2].partition(" tables")[0]
+    assert moved.out == f"{named(pg)}: {rows} rows of {tables} tables, each compared; 1 journal verified\n"
+    assert moved.err.splitlines()[-1] == (
+        f"the file is kept as {cli.home / 'flowctl.db.moved'}, and is not used any more; copy the key to each machine"
+    )
+    assert "hunter2" not in moved.text() + moved.err
+    assert [row["company"] for row in pg.ok("company", "list", "--format", "json").json()] == ["acme"]
+    refused = cli("company", "list")
+    assert (refused.status, refused.err.splitlines()[0].partition(" at 20")[0]) == (
+        2,
+        f"error: {cli.home}: its store was moved to PostgreSQL ({named(pg)})",
+    )
+    assert pg("store", "copy", "--yes").status == 2

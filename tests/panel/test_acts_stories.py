@@ -46,7 +46,7 @@ def test_a_failed_record_is_replayed_and_an_unknown_one_resolved(office: Office)
         fits(page, "replayed")
         # The page that is gone back to is asked for anew, and there is nothing more to do.
         page.go_back()
-        assert page.locator(".flash").inner_text() == "This cannot be done now: the record is intended."
+        assert page.locator(".flash").inner_text() == "This cannot be done now: the record is ready to send."
         page.goto(f"{url}/panel/c/acme/records/{bench.record('b-2')['id']}")
         fits(page, "unknown")
         page.click("a:text-is('It is there')")

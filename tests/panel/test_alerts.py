@@ -17,6 +17,7 @@ from engine.store.base import Row
 from engine.store.records import Reason
 from tests.engine.alerting import kit
 from tests.engine.alerting.kit import Post, Watch
+from tests.engine.kit import bill
 from tests.panel.chromium import browser as chromium
 from tests.panel.chromium import fits, sign_in
 from tests.panel.kit import Office, text_of
@@ -70,6 +71,16 @@ def test_what_is_told_is_not_told_once_more_by_itself(office: Office, watch: Wat
     # Two marks are told as one, and so each stands by itself as well.
     assert [[kind] for kind in kinds.findall(page.text)] == rows[:2]
     assert text_of(page).count("rival of shop_to_ledger") == 1
+
+
+def test_a_record_without_a_number_is_called_by_payee_amount_and_day(office: Office) -> None:
+    office.bench.read_lists()
+    office.bench.shop.listed["bills"] = [bill("7ae21ffc-f34f", number=None, lines=[])]
+    office.bench.run("bills")
+    for place in ("/c/acme", "/c/acme/alerts"):
+        text = text_of(office.as_("viewer").get(place))
+        assert "Grün & Söhne · 100.00 EUR · 2026-02-27: the lines do not add up to the bill Show the record" in text
+        assert "bills/7ae21ffc-f34f" not in text
 
 
 def test_muting_with_a_reason(office: Office, watch: Watch) -> None:

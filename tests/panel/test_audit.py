@@ -145,7 +145,7 @@ def test_too_many_lines_are_refused(office: Office, monkeypatch: pytest.MonkeyPa
     answer = office.as_("viewer").get("/c/acme/audit/export?event=noted")
     assert (answer.status_code, text_of(answer)) == (
         400,
-        "That did not work\nmore than 5 lines fit\nnarrow the days, or use `flowctl audit export`\nCompanies",
+        "That did not work\nmore than 5 lines fit\nnarrow the days, or use flowctl audit export\nCompanies",
     )
 
 

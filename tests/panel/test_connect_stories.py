@@ -71,7 +71,7 @@ def test_freshbooks_is_connected_and_allowed(street: Street) -> None:
         page.fill("#s_redirect_uri", f"{street.url}/panel/oauth/callback")
         page.fill("#s_client_id", street.sandbox.simulator.world.options.client_id)
         page.fill("#s_client_secret", "wrong characters in it")
-        page.click("summary")
+        page.click("main form summary")
         page.fill("#s_base_url", "http://169.254.169.254")
         page.fill("#s_auth_url", street.vendor)
         page.click("button.main")

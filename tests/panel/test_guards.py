@@ -432,6 +432,7 @@ XSS = (
     "\n<iframe srcdoc='<script>hit()'>",
 )
 TAGS = {
+    "code",
     "html", "head", "meta", "title", "link", "body", "a", "header", "div", "img", "span", "form", "input", "button", "nav", "ul",
     "li", "main", "p", "footer", "h1", "h2", "table", "thead", "tbody", "tr", "th", "td", "time", "dl", "dt", "dd", "strong", "br",
     "details", "summary", "pre", "ol", "section", "label", "select", "option", "optgroup",

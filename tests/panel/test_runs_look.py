@@ -44,7 +44,7 @@ def test_runs_are_looked_at(office: Office, scheme: str) -> None:
         page.goto(f"{url}/panel/c/acme/runs")
         fits(page, f"{scheme}_runs")
         assert page.locator("svg[role=img]").count() == 6
-        page.click("details summary >> nth=0")
+        page.click("main details summary >> nth=0")
         assert page.locator("figure table").first.is_visible()
         fits(page, f"{scheme}_runs_figures")
         page.click("a:text-is('By week')")

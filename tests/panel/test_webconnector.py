@@ -213,9 +213,16 @@ def test_a_wrong_file_id_has_a_way_out(home: House) -> None:
     assert "Its FileID\nnone: our .qwc file was not added while it was open" in shown
     assert "When it is the right file: flowctl was added to the Web Connector while another file was open" in shown
     assert f'<a href="/panel{HERE}/file">download the .qwc file</a>' in admin.get(HERE).text
-    with home.world.store.write() as tx:
-        companies.bind(tx, "acme", FILE, home.world.at())
-    assert "When it is the right file" not in text_of(admin.get(HERE))
+    admin.get(f"{HERE}/company-file/refuse")
+    admin.post(f"{HERE}/company-file/refuse", {"reason": "last year's"})
+    assert events(home)[-1] == ("file_refused", "panel:admin")
+    # It calls again, and is turned away for the same reason as before; nobody need say it twice.
+    note(home, "company_refused", "The open company file is not the one", {**FILE, "file_id": ""})
+    shown = text_of(admin.get(HERE))
+    assert "When it is not the right file" in shown
+    assert "When it is the right file" not in shown
+    assert f"{HERE}/company-file/refuse" not in admin.get(HERE).text
+    assert admin.get(f"{HERE}/company-file/refuse").status_code == 303
 
 
 def test_trouble_from_before_the_confirmation_is_over(home: House) -> None:

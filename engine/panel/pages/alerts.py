@@ -17,6 +17,7 @@ from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
 from engine.store import alerts, missing
 from engine.store.base import Row, Tx
+from engine.titles import called
 
 _SIZE, _NOTICES = 50, 100
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -110,7 +111,29 @@ def _shown(tx: Tx, ask: Ask, rows: Sequence[Row]) -> list[Told]:
 def linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, str, str]]:
     """Each alert with the page of the company where something is done about it, and what the link there is called."""
     for row in rows:
-        yield row, *_place(tx, company, row)
+        record = _record(tx, company, row["subject"])
+        if record is not None and row["kind"] != "session":
+            yield _named(row, record), f"/records/{record['id']}", "Show the record"
+        else:
+            yield row, *_place(tx, company, row)
+
+
+def _record(tx: Tx, company: str, subject: str) -> Row | None:
+    """The record that an alert is about, if it is about one."""
+    parts = subject.split("/", 2)
+    if len(parts) != 3:
+        return None
+    scope = {"company": company, "flow": parts[0], "stream": parts[1], "source_id": parts[2]}
+    return next(iter(tx.rows("record_find_any_phase", scope)), None)
+
+
+def _named(row: Row, record: Row) -> Row:
+    """The alert with its record called as everywhere in the panel, where it says the id for want of a number."""
+    place = f"{record['flow']}/{record['stream']}/{record['source_id']}"
+    if record["reference"] or not str(row["message"]).startswith(place):
+        return row
+    said = str(row["message"]).removeprefix(place)
+    return {**dict(row), "message": called(record) + said.removeprefix(f" ({record['party']})")}
 
 
 def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
@@ -119,10 +142,6 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
     parts = row["subject"].split("/", 2)
     if len(parts) != 3:
         return "", ""
-    scope = {"company": company, "flow": parts[0], "stream": parts[1], "source_id": parts[2]}
-    found = tx.rows("record_find_any_phase", scope)
-    if found:
-        return f"/records/{found[0]['id']}", "Show the record"
     # Of what is not mapped the subject is the lookup and its key.
     if row["kind"] == "deferred" and missing.group(tx, company, *parts) is not None:
         return (

@@ -124,6 +124,7 @@ def _page(ask: Ask) -> Answer:
             "asked": companyfile.unconfirmed(tx, company),
             "refused": companyfile.refused(tx, company),
             "away": companyfile.turned_away(tx, company),
+            "in_question": companyfile.in_question(tx, company),
         }
     left = _left(ask.query.get("watch", "")) if session is None else 0
     headers = {"refresh": f"{_AGAIN_S}; url=?watch={left - 1}"} if left > 0 else {}
@@ -226,7 +227,7 @@ def _about_file(tx: Tx, company: str, decision: Decision) -> Mapping[str, object
     if decision.name == "ask-again":
         files = companyfile.refused(tx, company)
         return files[-1] if files else None
-    return companyfile.unconfirmed(tx, company)
+    return companyfile.unconfirmed(tx, company) if decision.name == "confirm" else companyfile.in_question(tx, company)
 
 
 def _decide(ask: Ask) -> Answer:

@@ -86,7 +86,7 @@ SELECT * FROM alert_notices WHERE ended_at IS NULL ORDER BY company, id LIMIT :l
 SELECT * FROM alert_notices WHERE company = :company AND ended_at IS NOT NULL ORDER BY id DESC LIMIT :limit;
 
 -- name: alert_notices_companies
-SELECT DISTINCT company FROM alert_notices WHERE ended_at IS NULL;
+SELECT DISTINCT company FROM alert_notices WHERE ended_at IS NULL ORDER BY company;
 
 -- name: alert_notices_purge
 DELETE FROM alert_notices WHERE ended_at IS NOT NULL AND ended_at < :before;
@@ -141,7 +141,7 @@ AND notice_id NOT IN (SELECT id FROM alert_notices WHERE ended_at IS NULL);
 
 -- name: alert_records_in
 -- Walks records_by_state: one stream in one state, a page at a time.
-SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, updated_at FROM records
+SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, dated_on, updated_at FROM records
 WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: alert_records_woken

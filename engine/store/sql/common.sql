@@ -25,7 +25,7 @@ SELECT * FROM journal WHERE company = :company AND seq > :after ORDER BY seq LIM
 SELECT * FROM journal WHERE company = :company AND seq = :seq;
 
 -- name: journal_strangers
-SELECT DISTINCT company FROM journal WHERE company NOT IN (SELECT company FROM journal_heads);
+SELECT DISTINCT company FROM journal WHERE company NOT IN (SELECT company FROM journal_heads) ORDER BY company;
 
 -- name: journal_of_record
 SELECT * FROM journal WHERE record_id = :record_id ORDER BY seq;

@@ -37,7 +37,8 @@ WHERE company = :company AND target_id = :target_id AND record_id = :record_id;
 SELECT * FROM holdings WHERE company = :company AND state = 'there' AND differences <> '[]' ORDER BY seq;
 
 -- name: holdings_of_ids
-SELECT * FROM holdings WHERE company = :company AND target_id IN (SELECT value FROM json_each(:target_ids));
+SELECT * FROM holdings WHERE company = :company AND target_id IN (SELECT value FROM json_each(:target_ids))
+ORDER BY seq;
 
 -- name: holdings_of_record
 SELECT * FROM holdings WHERE record_id = :record_id ORDER BY seq;

@@ -46,7 +46,8 @@ UPDATE marks SET state = 'waiting', call_id = NULL WHERE id IN (SELECT value FRO
 SELECT id FROM marks WHERE record_id = :record_id AND outcome = 'posted' AND state = 'refused'
   AND (NOT EXISTS (SELECT 1 FROM marks o WHERE o.record_id = marks.record_id AND o.kind = marks.kind
                      AND o.outcome = 'posted' AND o.id <> marks.id)
-       OR EXISTS (SELECT 1 FROM records r WHERE r.id = marks.record_id AND r.receipt LIKE '%' || marks.text || '%'));
+       OR EXISTS (SELECT 1 FROM records r WHERE r.id = marks.record_id AND r.receipt LIKE '%' || marks.text || '%'))
+ORDER BY id;
 
 -- name: mark_calls_open
 SELECT * FROM mark_calls WHERE company = :company AND flow = :flow AND state = 'waiting' ORDER BY id;

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from connectors.qbwc import conduct
 from connectors.qbwc.context import Context
@@ -14,6 +15,7 @@ from connectors.qbwc.state import State
 from engine.contract import Json
 from engine.qbxml.response import parse_response
 from engine.store import facts, work
+from engine.store.base import Store
 from engine.store.sqlite import SqliteStore
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench
@@ -98,15 +100,19 @@ class Rig:
         (response,) = parse_response(self.quickbooks.process(_document(f'<{kind}QueryRq requestID="1"/>'))).responses
         return list(response.objects)
 
-    def image(self) -> bytes:
+    def image(self) -> Any:
         """A copy of our store."""
-        store = self.bench.world.store
-        assert isinstance(store, SqliteStore)
-        return store.connection.serialize()
+        store: Any = self.bench.world.store
+        return store.connection.serialize() if isinstance(store, SqliteStore) else store.image()
 
-    def restore(self, image: bytes) -> None:
+    def restore(self, image: Any) -> None:
         """Our store is put back as it was."""
-        self.bench.world = replace(self.bench.world, store=SqliteStore(None, image=image))
+        if isinstance(image, bytes):
+            store: Store = SqliteStore(None, image=image)
+        else:
+            self.bench.world.store.close()
+            store = image.store()
+        self.bench.world = replace(self.bench.world, store=store)
 
     def quick(self, limit: int = 20) -> None:
         """QuickBooks has been quick so far, so that many records go together."""

@@ -18,7 +18,7 @@ from engine.connections.authorizing import Permission
 from engine.errors import StoreBusy
 from engine.reconcile import Difference, Report
 from engine.registry import registered
-from engine.store import companies, spans, work
+from engine.store import companies, spans, turns, work
 from engine.world import World
 from tests.engine import kit as engine_kit
 from tests.engine.alerting import kit
@@ -157,4 +157,23 @@ def test_strangers(watch: Watch) -> None:
     watch.tick()
     assert watch.open("") == [("sign_in", "a Web Connector was refused as `who?<b>`, a user name that nobody has", 0)]
     watch.tick("+2d")
+    assert watch.open("") == []
+
+
+def test_work_that_no_process_takes_up(watch: Watch) -> None:
+    with watch.world.store.write() as tx:
+        made = turns.open_(tx, COMPANY, "flow:x", watch.world.at())
+        assert made is not None
+        work.raise_alert(
+            tx, "", work.Alert("stranded", "processes", "a process ended and left 2 behind"), watch.world.at()
+        )
+    watch.tick()
+    assert watch.open("") == [("stranded", "a process ended and left 2 behind", 0)]
+    with watch.world.store.write() as tx:
+        work.resolve_alert(tx, "", "stranded", "processes", watch.world.at())
+    watch.tick("+16m")
+    assert watch.open("") == [("stranded", "work has waited for a process for more than 15 minutes", 1)]
+    with watch.world.store.write() as tx:
+        assert turns.begin(tx, made, "me")
+    watch.tick("+1m")
     assert watch.open("") == []

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from engine.connections import accounts
 from engine.connections.connecting import connect
-from engine.contract import MessageSet, OperationOutcome
+from engine.contract import MessageSet, Operation, OperationOutcome, Receipt
 from engine.errors import Bug, Rejected
 from engine.follow import Hand
 from engine.operator import companyfile, replaying, worklist
 from engine.pushing import steps
 from engine.pushing.link import Link
-from engine.store import companies, outbox, places, records
+from engine.store import boundfile, outbox, places, records
 from engine.store.base import Row, Tx
 from engine.store.places import Place
 from tests.engine import kit, push_kit
@@ -247,6 +248,58 @@ def test_nothing_is_written_with_credentials_of_an_account_that_was_left_meanwhi
     assert (cloud.record("b-1")["state"], cloud.cloud.calls[1:]) == ("closed", ["find N-b-1", "write N-b-1"])
 
 
+def test_what_is_prepared_for_the_new_account_is_not_written_by_a_pass_over_the_old_one(
+    cloud: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process prepares the bill anew while the pass that has the old account open goes on."""
+    real = steps.sent
+    done: list[bool] = []
+
+    def sent(link: Link, rows: list[Row]) -> list[Row]:
+        if not done:
+            done.append(True)
+            lead_to(cloud, "https://two.example")
+            prepared(cloud)
+        return real(link, rows)
+
+    monkeypatch.setattr(steps, "sent", sent)
+    push_kit.run(cloud)
+    assert cloud.cloud.calls == ["find N-b-1"]
+    assert (cloud.record("b-1")["state"], meant(cloud)) == ("intended", ["cancelled", "waiting"])
+    push_kit.run(cloud)
+    assert (cloud.record("b-1")["state"], meant(cloud)) == ("closed", ["cancelled", "done"])
+
+
+def test_nothing_is_looked_for_in_an_account_that_was_left_meanwhile(
+    cloud: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is left once the first bill is written: whether the second is in it says nothing of the next account."""
+    cloud.shop.listed["bills"] = [bill("b-1"), bill("b-2", lines=kit.bill("x")["lines"])]
+    real = steps.settle
+
+    def settle(link: Link, *given: Any, **more: Any) -> None:
+        real(link, *given, **more)
+        if cloud.cloud.calls[-1] == "write N-b-1":
+            lead_to(cloud, "https://two.example")
+            runner = cloud.runner
+            runner.push_limit = 0
+            runner.run(cloud.program, COMPANY)
+
+    asked: list[str] = []
+    find = push_kit.Cloud.find
+
+    def found(self: push_kit.Cloud, operation: Operation) -> Receipt | None:
+        asked.append(self.settings["base_url"])
+        return find(self, operation)
+
+    monkeypatch.setattr(steps, "settle", settle)
+    monkeypatch.setattr(push_kit.Cloud, "find", found)
+    push_kit.run(cloud)
+    push_kit.run(cloud)
+    assert cloud.cloud.calls == ["find N-b-1", "write N-b-1", "find N-b-2", "write N-b-2"]
+    assert asked == ["https://one.example", "https://two.example"]
+
+
 def test_a_change_of_what_is_in_another_account_is_not_made() -> None:
     with chart_bench() as bench:
         told(bench, "acct-1")
@@ -319,4 +372,4 @@ def test_the_day_of_an_account_is_that_of_the_account(cloud: CloudBench) -> None
     assert since() == cloud.world.at() > first
     with cloud.world.store.read() as tx:
         assert places.current(tx, COMPANY, "cloud", pushed=True).since == since()
-        assert companies.file_of(tx, COMPANY) == ""
+        assert boundfile.newest(tx, COMPANY) == ("", "")

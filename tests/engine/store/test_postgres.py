@@ -515,3 +515,60 @@ def test_no_password_is_shown(postgres_url: str) -> None:
 def test_what_becomes_of_an_error(error: type[psycopg.Error], kind: type[FlowctlError], words: str) -> None:
     told = pgerrors.ours(error("a value of a row"))
     assert (type(told), str(told)) == (kind, words)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "low", "high"),
+    [
+        ("browse_ids_party", "party_low", "party", "partz"),
+        ("browse_ids_reference", "reference_low", "n-b", "n-c"),
+        ("browse_ids_source", "source_low", "b-", "b."),
+    ],
+)
+def test_what_people_look_for_is_found_through_an_index_of_its_own(
+    store: PostgresStore, name: str, column: str, low: str, high: str
+) -> None:
+    """Row-level security keeps functions out of an index: with `lower()` all records of the company would be read."""
+    _many(store)
+    with store.write(COMPANY) as tx:
+        wanted = add(tx)["id"]
+        scope = {"company": COMPANY, "low": low, "high": high, "limit": 9}
+        assert [row["id"] for row in tx.rows(name, scope)] == [wanted]
+    assert f"({column} >= '{low}'::text)" in _conditions(store, name, scope)
+
+
+def test_an_amount_is_found_through_an_index_and_compared_exactly(store: PostgresStore) -> None:
+    _many(store)
+    with store.write(COMPANY) as tx:
+        wanted = add(tx)["id"]
+        for least, most, found in (("10.00", "10", [wanted]), ("10.0001", "11", []), ("-1e30", "99", [wanted])):
+            scope = {"company": COMPANY, "least": least, "most": most, "limit": 9}
+            assert [row["id"] for row in tx.rows("browse_ids_amount", scope)] == found
+        tx.run("record_payload", _huge(wanted))
+        scope |= {"least": "9e18", "most": "1e30"}
+        assert [row["id"] for row in tx.rows("browse_ids_amount", scope)] == [wanted]
+    assert "(amount_no >= " in _conditions(store, "browse_ids_amount", scope)
+
+
+def _many(store: PostgresStore) -> None:
+    """So many others that the planner has to choose well."""
+    raw(
+        store,
+        "INSERT INTO records (id, company, flow, stream, source_id, phase, state, payload, payload_sha256, seen_run,"
+        " created_at, updated_at, amount, party, reference) SELECT -n, 'acme', 'flow', 'bills', 'x' || n, 'post', 'posted',"
+        " '{}', '', 1, '', '', n + 100, 'x' || n, 'x' || n FROM generate_series(1, 2000) n",
+        "ANALYZE records",
+    )
+
+
+def _huge(number: int) -> dict[str, object]:
+    texts = dict.fromkeys(("payload", "payload_sha256", "currency", "party", "reference", "dated_on"), "x")
+    return {**texts, "amount": "9" * 25, "seen_run": 1, "at": AT, "id": number}
+
+
+def _conditions(store: PostgresStore, name: str, scope: dict[str, object]) -> str:
+    """The conditions by which the statement looks into indexes."""
+    with store.plain() as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(f"EXPLAIN {dialect.statement(name).text}".encode(), scope).fetchall()
+    return "\n".join(line for (line,) in plan if "Index Cond" in line)

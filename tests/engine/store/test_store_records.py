@@ -70,8 +70,9 @@ def test_what_a_record_keeps(store: Store) -> None:
     with store.write() as tx:
         row = add(tx, "b-1", "deferred", reasons=reasons)
     with store.read() as tx:
-        row = get(tx, row["id"])
-        assert dict(row) == {
+        # PostgreSQL shows columns by which it finds a record besides.
+        row = {name: value for name, value in dict(get(tx, row["id"])).items() if not name.endswith(("_low", "_no"))}
+        assert row == {
             "id": 1, "company": "acme", "flow": "flow", "stream": "bills", "source_id": "b-1", "phase": "post",
             "state": "deferred", "payload": '{"id":"b-1"}', "payload_sha256": intake().payload_sha256,
             "mapped_sha256": None, "drifted": 0, "amount": "10.00", "currency": "EUR", "party": "Party",

@@ -15,7 +15,7 @@ from engine.contract import OperationOutcome
 from engine.errors import StoreBusy
 from engine.follow import Hand
 from engine.server import Server
-from engine.store import companies, work
+from engine.store import companies, turns, work
 from engine.store.base import statements
 from engine.store.browse import COUNTED
 from engine.store.sqlite import SqliteStore
@@ -182,6 +182,7 @@ def test_the_figures_of_the_store(bench: Bench) -> None:
     bench.world.clock.sleep(301)
     with bench.world.store.write() as tx:
         companies.add(tx, "zeta", "Zeta", kit.AT)
+        turns.open_(tx, COMPANY, "flow:x", kit.AT)
         work.raise_alert(tx, "", work.Alert("session", work.SIGN_IN, "x"), kit.AT)
     assert isinstance(bench.world.store, SqliteStore)
     bench.world.store.connection.execute("UPDATE companies SET paused = 1 WHERE company = 'zeta'")
@@ -192,6 +193,7 @@ def test_the_figures_of_the_store(bench: Bench) -> None:
     assert each.records == zero | {"intended": 2, "deferred": 1, "failed": 1}
     assert (found.companies, found.paused, found.halted, found.backlog, found.taken) == (2, 1, 0, 2, 8)
     assert (found.oldest_at, found.records, found.polled) == (kit.AT, each.records, {"1h": 1, "never": 1})
+    assert (found.tasks, found.oldest_task_at) == ({"waiting": 1, "running": 0}, kit.AT)
     assert found.untold == 0  # the source was told of both that are not posted
     assert found.alerts == {"deferred": 1, "failed": 1, "session": 1}
 

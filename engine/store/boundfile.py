@@ -1,0 +1,33 @@
+"""Which company file a company is bound to, or was bound to last, and what tells one from another."""
+
+from __future__ import annotations
+
+import json
+
+from engine.contract import Json
+from engine.store import facts
+from engine.store.base import Tx
+
+_LAST = "last_file"
+
+
+def key(value: Json) -> str:
+    """What tells one company file from another: its FileID, else where it lies."""
+    return str(value.get("file_id") or value.get("path") or value.get("company_name") or "").strip("{} ").casefold()
+
+
+def newest(tx: Tx, company: str) -> tuple[str, str]:
+    """What tells the file that the company is bound to from others, and when it was bound, as UTC text.
+
+    While it is bound to none, the file it was bound to last and no time; two empty texts when there never was one.
+    """
+    row = tx.one("identity_get", {"company": company})
+    if row is not None:
+        return key(json.loads(row["identity"])), str(row["bound_at"])
+    return str((facts.recall(tx, company, _LAST) or {}).get("file", "")), ""
+
+
+def released(tx: Tx, company: str) -> None:
+    """Remember which file it was: until the next one is bound, what is prepared is prepared with its lists."""
+    file, bound_at = newest(tx, company)
+    facts.remember(tx, company, bound_at, _LAST, {"file": file})
