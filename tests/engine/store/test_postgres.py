@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ import psycopg
 import pytest
 
 from engine.errors import Bug, FlowctlError, StoreBusy, StoreTooNew, StoreTooOld
-from engine.store import companies, dialect, journal, pgerrors, pgschema
+from engine.store import companies, dialect, journal, pgerrors, pgschema, private
 from engine.store import postgres as backend
 from engine.store.base import Timed, Tx, statements, take_number
 from engine.store.journal import Entry
@@ -421,6 +423,27 @@ def test_a_migration_that_fails_leaves_none_of_it(postgres: PrivatePostgres, mon
         assert pgschema.unprotected(connection) == ()
 
 
+def test_a_dump_as_the_page_says_holds_every_company(
+    two: PostgresStore, postgres: PrivatePostgres, tmp_path: Path
+) -> None:
+    folder, environment = private.programs(), {**os.environ, "PGOPTIONS": "-c flowctl.of=*"}
+    assert folder is not None
+    dump = [folder / "pg_dump", "--file", tmp_path / "dump.sql"]
+    source = postgres.url()
+    assert subprocess.run([*dump, source], check=False, capture_output=True).returncode == 1
+    subprocess.run([*dump, "--enable-row-security", source], check=True, env=environment)
+    with postgres_kit.another(postgres, is_migrated=False) as url:
+        subprocess.run(
+            [folder / "psql", "-qv", "ON_ERROR_STOP=1", "-f", tmp_path / "dump.sql", url],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        with postgres_kit.opened(url) as restored, restored.read() as tx:
+            assert companies.names(tx) == names(two)
+            assert [journal.verify(tx, name) for name in ("a", "b")] == [None, None]
+
+
 # --- errors
 
 
@@ -438,6 +461,15 @@ def test_a_row_with_too_long_a_text_is_refused(store: PostgresStore) -> None:
     with pytest.raises(Bug) as caught, store.write() as tx:
         put(tx, noise)
     assert str(caught.value) == "the store refused a row: a text in it is too long"
+
+
+def test_a_long_name_is_kept_and_found_by_its_beginning(store: PostgresStore) -> None:
+    noise = "".join(chr(0x4E00 + (n * n * 7919) % 20000) for n in range(9000))
+    with store.write(COMPANY) as tx:
+        number = add(tx)["id"]
+        tx.run("record_payload", {**_huge(number), "party": noise})
+        scope = {"company": COMPANY, "low": noise[:5], "high": noise[:4] + chr(ord(noise[4]) + 1), "limit": 9}
+        assert [row["id"] for row in tx.rows("browse_ids_party", scope)] == [number]
 
 
 def test_an_error_that_is_passed_over_keeps_nothing(store: PostgresStore) -> None:
