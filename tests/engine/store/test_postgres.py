@@ -428,7 +428,7 @@ def test_a_dump_as_the_page_says_holds_every_company(
 ) -> None:
     folder, environment = private.programs(), {**os.environ, "PGOPTIONS": "-c flowctl.of=*"}
     assert folder is not None
-    dump = [folder / "pg_dump", "--file", tmp_path / "dump.sql"]
+    dump: list[str | Path] = [folder / "pg_dump", "--file", tmp_path / "dump.sql"]
     source = postgres.url()
     assert subprocess.run([*dump, source], check=False, capture_output=True).returncode == 1
     subprocess.run([*dump, "--enable-row-security", source], check=True, env=environment)
