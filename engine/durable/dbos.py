@@ -45,6 +45,9 @@ _OPEN = ["ENQUEUED", "PENDING", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _BUSY_MS = 30_000
 _IDLE_S = 10.0
+_MISSING = (
+    "create the database for this role (`CREATE DATABASE ... OWNER ...`), or name another place in FLOWCTL_DURABLE"
+)
 _HINT = "the database of the durable engine holds no records: stop flowctl, delete it, and start anew"
 # DBOS is one in a process.
 _ALONE = threading.Lock()
@@ -83,7 +86,8 @@ class Dbos:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said in our words
             self._close(0)
             if not isinstance(self.where, Path) or not _is_damaged(error):
-                raise ExecutorFailed(f"the durable engine cannot be started: {_said(error)}", hint=_HINT) from None
+                hint = _MISSING if "does not exist" in str(error) else _HINT
+                raise ExecutorFailed(f"the durable engine cannot be started: {_said(error)}", hint=hint) from None
             logger().warning("durable engine begun anew", path=str(self.where), error=_said(error))
             for suffix in ("", "-journal", "-wal", "-shm"):
                 self.where.with_name(self.where.name + suffix).unlink(missing_ok=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,9 +26,9 @@ from engine.store.journal import verify
 from engine.store.sqlite import SqliteStore
 from engine.vault import load_key
 from engine.world import World
-from tests.acceptance.serving import free_port, server
+from tests.acceptance.serving import free_port, is_ready, kill, server, start
 
-KILLS = 20
+KILLS, WORKER_KILLS = 20, 4
 pytestmark = pytest.mark.acceptance
 
 
@@ -49,8 +52,25 @@ class _Visits(threading.Thread):
             self.idle = self.idle + 1 if report["outcome"] == "no_work" else 0
 
 
-def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
-    chance = random.Random(20260302)
+@dataclass
+class _Scene:
+    """A company between a source and books that its Web Connector visits."""
+
+    home: Path
+    port: int
+    ramp: object
+    books: QuickBooksSandbox
+    visits: _Visits
+
+    def rest(self) -> None:
+        """Wait until everything is done."""
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and not _at_rest(self.home, self.ramp, self.visits):
+            time.sleep(0.2)
+
+
+@contextmanager
+def _scene(tmp_path: Path) -> Iterator[_Scene]:
     home, port = tmp_path / "home", free_port()
     books = make_books(7, SystemClock(), {})
     ramp = make_ramp(7, SystemClock(), {"bills": 60, "transactions": 60, "vendors": 9, "chart": books.chart()})
@@ -65,20 +85,49 @@ def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
         login = (str(settings["user"]), secrets["password"])
         visits = _Visits(books, f"http://127.0.0.1:{port}/qbwc", login)
         visits.start()
-        for number in range(KILLS):
-            # It takes some moments until the durable engine has begun: now and then it gets them, and loses its database.
-            with server(home, port):
-                time.sleep(chance.uniform(1.5, 3.5) if number % 4 == 0 else chance.uniform(0.0, 0.7))
-            if number % 8 == 4:
-                (home / "durable.db").unlink(missing_ok=True)
-        with server(home, port):
-            deadline = time.monotonic() + 90
-            while time.monotonic() < deadline and not _at_rest(home, ramp, visits):
-                time.sleep(0.2)
+        yield _Scene(home, port, ramp, books, visits)
         visits.stopping.set()
         visits.join(30)
     assert visits.crashes == []
     _assert_exactly_once(home, ramp, books)
+
+
+def test_kill_9_at_twenty_random_moments(tmp_path: Path) -> None:
+    chance = random.Random(20260302)
+    with _scene(tmp_path) as scene:
+        for number in range(KILLS):
+            # It takes some moments until the durable engine has begun: now and then it gets them, and loses its database.
+            with server(scene.home, scene.port):
+                time.sleep(chance.uniform(1.5, 3.5) if number % 4 == 0 else chance.uniform(0.0, 0.7))
+            if number % 8 == 4:
+                (scene.home / "durable.db").unlink(missing_ok=True)
+        with server(scene.home, scene.port):
+            scene.rest()
+
+
+def test_workers_are_killed_beside_a_process_that_answers(tmp_path: Path) -> None:
+    """What a worker leaves behind is taken up by the other one, and none of it waits for the dead."""
+    chance = random.Random(20260303)
+    with _scene(tmp_path) as scene, ExitStack() as stack:
+        workers: list[subprocess.Popen[bytes]] = []
+        stack.callback(lambda: [kill(process) for process in workers])
+
+        def begin(port: int, option: str) -> subprocess.Popen[bytes]:
+            process = start(scene.home, port, more=[option])
+            workers.append(process)
+            assert is_ready(process, port)
+            return process
+
+        begin(scene.port, "--no-schedule")
+        pair = [begin(free_port(), "--workers-only") for _ in range(2)]
+        for number in range(WORKER_KILLS):
+            time.sleep(chance.uniform(1.5, 3.0))
+            kill(pair[number % 2])
+            pair[number % 2] = begin(free_port(), "--workers-only")
+        scene.rest()
+    with closing(sqlite3.connect(scene.home / "flowctl.db")) as store:
+        (begun,) = store.execute("SELECT MAX(number) FROM turns WHERE work LIKE 'flow:%'").fetchone()
+    assert begun > 0
 
 
 def _at_rest(home: Path, ramp: object, visits: _Visits) -> bool:

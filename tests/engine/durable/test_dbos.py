@@ -18,7 +18,9 @@ import pytest
 from engine.durable import dbos
 from engine.durable.dbos import Dbos
 from engine.durable.port import ExecutorFailed, Task
+from engine.durable.where import place
 from engine.errors import Bug
+from engine.store import private
 from tests.reference import ROOT
 
 PATIENCE_S = 60.0
@@ -148,6 +150,27 @@ def test_a_database_that_is_not_there_is_said_without_its_password(started: Call
         started(lambda _task: None, where="postgresql://u:canary@127.0.0.1:1/x?connect_timeout=1")
     assert str(caught.value).startswith("the durable engine cannot be started: ")
     assert "canary" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_database_of_postgresql_does_as_well(started: Callable[..., Dbos]) -> None:
+    """It is created when the role may do that, and its commits wait for no disk."""
+    if private.programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    done: list[str] = []
+    with private.running() as server:
+        missing = place("", server.url(), Path())
+        with pytest.raises(ExecutorFailed) as caught:  # the role of the store may not create it
+            started(lambda _task: None, where=missing)
+        assert str(caught.value.hint).startswith("create the database for this role")
+        where = place("", server.admin_url, Path())
+        executor = started(lambda each: done.append(each.company), where=where)
+        executor.submit([task("a", 1), task("b", 2)])
+        executor.submit([task("a", 1), task("b", 2)])
+        wait_for(lambda: not executor.known())
+        assert sorted(done) == ["a", "b"]
+        executor.submit([task("a", 3)])
+        wait_for(lambda: len(done) == 3)
+        executor.stop(5)
 
 
 def test_it_writes_to_no_log_but_ours(
