@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from engine.errors import Bug
 from engine.store import dialect, pgschema
-from engine.store.base import Params, Row
+from engine.store.base import Params, Row, require_within
 from engine.store.postgres import PostgresTx, connected, scope_of, session
 from engine.store.private import PrivatePostgres
 
@@ -82,7 +81,7 @@ class PostgresDisk:
         self.connection.execute("SET idle_in_transaction_session_timeout = 0")
         self.tx = _CountingTx(PostgresTx(self.connection))
         self.depth, self.writing, self.copies = 0, False, 0
-        self._of: frozenset[str] = frozenset()
+        self._of: tuple[str, ...] = ()
         self._numbers: list[tuple[str, int | None]] = []
         self._open()
 
@@ -128,7 +127,7 @@ class PostgresDisk:
 
     def see(self, of: tuple[str, ...]) -> None:
         """Show the rows of these alone; all of them when none is named."""
-        self._of = frozenset(of)
+        self._of = of
         self.connection.execute("SELECT set_config(%s, %s, true)", (pgschema.OF, scope_of(of)))
 
     def join(self, of: tuple[str, ...]) -> None:
@@ -137,8 +136,7 @@ class PostgresDisk:
         Raises:
             Bug: it names what that did not.
         """
-        if self._of and not (of and self._of.issuperset(of)):
-            raise Bug(f"a block of {', '.join(of) or 'the whole house'} inside one of {', '.join(sorted(self._of))}")
+        require_within(self._of, of)
 
     def enter(self, of: tuple[str, ...], *, writes: bool) -> None:
         """Begin a block of a process."""

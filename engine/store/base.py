@@ -130,6 +130,11 @@ def require_within(outer: Sequence[str], inner: Sequence[str]) -> None:
         raise Bug(f"a transaction of {_shown(inner)} inside one of {_shown(outer)}")
 
 
+def strange(name: str) -> Bug:
+    """A statement was given a company that its transaction did not name."""
+    return Bug(f"{name} touches rows of another company than its transaction said")
+
+
 def _shown(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "the whole house"
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, cast
@@ -22,7 +23,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engine.errors import Bug, StoreBusy
 from engine.store import copying, dialect, pgschema
-from engine.store.base import Params, Row
+from engine.store.base import Params, Row, require_within, strange
 from engine.store.pgerrors import UNREACHABLE, ours
 from engine.telemetry import committed, meter, meters
 
@@ -74,14 +75,16 @@ class _Flag(Loader):
 class PostgresTx:
     """A running transaction on a connection of its own."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "of")
 
-    def __init__(self, connection: Rows) -> None:
+    def __init__(self, connection: Rows, of: tuple[str, ...] = ()) -> None:
         self._connection = connection
+        # Whose rows it said that it touches; none is the whole house.
+        self.of = of
 
     def run(self, name: str, params: Params) -> int:
         """Execute and return how many rows changed."""
-        text, values = _bound(name, params)
+        text, values = self._bound(name, params)
         try:
             return self._connection.execute(text, values).rowcount
         except Error as error:
@@ -98,7 +101,7 @@ class PostgresTx:
 
     def rows(self, name: str, params: Params) -> list[Row]:
         """Execute and return all rows."""
-        text, values = _bound(name, params)
+        text, values = self._bound(name, params)
         try:
             return cast("list[Row]", self._connection.execute(text, values).fetchall())
         except Error as error:
@@ -109,15 +112,24 @@ class PostgresTx:
         found = self.rows(name, params)
         return found[0] if found else None
 
+    def _bound(self, name: str, params: Params) -> tuple[str, Params]:
+        # Row-level security would show nothing; that would be taken for an answer.
+        if self.of and params.get("company", self.of[0]) not in self.of:
+            raise strange(name)
+        found = dialect.statement(name)
+        if found.lists:
+            params = {**params, **{key: orjson.loads(cast("str", params[key])) for key in found.lists}}
+        return found.text, params
+
 
 class _Running:
     """The transaction of one thread: of whom it is, and how deep its blocks are."""
 
     __slots__ = ("asked_at", "began_at", "connection", "depth", "of", "tx", "writing")
 
-    def __init__(self, connection: Rows, of: frozenset[str], *, writing: bool) -> None:
+    def __init__(self, connection: Rows, of: tuple[str, ...], *, writing: bool) -> None:
         self.connection, self.of, self.writing = connection, of, writing
-        self.tx, self.depth = PostgresTx(connection), 1
+        self.tx, self.depth = PostgresTx(connection, of), 1
         self.asked_at = self.began_at = 0.0
 
 
@@ -200,12 +212,14 @@ class PostgresStore:
         """Begin a transaction, or go deeper into the one that this thread runs."""
         running: _Running | None = getattr(self._local, "running", None)
         if running is not None:
-            _joined(running, of, writing=writing)
+            if writing and not running.writing:
+                raise Bug("a write inside a read would be rolled back with it")
+            require_within(running.of, of)
             running.depth += 1
             return running.tx
         asked_at = time.perf_counter() if meter.is_on() else 0.0
         connection = self._begun(_opening(of, writing=writing))
-        running = _Running(connection, frozenset(of), writing=writing)
+        running = _Running(connection, of, writing=writing)
         running.asked_at, running.began_at = asked_at, time.perf_counter() if asked_at else 0.0
         self._local.running = running
         return running.tx
@@ -262,6 +276,18 @@ class PostgresStore:
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
+
+    def now(self) -> datetime:
+        """The time there, in UTC.
+
+        Raises:
+            StoreBusy: PostgreSQL cannot be reached.
+        """
+        with self.read() as tx:
+            row = tx.one("time_now", {})
+        assert row is not None
+        found: datetime = row["now"]
+        return found
 
     def versions(self) -> tuple[int, int]:
         """The version of the schema, and the newest that is known here."""
@@ -339,13 +365,6 @@ def _undone(connection: Rows) -> None:
         connection.execute("ROLLBACK; SELECT pg_advisory_unlock_all()", prepare=False)
 
 
-def _bound(name: str, params: Params) -> tuple[str, Params]:
-    found = dialect.statement(name)
-    if found.lists:
-        params = {**params, **{key: orjson.loads(cast("str", params[key])) for key in found.lists}}
-    return found.text, params
-
-
 def _told(error: Error) -> Exception:
     told = ours(error)
     if isinstance(told, StoreBusy):
@@ -375,17 +394,6 @@ def _committed(connection: Rows) -> None:
             "the store is not available: the connection to PostgreSQL was lost during a commit, which may have succeeded",
             hint=UNREACHABLE,
         ) from None
-
-
-def _joined(running: _Running, of: tuple[str, ...], *, writing: bool) -> None:
-    """Look whether a block may join the transaction around it."""
-    if writing and not running.writing:
-        raise Bug("a write inside a read would be rolled back with it")
-    if running.of and not (of and running.of.issuperset(of)):
-        wanted = ", ".join(f"`{name}`" for name in of) or "the whole house"
-        raise Bug(
-            f"a block of {wanted} inside a transaction of {', '.join(f'`{name}`' for name in sorted(running.of))}"
-        )
 
 
 def scope_of(of: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ import sqlite_utils
 
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
-from engine.store.base import Params, Row, require_within, statements
+from engine.store.base import Params, Row, require_within, statements, strange
 from engine.telemetry import committed, meter, meters
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -37,7 +37,7 @@ class SqliteTx:
     def run(self, name: str, params: Params) -> int:
         """Execute and return how many rows changed."""
         if self.of and params.get("company", self.of[0]) not in self.of:
-            raise _strange(name)
+            raise strange(name)
         return self._connection.execute(self._texts[name], params).rowcount
 
     def many(self, name: str, params: Iterable[Sequence[object]]) -> None:
@@ -47,7 +47,7 @@ class SqliteTx:
     def rows(self, name: str, params: Params) -> list[Row]:
         """Execute and return all rows."""
         if self.of and params.get("company", self.of[0]) not in self.of:
-            raise _strange(name)
+            raise strange(name)
         try:
             return self._connection.execute(self._texts[name], params).fetchall()
         except sqlite3.OperationalError as error:
@@ -58,7 +58,7 @@ class SqliteTx:
     def one(self, name: str, params: Params) -> Row | None:
         """Execute and return the first row; the rest of the statement is still run."""
         if self.of and params.get("company", self.of[0]) not in self.of:
-            raise _strange(name)
+            raise strange(name)
         found = self._connection.execute(self._texts[name], params).fetchall()
         return found[0] if found else None
 
@@ -282,10 +282,6 @@ class SqliteStore:
             except sqlite3.DatabaseError as error:
                 return str(error)
         return None if answer == "ok" else str(answer)
-
-
-def _strange(name: str) -> Bug:
-    return Bug(f"{name} touches rows of another company than its transaction said")
 
 
 def _connected(path: Path | None, busy_s: float, image: bytes | None) -> sqlite3.Connection:

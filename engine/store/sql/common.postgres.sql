@@ -8,3 +8,6 @@ SELECT found.value FROM (SELECT counter_last(:name) AS value) AS found WHERE fou
 
 -- name: schema_version
 SELECT MAX(number) AS number FROM schema_versions;
+
+-- name: time_now
+SELECT clock_timestamp() AS now;

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from engine.errors import Bug, FlowctlError, StoreBusy, StoreTooNew, StoreTooOld
-from engine.store import companies, dialect, journal, pgerrors, pgschema
+from engine.store import companies, dialect, journal, pgerrors, pgschema, private
 from engine.store import postgres as backend
-from engine.store.base import Tx, statements, take_number
+from engine.store.base import Timed, Tx, statements, take_number
 from engine.store.journal import Entry
 from engine.store.postgres import PostgresStore, connected
 from engine.store.private import PrivatePostgres
@@ -147,9 +150,9 @@ def _put(store: PostgresStore, name: str) -> None:
 @pytest.mark.parametrize(
     ("outer", "inner", "words"),
     [
-        (("a",), ("b",), "a block of `b` inside a transaction of `a`"),
-        (("b", "a"), ("a", "c"), "a block of `a`, `c` inside a transaction of `a`, `b`"),
-        (("a",), (), "a block of the whole house inside a transaction of `a`"),
+        (("a",), ("b",), "a transaction of `b` inside one of `a`"),
+        (("b", "a"), ("a", "c"), "a transaction of `a`, `c` inside one of `b`, `a`"),
+        (("a",), (), "a transaction of the whole house inside one of `a`"),
     ],
 )
 @pytest.mark.parametrize("writing", [True, False])
@@ -227,11 +230,30 @@ def test_a_statement_that_forgets_its_company_touches_no_other(
         assert [dict(row) for row in tx.rows("all", {})] == [{"company": "a", "value": "1"}]
 
 
-def test_a_row_of_another_company_is_refused(two: PostgresStore) -> None:
+def test_a_row_of_another_company_is_refused(two: PostgresStore, forget: Callable[[str, str], None]) -> None:
+    forget("sneak", "INSERT INTO settings (company, flow, name, value) VALUES (:whose, 'flow', 'm', '1')")
     with pytest.raises(Bug) as caught, two.write("a") as tx:
-        companies.put_setting(tx, "b", "flow", "m", 1)
+        tx.run("sneak", {"whose": "b"})
     assert str(caught.value) == "the store refused a row: it is of a company that the transaction did not name"
     assert count(two, "settings") == 2
+
+
+def test_a_statement_that_is_given_another_company_is_a_bug(two: PostgresStore) -> None:
+    """Row-level security would show no row, and that would be taken for an answer."""
+    with two.write("a") as tx:
+        for touch in (
+            lambda: companies.settings(tx, "b", "flow"),
+            lambda: companies.put_setting(tx, "b", "flow", "m", 1),
+        ):
+            with pytest.raises(Bug, match=r"^\w+ touches rows of another company than its transaction said$"):
+                touch()
+        assert companies.settings(tx, "a", "flow") == {"n": "a"}
+
+
+def test_the_clock_of_the_store(store: PostgresStore) -> None:
+    assert isinstance(store, Timed)
+    assert abs((store.now() - datetime.now(UTC)).total_seconds()) < 60
+    assert store.versions() == (pgschema.newest(), pgschema.newest())
 
 
 def test_a_company_with_odd_letters_is_one_name(store: PostgresStore) -> None:
@@ -401,6 +423,27 @@ def test_a_migration_that_fails_leaves_none_of_it(postgres: PrivatePostgres, mon
         assert pgschema.unprotected(connection) == ()
 
 
+def test_a_dump_as_the_page_says_holds_every_company(
+    two: PostgresStore, postgres: PrivatePostgres, tmp_path: Path
+) -> None:
+    folder, environment = private.programs(), {**os.environ, "PGOPTIONS": "-c flowctl.of=*"}
+    assert folder is not None
+    dump: list[str | Path] = [folder / "pg_dump", "--file", tmp_path / "dump.sql"]
+    source = postgres.url()
+    assert subprocess.run([*dump, source], check=False, capture_output=True).returncode == 1
+    subprocess.run([*dump, "--enable-row-security", source], check=True, env=environment)
+    with postgres_kit.another(postgres, is_migrated=False) as url:
+        subprocess.run(
+            [folder / "psql", "-qv", "ON_ERROR_STOP=1", "-f", tmp_path / "dump.sql", url],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        with postgres_kit.opened(url) as restored, restored.read() as tx:
+            assert companies.names(tx) == names(two)
+            assert [journal.verify(tx, name) for name in ("a", "b")] == [None, None]
+
+
 # --- errors
 
 
@@ -420,8 +463,17 @@ def test_a_row_with_too_long_a_text_is_refused(store: PostgresStore) -> None:
     assert str(caught.value) == "the store refused a row: a text in it is too long"
 
 
+def test_a_long_name_is_kept_and_found_by_its_beginning(store: PostgresStore) -> None:
+    noise = "".join(chr(0x4E00 + (n * n * 7919) % 20000) for n in range(9000))
+    with store.write(COMPANY) as tx:
+        number = add(tx)["id"]
+        tx.run("record_payload", {**_huge(number), "party": noise})
+        scope = {"company": COMPANY, "low": noise[:5], "high": noise[:4] + chr(ord(noise[4]) + 1), "limit": 9}
+        assert [row["id"] for row in tx.rows("browse_ids_party", scope)] == [number]
+
+
 def test_an_error_that_is_passed_over_keeps_nothing(store: PostgresStore) -> None:
-    with pytest.raises(Bug) as caught, store.write("a") as tx:
+    with pytest.raises(Bug) as caught, store.write("a", "nobody") as tx:
         put(tx, "a")
         with pytest.raises(Bug):
             companies.put_setting(tx, "nobody", "flow", "m", 1)
@@ -455,7 +507,7 @@ def test_a_connection_that_is_lost_is_busy_and_made_anew(store: PostgresStore, p
     with pytest.raises(StoreBusy) as caught, store.write("a") as tx:
         put(tx, "a")
         end_all(postgres)
-        put(tx, "b")
+        put(tx, "a")
     assert str(caught.value) == LOST
     assert names(store) == ()
     end_all(postgres)  # one that lies idle is replaced without a word
@@ -484,7 +536,7 @@ def test_a_transaction_that_was_left_idle_is_ended(
             put(tx, "a")
             ended = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
             until(lambda: postgres_kit.as_admin(postgres, ended) == [])
-            put(tx, "b")
+            put(tx, "a")
         assert names(frozen) == ()
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from engine.errors import Bug
 from engine.store import companies, facts
-from engine.store.base import HOUSE, lease_of, limit_of
-from engine.store.sqlite import SqliteStore
+from engine.store.base import HOUSE, Store, lease_of, limit_of
 from tests.engine.kit import AT
 
 
 @pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    made = SqliteStore(None)
-    with made.write() as tx:
+def store(store: Store) -> Store:
+    with store.write() as tx:
         companies.add(tx, "acme", "Acme", AT)
         companies.add(tx, "other", "Other", AT)
-    yield made
-    made.close()
+    return store
 
 
 @pytest.mark.parametrize(
@@ -36,7 +32,7 @@ def store() -> Iterator[SqliteStore]:
     ],
 )
 def test_a_block_may_touch_what_the_outer_one_said(
-    store: SqliteStore, outer: tuple[str, ...], inner: tuple[str, ...]
+    store: Store, outer: tuple[str, ...], inner: tuple[str, ...]
 ) -> None:
     with store.write(*outer), store.write(*inner), store.read(*inner):
         pass
@@ -56,7 +52,7 @@ def test_a_block_may_touch_what_the_outer_one_said(
     ],
 )
 def test_a_block_may_touch_no_more_than_the_outer_one_said(
-    store: SqliteStore, outer: tuple[str, ...], inner: tuple[str, ...], message: str
+    store: Store, outer: tuple[str, ...], inner: tuple[str, ...], message: str
 ) -> None:
     for begin in (store.write, store.read):
         for deeper in (begin, store.read):
@@ -67,7 +63,7 @@ def test_a_block_may_touch_no_more_than_the_outer_one_said(
         pass
 
 
-def test_a_statement_is_of_a_company_that_was_named(store: SqliteStore) -> None:
+def test_a_statement_is_of_a_company_that_was_named(store: Store) -> None:
     with store.write("acme", HOUSE) as tx:
         facts.remember(tx, "acme", AT, "pace", {"batch": 1})
         facts.remember(tx, HOUSE, AT, "house", {"zone": "UTC"})
@@ -86,7 +82,7 @@ def test_a_statement_is_of_a_company_that_was_named(store: SqliteStore) -> None:
         assert facts.recall(tx, "acme", "pace") == {"batch": 1}
 
 
-def test_what_was_said_ends_with_the_transaction(store: SqliteStore) -> None:
+def test_what_was_said_ends_with_the_transaction(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.write("acme"):
         raise ZeroDivisionError
     with store.write("other") as tx:
@@ -95,7 +91,7 @@ def test_what_was_said_ends_with_the_transaction(store: SqliteStore) -> None:
         facts.recall(tx, "other", "pace")
 
 
-def test_another_thread_says_its_own(store: SqliteStore) -> None:
+def test_another_thread_says_its_own(store: Store) -> None:
     problems: list[BaseException] = []
 
     def work(company: str) -> None:
