@@ -41,7 +41,7 @@ def _one(self: SqliteTx, name: str, params: Any) -> Any:
 
 
 _ROWS, _ONE = SqliteTx.rows, SqliteTx.one
-SqliteTx.rows, SqliteTx.one = _rows, _one  # type: ignore[assignment, method-assign]
+SqliteTx.rows, SqliteTx.one = _rows, _one  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

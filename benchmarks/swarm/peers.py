@@ -131,6 +131,8 @@ def postgres() -> Iterator[str]:
         with connected(server.url()) as connection:
             pgschema.migrate(connection)
         server.create("pgbench")
+        # The durable engine has a database beside the store, which our role may not create.
+        server.create("flowctl_durable")
         yield server.url()
 
 

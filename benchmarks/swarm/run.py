@@ -69,6 +69,8 @@ def _played(
             member.start()
     webhooks, changes = city.ask("counts")
     rested = _to_rest(options, world, city, agents)
+    for member in () if rested else members:
+        say(f"{member.name}: {_tail(member.home / f'{member.name}.log')}")
     agents.stop()
     rest_s = time.monotonic() - began - killed_s
     for member in members:
@@ -201,7 +203,7 @@ def _cpu_s() -> float:
 
 
 def _tail(path: Path) -> str:
-    return path.read_text(encoding="utf-8")[-2000:] if path.exists() else ""
+    return path.read_text(encoding="utf-8")[-4000:] if path.exists() else ""
 
 
 def say(text: str) -> None:

@@ -19,6 +19,7 @@ TODO = {
     "SettingMissing": "give the setting or secret with `flowctl connect`",
     "ConnectorBroken": "install the connector's package again, or remove it",
     "StoreTooNew": "update flowctl, or put back the copy of the store from before the upgrade",
+    "StoreTooOld": "end every flowctl that runs, and run `flowctl store migrate`",
     "RunError": "see the kinds below it",
     "Transient": _ITSELF,
     "RateLimited": "nothing: it is tried again once the pause that was asked for is over",

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
@@ -179,7 +179,7 @@ def _page(source: sqlite3.Connection, table: Table, last: Sequence[Any] | None) 
     return [tuple(row) for row in source.execute(text, values).fetchall()]
 
 
-def _put(target: Postgres, table: Table, page: Sequence[Sequence[Any]]) -> None:
+def _put(target: Postgres, table: Table, page: Sequence[tuple[Any, ...]]) -> None:
     """Rows pass through a table of this transaction alone: COPY takes none into a table whose rows are kept apart."""
     if table.name == _NUMBERS:
         page = list(_rows_alone(target, page))
@@ -280,5 +280,5 @@ def _whole_house(target: Postgres) -> None:
     target.execute("SELECT set_config(%s, '*', true)", (OF,))
 
 
-def _sql(text: str, name: str) -> sql.Composed:
-    return sql.SQL(cast("LiteralString", text)).format(sql.Identifier(name))
+def _sql(text: LiteralString, name: str) -> sql.Composed:
+    return sql.SQL(text).format(sql.Identifier(name))

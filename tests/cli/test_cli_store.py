@@ -180,8 +180,7 @@ def test_no_command_shows_the_password(pg: Cli) -> None:
 
 def test_a_store_is_moved_and_used_there(cli: Cli, pg: Cli) -> None:
     assert cli("store", "copy").err == (
-        "error: no database is named\n"
-        "  hint: set FLOWCTL_STORE to the address of an empty database of PostgreSQL\n"
+        "error: no database is named\n  hint: set FLOWCTL_STORE to the address of an empty database of PostgreSQL\n"
     )
     cli.ok("company", "add", "acme")
     moved = pg.ok("store", "copy", "--yes")

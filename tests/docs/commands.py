@@ -34,7 +34,7 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl restore (/backup/|/mnt/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",
     r"flowctl (hold|release|replay) INV-1042\b.*": "a record of an example; tests/cli/test_cli_stops.py types them",
     r"flowctl alert (add|change|test|unmute|mute|remove) (ops|bookkeepers)\b.*": "a channel of an example; tests/cli/test_cli_alert.py types them",
-    r"flowctl store recovered\b.*": "it wants a database of PostgreSQL; tests/cli/test_cli_store.py types it",
+    r"flowctl store (copy|recovered)\b.*": "it wants a database of PostgreSQL; tests/cli/test_cli_store*.py type it",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.

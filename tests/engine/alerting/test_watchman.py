@@ -208,8 +208,8 @@ def test_the_web_connector_that_does_not_come(watch: Watch) -> None:
 
 
 def test_the_web_connector_that_never_came(watch: Watch) -> None:
-    with watch.world.store.write() as tx:
-        tx.run("sessions_prune", {"company": COMPANY, "before": "9999"})
+    assert isinstance(watch.world.store, SqliteStore)
+    watch.world.store.connection.execute("DELETE FROM sessions")
     watch.rule("poll", on="yes", intervals="1", least_min="0")
     watch.tick("+6m")
     assert watch.open() == [("poll", "the Web Connector has never called since it was set up", 0)]
