@@ -201,7 +201,7 @@ class Hands:
             if stranded:
                 message = f"a process ended and left {stranded} pieces of work behind; they were taken up again"
                 hint = "the log of that process says why it ended; nothing is lost, and nothing is done twice"
-                work.raise_alert(tx, "", work.Alert(*ALERT, message, hint), self.world.at())
+                work.raise_alert(tx, "", work.Alert("stranded", ALERT[1], message, hint), self.world.at())
             else:
                 work.resolve_alert(tx, "", *ALERT, self.world.at())
 
