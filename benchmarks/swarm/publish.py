@@ -49,7 +49,7 @@ def _idle(one: Mapping[str, Any]) -> Iterator[str]:
         f"{one['companies']:,} companies, {one['servers']} servers and {one['workers']} workers. When nobody comes they use "
         f"{100 * quiet['cpu_share']:.1f} % of a core; with {one['visits_per_second']} visits a second, one of each company every "
         f"five minutes, {100 * busy['cpu_share']:.1f} %, and {busy['memory_mb']:,.0f} MB in all. A visit in vain takes "
-        f"{one['servers_cpu_ms_per_visit']} ms of CPU for its four calls; an idle company {one['company_cpu_ms_per_hour']:,} ms an "
+        f"{one['servers_cpu_ms_per_visit']} ms of CPU for its four calls; an idle one {one['company_cpu_ms_per_hour']:,} ms an "
         f"hour and {one['store_bytes_per_company']:,} bytes."
     )
     yield ""
@@ -59,7 +59,7 @@ def _idle(one: Mapping[str, Any]) -> Iterator[str]:
 def _noisy(one: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"One company has {one['records']:,} records to post, {one['posted_meanwhile']:,} of which were posted in "
-        f"{one['seconds']} seconds; {one['visits_per_second']} visits a second of {one['companies']:,} other companies. The p99 of "
+        f"{one['seconds']} seconds; {one['visits_per_second']} visits a second of {one['companies']:,} others. The p99 of "
         f"their `authenticate` is {one['p99_times']} times what it was before."
     )
     for title, calls in (("Before", one["alone"]), ("Beside it", one["beside_it"])):
@@ -70,7 +70,7 @@ def _noisy(one: Mapping[str, Any]) -> Iterator[str]:
 def _soap(one: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"`authenticate` with nothing to do, {one['calls']:,} calls over 64 connections by {one['companies']:,} companies whose "
-        f"passwords are known, then the same at {one['goal']:,} a second. One core serves, another one calls. Ours is on the disk "
+        f"passwords are known, then the same at {one['goal']:,} a second. One core serves, another calls. Ours is on the disk "
         f"before it is given (SQLite {sqlite3.sqlite_version}); spyne and node's `soap` keep nothing."
     )
     yield ""
