@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field
+from datetime import timedelta
 from pathlib import Path
 
 from engine.audit.checkpoints import Checkpoint, Ledger, read, whole_lines
 from engine.audit.signing import new_pair
+from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreError
 from engine.log import logger
 from engine.ondisk import sync_folder
-from engine.store import companies, journal, keys, work
-from engine.store.base import Row, Tx
+from engine.store import companies, facts, journal, keys, work
+from engine.store.base import HOUSE, Row, Tx
 from engine.world import World
 
 FILE = "checkpoints.jsonl"
 EVERY_S = 900.0
+# Of several machines one writes. Longer than this it may not be silent while journals move.
+SILENT = timedelta(hours=1)
+# Which folder the checkpoints are written into, as the store knows it; the file tells the folder that it is the one.
+_WRITER, _MARK = "checkpoints", "checkpoints.id"
 _PLACE = keys.Place("", "", "signing key")
 _ALERT = ("audit", "checkpoints")
 
@@ -86,6 +92,8 @@ class Notary:
                     journal.append(tx, company, self.world.at(), actor, [entry])
             key, ledger = self._key(tx), self._ledger()
             heads = {row["company"]: (row["seq"], row["hash"]) for row in tx.rows("journal_companies", {})}
+            if not accept and self._is_elsewhere(tx, ledger):
+                return None
             if not accept:
                 _compare(tx, key, ledger, heads)
                 known = {company: (point.seq, point.hash) for company, point in ledger.heads().items()}
@@ -94,8 +102,32 @@ class Notary:
                 made = Checkpoint(ledger.count + 1, self.world.at(), heads, ledger.digest, key["public_key"], accept)
                 self._append(made.line(self._private(tx, key)))
                 tx.run("signing_key_wrote", {"written": made.number, "public_key": key["public_key"]})
+                facts.remember(tx, HOUSE, self.world.at(), _WRITER, {"folder": self._folder(), "at": self.world.at()})
             self._copy()
         return ledger.count + 1 if heads or accept else None
+
+    def _is_elsewhere(self, tx: Tx, ledger: Ledger) -> bool:
+        """Whether another folder, on another machine, has the checkpoints, and this one never had any.
+
+        Raises:
+            CheckpointsDiffer: when none was written there for long.
+        """
+        said = facts.recall(tx, HOUSE, _WRITER)
+        if said is None or ledger.count or said["folder"] == self._folder(make=False):
+            return False
+        if self.world.clock.now() - from_iso(said["at"]) > SILENT and _has_moved(tx, said["at"]):
+            raise CheckpointsDiffer(f"no checkpoint was written since {said['at']}, and the journals have moved")
+        return True
+
+    def _folder(self, *, make: bool = True) -> str:
+        """The folder's own name; empty when it has none and none is to be made."""
+        path = self.path.parent / _MARK
+        if not path.exists():
+            if not make:
+                return ""
+            path.write_text(self.world.ids.base62(22), encoding="ascii")
+            path.chmod(0o600)
+        return path.read_text(encoding="ascii")
 
     def _alarm(self, message: str, hint: str) -> None:
         logger().error("no checkpoint", error=message, hint=hint)
@@ -159,6 +191,13 @@ class Notary:
                 file.write(data[len(have) :])
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def _has_moved(tx: Tx, at: str) -> bool:
+    """Whether any journal has a line that is newer."""
+    heads = tx.rows("journal_companies", {})
+    lines = (tx.one("journal_line", {"company": row["company"], "seq": row["seq"]}) for row in heads)
+    return any(line is not None and line["at"] > at for line in lines)
 
 
 def _compare(tx: Tx, key: Row, ledger: Ledger, heads: Mapping[str, tuple[int, str]]) -> None:
