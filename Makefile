@@ -11,8 +11,10 @@ POINTS ?= 500
 CHANGES ?= 300
 PUBLISH ?=
 SEED ?= 1
+COMPANIES ?= 1000
+MINUTES ?= 5
 
-.PHONY: demo test test-postgres editor browser check lint bench campaign crash-points audit-campaign lock schemas stale clean help
+.PHONY: demo test test-postgres editor browser check lint bench campaign crash-points swarm audit-campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -81,6 +83,9 @@ campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FL
 
 crash-points: $(VENV)/.ready ## Strike the real server at system calls (needs strace): make crash-points POINTS=n SEED=s; the last line is JSON
 	@$(BIN)/python -m tests.crash --points $(POINTS) --seed $(SEED) $(if $(PUBLISH),--publish)
+
+swarm: $(VENV)/.ready ## Kill servers and workers under many companies: make swarm COMPANIES=n MINUTES=m STORE=postgres SEED=s; the last line is JSON
+	@$(BIN)/python -m benchmarks.swarm --companies $(COMPANIES) --minutes $(MINUTES) --seed $(SEED) --store $(if $(STORE),$(STORE),sqlite)
 
 audit-campaign: $(VENV)/.ready ## Change bytes of a journal of 100,000 lines, one after another: make audit-campaign CHANGES=n SEED=s
 	@$(BIN)/python -m benchmarks.audit --changes $(CHANGES) --seed $(SEED)

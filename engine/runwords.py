@@ -110,6 +110,7 @@ ALERTS: Mapping[str, tuple[str, str]] = {
     "restored": ("an older backup of the company file seems to be open", "open the newer file, or decide: `flowctl reconcile`"),
     "rival": ("two flows would post the same records", "switch one off with `flowctl company flow`"),
     "session": ("a visit of the Web Connector was refused or broke off", "as the line says"),
+    "stranded": ("a process died over its work, which was handed out anew", "the log of that process says why it ended"),
     "twice": ("a record is in the target twice", "compare the two, and delete one there"),
     "unknown": ("nobody knows whether a write arrived", "look in the target, then `flowctl retry` as the line says"),
     "vanished": ("a posted record is gone from the target", "decide with `flowctl reconcile`"),

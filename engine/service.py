@@ -113,7 +113,8 @@ class Service:
                 self.executor.purge()
             if not self._hands.leads:
                 return []
-        tasks = self._finder.due()
+        under_way = self._hands.under_way() if self.executor.keeps else ()
+        tasks = self._finder.due(under_way)
         if self.world.clock.monotonic() - self._tidied_at > TIDY_EVERY_S:
             self._tidied_at = self.world.clock.monotonic()
             tasks.insert(0, Task("tidy", ""))

@@ -35,8 +35,8 @@ class Member:
     def start(self) -> None:
         """Start it; it is not ready yet."""
         arguments = ["serve", str(self.flow), "--home", str(self.home), "--port", str(self.port), "--no-panel"]
-        if not self.is_worker:
-            arguments.append("--no-schedule")
+        role = "--workers-only" if self.is_worker else "--no-schedule"
+        arguments = ["serve", str(self.flow), "--home", str(self.home), "--port", str(self.port), "--no-panel", role]
         with (self.home / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", BOOT, *arguments], stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"}

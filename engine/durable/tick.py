@@ -6,7 +6,7 @@ prepare, operations for a target that is called, lists that cannot be used, mark
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field
 from typing import NoReturn
 
@@ -28,6 +28,9 @@ from engine.world import World
 SLOW_S = 600.0
 # What turned out to be no work, for the same reasons, is looked at again after so long, then after twice as long.
 REST_S, MOST_REST_S = 5.0, 60.0
+# And so long at most when it is only records that still wait for something, of which nothing has happened since.
+PENDING_REST_S = 600.0
+_PENDING = "pending at "
 
 Pair = tuple[str, str]
 
@@ -55,11 +58,13 @@ class Finder:
     _calls: bool = False
     _slow_at: float = float("-inf")
     _resting: dict[Pair, _Rest] = field(default_factory=dict)
+    _under_way: Collection[tuple[str, str]] = ()
     _off: dict[Pair, float] = field(default_factory=dict)
     _reasons: dict[Pair, frozenset[str]] = field(default_factory=dict)
 
-    def due(self) -> list[Task]:
-        """What is to be done now: handshakes first, then flows, company by company."""
+    def due(self, under_way: Collection[tuple[str, str]] = ()) -> list[Task]:
+        """What is to be done now, and not `under_way`: handshakes first, then flows, company by company."""
+        self._under_way = under_way
         with self.world.store.read() as tx:
             self._learn(tx)
             found: dict[Pair, set[str]] = {}
@@ -68,12 +73,12 @@ class Finder:
             confirm = confirming.companies_due(self.world, tx)
         now = self.world.clock.monotonic()
         self._reasons = {pair: frozenset(reasons) for pair, reasons in found.items()}
-        tasks = [Task("confirm", company) for company in confirm]
+        tasks = [task for company in confirm if not self._is_under_way(task := Task("confirm", company))]
         ranks = {name: number for number, name in enumerate(self.programs)}
         tasks += [
-            Task("flow", company, flow)
+            task
             for company, flow in sorted(found, key=lambda pair: (pair[0], ranks[pair[1]]))
-            if not self._is_left((company, flow), now)
+            if not self._is_left((company, flow), now) and not self._is_under_way(task := Task("flow", company, flow))
         ]
         return tasks
 
@@ -82,13 +87,18 @@ class Finder:
         if not self.rests:
             return
         before = self._resting.get(pair)
-        seconds = min(2 * before.seconds, MOST_REST_S) if before else REST_S
-        until = self.world.clock.monotonic() + seconds
-        self._resting[pair] = _Rest(self._reasons.get(pair, frozenset()), until, seconds)
+        reasons = self._reasons.get(pair, frozenset())
+        most_s = PENDING_REST_S if reasons and all(each.startswith(_PENDING) for each in reasons) else MOST_REST_S
+        is_same = before is not None and reasons <= before.reasons
+        seconds = min(2 * before.seconds, most_s) if before and is_same else REST_S
+        self._resting[pair] = _Rest(reasons, self.world.clock.monotonic() + seconds, seconds)
 
     def busy(self, pair: Pair) -> None:
         """There was something to do, and so there may be more."""
         self._resting.pop(pair, None)
+
+    def _is_under_way(self, task: Task) -> bool:
+        return (task.company, task.work) in self._under_way
 
     def _is_left(self, pair: Pair, now: float) -> bool:
         rest = self._resting.get(pair)
@@ -136,13 +146,15 @@ class Finder:
         for row in tx.rows("due_pending", {}):
             for flow in self._pairs.get(row["company"], ()):
                 if tx.one("pending_of_flow", {"company": row["company"], "flow": flow}) is not None:
-                    yield (row["company"], flow), "pending"
+                    # They may wait for the first visit of an agent for days: what happens there is a line of the journal.
+                    head = tx.one("journal_head", {"company": row["company"]})
+                    yield (row["company"], flow), f"{_PENDING}{head['seq'] if head else 0}"
         yield from self._called(tx)
 
     def _is_on(self, tx: Tx, pair: Pair) -> bool:
         """Whether the pair is served, and nobody has switched it off or paused it; that it is off is believed for a while."""
         program, now = self._program(pair), self.world.clock.monotonic()
-        if program is None or now < self._off.get(pair, now):
+        if program is None or self._is_under_way(Task("flow", *pair)) or now < self._off.get(pair, now):
             return False
         if flowswitch.is_running(tx, pair[0], program.flow):
             self._off.pop(pair, None)
@@ -177,24 +189,32 @@ class Finder:
 
     def _slow(self, tx: Tx) -> Iterator[tuple[Pair, str]]:
         """Pairs of which a stream was never read, and what a clock that was ahead has put off too far."""
-        new, self._new = self._new, set()
         now = self.world.clock.monotonic()
         if now - self._slow_at >= SLOW_S:
             self._slow_at = now
             have: dict[Pair, set[str]] = {}
             for row in tx.rows("schedule_streams", {}):
                 have.setdefault((row["company"], row["flow"]), set()).add(row["stream"])
-            new = {
+            self._new.update(
                 (company, flow)
                 for company, flows in self._pairs.items()
                 for flow, program in flows.items()
                 if not have.get((company, flow), set()) >= {stream.name for stream in program.flow.streams}
-            }
+            )
             for flow, program in self.programs.items():
                 beyond = iso(self.world.clock.now() + longest(program))
                 late = {row["company"] for row in tx.rows("due_too_late", {"beyond": beyond}) if row["flow"] == flow}
                 yield from (((company, flow), "late") for company in late if self._program((company, flow)))
-        yield from ((pair, "new") for pair in new if self._program(pair))
+        self._new = {pair for pair in self._new if self._is_new(tx, pair)}
+        yield from ((pair, "new") for pair in self._new)
+
+    def _is_new(self, tx: Tx, pair: Pair) -> bool:
+        """Whether nobody has looked at the pair yet: whoever does so makes a row for each stream."""
+        program = self._program(pair)
+        if program is None or self._is_under_way(Task("flow", *pair)):
+            return program is not None
+        have = {row["stream"] for row in tx.rows("schedule_of", {"company": pair[0], "flow": pair[1]})}
+        return not have >= {stream.name for stream in program.flow.streams}
 
 
 def _never(_connection: str, _error: RunError, _attempt: int) -> NoReturn:

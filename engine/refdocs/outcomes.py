@@ -19,6 +19,7 @@ TODO = {
     "SettingMissing": "give the setting or secret with `flowctl connect`",
     "ConnectorBroken": "install the connector's package again, or remove it",
     "StoreTooNew": "update flowctl, or put back the copy of the store from before the upgrade",
+    "NotAtOnce": "nothing: the call is answered apart from the others",
     "StoreTooOld": "end every flowctl that runs, and run `flowctl store migrate`",
     "RunError": "see the kinds below it",
     "Transient": _ITSELF,

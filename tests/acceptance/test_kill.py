@@ -110,7 +110,7 @@ def test_workers_are_killed_beside_a_process_that_answers(tmp_path: Path) -> Non
     chance = random.Random(20260303)
     with _scene(tmp_path) as scene, ExitStack() as stack:
         workers: list[subprocess.Popen[bytes]] = []
-        stack.callback(lambda: [kill(process) for process in workers])
+        stack.callback(lambda: [process.kill() for process in workers])
 
         def begin(port: int, option: str) -> subprocess.Popen[bytes]:
             process = start(scene.home, port, more=[option])

@@ -34,7 +34,7 @@ NOT_TYPED: Mapping[str, str] = {
     r"flowctl restore (/backup/|/mnt/|BACKUP).*": "the same; tests/cli/test_cli_backup.py types it",
     r"flowctl (hold|release|replay) INV-1042\b.*": "a record of an example; tests/cli/test_cli_stops.py types them",
     r"flowctl alert (add|change|test|unmute|mute|remove) (ops|bookkeepers)\b.*": "a channel of an example; tests/cli/test_cli_alert.py types them",
-    r"flowctl store (copy|recovered)\b.*": "it wants a database of PostgreSQL; tests/cli/test_cli_store*.py type it",
+    r"(FLOWCTL_STORE=\S+ )?flowctl store (copy|recovered|migrate)\b.*": "it wants a database of PostgreSQL; tests/cli/test_cli_store*.py type it",
     r"flowctl connect": "a sentence means the command, which needs a name",
 }
 # Statuses that a page tells of in a sentence, or that this world gives, and why.
@@ -48,6 +48,7 @@ STATUS: Mapping[str, tuple[tuple[int, ...], str]] = {
         "some of the simulated bills fail, as the page says of such",
     ),
     r"flowctl alert test bookkeepers .*": ((1,), "nobody listens at the address that the test gives"),
+    r"flowctl connect ramp --set environment=sandbox --check": ((2,), "there are records of the account before it"),
     r"flowctl company bind --confirm": ((1,), "the company is bound already, as its page says"),
     r"flowctl company flow ramp_accounting on": ((2,), "the company runs a flow that posts the same, as its page says"),
 }
@@ -147,7 +148,9 @@ def others(line: str, shell: Shell) -> str | None:
         missing = [name for name in named if not (ROOT / name).exists()]
         return f"there is no {missing[0]}" if missing else None
     if first == "install":
-        missing = [w for w in words if w.startswith("/opt/flowctl/") and not (ROOT / w.removeprefix("/opt/flowctl/")).exists()]
+        missing = [
+            w for w in words if w.startswith("/opt/flowctl/") and not (ROOT / w.removeprefix("/opt/flowctl/")).exists()
+        ]
         return f"there is no {missing[0]}" if missing else None
     if first in ("podman", "systemctl", "useradd"):  # a server's own; the files that they take are named with `-f`
         files = [word for word, before in zip(words[1:], words, strict=False) if before == "-f"]
@@ -156,5 +159,7 @@ def others(line: str, shell: Shell) -> str | None:
     if first == "git" and words[0] == "-C":
         words = words[2:]
     if first == "git":
-        return None if words[0] in ("clone", "add", "commit", "init", "diff", "pull") else f"`git {words[0]}` is not known"
+        return (
+            None if words[0] in ("clone", "add", "commit", "init", "diff", "pull") else f"`git {words[0]}` is not known"
+        )
     return f"`{first}` is not known to the test: add it to `others` in tests/docs/commands.py"

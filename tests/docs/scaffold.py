@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from engine.flowlang import language
 from engine.diagnostics import Diagnostic
+from engine.flowlang import language
 from engine.flowlang.flowfile import parse_flow
 from engine.flowlang.language import MapOf, Object
 from engine.validate import check_loaded

@@ -13,11 +13,11 @@ from connectors.qbwc.sandbox import QuickBooksSandbox
 from connectors.qbwc.simulator import user_deletes, user_edits
 from connectors.ramp.sandbox import RampSandbox
 from engine import registry
+from engine.access.passwords import hash_password
 from engine.cli import common
 from engine.connections.connecting import connect
 from engine.contract import Handler, Login, Served
 from engine.desk import StoreOutbox
-from engine.access.passwords import hash_password
 from engine.runner import Runner
 from engine.serving import running
 from engine.simulated import Called, Sandbox, Simulated

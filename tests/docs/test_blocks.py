@@ -88,8 +88,22 @@ def _is_workflow(fence: Fence, workflow: Mapping[str, object]) -> None:
                     assert parse(line.strip()) is None, f"{fence.place}: {line}"
 
 
+def _is_sql(fence: Fence) -> None:
+    """Whole statements, of kinds that a how-to has."""
+    statements = [one.strip() for one in fence.text.split(";")]
+    assert statements.pop() == "", f"{fence.place}: the last statement has no end"
+    assert all(one.split()[0] in {"CREATE", "GRANT", "SELECT", "SET"} for one in statements), fence.place
+
+
+def _is_environment(fence: Fence) -> bool:
+    """Variables alone, a line each."""
+    return all(re.fullmatch(r"[A-Z_]+=\S+", line) for line in fence.text.splitlines() if line)
+
+
 def _is_unit(fence: Fence) -> None:
-    """A systemd unit or another ini file; what it starts parses."""
+    """A systemd unit or another ini file, or variables of the environment; what it starts parses."""
+    if _is_environment(fence):
+        return
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys of units have capitals
     parser.read_string(fence.text)
@@ -146,6 +160,7 @@ KINDS: Mapping[str, Callable[[Fence], object]] = {
     "nginx": _is_nginx,
     "mermaid": _is_mermaid,
     "diff": _nothing,
+    "sql": _is_sql,
     "lua": _nothing,
 }
 

@@ -351,7 +351,7 @@ class Bench:
         return done
 
     def record(self, source_id: str, stream: str = "bills") -> Row:
-        with self.world.store.read() as tx:
+        with self.world.store.read(COMPANY) as tx:
             rows = tx.rows(
                 "record_find_any_phase",
                 {"company": COMPANY, "flow": self.program.flow.name, "stream": stream, "source_id": source_id},

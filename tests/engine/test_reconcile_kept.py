@@ -50,13 +50,13 @@ def kept(made: Bench) -> keeping.Kept:
 
 def decide(made: Bench, what: str, source_id: str) -> None:
     hand = Hand(COMPANY, made.world.at(), "cli:pat")
-    with made.world.store.write() as tx:
+    row = made.record(source_id)
+    with made.world.store.write(COMPANY) as tx:
         if what == "accept":
-            row = made.record(source_id)
             done = worklist.accept(tx, hand, [row], "", keeping.shown(tx, COMPANY, row["id"]))
         else:
             act = {"leave out": worklist.leave_out, "again": worklist.post_again}[what]
-            done = act(tx, hand, [made.record(source_id)], "")
+            done = act(tx, hand, [row], "")
     assert (len(done.moved), done.refused) == (1, ())
 
 

@@ -12,6 +12,7 @@ from engine.durable.port import Task
 from engine.errors import StaleLease, StoreBusy
 from engine.reading import reading
 from engine.store import turns, work
+from engine.store.base import Tx
 from engine.store.turns import Turn
 from tests.engine import kit
 from tests.engine.durable.kit import Held, Shared, dies, hands_of
@@ -197,3 +198,20 @@ def test_a_turn_of_another_life_of_the_store_is_no_turn(bench: Bench) -> None:
         turns.end(tx, before)
         assert turns.begin(tx, made, "me")
         assert turns.again(tx, before, bench.world.at()) is None
+
+
+def test_a_company_that_is_held_keeps_no_other_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = Held()
+    hands = hands_of(bench.world, executor)
+    monkeypatch.setattr(handing, "BATCH", 1)
+    open_ = turns.open_
+
+    def busy(tx: Tx, company: str, *more: str) -> Turn | None:
+        if company == "aaa":
+            raise StoreBusy("held")
+        return open_(tx, company, *more)
+
+    monkeypatch.setattr(turns, "open_", busy)
+    assert hands.hand_out([Task("flow", "aaa", FLOW), TASK]) == 1
+    assert only(executor).company == COMPANY
+    assert hands.under_way() == {(COMPANY, WORK)}

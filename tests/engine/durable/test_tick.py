@@ -14,7 +14,7 @@ from engine.durable.tick import Finder
 from engine.errors import Transient
 from engine.follow import Hand
 from engine.service import Service
-from engine.store import companies, facts, work
+from engine.store import companies, facts, journal, work
 from engine.store.base import statements
 from engine.store.sqlite import SqliteStore
 from tests.engine import kit
@@ -57,6 +57,29 @@ def test_a_company_that_connects_later_is_found(bench: Bench) -> None:
     with bench.world.store.write() as tx:
         kit.connected(tx, bench.world, "zeta")
     assert found.due() == [Task("flow", "zeta", FLOW)]
+    assert found.due() == [Task("flow", "zeta", FLOW)]  # until somebody has looked
+    Service(bench.world, {FLOW: bench.program}).tick()
+    with bench.world.store.write() as tx:
+        bench.world.store.connection.execute("DELETE FROM records WHERE company = 'zeta'")  # type: ignore[attr-defined]
+    assert found.due() == []
+
+
+def test_records_that_wait_for_an_agent_rest_until_something_happens(bench: Bench) -> None:
+    with bench.world.store.write() as tx:
+        kit.connected(tx, bench.world, "zeta")  # its lists were never read
+    Service(bench.world, {FLOW: bench.program}).tick()
+    found = finder_of(bench, rests=True)
+    task, looks = Task("flow", "zeta", FLOW), 0
+    for _ in range(40):
+        if found.due() == [task]:
+            looks += 1
+            found.idle(("zeta", FLOW))
+        bench.world.clock.sleep(60)
+    assert looks == 10  # at first each minute, in the end every ten
+    assert found.due() == []
+    with bench.world.store.write() as tx:
+        journal.append(tx, "zeta", kit.AT, "me", [journal.Entry("map_set")])
+    assert found.due() == [task]
 
 
 def test_what_is_due_is_found_and_what_is_paused_is_not(bench: Bench) -> None:
@@ -165,3 +188,8 @@ def test_each_question_is_answered_by_a_small_index(name: str, index: str) -> No
 
 def _row(row: sqlite3.Row) -> sqlite3.Row:
     return row
+
+
+def test_what_is_under_way_is_not_looked_at(bench: Bench) -> None:
+    assert finder_of(bench).due({(COMPANY, f"flow:{FLOW}")}) == []
+    assert finder_of(bench).due({(COMPANY, "flow:other")}) == [FLOW_TASK]

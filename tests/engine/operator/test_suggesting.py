@@ -136,7 +136,7 @@ def test_what_no_line_is_coded_to_comes_last_with_its_kind(ramp: Flow) -> None:
         assert kinds(ramp, made, "Travel bank costs") == [
             ("Old Travel", "Other Current Asset"), ("Travel Meals", "Expense"), ("Travel Bank", "Bank"),
         ]  # fmt: skip
-        found = kinds(ramp, made, "Account payables")
+        found = kinds(ramp, made, "Payable accounts")
         assert found[0] == ("Payable Interest", "Expense")
         assert ("Accounts Payable", "Accounts Payable") in found[1:]
 
