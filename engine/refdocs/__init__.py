@@ -19,7 +19,7 @@ from engine.refdocs.templates import templates_page
 
 FOLDER = Path("docs/reference")
 # Results of long runs, written by those runs.
-PUBLISHED = frozenset({"campaign.md", "crash-points.md"})
+PUBLISHED = frozenset({"campaign.md", "crash-points.md", "swarm.md"})
 
 
 def pages() -> Mapping[str, str]:

@@ -109,12 +109,10 @@ def test_workers_are_killed_beside_a_process_that_answers(tmp_path: Path) -> Non
     """What a worker leaves behind is taken up by the other one, and none of it waits for the dead."""
     chance = random.Random(20260303)
     with _scene(tmp_path) as scene, ExitStack() as stack:
-        workers: list[subprocess.Popen[bytes]] = []
-        stack.callback(lambda: [process.kill() for process in workers])
 
         def begin(port: int, option: str) -> subprocess.Popen[bytes]:
             process = start(scene.home, port, more=[option])
-            workers.append(process)
+            stack.callback(kill, process)
             assert is_ready(process, port)
             return process
 
