@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from engine.errors import Bug, FlowctlError, StoreBusy, StoreTooNew, StoreTooOld
+from engine.errors import Bug, FlowctlError, StoreBusy, StoreTooNew, StoreTooOld, UnknownName
 from engine.store import companies, dialect, journal, pgerrors, pgschema, private
 from engine.store import postgres as backend
 from engine.store.base import Timed, Tx, statements, take_number
@@ -250,6 +250,15 @@ def test_a_statement_that_is_given_another_company_is_a_bug(two: PostgresStore) 
             with pytest.raises(Bug, match=r"^\w+ touches rows of another company than its transaction said$"):
                 touch()
         assert companies.settings(tx, "a", "flow") == {"n": "a"}
+
+
+def test_who_sees_one_company_cannot_say_which_others_there_are(two: PostgresStore) -> None:
+    with two.read("acne") as tx, pytest.raises(UnknownName) as caught:
+        companies.require(tx, "acne")
+    assert caught.value.hint == "`flowctl company list` names those that there are"
+    with two.read() as tx, pytest.raises(UnknownName) as caught:
+        companies.require(tx, "c")
+    assert "known: a, b" in (caught.value.hint or "")
 
 
 def test_the_clock_of_the_store(store: PostgresStore) -> None:
