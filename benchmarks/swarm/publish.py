@@ -10,7 +10,12 @@ from typing import Any
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "swarm.md"
 _MARK = "## Last published results\n"
 _WRONG = ("lost", "duplicated", "wrong_company", "cents_off", "untold", "store_differs", "journals_broken")
-_TITLES = {"run": "Killed for minutes", "idle": "Idle companies", "noisy": "A noisy company", "soap": "Durable SOAP answers"}
+_TITLES = {
+    "run": "Killed for minutes",
+    "idle": "Idle companies",
+    "noisy": "A noisy company",
+    "soap": "Durable SOAP answers",
+}
 
 
 def publish(found: Sequence[Mapping[str, Any]], page: Path = PAGE) -> None:
@@ -74,7 +79,12 @@ def _soap(one: Mapping[str, Any]) -> Iterator[str]:
         f"before it is given (SQLite {sqlite3.sqlite_version}); spyne and node's `soap` keep nothing."
     )
     yield ""
-    names = {"sqlite": "ours on SQLite", "postgres": "ours on PostgreSQL", "spyne": "spyne", "node_soap": "node's `soap`"}
+    names = {
+        "sqlite": "ours on SQLite",
+        "postgres": "ours on PostgreSQL",
+        "spyne": "spyne",
+        "node_soap": "node's `soap`",
+    }
     columns = ("per_core", "per_second", "cpu_ms", "p99_ms", "paced_per_second", "paced_p50_ms", "paced_p99_ms")
     rows = ((names[key], *(f"{one[key][column]:,}" for column in columns)) for key in names if one.get(key))
     yield from _table(("server", *(column.replace("_", " ") for column in columns)), rows)
