@@ -30,7 +30,7 @@ MOST_AT_ONCE = 128
 GATHER_S = 0.002
 # Threads for what cannot be answered at once, such as a password that must be hashed: more than may wait for that, so that
 # whoever is too many is told so.
-ASIDE = 32
+ASIDE = 96
 UNAVAILABLE = HttpReply(
     503,
     {"content-type": "text/plain; charset=utf-8", "retry-after": "10"},
