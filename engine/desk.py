@@ -32,6 +32,7 @@ from engine.world import World
 
 ACTOR = "web-connector"
 LIST_AGE = timedelta(hours=4)
+_IDLE_S = 3600.0
 # So many sessions of a company are kept.
 _KEPT = 50
 # Of so many sessions the company is remembered.
@@ -69,6 +70,8 @@ class StoreOutbox:
     changed: Callable[[str], None] = lambda _company: None
     logs: bool = False
     _tickets: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    # When a visit in vain was last logged, by company.
+    _came: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def login(self, user: str) -> Login | None:
         """Whose user name it is; whoever signs in has not said for which company."""
@@ -99,13 +102,22 @@ class StoreOutbox:
             yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
             committed.after(partial(self._tell, base.said, touched, current()))
 
+    def _is_news(self, line: _Line) -> bool:
+        """Whether a visit in vain is worth a line: one an hour for each company, or ten thousand write three million a day."""
+        company, now = str(line.fields["company"]), self.world.clock.monotonic()
+        if now - self._came.get(company, -_IDLE_S) < _IDLE_S:
+            return False
+        self._came[company] = now
+        return True
+
     def _tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
         """What others hear of a call once it is durable, under the name that it had."""
         with correlated(name):
             for line in said if self.logs else ():
                 if line.event in _COUNTED:
                     meter.add(meters.SESSIONS, _COUNTED[line.event])
-                logger().log(line.level, line.event, **line.fields)
+                if line.event != _IDLE or self._is_news(line):
+                    logger().log(line.level, line.event, **line.fields)
         for company in touched:
             self.changed(company)
 
@@ -217,7 +229,7 @@ class _Sessions:
 
     def _ended(self, row: Row, level: int, event: str) -> None:
         """Log what a session came to; a visit that found nothing to do is one line, not two."""
-        state: Json = json.loads(row["state"])
+        state: Json = own(row["state"])
         known = {"company": str(row["company"]), "user": str(state.get("user") or "")}
         requests = int(state.get("turn") or 0)
         begun = self.base.said[-1] if self.base.said else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
@@ -31,7 +30,7 @@ MOST_AT_ONCE = 128
 GATHER_S = 0.002
 # Threads for what cannot be answered at once, such as a password that must be hashed: more than may wait for that, so that
 # whoever is too many is told so.
-ASIDE = 32
+ASIDE = 96
 UNAVAILABLE = HttpReply(
     503,
     {"content-type": "text/plain; charset=utf-8", "retry-after": "10"},
@@ -65,11 +64,16 @@ class PollDoor:
     _draining: asyncio.Task[None] | None = None
     _one: CapacityLimiter | None = None
     _aside: CapacityLimiter | None = None
+    # The store, when one commit may stand for several calls; None when each has its own.
+    _groups: Groups | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._groups = self.store if isinstance(self.store, Groups) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
-        handler = self.handlers.get(scope["path"].split("/", 2)[1]) if posted else None
+        handler = self.handlers.get(scope["path"][1:].partition("/")[0]) if posted else None
         if handler is None:
             await self.app(scope, receive, send)
             return
@@ -84,7 +88,8 @@ class PollDoor:
         else:
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
             query, client = scope["query_string"].decode("latin-1"), scope.get("client")
-            call = HttpCall("POST", scope["path"], query, headers, body, client[0] if client else "")
+            caller = client[0] if client else ""
+            call = HttpCall("POST", scope["path"], query, headers, body, caller, at_once=True)
             reply = await self._answered(handler, call)
         found = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
         found.append((b"content-length", b"%d" % len(reply.body)))
@@ -95,14 +100,15 @@ class PollDoor:
         if self._aside is None:
             self._aside = CapacityLimiter(ASIDE)
         reply: HttpReply | None = None
-        if isinstance(self.store, Groups):
+        if self._groups is not None:
             if len(call.body) <= SHORT:
                 reply = await self._together(handler, call)
         else:
-            reply = await to_thread.run_sync(partial(self._alone, handler, replace(call, at_once=True)))
-        return (
-            reply or await to_thread.run_sync(partial(self._alone, handler, call), limiter=self._aside) or UNAVAILABLE
-        )
+            reply = await to_thread.run_sync(self._alone, handler, call)
+        if reply is None:
+            patient = replace(call, at_once=False)
+            reply = await to_thread.run_sync(self._alone, handler, patient, limiter=self._aside)
+        return reply or UNAVAILABLE
 
     def _alone(self, handler: Handler, call: HttpCall) -> HttpReply | None:
         """Its answer, from transactions of its own; None when it takes long and was to be answered at once."""
@@ -116,7 +122,7 @@ class PollDoor:
 
     async def _together(self, handler: Handler, call: HttpCall) -> HttpReply | None:
         loop = asyncio.get_running_loop()
-        one = _Waiting(handler, replace(call, at_once=True), loop.create_future())
+        one = _Waiting(handler, call, loop.create_future())
         self._queue.append(one)
         if self._draining is None or self._draining.done():
             self._draining = loop.create_task(self._drain())
@@ -143,8 +149,8 @@ class PollDoor:
 
     def _take(self, calls: Sequence[_Waiting]) -> Sequence[HttpReply | None]:
         """The answers, durable; one that says that nothing was done leaves nothing of its call."""
-        store = self.store
-        assert isinstance(store, Groups)
+        store = self._groups
+        assert store is not None
         try:
             with store.write():
                 return [self._part(store, one) for one in calls]

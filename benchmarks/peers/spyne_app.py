@@ -1,5 +1,8 @@
 """The service in spyne, behind gunicorn: `gunicorn spyne_app:application`. It runs in an environment of its own."""
 
+# It runs where spyne is, and where this is checked spyne is not.
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import secrets

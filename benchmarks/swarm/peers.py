@@ -59,13 +59,26 @@ def _spyne() -> Iterator[tuple[int, list[int]] | None]:
     with tempfile.TemporaryDirectory(prefix="flowctl-peers-") as folder:
         environment = Path(folder) / "venv"
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [
+            environment / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         if subprocess.run([*pip, "-r", PEERS / "requirements.txt"], check=False).returncode:
             yield None
             return
         port = free_ports(1)[0]
         options = ["-k", "gthread", "--threads", "8", "--keep-alive", "65", "--no-control-socket"]
-        command = [environment / "bin" / "gunicorn", *options, "-b", f"127.0.0.1:{port}", "spyne_app:application"]
+        command: list[str | Path] = [
+            environment / "bin" / "gunicorn",
+            *options,
+            "-b",
+            f"127.0.0.1:{port}",
+            "spyne_app:application",
+        ]
         quiet = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(command, cwd=PEERS, env=quiet, stderr=subprocess.DEVNULL)
         try:

@@ -9,7 +9,7 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -121,13 +121,14 @@ class _City:
         if kind.lower() == "basic":
             client = base64.b64decode(given).decode("ascii").partition(":")[0]
             number = int(client.removeprefix(CLIENT))
-            reply = self.businesses[number].simulator.handle(call)
+            reply: HttpReply = self.businesses[number].simulator.handle(call)
             if reply.status == 200 and b"access_token" in reply.body:
                 self.tokens[json.loads(reply.body)["access_token"]] = number
             return reply
         if given.strip() not in self.tokens:
             return HttpReply(401, {"content-type": "application/json"}, b"{}")
-        return self.businesses[self.tokens[given.strip()]].simulator.handle(call)
+        answer: HttpReply = self.businesses[self.tokens[given.strip()]].simulator.handle(call)
+        return answer
 
     def people(self) -> None:
         """Now and then somebody enters or pays a bill, or buys something."""
@@ -245,5 +246,9 @@ def _serve(pipe: Connection, options: Options, charts: Sequence[Chart], ports: t
             threading.Thread(target=city.people, daemon=True).start()
         if name == "calm":
             city.calm.set()
-        answers = {"unready": city.unready, "truth": city.truth, "counts": lambda: (city.webhooks, city.changes)}
+        answers: dict[str, Callable[[], Any]] = {
+            "unready": city.unready,
+            "truth": city.truth,
+            "counts": lambda: (city.webhooks, city.changes),
+        }
         pipe.send(answers.get(name, lambda: None)())

@@ -32,7 +32,7 @@ _REMEMBERED = 100_000
 # So many passwords are hashed at a time, a core each.
 _AT_A_TIME = 2
 # So many wait for their turn to be hashed; more are told at once to come back later.
-_MOST_WAITING = 16
+_MOST_WAITING = 64
 
 # `later`: it must be hashed first, and others wait for this answer.
 Answer = Literal["yes", "no", "busy", "later"]

@@ -89,7 +89,7 @@ class House:
     def add(self, outbox: Callable[[StoreOutbox], StoreOutbox | Paused] = lambda made: made) -> Replica:
         """Start one more."""
         world = World(self.opens(), Vault(b"0" * 32), transports={"ramp": self.ramp.transport()})
-        handler = make_handler(outbox(StoreOutbox(world, {FLOW: self.flow})), world.clock, world.ids)  # type: ignore[arg-type]
+        handler = make_handler(outbox(StoreOutbox(world, {FLOW: self.flow})), world.clock, world.ids)
         self.replicas.append(Replica(world, handler))
         return self.replicas[-1]
 
