@@ -265,7 +265,7 @@ def test_what_rests_is_told_apart(office: Office) -> None:
     assert "Nowhere" not in to_map
     assert "Nowhere" in text_of(browser.get(f"/c/acme/to-map?place={FLOW}"))
     record = text_of(browser.get(f"/c/acme/records/{office.bench.record('b-1')['id']}"))
-    assert "deferred rests: its flow is off" in record
+    assert "waiting rests: its flow is off" in record
     assert f"The flow {FLOW} is off for this company: the record goes on when it is switched on again." in record
     asked = text_of(browser.get(f"{HERE}/switch"))
     assert "One record rests, and goes on." in asked

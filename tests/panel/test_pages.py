@@ -71,7 +71,9 @@ def test_one_company(busy: Office) -> None:
         "Failed: shop_to_ledger/bills/N-b-3: the lines do not add up to the bill Show the record",
         "correct the record in the source, or in the target",
         "Waiting: shop_to_ledger/bills/N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
-        "add it there, or run `flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme`",
+        "add it there, or use To map",
+        "In a terminal",
+        "flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme",
     ]
     assert records == (
         "Stream posted waiting failed left out\n"
@@ -202,12 +204,14 @@ def test_a_posted_records_way(busy: Office) -> None:
 
 def test_what_waits_says_why_and_what_to_do(busy: Office) -> None:
     lines = text_of(busy.as_("operator").get("/c/acme/records/2")).splitlines()
-    assert lines[2:7] == [
+    assert lines[2:9] == [
         "waiting waits for something that is missing",
         "Try again Hold back Leave out",
         "the account `Nowhere` is not in the Account list of Ledger",
         "Map Nowhere",
-        "add it there, or run `flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme`",
+        "add it there, or use To map",
+        "In a terminal",
+        "flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme",
     ]
     assert "Leave out" not in text_of(busy.as_("viewer").get("/c/acme/records/2"))
 

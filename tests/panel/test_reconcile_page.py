@@ -249,5 +249,5 @@ def test_nothing_to_compare_is_said(office: Office) -> None:
     browser.post("/c/acme/reconcile", {"from": "2026-02-01", "to": "2026-03-31"})
     assert text_of(browser.get("/c/acme/reconcile")).splitlines()[0] == (
         "acme has no connection whose books can be compared. "
-        "connect QuickBooks with `flowctl connect`, or give another --company"
+        "connect QuickBooks with Connections, or give another --company Open Connections"
     )
