@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 from collections import OrderedDict
@@ -55,8 +56,11 @@ def _nobodys() -> str:
 
 
 @cache
-def _hashing() -> ThreadPoolExecutor:
-    """As many threads as hash at a time: each keeps the 19 MiB that a hash takes, and answers have many threads."""
+def _hashing(_process: int) -> ThreadPoolExecutor:
+    """As many threads as hash at a time: each keeps the 19 MiB that a hash takes, and answers have many threads.
+
+    Each process has its own: one that was forked has the executor of its parent, and none of its threads.
+    """
     return ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="flowctl-hash")
 
 
@@ -116,7 +120,7 @@ class Doorkeeper:
             return "busy"
         try:
             stored = login.password_hash if login else self._nobody
-            right = _hashing().submit(_matches, stored, password).result() and login is not None
+            right = _hashing(os.getpid()).submit(_matches, stored, password).result() and login is not None
         finally:
             self.slots.release()
         self._remember(pair, right, seen)

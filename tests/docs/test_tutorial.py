@@ -27,6 +27,8 @@ PAGE = ROOT / "docs" / "tutorial" / "first-flow.md"
 # The ports that the page shows; a test takes free ones.
 RAMP, SERVER = 9001, 8765
 PATIENCE_S = 60.0
+# So many looks in a row, half a second apart, that show the same.
+_STILL = 4
 # What differs from one reader to the next, and nothing else.
 DIFFERS = (
     (r"(?<=shown this once: )[0-9A-Za-z]{20}\b", "PASSWORD"),
@@ -109,16 +111,18 @@ class Reader:
         _answers(port)
 
     def _rest(self) -> None:
-        """Wait until the server has read, and has nothing to prepare: the reader takes a moment to type."""
-        before: object = None
+        """Wait until the server has read, and goes no further by itself: the reader takes a moment to type.
+
+        What is read before the first visit of the Web Connector stays pending: nobody has told the lists yet.
+        """
+        before, same = "", 0
         until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
+        while time.monotonic() < until and same < _STILL:
             found = self.shell.flowctl(["status", "--format", "json"]).json()
-            now = json.dumps(found["states"]), [line["state"] for line in found["states"]]
-            if found["states"] and now == before and not {"pending"} & set(now[1]):
-                return
+            now = json.dumps(found["states"])
+            same = same + 1 if found["states"] and now == before else 0
             before = now
-            time.sleep(1.0)
+            time.sleep(0.5)
 
     def stop(self) -> None:
         """Ctrl-C in every other terminal; each ends with status 0."""

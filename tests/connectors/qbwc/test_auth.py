@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 
 import pytest
@@ -118,3 +119,23 @@ def test_tickets_are_long_random_and_kept_as_digests() -> None:
     assert len(made) == 100
     assert {len(ticket) for ticket in made} == {22}
     assert ticket_hash("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
+
+def test_a_forked_process_hashes_with_threads_of_its_own() -> None:
+    """The executor of its parent is there and has no thread: a check would wait for ever."""
+    clock = FakeClock()
+    assert Doorkeeper(clock).check(None, "1.2.3.4", "acme", "guess") == "no"
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def check() -> None:
+        theirs.send(Doorkeeper(clock).check(None, "1.2.3.4", "acme", "guess"))
+
+    process = context.Process(target=check, daemon=True)
+    process.start()
+    try:
+        assert ours.poll(30), "the forked process does not answer"
+        assert ours.recv() == "no"
+    finally:
+        process.kill()
+        process.join()
