@@ -78,6 +78,7 @@ STATES: Mapping[str, str] = {
 }
 # What people call the kinds of alerts.
 KINDS: Mapping[str, str] = {
+    "stranded": "Work left behind",
     "ambiguous": "Two records, one key",
     "audit": "Journal",
     "backlog": "Backlog",

@@ -10,7 +10,11 @@ FLOW = flow_program("ramp_to_quickbooks")
 ENOUGH = 400
 
 
-@pytest.mark.parametrize("name", PLANTS)
+# Needs an order of events so rare that a schedule with it is hardly ever met; `test_directed` makes it.
+DIRECTED = frozenset({"what_was_sent_before_is_not_looked_for"})
+
+
+@pytest.mark.parametrize("name", [name for name in PLANTS if name not in DIRECTED])
 def test_a_planted_bug_is_found(name: str) -> None:
     plan = Plan(FLOW, focus=FOCUS.get(name, frozenset()), keeps=False)
     first = FIRST.get(name, 1)
@@ -23,4 +27,4 @@ def test_a_planted_bug_is_found(name: str) -> None:
 
 def test_there_are_enough() -> None:
     assert len(PLANTS) >= 52
-    assert set(FOCUS) | set(FIRST) <= set(PLANTS)
+    assert set(FOCUS) | set(FIRST) | DIRECTED <= set(PLANTS)

@@ -11,7 +11,7 @@ from engine.campaign.__main__ import flow_program
 from engine.campaign.pgdisk import PostgresDisk
 from engine.campaign.play import Plan, play
 from engine.errors import Bug
-from engine.store import companies
+from engine.store import companies, journal
 from engine.store.base import Tx
 from engine.store.private import PrivatePostgres
 from tests.engine.store.rows import AT
@@ -42,10 +42,12 @@ def test_schedules_end_as_on_sqlite(server: PrivatePostgres) -> None:
 
 def put(tx: Tx, name: str) -> None:
     companies.add(tx, name, name, AT)
+    journal.append(tx, name, AT, "test", [journal.Entry("made")])
 
 
 def names(disk: PostgresDisk) -> list[str]:
-    return [row["company"] for row in disk.look("companies_all", {})]
+    """Whose journals there are; what companies there are is no secret."""
+    return [row["company"] for row in disk.look("journal_companies", {})]
 
 
 def test_a_disk_forgets_restores_and_keeps(server: PrivatePostgres) -> None:

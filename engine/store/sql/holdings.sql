@@ -38,7 +38,7 @@ SELECT * FROM holdings WHERE company = :company AND state = 'there' AND differen
 
 -- name: holdings_of_ids
 SELECT * FROM holdings WHERE company = :company AND target_id IN (SELECT value FROM json_each(:target_ids))
-ORDER BY seq;
+ORDER BY seq + 0;
 
 -- name: holdings_of_record
 SELECT * FROM holdings WHERE record_id = :record_id ORDER BY seq;

@@ -18,7 +18,7 @@ ORDER BY updated_at DESC, lookup, source_key LIMIT :limit;
 
 -- name: mappings_to
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
-  AND list_id <> '' AND source_key <> :source_key ORDER BY source_key;
+  AND list_id <> '' AND source_key <> :source_key ORDER BY source_key || '';
 
 -- name: mapping_exists_to
 SELECT 1 FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
