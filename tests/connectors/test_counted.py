@@ -94,10 +94,11 @@ def test_the_web_connector_s_calls_by_what_came_of_them(sink: PrometheusSink, mo
     handle(HttpCall("POST", "/qbwc", "", {}, b"no xml", ""))
     handle(HttpCall("GET", "/qbwc", "wsdl", {}, b"", ""))
 
-    def busy() -> object:
+    def busy(*_of: object) -> object:
         raise StoreBusy("locked")
 
-    monkeypatch.setattr(kit.outbox, "transaction", busy)
+    for name in ("transaction", "login", "company_of"):
+        monkeypatch.setattr(kit.outbox, name, busy)
     handle(soap("authenticate", strUserName="books", strPassword="pw"))
     handle(soap("getLastError", ticket="x"))
     assert samples(sink) == {
