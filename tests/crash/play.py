@@ -27,6 +27,10 @@ _MOST_REQUESTS = 400
 # So many visits meet a disk that stays full, before there is room again.
 _FULL_VISITS = 3
 
+# The worker itself does the work: threads of the durable engine would take their numbers, and the calls that are struck, in
+# another order every time. `tests/acceptance/test_kill.py` kills servers that have it.
+_ALONE = ("--durable", "inline")
+
 
 @dataclass(slots=True)
 class Result:
@@ -118,7 +122,9 @@ def _play(stage: Stage, point: Point) -> Result:
 
 def _at_start(scene: Scene, visits: Visits, point: Point, log: Path) -> bool:
     """strace starts the process."""
-    process = start(scene.home, scene.port, before=strace.around(log, point.injections[0]), boot=scene.boot)
+    process = start(
+        scene.home, scene.port, before=strace.around(log, point.injections[0]), boot=scene.boot, more=_ALONE
+    )
     try:
         if is_ready(process, scene.port):
             visits.while_it_lives(process)
@@ -130,7 +136,7 @@ def _at_start(scene: Scene, visits: Visits, point: Point, log: Path) -> bool:
 
 def _at_call(scene: Scene, visits: Visits, point: Point, log: Path) -> bool:
     """strace is attached to the one thread whose calls are counted."""
-    process = start(scene.home, scene.port, boot=scene.boot)
+    process = start(scene.home, scene.port, boot=scene.boot, more=_ALONE)
     try:
         assert is_ready(process, scene.port), "the server ended by itself"
         thread = strace.threads(process.pid)[point.group.thread]
@@ -147,7 +153,7 @@ def _at_call(scene: Scene, visits: Visits, point: Point, log: Path) -> bool:
 
 def _lasting(scene: Scene, visits: Visits, point: Point, log: Path) -> bool:
     """From one answer on nothing can be written; a disk that was full has room again, and the same process goes on."""
-    process = start(scene.home, scene.port, boot=scene.boot)
+    process = start(scene.home, scene.port, boot=scene.boot, more=_ALONE)
     tracers: list[strace.Attached] = []
     look_first = visits.after
 
@@ -190,7 +196,7 @@ def _kept(scene: Scene, visits: Visits) -> list[str]:
 @contextmanager
 def _process(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
     """The server without a fault."""
-    process = start(scene.home, scene.port, boot=scene.boot)
+    process = start(scene.home, scene.port, boot=scene.boot, more=_ALONE)
     try:
         assert is_ready(process, scene.port), "the server did not start again"
         yield process
@@ -214,7 +220,7 @@ def count(stage: Stage, mode: Mode) -> Counted:
     found = Counted()
     scene = stage.scene(mode)
     log = scene.home / "strace.log"
-    process = start(scene.home, scene.port, boot=scene.boot)
+    process = start(scene.home, scene.port, boot=scene.boot, more=_ALONE)
     visits = Visits(scene)
     try:
         assert is_ready(process, scene.port), "the server ended by itself"
@@ -232,7 +238,9 @@ def count(stage: Stage, mode: Mode) -> Counted:
     found.answers = visits.promises.calls
     stage.end(scene)
     scene = stage.scene(mode, old=True)
-    process = start(scene.home, scene.port, before=strace.around(log := scene.home / "strace.log"), boot=scene.boot)
+    process = start(
+        scene.home, scene.port, before=strace.around(log := scene.home / "strace.log"), boot=scene.boot, more=_ALONE
+    )
     try:
         assert is_ready(process, scene.port), "the server ended by itself"
         main = strace.child(process.pid)
