@@ -166,6 +166,8 @@ def _of_work(filled: Filled) -> dict[str, tuple[str, ...]]:
         "/c/{company}/runs/{run}": (f"{_HOME}/runs/{filled.runs // 2}", f"{_HOME}/runs/{filled.runs}"),
         "/c/{company}/flows": (f"{_HOME}/flows",),
         "/c/{company}/flows/{flow}": (f"{_HOME}/flows/ramp_to_quickbooks",),
+        "/c/{company}/flows/{flow}/settings/{setting}": (f"{_HOME}/flows/{FLOW}/settings/ap_account",),
+        "/c/{company}/flows/{flow}/switch": (f"{_HOME}/flows/{FLOW}/switch",),
         # The comparison has objects that people entered; what the records wrote is not among them.
         "/c/{company}/reconcile": (
             f"{_HOME}/reconcile",
