@@ -6,7 +6,6 @@ them is verified, kept with its sealed body, and brings the streams forward that
 
 from __future__ import annotations
 
-import asyncio
 import json
 import multiprocessing
 import os
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from benchmarks.posting import post_all
 from connectors.ramp.webhooks import sign
 
 _SECRET = "ramp_sec_benchmark"
 _PATH = "/webhooks/bench/ramp"
-CONNECTIONS = 64
 # What the issue asks for, and what the paced measurement sends.
 GOAL = 4000
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -86,77 +85,7 @@ def measure(count: int, *, echo: bool = False, rate: int = 0) -> Measured:
 def _client(port: int, calls: Sequence[bytes], rate: int) -> list[float]:
     import uvloop
 
-    return uvloop.run(_post_all(port, calls, rate))
-
-
-async def _post_all(port: int, calls: Sequence[bytes], rate: int) -> list[float]:
-    loop = asyncio.get_running_loop()
-    work = _Work(iter(calls), len(calls), rate, loop.time(), loop.create_future())
-    lines = [await loop.create_connection(lambda: _Line(work), "127.0.0.1", port) for _ in range(CONNECTIONS)]
-    work.began = loop.time()
-    for _, line in lines:
-        line.next()
-    await work.done
-    for transport, _ in lines:
-        transport.close()
-    return work.latencies
-
-
-@dataclass
-class _Work:
-    calls: Iterator[bytes]
-    left: int
-    rate: int
-    began: float
-    done: asyncio.Future[None]
-    sent: int = 0
-    latencies: list[float] = field(default_factory=list)
-
-
-class _Line(asyncio.Protocol):
-    """One keep-alive connection with at most one call under way."""
-
-    def __init__(self, work: _Work) -> None:
-        self.work, self.answer, self.since = work, b"", 0.0
-        self.transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def next(self) -> None:
-        """Send the next call: now, or when its time has come; its latency counts from then on, sent or not."""
-        call = next(self.work.calls, None)
-        if call is None:
-            return
-        loop, due = asyncio.get_running_loop(), 0.0
-        if self.work.rate:
-            due = self.work.began + self.work.sent / self.work.rate
-        self.work.sent += 1
-        if due > loop.time():
-            loop.call_at(due, self._send, call, due)
-        else:
-            self._send(call, due or loop.time())
-
-    def _send(self, call: bytes, since: float) -> None:
-        self.since = since
-        self.transport.write(call)
-
-    def data_received(self, data: bytes) -> None:
-        self.answer += data
-        head, ended, body = self.answer.partition(b"\r\n\r\n")
-        if not ended or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
-            return
-        assert self.answer.startswith(b"HTTP/1.1 200 "), self.answer
-        self.answer = b""
-        self.work.latencies.append(asyncio.get_running_loop().time() - self.since)
-        self.work.left -= 1
-        if not self.work.left:
-            self.work.done.set_result(None)
-        self.next()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.work.left and not self.work.done.done():
-            self.work.done.set_exception(ConnectionError(f"the server hung up: {exc}"))
+    return uvloop.run(post_all(port, calls, rate)).latencies
 
 
 @contextmanager

@@ -14,18 +14,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.posting import post_all
 from benchmarks.swarm.options import code, user
 from benchmarks.webhooks import Measured, _cpu_s
 
-CONNECTIONS = 64
 PASSWORD = "password-of-the-swarm"
 # What the paced measurement sends.
 GOAL = 3000
+_NOTHING = b">none<"
 
 
 def request(path: str, user: str) -> bytes:
@@ -41,103 +41,10 @@ def request(path: str, user: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-@dataclass
-class Line(asyncio.Protocol):
-    """One kept connection with at most one call under way."""
-
-    work: Work
-    answer: bytes = b""
-    since: float = 0.0
-    transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there."""
-        self.transport = transport
-
-    def next(self) -> None:
-        """Send the next call: now, or when its time has come; its latency counts from then on, sent or not."""
-        call = next(self.work.calls, None)
-        if call is None:
-            return
-        loop, due = asyncio.get_running_loop(), 0.0
-        if self.work.rate:
-            due = self.work.began + self.work.sent / self.work.rate
-        self.work.sent += 1
-        if due > loop.time():
-            loop.call_at(due, self._send, call, due)
-        else:
-            self._send(call, due or loop.time())
-
-    def _send(self, call: bytes, since: float) -> None:
-        self.since = since
-        self.transport.write(call)
-
-    def data_received(self, data: bytes) -> None:
-        """An answer, or a part of one."""
-        self.answer += data
-        head, ended, body = self.answer.partition(b"\r\n\r\n")
-        if not ended or not _is_whole(head, body):
-            return
-        if not self.answer.startswith(b"HTTP/1.1 200 "):
-            self.work.done.set_exception(ConnectionError(self.answer[:200].decode("latin-1")))
-            return
-        if b">none<" not in body:
-            self.work.done.set_exception(ConnectionError(f"another answer than `none`: {body[-200:]!r}"))
-            return
-        self.answer = b""
-        self.work.latencies.append(asyncio.get_running_loop().time() - self.since)
-        self.work.left -= 1
-        if not self.work.left:
-            self.work.done.set_result(None)
-        self.next()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
-        if self.work.left and not self.work.done.done():
-            self.work.done.set_exception(ConnectionError(f"the server hung up: {exc}"))
-
-
-def _is_whole(head: bytes, body: bytes) -> bool:
-    lower = head.lower()
-    if b"transfer-encoding: chunked" in lower:
-        return body.endswith(b"0\r\n\r\n")
-    return len(body) >= int(lower.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-
-
-@dataclass
-class Work:
-    """The calls that are left, and what came of the others."""
-
-    calls: Iterator[bytes]
-    left: int
-    rate: int
-    done: asyncio.Future[None]
-    began: float = 0.0
-    sent: int = 0
-    latencies: list[float] = field(default_factory=list)
-
-
-async def post_all(port: int, calls: Sequence[bytes], rate: int = 0, connections: int = CONNECTIONS) -> Work:
-    """Send them over kept connections: one after the other on each, or `rate` a second in all."""
-    loop = asyncio.get_running_loop()
-    work = Work(iter(calls), len(calls), rate, loop.create_future())
-    lines = []
-    for _ in range(min(connections, len(calls))):
-        _, line = await loop.create_connection(lambda: Line(work), "127.0.0.1", port)
-        lines.append(line)
-    work.began = loop.time()
-    for line in lines:
-        line.next()
-    await work.done
-    for line in lines:
-        line.transport.close()
-    return work
-
-
 def measured(port: int, pid: int, calls: Sequence[bytes], rate: int = 0) -> Measured:
     """What a server takes for these calls."""
     before, began = _cpu_s(pid), time.perf_counter()
-    work = asyncio.run(post_all(port, calls, rate))
+    work = asyncio.run(post_all(port, calls, rate, wanted=_NOTHING))
     return Measured(len(calls), time.perf_counter() - began, _cpu_s(pid) - before, work.latencies)
 
 
@@ -146,7 +53,7 @@ def ours(count: int, companies: int, url: str = "") -> dict[str, Any]:
     with _server(companies, url) as (port, pid):
         calls = [request("/qbwc", user(number % companies)) for number in range(count)]
         # Every password is hashed once; what is measured is what comes after that.
-        asyncio.run(post_all(port, calls[:companies], connections=4))
+        asyncio.run(post_all(port, calls[:companies], wanted=_NOTHING, connections=4))
         free, paced = measured(port, pid, calls), measured(port, pid, calls, GOAL)
     return shown(free, paced)
 
