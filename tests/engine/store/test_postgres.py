@@ -24,9 +24,10 @@ from engine.store.postgres import PostgresStore, connected
 from engine.store.private import PrivatePostgres
 from engine.telemetry import committed
 from tests import postgres_kit
-from tests.engine.kit import count, raw
+from tests.engine.kit import count
 from tests.engine.store.rows import AT, COMPANY, add
 from tests.reference import ROOT
+from tests.stores import raw
 
 LOST = "the store is not available: the connection to PostgreSQL was lost"
 
