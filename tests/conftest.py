@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,7 +53,7 @@ def _backend(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     from tests import postgres_kit
 
-    with stores.lent(postgres_kit.Databases(request.getfixturevalue("postgres"))):
+    with closing(postgres_kit.Databases(request.getfixturevalue("postgres"))) as databases, stores.lent(databases):
         yield
 
 

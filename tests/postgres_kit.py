@@ -132,6 +132,8 @@ class Databases:
 
     def __init__(self, server: PrivatePostgres) -> None:
         self._server, self._free = server, list[str]()
+        # One connection to each of them is kept: a new one reads the catalog again, which takes most of the time.
+        self._emptiers = dict[str, Connection[tuple[object, ...]]]()
 
     def store(self) -> InDatabase:
         """A store with nothing in it."""
@@ -141,8 +143,10 @@ class Databases:
         """The address of a database with nothing in it."""
         if self._free:
             url = self._free.pop()
+            emptier = self._emptiers.get(url) or self._emptiers.setdefault(url, self.admin(url))
             # Whoever was killed, or forgot to close it, may hold a lock there still.
-            as_admin(self._server, _ALONE, _EMPTY, database=_named(url))
+            emptier.execute(_ALONE.encode())
+            emptier.execute(_EMPTY.encode())
         else:
             url = self._server.create(f"lent_{next(_NAMES)}")
             with connected(url) as connection:
@@ -153,9 +157,14 @@ class Databases:
         """Nobody uses it any more."""
         self._free.append(url)
 
-    def admin(self, url: str) -> Connection[tuple[object, ...]]:
-        """A superuser's connection to one of them."""
-        return Connection.connect(self._server.admin_url, autocommit=True, dbname=_named(url))
+    def close(self) -> None:
+        """Let the server go."""
+        for connection in self._emptiers.values():
+            connection.close()
+
+    def admin(self, place: str) -> Connection[tuple[object, ...]]:
+        """A superuser's connection to one of them, by its address or its name."""
+        return Connection.connect(self._server.admin_url, autocommit=True, dbname=_named(place))
 
     def image(self, url: str) -> Image:
         """All that is in one of them."""
@@ -172,7 +181,7 @@ class Databases:
 
 
 def _named(url: str) -> str:
-    return url.partition("@/")[2].partition("?")[0]
+    return url.rpartition("@/")[2].partition("?")[0]
 
 
 @contextmanager

@@ -56,9 +56,14 @@ def homed(home: Path) -> Path:
     return home
 
 
-def opened(home: Path) -> Store:
-    """The store of a home, empty when the home is new; close it."""
-    return whereabouts.opened(homed(home))
+def opened(home: Path, busy_s: float = 10.0) -> Store:
+    """The store of a home, empty when the home is new; close it. It waits so long for what another holds."""
+    url = whereabouts.address(homed(home))
+    if url is None:
+        return SqliteStore(home / whereabouts.DATABASE, busy_s=busy_s)
+    from engine.store.postgres import PostgresStore
+
+    return PostgresStore(url, busy_s=busy_s)
 
 
 def give_back(under: Path) -> None:
@@ -110,6 +115,28 @@ def raw(store: Store, *statements: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def set_bytes(store: Store, table: str, column: str, value: bytes) -> None:
+    """Give every row of a table these bytes."""
+    written_there = f"X'{value.hex()}'" if isinstance(store, SqliteStore) else f"'\\x{value.hex()}'::bytea"
+    raw(store, f"UPDATE {table} SET {column} = {written_there}")
+
+
+def image(store: Store) -> Any:
+    """A copy of all that is in the store of a world; `like` makes another with the same in it."""
+    if isinstance(store, SqliteStore):
+        return store.connection.serialize()
+    from tests.postgres_kit import InDatabase
+
+    assert isinstance(store, InDatabase)
+    return store.image()
+
+
+def like(image: Any) -> Store:
+    """A store with what the image holds; close it."""
+    made: Store = SqliteStore(None, image=image) if isinstance(image, bytes) else image.store()
+    return made
+
+
 def forge(store: Store, *statements: str) -> None:
     """The same as one could who holds the file, or the database: without triggers."""
     if isinstance(store, SqliteStore):
@@ -117,10 +144,13 @@ def forge(store: Store, *statements: str) -> None:
             raw(store, f"DROP TRIGGER {name}")
         raw(store, *statements) if statements else None
         return
-    from tests.postgres_kit import InDatabase
+    from engine.store.postgres import PostgresStore
 
-    assert isinstance(store, InDatabase)
-    with store.as_admin() as connection:
+    assert isinstance(store, PostgresStore)
+    assert _Lender.databases is not None
+    with store.plain() as connection:
+        name = connection.info.dbname
+    with _Lender.databases.admin(name) as connection:
         connection.execute("SET session_replication_role = replica")
         for statement in statements:
             connection.execute(statement.encode())
