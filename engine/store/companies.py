@@ -29,10 +29,7 @@ def require(tx: Tx, company: str) -> Row:
     """
     row = tx.one("company_get", {"company": company})
     if row is None:
-        found = UnknownName("company", company, names(tx))
-        if not getattr(tx, "sees_all", True):  # the names of others are hidden from it
-            found.hint = "`flowctl company list` names those that there are"
-        raise found
+        raise UnknownName("company", company, names(tx))
     return row
 
 

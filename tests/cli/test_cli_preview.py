@@ -75,6 +75,7 @@ def _same(ran: Ran, name: str) -> None:
     assert text == (EXPECTED / f"{name}.txt").read_text(encoding="utf-8"), name
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("name", CASES)
 def test_a_record_from_a_file(cli: Cli, name: str) -> None:
     stream, record, status = CASES[name]
@@ -92,6 +93,7 @@ def test_a_target_that_takes_json_is_asked_first(cli: Cli) -> None:
     _same(cli("preview", "bill_to_quickbooks", "--stream", "quickbooks_vendors", "--sandbox"), "json_target")
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_for_programs(cli: Cli) -> None:
     given = json.dumps(VENDOR).encode()
     ran = cli.ok("preview", FLOW, "--stream", "vendors", "--record", "-", "--format", "json", stdin=given)
@@ -124,6 +126,7 @@ def test_what_the_docs_show(cli: Cli, page: str) -> None:
         out = out.partition(piece)[2] if piece else out
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_half_a_character(cli: Cli, form: str) -> None:
     given = b'{"id": "v\\ud800", "name": "\\ud800", "is_active": true}'
@@ -316,6 +319,7 @@ def test_a_simulated_source_that_lists_nothing(cli: Cli, monkeypatch: pytest.Mon
 # --- colour
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     given = json.dumps(VENDOR).encode()
     where = ("preview", FLOW, "--stream", "vendors", "--record", "-")

@@ -229,11 +229,15 @@ def refused(cli: Cli, *arguments: str) -> Ran:
     return cli("test", FLOW, "--record", "mine", "--live", "1", *arguments)
 
 
-def test_recording_without_a_store_a_company_or_a_stream(cli: Cli) -> None:
+@pytest.mark.only_sqlite("a database is taken to be there")
+def test_recording_without_a_store(cli: Cli) -> None:
     said = (
         f"error: there is no store at {cli.home}/flowctl.db\n  hint: give --home, or start with `flowctl company add`\n"
     )
     assert refused(cli).text() == f"[2]\n--\n{said}"
+
+
+def test_recording_without_a_company_or_a_stream(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     said = "error: there is no company `mian`\n  hint: did you mean `main`? known: main\n"
     assert refused(cli, "--company", "mian").text() == f"[2]\n--\n{said}"

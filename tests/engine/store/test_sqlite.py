@@ -138,7 +138,7 @@ def test_a_migration_killed_between_any_two_statements_leaves_none_of_it(
             patch.setattr(sqlite, "_migrations", lambda upto=done: all_of_them[:upto])
             with opened(None) as store:
                 before = schema(store)
-        for end in sorted(end for end in {0, 1, size // 2, size - 1} if end < size):
+        for end in sorted(end for end in {0, 1, size // 2, size - 1} if 0 <= end < size):
             left = end
 
             def some(script: str) -> Iterator[str]:
