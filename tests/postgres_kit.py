@@ -132,6 +132,8 @@ class Databases:
 
     def __init__(self, server: PrivatePostgres) -> None:
         self._server, self._free = server, list[str]()
+        # A server process that a test starts makes the database of its durable engine beside the store.
+        as_admin(server, "ALTER ROLE flowctl CREATEDB")
         # One connection to each of them is kept: a new one reads the catalog again, which takes most of the time.
         self._emptiers = dict[str, Connection[tuple[object, ...]]]()
 
@@ -147,6 +149,7 @@ class Databases:
             # Whoever was killed, or forgot to close it, may hold a lock there still.
             emptier.execute(_ALONE.encode())
             emptier.execute(_EMPTY.encode())
+            emptier.execute(f"DROP DATABASE IF EXISTS {_named(url)}_durable WITH (FORCE)".encode())
         else:
             url = self._server.create(f"lent_{next(_NAMES)}")
             with connected(url) as connection:

@@ -92,6 +92,21 @@ def written(store: Store) -> object:
     return [raw(store, f"SELECT ctid::text, xmin::text FROM {table} ORDER BY ctid") for table in _tables(store)]
 
 
+def table(store: Store, name: str) -> list[dict[str, Any]]:
+    """The rows of a table, of all companies, by the names of its columns."""
+    if isinstance(store, SqliteStore):
+        return [dict(row) for row in store.connection.execute(f"SELECT * FROM {name}").fetchall()]
+    columns = raw(
+        store,
+        f"SELECT attname FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attnum > 0"
+        " AND NOT attisdropped ORDER BY attnum",
+    )
+    return [
+        dict(zip((str(column) for (column,) in columns), row, strict=True))
+        for row in raw(store, f"SELECT * FROM {name}")
+    ]
+
+
 def _tables(store: Store) -> list[str]:
     named = (
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname"
