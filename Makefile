@@ -14,7 +14,7 @@ SEED ?= 1
 COMPANIES ?= 1000
 MINUTES ?= 5
 
-.PHONY: demo test test-postgres editor browser check lint bench campaign crash-points swarm audit-campaign lock schemas stale clean help
+.PHONY: demo test test-postgres test-on-postgres editor browser check lint bench campaign crash-points swarm audit-campaign lock schemas stale clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -58,6 +58,10 @@ test-postgres: $(VENV)/.ready ## The sessions of the Web Connector, a slice of t
 	FLOWCTL_TEST_STORE=postgres $(BIN)/pytest -q tests/connectors/qbwc/test_session.py tests/connectors/qbwc/test_zeep_session.py tests/connectors/qbwc/test_turns.py
 	$(BIN)/python -m engine.campaign --store postgres --schedules 20
 	$(BIN)/flowctl demo ramp_to_quickbooks --store postgres
+
+# The private server of each worker ends with it. What is about SQLite's own file is skipped, and says why.
+test-on-postgres: $(VENV)/.ready editor browser ## The whole of `make test` with the stores of the tests on private PostgreSQL servers; takes longer
+	FLOWCTL_TEST_STORE=postgres $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -rs -o tmp_path_retention_policy=failed
 
 check: lint stale ## Lint, types, format, generated files
 
