@@ -126,8 +126,8 @@ def test_from_nothing_to_everything_posted(cli: Cli, tmp_path: Path) -> None:
         assert status["alerts"] == []
         assert (status["backlog"], status["untold"], status["in_doubt"]) == (0, 0, None)
         doctor = cli("doctor", "--company", "acme")
-        wrong = [line.partition(":")[0] for line in doctor.out.splitlines() if line.startswith("FAIL")]
-        assert wrong == UNFLUSHED
+        failures = [line.partition(":")[0] for line in doctor.out.splitlines() if line.startswith("FAIL")]
+        assert failures == UNFLUSHED
         export = do("map", "export", FLOW, "account", "--company", "acme")
         rows = list(csv.DictReader(io.StringIO(export.out)))
         assert [(r["lookup"], r["key"], r["full_name"]) for r in rows] == [
