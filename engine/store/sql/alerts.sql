@@ -142,7 +142,7 @@ AND notice_id NOT IN (SELECT id FROM alert_notices WHERE ended_at IS NULL);
 -- name: alert_records_in
 -- Walks records_by_state: one stream in one state, a page at a time.
 SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, dated_on, updated_at FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: alert_records_woken
 -- What is pending and has reasons has waited for something before.

@@ -8,20 +8,20 @@ SELECT MIN(stream) AS name FROM records WHERE company = :company AND flow = :flo
 
 -- name: browse_ids_in
 SELECT id FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id < :before
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND id < :before
 ORDER BY id DESC LIMIT :limit;
 
 -- name: browse_count_in
 SELECT COUNT(*) AS count FROM (
-    SELECT 1 FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream LIMIT :limit
+    SELECT 1 FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream LIMIT :limit
 ) AS part;
 
 -- name: browse_oldest_in
-SELECT MIN(id) AS id FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream;
+SELECT MIN(id) AS id FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream;
 
 -- name: browse_amounts_in
 SELECT amount, currency FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
 
 -- name: browse_ids_dated
 SELECT id, dated_on FROM records
