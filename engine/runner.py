@@ -9,14 +9,14 @@ from dataclasses import field, replace
 from datetime import timedelta
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, pipeline, preparing
+from engine import asked, flowswitch, intake, pipeline, preparing, telling
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
 from engine.dataclass import dataclass
 from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, Rejected, RunError, StaleLease, StoreError
-from engine.follow import Hand, close
+from engine.follow import Hand
 from engine.listing import Lists, called_lists
 from engine.lookups import Resolver
 from engine.model import Fetch, Stream
@@ -30,11 +30,10 @@ from engine.runreport import RunReport, StreamReport
 from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken, require_seat
 from engine.store import companies, lists, marks, work
-from engine.store.base import Row, Tx
+from engine.store.base import Tx
 from engine.telemetry import pulse, trace
 from engine.world import World
 
-MARKS_A_CALL = 500
 # A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
 _UNSENT = 3
 # What an alert is about when no stream can be read, since the accounting seat is not ours.
@@ -79,6 +78,16 @@ def _unnoticed(_connection: str, _error: RunError, _wait_s: float) -> None:
 
 def _undo() -> NoReturn:
     raise DryRun
+
+
+def _pieces(
+    group: Sequence[StreamProgram], records: Sequence[Json]
+) -> Iterator[tuple[StreamProgram, Sequence[Json], dict[str, str]]]:
+    """A page in pieces for a transaction each, stream by stream; what was met of it before goes with each piece."""
+    for stream in group:
+        met: dict[str, str] = {}
+        for start in range(0, max(1, len(records)), intake.AT_ONCE):
+            yield stream, records[start : start + intake.AT_ONCE], met
 
 
 @dataclass(slots=True)
@@ -186,7 +195,7 @@ class Runner:
         run: int = 0,
         *,
         limit: int = 1_000_000,
-        chunk: int = 500,
+        chunk: int = intake.AT_ONCE,
         only: Collection[str] | None = None,
     ) -> Counter[str]:
         """Prepare records that wait for nothing any more, a transaction a chunk; returns what became of how many.
@@ -270,11 +279,9 @@ class Runner:
 
     def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
         flow = program.flow.name
-        with self.world.store.write(company) as tx:
-            asked.answer(tx, company, program, self.world.at())
-            marks.group(tx, company, flow, self.world.at(), limit=MARKS_A_CALL)
+        telling.group(self.world, program, company)
         done, errors = 0, []
-        for row in self._calls_due(program, company):
+        for row in telling.due(self.world, program, company):
             sent = False
             try:
                 source = sources(row["connection"])
@@ -286,7 +293,7 @@ class Runner:
                 with trace.span("tell", {"company": company, "flow": flow, "connection": row["connection"]}):
                     source.mark(call)
             except Rejected as error:
-                errors += self._refused(company, row, error)
+                errors += telling.refused(self.world, company, row, error)
             except FlowctlError as error:
                 errors.append(error)
                 sent = sent and not error.unsent
@@ -295,7 +302,7 @@ class Runner:
                     marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)), sent=sent)
                     self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
             else:
-                done += self._acknowledged(company, row)
+                done += telling.acknowledged(self.world, company, row)
         return done, errors
 
     @contextmanager
@@ -323,19 +330,6 @@ class Runner:
                 return opened[connection]
 
             yield source
-
-    def _calls_due(self, program: FlowProgram, company: str) -> Iterator[Row]:
-        """Calls as they come due: one that is done makes way for those that waited for it."""
-        flow, streams = program.flow.name, [stream.stream.name for stream in program.streams]
-        tried: set[int] = set()
-        while True:
-            with self.world.store.read(company) as tx:
-                due = marks.due(tx, company, flow, self.world.at(), streams)
-            calls = [row for row in due if row["id"] not in tried]
-            if not calls:
-                return
-            tried.update(row["id"] for row in calls)
-            yield from calls
 
     def batch(self, tx: Tx, program: FlowProgram, company: str, run: int, resolver: Resolver | None = None) -> Batch:
         """What taking in and preparing need, for one transaction; a resolver that is handed in remembers across them."""
@@ -413,15 +407,15 @@ class Runner:
         kept, began = self._resume(company, flow, group), self.world.at()
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
-            with self.world.store.write(company) as tx:
-                self.still(tx)
-                held.hold(tx)
-                flowswitch.require_on(tx, company, job.program.flow)
-                resolver = resolver or self.resolver(tx, job.program, company)
-                for stream in group:
+            for stream, piece, met in _pieces(group, page.records):
+                with self.world.store.write(company) as tx:
+                    self.still(tx)
+                    held.hold(tx)
+                    flowswitch.require_on(tx, company, job.program.flow)
+                    resolver = resolver or self.resolver(tx, job.program, company)
                     batch = self.batch(tx, job.program, company, job.number, resolver)
-                    intake.take_page(batch, stream, page.records)
-                    counts[stream.stream.name].update(batch.counts)
+                    intake.take_page(batch, stream, piece, met)
+                counts[stream.stream.name].update(batch.counts)
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
         with self.world.store.write(company) as tx:
@@ -528,41 +522,6 @@ class Runner:
                 return source.get(fetch.stream, record_id)
             except RunError as error:
                 attempt = self._wait(fetch.connection, error, attempt)
-
-    def _acknowledged(self, company: str, row: Mapping[str, object]) -> int:
-        """The source said yes: what was posted is closed."""
-        with self.world.store.write(company) as tx:
-            hand = Hand(company, self.world.at(), ACTOR)
-            members = marks.finish(tx, int(str(row["id"])), "done")
-            for mark in members:
-                record = tx.one("record_get", {"id": mark["record_id"]})
-                if mark["outcome"] == "posted" and record is not None and record["state"] == "posted":
-                    close(tx, hand, record, f"{mark['kind']} acknowledged")
-            subject = f"{row['flow']}/{row['connection']}/{row['kind']}"
-            work.resolve_alert(tx, company, "connection", subject, hand.at)
-            for mark in members:
-                work.resolve_alert(tx, company, "mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}", hand.at)
-        return sum(1 for mark in members if mark["outcome"] == "posted")
-
-    def _refused(self, company: str, row: Mapping[str, object], error: Rejected) -> list[FlowctlError]:
-        """The source said no: find the bad one by telling each alone; a single refused one goes to a person."""
-        with self.world.store.write(company) as tx:
-            now = tx.one("mark_call_get", {"id": row["id"]})
-            if now is None or now["state"] != "waiting":  # another process has told it meanwhile, and knows better
-                return []
-            members = tx.rows("marks_of_call", {"call_id": row["id"]})
-            if len(members) > 1:
-                marks.split(tx, company, row, self.world.at())
-                return []
-            marks.finish(tx, int(str(row["id"])), "refused")
-            alert = work.Alert(
-                "mark",
-                f"{row['flow']}/{row['kind']}/{members[0]['source_id']}",
-                f"{row['flow']}/{row['kind']}/{members[0]['source_id']}: the source refused to be told: {error}",
-                error.hint or "look at the record in the source; mark it there by hand if it is right",
-            )
-            work.raise_alert(tx, company, alert, self.world.at())
-        return [error]
 
     def _trouble(self, tx: Tx, company: str, subject: tuple[str, str, str], error: FlowctlError) -> None:
         """Tell a person of what keeps a read, or a kind of marks, from working; each ends by its own success."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import timedelta
@@ -59,17 +60,17 @@ def add(tx: Tx, company: str, mark: NewMark) -> bool:
     return added == 1 or tx.one("mark_calling_other", {"record_id": mark.record_id, **about}) is None
 
 
-def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
+def group(tx: Tx, company: str, flow: str, at: str, *, limit: int, most: int = sys.maxsize) -> int:
     """Put waiting marks into calls of at most `limit`; each call's key is derived from its content. Returns the calls made.
 
-    A connection's whole-number setting `sync_chunk` takes the place of the limit.
+    A connection's whole-number setting `sync_chunk` takes the place of the limit. No more than `most` calls are made.
     """
     made = 0
     for pair in tx.rows("marks_groups", {"company": company, "flow": flow}):
         scope = _scope(company, {**pair, "flow": flow})
         chosen = companies.connection_setting(tx, company, str(pair["connection"]), "sync_chunk")
-        most = chosen if isinstance(chosen, int) and chosen > 0 else limit
-        while rows := tx.rows("marks_waiting", {**scope, "limit": most}):
+        size = chosen if isinstance(chosen, int) and chosen > 0 else limit
+        while made < most and (rows := tx.rows("marks_waiting", {**scope, "limit": size})):
             call_id = _call(tx, scope, rows, at)
             tx.many("marks_into_call", [(call_id, row["id"]) for row in rows])
             made += 1
@@ -77,32 +78,37 @@ def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
 
 
 def due(tx: Tx, company: str, flow: str, at: str, streams: Sequence[str] = ()) -> list[Row]:
-    """The calls to make now.
+    """The calls to make now."""
+    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
+    return ready(calls, {call["id"]: tx.rows("mark_subjects", {"call_id": call["id"]}) for call in calls}, at, streams)
+
+
+def ready(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], at: str, streams: Sequence[str] = ()) -> list[Row]:
+    """The calls to make now, of all that are open; `told` has the subjects of each, where there are several.
 
     Of one subject the stream that stands first in `streams` is told first, a bill before its payment, and within a stream
     what was posted first: a call waits while one with something to tell before it is not done. The numbers of marks do
     not say it alone: after a restored copy of our store a payment may be found again before its bill.
     """
-    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
     # Nothing is put off for longer: a clock that was ahead, and is right again, wrote a time beyond that.
     beyond = iso(from_iso(at) + LONGEST_WAIT)
-    ready = [call for call in calls if not at < call["not_before"] <= beyond]
+    found = [call for call in calls if not at < call["not_before"] <= beyond]
     if len(calls) < 2:
-        return ready
-    waits = _waits(tx, calls, {name: number for number, name in enumerate(streams)})
+        return found
+    waits = _waits(calls, told, {name: number for number, name in enumerate(streams)})
     knot = _knot(waits)
     # Calls that wait for each other would wait for ever. Each gets its turn: what the source does not take first, it may
     # take once the others are told.
-    loosest = min((call for call in ready if call["id"] in knot), key=lambda c: (c["attempts"], c["id"]), default=None)
-    return [call for call in ready if call is loosest or not waits[call["id"]]]
+    loosest = min((call for call in found if call["id"] in knot), key=lambda c: (c["attempts"], c["id"]), default=None)
+    return [call for call in found if call is loosest or not waits[call["id"]]]
 
 
-def _waits(tx: Tx, calls: Sequence[Row], ranks: Mapping[str, int]) -> dict[int, set[int]]:
+def _waits(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], ranks: Mapping[str, int]) -> dict[int, set[int]]:
     """Each call's number, and those of the calls that have something to tell before it."""
     subjects: dict[int, set[tuple[str, str]]] = {call["id"]: set() for call in calls}
     first: dict[tuple[str, str], tuple[int, int, int]] = {}
     for call in calls:
-        for mark in tx.rows("mark_subjects", {"call_id": call["id"]}):
+        for mark in told[call["id"]]:
             subject = (call["connection"], mark["source_id"])
             place = (ranks.get(mark["stream"], len(ranks)), mark["id"], call["id"])
             subjects[call["id"]].add(subject)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from engine import telling
 from engine.clock import iso
 from engine.connections import connecting
 from engine.connections.connecting import SettingWrong
@@ -45,9 +46,8 @@ def test_two_processes_are_refused_the_same_call(bench: Bench) -> None:
     due_calls(bench)
     with bench.world.store.read() as tx:
         (row,) = marks.due(tx, COMPANY, FLOW, bench.world.at())
-    one, other = Runner(bench.world), Runner(bench.world)
-    assert one._refused(COMPANY, row, Rejected("400")) == []  # split: each is told alone
-    assert other._refused(COMPANY, row, Rejected("400")) == []
+    assert telling.refused(bench.world, COMPANY, row, Rejected("400")) == []  # split: each is told alone
+    assert telling.refused(bench.world, COMPANY, row, Rejected("400")) == []
     assert [len(call.posted) for call in due_calls(bench)] == [1, 1]
 
 
@@ -57,8 +57,8 @@ def test_a_late_refusal_does_not_undo_an_acknowledgement(bench: Bench) -> None:
     due_calls(bench)
     with bench.world.store.read() as tx:
         (row,) = marks.due(tx, COMPANY, FLOW, bench.world.at())
-    assert Runner(bench.world)._acknowledged(COMPANY, row) == 1
-    assert Runner(bench.world)._refused(COMPANY, row, Rejected("synced already")) == []
+    assert telling.acknowledged(bench.world, COMPANY, row) == 1
+    assert telling.refused(bench.world, COMPANY, row, Rejected("synced already")) == []
     assert bench.states() == {"b-1": "closed"}
     assert bench.alerts() == []
 
