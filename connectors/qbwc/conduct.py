@@ -49,30 +49,30 @@ class Outlook:
 
 def look(ctx: Context, state: State) -> Outlook:
     """Look at the store; records are prepared only when nothing else comes first."""
+    if state.ended or state.gate != "passed":
+        return Outlook(Facts(ended=state.ended, gate=state.gate))
     unsettled = ctx.desk.operations.unsettled(ctx.company)
     lists = tuple(name for name in ctx.desk.books.due(ctx.company) if name not in state.lists_done)
     facts = Facts(
-        ended=state.ended,
-        gate=state.gate,
         unsettled=unsettled is not None,
         stage=_recovery(state, unsettled).stage if unsettled else "status",
         lists_due=_next_list(state, lists) is not None,
     )
-    if unsettled is not None and next_turn(facts) == "resend":
+    turn = next_turn(facts)
+    if unsettled is not None and turn == "resend":
         return _look_before_resend(ctx, state, Outlook(facts, lists), unsettled)
-    if next_turn(facts) != "end" or facts.ended or facts.gate != "passed":
+    if turn != "end":
         return Outlook(facts, lists)
-    requests = ready.waiting_requests(ctx)
-    if survey.is_due(ctx, state, requests):
-        return Outlook(replace(facts, survey=True), lists, requests)
-    operations = ready.next_set(ctx, state)
-    facts = replace(
-        facts,
+    waiting = ready.waiting(ctx, state)
+    if survey.is_due(ctx, state, waiting.requests):
+        return Outlook(Facts(survey=True), lists, waiting.requests)
+    operations = ready.next_set(ctx, state, waiting.first) if waiting.first != () else ()
+    facts = Facts(
         merge=bool(ready.to_merge(state, operations)),
         operations=bool(operations),
         figures=not operations and reckoning.is_due(ctx),
     )
-    return Outlook(facts, lists, requests, operations)
+    return Outlook(facts, lists, waiting.requests, operations)
 
 
 def _look_before_resend(ctx: Context, state: State, outlook: Outlook, unsettled: MessageSet) -> Outlook:
