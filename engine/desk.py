@@ -173,9 +173,13 @@ class _Base:
         """The lists that the company's flows want read over these connections, as it has set them."""
         made = self._of(company)
         if made.lists is None:
-            enabled = (pipeline.enabled(self.tx, company, each) for each in made.flows)
-            made.lists = dict.fromkeys(name for streams in enabled for name in polled_lists(streams))
+            made.lists = dict.fromkeys(name for flow in made.flows for name in self._lists(company, flow))
         return made.lists
+
+    def _lists(self, company: str, flow: FlowProgram) -> Iterable[str]:
+        if flow.read_by_agents is not None:
+            return flow.read_by_agents
+        return polled_lists(pipeline.enabled(self.tx, company, flow))
 
     def _of(self, company: str) -> _Made:
         found = self._made.get(company)
@@ -219,17 +223,18 @@ class _Sessions:
     def _visited(self, company: str) -> None:
         """Make due what the flows read on a visit; the worker reads it, and the call is answered from the store alone."""
         base = self.base
-        polled = set(base.polled(company))
         for flow in (program.flow for program in base.flows(company)):
+            asked = [stream for stream in flow.streams if stream.trigger.visit_s is not None]
+            if not asked or not any(connection.name in base.polled(company) for connection in flow.connections):
+                continue
             # What is being read would only be read twice; the next visit asks for it again.
             longest_s = {
                 s.name: s.trigger.visit_s
-                for s in flow.streams
+                for s in asked
                 if s.trigger.visit_s is not None
                 and not is_read(base.world, base.tx, company, flow.name, s.fetch.identity)
             }
-            concerned = longest_s and any(connection.name in polled for connection in flow.connections)
-            if concerned and work.visited(base.tx, company, flow.name, longest_s, base.world.clock.now()):
+            if longest_s and work.visited(base.tx, company, flow.name, longest_s, base.world.clock.now()):
                 base.touched.add(company)
 
     def load(self, ticket_hash: str) -> tuple[str, Json] | None:
@@ -248,16 +253,18 @@ class _Sessions:
             self.base.touched.add(row["company"])
             self._ended(row, logging.INFO, _ENDS)
 
+    def in_vain(self, company: str, ticket_hash: str) -> None:
+        self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.at})
+        self.base.touched.add(company)
+        # One line, not two.
+        begun = self.base.said.pop()
+        self.base.said.append(_Line(begun.level, _IDLE, begun.fields))
+
     def _ended(self, row: Row, level: int, event: str) -> None:
-        """Log what a session came to; a visit that found nothing to do is one line, not two."""
+        """Log what a session came to."""
         state: Json = own(row["state"])
         known = {"company": str(row["company"]), "user": str(state.get("user") or "")}
         requests = int(state.get("turn") or 0)
-        begun = self.base.said[-1] if self.base.said else None
-        if not requests and begun is not None and begun.event == _BEGINS:
-            self.base.said.pop()
-            self.base.say(level, _IDLE, **known)
-            return
         counts: Mapping[str, int] = state.get("counts") or {}
         shown = {"posted": 0, "deferred": 0, "failed": 0, **counts}
         seconds = round((self.base.world.clock.now() - from_iso(row["opened_at"])).total_seconds(), 1)

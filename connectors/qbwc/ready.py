@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from connectors.qbwc import pace, probe, survey, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
-from connectors.qbwc.state import State
+from connectors.qbwc.state import State, changed
 from engine.contract import Desk, Operation, OperationOutcome
 from engine.dataclass import dataclass
 from engine.evidence import Seen, Sighting
@@ -66,7 +65,7 @@ def current_pace(ctx: Context, state: State) -> Pace:
     if state.single:
         return Pace(most=1)
     known = pace.initial(None if state.pace else ctx.desk.sessions.recall(ctx.company, "pace"), state.options)
-    return replace(known, limit=state.pace) if state.pace else known
+    return Pace(state.pace, known.most) if state.pace else known
 
 
 def next_set(ctx: Context, state: State, first: tuple[Operation, ...] | None = None) -> tuple[Operation, ...]:
@@ -134,7 +133,7 @@ def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) 
             state = survey.look_closer(state, unsure)
             break
         if done.total() == before:
-            state = replace(state, judged=tuple(operation.id for operation in operations))
+            state = changed(state, judged=tuple(operation.id for operation in operations))
             break
         operations = next_set(ctx, state)
     return count(state, done)
@@ -145,7 +144,7 @@ def count(state: State, done: Mapping[str, int]) -> State:
     if not done:
         return state
     counts = {name: state.counts.get(name, 0) + done.get(name, 0) for name in {*state.counts, *done}}
-    return replace(state, counts=counts, done=state.done + sum(done.values()))
+    return changed(state, counts=counts, done=state.done + sum(done.values()))
 
 
 def _conclude(ctx: Context, operation: Operation, known: _Known) -> None:
