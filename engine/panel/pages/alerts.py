@@ -142,6 +142,8 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
     parts = row["subject"].split("/", 2)
     if len(parts) != 3:
         return "", ""
+    if row["kind"] == "mark":
+        return _untold(tx, company, parts)
     # Of what is not mapped the subject is the lookup and its key.
     if row["kind"] == "deferred" and missing.group(tx, company, *parts) is not None:
         return (
@@ -149,6 +151,14 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
             "Say what it means",
         )
     return "", ""
+
+
+def _untold(tx: Tx, company: str, parts: Sequence[str]) -> tuple[str, str]:
+    """Where to see what a source was not told: one record that it refused to hear of, or all that wait for its account."""
+    for record in tx.rows("records_by_source_id", {"company": company, "source_id": parts[2]}):
+        if record["flow"] == parts[0]:
+            return f"/records/{record['id']}", "Show the record"
+    return f"/records?{urlencode({'state': 'posted', 'place': parts[0]})}", "Show what it was not told"
 
 
 def until_of(ask: Ask, hours: str, *, longest: int = 24 * 366) -> str | None:
