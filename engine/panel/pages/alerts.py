@@ -51,18 +51,24 @@ def _alerts(ask: Ask) -> Answer:
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else alerts.BEYOND
     with ask.world.store.read(company) as tx:
-        found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
         if is_over:
             kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
+            over = alerts.over(tx, company, before, _SIZE)
+            past = {each.last["id"]: each for each in over.found}
+            found, following = [each.last for each in over.found], over.following
         else:
-            kept = _worst_first(notices.opened(tx, company))
-        said = frozenset[tuple[str, str]]() if is_over else _alone(kept)
+            kept, past = _worst_first(notices.opened(tx, company)), {}
+            found = alerts.page(tx, company, before, _SIZE + 1, is_over=False)
+            following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
+        said = _alone(kept)
         rows = list(linked(tx, company, (row for row in found[:_SIZE] if not finding.told_alone(row) & said)))
         told = _shown(tx, ask, kept[:_NOTICES] if not behind else ())
-    following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
     values = {
         "rows": rows,
+        "past": past,
+        "counted": alerts.COUNTED,
         "is_over": is_over,
+        "is_older": bool(behind),
         "following": following,
         "told": told,
         "more": max(0, len(kept) - _NOTICES),
