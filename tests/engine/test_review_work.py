@@ -14,11 +14,13 @@ from engine.connections import connecting
 from engine.connections.connecting import SettingWrong
 from engine.contract import ListObject, MarkCall, OperationOutcome
 from engine.errors import Rejected, Transient
+from engine.opened import Sources
 from engine.runner import Runner
 from engine.server import Server
 from engine.service import CLAIM_S, Service
 from engine.store import companies, journal, marks, outbox, records, work
 from engine.store.records import Intake, NewRecord, Place
+from engine.telling import Telling, acknowledged, refused
 from tests.engine import kit
 from tests.engine.kit import ACCOUNTS, AT, COMPANY, FLOW, Bench, bill, vendor
 
@@ -39,6 +41,12 @@ def due_calls(bench: Bench) -> list[MarkCall]:
 # --- marks
 
 
+def who_tells(bench: Bench) -> Telling:
+    """One of several processes that tell the source."""
+    sources = Sources(bench.world, COMPANY, bench.program.flow, lambda _place: None)
+    return Telling(bench.world, bench.program, COMPANY, "flowctl", sources, lambda *_: None)
+
+
 def test_two_processes_are_refused_the_same_call(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
     bench.run()
@@ -46,8 +54,9 @@ def test_two_processes_are_refused_the_same_call(bench: Bench) -> None:
     due_calls(bench)
     with bench.world.store.read() as tx:
         (row,) = marks.due(tx, COMPANY, FLOW, bench.world.at())
-    assert telling.refused(bench.world, COMPANY, row, Rejected("400")) == []  # split: each is told alone
-    assert telling.refused(bench.world, COMPANY, row, Rejected("400")) == []
+    one, other = who_tells(bench), who_tells(bench)
+    assert refused(one, row, Rejected("400")) == []  # split: each is told alone
+    assert refused(other, row, Rejected("400")) == []
     assert [len(call.posted) for call in due_calls(bench)] == [1, 1]
 
 
@@ -57,8 +66,8 @@ def test_a_late_refusal_does_not_undo_an_acknowledgement(bench: Bench) -> None:
     due_calls(bench)
     with bench.world.store.read() as tx:
         (row,) = marks.due(tx, COMPANY, FLOW, bench.world.at())
-    assert telling.acknowledged(bench.world, COMPANY, row) == 1
-    assert telling.refused(bench.world, COMPANY, row, Rejected("synced already")) == []
+    assert acknowledged(who_tells(bench), row) == 1
+    assert refused(who_tells(bench), row, Rejected("synced already")) == []
     assert bench.states() == {"b-1": "closed"}
     assert bench.alerts() == []
 

@@ -83,7 +83,11 @@ SELECT * FROM alert_notices WHERE company = :company AND ended_at IS NULL ORDER 
 SELECT * FROM alert_notices WHERE ended_at IS NULL ORDER BY company, id LIMIT :limit;
 
 -- name: alert_notices_over
-SELECT * FROM alert_notices WHERE company = :company AND ended_at IS NOT NULL ORDER BY id DESC LIMIT :limit;
+-- Each thing once, as it was last, with how often it was so.
+SELECT n.*, g.often FROM (
+    SELECT MAX(id) AS newest, COUNT(*) AS often FROM alert_notices
+    WHERE company = :company AND ended_at IS NOT NULL GROUP BY rule, subject ORDER BY MAX(id) DESC LIMIT :limit) AS g
+JOIN alert_notices n ON n.id = g.newest ORDER BY n.id DESC;
 
 -- name: alert_notices_companies
 SELECT DISTINCT company FROM alert_notices WHERE ended_at IS NULL ORDER BY company;

@@ -134,6 +134,19 @@ SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL AND id < :
 -- name: browse_alerts_over
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before ORDER BY id DESC LIMIT :limit;
 
+-- name: alerts_over_keys
+SELECT id, kind, subject FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: alerts_over_of
+SELECT COUNT(*) AS often, MAX(id) AS newest, MIN(first_at) AS first_at FROM (
+    SELECT id, first_at FROM alerts
+    WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NOT NULL
+    ORDER BY id DESC LIMIT :most) AS part;
+
+-- name: alert_get
+SELECT * FROM alerts WHERE id = :id;
+
 -- name: browse_marks
 SELECT m.*, c.idempotency_key, c.state AS call_state, c.attempts AS call_attempts, c.not_before AS call_not_before,
        c.created_at AS call_at
