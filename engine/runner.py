@@ -27,7 +27,7 @@ from engine.push import PushReport, push
 from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
 from engine.retry import Backoff
-from engine.runlog import RunLog
+from engine.runlog import begun
 from engine.runreport import RunReport, StreamReport
 from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken
@@ -122,27 +122,27 @@ class Runner:
             flowswitch.require_on(tx, company, program.flow)
             flowswitch.claim(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
-            number = work.begin_run(tx, company, flow, self.world.at())
+            log = begun(self.world, tx, company, flow)
             work.reading(tx, company, flow, read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
-        log = RunLog(self.world, number)
         report: RunReport | None = None
-        with measured(self.world.clock, company, flow, number) as ended:
+        with measured(self.world.clock, company, flow, log.number) as ended:
             try:
                 unread = self.read_lists(program, company)
                 log.step("lists")
                 with self._sources(program, company) as sources:
-                    for found in self._read_all(program, company, number, streams, progress, sources):
+                    for found in self._read_all(program, company, log.number, streams, progress, sources):
                         reports.append(found)
                         log.step("read", found.stream)
-                    sent = self.push(program, company, number)
+                    sent = self.push(program, company, log.number)
                     log.step("write")
                     marked, errors = self._tell(program, company, sources)
                     log.step("tell")
                 written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"), unread, sent.unprepared)
-                report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, number)
+                report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, log.number)
                 ended.outcome = "failed" if report.errors else "done"
             finally:
+                log.let_go()
                 with self.world.store.write(company) as tx:
                     log.end(tx, reports, report)
                     pulse.watch(tx, company, flow, self.world.at())

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from engine import telling
 from engine.clock import iso
 from engine.connections import connecting
 from engine.connections.connecting import SettingWrong
 from engine.contract import ListObject, MarkCall, OperationOutcome
 from engine.errors import Rejected, Transient
+from engine.holders import drop_name, take_name
 from engine.opened import Sources
 from engine.runner import Runner
 from engine.server import Server
@@ -205,7 +205,9 @@ def test_a_process_that_dies_in_a_read_leaves_it_due_for_the_next(
 
 def test_a_read_that_was_killed_is_due_when_a_process_starts(bench: Bench) -> None:
     with bench.world.store.write() as tx:
-        work.begin_run(tx, COMPANY, FLOW, AT)
+        name = take_name(bench.world.ids)
+        drop_name(name)
+        work.begin_run(tx, COMPANY, FLOW, AT, name)
         for name in ("vendors", "bills", "payments"):
             work.schedule(tx, COMPANY, FLOW, name, "2026-03-02T14:05:00.000000Z")
     (report,) = Service(bench.world, {FLOW: bench.program}).tick()
