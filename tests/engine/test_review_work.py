@@ -302,6 +302,7 @@ def test_one_company_is_one_company_file(bench: Bench) -> None:
     connecting.connect(bench.world, "beta", "ledger", "ledger", {"user": "beta-wc"}, {})
 
 
+@pytest.mark.only_sqlite("its plans are looked at")
 def test_the_record_of_an_operation_is_found_without_a_scan(bench: Bench) -> None:
     bench.run()
     made = bench.send()

@@ -25,9 +25,10 @@ from engine.store.private import PrivatePostgres
 from engine.store.records import MOVES
 from engine.telemetry import committed
 from tests import postgres_kit
-from tests.engine.kit import count, raw
+from tests.engine.kit import count
 from tests.engine.store.rows import AT, COMPANY, add
 from tests.reference import ROOT
+from tests.stores import raw
 
 LOST = "the store is not available: the connection to PostgreSQL was lost"
 
