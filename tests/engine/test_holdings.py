@@ -23,6 +23,7 @@ from engine.operator.worklist import Retried
 from engine.store import facts, journal, marks, work
 from engine.store import holdings as kept
 from engine.store.base import Row, statements
+from engine.store.sqlite import SqliteStore
 from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill, vendor
@@ -1120,8 +1121,9 @@ def test_the_records_of_a_flow_that_runs_elsewhere_are_left_to_it(bench: Bench) 
 
 
 def plan(bench: Bench, name: str, params: Mapping[str, object]) -> list[str]:
-    connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
-    return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", params)]
+    store = bench.world.store
+    assert isinstance(store, SqliteStore)
+    return [row["detail"] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", params)]
 
 
 @pytest.mark.only_sqlite("its plans are looked at")

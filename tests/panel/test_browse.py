@@ -158,7 +158,7 @@ def test_text(store: Store, text: str, numbers: list[int] | str) -> None:
 
 
 def test_a_filter_that_many_pass_costs_one_row_and_the_walk_few_steps(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 216 records: none of a wide filter's numbers is fetched, and the walk fetches what it looks through, once."""
     monkeypatch.setattr(browse, "NARROW", 10)
@@ -176,7 +176,7 @@ def test_a_filter_that_many_pass_costs_one_row_and_the_walk_few_steps(
     assert [len(json.loads(str(each.params["ids"]))) for each in asked if each.name == "browse_rows"] == [11, 22, 27]
 
 
-def test_a_filter_that_few_pass_is_fetched_whole(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_that_few_pass_is_fetched_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with watched(store, monkeypatch) as asked, store.read() as tx:
         found = browse.page(tx, "acme", Filters(text="inv-12"), Place(), 10)
     fetched = [(each.name, each.rows) for each in asked if each.params.get("skip") == 0]
@@ -221,15 +221,16 @@ class Watching:
 
 
 @contextmanager
-def watched(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asked]]:
+def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asked]]:
     asked: list[Asked] = []
-    begin = SqliteStore.begin
+    backend: Any = type(store)
+    begin = backend.begin
 
-    def watching(self: SqliteStore, of: tuple[str, ...], *, writing: bool) -> Tx:
+    def watching(self: Store, of: tuple[str, ...], *, writing: bool) -> Tx:
         return Watching(begin(self, of, writing=writing), asked)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqliteStore, "begin", watching)
+        patch.setattr(backend, "begin", watching)
         yield asked
 
 
