@@ -84,7 +84,7 @@ class Dbos:
         try:
             self._open(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said in our words
-            self._close(0)
+            self._close()
             if not isinstance(self.where, Path) or not _is_damaged(error):
                 hint = _MISSING if "does not exist" in str(error) else _HINT
                 raise ExecutorFailed(f"the durable engine cannot be started: {_said(error)}", hint=hint) from None
@@ -136,17 +136,22 @@ class Dbos:
         return count
 
     def stop(self, timeout_s: float) -> bool:
-        """Take nothing more, wait for what is under way, and let go of the database."""
+        """Take nothing more, and wait for what is under way."""
         if self._client is None:
             return True
         timer = threading.Timer(timeout_s, self._abandon.set)
         timer.daemon = True
         timer.start()
         # It waits in whole seconds, and for nothing when nothing is under way.
-        self._close(max(1, round(timeout_s)) if self._under_way else 0)
+        _destroy(max(1, round(timeout_s)) if self._under_way else 0)
         timer.cancel()
         self._abandon.set()
         return not self._under_way
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._client is not None:
+            self._close()
 
     @property
     def _at(self) -> DBOSClient:
@@ -228,11 +233,8 @@ class Dbos:
                 load_output=False,
             )
 
-    def _close(self, wait_s: int) -> None:
-        from dbos import DBOS
-
-        with suppress(Exception):  # what is half open is let go of as far as it can be
-            DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)
+    def _close(self) -> None:
+        _destroy(0)
         if self._client is not None:
             self._client.destroy()
             self._client = None
@@ -240,6 +242,13 @@ class Dbos:
             self._engine.dispose()
             self._engine = None
         _ALONE.release()
+
+
+def _destroy(wait_s: int) -> None:
+    from dbos import DBOS
+
+    with suppress(Exception):  # what is half open is let go of as far as it can be
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)
 
 
 def _serializer() -> Serializer:

@@ -7,7 +7,7 @@ compared with our turns, never trusted: it may be gone, or older than our store,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import cast
 
@@ -67,7 +67,7 @@ class Hands:
             StoreError: when the store is not available.
         """
         now = self.world.clock.monotonic()
-        if now - self._beat_at < BEAT_S:
+        if now - self._beat_at < BEAT_S and not self._is_left_to_us():
             return False
         self._show()
         self._beat_at = now
@@ -147,15 +147,45 @@ class Hands:
         self._alarm(stranded)
         return len(given)
 
+    def hand_back(self, refused: Collection[Task]) -> int:
+        """Give others what this process was given and did not end, and what it refused; how many turns.
+
+        Raises:
+            StoreError: when the store is not available; then they are found by the next sweep.
+            ExecutorFailed: when the executor does not answer, as well.
+        """
+        self._tell_over()
+        with self.world.store.read() as tx:
+            opened = turns.unended(tx)
+        known = self.executor.known() if opened else {}
+        not_begun = {_turn(task) for task in refused}
+        ours = [
+            each
+            for each in opened
+            if self.name in (each.executor, known.get(_key(each.turn))) or each.turn in not_begun
+        ]
+        given = [task for each in ours if (task := self._again(each)) is not None]
+        self.executor.drop([_key(each.turn) for each in ours])
+        self.executor.submit(given)
+        return len(given)
+
     def close(self) -> None:
-        """Hand out and take nothing any more; what this process did not end is taken up by the next."""
+        """Hand out and take nothing any more."""
         self._tell_over()
         if self.name:
+            drop_name(self.name)
             with self.world.store.write("lease:tick") as tx:
                 turns.gone(tx, self.name)
                 work.release_lease(tx, _LEASE, self.name)
-            drop_name(self.name)
             self.name, self.leads = "", False
+
+    def _is_left_to_us(self) -> bool:
+        """Whether who handed out work has given it up: nothing would be handed out until the next beat."""
+        if self.leads:
+            return False
+        with self.world.store.read() as tx:
+            row = tx.one("lease_get", {"name": _LEASE})
+        return row is None or not row["until_at"]
 
     def _show(self) -> None:
         with self.world.store.write("lease:tick") as tx:

@@ -39,3 +39,6 @@ class Inline:
     def stop(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing is under way
         """Nothing is under way."""
         return True
+
+    def close(self) -> None:
+        """Nothing is held."""

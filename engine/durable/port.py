@@ -86,5 +86,12 @@ class Executor(Protocol):
         ...
 
     def stop(self, timeout_s: float) -> bool:
-        """Take no new work, and wait so long for what is under way; whether all of it has ended."""
+        """Take no new work, and wait so long for what is under way; whether all of it has ended.
+
+        Others may still be given work through it, until it is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
         ...

@@ -53,6 +53,9 @@ class Held:
     def stop(self, timeout_s: float) -> bool:
         return True
 
+    def close(self) -> None:
+        self.handle = None
+
     def do(self) -> list[Task]:
         """Do everything that waits; which tasks."""
         done = []

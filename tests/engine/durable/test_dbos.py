@@ -44,6 +44,7 @@ def started(path: Path) -> Iterator[Callable[..., Dbos]]:
     yield start
     for executor in made:
         executor.stop(5)
+        executor.close()
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -119,6 +120,7 @@ def test_what_a_dead_process_left_blocks_its_company_until_it_is_dropped(
     before = time.monotonic()
     assert not first.stop(1)  # it has an end, whatever the task does
     assert time.monotonic() - before < 20
+    first.close()
     with closing(sqlite3.connect(path)) as database, database:  # the process had no time to say that it ended
         database.execute(
             "UPDATE workflow_status SET status = 'PENDING', executor_id = 'dead', queue_name = 'companies', "
@@ -171,6 +173,7 @@ def test_a_database_of_postgresql_does_as_well(started: Callable[..., Dbos]) -> 
         executor.submit([task("a", 3)])
         wait_for(lambda: len(done) == 3)
         executor.stop(5)
+        executor.close()
 
 
 def test_it_writes_to_no_log_but_ours(
