@@ -75,7 +75,7 @@ class Service:
     def __post_init__(self) -> None:
         self._work = Work(self.world, self.programs, self._beat, self.poke)
         self._finder = Finder(self.world, self.programs, rests=self.executor.keeps)
-        self._hands = Hands(self.world, self.executor, self._work.lost)
+        self._hands = Hands(self.world, self.executor, self._work.lost, frozenset(self.programs))
 
     def start(self) -> None:
         """Start the worker thread."""
@@ -151,7 +151,6 @@ class Service:
         if self.executor.keeps:
             if self._hands.beat():
                 self._hands.sweep()
-                self.executor.purge()
             if not self._hands.leads:
                 return []
         under_way = self._hands.under_way() if self.executor.keeps else ()
@@ -178,7 +177,7 @@ class Service:
         if now < self._begin_at:
             return
         self._begin_at = now + BEGIN_AGAIN_S
-        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "")
+        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "", self._hands.form)
         self._is_begun = True
 
     def _beat(self) -> None:
