@@ -6,6 +6,7 @@ With an executor that keeps what it is given, the work itself is done in threads
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import timedelta
@@ -36,6 +37,8 @@ TICK_S = 1.0
 TOLD_EVERY_S = 30.0
 # Bodies of webhooks whose time is over go at most this often.
 TIDY_EVERY_S = 3600.0
+# When it is told to stop, what is under way has so long, and what is left is handed to others within so long.
+STOP_S, HAND_BACK_S = 7.0, 2.0
 # An executor whose database cannot be used is started again after so long.
 BEGIN_AGAIN_S = 10.0
 
@@ -62,6 +65,9 @@ class Service:
     # What was done in this thread since the tick began.
     _reports: list[RunReport] = field(default_factory=list)
     _damaged: list[StoreDamaged] = field(default_factory=list)
+    # What came once it was to end, and the thread in which it ends.
+    _refused: list[Task] = field(default_factory=list)
+    _ending: threading.Thread | None = None
     _work: Work = field(init=False)
     _finder: Finder = field(init=False)
     _hands: Hands = field(init=False)
@@ -69,7 +75,7 @@ class Service:
     def __post_init__(self) -> None:
         self._work = Work(self.world, self.programs, self._beat, self.poke)
         self._finder = Finder(self.world, self.programs, rests=self.executor.keeps)
-        self._hands = Hands(self.world, self.executor, self._work.lost)
+        self._hands = Hands(self.world, self.executor, self._work.lost, frozenset(self.programs))
 
     def start(self) -> None:
         """Start the worker thread."""
@@ -81,19 +87,51 @@ class Service:
         """There is work."""
         self._wake.set()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Begin nothing more, finish what is under way, for so long at most, and end."""
+    def end(self) -> None:
+        """Begin to stop, and return at once; `stop` waits for the end."""
+        if self._ending is None:
+            self._ending = threading.Thread(target=self._end, args=(STOP_S,), name="flowctl-ending", daemon=True)
+            self._ending.start()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Begin nothing more, finish what is under way, for so long at most, and hand the rest to others."""
+        if self._ending is not None:
+            self._ending.join(timeout_s + HAND_BACK_S)
+        else:
+            self._end(timeout_s)
+
+    def _end(self, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
         self._stopping.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if not self._is_begun:
+            # It may be about to begin; an engine that cannot be reached keeps nobody from ending.
+            self._join(min(until, time.monotonic() + HAND_BACK_S))
         if self._is_begun and self.executor.keeps:
-            if not self.executor.stop(timeout_s):
-                logger().warning("ended with work under way", hint="it is taken up by the next process that is started")
-            try:
-                self._hands.close()
-            except FlowctlError as error:
-                logger().error("not noted as ended", error=str(error), hint=error.hint)
+            is_done = self.executor.stop(max(0.0, until - time.monotonic()))
+            self._join(until)
+            self._leave(is_done=is_done)
+        elif self._is_begun:
+            self._join(until)
+
+    def _leave(self, *, is_done: bool) -> None:
+        """Hand back what is left, and be no more."""
+        try:
+            count = self._hands.hand_back(self._refused)
+            if count or not is_done:
+                hint = "another process, or the next one, goes on with it"
+                logger().warning("handed back", count=count, hint=hint)
+        except FlowctlError as error:
+            logger().error("not handed back", error=str(error), hint=error.hint)
+        try:
+            self._hands.close()
+        except FlowctlError as error:
+            logger().error("not noted as ended", error=str(error), hint=error.hint)
+        self.executor.close()
+
+    def _join(self, until: float) -> None:
+        if self._thread is not None:
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     def tick(self) -> list[RunReport]:
         """Find everything that is due now, and have it done; what was done within this call.
@@ -103,7 +141,7 @@ class Service:
         """
         self._reports = []
         self._begin()
-        if not self._is_begun:
+        if not self._is_begun or self._stopping.is_set():
             return []
         if self._damaged:
             raise self._damaged[0]
@@ -113,7 +151,6 @@ class Service:
         if self.executor.keeps:
             if self._hands.beat():
                 self._hands.sweep()
-                self.executor.purge()
             if not self._hands.leads:
                 return []
         under_way = self._hands.under_way() if self.executor.keeps else ()
@@ -140,7 +177,7 @@ class Service:
         if now < self._begin_at:
             return
         self._begin_at = now + BEGIN_AGAIN_S
-        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "")
+        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "", self._hands.form)
         self._is_begun = True
 
     def _beat(self) -> None:
@@ -156,7 +193,8 @@ class Service:
     def _do(self, task: Task) -> None:
         """Do one task, in whatever thread the executor chose."""
         if self._stopping.is_set():
-            return  # whoever comes next finds it
+            self._refused.append(task)
+            return
         if not self.executor.keeps:
             self._beat()
             self._reports += self._done(task)

@@ -169,10 +169,8 @@ def app_of(
 
 
 def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port: int) -> None:
-    import uvicorn
-
     from engine.log import logger
-    from engine.serving import bind, config
+    from engine.serving import bind, serve
 
     listener = bind(host, port)
     found = listener.getsockname()[1]
@@ -183,7 +181,7 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
     else:
         logger().info("the panel is off", hint="`flowctl user add NAME` adds a user; then start this anew")
     try:
-        uvicorn.Server(config(app)).run(sockets=[listener])
+        serve(app, listener)
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
         office.say("stopped")
 

@@ -115,7 +115,7 @@ def test_with_a_durable_engine_the_same_holds(bench: Bench, other: str) -> None:
 
 def test_a_process_elsewhere_lives_while_it_shows_so(bench: Bench) -> None:
     with bench.world.store.write() as tx:
-        turns.beat(tx, FAR, bench.world.at())
+        turns.beat(tx, FAR, bench.world.at(), "any")
     assert started(bench, f"{FAR.rpartition(':')[0]}:1") == (["running"], 0)
     bench.world.clock.sleep(turns.DEAD_S + 1)
     assert found(bench) == Left(frozenset({(COMPANY, FLOW, f"{FAR.rpartition(':')[0]}:1")}), doubtful=False)
