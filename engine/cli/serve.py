@@ -172,7 +172,7 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
     import uvicorn
 
     from engine.log import logger
-    from engine.serving import bind, config
+    from engine.serving import bind, config, looks_for_garbage_seldom
 
     listener = bind(host, port)
     found = listener.getsockname()[1]
@@ -182,6 +182,7 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
         logger().info("the panel is on", url=f"http://{shown}:{found}/panel")
     else:
         logger().info("the panel is off", hint="`flowctl user add NAME` adds a user; then start this anew")
+    looks_for_garbage_seldom()
     try:
         uvicorn.Server(config(app)).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
