@@ -31,11 +31,18 @@ from engine.store.base import Row, Tx
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
 from engine.undo import says_undone
 
+# So many records are read, or prepared, in one transaction: whoever has a call to answer waits for no more of them.
+AT_ONCE = 100
 
-def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
-    """Make every record of the page durable, and prepare the new ones."""
+
+def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json], met: dict[str, str] | None = None) -> None:
+    """Make every record of the page durable, and prepare the new ones.
+
+    Of a page that is taken in several pieces, `met` has the keys and digests of the pieces before, and those of this one
+    after.
+    """
     place = _place(batch, stream)
-    intakes, twice = _taken_in(batch, stream, page)
+    intakes, twice = _taken_in(batch, stream, page, {} if met is None else met)
     batch.counts["read"] += len(page)
     known = records.known(batch.tx, place, list(intakes))
     new: list[tuple[Intake, Json]] = []
@@ -67,7 +74,7 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
 
 
 def _taken_in(
-    batch: Batch, stream: StreamProgram, page: Sequence[Json]
+    batch: Batch, stream: StreamProgram, page: Sequence[Json], met: dict[str, str]
 ) -> tuple[dict[str, tuple[Intake, Json]], list[str]]:
     """The records of a page by their key, and the keys that stand there more than once with the same data."""
     intakes: dict[str, tuple[Intake, Json]] = {}
@@ -78,11 +85,12 @@ def _taken_in(
         except ExpressionError as error:
             _unreadable(batch, stream, error)
             continue
-        before = intakes.get(intake.source_id)
-        if before is not None and before[0].payload_sha256 != intake.payload_sha256:
+        before = met.get(intake.source_id)
+        if before is not None and before != intake.payload_sha256:
             _ambiguous(batch, stream, intake)
         elif before is not None:
             twice[intake.source_id] = None
+        met[intake.source_id] = intake.payload_sha256
         intakes[intake.source_id] = (intake, data)
     return intakes, list(twice)
 

@@ -15,7 +15,7 @@ from engine.listsource import kept_as
 from engine.matching import Matcher, view
 from engine.model import Flow, Lookup, MatchRule
 from engine.store import lists, records
-from engine.store.base import Tx
+from engine.store.base import LONGEST_ID, Tx, is_too_long
 from engine.store.records import Reason
 
 _CACHE_LIMIT = 20_000
@@ -163,6 +163,8 @@ class Resolver:
 
     def receipt(self, stream: str, key: object) -> tuple[Mapping[str, str] | None, Reason | None]:
         """The receipt of another stream's record, or why there is none yet."""
+        if is_too_long(_text(key)):
+            return None, _too_long(f"{stream}/{_text(key)[:40]}...")
         rows = self._rows_of(stream, _text(key))
         for row in rows:
             if row["state"] in ("posted", "closed") and records.is_voided(row):
@@ -211,6 +213,8 @@ class Resolver:
     def _resolve(self, lookup: Lookup, key: str, label: str, number: str) -> Found:
         if not (key or label or number):
             return Found(None, Reason("uncoded", f"no {lookup.name} is given", f"code the {lookup.name} in the source"))
+        if any(map(is_too_long, (key, label, number))):
+            return Found(None, _too_long(f"the {lookup.name} `{(label or key)[:40]}...`"))
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
@@ -282,6 +286,14 @@ def named_ids(found: Sequence[ListObject]) -> str:
     ids = [each.list_id for each in found[:_SHOWN]]
     return f"{', '.join(ids[:-1])} or {ids[-1]}" + (
         f", or {len(found) - len(ids)} more" if len(found) > len(ids) else ""
+    )
+
+
+def _too_long(what: str) -> Reason:
+    return Reason(
+        "uncoded",
+        f"{what} has more than {LONGEST_ID:,} bytes, and nothing so long is looked up",
+        "correct it in the source, or let the flow give its id instead",
     )
 
 

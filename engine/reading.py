@@ -82,5 +82,11 @@ def is_read(world: World, tx: Tx, company: str, flow: str, identity: str) -> boo
     return row is not None and row["until_at"] > iso(world.clock.now()) and not ended(row["holder"])
 
 
+def is_flow_read(world: World, tx: Tx, company: str, flow: str) -> bool:
+    """Whether a process that may live is reading anything of a flow now."""
+    rows = tx.rows("leases_held", {"prefix": f"read:{company}/{flow}/", "at": iso(world.clock.now())})
+    return any(not ended(row["holder"]) for row in rows)
+
+
 def _name(company: str, flow: str, identity: str) -> str:
     return f"read:{company}/{flow}/{identity}"

@@ -13,6 +13,7 @@ from datetime import timedelta
 from engine.audit.notary import Notary
 from engine.clock import iso
 from engine.dataclass import dataclass
+from engine.durable import lookback
 from engine.durable.handing import Hands
 from engine.durable.inline import Inline
 from engine.durable.port import Executor, Task
@@ -21,6 +22,7 @@ from engine.durable.tick import Finder
 from engine.errors import FlowctlError, StoreDamaged
 from engine.log import described, logger
 from engine.program import FlowProgram
+from engine.reading import READING_S
 from engine.runreport import RunReport
 from engine.telemetry import meter, meters
 from engine.webhooks import deliveries
@@ -49,7 +51,8 @@ class Service:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
-    _looked_back: bool = False
+    # When runs are looked through whose process may be gone.
+    _look_back_at: float = float("-inf")
     _is_begun: bool = False
     _begin_at: float = float("-inf")
     _tidied_at: float = float("-inf")
@@ -194,25 +197,34 @@ class Service:
         return []
 
     def _look_back(self) -> None:
-        """What a process was reading when it was killed is due at once; if it still lives, it is merely read twice.
+        """What a process was reading when it was killed is due at once, and so is what ours could not keep.
 
-        Where turns are handed out, they say whose process has died: then it is only what was begun without one.
+        What others are reading that live, or may live, is left to them: it is looked at again later.
         """
-        unread = list(self._work.unread)
-        if self._looked_back and not unread:
-            return
-        at = self.world.at()
-        with self.world.store.write() as tx:
-            if not self._looked_back and not (self.executor.keeps and tx.rows("executors_all", {})):
-                for row in tx.rows("runs_unfinished", {}):
-                    self._work.lost(tx, row["company"], row["flow"])
-                # It may have been killed between claiming a stream and beginning its run: then only the claim speaks of it.
-                until = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
-                tx.run("schedule_claims_end", {"at": at, "until": until})
-            for company, flow in unread:
+        for company, flow in list(self._work.unread):
+            with self.world.store.write(company) as tx:
                 self._work.lost(tx, company, flow)
-        self._work.unread.difference_update(unread)
-        self._looked_back = True
+            self._work.unread.discard((company, flow))
+        now = self.world.clock.monotonic()
+        if now < self._look_back_at:
+            return
+        until = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
+        with self.world.store.read() as tx:
+            found = lookback.left(self.world, tx)
+        for company, flow, process in sorted(found.gone):
+            with self.world.store.write(company) as tx:
+                self._work.lost(tx, company, flow, process.__eq__)
+        if self._look_back_at == float("-inf"):
+            # It may have been killed between claiming a stream and beginning its run: then only the claim speaks of it.
+            with self.world.store.read() as tx:
+                claims = [
+                    (r["company"], r["flow"])
+                    for r in tx.rows("schedule_claims", {"at": self.world.at(), "until": until})
+                ]
+            for company, flow in claims:
+                with self.world.store.write(company) as tx:
+                    self._work.lost(tx, company, flow)
+        self._look_back_at = now + READING_S if found.doubtful else float("inf")
 
     @property
     def alive(self) -> bool:

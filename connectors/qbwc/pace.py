@@ -13,7 +13,8 @@ from engine.dataclass import dataclass
 
 # The Web Connector gives up on an answer after about a minute (FACTS section 1), so a set is planned for a quarter of it.
 TARGET_S = 15.0
-MOST_REQUESTS = 100
+# What an answer to so many changes here is kept in one transaction, and others have calls to be answered meanwhile.
+MOST_REQUESTS = 50
 MOST_BYTES = 512 * 1024
 # A line costs QuickBooks far less than a transaction of its own. ASSUMED: ten of them about as much.
 _LINES_A_REQUEST = 10

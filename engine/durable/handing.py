@@ -13,6 +13,7 @@ from typing import cast
 
 from engine.clock import from_iso
 from engine.dataclass import dataclass
+from engine.durable.lookback import IsGone, with_process
 from engine.durable.port import Executor, Kind, Task
 from engine.durable.tasks import Still
 from engine.errors import StaleLease, StoreBusy, StoreError
@@ -45,7 +46,7 @@ class Hands:
 
     world: World
     executor: Executor
-    lost: Callable[[Tx, str, str], None]
+    lost: Callable[[Tx, str, str, IsGone], None]
     leads: bool = False
     name: str = ""
     _beat_at: float = float("-inf")
@@ -185,7 +186,7 @@ class Hands:
             if made is None:
                 return None
             if task.kind == "flow" and each.executor:
-                self.lost(tx, task.company, task.flow)
+                self.lost(tx, task.company, task.flow, with_process(each.executor))
         return replace(task, number=made.number, at=made.at)
 
     def _alarm(self, stranded: int) -> None:

@@ -12,6 +12,7 @@ from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.health import Finding
 from engine.panel import forms
+from engine.panel.hints import in_words
 from engine.spec import FieldSpec
 
 Value = str | int | bool
@@ -95,6 +96,7 @@ def words(error: FlowctlError) -> list[str]:
 
 def plain_hint(hint: str) -> str:
     """A hint for somebody without a terminal: nothing where it names a command."""
+    hint = in_words(hint)
     return "" if "flowctl" in hint or "--" in hint else hint
 
 

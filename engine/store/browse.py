@@ -1,7 +1,8 @@
 """Finds records among a million: by state, flow, party, amount, date and text, a page at a time, never by a scan.
 
-One filter that few records pass is looked up in its index, and the others are held against what it finds. Where every
-filter lets many pass, the newest records are looked through, so many at a time; whoever asks is told where that ended.
+One filter that few records pass is looked up in its index, and the others are held against what it finds. Whether they are
+few is one question, which the index answers by itself. Where every filter lets many pass, the newest records are looked
+through, more with every step; whoever asks is told where that ended.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from itertools import islice
 from engine.dataclass import dataclass
 from engine.jsontext import plain
 from engine.store.base import Row, Tx
-from engine.store.records import MOVES
 
 # A filter that at most so many records pass is narrow: all of them are looked at, and the answer is complete.
 NARROW = 2000
-# So many records are looked through for one page where no filter is narrow, in steps of that many.
+# So many records are looked through for one page where no filter is narrow, in steps of that many at most.
 _LOOKED_THROUGH, _STEP = 2000, 500
 # So many numbers of a state and stream are read at once.
 _AT_ONCE = 51
@@ -152,10 +152,21 @@ def _ways(tx: Tx, company: str, filters: Filters) -> Iterator[set[int] | None]:
     if filters.is_dated:
         yield _known(tx, "browse_ids_dated", {**scope, **_days(filters), "dated_on": "~", "before": _BEYOND})
     if filters.run:
-        yield _limited(_of_run(tx, filters.run, _BEYOND))
+        yield _known(tx, "browse_ids_run", {"run": filters.run, "before": _BEYOND})
     # Where no state or stream is asked for, this would only count all there are.
     if filters.state or filters.flow or filters.stream:
-        yield _limited(_in_order(tx, company, filters, _BEYOND))
+        yield _listed(tx, company, filters)
+
+
+def _listed(tx: Tx, company: str, filters: Filters) -> set[int] | None:
+    """The records of a state, flow and stream, or None when they are many."""
+    found: set[int] = set()
+    for name, scope in _lists(tx, company, filters):
+        ids = _known(tx, name, {**scope, "before": _BEYOND})
+        if ids is None or len(found) + len(ids) > NARROW:
+            return None
+        found |= ids
+    return found
 
 
 def _begins(tx: Tx, company: str, text: str) -> set[int] | None:
@@ -173,13 +184,10 @@ def _begins(tx: Tx, company: str, text: str) -> set[int] | None:
 
 
 def _known(tx: Tx, name: str, scope: Mapping[str, object]) -> set[int] | None:
-    return _limited(row["id"] for row in tx.rows(name, {**scope, "limit": NARROW + 1}))
-
-
-def _limited(ids: Iterable[int]) -> set[int] | None:
-    """The ids, or None when they are many."""
-    found = set(islice(ids, NARROW + 1))
-    return found if len(found) <= NARROW else None
+    """The ids, or None when they are many: whether there is one beyond is asked first, and none of many is fetched."""
+    if tx.rows(name, {**scope, "limit": 1, "skip": NARROW}):
+        return None
+    return {row["id"] for row in tx.rows(name, {**scope, "limit": NARROW, "skip": 0})}
 
 
 # --- the newest ones, one after the other ----------------------------------------------------------------------------
@@ -189,11 +197,12 @@ def _walk(tx: Tx, company: str, filters: Filters, within: str, part: tuple[Place
     """A page of what is found by looking through the records from its beginning; `part` is that, and the page's size."""
     behind, size = part
     ids = _by_day(tx, company, filters, behind) if filters.is_dated else _by_number(tx, company, filters, behind)
-    step = _STEP if filters.look_closer else size + 1
     rows: list[Row] = []
-    looked = 0
-    while steps := list(islice(ids, step)):
+    # What most records pass needs few of them; what hardly any passes is not asked for in many small steps.
+    looked, step = 0, min(size + 1, _STEP) if filters.look_closer else size + 1
+    while steps := list(islice(ids, min(step, max(1, _LOOKED_THROUGH - looked)))):
         looked += len(steps)
+        step = min(2 * step, _STEP) if filters.look_closer else step
         rows += _rows(tx, filters, {place.id for place in steps}, within)
         if len(rows) > size:
             return Found(tuple(rows[:size]), _place(rows[size - 1]))
@@ -209,7 +218,7 @@ def _by_number(tx: Tx, company: str, filters: Filters, behind: Place) -> Iterato
 
 
 def _of_run(tx: Tx, run: int, before: int) -> Iterator[int]:
-    while rows := tx.rows("browse_ids_run", {"run": run, "before": before, "limit": _STEP}):
+    while rows := tx.rows("browse_ids_run", {"run": run, "before": before, "limit": _STEP, "skip": 0}):
         for row in rows:
             yield (before := row["id"])
         if len(rows) < _STEP:
@@ -218,25 +227,32 @@ def _of_run(tx: Tx, run: int, before: int) -> Iterator[int]:
 
 def _in_order(tx: Tx, company: str, filters: Filters, before: int) -> Iterator[int]:
     """The records of the state, flow and stream that are asked for, newest first: all their lists, merged as they are used."""
-    lists = [
-        _list(tx, {"company": company, "state": state, "flow": flow, "stream": stream}, before)
-        for flow, stream in places(tx, company, filters.flow)
-        if filters.stream in ("", stream)
-        for state in ([filters.state] if filters.state else MOVES)
-    ]
+    lists = [_list(tx, name, scope, before) for name, scope in _lists(tx, company, filters)]
     return heapq.merge(*lists, reverse=True)
 
 
-def _list(tx: Tx, scope: Mapping[str, object], before: int) -> Iterator[int]:
-    while rows := tx.rows("browse_ids_in", {**scope, "before": before, "limit": _AT_ONCE}):
+def _lists(tx: Tx, company: str, filters: Filters) -> Iterator[tuple[str, dict[str, object]]]:
+    """What lists the records of each stream that is asked for: a statement, and what it is given."""
+    name = "browse_ids_in" if filters.state else "browse_ids_of"
+    state = {"state": filters.state} if filters.state else {}
+    for flow, stream in places(tx, company, filters.flow):
+        if filters.stream in ("", stream):
+            yield name, {"company": company, "flow": flow, "stream": stream, **state}
+
+
+def _list(tx: Tx, name: str, scope: Mapping[str, object], before: int) -> Iterator[int]:
+    """Of a stream that has most of what is found, more is read with every step; of the others hardly more than is used."""
+    limit = _AT_ONCE
+    while rows := tx.rows(name, {**scope, "before": before, "limit": limit, "skip": 0}):
         for row in rows:
             yield (before := row["id"])
-        if len(rows) < _AT_ONCE:
+        if len(rows) < limit:
             return
+        limit = min(2 * limit, _STEP)
 
 
 def _by_day(tx: Tx, company: str, filters: Filters, behind: Place) -> Iterator[Place]:
-    scope = {"company": company, **_days(filters), "limit": _STEP}
+    scope = {"company": company, **_days(filters), "limit": _STEP, "skip": 0}
     while rows := tx.rows("browse_ids_dated", {**scope, "dated_on": behind.dated_on, "before": behind.id}):
         for row in rows:
             yield (behind := Place(row["id"], row["dated_on"]))

@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 
 from engine.contract import ListObject
 from engine.dataclass import dataclass
+from engine.errors import UsageError
 from engine.jsontext import own
-from engine.store.base import Row, Tx, take_number
+from engine.store.base import LONGEST_ID, Row, Tx, is_too_long, take_number
 
 Revision = tuple[tuple[str, int], ...]
 
@@ -26,9 +27,28 @@ class Mapping:
     origin: str = "person"
 
 
+class NameTooLong(UsageError):
+    """No row of a lookup table holds so long a key or name."""
+
+    def __init__(self, lookup: str, name: str) -> None:
+        super().__init__(
+            f"{lookup}: `{name[:40]}...` has more than {LONGEST_ID:,} bytes, and nothing so long is looked up",
+            hint="give the id of the value in the source, and the name as it is in the target",
+        )
+
+
 def put_mapping(tx: Tx, company: str, row: Mapping, actor: str, at: str) -> None:
-    """Add or replace a row; what a person said is not overwritten by what a run found."""
+    """Add or replace a row; what a person said is not overwritten by what a run found.
+
+    Raises:
+        NameTooLong: a person gave a key or a name that nothing can be looked up by.
+    """
     scope = {"company": company, "flow": row.flow, "lookup": row.lookup, "source_key": row.source_key}
+    too_long = next(filter(is_too_long, (row.source_key, row.full_name, row.list_id)), None)
+    if too_long is not None and row.origin == "person":
+        raise NameTooLong(row.lookup, too_long)
+    if too_long is not None:  # nothing that is so long is looked up
+        return
     if row.origin != "person":
         kept = tx.one("mapping_get", scope)
         if kept is not None and kept["origin"] == "person":
@@ -183,12 +203,18 @@ def _put(tx: Tx, company: str, name: str, items: Sequence[ListObject], loading: 
         "list_object_put",
         [
             (
-                company, name, item.list_id, item.full_name, item.full_name.casefold(), item.number, int(item.active),
+                company, name, item.list_id, item.full_name, _sought(item.full_name.casefold()), _sought(item.number),
+                int(item.active),
                 item.edit_sequence, json.dumps(dict(item.data)), loading,
             )
             for item in items
         ],
     )  # fmt: skip
+
+
+def _sought(name: str) -> str:
+    """By what an object is looked up: by nothing where that is too long."""
+    return "" if is_too_long(name) else name
 
 
 def _object(row: Row) -> ListObject:

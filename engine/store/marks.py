@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
@@ -59,17 +60,17 @@ def add(tx: Tx, company: str, mark: NewMark) -> bool:
     return added == 1 or tx.one("mark_calling_other", {"record_id": mark.record_id, **about}) is None
 
 
-def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
+def group(tx: Tx, company: str, flow: str, at: str, *, limit: int, most: int = sys.maxsize) -> int:
     """Put waiting marks into calls of at most `limit`; each call's key is derived from its content. Returns the calls made.
 
-    A connection's whole-number setting `sync_chunk` takes the place of the limit.
+    A connection's whole-number setting `sync_chunk` takes the place of the limit. No more than `most` calls are made.
     """
     made = 0
     for pair in tx.rows("marks_groups", {"company": company, "flow": flow}):
         scope = _scope(company, {**pair, "flow": flow})
         chosen = companies.connection_setting(tx, company, str(pair["connection"]), "sync_chunk")
-        most = chosen if isinstance(chosen, int) and chosen > 0 else limit
-        while rows := tx.rows("marks_waiting", {**scope, "limit": most}):
+        size = chosen if isinstance(chosen, int) and chosen > 0 else limit
+        while made < most and (rows := tx.rows("marks_waiting", {**scope, "limit": size})):
             call_id = _call(tx, scope, rows, at)
             tx.many("marks_into_call", [(call_id, row["id"]) for row in rows])
             made += 1
@@ -77,32 +78,37 @@ def group(tx: Tx, company: str, flow: str, at: str, *, limit: int) -> int:
 
 
 def due(tx: Tx, company: str, flow: str, at: str, streams: Sequence[str] = ()) -> list[Row]:
-    """The calls to make now.
+    """The calls to make now."""
+    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
+    return ready(calls, {call["id"]: tx.rows("mark_subjects", {"call_id": call["id"]}) for call in calls}, at, streams)
+
+
+def ready(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], at: str, streams: Sequence[str] = ()) -> list[Row]:
+    """The calls to make now, of all that are open; `told` has the subjects of each, where there are several.
 
     Of one subject the stream that stands first in `streams` is told first, a bill before its payment, and within a stream
     what was posted first: a call waits while one with something to tell before it is not done. The numbers of marks do
     not say it alone: after a restored copy of our store a payment may be found again before its bill.
     """
-    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
     # Nothing is put off for longer: a clock that was ahead, and is right again, wrote a time beyond that.
     beyond = iso(from_iso(at) + LONGEST_WAIT)
-    ready = [call for call in calls if not at < call["not_before"] <= beyond]
+    found = [call for call in calls if not at < call["not_before"] <= beyond]
     if len(calls) < 2:
-        return ready
-    waits = _waits(tx, calls, {name: number for number, name in enumerate(streams)})
+        return found
+    waits = _waits(calls, told, {name: number for number, name in enumerate(streams)})
     knot = _knot(waits)
     # Calls that wait for each other would wait for ever. Each gets its turn: what the source does not take first, it may
     # take once the others are told.
-    loosest = min((call for call in ready if call["id"] in knot), key=lambda c: (c["attempts"], c["id"]), default=None)
-    return [call for call in ready if call is loosest or not waits[call["id"]]]
+    loosest = min((call for call in found if call["id"] in knot), key=lambda c: (c["attempts"], c["id"]), default=None)
+    return [call for call in found if call is loosest or not waits[call["id"]]]
 
 
-def _waits(tx: Tx, calls: Sequence[Row], ranks: Mapping[str, int]) -> dict[int, set[int]]:
+def _waits(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], ranks: Mapping[str, int]) -> dict[int, set[int]]:
     """Each call's number, and those of the calls that have something to tell before it."""
     subjects: dict[int, set[tuple[str, str]]] = {call["id"]: set() for call in calls}
     first: dict[tuple[str, str], tuple[int, int, int]] = {}
     for call in calls:
-        for mark in tx.rows("mark_subjects", {"call_id": call["id"]}):
+        for mark in told[call["id"]]:
             subject = (call["connection"], mark["source_id"])
             place = (ranks.get(mark["stream"], len(ranks)), mark["id"], call["id"])
             subjects[call["id"]].add(subject)
@@ -197,13 +203,46 @@ def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
     now = tx.one("mark_call_get", {"id": row["id"]})
     if not untrue or now is None or now["state"] != "waiting" or now["attempts"]:
         return False
-    members = [mark for mark in tx.rows("marks_of_call", {"call_id": row["id"]}) if mark["id"] not in untrue]
-    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
-    tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(untrue)])
-    if members:
-        call_id = _call(tx, _scope(company, row), members, at)
-        tx.many("marks_into_call", [(call_id, mark["id"]) for mark in members])
+    _replace(tx, company, row, untrue, at)
     return True
+
+
+def split_off(tx: Tx, company: str, row: Row, some: Collection[int], at: str) -> bool:
+    """Give these marks of a call a call of their own, and the others as well; False when there are no others."""
+    members = tx.rows("marks_of_call", {"call_id": row["id"]})
+    parts = [[mark for mark in members if (mark["id"] in some) is wanted] for wanted in (True, False)]
+    if not all(parts):
+        return False
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    for part in parts:
+        _move(tx, _call(tx, _scope(company, row), part, at), part)
+    return True
+
+
+def untold(tx: Tx, record_id: int) -> list[Row]:
+    """What the source was not told of a record yet, or refused to hear; with when the record was read last."""
+    return tx.rows("marks_untold", {"record_id": record_id})
+
+
+def told_by_hand(tx: Tx, company: str, mark: Row, at: str) -> None:
+    """The source knows it otherwise: the mark is done, and what else its call has to tell goes on without it."""
+    call = tx.one("mark_call_get", {"id": mark["call_id"]}) if mark["state"] == "calling" else None
+    if call is not None:
+        _replace(tx, company, call, {mark["id"]}, at)
+    tx.run("mark_put", {"id": mark["id"], "state": "done"})
+
+
+def _replace(tx: Tx, company: str, row: Row, without: Collection[int], at: str) -> None:
+    """Put a new call, without these marks, in the place of a call; none where nothing is left to tell."""
+    members = [mark for mark in tx.rows("marks_of_call", {"call_id": row["id"]}) if mark["id"] not in without]
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(without)])
+    if members:
+        _move(tx, _call(tx, _scope(company, row), members, at), members)
+
+
+def _move(tx: Tx, call_id: int, members: Sequence[Row]) -> None:
+    tx.many("marks_into_call", [(call_id, mark["id"]) for mark in members])
 
 
 def tell_again(tx: Tx, record_id: int) -> None:

@@ -1,7 +1,7 @@
 """Where frozen bytes are meant to go: the account of a called target, or the company file of a polled one.
 
 Ids and names in them are those of one place. In another they may mean another account or vendor, so nothing that was
-frozen for one is sent to another, whoever asks for it.
+frozen for one is sent to another, whoever asks for it. Nor is an account told what became of records of another one.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ class Place:
         """As an operation keeps it."""
         return plain([self.connector, self.mark, self.inside])
 
+    def differs(self, other: Place) -> bool:
+        """Whether two places are not the same account; what is not known of one tells nothing."""
+        here, there = ((it.connector, it.mark, it.inside) for it in (self, other))
+        return any(a and b and a != b for a, b in zip(here, there, strict=True))
+
     def is_other(self, kept: str, created_at: str) -> bool:
         """Whether what was kept then names another place; where one of the two is not known, the time decides.
 
@@ -44,6 +49,25 @@ class Place:
         if any(a and b and a != b for a, b in zip(then, now, strict=True)):
             return True
         return then != now and (self.is_called or not kept) and created_at < self.since
+
+
+# Stands for an account of which nothing is known any more.
+UNKNOWN = ("", "?", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """What a connection leads to, and what it led to before, the newest last; each since when."""
+
+    now: Place
+    before: tuple[Place, ...] = ()
+
+    def elsewhere(self, at: str) -> bool:
+        """Whether it led to another account at that time, as UTC text; empty for no time."""
+        if not self.before or at >= self.now.since:
+            return False
+        then = next((place for place in reversed(self.before) if place.since <= at), self.before[0])
+        return then.differs(self.now)
 
 
 def account_fact(connection: str) -> str:
@@ -60,6 +84,17 @@ def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
         return Place(connector, "", *boundfile.newest(tx, company))
     mark, inside, since = (str(known.get(name, "")) for name in ("mark", "id", "since"))
     return Place(connector, mark, inside, since, is_called=True)
+
+
+def led(tx: Tx, company: str, connection: str) -> Led:
+    """What the connection of a source leads to now, and what it led to before.
+
+    An older flowctl kept no account but the newest: before that one, nobody knows.
+    """
+    known = facts.recall(tx, company, account_fact(connection)) or {}
+    before = known.get("before", [UNKNOWN] if known.get("since") else [])
+    now = current(tx, company, connection, pushed=True)
+    return Led(now, tuple(Place(connector, mark, inside, since) for since, connector, mark, inside in before))
 
 
 def meant(tx: Tx, company: str, connections: Iterable[tuple[str, str]]) -> list[str]:

@@ -15,6 +15,7 @@ import sqlite_utils
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
 from engine.store.base import Params, Row, require_within, statements, strange
+from engine.store.inturn import InTurn, OneAtATime, Turns
 from engine.telemetry import committed, meter, meters
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
@@ -110,7 +111,9 @@ class SqliteStore:
         its own transactions are savepoints in that.
         """
         assert idle is None or path is None, "what is written to a file is kept"
-        self._lock = threading.RLock()
+        # A file is shared with other threads and processes; a store in memory is one thread's as a rule.
+        self._lock: OneAtATime = threading.RLock() if path is None else InTurn()
+        self._turns = None if path is None else Turns(path, busy_s)
         self._depth = 0
         self._writing = False
         # When the running transaction was asked for, and when it began; zero while nobody measures.
@@ -127,7 +130,8 @@ class SqliteStore:
         connection = self._idle.pop() if self._idle else _connected(self._path, self._busy_s, image)
         if self._idle is not None:
             connection.execute("BEGIN")
-        self._db = sqlite_utils.Database(connection)
+        # It would set the PRAGMA each time, and SQLite prepares all statements of the connection anew after one.
+        self._db = sqlite_utils.Database(connection, recursive_triggers=False)
         self._connection = connection
         self._tx = SqliteTx(connection)
 
@@ -180,6 +184,8 @@ class SqliteStore:
                 self._undo()
         finally:
             self._depth -= 1
+            if is_outermost and self._writing and self._turns is not None:
+                self._turns.give()
             self._lock.release()
             if is_outermost:
                 committed.settle(keep=is_kept)
@@ -231,6 +237,13 @@ class SqliteStore:
             self._verified()
         if self._idle is not None:
             self._connection.execute("SAVEPOINT work")
+        elif writing and self._turns is not None:
+            try:
+                self._turns.take()
+                self._connection.execute("BEGIN IMMEDIATE")
+            except BaseException:
+                self._turns.give()
+                raise
         else:
             self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
@@ -257,6 +270,8 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            if self._turns is not None:
+                self._turns.close()
             if self._idle is None:
                 self._connection.close()
                 return
@@ -312,6 +327,7 @@ def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:
         connection.execute(f"PRAGMA journal_mode = {mode}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA temp_store = MEMORY")
     if durable or connection.execute("PRAGMA user_version").fetchone()[0]:

@@ -52,10 +52,10 @@ class Refusals:
     last_at: str
 
 
-def begin_run(tx: Tx, company: str, flow: str, at: str) -> int:
-    """Start a run; returns its number."""
+def begin_run(tx: Tx, company: str, flow: str, at: str, process: str = "") -> int:
+    """Start a run in this process, by its name in `engine.holders`; returns the number of the run."""
     number = take_number(tx, "run")
-    tx.run("run_insert", {"id": number, "company": company, "flow": flow, "at": at})
+    tx.run("run_insert", {"id": number, "company": company, "flow": flow, "at": at, "process": process})
     return number
 
 

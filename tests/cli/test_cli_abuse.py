@@ -36,6 +36,7 @@ HOMELESS = (
 )
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("command", HOMELESS, ids=" ".join)
 def test_without_a_store(cli: Cli, command: tuple[str, ...]) -> None:
     expected = (
@@ -125,6 +126,7 @@ def test_wrong_key(cli: Cli) -> None:
     assert cli("status", env=other).text() == ran.text()
 
 
+@pytest.mark.only_sqlite("it gives the file another version")
 def test_a_store_of_a_newer_flowctl(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     with closing(sqlite3.connect(cli.home / "flowctl.db")) as connection:

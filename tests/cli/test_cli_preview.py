@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from engine.cli import common
 from engine.cli.preview import _marked, _painted
 from engine.contract import ListObject
 from engine.store import companies, lists
+from tests import stores
 from tests.cli.cli_kit import Cli, Ran
 from tests.cli.shelf import AT, shelf
 from tests.cli.test_cli_run import connected
@@ -188,6 +188,7 @@ def test_one_place_to_take_records_from(cli: Cli) -> None:
     assert (ran.status, ran.err.splitlines()[-1]) == (2, "Error: --record, --sandbox and --live exclude each other")
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_live_without_a_store(cli: Cli) -> None:
     ran = cli("preview", FLOW, "--stream", "bills", "--live", "1")
     said = f"error: there is no store at {cli.home}/flowctl.db\n"
@@ -205,8 +206,8 @@ def test_live_of_a_company_that_is_not_there(cli: Cli) -> None:
 
 def _kept(cli: Cli) -> list[str]:
     """Everything that the store holds."""
-    with sqlite3.connect(cli.home / "flowctl.db") as connection:
-        return list(connection.iterdump())
+    with closing(stores.opened(cli.home)) as store:
+        return stores.dump(store).splitlines()
 
 
 def _calm(lines: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from connectors.qbwc.sandbox import _with_reason
 from connectors.qbwc.simulator import SessionReport
 from engine.clock import iso
 from engine.store import journal, work
+from tests import stores
 from tests.cli.cli_kit import Cli, run
 from tests.cli.shelf import AT, FLOW, shelf
 from tests.cli.test_cli_story import simulated_ramp
@@ -162,9 +164,8 @@ def test_doctor_sees_a_journal_that_was_changed(cli: Cli) -> None:
         journal.append(
             desk.tx, "main", AT, "test", [journal.Entry("one"), journal.Entry("two"), journal.Entry("three")]
         )
-        connection = desk.world.store.connection  # type: ignore[attr-defined]  # the SQLite store has it
-        connection.execute("DROP TRIGGER journal_no_update")
-        connection.execute("UPDATE journal SET actor = 'nobody' WHERE seq = 2")
+    with closing(stores.opened(cli.home)) as store:
+        stores.forge(store, "UPDATE journal SET actor = 'nobody' WHERE seq = 2")
     assert findings(cli)["journal main"] == [("FAIL", "line 2: the line was changed")]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.access.users import HOUSE
-from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.cli.cli_kit import Cli
 
 
@@ -19,7 +19,7 @@ def store(cli: Cli) -> Cli:
 
 
 def lines(home: Path) -> list[tuple[str, str, str]]:
-    opened = SqliteStore(home / "flowctl.db")
+    opened = stores.opened(home)
     with opened.read() as tx:
         found = [
             (r["event"], r["actor"], r["detail"])

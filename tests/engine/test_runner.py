@@ -335,7 +335,7 @@ def test_a_source_that_is_not_connected_any_more_is_told_later(bench: Bench) -> 
 
 
 def test_large_amounts_of_marks_travel_in_several_calls(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.runner.MARKS_A_CALL", 3)
+    monkeypatch.setattr("engine.telling.MARKS_A_CALL", 3)
     bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(7)]
     bench.run("bills")
     bench.post_all()

@@ -157,10 +157,10 @@ def test_a_machine_whose_clock_is_wrong_is_not_ready(bench: Bench, ahead_s: floa
 
 @pytest.mark.parametrize("error", [StoreBusy("locked", hint="wait"), StoreDamaged("broken")])
 def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch, error: StoreError) -> None:
-    def refuse(_self: SqliteStore, *_of: str) -> None:
+    def refuse(_self: object, *_of: str) -> None:
         raise error
 
-    monkeypatch.setattr(SqliteStore, "write", refuse)
+    monkeypatch.setattr(type(bench.world.store), "write", refuse)
     answer = ready(bench)
     checks = {"store": bad(str(error), error.hint or ""), "worker": GOOD["worker"]}
     assert (answer.status_code, answer.json()) == (
@@ -196,7 +196,7 @@ def test_not_ready_with_another_key(bench: Bench) -> None:
 
 
 def test_not_ready_when_another_version_has_migrated_the_store(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SqliteStore, "versions", lambda _store: (99, 13))
+    monkeypatch.setattr(type(bench.world.store), "versions", lambda _store: (99, 13))
     answer = ready(bench)
     words = "version 99, and this flowctl knows version 13"
     hint = "restart flowctl with the newest version that was used on this store"
@@ -207,6 +207,7 @@ def test_not_ready_when_another_version_has_migrated_the_store(bench: Bench, mon
     )
 
 
+@pytest.mark.only_sqlite("PostgreSQL's disk is another machine's matter")
 def test_not_ready_on_a_full_disk(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SqliteStore(tmp_path / "flowctl.db")
     world = replace(bench.world, store=store)
@@ -312,10 +313,10 @@ def test_a_setting_that_is_not_given_yet_is_our_own_trouble(bench: Bench, field:
 
 
 def test_a_busy_store_asks_for_the_event_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_self: SqliteStore, *_of: str) -> None:
+    def refuse(_self: object, *_of: str) -> None:
         raise StoreBusy("locked")
 
-    monkeypatch.setattr(SqliteStore, "write", refuse)
+    monkeypatch.setattr(type(bench.world.store), "write", refuse)
     answer = hook(bench)
     assert (answer.status_code, answer.json()) == (503, {"error": "not available, send it again"})
 

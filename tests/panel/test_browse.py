@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from engine.store import browse, work
 from engine.store.base import Params, Row, Tx, statements
 from engine.store.browse import Filters, Found, Place
-from engine.store.records import Intake, NewRecord, Reason, insert
+from engine.store.records import MOVES, Intake, NewRecord, Reason, insert
 from engine.store.records import Place as Stream
 from engine.store.sqlite import SqliteStore, SqliteTx
 from tests.engine.kit import AT, bill
@@ -154,30 +156,75 @@ def test_text(store: SqliteStore, text: str, numbers: list[int] | str) -> None:
         assert sorted(found) == numbers
 
 
+# --- no more than what is needed
+
+
+def test_a_filter_that_many_pass_costs_one_row_and_the_walk_few_steps(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 216 records: none of a wide filter's numbers is fetched, and the walk fetches what it looks through, once."""
+    monkeypatch.setattr(browse, "NARROW", 10)
+    monkeypatch.setattr(browse, "_LOOKED_THROUGH", 60)
+    with watched(store, monkeypatch) as asked, store.read() as tx:
+        found = browse.page(tx, "acme", Filters(party="acme", least="-60", text="no such"), Place(), 10)
+    assert found == Found((), found.following, is_whole=False)
+    # The text begins nowhere, which is three looks; that the two others are wide is one question each.
+    beginnings = ["browse_ids_reference", "browse_ids_source", "browse_ids_party"]
+    wide = [(name, 1) for name in ("browse_ids_party", "browse_ids_amount")]
+    assert [(each.name, each.rows) for each in asked[:8]] == [(name, 0) for name in beginnings for _ in range(2)] + wide
+    walked = [(each.name, each.rows) for each in asked if each.name in ("browse_ids_of", "browse_rows")]
+    # Three streams; of each 51 numbers, then steps of 11, 22 and the 27 that are left of 60.
+    assert walked == [("browse_ids_of", 51)] * 3 + [("browse_rows", 0)] * 3
+    assert [len(json.loads(str(each.params["ids"]))) for each in asked if each.name == "browse_rows"] == [11, 22, 27]
+
+
+def test_a_filter_that_few_pass_is_fetched_whole(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watched(store, monkeypatch) as asked, store.read() as tx:
+        found = browse.page(tx, "acme", Filters(text="inv-12"), Place(), 10)
+    fetched = [(each.name, each.rows) for each in asked if each.params.get("skip") == 0]
+    assert fetched == [("browse_ids_reference", 5), ("browse_ids_source", 0), ("browse_ids_party", 0)]
+    assert ([row["id"] for row in found.rows], found.following) == ([213, 173, 133, 93, 13], None)
+
+
+def test_the_list_of_a_stream_has_every_state() -> None:
+    assert set(re.findall(r"state = '(\w+)'", statements()["browse_ids_of"])) == set(MOVES)
+
+
 # --- no scan
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A statement, what it was given, and how many rows it found."""
+
+    name: str
+    params: Params
+    rows: int
 
 
 class Watching:
     """A transaction that remembers what was asked for."""
 
-    def __init__(self, tx: SqliteTx, asked: list[tuple[str, Params]]) -> None:
+    def __init__(self, tx: SqliteTx, asked: list[Asked]) -> None:
         self._tx, self._asked = tx, asked
 
     def rows(self, name: str, params: Params) -> list[Row]:
-        self._asked.append((name, params))
-        return self._tx.rows(name, params)
+        found = self._tx.rows(name, params)
+        self._asked.append(Asked(name, params, len(found)))
+        return found
 
     def one(self, name: str, params: Params) -> Row | None:
-        self._asked.append((name, params))
-        return self._tx.one(name, params)
+        found = self._tx.one(name, params)
+        self._asked.append(Asked(name, params, int(found is not None)))
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
 
 @contextmanager
-def watched(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, Params]]]:
-    asked: list[tuple[str, Params]] = []
+def watched(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asked]]:
+    asked: list[Asked] = []
     begin = SqliteStore.begin
 
     def watching(self: SqliteStore, of: tuple[str, ...], *, writing: bool) -> Tx:
@@ -225,10 +272,11 @@ def test_no_page_scans_a_table(office: Office, monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.setattr(browse, "NARROW", narrow)
             for path in PAGES:
                 assert browser.get(path).status_code in (200, 303), path
-    seen = dict(asked)
+    seen = {each.name: each.params for each in asked}
     assert {name: found for name, params in seen.items() if (found := scans(store, name, params))} == {}
     assert {
         "browse_ids_in",
+        "browse_ids_of",
         "browse_ids_dated",
         "browse_ids_party",
         "browse_ids_amount",

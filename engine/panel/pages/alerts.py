@@ -51,18 +51,24 @@ def _alerts(ask: Ask) -> Answer:
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else alerts.BEYOND
     with ask.world.store.read(company) as tx:
-        found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
         if is_over:
             kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
+            over = alerts.over(tx, company, before, _SIZE)
+            past = {each.last["id"]: each for each in over.found}
+            found, following = [each.last for each in over.found], over.following
         else:
-            kept = _worst_first(notices.opened(tx, company))
-        said = frozenset[tuple[str, str]]() if is_over else _alone(kept)
+            kept, past = _worst_first(notices.opened(tx, company)), {}
+            found = alerts.page(tx, company, before, _SIZE + 1, is_over=False)
+            following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
+        said = _alone(kept)
         rows = list(linked(tx, company, (row for row in found[:_SIZE] if not finding.told_alone(row) & said)))
         told = _shown(tx, ask, kept[:_NOTICES] if not behind else ())
-    following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
     values = {
         "rows": rows,
+        "past": past,
+        "counted": alerts.COUNTED,
         "is_over": is_over,
+        "is_older": bool(behind),
         "following": following,
         "told": told,
         "more": max(0, len(kept) - _NOTICES),
@@ -142,6 +148,8 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
     parts = row["subject"].split("/", 2)
     if len(parts) != 3:
         return "", ""
+    if row["kind"] == "mark":
+        return _untold(tx, company, parts)
     # Of what is not mapped the subject is the lookup and its key.
     if row["kind"] == "deferred" and missing.group(tx, company, *parts) is not None:
         return (
@@ -149,6 +157,14 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
             "Say what it means",
         )
     return "", ""
+
+
+def _untold(tx: Tx, company: str, parts: Sequence[str]) -> tuple[str, str]:
+    """Where to see what a source was not told: one record that it refused to hear of, or all that wait for its account."""
+    for record in tx.rows("records_by_source_id", {"company": company, "source_id": parts[2]}):
+        if record["flow"] == parts[0]:
+            return f"/records/{record['id']}", "Show the record"
+    return f"/records?{urlencode({'state': 'posted', 'place': parts[0]})}", "Show what it was not told"
 
 
 def until_of(ask: Ask, hours: str, *, longest: int = 24 * 366) -> str | None:

@@ -8,39 +8,94 @@ SELECT MIN(stream) AS name FROM records WHERE company = :company AND flow = :flo
 
 -- name: browse_ids_in
 SELECT id FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id < :before
-ORDER BY id DESC LIMIT :limit;
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND id < :before
+ORDER BY id DESC LIMIT :limit OFFSET :skip;
+
+-- name: browse_ids_of
+-- In every state. An index of streams without their states would answer it by itself, but SQLite would then walk that where
+-- one record is looked for.
+SELECT id FROM (
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS pending_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'intended' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS intended_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'sent' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS sent_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'posted' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS posted_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'closed' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS closed_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'deferred' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS deferred_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'unknown' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS unknown_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'failed' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS failed_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'skipped' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS skipped_ids
+    UNION ALL
+    SELECT id FROM (
+        SELECT id FROM records
+        WHERE company = :company AND state = 'vanished' AND flow = :flow AND stream = :stream AND id < :before
+        ORDER BY id DESC LIMIT :limit + :skip) AS vanished_ids
+) AS every ORDER BY id DESC LIMIT :limit OFFSET :skip;
 
 -- name: browse_count_in
 SELECT COUNT(*) AS count FROM (
-    SELECT 1 FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream LIMIT :limit
+    SELECT 1 FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream LIMIT :limit
 ) AS part;
 
 -- name: browse_oldest_in
-SELECT MIN(id) AS id FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream;
+SELECT MIN(id) AS id FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream;
 
 -- name: browse_amounts_in
 SELECT amount, currency FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
 
 -- name: browse_ids_dated
 SELECT id, dated_on FROM records
 WHERE company = :company AND dated_on >= :first_on AND dated_on <= :last_on AND (dated_on, id) < (:dated_on, :before)
-ORDER BY dated_on DESC, id DESC LIMIT :limit;
+ORDER BY dated_on DESC, id DESC LIMIT :limit OFFSET :skip;
 
 -- name: browse_ids_party
-SELECT id FROM records WHERE company = :company AND lower(party) >= :low AND lower(party) < :high LIMIT :limit;
+SELECT id FROM records WHERE company = :company AND lower(party) >= :low AND lower(party) < :high LIMIT :limit OFFSET :skip;
 
 -- name: browse_ids_reference
-SELECT id FROM records WHERE company = :company AND lower(reference) >= :low AND lower(reference) < :high LIMIT :limit;
+SELECT id FROM records WHERE company = :company AND lower(reference) >= :low AND lower(reference) < :high LIMIT :limit OFFSET :skip;
 
 -- name: browse_ids_source
-SELECT id FROM records WHERE company = :company AND lower(source_id) >= :low AND lower(source_id) < :high LIMIT :limit;
+SELECT id FROM records WHERE company = :company AND lower(source_id) >= :low AND lower(source_id) < :high LIMIT :limit OFFSET :skip;
 
 -- name: browse_ids_amount
 SELECT id FROM records
 WHERE company = :company AND CAST(amount AS NUMERIC) >= CAST(:least AS NUMERIC)
-  AND CAST(amount AS NUMERIC) <= CAST(:most AS NUMERIC) LIMIT :limit;
+  AND CAST(amount AS NUMERIC) <= CAST(:most AS NUMERIC) LIMIT :limit OFFSET :skip;
 
 -- name: browse_rows
 -- Every filter that is not given is empty text. The numbers are the company's: with its name beside them SQLite would walk
@@ -55,8 +110,8 @@ WHERE id IN (SELECT value FROM json_each(:ids))
   AND (:run = 0 OR first_run = :run)
   AND (:least = '' OR CAST(amount AS NUMERIC) >= CAST(NULLIF(:least, '') AS NUMERIC))
   AND (:most = '' OR CAST(amount AS NUMERIC) <= CAST(NULLIF(:most, '') AS NUMERIC))
-  AND (:text = '' OR lower(party) LIKE :text ESCAPE '!' OR lower(reference) LIKE :text ESCAPE '!'
-       OR lower(source_id) LIKE :text ESCAPE '!');
+  AND (:text = '' OR party LIKE :text ESCAPE '!' OR reference LIKE :text ESCAPE '!'
+       OR source_id LIKE :text ESCAPE '!');
 
 -- name: browse_run_newest
 SELECT * FROM runs WHERE id = (SELECT MAX(id) FROM runs WHERE company = :company AND flow = :flow);
@@ -78,6 +133,19 @@ SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL AND id < :
 
 -- name: browse_alerts_over
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: alerts_over_keys
+SELECT id, kind, subject FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: alerts_over_of
+SELECT COUNT(*) AS often, MAX(id) AS newest, MIN(first_at) AS first_at FROM (
+    SELECT id, first_at FROM alerts
+    WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NOT NULL
+    ORDER BY id DESC LIMIT :most) AS part;
+
+-- name: alert_get
+SELECT * FROM alerts WHERE id = :id;
 
 -- name: browse_marks
 SELECT m.*, c.idempotency_key, c.state AS call_state, c.attempts AS call_attempts, c.not_before AS call_not_before,

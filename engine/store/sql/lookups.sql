@@ -17,11 +17,11 @@ SELECT * FROM mappings WHERE company = :company AND flow = :flow AND origin = 'p
 ORDER BY updated_at DESC, lookup, source_key LIMIT :limit;
 
 -- name: mappings_to
-SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
+SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = CAST(:list_id AS TEXT)
   AND list_id <> '' AND source_key <> :source_key ORDER BY source_key || '';
 
 -- name: mapping_exists_to
-SELECT 1 FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
+SELECT 1 FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = CAST(:list_id AS TEXT)
   AND list_id <> '' LIMIT 1;
 
 -- name: mappings_unresolved

@@ -41,4 +41,4 @@ SELECT stream, state, COUNT(*) AS count FROM (
 ) AS part GROUP BY stream, state ORDER BY stream, state;
 
 -- name: browse_ids_run
-SELECT id FROM records WHERE first_run = :run AND id < :before ORDER BY id DESC LIMIT :limit;
+SELECT id FROM records WHERE first_run = :run AND id < :before ORDER BY id DESC LIMIT :limit OFFSET :skip;

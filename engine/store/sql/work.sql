@@ -1,5 +1,5 @@
 -- name: run_insert
-INSERT INTO runs (id, company, flow, started_at) VALUES (:id, :company, :flow, :at);
+INSERT INTO runs (id, company, flow, started_at, process) VALUES (:id, :company, :flow, :at, :process);
 
 -- name: run_finish
 UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts, problems = :problems, steps = :steps WHERE id = :id;
@@ -105,8 +105,14 @@ UPDATE leases SET until_at = '' WHERE name = :name AND holder = :holder;
 -- name: lease_get
 SELECT holder, fence, until_at FROM leases WHERE name = :name;
 
--- name: schedule_claims_end
-UPDATE schedule SET next_at = :at WHERE next_at > :at AND next_at <= :until;
+-- name: leases_held
+SELECT holder FROM leases WHERE substr(name, 1, length(:prefix)) = :prefix AND until_at > :at;
+
+-- name: schedule_claims
+-- Claims of which no run speaks, and no turn that somebody has: its process was killed between the two.
+SELECT DISTINCT company, flow FROM schedule s WHERE s.next_at > :at AND s.next_at <= :until
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.company = s.company AND r.flow = s.flow AND r.ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.company = s.company AND t.work = 'flow:' || s.flow AND t.state <> 'idle');
 
 -- name: webhook_get
 SELECT * FROM webhook_events WHERE company = :company AND connection = :connection AND event_id = :event_id;

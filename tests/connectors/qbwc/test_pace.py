@@ -17,15 +17,15 @@ LINE = "<ExpenseLineAdd><Amount>1.00</Amount></ExpenseLineAdd>"
 @pytest.mark.parametrize(
     ("known", "batch", "pace"),
     [
-        (None, 0, Pace(1, 100)),
-        ({"limit": 64}, 0, Pace(32, 100)),
-        ({"limit": 1}, 0, Pace(1, 100)),
-        ({"limit": 5000}, 0, Pace(100, 100)),
-        ({"limit": "many"}, 0, Pace(1, 100)),
-        ({}, -3, Pace(1, 100)),
+        (None, 0, Pace(1, 50)),
+        ({"limit": 64}, 0, Pace(32, 50)),
+        ({"limit": 1}, 0, Pace(1, 50)),
+        ({"limit": 5000}, 0, Pace(50, 50)),
+        ({"limit": "many"}, 0, Pace(1, 50)),
+        ({}, -3, Pace(1, 50)),
         ({"limit": 64}, 1, Pace(32, 1)),
         ({"limit": 64}, 20, Pace(32, 20)),
-        (None, 900, Pace(1, 100)),
+        (None, 900, Pace(1, 50)),
     ],
 )
 def test_a_session_begins_at_half_of_what_the_last_one_came_to(
@@ -43,14 +43,14 @@ def test_what_is_remembered_is_small() -> None:
     [
         (1, 1, 1.7, True, 2),
         (16, 16, 4.7, True, 32),
-        (64, 64, 7.4, True, 100),
+        (32, 32, 7.4, True, 50),
         (64, 64, 7.5, True, 64),
         (64, 64, 15.0, True, 64),
         (64, 64, 30.0, True, 32),
         (64, 64, 1000.0, True, 1),
         (64, 3, 1.0, True, 64),
-        (64, 32, 1.0, True, 64),
-        (64, 33, 1.0, True, 100),
+        (32, 16, 1.0, True, 32),
+        (32, 17, 1.0, True, 50),
         (64, 3, 16.0, True, 2),
         (64, 64, 1.0, False, 64),
         (64, 64, 30.0, False, 32),
@@ -80,7 +80,7 @@ def test_a_request_weighs_by_its_lines() -> None:
 
 def test_as_many_go_together_as_the_limit_allows() -> None:
     bills = [bill(number) for number in range(150)]
-    assert [take(Pace(limit), bills) for limit in (1, 2, 64, 100)] == [1, 2, 64, 100]
+    assert [take(Pace(limit), bills) for limit in (1, 2, 32, 100)] == [1, 2, 32, 50]
     assert take(Pace(100, 7), bills) == 7
     assert take(Pace(100), bills[:3]) == 3
     assert take(Pace(100), []) == 0

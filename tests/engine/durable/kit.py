@@ -72,7 +72,7 @@ def service_of(bench: Bench, executor: Held) -> Service:
 
 def hands_of(world: World, executor: Held) -> Hands:
     """A process that has begun, and hands out work if no other does."""
-    made = Hands(world, executor, lambda _tx, _company, _flow: None)
+    made = Hands(world, executor, lambda _tx, _company, _flow, _gone: None)
     made.start()
     executor.start(lambda _task: None, made.name)
     return made

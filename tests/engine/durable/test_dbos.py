@@ -188,7 +188,7 @@ def test_it_writes_to_no_log_but_ours(
     "code", ["import engine.durable.dbos, engine.app, engine.cli.serve, engine.cli.run, engine.cli.test"]
 )
 def test_nothing_but_a_worker_that_is_started_imports_it(code: str) -> None:
-    show = "import sys; print([m for m in ('dbos', 'sqlalchemy', 'psycopg') if m in sys.modules])"
+    show = "import sys; print([m for m in ('dbos', 'sqlalchemy', 'psycopg', 'rich') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{show}"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )

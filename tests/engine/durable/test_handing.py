@@ -88,7 +88,7 @@ def test_what_a_dead_process_had_begun_is_handed_out_anew_and_a_person_is_told(b
     assert first.begin(late)
     one.shared.held[late.key] = first.name
     lost: list[tuple[str, str]] = []
-    second.lost = lambda _tx, company, flow: lost.append((company, flow))
+    second.lost = lambda _tx, company, flow, _gone: lost.append((company, flow))
     assert second.sweep() == 0  # it lives
     dies(first)
     assert second.sweep() == 1

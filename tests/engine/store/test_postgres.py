@@ -22,11 +22,13 @@ from engine.store.base import Timed, Tx, statements, take_number
 from engine.store.journal import Entry
 from engine.store.postgres import PostgresStore, connected
 from engine.store.private import PrivatePostgres
+from engine.store.records import MOVES
 from engine.telemetry import committed
 from tests import postgres_kit
-from tests.engine.kit import count, raw
+from tests.engine.kit import count
 from tests.engine.store.rows import AT, COMPANY, add
 from tests.reference import ROOT
+from tests.stores import raw
 
 LOST = "the store is not available: the connection to PostgreSQL was lost"
 
@@ -479,7 +481,13 @@ def test_a_long_name_is_kept_and_found_by_its_beginning(store: PostgresStore) ->
     with store.write(COMPANY) as tx:
         number = add(tx)["id"]
         tx.run("record_payload", {**_huge(number), "party": noise})
-        scope = {"company": COMPANY, "low": noise[:5], "high": noise[:4] + chr(ord(noise[4]) + 1), "limit": 9}
+        scope = {
+            "company": COMPANY,
+            "low": noise[:5],
+            "high": noise[:4] + chr(ord(noise[4]) + 1),
+            "limit": 9,
+            "skip": 0,
+        }
         assert [row["id"] for row in tx.rows("browse_ids_party", scope)] == [number]
 
 
@@ -595,7 +603,7 @@ def test_what_people_look_for_is_found_through_an_index_of_its_own(
     _many(store)
     with store.write(COMPANY) as tx:
         wanted = add(tx)["id"]
-        scope = {"company": COMPANY, "low": low, "high": high, "limit": 9}
+        scope = {"company": COMPANY, "low": low, "high": high, "limit": 9, "skip": 0}
         assert [row["id"] for row in tx.rows(name, scope)] == [wanted]
     assert f"({column} >= '{low}'::text)" in _conditions(store, name, scope)
 
@@ -605,12 +613,25 @@ def test_an_amount_is_found_through_an_index_and_compared_exactly(store: Postgre
     with store.write(COMPANY) as tx:
         wanted = add(tx)["id"]
         for least, most, found in (("10.00", "10", [wanted]), ("10.0001", "11", []), ("-1e30", "99", [wanted])):
-            scope = {"company": COMPANY, "least": least, "most": most, "limit": 9}
+            scope = {"company": COMPANY, "least": least, "most": most, "limit": 9, "skip": 0}
             assert [row["id"] for row in tx.rows("browse_ids_amount", scope)] == found
         tx.run("record_payload", _huge(wanted))
         scope |= {"least": "9e18", "most": "1e30"}
         assert [row["id"] for row in tx.rows("browse_ids_amount", scope)] == [wanted]
     assert "(amount_no >= " in _conditions(store, "browse_ids_amount", scope)
+
+
+def test_the_newest_of_a_stream_are_found_through_an_index_state_by_state(store: PostgresStore) -> None:
+    _many(store)
+    with store.write(COMPANY) as tx:
+        newest = add(tx)["id"]
+        scope = {"company": COMPANY, "flow": "flow", "stream": "bills", "before": 1 << 60, "limit": 3, "skip": 0}
+        assert [row["id"] for row in tx.rows("browse_ids_of", scope)] == [newest, -1, -2]
+        assert [row["id"] for row in tx.rows("browse_ids_of", {**scope, "skip": 2})] == [-2, -3, -4]
+    conditions = _conditions(store, "browse_ids_of", scope)
+    # Nearly all there are here are posted: those a walk by number finds as well.
+    assert [state for state in MOVES if f"(state = '{state}'::text)" not in conditions] in ([], ["posted"])
+    assert conditions.count("(id < ") == 10
 
 
 def _many(store: PostgresStore) -> None:

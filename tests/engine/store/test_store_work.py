@@ -39,18 +39,19 @@ def test_numbers_are_given_out_once(store: Store) -> None:
 
 def test_a_run_from_beginning_to_end(store: Store) -> None:
     with store.write() as tx:
-        assert work.begin_run(tx, COMPANY, "flow", AT) == 1
+        assert work.begin_run(tx, COMPANY, "flow", AT, "here:1") == 1
         assert work.begin_run(tx, COMPANY, "other", AT) == 2
         work.finish_run(tx, 1, "done", {"bills": {"read": 3}}, LATER)
         rows = [dict(row) for row in tx.rows("runs_recent", {"company": COMPANY, "flow": "", "limit": 9})]
     assert rows == [
         {
             "id": 2, "company": COMPANY, "flow": "other", "started_at": AT, "ended_at": None, "outcome": "running",
-            "counts": "{}", "posted": 0, "problems": "[]", "steps": "[]",
+            "counts": "{}", "posted": 0, "problems": "[]", "steps": "[]", "process": "",
         },
         {
             "id": 1, "company": COMPANY, "flow": "flow", "started_at": AT, "ended_at": LATER, "outcome": "done",
             "counts": '{"bills": {"read": 3}}', "posted": 0, "problems": "[]", "steps": "[]",
+            "process": "here:1",
         },
     ]  # fmt: skip
 

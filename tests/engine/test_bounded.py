@@ -1,0 +1,151 @@
+"""No transaction of a large company touches more than so many records: whoever has a call to answer waits for one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from engine import follow
+from engine.errors import Transient
+from engine.intake import AT_ONCE
+from engine.store.sqlite import SqliteStore, SqliteTx
+from tests.engine import kit
+from tests.engine.kit import COMPANY, Bench, bill
+
+MANY = 2 * AT_ONCE + 30
+
+
+@dataclass(slots=True)
+class Touched:
+    """How many records each transaction has added or moved, and how many marks it has read or changed; none without any."""
+
+    records: list[int] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    _records: int = 0
+    _marks: int = 0
+
+    def end(self) -> None:
+        self.records += [self._records] * bool(self._records)
+        self.marks += [self._marks] * bool(self._marks)
+        self._records = self._marks = 0
+
+    def take(self) -> tuple[list[int], list[int]]:
+        found = self.records, self.marks
+        self.records, self.marks = [], []
+        return found
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with kit.bench() as made, kit.logging():
+        made.shop.page_size = MANY
+        made.shop.listed["bills"] = [bill(f"b-{number}") for number in range(MANY)]
+        yield made
+
+
+@pytest.fixture
+def touched(monkeypatch: pytest.MonkeyPatch) -> Touched:
+    found = Touched()
+    run, many, rows, end = SqliteTx.run, SqliteTx.many, SqliteTx.rows, SqliteStore.end
+
+    def counting_run(self: SqliteTx, name: str, params: Any) -> int:
+        found._records += name == "record_move"
+        return run(self, name, params)
+
+    def counting_many(self: SqliteTx, name: str, params: Any) -> None:
+        values = list(params)
+        found._records += len(values) * (name == "record_insert")
+        found._marks += len(values) * (name == "marks_into_call")
+        many(self, name, values)
+
+    def counting_rows(self: SqliteTx, name: str, params: Any) -> list[Any]:
+        given = rows(self, name, params)
+        found._marks += len(given) * (name == "mark_subjects")
+        return given
+
+    def counting_end(self: SqliteStore, *, keep: bool) -> None:
+        is_outermost = self._depth == 1
+        end(self, keep=keep)
+        if is_outermost:
+            found.end()
+
+    for name, value in (("run", counting_run), ("many", counting_many), ("rows", counting_rows)):
+        monkeypatch.setattr(SqliteTx, name, value)
+    monkeypatch.setattr(SqliteStore, "end", counting_end)
+    return found
+
+
+def test_a_large_page_is_read_in_pieces(bench: Bench, touched: Touched) -> None:
+    assert bench.run("bills")["bills"] == {"read": MANY, "intended": MANY}
+    # The payments are not selected; they are records all the same.
+    assert touched.take()[0] == [AT_ONCE, AT_ONCE, 30] * 2
+    bench.shop.listed["bills"] = [{**each, "memo": "new"} for each in bench.shop.listed["bills"]]
+    assert bench.run("bills")["bills"]["read"] == MANY
+    assert max(touched.take()[0]) <= 3 * AT_ONCE  # withdrawn, and prepared anew
+
+
+def test_what_waits_is_prepared_in_pieces(touched: Touched) -> None:
+    with kit.bench(lists=False) as bench, kit.logging():
+        bench.shop.listed["bills"] = [bill(f"b-{number}") for number in range(MANY)]
+        bench.run("bills")
+        bench.read_lists()
+        touched.take()
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == MANY
+        # The payments ask for no list, and were prepared at once.
+        assert touched.take()[0] == [AT_ONCE, AT_ONCE, 30]
+
+
+def test_what_was_posted_is_told_and_closed_in_pieces(
+    bench: Bench, touched: Touched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.telling.MARKS_A_CALL", 110)
+    bench.run("bills")
+    bench.post_all()
+    touched.take()
+    assert bench.runner.tell(bench.program, COMPANY) == (MANY, [])
+    records, marks = touched.take()
+    assert [len(call.posted) for call in bench.shop.calls] == [110, 110, 10]
+    assert records == [100, 10, 100, 10, 10]
+    # Put into calls one by one, and each call's looked at by itself: before the first is told, and when all are.
+    assert marks == [110, 110, 10] * 2
+
+
+def test_a_process_that_is_killed_between_two_pieces_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read or closed before stays; the rest is done by the next run, and nothing twice."""
+    bench.shop.page_size = AT_ONCE
+    bench.shop.faults = [None, Transient("the line broke"), *[Transient("still broken")] * 4]
+    broken = bench.runner.run(bench.program, COMPANY, streams=("bills",))
+    assert [str(error) for error in broken.errors] == ["still broken"] * 2
+    assert len(bench.states()) == AT_ONCE
+    bench.run("bills")
+    assert len(bench.states()) == MANY
+    bench.post_all()
+    with monkeypatch.context() as patch:
+        closed: list[Any] = []
+
+        def close(*given: Any) -> None:
+            closed.append(given)
+            if len(closed) > AT_ONCE + 5:
+                raise KeyboardInterrupt
+            follow.close(*given)
+
+        patch.setattr("engine.telling.close", close)
+        with pytest.raises(KeyboardInterrupt):
+            bench.runner.tell(bench.program, COMPANY)
+    assert sorted(bench.states().values()).count("closed") == AT_ONCE
+    assert bench.runner.tell(bench.program, COMPANY) == (MANY, [])
+    assert set(bench.states().values()) == {"closed"}
+    first, again = bench.shop.calls
+    assert first == again
+
+
+def test_two_records_under_one_key_are_found_in_different_pieces(bench: Bench) -> None:
+    twins = [bill("b-0", memo="another"), bill("b-1")]
+    bench.shop.page_size = MANY + 2
+    bench.shop.listed["bills"] += twins
+    counts = bench.run("bills")["bills"]
+    assert (counts["read"], counts["seen_twice"]) == (MANY + 2, 1)
+    assert [alert[:2] for alert in bench.alerts()][:1] == [("ambiguous", "shop_to_ledger/bills/b-0")]
