@@ -62,7 +62,6 @@ def test_a_server_answers_every_path_and_method_until_its_block_ends() -> None:
     assert [thread.name for thread in threading.enumerate() if thread.name == "flowctl-server"] == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_a_process_was_started_with_is_not_looked_at_for_garbage() -> None:
     """What is made after that is."""
     before = gc.get_threshold()
@@ -79,6 +78,7 @@ def test_what_a_process_was_started_with_is_not_looked_at_for_garbage() -> None:
         gc.set_threshold(*before)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_client_that_reads_nothing_does_not_keep_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """`flowctl serve` is told to stop while somebody has asked for a long page, and does not take it."""
     monkeypatch.setattr(serving, "SHUTDOWN_S", 1)

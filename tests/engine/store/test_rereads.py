@@ -89,7 +89,7 @@ def test_every_statement_outdates_the_questions_that_look_at_what_it_changes() -
     for name, text in statements().items():
         reads[name], changes[name] = _touched(store.connection, text)
     store.close()
-    assert AGAIN <= {name for name in reads if not changes[name]}
+    assert {name for name in reads if not changes[name]} >= AGAIN
     for name, changed in changes.items():
         missed = {asked for asked in AGAIN if reads[asked] & changed} - set(outdates(name))
         assert not missed, f"{name} changes what these look at: {sorted(missed)}"
