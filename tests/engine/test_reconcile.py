@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -22,8 +23,8 @@ from engine.registry import registered
 from engine.spec import RequestSpec
 from engine.store import facts, holdings, spans
 from engine.store.sqlite import SqliteStore
-from tests.engine import kit
 from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, LEDGER, YAML, Bench, LedgerConnector, bench, bill
+from tests.stores import raw
 
 D = Decimal
 CHANGE = "request: BillAdd, template: bill_add.xml.j2, change: {request: BillMod, template: bill_mod.xml.j2}"
@@ -150,6 +151,11 @@ def test_only_kinds_with_figures_of_polled_connections_are_asked_for() -> None:
         assert countable(tx, COMPANY) is None
 
 
+def _counted(steps: list[int]) -> int:
+    steps.append(1)
+    return 0
+
+
 def test_what_was_ever_written_is_found_without_looking_at_all_of_it() -> None:
     """As many steps of the database for five thousand objects as for five."""
     with desk() as made:
@@ -157,14 +163,14 @@ def test_what_was_ever_written_is_found_without_looking_at_all_of_it() -> None:
         assert isinstance(store, SqliteStore)
         counted = []
         for first, last in ((0, 5), (5, 5000)):
-            kit.raw(store, "PRAGMA foreign_keys = OFF", *(
+            raw(store, "PRAGMA foreign_keys = OFF", *(
                 f"INSERT INTO holdings (company, target_id, record_id, kind, seq, state) "
                 f"VALUES ('{COMPANY}', 'T-{number}', {number}, '{('Bill', 'Check', 'Vendor')[number % 3]}', {number}, 'there')"
                 for number in range(first, last)
             ))  # fmt: skip
             steps: list[int] = []
             with store.read(COMPANY) as tx:
-                store.connection.set_progress_handler(lambda kept=steps: kept.append(1) or 0, 1)
+                store.connection.set_progress_handler(partial(_counted, steps), 1)
                 assert kinds_of(tx, COMPANY, {}) == ("Bill", "Check")
                 store.connection.set_progress_handler(None, 1)
             counted.append(len(steps))
