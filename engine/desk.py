@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from types import TracebackType
 
 from engine import astray, contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
@@ -92,17 +93,9 @@ class StoreOutbox:
             known = self._tickets[ticket_hash] = str(row["company"])
         return known
 
-    @contextmanager
-    def transaction(self, company: str | None = None) -> Iterator[contract.Desk]:
+    def transaction(self, company: str | None = None) -> AbstractContextManager[contract.Desk]:
         """One call, one transaction."""
-        touched: set[str] = set()
-        with self.world.store.write(*(() if company is None else (company,))) as whole:
-            tx = Rereads(whole)
-            base = _Base(tx, self.world, self.world.at(), self.programs, touched)
-            held = Held(tx, base.at, ACTOR, self.programs)
-            spans = Spans(tx, base.at, ACTOR)
-            yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
-            committed.after(partial(self._tell, base.said, touched, current()))
+        return _Transaction(self, self.world.store.write(*(() if company is None else (company,))))
 
     def _is_news(self, line: _Line) -> bool:
         """Whether a visit in vain is worth a line: one an hour for each company, or ten thousand write three million a day."""
@@ -112,7 +105,7 @@ class StoreOutbox:
         self._came[company] = now
         return True
 
-    def _tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
+    def tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
         """What others hear of a call once it is durable, under the name that it had."""
         with correlated(name):
             for line in said if self.logs else ():
@@ -122,6 +115,37 @@ class StoreOutbox:
                     logger().log(line.level, line.event, **line.fields)
         for company in touched:
             self.changed(company)
+
+
+class _Transaction:
+    """A transaction of the store as a desk; a class, since a generator for each of them takes longer than a statement."""
+
+    __slots__ = ("_base", "_block", "_outbox")
+
+    def __init__(self, outbox: StoreOutbox, block: AbstractContextManager[Tx]) -> None:
+        self._outbox, self._block = outbox, block
+
+    def __enter__(self) -> contract.Desk:
+        tx = Rereads(self._block.__enter__())
+        try:
+            return self._desk(tx)
+        except BaseException as error:
+            self._block.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _desk(self, tx: Tx) -> contract.Desk:
+        outbox = self._outbox
+        base = self._base = _Base(tx, outbox.world, outbox.world.at(), outbox.programs)
+        held = Held(tx, base.at, ACTOR, outbox.programs)
+        spans = Spans(tx, base.at, ACTOR)
+        return contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            committed.after(partial(self._outbox.tell, self._base.said, self._base.touched, current()))
+        self._block.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True, slots=True)

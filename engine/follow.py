@@ -473,8 +473,7 @@ def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None
         if shared and not _missed(tx, hand, reason):
             ended.add(shared)
     for subject in sorted(ended - kept - {""}):
-        for kind in ("deferred", "failed", "unknown"):
-            work.resolve_alert(tx, hand.company, kind, subject, hand.at)
+        work.resolve_alerts_of(tx, hand.company, subject, hand.at)
 
 
 def _missed(tx: Tx, hand: Hand, reason: Reason) -> bool:

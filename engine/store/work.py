@@ -109,6 +109,11 @@ def resolve_alert(tx: Tx, company: str, kind: str, subject: str, at: str) -> Non
     tx.run("alert_resolve", {"company": company, "kind": kind, "subject": subject, "at": at})
 
 
+def resolve_alerts_of(tx: Tx, company: str, subject: str, at: str) -> None:
+    """Close the alerts that told of a record's state: what it was put off or failed for, or that nobody knows of it."""
+    tx.run("alerts_resolve_of", {"company": company, "subject": subject, "at": at})
+
+
 def alerts(tx: Tx, company: str) -> list[Row]:
     """The open alerts."""
     return tx.rows("alerts_open", {"company": company})

@@ -58,6 +58,10 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
+-- name: alerts_resolve_of
+UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind IN ('deferred', 'failed', 'unknown')
+  AND subject = :subject AND resolved_at IS NULL;
+
 -- name: alert_open
 SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
