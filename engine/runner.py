@@ -425,10 +425,9 @@ class Runner:
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
         with self.world.store.write(company) as tx:
-            work.resolve_alert(tx, company, "connection", "/".join(job.subject), self.world.at())
-            for stream in group if kept is None else ():
-                if not counts[stream.stream.name]["unreadable"]:
-                    work.resolve_alert(tx, company, "failed", f"{flow}/{stream.stream.name}", self.world.at())
+            read = [name for name in counts if kept is None and not counts[name]["unreadable"]]
+            over = [("connection", "/".join(job.subject)), *(("failed", f"{flow}/{name}") for name in read)]
+            work.resolve_alerts(tx, company, over, self.world.at())
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
@@ -538,10 +537,9 @@ class Runner:
                 record = tx.one("record_get", {"id": mark["record_id"]})
                 if mark["outcome"] == "posted" and record is not None and record["state"] == "posted":
                     close(tx, hand, record, f"{mark['kind']} acknowledged")
-            subject = f"{row['flow']}/{row['connection']}/{row['kind']}"
-            work.resolve_alert(tx, company, "connection", subject, hand.at)
-            for mark in members:
-                work.resolve_alert(tx, company, "mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}", hand.at)
+            over = [("connection", f"{row['flow']}/{row['connection']}/{row['kind']}")]
+            over += [("mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}") for mark in members]
+            work.resolve_alerts(tx, company, over, hand.at)
         return sum(1 for mark in members if mark["outcome"] == "posted")
 
     def _refused(self, company: str, row: Mapping[str, object], error: Rejected) -> list[FlowctlError]:
@@ -596,5 +594,5 @@ class Runner:
     @staticmethod
     def _know_lists(tx: Tx, program: FlowProgram, company: str) -> None:
         # What only a stream that is switched off needs is not read.
-        for name in dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists):
-            lists.ensure(tx, company, name)
+        names = dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists)
+        lists.know(tx, company, names.keys())

@@ -109,6 +109,11 @@ def resolve_alert(tx: Tx, company: str, kind: str, subject: str, at: str) -> Non
     tx.run("alert_resolve", {"company": company, "kind": kind, "subject": subject, "at": at})
 
 
+def resolve_alerts(tx: Tx, company: str, alerts: Iterable[tuple[str, str]], at: str) -> None:
+    """Close those of these alerts, each a kind and a subject, that are open."""
+    tx.many("alerts_resolve", [(at, company, kind, subject) for kind, subject in alerts])
+
+
 def alerts(tx: Tx, company: str) -> list[Row]:
     """The open alerts."""
     return tx.rows("alerts_open", {"company": company})
@@ -179,8 +184,7 @@ def sooner(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
 
 def reading(tx: Tx, company: str, flow: str, streams: Iterable[str], at: str) -> None:
     """Remember that these streams are read now, whatever comes of it; one that has no schedule yet is due anyway."""
-    for stream in streams:
-        tx.run("schedule_read", {"company": company, "flow": flow, "stream": stream, "at": at})
+    tx.many("schedule_read", [(at, company, flow, stream) for stream in streams])
 
 
 def visited(tx: Tx, company: str, flow: str, longest_s: Mapping[str, int], now: datetime) -> bool:
@@ -212,12 +216,19 @@ def _is_claimed(row: Row, now: datetime) -> bool:
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:
     """Take or prolong a lease; returns its fencing number, or None while another holds it."""
-    tx.run("lease_create", {"name": name})
-    row = tx.one(
-        "lease_take",
-        {"name": name, "holder": holder, "at": iso(now), "until": iso(now + timedelta(seconds=seconds))},
-    )
+    scope = {"name": name, "holder": holder, "at": iso(now), "until": iso(now + timedelta(seconds=seconds))}
+    row = tx.one("lease_take", scope)
+    if row is None:  # another holds it, or nobody has asked for it before
+        tx.run("lease_create", {"name": name})
+        row = tx.one("lease_take", scope)
     return int(row["fence"]) if row else None
+
+
+def hold_lease(tx: Tx, name: str, taken: tuple[str, int], now: datetime, seconds: float) -> bool:
+    """Prolong a lease that nobody has taken since; `taken` are its holder and fencing number, which counts on by one."""
+    holder, fence = taken
+    scope = {"name": name, "holder": holder, "fence": fence, "until": iso(now + timedelta(seconds=seconds))}
+    return tx.run("lease_hold", scope) == 1
 
 
 def lease_holder(tx: Tx, name: str) -> str | None:
