@@ -158,11 +158,16 @@ def due_streams(
 
     None is put off `beyond` that time: a clock that was ahead, and is right again, wrote what is later.
     """
+    scope = {"company": company, "flow": flow}
+    next_at = {str(row["stream"]): str(row["next_at"]) for row in tx.rows("schedule_of", scope)}
     for stream in streams:
-        tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
-    tx.run("schedule_too_late", {"company": company, "flow": flow, "at": at, "beyond": beyond})
-    rows = tx.rows("schedule_due", {"company": company, "flow": flow, "at": at})
-    return tuple(row["stream"] for row in rows if row["stream"] in streams)
+        if stream not in next_at:
+            tx.run("schedule_create", {**scope, "stream": stream, "at": at})
+            next_at[stream] = at
+    if any(time > beyond for time in next_at.values()):
+        tx.run("schedule_too_late", {**scope, "at": at, "beyond": beyond})
+        next_at = {stream: at if time > beyond else time for stream, time in next_at.items()}
+    return tuple(sorted((s for s in streams if next_at[s] <= at), key=lambda s: (next_at[s], s)))
 
 
 def schedule(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
@@ -178,7 +183,6 @@ def planned(tx: Tx, company: str, flow: str, stream: str, claimed: str, at: str)
 
 def sooner(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
     """Bring a stream's next read forward."""
-    tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
     tx.run("schedule_sooner", {"company": company, "flow": flow, "stream": stream, "at": at})
 
 

@@ -87,7 +87,8 @@ UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND 
 UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at = :claimed;
 
 -- name: schedule_sooner
-UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at > :at;
+INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
+ON CONFLICT (company, flow, stream) DO UPDATE SET next_at = excluded.next_at WHERE schedule.next_at > excluded.next_at;
 
 -- name: schedule_due
 SELECT * FROM schedule WHERE company = :company AND flow = :flow AND next_at <= :at ORDER BY next_at;
