@@ -51,7 +51,8 @@ class Resolver:
     matcher: Matcher = field(init=False)
     _revision: lists.Revision = ()
     _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
-    _lists: dict[str, bool] = field(default_factory=dict)
+    # The lists that were ever read; None while nobody has asked.
+    _loaded: frozenset[str] | None = None
     _unresolved: dict[str, frozenset[str]] = field(default_factory=dict)
     # By lookup and ListID, the key that adopted the object in this transaction, whose mapping is written at its end.
     _adopted: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -70,10 +71,9 @@ class Resolver:
 
     def list_loaded(self, name: str) -> bool:
         """Whether the list was ever read."""
-        known = self._lists.get(name)
-        if known is None:
-            known = self._lists[name] = lists.loaded(self.tx, self.company, name)
-        return known
+        if self._loaded is None:
+            self._loaded = lists.standing(self.tx, self.company)[1]
+        return name in self._loaded
 
     def resolve(self, name: str, key: object, label: object, number: object) -> Found:
         """Look a source value up; `key` is its id, `label` what people call it, `number` an account number or the like."""
@@ -104,10 +104,9 @@ class Resolver:
 
     def at(self, tx: Tx) -> Resolver:
         """Go on in another transaction; what is remembered stays as long as no list and no mapping has changed."""
-        revision = lists.revision(tx, self.company)
+        revision, self._loaded = lists.standing(tx, self.company)
         if revision != self._revision:
             self._remembered.clear()
-            self._lists.clear()
             self._unresolved.clear()
             self._revision = revision
         self._adopted.clear()

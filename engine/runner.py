@@ -372,10 +372,9 @@ class Runner:
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
         with self.world.store.write(company) as tx:
-            work.resolve_alert(tx, company, "connection", "/".join(job.subject), self.world.at())
-            for stream in group if kept is None else ():
-                if not counts[stream.stream.name]["unreadable"]:
-                    work.resolve_alert(tx, company, "failed", f"{flow}/{stream.stream.name}", self.world.at())
+            read = [name for name in counts if kept is None and not counts[name]["unreadable"]]
+            over = [("connection", "/".join(job.subject)), *(("failed", f"{flow}/{name}") for name in read)]
+            work.resolve_alerts(tx, company, over, self.world.at())
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
@@ -508,5 +507,5 @@ class Runner:
     @staticmethod
     def _know_lists(tx: Tx, program: FlowProgram, company: str) -> None:
         # What only a stream that is switched off needs is not read.
-        for name in dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists):
-            lists.ensure(tx, company, name)
+        names = dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists)
+        lists.know(tx, company, names.keys())

@@ -201,8 +201,8 @@ def acknowledged(it: Telling, row: Row) -> int:
             if start + AT_ONCE >= len(members):
                 marks.finish(tx, call_id, "done")
                 _said_yes(tx, hand, row)
-            for mark in piece:
-                work.resolve_alert(tx, company, "mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}", hand.at)
+            over = [("mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}") for mark in piece]
+            work.resolve_alerts(tx, company, over, hand.at)
         done += sum(1 for mark in piece if mark["outcome"] == "posted")
     return done
 

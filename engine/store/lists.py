@@ -111,17 +111,25 @@ def due(tx: Tx, company: str, stale_before: str, wanted: Collection[str] = ()) -
     )
 
 
+def know(tx: Tx, company: str, names: Collection[str]) -> None:
+    """Know these lists; each is due until it was read."""
+    known = {row["list"] for row in tx.rows("lists_of", {"company": company})} if names else frozenset()
+    for name in names:
+        if name not in known:
+            ensure(tx, company, name)
+
+
 def loaded(tx: Tx, company: str, name: str) -> bool:
     """Whether the list was ever read completely."""
     row = tx.one("list_get", {"company": company, "list": name})
     return row is not None and row["loaded_at"] is not None
 
 
-def revision(tx: Tx, company: str) -> Revision:
-    """Changes whenever any list or mapping of the company does."""
-    rows = tx.rows("lists_of", {"company": company})
-    mapped = tx.one("counter_get", {"name": f"mappings:{company}"})
-    return (*((row["list"], row["revision"]) for row in rows), ("", mapped["value"] if mapped else 0))
+def standing(tx: Tx, company: str) -> tuple[Revision, frozenset[str]]:
+    """What changes whenever any list or mapping of the company does, and the lists that were ever read completely."""
+    rows = tx.rows("lists_standing", {"company": company, "mappings": f"mappings:{company}"})
+    revision = sorted((row["list"], row["revision"]) for row in rows)
+    return tuple(revision), frozenset(row["list"] for row in rows if row["loaded_at"] is not None)
 
 
 def expire(tx: Tx, company: str, name: str) -> None:
@@ -131,10 +139,12 @@ def expire(tx: Tx, company: str, name: str) -> None:
 
 def store_page(tx: Tx, company: str, name: str, objects: Sequence[ListObject], *, first: bool) -> None:
     """Keep a page of a list that is being read."""
-    ensure(tx, company, name)
-    if first:
-        tx.one("list_begin", {"company": company, "list": name})
-    row = tx.one("list_get", {"company": company, "list": name})
+    scope = {"company": company, "list": name}
+    statement = "list_begin" if first else "list_get"
+    row = tx.one(statement, scope)
+    if row is None:
+        ensure(tx, company, name)
+        row = tx.one(statement, scope)
     assert row is not None
     _put(tx, company, name, objects, row["loading"])
 

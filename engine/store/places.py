@@ -6,11 +6,10 @@ frozen for one is sent to another, whoever asks for it. Nor is an account told w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from engine.dataclass import dataclass
-from engine.jsontext import plain
+from engine.jsontext import own, plain
 from engine.store import boundfile, facts
 from engine.store.base import Row, Tx
 
@@ -45,7 +44,7 @@ class Place:
         Before a company is bound for the first time there is only one file that can be meant.
         """
         now = [self.connector, self.mark, self.inside]
-        then = json.loads(kept) if kept else ["", "", ""]
+        then = own(kept) if kept else ["", "", ""]
         if any(a and b and a != b for a, b in zip(then, now, strict=True)):
             return True
         return then != now and (self.is_called or not kept) and created_at < self.since
@@ -77,8 +76,10 @@ def account_fact(connection: str) -> str:
 
 def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
     """What the connection leads to now; `pushed` for a target that is called."""
+    row = tx.one("connection_to", {"company": company, "connection": connection})
+    if row is not None and not pushed:
+        return Place(row["connector"], "", *boundfile.newest(tx, company, row))
     known = facts.recall(tx, company, account_fact(connection)) or {}
-    row = tx.one("connection_get", {"company": company, "connection": connection})
     connector = str(row["connector"] if row is not None else known.get("connector", ""))
     if not pushed:
         return Place(connector, "", *boundfile.newest(tx, company))
@@ -129,4 +130,4 @@ def _changes_elsewhere(tx: Tx, place: Place, row: Row) -> bool:
 
 
 def _is_pushed(follow_up: str) -> bool:
-    return bool(json.loads(follow_up).get("push"))
+    return bool(own(follow_up).get("push"))

@@ -13,7 +13,7 @@ from engine.alerting.rules import HOUSE
 from engine.follow import Hand
 from engine.serving import running
 from engine.spec import FieldSpec
-from engine.store import companies, journal
+from engine.store import companies, journal, work
 from engine.store.hooks import Endpoint
 from engine.webhooks.hookintake import Call, Intake
 from tests.engine import kit as engine_kit
@@ -102,7 +102,7 @@ def test_the_records_of_an_event_are_linked(office: Office) -> None:
     office.clock.sleep(60)
     office.bench.shop.listed["bills"] = [bill("b-1")]
     with office.world.store.write() as tx:
-        tx.run("schedule_read", {"company": COMPANY, "flow": FLOW, "stream": "bills", "at": office.world.at()})
+        work.reading(tx, COMPANY, FLOW, ["bills"], office.world.at())
     office.bench.run("bills")
     number = office.bench.record("b-1")["id"]
     answer = office.as_("viewer").get("/c/acme/webhooks/1")

@@ -40,6 +40,11 @@ SELECT * FROM lists WHERE company = :company AND list = :list;
 -- name: lists_of
 SELECT * FROM lists WHERE company = :company ORDER BY list;
 
+-- name: lists_standing
+-- What every answer of a lookup hangs on: the lists, and under no name how often a mapping was said.
+SELECT list, revision, loaded_at FROM lists WHERE company = :company
+UNION ALL SELECT '', value, NULL FROM counters WHERE name = :mappings;
+
 -- name: list_expire
 UPDATE lists SET due = 1 WHERE company = :company AND list = :list;
 

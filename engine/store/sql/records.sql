@@ -91,7 +91,7 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND state IN ('p
   AND newest IS NOT NULL AND phase NOT LIKE '%+%' ORDER BY id;
 
 -- name: records_unseen
-SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
+SELECT id, source_id FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
   AND state IN ('pending', 'deferred', 'failed', 'intended') AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: records_of_operation

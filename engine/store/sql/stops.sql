@@ -9,7 +9,8 @@ DELETE FROM pauses WHERE company = :company AND flow = :flow;
 SELECT * FROM pauses WHERE company = :company ORDER BY flow;
 
 -- name: pause_for
-SELECT * FROM pauses WHERE company = :company AND flow IN ('', :flow) ORDER BY flow LIMIT 1;
+-- There are few of a company: `flow || ''` lets SQLite walk them in order, where it would look for each and sort.
+SELECT * FROM pauses WHERE company = :company AND flow || '' IN ('', :flow) ORDER BY flow LIMIT 1;
 
 -- name: company_paused
 UPDATE companies SET paused = :paused WHERE company = :company;

@@ -58,9 +58,8 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
--- name: alerts_resolve_of
-UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind IN ('deferred', 'failed', 'unknown')
-  AND subject = :subject AND resolved_at IS NULL;
+-- name: alerts_resolve
+UPDATE alerts SET resolved_at = ? WHERE company = ? AND kind = ? AND subject = ? AND resolved_at IS NULL;
 
 -- name: alert_open
 SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
@@ -76,7 +75,7 @@ INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :
 ON CONFLICT (company, flow, stream) DO NOTHING;
 
 -- name: schedule_read
-UPDATE schedule SET read_at = :at WHERE company = :company AND flow = :flow AND stream = :stream;
+UPDATE schedule SET read_at = ? WHERE company = ? AND flow = ? AND stream = ?;
 
 -- name: schedule_of
 SELECT * FROM schedule WHERE company = :company AND flow = :flow ORDER BY stream;
@@ -88,7 +87,8 @@ UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND 
 UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at = :claimed;
 
 -- name: schedule_sooner
-UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at > :at;
+INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
+ON CONFLICT (company, flow, stream) DO UPDATE SET next_at = excluded.next_at WHERE schedule.next_at > excluded.next_at;
 
 -- name: schedule_due
 SELECT * FROM schedule WHERE company = :company AND flow = :flow AND next_at <= :at ORDER BY next_at;
@@ -102,6 +102,9 @@ INSERT INTO leases (name, holder, fence, until_at) VALUES (:name, '', 0, '') ON 
 -- name: lease_take
 UPDATE leases SET holder = :holder, fence = fence + 1, until_at = :until
 WHERE name = :name AND (until_at < :at OR holder = :holder) RETURNING fence;
+
+-- name: lease_hold
+UPDATE leases SET fence = fence + 1, until_at = :until WHERE name = :name AND holder = :holder AND fence = :fence;
 
 -- name: lease_release
 UPDATE leases SET until_at = '' WHERE name = :name AND holder = :holder;
