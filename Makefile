@@ -82,8 +82,13 @@ stale: $(VENV)/.ready ## Fail when a generated file is not what its source gives
 bench: $(VENV)/.ready ## Measure speed and memory; writes benchmarks/latest.json
 	$(BIN)/python -m benchmarks
 
+# With huge pages a schedule takes a fifteenth less time on the C library's allocator than on Python's own; without, more.
+ALLOCATOR = $(shell grep -qsE '\[(madvise|always)\]' /sys/kernel/mm/transparent_hugepage/enabled && \
+	getconf GNU_LIBC_VERSION 2>/dev/null | awk '$$1 == "glibc" && $$2 >= 2.35 {print "PYTHONMALLOC=malloc \
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.tcache_count=2000:glibc.malloc.trim_threshold=1000000000:glibc.malloc.top_pad=67108864"}')
+
 campaign: $(VENV)/.ready ## Simulate faults: make campaign SCHEDULES=n SEED=s FLOW=name; the last line is JSON
-	@$(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) $(if $(FLOW),--flow $(FLOW)) $(if $(STORE),--store $(STORE))
+	@$(ALLOCATOR) $(BIN)/python -m engine.campaign --schedules $(SCHEDULES) --seed $(SEED) $(if $(FLOW),--flow $(FLOW)) $(if $(STORE),--store $(STORE))
 
 crash-points: $(VENV)/.ready ## Strike the real server at system calls (needs strace): make crash-points POINTS=n SEED=s; the last line is JSON
 	@$(BIN)/python -m tests.crash --points $(POINTS) --seed $(SEED) $(if $(PUBLISH),--publish)

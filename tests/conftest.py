@@ -29,16 +29,18 @@ _OF_ALL = ("companies_all",)
 
 def _is_its_own(tx: SqliteTx, row: Any) -> bool:
     """Whether a transaction is given a row: one of a company that it named, as row-level security has it on PostgreSQL."""
-    return not tx.of or "company" not in row.keys() or row["company"] in tx.of  # noqa: SIM118 - a row is no mapping
+    return "company" not in row.keys() or row["company"] in tx.of  # noqa: SIM118 - a row is no mapping
 
 
 def _rows(self: SqliteTx, name: str, params: Any) -> Any:
-    return [row for row in _ROWS(self, name, params) if name in _OF_ALL or _is_its_own(self, row)]
+    found = _ROWS(self, name, params)
+    # The transactions of a campaign name nobody, and read a hundred rows for each that another test reads.
+    return found if not self.of or name in _OF_ALL else [row for row in found if _is_its_own(self, row)]
 
 
 def _one(self: SqliteTx, name: str, params: Any) -> Any:
     found = _ONE(self, name, params)
-    return found if found is None or _is_its_own(self, found) else None
+    return found if found is None or not self.of or _is_its_own(self, found) else None
 
 
 _ROWS, _ONE = SqliteTx.rows, SqliteTx.one
