@@ -11,6 +11,7 @@ import pytest
 from engine import follow
 from engine.errors import Transient
 from engine.intake import AT_ONCE
+from engine.store.base import statements
 from engine.store.sqlite import SqliteStore, SqliteTx
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill
@@ -149,3 +150,55 @@ def test_two_records_under_one_key_are_found_in_different_pieces(bench: Bench) -
     counts = bench.run("bills")["bills"]
     assert (counts["read"], counts["seen_twice"]) == (MANY + 2, 1)
     assert [alert[:2] for alert in bench.alerts()][:1] == [("ambiguous", "shop_to_ledger/bills/b-0")]
+
+
+def test_a_call_of_a_session_looks_at_few_of_the_operations_that_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kinds are found from one to the next, and no more are counted than a bar of progress needs."""
+    bench.shop.listed["bills"] = bench.shop.listed["bills"][:7]
+    bench.shop.listed["vendors"] = [kit.vendor()]
+    bench.run()
+    monkeypatch.setattr("engine.desk._MOST_COUNTED", 3)
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.backlog(COMPANY) == 8  # from the first number to the last
+        assert desk.unsent.kinds(COMPANY) == ("VendorAdd", "BillAdd")
+    made = bench.send(5)
+    assert made is not None
+    bench.settle(made)
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.backlog(COMPANY) == 3
+        assert desk.unsent.kinds(COMPANY) == ("BillAdd",)
+    bench.post_all()
+    with bench.outbox.transaction() as desk:
+        assert (desk.operations.backlog(COMPANY), desk.unsent.kinds(COMPANY)) == (0, ())
+
+
+def test_however_many_wait_the_questions_of_a_call_take_as_many_steps(bench: Bench) -> None:
+    store = bench.world.store
+    assert isinstance(store, SqliteStore)
+    every, found = bench.shop.listed["bills"], []
+    for count in (60, MANY):
+        bench.shop.listed["bills"] = every[:count]
+        bench.run("bills")
+        scope = {"company": COMPANY, "connection": "ledger", "at": "~", "limit": 50}
+        asked = ("operations_kinds", "operations_backlog", "operations_span", "operations_none")
+        found.append([steps(store, name, scope) for name in asked])
+    assert found[0] == found[1]
+
+
+def steps(store: SqliteStore, name: str, scope: dict[str, object]) -> int:
+    """How many steps SQLite's machine takes for a statement."""
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    store.connection.set_progress_handler(step, 1)
+    try:
+        store.connection.execute(statements()[name], scope).fetchall()
+    finally:
+        store.connection.set_progress_handler(None, 1)
+    return taken
