@@ -108,10 +108,10 @@ def test_what_was_posted_is_told_and_closed_in_pieces(
     touched.take()
     assert bench.runner.tell(bench.program, COMPANY) == (MANY, [])
     records, marks = touched.take()
-    assert [len(call.posted) for call in bench.shop.calls] == [110, 110, 10]
-    assert records == [100, 10, 100, 10, 10]
-    # Put into calls one by one, and each call's looked at by itself: before the first is told, and when all are.
-    assert marks == [110, 110, 10] * 2
+    assert [len(call.posted) for call in bench.shop.calls] == [110, 20]
+    assert records == [AT_ONCE, AT_ONCE, 10, 20]
+    # Put into calls one by one, and then what each of them tells is looked at by itself.
+    assert marks == [110, 20] * 2
 
 
 def test_a_process_that_is_killed_between_two_pieces_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
