@@ -442,7 +442,7 @@ class Operations(Protocol):
         ...
 
     def backlog(self, company: str) -> int:
-        """How many operations wait to be sent, those prepared by `refill` included."""
+        """How many operations wait to be sent, those prepared by `refill` included; of many, how many at most."""
         ...
 
     def refill(self, company: str) -> int:

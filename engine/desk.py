@@ -33,6 +33,8 @@ from engine.telemetry.correlation import correlated, current
 from engine.world import World
 
 ACTOR = "web-connector"
+# Operations that wait are counted so far in a call; of more it is only known how many they are at most.
+_MOST_COUNTED = 500
 LIST_AGE = timedelta(hours=4)
 _IDLE_S = 3600.0
 # So many sessions of a company are kept.
@@ -349,8 +351,9 @@ class _Operations:
         return self._waiting(company)
 
     def _waiting(self, company: str) -> int:
-        at = self.base.at
-        return sum(outbox.backlog(self.base.tx, company, at, name) for name in self.base.polled(company))
+        tx, at = self.base.tx, self.base.at
+        waiting = sum(outbox.backlog(tx, company, at, name, _MOST_COUNTED) for name in self.base.polled(company))
+        return waiting if waiting < _MOST_COUNTED else max(waiting, outbox.most(tx, company))
 
     def refill(self, company: str) -> int:
         if self.base.tx.one("pending_exists", {"company": company}) is None:

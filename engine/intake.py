@@ -32,7 +32,7 @@ from engine.store.records import Intake, Move, NewRecord, Place, Reason
 from engine.undo import says_undone
 
 # So many records are read, or prepared, in one transaction: whoever has a call to answer waits for no more of them.
-AT_ONCE = 100
+AT_ONCE = 50
 
 
 def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json], met: dict[str, str] | None = None) -> None:

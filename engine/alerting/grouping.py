@@ -15,7 +15,7 @@ from engine.store.base import Row, Store
 from engine.store.records import Reason
 from engine.titles import called
 
-_PAGE = 1000
+_PAGE = 250
 # More different things than this missing of one lookup are told as one.
 _MOST_OF_A_LOOKUP = 25
 _EXAMPLES = 3

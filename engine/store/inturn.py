@@ -17,6 +17,10 @@ from typing import Protocol
 
 # How often a process looks whether the others are done.
 _LOOK_S = 0.0005
+# So long it waits for its turn. One that stands still while it is the next, or has just had its turn, would keep the others
+# for ever: for a while they go as SQLite lets them.
+PATIENCE_S = 3.0
+_AS_SQLITE_S = 10.0
 
 
 class OneAtATime(Protocol):
@@ -104,23 +108,29 @@ class Turns:
     everybody goes as SQLite lets him.
     """
 
-    __slots__ = ("_next", "_path", "_patience_s", "_turn")
+    __slots__ = ("_again_at", "_next", "_path", "_patience_s", "_turn")
 
-    def __init__(self, path: Path, patience_s: float) -> None:
-        """Of the store at `path`; nobody waits longer than `patience_s` for others, and then goes as SQLite lets him."""
+    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
+        """Of the store at `path`; nobody waits longer than `patience_s` for others."""
         self._path, self._patience_s = path, patience_s
         self._next = self._turn = -1
+        # When turns are waited for again.
+        self._again_at = float("-inf")
 
     def take(self) -> None:
         """Wait for the turn."""
-        if self._next < 0 and not self._open():
+        now = time.monotonic()
+        if now < self._again_at or (self._next < 0 and not self._open()):
             return
-        until = time.monotonic() + self._patience_s
+        until = now + self._patience_s
+        is_mine = False
         if _locked(self._next, until):
             try:
-                _locked(self._turn, until)
+                is_mine = _locked(self._turn, until)
             finally:
                 _unlock(self._next)
+        if not is_mine:
+            self._again_at = time.monotonic() + _AS_SQLITE_S
 
     def give(self) -> None:
         """Give it back."""

@@ -15,6 +15,8 @@ from engine.jsontext import plain
 from engine.store import places
 from engine.store.base import Row, Tx, take_number
 
+_EVERY = (1 << 63) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class NewOperation:
@@ -71,10 +73,16 @@ def ready(
     return _with_base(tx, tx.rows("operations_next", scope))
 
 
-def backlog(tx: Tx, company: str, at: str, connection: str = "") -> int:
-    """How many operations could be sent now, over one connection or over all."""
-    row = tx.one("operations_backlog", {"company": company, "at": at, "connection": connection})
+def backlog(tx: Tx, company: str, at: str, connection: str = "", limit: int = _EVERY) -> int:
+    """How many operations could be sent now, over one connection or over all; no further than `limit`."""
+    row = tx.one("operations_backlog", {"company": company, "at": at, "connection": connection, "limit": limit})
     return int(row["count"]) if row else 0
+
+
+def most(tx: Tx, company: str) -> int:
+    """How many operations wait at most, without a look at each."""
+    row = tx.one("operations_span", {"company": company})
+    return int(row["last"]) - int(row["first"]) + 1 if row is not None and row["last"] is not None else 0
 
 
 def unsettled(tx: Tx, company: str) -> MessageSet | None:

@@ -113,7 +113,7 @@ class SqliteStore:
         assert idle is None or path is None, "what is written to a file is kept"
         # A file is shared with other threads and processes; a store in memory is one thread's as a rule.
         self._lock: OneAtATime = threading.RLock() if path is None else InTurn()
-        self._turns = None if path is None else Turns(path, busy_s)
+        self._turns = None if path is None else Turns(path)
         self._depth = 0
         self._writing = False
         # When the running transaction was asked for, and when it began; zero while nobody measures.

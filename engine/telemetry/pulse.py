@@ -19,6 +19,9 @@ BACKLOG_MOST = 1000
 # More failures than this in a minute, over the last quarter of an hour: nothing gets through.
 FAILURES_MOST = 5.0
 WINDOW_MIN = 15
+# At the end of a run so many records are counted at most: others wait for its transaction.
+_COUNTED = 10_000
+_EVERY = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,10 @@ class Pulse:
     failures: float
 
 
-def pulse(tx: Tx, company: str, flow: str, at: str) -> Pulse:
-    """The figures of a flow now; of all flows of the company when none is named."""
+def pulse(tx: Tx, company: str, flow: str, at: str, *, limit: int = _EVERY) -> Pulse:
+    """The figures of a flow now; of all flows of the company when none is named. Records are counted up to `limit`."""
     since = iso(from_iso(at) - timedelta(minutes=WINDOW_MIN))
-    waiting = tx.one("records_waiting_count", {"company": company, "flow": flow})
+    waiting = tx.one("records_waiting_count", {"company": company, "flow": flow, "limit": limit})
     failures = tx.one("marks_failed_since", {"company": company, "flow": flow, "since": since})
     assert waiting is not None
     assert failures is not None
@@ -42,12 +45,13 @@ def pulse(tx: Tx, company: str, flow: str, at: str) -> Pulse:
 
 def watch(tx: Tx, company: str, flow: str, at: str) -> None:
     """Raise an alert for a figure that is too high, and end it once it is not."""
-    found = pulse(tx, company, flow, at)
+    found = pulse(tx, company, flow, at, limit=_COUNTED)
+    waiting = f"{found.waiting} records" if found.waiting < _COUNTED else f"{_COUNTED} records or more"
     where = of_company(company)
     backlog = work.Alert(
         "backlog",
         f"{flow}/backlog",
-        f"{flow}: {found.waiting} records wait to be posted or told, more than {BACKLOG_MOST}",
+        f"{flow}: {waiting} wait to be posted or told, more than {BACKLOG_MOST}",
         f"`flowctl status{where}` shows what stands still: the Web Connector, a halted company, or a connection in trouble",
     )
     failing = work.Alert(

@@ -11,6 +11,7 @@ import pytest
 from engine import follow
 from engine.errors import Transient
 from engine.intake import AT_ONCE
+from engine.store.base import statements
 from engine.store.sqlite import SqliteStore, SqliteTx
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill
@@ -109,10 +110,10 @@ def test_what_was_posted_is_told_and_closed_in_pieces(
     touched.take()
     assert bench.runner.tell(bench.program, COMPANY) == (MANY, [])
     records, marks = touched.take()
-    assert [len(call.posted) for call in bench.shop.calls] == [110, 110, 10]
-    assert records == [100, 10, 100, 10, 10]
-    # Put into calls one by one, and each call's looked at by itself: before the first is told, and when all are.
-    assert marks == [110, 110, 10] * 2
+    assert [len(call.posted) for call in bench.shop.calls] == [110, 20]
+    assert records == [AT_ONCE, AT_ONCE, 10, 20]
+    # Put into calls one by one, and then what each of them tells is looked at by itself.
+    assert marks == [110, 20] * 2
 
 
 def test_a_process_that_is_killed_between_two_pieces_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,3 +152,55 @@ def test_two_records_under_one_key_are_found_in_different_pieces(bench: Bench) -
     counts = bench.run("bills")["bills"]
     assert (counts["read"], counts["seen_twice"]) == (MANY + 2, 1)
     assert [alert[:2] for alert in bench.alerts()][:1] == [("ambiguous", "shop_to_ledger/bills/b-0")]
+
+
+def test_a_call_of_a_session_looks_at_few_of_the_operations_that_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kinds are found from one to the next, and no more are counted than a bar of progress needs."""
+    bench.shop.listed["bills"] = bench.shop.listed["bills"][:7]
+    bench.shop.listed["vendors"] = [kit.vendor()]
+    bench.run()
+    monkeypatch.setattr("engine.desk._MOST_COUNTED", 3)
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.backlog(COMPANY) == 8  # from the first number to the last
+        assert desk.unsent.kinds(COMPANY) == ("VendorAdd", "BillAdd")
+    made = bench.send(5)
+    assert made is not None
+    bench.settle(made)
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.backlog(COMPANY) == 3
+        assert desk.unsent.kinds(COMPANY) == ("BillAdd",)
+    bench.post_all()
+    with bench.outbox.transaction() as desk:
+        assert (desk.operations.backlog(COMPANY), desk.unsent.kinds(COMPANY)) == (0, ())
+
+
+def test_however_many_wait_the_questions_of_a_call_take_as_many_steps(bench: Bench) -> None:
+    store = bench.world.store
+    assert isinstance(store, SqliteStore)
+    every, found = bench.shop.listed["bills"], []
+    for count in (60, MANY):
+        bench.shop.listed["bills"] = every[:count]
+        bench.run("bills")
+        scope = {"company": COMPANY, "connection": "ledger", "at": "~", "limit": 50}
+        asked = ("operations_kinds", "operations_backlog", "operations_span", "operations_none")
+        found.append([steps(store, name, scope) for name in asked])
+    assert found[0] == found[1]
+
+
+def steps(store: SqliteStore, name: str, scope: dict[str, object]) -> int:
+    """How many steps SQLite's machine takes for a statement."""
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    store.connection.set_progress_handler(step, 1)
+    try:
+        store.connection.execute(statements()[name], scope).fetchall()
+    finally:
+        store.connection.set_progress_handler(None, 1)
+    return taken

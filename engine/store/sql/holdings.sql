@@ -147,8 +147,17 @@ SELECT currency, amount, COUNT(*) AS count FROM records WHERE company = :company
 GROUP BY currency, amount;
 
 -- name: operations_kinds
-SELECT request, MIN(seq) AS first FROM operations
-WHERE company = :company AND state = 'waiting' AND connection = :connection GROUP BY request;
+-- From one kind to the next in the index: a company with a million that wait has as many kinds as any other.
+WITH RECURSIVE kinds (request) AS (
+    SELECT MIN(request) FROM operations WHERE company = :company AND state = 'waiting' AND connection = :connection
+    UNION ALL
+    SELECT (SELECT MIN(o.request) FROM operations o WHERE o.company = :company AND o.state = 'waiting'
+            AND o.connection = :connection AND o.request > kinds.request)
+    FROM kinds WHERE kinds.request IS NOT NULL
+)
+SELECT request, (SELECT MIN(o.seq) FROM operations o WHERE o.company = :company AND o.state = 'waiting'
+                 AND o.connection = :connection AND o.request = kinds.request) AS first
+FROM kinds WHERE request IS NOT NULL;
 
 -- name: records_waiting_with
 SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id AND o.record_id = r.id

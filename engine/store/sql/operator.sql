@@ -37,6 +37,7 @@ SELECT COUNT(*) AS count FROM records
 WHERE company = :company AND flow = :flow AND state = 'pending' AND phase <> 'watch';
 
 -- name: records_waiting_count
-SELECT COUNT(*) AS count FROM records
-WHERE company = :company AND (:flow = '' OR flow = :flow) AND phase <> 'watch'
-  AND state IN ('pending', 'intended', 'sent', 'unknown', 'posted');
+SELECT COUNT(*) AS count FROM (
+    SELECT 1 FROM records
+    WHERE company = :company AND (:flow = '' OR flow = :flow) AND phase <> 'watch'
+      AND state IN ('pending', 'intended', 'sent', 'unknown', 'posted') LIMIT :limit) AS part;

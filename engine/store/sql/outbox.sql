@@ -20,12 +20,18 @@ SELECT 1 AS found WHERE NOT EXISTS (SELECT 1 FROM message_sets WHERE company = :
   AND NOT EXISTS (SELECT 1 FROM records WHERE company = :company AND state = 'pending');
 
 -- name: operations_backlog
-SELECT COUNT(*) AS count FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
+SELECT COUNT(*) AS count FROM (SELECT 1 FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
   AND (:connection = '' OR o.connection = :connection)
   AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
   AND (NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company)
        OR NOT EXISTS (SELECT 1 FROM records r JOIN pauses p ON p.company = r.company AND p.flow IN ('', r.flow)
-                      WHERE r.id = o.record_id));
+                      WHERE r.id = o.record_id)) LIMIT :limit) AS part;
+
+-- name: operations_span
+-- Numbers are given in order: no more wait than lie between the first and the last, those of other companies among them.
+-- Each by itself: SQLite would go through all of them for both at once.
+SELECT (SELECT MIN(seq) FROM operations WHERE company = :company AND state = 'waiting') AS first,
+       (SELECT MAX(seq) FROM operations WHERE company = :company AND state = 'waiting') AS last;
 
 -- name: operations_open_at
 SELECT * FROM operations WHERE company = :company AND connection = :connection AND state IN ('waiting', 'sent')

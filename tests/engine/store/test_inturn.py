@@ -152,6 +152,9 @@ def test_nobody_waits_for_ever(tmp_path: Path) -> None:
     other.give()  # what was not had is not taken from who has it
     assert is_locked(tmp_path / "flowctl.db-turn")
     one.close()  # as the end of a process does it
+    third.take()  # which has just waited in vain, and does not for a while
+    assert not is_locked(tmp_path / "flowctl.db-turn")
+    third._again_at = 0.0
     third.take()
     assert is_locked(tmp_path / "flowctl.db-turn")
     third.close()
