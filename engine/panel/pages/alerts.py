@@ -135,11 +135,13 @@ def _record(tx: Tx, company: str, subject: str) -> Row | None:
 
 def _named(row: Row, record: Row) -> Row:
     """The alert with its record called as everywhere in the panel, where it says the id for want of a number."""
-    place = f"{record['flow']}/{record['stream']}/{record['source_id']}"
-    if record["reference"] or not str(row["message"]).startswith(place):
-        return row
-    said = str(row["message"]).removeprefix(place)
-    return {**dict(row), "message": called(record) + said.removeprefix(f" ({record['party']})")}
+    message = str(row["message"])
+    # An older flowctl said the id, and who it is from.
+    for name in (called(record), f"{record['source_id']} ({record['party']})", str(record["source_id"])):
+        place = f"{record['flow']}/{record['stream']}/{name}"
+        if not record["reference"] and message.startswith(place):
+            return {**dict(row), "message": called(record) + message.removeprefix(place)}
+    return row
 
 
 def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
