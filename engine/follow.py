@@ -22,6 +22,7 @@ from engine.reference import reference_of
 from engine.store import holdings, lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
+from engine.titles import called
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
 QUIET = PASSING
@@ -417,7 +418,7 @@ def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
         if row["record_id"] != operation["record_id"]:
             other = tx.one("record_get", {"id": row["record_id"]})
             assert other is not None
-            place = f"{other['flow']}/{other['stream']}/{other['reference'] or other['source_id']}"
+            place = f"{other['flow']}/{other['stream']}/{called(other)}"
             return f"{target_id} is {place} already, and cannot be this record too"
     return ""
 
@@ -537,9 +538,7 @@ def _take_back(tx: Tx, hand: Hand, rows: Sequence[Row], why: str) -> int:
 
 def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
     subject = _shared_subject(record, reason) or subject_of(record)
-    where = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
-    if record["party"] and not record["reference"]:
-        where += f" ({record['party']})"
+    where = f"{record['flow']}/{record['stream']}/{called(record)}"
     if records.is_change(record):
         where += ": the change of the posted record"
     return work.Alert(kind, subject, f"{where}: {reason.message}", reason.hint)

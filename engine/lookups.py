@@ -17,6 +17,7 @@ from engine.model import Flow, Lookup, MatchRule
 from engine.store import lists, records
 from engine.store.base import LONGEST_ID, Tx, is_too_long
 from engine.store.records import Reason
+from engine.titles import called
 
 _CACHE_LIMIT = 20_000
 # So many objects of one name are named to a person.
@@ -177,7 +178,7 @@ class Resolver:
                 "not_posted", f"{stream}/{_text(key)} was never read", "it waits until that record is posted", wait
             )
         state = rows[0]["state"]
-        shown = rows[0]["reference"] or _text(key)
+        shown = called(rows[0])
         if state == "skipped":
             # It was left out on purpose, perhaps because another tool has posted it: waiting alone would help nobody.
             hint = f"post what follows from {shown} by hand in the target, and mark it there and in the source"
@@ -190,7 +191,7 @@ class Resolver:
 
     def _voided(self, stream: str, row: Mapping[str, Any]) -> Reason:
         """What was posted is there and holds no money: nothing can refer to it."""
-        shown = row["reference"] or row["source_id"]
+        shown = called(row)
         message = f"{stream}/{shown} was posted and is {records.undone_word(row)} in {self._title(stream)}"
         hint = f"post what follows from {shown} by hand in the target, or correct it in the source"
         return Reason("voided", message, hint, (f"posted:{stream}:{row['source_id']}",))

@@ -20,7 +20,7 @@ Value = str | int | bool
 _MARK = "s_"
 _LONGEST = 2000
 _MOST_DIGITS = 18
-_WORDS = {"url": "address", "uri": "address", "id": "ID", "ap": "AP"}
+_WORDS = {"api": "API", "url": "address", "uri": "address", "id": "ID", "ap": "AP"}
 # What a connector says of a setting begins with its name.
 _SETTING = re.compile(r"([a-z][a-z0-9_]*): (?=is |must |holds |names |are )")
 

@@ -151,16 +151,12 @@ def test_only_kinds_with_figures_of_polled_connections_are_asked_for() -> None:
         assert countable(tx, COMPANY) is None
 
 
-def _counted(steps: list[int]) -> int:
-    steps.append(1)
-    return 0
-
-
 def test_what_was_ever_written_is_found_without_looking_at_all_of_it() -> None:
     """As many steps of the database for five thousand objects as for five."""
     with desk() as made:
         store = made.world.store
-        assert isinstance(store, SqliteStore)
+        if not isinstance(store, SqliteStore):
+            pytest.skip("only SQLite counts its steps")
         counted = []
         for first, last in ((0, 5), (5, 5000)):
             raw(store, "PRAGMA foreign_keys = OFF", *(
@@ -168,9 +164,9 @@ def test_what_was_ever_written_is_found_without_looking_at_all_of_it() -> None:
                 f"VALUES ('{COMPANY}', 'T-{number}', {number}, '{('Bill', 'Check', 'Vendor')[number % 3]}', {number}, 'there')"
                 for number in range(first, last)
             ))  # fmt: skip
-            steps: list[int] = []
+            steps: list[None] = []
             with store.read(COMPANY) as tx:
-                store.connection.set_progress_handler(partial(_counted, steps), 1)
+                store.connection.set_progress_handler(partial(steps.append, None), 1)
                 assert kinds_of(tx, COMPANY, {}) == ("Bill", "Check")
                 store.connection.set_progress_handler(None, 1)
             counted.append(len(steps))

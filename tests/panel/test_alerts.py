@@ -222,14 +222,32 @@ def test_rules_by_form(office: Office, watch: Watch) -> None:
 
 def test_the_house(office: Office, watch: Watch) -> None:
     browser = office.as_("admin")
-    browser.get("/alerts/settings")
-    browser.post("/alerts/settings/house", {"base_url": "https://books.example.com/panel", "zone": "Europe/Berlin"})
+    browser.get("/settings")
+    browser.post("/settings", {"base_url": "https://books.example.com/panel", "zone": "Europe/Berlin"})
     assert last(watch, "") == (
         "panel:admin", "alert_house", {"base_url": "https://books.example.com", "zone": "Europe/Berlin"},
     )  # fmt: skip
-    for wrong in ("javascript:alert(1)", "books.example.com", "https://a:b@books.example.com", "https://x y"):
-        browser.post("/alerts/settings/house", {"base_url": wrong, "zone": ""})
-        assert text_of(browser.get("/alerts/settings")).startswith("The address of the panel is like")
+    assert text_of(browser.get("/settings")).splitlines()[0] == "It is kept."
+    browser.post("/settings", {"base_url": "https://books.example.com", "zone": "Europe/Berlin"})
+    assert text_of(browser.get("/settings")).splitlines()[0] == "Nothing was changed."
+    assert "Links in messages lead to https://books.example.com. Change it in Settings" in text_of(
+        browser.get("/alerts/settings")
+    )
+    for wrong in (
+        "javascript:alert(1)", "books.example.com", "https://a:b@books.example.com", "https://x y", "http://books.example.com",
+        "http://10.0.0.7:8765", "http://127.0.0.1.evil.example",
+    ):  # fmt: skip
+        answer = browser.post("/settings", {"base_url": wrong, "zone": ""})
+        assert (answer.status_code, text_of(answer).splitlines()[1]) == (
+            422,
+            "The address of the panel is like https://books.example.com, or plain http for this machine alone.",
+        )
+        assert f'value="{wrong}"' in answer.text
+    assert browser.post("/settings", {"base_url": "", "zone": "Mars/Base"}).status_code == 422
+    assert last(watch, "")[2] == {"base_url": "https://books.example.com", "zone": "Europe/Berlin"}
+    for near in ("http://localhost:8765", "http://[::1]:8765", "http://127.0.0.1:8765"):
+        browser.post("/settings", {"base_url": near, "zone": ""})
+        assert last(watch, "") == ("panel:admin", "alert_house", {"base_url": near, "zone": ""})
 
 
 @pytest.mark.acceptance
@@ -311,9 +329,9 @@ def test_what_was_so_again_and_again_is_one_line_with_how_often(office: Office) 
     over_again(office, "shop_to_ledger/ledger", 1, "it was slow")
     lines = text_of(office.as_("viewer").get("/c/acme/alerts?show=over")).splitlines()
     assert lines[2:] == [
-        "Kind What, and what to do How often First Over",
-        *("Connection", "it was slow 1", "wait", "1", "2026-03-02 14:07", "2026-03-02 14:08"),
-        *("Connection", "it was shut 3", "wait", "3", "2026-03-02 14:01", "2026-03-02 14:06"),
+        "Kind What How often First Over",
+        *("Connection", "it was slow 1", "1", "2026-03-02 14:07", "2026-03-02 14:08"),
+        *("Connection", "it was shut 3", "3", "2026-03-02 14:01", "2026-03-02 14:06"),
     ]
 
 

@@ -73,7 +73,8 @@ ROUTES = {
     ("POST", "/c/{company}/webhooks/of/{connection}/ask"): "operator",
     ("POST", "/c/{company}/webhooks/of/{connection}/retire"): "admin",
     ("GET", "/alerts"): "viewer",
-    ("POST", "/alerts/settings/house"): "admin",
+    ("GET", "/settings"): "admin",
+    ("POST", "/settings"): "admin",
     **{
         (method, base + path): role
         for base in ("/alerts", "/c/{company}/alerts")

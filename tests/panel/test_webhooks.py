@@ -61,6 +61,7 @@ def test_nothing_came_yet(office: Office) -> None:
         "always read from the vendor itself, and what no webhook tells of is found by the regular reads.\n"
         "Shop\n"
         "Address to give to Shop\nyour server /webhooks/acme/shop\n"
+        "An administrator says in Settings where people find this server.\n"
         "Last webhook\nnone yet\n"
         "No webhook was taken yet."
     )
@@ -83,6 +84,7 @@ def test_what_came_and_what_became_of_it(office: Office) -> None:
         page.partition("Address to give to Shop\n")[2].splitlines()
         == (
             "your server /webhooks/acme/shop\n"
+            "An administrator says in Settings where people find this server.\n"
             "Last webhook\n2026-03-02 14:00 just now\n"
             "In the last 7 days, calls without effect:\n"
             "1 came again, and changed nothing last 2026-03-02 14:00\n"

@@ -21,6 +21,8 @@ from engine.titles import called
 
 _SIZE, _NOTICES = 50, 100
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+# The flow and the stream, or the kind of what is told, before a record's name.
+_PLACE = re.compile(r"[a-z][a-z0-9_]*/[A-Za-z][A-Za-z0-9_]*/", re.ASCII)
 # For how long something may be muted, in hours; 0 until it is over.
 SPANS = ((8, "8 hours"), (24, "a day"), (168, "a week"), (0, "until it is over"))
 Told = tuple[Row, object, Muted | None, str]
@@ -119,9 +121,22 @@ def linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, str
     for row in rows:
         record = _record(tx, company, row["subject"])
         if record is not None and row["kind"] != "session":
-            yield _named(row, record), f"/records/{record['id']}", "Show the record"
+            yield _plain(_named(row, record)), f"/records/{record['id']}", "Show the record"
         else:
-            yield row, *_place(tx, company, row)
+            yield _plain(row), *_place(tx, company, row)
+
+
+def _plain(row: Row) -> Row:
+    """The alert without the place of its record: for a person its name says more, and the link leads there."""
+    message = str(row["message"])
+    found = _PLACE.match(message)
+    return (
+        {**dict(row), "message": message[found.end() :]} if found and row["subject"].startswith(_flow(found)) else row
+    )
+
+
+def _flow(found: re.Match[str]) -> str:
+    return found[0].partition("/")[0] + "/"
 
 
 def _record(tx: Tx, company: str, subject: str) -> Row | None:
@@ -135,11 +150,13 @@ def _record(tx: Tx, company: str, subject: str) -> Row | None:
 
 def _named(row: Row, record: Row) -> Row:
     """The alert with its record called as everywhere in the panel, where it says the id for want of a number."""
-    place = f"{record['flow']}/{record['stream']}/{record['source_id']}"
-    if record["reference"] or not str(row["message"]).startswith(place):
-        return row
-    said = str(row["message"]).removeprefix(place)
-    return {**dict(row), "message": called(record) + said.removeprefix(f" ({record['party']})")}
+    message = str(row["message"])
+    # An older flowctl said the id, and who it is from.
+    for name in (called(record), f"{record['source_id']} ({record['party']})", str(record["source_id"])):
+        place = f"{record['flow']}/{record['stream']}/{name}"
+        if not record["reference"] and message.startswith(place):
+            return {**dict(row), "message": called(record) + message.removeprefix(place)}
+    return row
 
 
 def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
