@@ -40,6 +40,17 @@ def lent(databases: Databases) -> Iterator[None]:
         _Lender.databases = None
 
 
+@contextmanager
+def in_memory() -> Iterator[None]:
+    """Stores of worlds are SQLite's in memory for the block, whatever the tests run on."""
+    make_stores_with(None)
+    try:
+        yield
+    finally:
+        if _Lender.databases is not None:
+            make_stores_with(_Lender.databases.store)
+
+
 def empty() -> Store:
     """A store with nothing in it; close it."""
     return SqliteStore(None) if _Lender.databases is None else _Lender.databases.store()
