@@ -110,12 +110,13 @@ class Service:
         if self._is_begun and self.executor.keeps:
             is_done = self.executor.stop(max(0.0, until - time.monotonic()))
             self._join(until)
-            self._leave(is_done=is_done)
-        elif self._is_begun:
+            self._hand_back(is_done=is_done)
+        if self.executor.keeps:
+            self._leave()
+        else:
             self._join(until)
 
-    def _leave(self, *, is_done: bool) -> None:
-        """Hand back what is left, and be no more."""
+    def _hand_back(self, *, is_done: bool) -> None:
         try:
             count = self._hands.hand_back(self._refused)
             if count or not is_done:
@@ -123,11 +124,15 @@ class Service:
                 logger().warning("handed back", count=count, hint=hint)
         except FlowctlError as error:
             logger().error("not handed back", error=str(error), hint=error.hint)
+
+    def _leave(self) -> None:
+        """Be one process no more, whether or not the executor has begun by now."""
         try:
             self._hands.close()
         except FlowctlError as error:
             logger().error("not noted as ended", error=str(error), hint=error.hint)
-        self.executor.close()
+        if self._is_begun:
+            self.executor.close()
 
     def _join(self, until: float) -> None:
         if self._thread is not None:

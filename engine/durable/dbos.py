@@ -11,6 +11,7 @@ of a task, and no version of flowctl). https://docs.dbos.dev/python/reference/co
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from engine.dataclass import dataclass
 from engine.durable.port import ExecutorFailed, Handle, Task
@@ -43,9 +45,8 @@ _OPEN = ["ENQUEUED", "PENDING", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _BUSY_MS = 30_000
 _IDLE_S = 10.0
-_MISSING = (
-    "create the database for this role (`CREATE DATABASE ... OWNER ...`), or name another place in FLOWCTL_DURABLE"
-)
+# What PostgreSQL says of a database that is missing, and to a role that may not create it.
+_NOT_THERE = ("does not exist", "permission denied to create database")
 _HINT = "the database of the durable engine holds no records: stop flowctl, delete it, and start anew"
 # DBOS is one in a process.
 _ALONE = threading.Lock()
@@ -85,7 +86,9 @@ class Dbos:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said in our words
             self._close()
             if not isinstance(self.where, Path) or not _is_damaged(error):
-                hint = _MISSING if "does not exist" in str(error) else _HINT
+                hint = _HINT
+                if not isinstance(self.where, Path) and any(words in str(error) for words in _NOT_THERE):
+                    hint = _to_create(self.where)
                 raise ExecutorFailed(f"the durable engine cannot be started: {_said(error)}", hint=hint) from None
             logger().warning("durable engine begun anew", path=str(self.where), error=_said(error))
             for suffix in ("", "-journal", "-wal", "-shm"):
@@ -292,6 +295,18 @@ def _relaxed(url: str) -> str:
     if "options=" in url:
         return url
     return f"{url}{'&' if '?' in url else '?'}options=-c%20synchronous_commit%3Doff"
+
+
+def _to_create(url: str) -> str:
+    """How a person makes the database that this role may not create."""
+    parts = urlsplit(url)
+    name, role = unquote(parts.path.lstrip("/")), unquote(parts.username or "") or "ROLE"
+    made = f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(role)}"
+    return f"as a superuser run `{made}` there, or name another place in FLOWCTL_DURABLE; it is tried again by itself"
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch("[a-z_][a-z0-9_]*|ROLE", name) else '"{}"'.format(name.replace('"', '""'))
 
 
 def _is_damaged(error: BaseException) -> bool:

@@ -164,7 +164,14 @@ def test_a_database_of_postgresql_does_as_well(started: Callable[..., Dbos]) -> 
         missing = place("", server.url(), Path())
         with pytest.raises(ExecutorFailed) as caught:  # the role of the store may not create it
             started(lambda _task: None, where=missing)
-        assert str(caught.value.hint).startswith("create the database for this role")
+        assert str(caught.value).endswith('database "flowctl_durable" does not exist')
+        hint = (
+            "as a superuser run `CREATE DATABASE {} OWNER flowctl` there, or name another place in FLOWCTL_DURABLE; {}"
+        )
+        assert caught.value.hint == hint.format("flowctl_durable", "it is tried again by itself")
+        with pytest.raises(ExecutorFailed) as caught:
+            started(lambda _task: None, where=server.url("Its Work"))
+        assert caught.value.hint == hint.format('"Its Work"', "it is tried again by itself")
         where = place("", server.admin_url, Path())
         executor = started(lambda each: done.append(each.company), where=where)
         executor.submit([task("a", 1), task("b", 2)])

@@ -271,7 +271,9 @@ def test_when_the_store_is_gone_it_ends_all_the_same(
     assert executor.handle is None
     again = service_of(bench, Held())
     again.tick()
-    assert again.executor.known()  # the turn was open, and the engine knew nothing of it: it was handed out anew
+    assert again.executor.known(
+        [again._hands.form]
+    )  # the turn was open, and the engine knew nothing of it: it was handed out anew
     again.stop()
 
 
