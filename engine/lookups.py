@@ -237,7 +237,7 @@ class Resolver:
         if not key:
             return None
         scope = {"company": self.company, "flow": self.flow.name, "lookup": lookup.name, "source_key": key}
-        row = self.tx.one("mapping_get", scope)
+        row = self.tx.one("mapping_to", scope)
         if row is None:
             return None
         if row["list_id"]:

@@ -11,6 +11,11 @@ DELETE FROM mappings WHERE company = :company AND flow = :flow AND lookup = :loo
 -- name: mapping_get
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
 
+-- name: mapping_to
+-- What a lookup needs of it. Every column that is asked for takes time, whether a row is there or not.
+SELECT list_id, full_name FROM mappings
+WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
+
 -- name: mappings_since
 -- What people have said since then, the newest first.
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND origin = 'person' AND updated_at > :since
@@ -77,13 +82,16 @@ SELECT list_id, full_name, number, active FROM list_objects WHERE company = :com
 SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id > :after ORDER BY list_id LIMIT :limit;
 
 -- name: list_object_named
-SELECT * FROM list_objects WHERE company = :company AND list = :list AND folded = :folded ORDER BY active DESC, list_id;
+SELECT list_id, full_name, active, number, edit_sequence, data FROM list_objects
+WHERE company = :company AND list = :list AND folded = :folded ORDER BY active DESC, list_id;
 
 -- name: list_object_get
-SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id = :list_id;
+SELECT list_id, full_name, active, number, edit_sequence, data FROM list_objects
+WHERE company = :company AND list = :list AND list_id = :list_id;
 
 -- name: list_count
 SELECT list, COUNT(*) AS count FROM list_objects WHERE company = :company GROUP BY list ORDER BY list;
 
 -- name: list_object_numbered
-SELECT * FROM list_objects WHERE company = :company AND list = :list AND number = :number AND active = 1 ORDER BY list_id;
+SELECT list_id, full_name, active, number, edit_sequence, data FROM list_objects
+WHERE company = :company AND list = :list AND number = :number AND number <> '' AND active = 1 ORDER BY list_id || '';
