@@ -69,8 +69,8 @@ class Chaos:
             if self.aims[name] < 0:
                 del self.aims[name]
                 return self._struck(name)
-        rate = self.rates.get(name)
-        return bool(rate) and self.chance.random() < rate and self._struck(name)
+        rate = self.rates.get(name, 0.0)
+        return rate > 0 and self.chance.random() < rate and self._struck(name)
 
     def _struck(self, name: str) -> bool:
         self.counts[name] += 1
