@@ -367,7 +367,9 @@ class _Comparison:
         flow, stream, source_id = (str(record[name]) if record is not None else "" for name in _PLACE)
         number = record["id"] if record is not None else None
         place = (item.kind, flow, stream, source_id, number, item.target_id)
-        shown = (item.reference, item.party, currency)
+        # What the books do not call by name, the record does.
+        number_of, party = ("", "") if record is None else (str(record[name] or "") for name in ("reference", "party"))
+        shown = (item.reference or number_of, item.party or party, currency)
         self.differences.append(Difference(code, what, do, *place, *shown, books=item.total))
 
     def _places(self) -> dict[str, Row]:
