@@ -324,8 +324,11 @@ def recovery() -> list[Result]:
 
     found = []
     for name, records in (("a small store", 0), ("10,000 bills", 10_000)):
-        taken = statistics.median(measure(ROUNDS, records))
-        found.append(Result(f"first durable answer after kill -9, {name}", taken, "s", "the goal of 1 s", taken))
+        taken, used = (statistics.median(column) for column in zip(*measure(ROUNDS, records), strict=True))
+        found += [
+            Result(f"first durable answer after kill -9, {name}", taken, "s", "the goal of 1 s", taken),
+            Result(f"the same, {name}, processor", used, "CPU-s", "the goal of 1 s", used),
+        ]
     return found
 
 

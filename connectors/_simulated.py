@@ -7,14 +7,13 @@ import hashlib
 import json
 import random
 import re
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from engine.clock import BASE62
+from engine.clock import drawn
 from engine.contract import Handler, HttpCall
 
 if TYPE_CHECKING:  # both are slow to import; see `engine.contract`
@@ -191,8 +190,7 @@ class Names:
 
     def fixed_text(self, kind: str, key: str, length: int) -> str:
         """The base-62 text that belongs to a key, for ever."""
-        source = random.Random(f"{self.seed}:{kind}={key}")  # noqa: S311 - a simulation must repeat
-        return "".join(source.choice(BASE62) for _ in range(length))
+        return drawn(random.Random(f"{self.seed}:{kind}={key}"), length)  # noqa: S311 - a simulation must repeat
 
     def uuid(self, kind: str) -> str:
         """The next uuid of a kind."""
@@ -202,12 +200,14 @@ class Names:
     def text(self, kind: str, length: int) -> str:
         """The next base-62 text of a kind."""
         self._counts[kind] += 1
-        source = random.Random(f"{self.seed}:{kind}:{self._counts[kind]}")  # noqa: S311 - a simulation must repeat
-        return "".join(source.choice(BASE62) for _ in range(length))
+        stream = random.Random(f"{self.seed}:{kind}:{self._counts[kind]}")  # noqa: S311 - a simulation must repeat
+        return drawn(stream, length)
 
     def _uuid(self, kind: str, key: str) -> str:
-        digest = hashlib.sha256(f"{self.seed}\x00{kind}\x00{key}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
+        # As `uuid.UUID(bytes=digest[:16], version=4)` is written, in a quarter of the time.
+        digits = hashlib.sha256(f"{self.seed}\x00{kind}\x00{key}".encode()).hexdigest()
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

@@ -63,7 +63,16 @@ def build(
         reports.stop()
         service.stop()
 
+    def ending() -> None:
+        """The process is to end: what is under way has its time from now on, not from when all was answered."""
+        service.end()
+        reports.end()
+        if alerts is not None:
+            alerts.end()
+
     outbox = StoreOutbox(world, programs, service.poke, logs=True)
     above = pages(service.poke)
     worker = Worker(lambda: service.is_started, lambda: service.alive, lambda: service.silent_s)
-    return Server(world, programs, outbox, service.poke, lifespan, worker, above).app(answers=duty.answers)
+    app = Server(world, programs, outbox, service.poke, lifespan, worker, above).app(answers=duty.answers)
+    app.state.ending = ending
+    return app

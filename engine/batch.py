@@ -20,6 +20,7 @@ from engine.program import StreamProgram
 from engine.store import claims, journal, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
+from engine.titles import called
 
 # What may still change without anybody having been told.
 OPEN = frozenset({"pending", "deferred", "failed", "skipped"})
@@ -114,7 +115,7 @@ def drifted(
     journal.append(batch.tx, hand.company, hand.at, hand.actor, [entry])
     batch.counts["drifted"] += 1
     if alert:
-        text = f"{flow}/{name}/{reference or row['source_id']}"
+        text = f"{flow}/{name}/{reference or called(row)}"
         what, do = news or (
             f"the source record changed after it was {state}{': ' if differs else ''}{told(differs)}",
             "compare both sides and correct the posted entry by hand",

@@ -401,6 +401,10 @@ class Sessions(Protocol):
         """End the session; its ticket is refused from now on."""
         ...
 
+    def in_vain(self, company: str, ticket_hash: str) -> None:
+        """End the session that was opened in this transaction: there is nothing to do."""
+        ...
+
     def identity(self, company: str) -> Json | None:
         """The company file this company is bound to: what `bind` was given."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import field
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from types import TracebackType
 
 from engine import astray, contract, follow, holdings, pipeline, registry
 from engine.clock import from_iso, iso
@@ -26,6 +27,7 @@ from engine.reconcile import Spans
 from engine.runner import Runner
 from engine.store import companies, facts, journal, lists, outbox, places, records, tally, work
 from engine.store.base import Row, Tx
+from engine.store.rereads import Rereads
 from engine.telemetry import committed, meter, meters
 from engine.telemetry.correlation import correlated, current
 from engine.world import World
@@ -93,16 +95,9 @@ class StoreOutbox:
             known = self._tickets[ticket_hash] = str(row["company"])
         return known
 
-    @contextmanager
-    def transaction(self, company: str | None = None) -> Iterator[contract.Desk]:
+    def transaction(self, company: str | None = None) -> AbstractContextManager[contract.Desk]:
         """One call, one transaction."""
-        touched: set[str] = set()
-        with self.world.store.write(*(() if company is None else (company,))) as tx:
-            base = _Base(tx, self.world, self.world.at(), self.programs, touched)
-            held = Held(tx, base.at, ACTOR, self.programs)
-            spans = Spans(tx, base.at, ACTOR)
-            yield contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
-            committed.after(partial(self._tell, base.said, touched, current()))
+        return _Transaction(self, self.world.store.write(*(() if company is None else (company,))))
 
     def _is_news(self, line: _Line) -> bool:
         """Whether a visit in vain is worth a line: one an hour for each company, or ten thousand write three million a day."""
@@ -112,7 +107,7 @@ class StoreOutbox:
         self._came[company] = now
         return True
 
-    def _tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
+    def tell(self, said: Sequence[_Line], touched: Iterable[str], name: str) -> None:
         """What others hear of a call once it is durable, under the name that it had."""
         with correlated(name):
             for line in said if self.logs else ():
@@ -124,6 +119,37 @@ class StoreOutbox:
             self.changed(company)
 
 
+class _Transaction:
+    """A transaction of the store as a desk; a class, since a generator for each of them takes longer than a statement."""
+
+    __slots__ = ("_base", "_block", "_outbox")
+
+    def __init__(self, outbox: StoreOutbox, block: AbstractContextManager[Tx]) -> None:
+        self._outbox, self._block = outbox, block
+
+    def __enter__(self) -> contract.Desk:
+        tx = Rereads(self._block.__enter__())
+        try:
+            return self._desk(tx)
+        except BaseException as error:
+            self._block.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _desk(self, tx: Tx) -> contract.Desk:
+        outbox = self._outbox
+        base = self._base = _Base(tx, outbox.world, outbox.world.at(), outbox.programs)
+        held = Held(tx, base.at, ACTOR, outbox.programs)
+        spans = Spans(tx, base.at, ACTOR)
+        return contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            committed.after(partial(self._outbox.tell, self._base.said, self._base.touched, current()))
+        self._block.__exit__(kind, error, trace)
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A line for the log, written when the transaction is committed."""
@@ -133,9 +159,18 @@ class _Line:
     fields: Mapping[str, str | float]
 
 
+@dataclass(slots=True)
+class _Made:
+    """What a company has connected and set, which no call changes; `lists` once somebody has asked."""
+
+    flows: Sequence[FlowProgram]
+    polled: Sequence[str]
+    lists: Collection[str] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What the views of one transaction share: its moment, `at`, and what a company has connected, which no call changes."""
+    """What the views of one transaction share: its moment, `at`, and what its companies have connected."""
 
     tx: Tx
     world: World
@@ -143,7 +178,7 @@ class _Base:
     programs: Mapping[str, FlowProgram]
     touched: set[str] = field(default_factory=set)
     said: list[_Line] = field(default_factory=list)
-    _connected: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _made: dict[str, _Made] = field(default_factory=dict)
 
     def say(self, level: int, event: str, **fields: str | float) -> None:
         """Log this after the commit; fields without a value are left out."""
@@ -152,22 +187,36 @@ class _Base:
     def hand(self, company: str) -> Hand:
         return Hand(company, self.at, ACTOR)
 
-    def flows(self, company: str) -> list[FlowProgram]:
+    def flows(self, company: str) -> Sequence[FlowProgram]:
         """The flows whose connections this company has all made, each with the connectors that it has connected."""
-        made = self.connected(company)
-        return [p.bound(made) for p in self.programs.values() if made.keys() >= {c.name for c in p.flow.connections}]
+        return self._of(company).flows
 
-    def polled(self, company: str) -> list[str]:
+    def polled(self, company: str) -> Sequence[str]:
         """The company's connections whose agent comes to us: what is written over another one is not for it."""
-        made = [(name, registry.find(connector)) for name, connector in self.connected(company).items()]
-        return [name for name, connector in made if connector is not None and connector.spec.delivery == "pull"]
+        return self._of(company).polled
 
-    def connected(self, company: str) -> Mapping[str, str]:
-        """The names of the company's connections, and the connector of each."""
-        if company not in self._connected:
+    def lists(self, company: str) -> Collection[str]:
+        """The lists that the company's flows want read over these connections, as it has set them."""
+        made = self._of(company)
+        if made.lists is None:
+            made.lists = dict.fromkeys(name for flow in made.flows for name in self._lists(company, flow))
+        return made.lists
+
+    def _lists(self, company: str, flow: FlowProgram) -> Iterable[str]:
+        if flow.read_by_agents is not None:
+            return flow.read_by_agents
+        return polled_lists(pipeline.enabled(self.tx, company, flow))
+
+    def _of(self, company: str) -> _Made:
+        found = self._made.get(company)
+        if found is None:
             rows = companies.connections(self.tx, company)
-            self._connected[company] = {row["connection"]: row["connector"] for row in rows}
-        return self._connected[company]
+            made = {str(row["connection"]): str(row["connector"]) for row in rows}
+            found = self._made[company] = _Made(
+                [p.bound(made) for p in self.programs.values() if made.keys() >= {c.name for c in p.flow.connections}],
+                [name for name, connector in made.items() if _is_polled(connector)],
+            )
+        return found
 
     def worked(self, company: str) -> None:
         """The company file takes part: what kept it from that is over."""
@@ -200,17 +249,18 @@ class _Sessions:
     def _visited(self, company: str) -> None:
         """Make due what the flows read on a visit; the worker reads it, and the call is answered from the store alone."""
         base = self.base
-        polled = set(base.polled(company))
         for flow in (program.flow for program in base.flows(company)):
+            asked = [stream for stream in flow.streams if stream.trigger.visit_s is not None]
+            if not asked or not any(connection.name in base.polled(company) for connection in flow.connections):
+                continue
             # What is being read would only be read twice; the next visit asks for it again.
             longest_s = {
                 s.name: s.trigger.visit_s
-                for s in flow.streams
+                for s in asked
                 if s.trigger.visit_s is not None
                 and not is_read(base.world, base.tx, company, flow.name, s.fetch.identity)
             }
-            concerned = longest_s and any(connection.name in polled for connection in flow.connections)
-            if concerned and work.visited(base.tx, company, flow.name, longest_s, base.world.clock.now()):
+            if longest_s and work.visited(base.tx, company, flow.name, longest_s, base.world.clock.now()):
                 base.touched.add(company)
 
     def load(self, ticket_hash: str) -> tuple[str, Json] | None:
@@ -229,16 +279,18 @@ class _Sessions:
             self.base.touched.add(row["company"])
             self._ended(row, logging.INFO, _ENDS)
 
+    def in_vain(self, company: str, ticket_hash: str) -> None:
+        self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.at})
+        self.base.touched.add(company)
+        # One line, not two.
+        begun = self.base.said.pop()
+        self.base.said.append(_Line(begun.level, _IDLE, begun.fields))
+
     def _ended(self, row: Row, level: int, event: str) -> None:
-        """Log what a session came to; a visit that found nothing to do is one line, not two."""
+        """Log what a session came to."""
         state: Json = own(row["state"])
         known = {"company": str(row["company"]), "user": str(state.get("user") or "")}
         requests = int(state.get("turn") or 0)
-        begun = self.base.said[-1] if self.base.said else None
-        if not requests and begun is not None and begun.event == _BEGINS:
-            self.base.said.pop()
-            self.base.say(level, _IDLE, **known)
-            return
         counts: Mapping[str, int] = state.get("counts") or {}
         shown = {"posted": 0, "deferred": 0, "failed": 0, **counts}
         seconds = round((self.base.world.clock.now() - from_iso(row["opened_at"])).total_seconds(), 1)
@@ -428,8 +480,7 @@ class _Books:
 
     def due(self, company: str) -> tuple[str, ...]:
         stale = iso(self.base.world.clock.now() - LIST_AGE)
-        tx, flows = self.base.tx, self.base.flows(company)
-        wanted = dict.fromkeys(n for each in flows for n in polled_lists(pipeline.enabled(tx, company, each)))
+        wanted = self.base.lists(company)
         return tuple(name for name in lists.due(self.base.tx, company, stale, wanted) if name in wanted)
 
     def store_page(self, company: str, name: str, objects: Sequence[ListObject], *, first: bool, last: bool) -> None:
@@ -462,3 +513,8 @@ class _Books:
     def opened(self, company: str) -> None:
         hand = self.base.hand(company)
         records.wake(self.base.tx, company, hand.at, hand.actor, "period")
+
+
+def _is_polled(name: str) -> bool:
+    connector = registry.find(name)
+    return connector is not None and connector.spec.delivery == "pull"

@@ -16,12 +16,13 @@ from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.failtext import PASSING, failure_text
-from engine.jsontext import plain
+from engine.jsontext import own, plain
 from engine.model import Flow
 from engine.reference import reference_of
 from engine.store import holdings, lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
+from engine.titles import called
 
 # Reasons that solve themselves inside the system; a person need not hear of them.
 QUIET = PASSING
@@ -74,7 +75,7 @@ def settle(
             begin_anew(tx, hand, operation, "the source changed while it was under way")
         return
     waits_for = outcome.waits_for
-    provide = json.loads(operation["follow_up"]).get("provide")
+    provide = own(operation["follow_up"]).get("provide")
     if provide:
         # Who waited for the object to be created must look again, and say what is missing now. A person may name
         # another object in its place, which settles this record as well.
@@ -104,12 +105,12 @@ def settle(
         hand.actor,
         [Move(record, state, outcome.outcome, (reason,), attempt=True, detail=detail)],
     )
-    report(tx, hand, record, state, (reason,), json.loads(operation["follow_up"]))
+    report(tx, hand, record, state, (reason,), own(operation["follow_up"]))
 
 
 def is_push(operation: Row) -> bool:
     """Whether the operation's target is called, and not polled by its agent."""
-    return bool(json.loads(operation["follow_up"]).get("push"))
+    return bool(own(operation["follow_up"]).get("push"))
 
 
 def target_id_of(operation: Row, receipt: Mapping[str, Any]) -> str:
@@ -119,7 +120,7 @@ def target_id_of(operation: Row, receipt: Mapping[str, Any]) -> str:
 
 def receipt_for(operation: Row, target_id: str) -> dict[str, str]:
     """The receipt of an object that a person names: a list object has a ListID, everything else of QuickBooks a TxnID."""
-    named = {"ListID" if json.loads(operation["follow_up"]).get("provide") else "TxnID": target_id}
+    named = {"ListID" if own(operation["follow_up"]).get("provide") else "TxnID": target_id}
     if is_push(operation):
         # One that takes QuickBooks' documents gives ids under QuickBooks' names as well, and flows ask for these.
         return {"id": target_id, **(named if bytes(operation["body"]).startswith(b"<") else {})}
@@ -143,7 +144,7 @@ def _posted(
         tx.run("pushed_put", {**pushed, "target_id": receipt.get("id", "")})
     else:
         holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
-    after_posting(tx, hand, record, operation["request"], json.loads(operation["follow_up"]), receipt)
+    after_posting(tx, hand, record, operation["request"], own(operation["follow_up"]), receipt)
 
 
 def after_posting(
@@ -244,7 +245,7 @@ def _changed(
 
 def _undone(operation: Row, detail: Mapping[str, Any]) -> dict[str, str]:
     """What the receipt says of an object that was undone: by whom, and what a called target's people call that."""
-    follow_up = json.loads(operation["follow_up"])
+    follow_up = own(operation["follow_up"])
     # What waited, and was found as it was to be made, was made so by somebody else.
     was_so = detail.get("code") == VOIDED_THERE or (detail.get("found") and operation["state"] == "waiting")
     found = {"voided": "there" if was_so else "here"}
@@ -354,7 +355,7 @@ def _bounded(hand: Hand, operation: Row, record: Row, outcome: OperationOutcome)
         return replace(outcome, retry_after_s=wait_s)
     return replace(
         outcome,
-        outcome="deferred" if json.loads(operation["follow_up"]).get("provide") else "failed",
+        outcome="deferred" if own(operation["follow_up"]).get("provide") else "failed",
         code="gave_up",
         message=f"{outcome.message} (tried {tries} times)",
         hint=f"see in the target what keeps it from being written, then run {_retry(hand, record)}",
@@ -367,7 +368,7 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
 
     Two records may have one name, and QuickBooks keeps 41 characters of a name and only Windows-1252 letters.
     """
-    provide = json.loads(operation["follow_up"]).get("provide")
+    provide = own(operation["follow_up"]).get("provide")
     list_id = outcome.receipt.get("ListID") or outcome.receipt.get("id", "")
     if not provide or not list_id:
         return None
@@ -406,7 +407,7 @@ def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
 
     A modify means the object of its own record, and several people of the source may be one in a list of the target.
     """
-    if operation["target_id"] or json.loads(operation["follow_up"]).get("provide") or not target_id:
+    if operation["target_id"] or own(operation["follow_up"]).get("provide") or not target_id:
         return ""
     if is_push(operation):
         scope = {name: operation[name] for name in ("company", "connection", "record_id")}
@@ -417,7 +418,7 @@ def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
         if row["record_id"] != operation["record_id"]:
             other = tx.one("record_get", {"id": row["record_id"]})
             assert other is not None
-            place = f"{other['flow']}/{other['stream']}/{other['reference'] or other['source_id']}"
+            place = f"{other['flow']}/{other['stream']}/{called(other)}"
             return f"{target_id} is {place} already, and cannot be this record too"
     return ""
 
@@ -472,9 +473,8 @@ def quiet(tx: Tx, hand: Hand, record: Row, still: Sequence[Reason] = ()) -> None
         shared = _shared_subject(record, reason)
         if shared and not _missed(tx, hand, reason):
             ended.add(shared)
-    for subject in sorted(ended - kept - {""}):
-        for kind in ("deferred", "failed", "unknown"):
-            work.resolve_alert(tx, hand.company, kind, subject, hand.at)
+    over = [(kind, subject) for subject in sorted(ended - kept - {""}) for kind in ("deferred", "failed", "unknown")]
+    work.resolve_alerts(tx, hand.company, over, hand.at)
 
 
 def _missed(tx: Tx, hand: Hand, reason: Reason) -> bool:
@@ -538,9 +538,7 @@ def _take_back(tx: Tx, hand: Hand, rows: Sequence[Row], why: str) -> int:
 
 def _alert(kind: str, record: Row, reason: Reason) -> work.Alert:
     subject = _shared_subject(record, reason) or subject_of(record)
-    where = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
-    if record["party"] and not record["reference"]:
-        where += f" ({record['party']})"
+    where = f"{record['flow']}/{record['stream']}/{called(record)}"
     if records.is_change(record):
         where += ": the change of the posted record"
     return work.Alert(kind, subject, f"{where}: {reason.message}", reason.hint)

@@ -12,6 +12,7 @@ import secrets
 import socket
 import uuid
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from engine.clock import Ids
@@ -21,15 +22,19 @@ _LIVE: set[str] = set()
 # A process may have the number of one that died before it.
 _LIFE = secrets.token_hex(8)
 _PARTS = 5
+_COUNT = count(1)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAME_SPACE = Path("/proc/self/ns/pid")
 
 
 def take_name(ids: Ids) -> str:
     """A name for one holder of this process; `drop_name` when it holds no more."""
-    name = f"{socket.gethostname()}:{os.getpid()}:{machine()}:{_LIFE}:{ids.base62(8)}"
-    _LIVE.add(name)
-    return name
+    return _taken(ids.base62(8))
+
+
+def take_counted_name() -> str:
+    """The same without chance: whatever is drawn after it stays the same."""
+    return _taken(str(next(_COUNT)))
 
 
 def drop_name(name: str) -> None:
@@ -42,15 +47,25 @@ def ended(name: str) -> bool:
 
     Of a name that an older version made, `host:process:random`, nothing is known for sure: what it holds ends by itself.
     """
-    parts = name.split(":")
-    if len(parts) != _PARTS:
+    if not is_here(name):
         return False
-    host, pid, where, life, _ = parts
-    if (host, where) != (socket.gethostname(), machine()) or not pid.isdecimal() or not pid.isascii():
+    _, pid, _, life, _ = name.split(":")
+    if not pid.isdecimal() or not pid.isascii():
         return False
     if int(pid) == os.getpid():
         return life != _LIFE or name not in _LIVE
     return _is_gone(int(pid))
+
+
+def process_of(name: str) -> str:
+    """What all names of one process have in common; empty for what is no name."""
+    return name.rpartition(":")[0]
+
+
+def is_here(name: str) -> bool:
+    """Whether the holder is or was a process of this machine, so that `ended` knows what became of it."""
+    parts = name.split(":")
+    return len(parts) == _PARTS and (parts[0], parts[2]) == (socket.gethostname(), machine())
 
 
 @cache
@@ -63,6 +78,12 @@ def machine() -> str:
         return f"{_BOOT.read_text(encoding='ascii').strip()}-{_NAME_SPACE.stat().st_ino}"
     except (OSError, ValueError):
         return f"{uuid.getnode():012x}"
+
+
+def _taken(last: str) -> str:
+    name = f"{socket.gethostname()}:{os.getpid()}:{machine()}:{_LIFE}:{last}"
+    _LIVE.add(name)
+    return name
 
 
 def _is_gone(pid: int) -> bool:

@@ -24,6 +24,7 @@ from engine.store import companies, facts, journal, lists, marks, outbox, record
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
 from engine.store.records import Move, Reason
+from engine.titles import called
 
 CHECK_AGE = timedelta(hours=1)
 # How many of those that were looked at longest ago one look takes in, and how many of those that are gone.
@@ -558,7 +559,7 @@ def _record(tx: Tx, record_id: int) -> Row:
 
 
 def _where(record: Row) -> str:
-    return f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
+    return f"{record['flow']}/{record['stream']}/{called(record)}"
 
 
 def _name(row: Row) -> str:

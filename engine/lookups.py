@@ -15,8 +15,9 @@ from engine.listsource import kept_as
 from engine.matching import Matcher, view
 from engine.model import Flow, Lookup, MatchRule
 from engine.store import lists, records
-from engine.store.base import Tx
+from engine.store.base import LONGEST_ID, Tx, is_too_long
 from engine.store.records import Reason
+from engine.titles import called
 
 _CACHE_LIMIT = 20_000
 # So many objects of one name are named to a person.
@@ -51,7 +52,8 @@ class Resolver:
     matcher: Matcher = field(init=False)
     _revision: lists.Revision = ()
     _remembered: dict[tuple[str, object, object, object], Found] = field(default_factory=dict)
-    _lists: dict[str, bool] = field(default_factory=dict)
+    # The lists that were ever read; None while nobody has asked.
+    _loaded: frozenset[str] | None = None
     _unresolved: dict[str, frozenset[str]] = field(default_factory=dict)
     # By lookup and ListID, the key that adopted the object in this transaction, whose mapping is written at its end.
     _adopted: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -70,10 +72,9 @@ class Resolver:
 
     def list_loaded(self, name: str) -> bool:
         """Whether the list was ever read."""
-        known = self._lists.get(name)
-        if known is None:
-            known = self._lists[name] = lists.loaded(self.tx, self.company, name)
-        return known
+        if self._loaded is None:
+            self._loaded = lists.standing(self.tx, self.company)[1]
+        return name in self._loaded
 
     def resolve(self, name: str, key: object, label: object, number: object) -> Found:
         """Look a source value up; `key` is its id, `label` what people call it, `number` an account number or the like."""
@@ -104,10 +105,9 @@ class Resolver:
 
     def at(self, tx: Tx) -> Resolver:
         """Go on in another transaction; what is remembered stays as long as no list and no mapping has changed."""
-        revision = lists.revision(tx, self.company)
+        revision, self._loaded = lists.standing(tx, self.company)
         if revision != self._revision:
             self._remembered.clear()
-            self._lists.clear()
             self._unresolved.clear()
             self._revision = revision
         self._adopted.clear()
@@ -163,6 +163,8 @@ class Resolver:
 
     def receipt(self, stream: str, key: object) -> tuple[Mapping[str, str] | None, Reason | None]:
         """The receipt of another stream's record, or why there is none yet."""
+        if is_too_long(_text(key)):
+            return None, _too_long(f"{stream}/{_text(key)[:40]}...")
         rows = self._rows_of(stream, _text(key))
         for row in rows:
             if row["state"] in ("posted", "closed") and records.is_voided(row):
@@ -176,7 +178,7 @@ class Resolver:
                 "not_posted", f"{stream}/{_text(key)} was never read", "it waits until that record is posted", wait
             )
         state = rows[0]["state"]
-        shown = rows[0]["reference"] or _text(key)
+        shown = called(rows[0])
         if state == "skipped":
             # It was left out on purpose, perhaps because another tool has posted it: waiting alone would help nobody.
             hint = f"post what follows from {shown} by hand in the target, and mark it there and in the source"
@@ -189,7 +191,7 @@ class Resolver:
 
     def _voided(self, stream: str, row: Mapping[str, Any]) -> Reason:
         """What was posted is there and holds no money: nothing can refer to it."""
-        shown = row["reference"] or row["source_id"]
+        shown = called(row)
         message = f"{stream}/{shown} was posted and is {records.undone_word(row)} in {self._title(stream)}"
         hint = f"post what follows from {shown} by hand in the target, or correct it in the source"
         return Reason("voided", message, hint, (f"posted:{stream}:{row['source_id']}",))
@@ -211,6 +213,8 @@ class Resolver:
     def _resolve(self, lookup: Lookup, key: str, label: str, number: str) -> Found:
         if not (key or label or number):
             return Found(None, Reason("uncoded", f"no {lookup.name} is given", f"code the {lookup.name} in the source"))
+        if any(map(is_too_long, (key, label, number))):
+            return Found(None, _too_long(f"the {lookup.name} `{(label or key)[:40]}...`"))
         for rule in lookup.match:
             found = self._match(rule, lookup, key, label, number)
             if found is not None:
@@ -233,7 +237,7 @@ class Resolver:
         if not key:
             return None
         scope = {"company": self.company, "flow": self.flow.name, "lookup": lookup.name, "source_key": key}
-        row = self.tx.one("mapping_get", scope)
+        row = self.tx.one("mapping_to", scope)
         if row is None:
             return None
         if row["list_id"]:
@@ -282,6 +286,14 @@ def named_ids(found: Sequence[ListObject]) -> str:
     ids = [each.list_id for each in found[:_SHOWN]]
     return f"{', '.join(ids[:-1])} or {ids[-1]}" + (
         f", or {len(found) - len(ids)} more" if len(found) > len(ids) else ""
+    )
+
+
+def _too_long(what: str) -> Reason:
+    return Reason(
+        "uncoded",
+        f"{what} has more than {LONGEST_ID:,} bytes, and nothing so long is looked up",
+        "correct it in the source, or let the flow give its id instead",
     )
 
 

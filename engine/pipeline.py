@@ -23,7 +23,7 @@ from engine.money import format_money, parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
 from engine.spec import kind_of
 from engine.store import companies
-from engine.store.base import Tx
+from engine.store.base import LONGEST_ID, Tx, is_too_long
 from engine.store.claims import Claim
 from engine.store.records import Intake, Reason, wanted_key
 from engine.telemetry import trace
@@ -220,6 +220,11 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives no id for this record")
     if isinstance(key, str) and "\0" in key:  # no PostgreSQL could keep it
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives an id with a character U+0000 in it")
+    if is_too_long(str(key)):
+        raise ExpressionError(
+            f"`key: {stream.stream.key.text}` gives an id of more than {LONGEST_ID:,} bytes: {str(key)[:40]!a}...",
+            hint="let `key` in the flow give the id of the record in the source, and no text of it",
+        )
     payload = canonical(data)
     if "\\ud" in payload:
         _whole_text(payload, key)

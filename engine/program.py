@@ -129,12 +129,16 @@ class FlowProgram:
     watch: Watch | None = field(default=None, repr=False, compare=False)
     # All lists that any stream needs, as the store calls them.
     lists: tuple[str, ...] = field(init=False)
+    # Those of them that a target's agent reads, when every company has all streams; None where that is for its settings.
+    read_by_agents: tuple[str, ...] | None = field(init=False)
     # Compiled once for each set of connectors that companies have in the place of the flow's own.
     _bound: dict[tuple[str, ...], FlowProgram] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         needed = dict.fromkeys(name for stream in self.streams for name in stream.lists)
         object.__setattr__(self, "lists", tuple(needed))
+        depends = any(stream.when is not None for stream in self.streams)
+        object.__setattr__(self, "read_by_agents", None if depends else polled_lists(self.streams))
 
     def stream(self, name: str) -> StreamProgram:
         """The stream called `name`."""

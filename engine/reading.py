@@ -47,13 +47,12 @@ class Reading:
         Raises:
             BeingRead: when another process has: what this one has in its hands may be older, and is not kept.
         """
-        # Every taking counts the fence on: one more than ours means that there was nobody in between.
-        fence = work.take_lease(tx, self.name, self.holder, self.world.clock.now(), READING_S)
-        if fence != self._fence + 1:
+        # Every taking counts the fence on: where it is still ours, there was nobody in between.
+        if not work.hold_lease(tx, self.name, (self.holder, self._fence), self.world.clock.now(), READING_S):
             raise BeingRead(
                 f"{self.company}/{self.connection}: another process has read {self.stream} meanwhile; this read ends"
             )
-        self._fence = fence
+        self._fence += 1
 
 
 @contextmanager
@@ -80,6 +79,12 @@ def is_read(world: World, tx: Tx, company: str, flow: str, identity: str) -> boo
     """Whether a process that may live is reading a fetch now."""
     row = tx.one("lease_get", {"name": _name(company, flow, identity)})
     return row is not None and row["until_at"] > iso(world.clock.now()) and not ended(row["holder"])
+
+
+def is_flow_read(world: World, tx: Tx, company: str, flow: str) -> bool:
+    """Whether a process that may live is reading anything of a flow now."""
+    rows = tx.rows("leases_held", {"prefix": f"read:{company}/{flow}/", "at": iso(world.clock.now())})
+    return any(not ended(row["holder"]) for row in rows)
 
 
 def _name(company: str, flow: str, identity: str) -> str:

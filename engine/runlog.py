@@ -17,6 +17,7 @@ from engine.errors import (
     Transient,
     UsageError,
 )
+from engine.holders import drop_name, take_counted_name
 from engine.runreport import RunReport, StreamReport
 from engine.store import work
 from engine.store.base import Tx
@@ -41,15 +42,20 @@ _BROKEN = {"kind": "broken", "stream": "", "message": "", "hint": ""}
 
 @dataclass(slots=True)
 class RunLog:
-    """The run `number`, written down as it goes on and kept with its end."""
+    """The run `number` of this process, written down as it goes on and kept with its end."""
 
     world: World
     number: int
+    process: str
     _steps: list[Mapping[str, str]] = field(default_factory=list)
 
     def step(self, what: str, stream: str = "") -> None:
         """A step has ended now: `lists`, `read` (of a stream), `write`, `tell`."""
         self._steps.append({"what": what, "stream": stream, "at": self.world.at()})
+
+    def let_go(self) -> None:
+        """The run is over, whether or not the store can be told: nobody is to believe that it goes on."""
+        drop_name(self.process)
 
     def end(self, tx: Tx, reports: list[StreamReport], report: RunReport | None) -> None:
         """Keep how the run ended; without a report it broke off, and what it has read by then is all."""
@@ -58,6 +64,12 @@ class RunLog:
         outcome = "failed" if found else "done"
         told = work.Told(tuple(found[:_MOST]), tuple(self._steps))
         work.finish_run(tx, self.number, outcome, counts, self.world.at(), told)
+
+
+def begun(world: World, tx: Tx, company: str, flow: str) -> RunLog:
+    """Begin a run; whoever does has it let go at its end."""
+    process = take_counted_name()
+    return RunLog(world, work.begin_run(tx, company, flow, world.at(), process), process)
 
 
 def _problems(report: RunReport) -> list[Mapping[str, str]]:

@@ -4,46 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import field, replace
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, pipeline, preparing, telling
+from engine import asked, flowswitch, intake, opened, pipeline, preparing, telling
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
 from engine.contract import Json, Page, Source
 from engine.dataclass import dataclass
-from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, Rejected, RunError, StaleLease, StoreError
+from engine.errors import AuthRefused, BeingRead, FlowctlError, NotYet, RunError, StaleLease, StoreError
 from engine.follow import Hand
 from engine.listing import Lists, called_lists
 from engine.lookups import Resolver
 from engine.model import Fetch, Stream
+from engine.opened import Sources
 from engine.program import FlowProgram, StreamProgram
 from engine.push import PushReport, push
 from engine.qbxml import freeze_request
 from engine.reading import Reading, reading
-from engine.retry import Backoff, later_s
-from engine.runlog import RunLog
+from engine.retry import Backoff
+from engine.runlog import begun
 from engine.runreport import RunReport, StreamReport
 from engine.runscope import fetched, measured, read_along, sweep_s
-from engine.seatcheck import SeatTaken, require_seat
-from engine.store import companies, lists, marks, work
+from engine.seatcheck import SeatTaken
+from engine.store import companies, lists, work
 from engine.store.base import Tx
-from engine.telemetry import pulse, trace
+from engine.telemetry import pulse
+from engine.telling import Telling
 from engine.world import World
 
-# A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
-_UNSENT = 3
 # What an alert is about when no stream can be read, since the accounting seat is not ours.
 _SEAT = "accounting"
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
 Notice = Callable[[str, RunError, float], None]
-# The source of a connection, open until the run ends.
-Sources = Callable[[str], Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +122,27 @@ class Runner:
             flowswitch.require_on(tx, company, program.flow)
             flowswitch.claim(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
-            number = work.begin_run(tx, company, flow, self.world.at())
+            log = begun(self.world, tx, company, flow)
             work.reading(tx, company, flow, read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
-        log = RunLog(self.world, number)
         report: RunReport | None = None
-        with measured(self.world.clock, company, flow, number) as ended:
+        with measured(self.world.clock, company, flow, log.number) as ended:
             try:
                 unread = self.read_lists(program, company)
                 log.step("lists")
                 with self._sources(program, company) as sources:
-                    for found in self._read_all(program, company, number, streams, progress, sources):
+                    for found in self._read_all(program, company, log.number, streams, progress, sources):
                         reports.append(found)
                         log.step("read", found.stream)
-                    sent = self.push(program, company, number)
+                    sent = self.push(program, company, log.number)
                     log.step("write")
                     marked, errors = self._tell(program, company, sources)
                     log.step("tell")
                 written = (sent.posted, sent.errors, sent.left("failed"), sent.left("unknown"), unread, sent.unprepared)
-                report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, number)
+                report = RunReport(flow, company, tuple(reports), marked, tuple(errors), *written, log.number)
                 ended.outcome = "failed" if report.errors else "done"
             finally:
+                log.let_go()
                 with self.world.store.write(company) as tx:
                     log.end(tx, reports, report)
                     pulse.watch(tx, company, flow, self.world.at())
@@ -278,58 +277,12 @@ class Runner:
             return self._tell(program, company, sources)
 
     def _tell(self, program: FlowProgram, company: str, sources: Sources) -> tuple[int, list[FlowctlError]]:
-        flow = program.flow.name
-        telling.group(self.world, program, company)
-        done, errors = 0, []
-        for row in telling.due(self.world, program, company):
-            sent = False
-            try:
-                source = sources(row["connection"])
-                with self.world.store.write(company) as tx:
-                    if marks.only_true(tx, company, row, self.world.at()):
-                        continue
-                    call = marks.call_of(tx, row)
-                sent = True
-                with trace.span("tell", {"company": company, "flow": flow, "connection": row["connection"]}):
-                    source.mark(call)
-            except Rejected as error:
-                errors += telling.refused(self.world, company, row, error)
-            except FlowctlError as error:
-                errors.append(error)
-                sent = sent and not error.unsent
-                wait = later_s(row["attempts"] if sent else _UNSENT, self.world.ids.fraction())
-                with self.world.store.write(company) as tx:
-                    marks.later(tx, row["id"], iso(self.world.clock.now() + timedelta(seconds=wait)), sent=sent)
-                    self._trouble(tx, company, (flow, row["connection"], row["kind"]), error)
-            else:
-                done += telling.acknowledged(self.world, company, row)
-        return done, errors
+        return telling.tell(Telling(self.world, program, company, ACTOR, sources, partial(self._trouble, company)))
 
-    @contextmanager
-    def _sources(self, program: FlowProgram, company: str) -> Iterator[Sources]:
-        """Opens each connection's source when it is first asked for; all give their sockets back at the end."""
-        opened: dict[str, Source] = {}
-        refused: dict[str, SeatTaken] = {}
-        with ExitStack() as closing:
-
-            def source(connection: str) -> Source:
-                if connection in refused:
-                    raise refused[connection]
-                if connection not in opened:
-                    found = self.world.source(company, connection)
-                    close = getattr(found, "close", None)
-                    if callable(close):
-                        closing.callback(close)
-                    try:
-                        if require_seat(self.world, company, connection, found, program.flow, writes=False):
-                            self._seated(company, f"{program.flow.name}/{connection}")
-                    except SeatTaken as error:
-                        refused[connection] = error
-                        raise
-                    opened[connection] = found
-                return opened[connection]
-
-            yield source
+    def _sources(self, program: FlowProgram, company: str) -> AbstractContextManager[Sources]:
+        """The sources of one run."""
+        name = program.flow.name
+        return opened.sources(self.world, company, program.flow, lambda place: self._seated(company, f"{name}/{place}"))
 
     def batch(self, tx: Tx, program: FlowProgram, company: str, run: int, resolver: Resolver | None = None) -> Batch:
         """What taking in and preparing need, for one transaction; a resolver that is handed in remembers across them."""
@@ -394,7 +347,7 @@ class Runner:
         except FlowctlError as caught:
             error = caught
             with self.world.store.write(company) as tx:
-                self._trouble(tx, company, job.subject, error)
+                self._trouble(company, tx, job.subject, error)
         return [StreamReport(s.stream.name, job.counts[s.stream.name], error) for s in group]
 
     def _take(self, job: _Job, held: Reading, progress: Progress) -> None:
@@ -419,10 +372,9 @@ class Runner:
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
         with self.world.store.write(company) as tx:
-            work.resolve_alert(tx, company, "connection", "/".join(job.subject), self.world.at())
-            for stream in group if kept is None else ():
-                if not counts[stream.stream.name]["unreadable"]:
-                    work.resolve_alert(tx, company, "failed", f"{flow}/{stream.stream.name}", self.world.at())
+            read = [name for name in counts if kept is None and not counts[name]["unreadable"]]
+            over = [("connection", "/".join(job.subject)), *(("failed", f"{flow}/{name}") for name in read)]
+            work.resolve_alerts(tx, company, over, self.world.at())
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
@@ -523,7 +475,7 @@ class Runner:
             except RunError as error:
                 attempt = self._wait(fetch.connection, error, attempt)
 
-    def _trouble(self, tx: Tx, company: str, subject: tuple[str, str, str], error: FlowctlError) -> None:
+    def _trouble(self, company: str, tx: Tx, subject: tuple[str, str, str], error: FlowctlError) -> None:
         """Tell a person of what keeps a read, or a kind of marks, from working; each ends by its own success."""
         hint = error.hint or (
             "check the credentials" if isinstance(error, AuthRefused) else "it is tried again by itself"
@@ -555,5 +507,5 @@ class Runner:
     @staticmethod
     def _know_lists(tx: Tx, program: FlowProgram, company: str) -> None:
         # What only a stream that is switched off needs is not read.
-        for name in dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists):
-            lists.ensure(tx, company, name)
+        names = dict.fromkeys(name for s in pipeline.enabled(tx, company, program) for name in s.lists)
+        lists.know(tx, company, names.keys())

@@ -6,6 +6,7 @@ With an executor that keeps what it is given, the work itself is done in threads
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import timedelta
@@ -13,6 +14,7 @@ from datetime import timedelta
 from engine.audit.notary import Notary
 from engine.clock import iso
 from engine.dataclass import dataclass
+from engine.durable import lookback
 from engine.durable.handing import Hands
 from engine.durable.inline import Inline
 from engine.durable.port import Executor, Task
@@ -21,6 +23,7 @@ from engine.durable.tick import Finder
 from engine.errors import FlowctlError, StoreDamaged
 from engine.log import described, logger
 from engine.program import FlowProgram
+from engine.reading import READING_S
 from engine.runreport import RunReport
 from engine.telemetry import meter, meters
 from engine.webhooks import deliveries
@@ -34,6 +37,8 @@ TICK_S = 1.0
 TOLD_EVERY_S = 30.0
 # Bodies of webhooks whose time is over go at most this often.
 TIDY_EVERY_S = 3600.0
+# When it is told to stop, what is under way has so long, and what is left is handed to others within so long.
+STOP_S, HAND_BACK_S = 7.0, 2.0
 # An executor whose database cannot be used is started again after so long.
 BEGIN_AGAIN_S = 10.0
 
@@ -49,7 +54,8 @@ class Service:
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
-    _looked_back: bool = False
+    # When runs are looked through whose process may be gone.
+    _look_back_at: float = float("-inf")
     _is_begun: bool = False
     _begin_at: float = float("-inf")
     _tidied_at: float = float("-inf")
@@ -59,6 +65,9 @@ class Service:
     # What was done in this thread since the tick began.
     _reports: list[RunReport] = field(default_factory=list)
     _damaged: list[StoreDamaged] = field(default_factory=list)
+    # What came once it was to end, and the thread in which it ends.
+    _refused: list[Task] = field(default_factory=list)
+    _ending: threading.Thread | None = None
     _work: Work = field(init=False)
     _finder: Finder = field(init=False)
     _hands: Hands = field(init=False)
@@ -66,7 +75,7 @@ class Service:
     def __post_init__(self) -> None:
         self._work = Work(self.world, self.programs, self._beat, self.poke)
         self._finder = Finder(self.world, self.programs, rests=self.executor.keeps)
-        self._hands = Hands(self.world, self.executor, self._work.lost)
+        self._hands = Hands(self.world, self.executor, self._work.lost, frozenset(self.programs))
 
     def start(self) -> None:
         """Start the worker thread."""
@@ -78,19 +87,56 @@ class Service:
         """There is work."""
         self._wake.set()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Begin nothing more, finish what is under way, for so long at most, and end."""
+    def end(self) -> None:
+        """Begin to stop, and return at once; `stop` waits for the end."""
+        if self._ending is None:
+            self._ending = threading.Thread(target=self._end, args=(STOP_S,), name="flowctl-ending", daemon=True)
+            self._ending.start()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Begin nothing more, finish what is under way, for so long at most, and hand the rest to others."""
+        if self._ending is not None:
+            self._ending.join(timeout_s + HAND_BACK_S)
+        else:
+            self._end(timeout_s)
+
+    def _end(self, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
         self._stopping.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if not self._is_begun:
+            # It may be about to begin; an engine that cannot be reached keeps nobody from ending.
+            self._join(min(until, time.monotonic() + HAND_BACK_S))
         if self._is_begun and self.executor.keeps:
-            if not self.executor.stop(timeout_s):
-                logger().warning("ended with work under way", hint="it is taken up by the next process that is started")
-            try:
-                self._hands.close()
-            except FlowctlError as error:
-                logger().error("not noted as ended", error=str(error), hint=error.hint)
+            is_done = self.executor.stop(max(0.0, until - time.monotonic()))
+            self._join(until)
+            self._hand_back(is_done=is_done)
+        if self.executor.keeps:
+            self._leave()
+        else:
+            self._join(until)
+
+    def _hand_back(self, *, is_done: bool) -> None:
+        try:
+            count = self._hands.hand_back(self._refused)
+            if count or not is_done:
+                hint = "another process, or the next one, goes on with it"
+                logger().warning("handed back", count=count, hint=hint)
+        except FlowctlError as error:
+            logger().error("not handed back", error=str(error), hint=error.hint)
+
+    def _leave(self) -> None:
+        """Be one process no more, whether or not the executor has begun by now."""
+        try:
+            self._hands.close()
+        except FlowctlError as error:
+            logger().error("not noted as ended", error=str(error), hint=error.hint)
+        if self._is_begun:
+            self.executor.close()
+
+    def _join(self, until: float) -> None:
+        if self._thread is not None:
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     def tick(self) -> list[RunReport]:
         """Find everything that is due now, and have it done; what was done within this call.
@@ -100,7 +146,7 @@ class Service:
         """
         self._reports = []
         self._begin()
-        if not self._is_begun:
+        if not self._is_begun or self._stopping.is_set():
             return []
         if self._damaged:
             raise self._damaged[0]
@@ -110,7 +156,6 @@ class Service:
         if self.executor.keeps:
             if self._hands.beat():
                 self._hands.sweep()
-                self.executor.purge()
             if not self._hands.leads:
                 return []
         under_way = self._hands.under_way() if self.executor.keeps else ()
@@ -137,7 +182,7 @@ class Service:
         if now < self._begin_at:
             return
         self._begin_at = now + BEGIN_AGAIN_S
-        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "")
+        self.executor.start(self._do, self._hands.start() if self.executor.keeps else "", self._hands.form)
         self._is_begun = True
 
     def _beat(self) -> None:
@@ -153,7 +198,8 @@ class Service:
     def _do(self, task: Task) -> None:
         """Do one task, in whatever thread the executor chose."""
         if self._stopping.is_set():
-            return  # whoever comes next finds it
+            self._refused.append(task)
+            return
         if not self.executor.keeps:
             self._beat()
             self._reports += self._done(task)
@@ -194,25 +240,34 @@ class Service:
         return []
 
     def _look_back(self) -> None:
-        """What a process was reading when it was killed is due at once; if it still lives, it is merely read twice.
+        """What a process was reading when it was killed is due at once, and so is what ours could not keep.
 
-        Where turns are handed out, they say whose process has died: then it is only what was begun without one.
+        What others are reading that live, or may live, is left to them: it is looked at again later.
         """
-        unread = list(self._work.unread)
-        if self._looked_back and not unread:
-            return
-        at = self.world.at()
-        with self.world.store.write() as tx:
-            if not self._looked_back and not (self.executor.keeps and tx.rows("executors_all", {})):
-                for row in tx.rows("runs_unfinished", {}):
-                    self._work.lost(tx, row["company"], row["flow"])
-                # It may have been killed between claiming a stream and beginning its run: then only the claim speaks of it.
-                until = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
-                tx.run("schedule_claims_end", {"at": at, "until": until})
-            for company, flow in unread:
+        for company, flow in list(self._work.unread):
+            with self.world.store.write(company) as tx:
                 self._work.lost(tx, company, flow)
-        self._work.unread.difference_update(unread)
-        self._looked_back = True
+            self._work.unread.discard((company, flow))
+        now = self.world.clock.monotonic()
+        if now < self._look_back_at:
+            return
+        until = iso(self.world.clock.now() + timedelta(seconds=CLAIM_S))
+        with self.world.store.read() as tx:
+            found = lookback.left(self.world, tx)
+        for company, flow, process in sorted(found.gone):
+            with self.world.store.write(company) as tx:
+                self._work.lost(tx, company, flow, process.__eq__)
+        if self._look_back_at == float("-inf"):
+            # It may have been killed between claiming a stream and beginning its run: then only the claim speaks of it.
+            with self.world.store.read() as tx:
+                claims = [
+                    (r["company"], r["flow"])
+                    for r in tx.rows("schedule_claims", {"at": self.world.at(), "until": until})
+                ]
+            for company, flow in claims:
+                with self.world.store.write(company) as tx:
+                    self._work.lost(tx, company, flow)
+        self._look_back_at = now + READING_S if found.doubtful else float("inf")
 
     @property
     def alive(self) -> bool:

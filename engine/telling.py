@@ -1,106 +1,239 @@
-"""What is kept of telling a source: marks go into calls, and what it says of a call is noted, so many records a transaction."""
+"""Tells the sources what became of their records, each the account that its record was read from.
+
+After a connection was pointed at another account, what waits to be told waits on: until the old account is connected again,
+or the new one lists the record as well, or a person says that the source knows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 
 from engine import asked
+from engine.clock import iso
+from engine.contract import MarkCall
+from engine.dataclass import dataclass
+from engine.diagnostics import of_company
 from engine.errors import FlowctlError, Rejected
 from engine.follow import Hand, close
 from engine.intake import AT_ONCE
+from engine.opened import Sources
 from engine.program import FlowProgram
-from engine.store import marks, work
-from engine.store.base import Row
+from engine.retry import later_s
+from engine.store import marks, places, work
+from engine.store.base import Row, Tx
+from engine.telemetry import trace
+from engine.titles import called
 from engine.world import World
 
 MARKS_A_CALL = 500
-ACTOR = "flowctl"
+# A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
+_UNSENT = 3
+# So many records an alert names; of the others it says how many they are.
+_NAMED = 3
+# Flow, connection and kind of what is told, and the fault.
+Trouble = Callable[[Tx, tuple[str, str, str], FlowctlError], None]
 
 
-def group(world: World, program: FlowProgram, company: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who tells whom: a flow for a company, over its open sources. `trouble` tells a person what keeps it from working."""
+
+    world: World
+    program: FlowProgram
+    company: str
+    actor: str
+    sources: Sources
+    trouble: Trouble
+
+    @property
+    def hand(self) -> Hand:
+        """Who acts."""
+        return Hand(self.company, self.world.at(), self.actor)
+
+
+def tell(it: Telling) -> tuple[int, list[FlowctlError]]:
+    """Tell the sources what was posted and what could not be; returns how many marks they acknowledged."""
+    flow, company, store = it.program.flow.name, it.company, it.world.store
+    _group(it)
+    done, errors = 0, []
+    for row in _calls_due(it):
+        sent = False
+        try:
+            source = it.sources(row["connection"])
+            with store.write(company) as tx:
+                call = _call(it, tx, row)
+            if call is None:
+                continue
+            sent = True
+            with trace.span("tell", {"company": company, "flow": flow, "connection": row["connection"]}):
+                source.mark(call)
+        except Rejected as error:
+            errors += refused(it, row, error)
+        except FlowctlError as error:
+            errors.append(error)
+            sent = sent and not error.unsent
+            with store.write(company) as tx:
+                _later(it, tx, row, sent=sent)
+                it.trouble(tx, (flow, row["connection"], row["kind"]), error)
+        else:
+            done += acknowledged(it, row)
+    return done, errors
+
+
+def _group(it: Telling) -> None:
     """Answer what was asked for, and put what is to be told into calls, one a transaction."""
-    flow = program.flow.name
-    with world.store.write(company) as tx:
-        asked.answer(tx, company, program, world.at())
-        made = marks.group(tx, company, flow, world.at(), limit=MARKS_A_CALL, most=1)
+    flow, company, store = it.program.flow.name, it.company, it.world.store
+    with store.write(company) as tx:
+        asked.answer(tx, company, it.program, it.world.at())
+        made = marks.group(tx, company, flow, it.world.at(), limit=MARKS_A_CALL, most=1)
     while made:
-        with world.store.write(company) as tx:
-            made = marks.group(tx, company, flow, world.at(), limit=MARKS_A_CALL, most=1)
+        with store.write(company) as tx:
+            made = marks.group(tx, company, flow, it.world.at(), limit=MARKS_A_CALL, most=1)
 
 
-def due(world: World, program: FlowProgram, company: str) -> Iterator[Row]:
+def _call(it: Telling, tx: Tx, row: Row) -> MarkCall | None:
+    """What to tell now; None when it is not so any more, or is not told to whoever is connected now."""
+    led = places.led(tx, it.company, row["connection"])
+    if led.now != it.sources.led[row["connection"]]:
+        return None  # somebody has pointed it elsewhere since it was opened; the next look opens it anew
+    if marks.only_true(tx, it.company, row, it.world.at()):
+        return None
+    strange = _strange(tx, led, row)
+    if not strange:
+        return marks.call_of(tx, row)
+    if not marks.split_off(tx, it.company, row, strange, it.world.at()):
+        _later(it, tx, row, sent=False)
+        say_elsewhere(tx, it.hand, row)
+    return None
+
+
+def _later(it: Telling, tx: Tx, row: Row, *, sent: bool) -> None:
+    wait = later_s(row["attempts"] if sent else _UNSENT, it.world.ids.fraction())
+    marks.later(tx, row["id"], iso(it.world.clock.now() + timedelta(seconds=wait)), sent=sent)
+
+
+def _strange(tx: Tx, led: places.Led, row: Row) -> frozenset[int]:
+    """The marks of a call whose records were read last from another account than the one that is connected now."""
+    if not led.before:
+        return frozenset()
+    found = tx.rows("marks_read", {"call_id": row["id"]})
+    return frozenset(mark["id"] for mark in found if led.elsewhere(mark["read_at"]))
+
+
+def untold(tx: Tx, company: str, row: Mapping[str, object]) -> list[Row]:
+    """The marks of a flow, connection and kind that wait for another account than the one that is connected now."""
+    led = places.led(tx, company, str(row["connection"]))
+    scope = {"company": company, **{name: row[name] for name in ("flow", "connection", "kind")}}
+    found = tx.rows("marks_calling", scope) if led.before else []
+    return [mark for mark in found if led.elsewhere(mark["read_at"])]
+
+
+def say_elsewhere(tx: Tx, hand: Hand, row: Mapping[str, object]) -> None:
+    """Tell a person what waits for another account, once, until that changes; the alert ends when nothing does."""
+    subject = f"{row['flow']}/{row['connection']}/{row['kind']}"
+    found = untold(tx, hand.company, row)
+    if not found:
+        work.resolve_alert(tx, hand.company, "mark", subject, hand.at)
+        return
+    names = list(dict.fromkeys(called(mark) for mark in found))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    message = (
+        f"{row['flow']}: `{row['connection']}` leads to another account now, which is not told what became of "
+        f"{', '.join(names[:_NAMED])}{more}: read from the one before"
+    )
+    scope = {"company": hand.company, "kind": "mark", "subject": subject}
+    known = tx.one("alert_open", scope)
+    if known is not None and known["message"] == message:
+        return
+    told = f"`flowctl replay {shlex.quote(found[0]['source_id'])} --told{of_company(hand.company)}`"
+    hint = f"connect the one before again, and it is told by itself; or enter it there by hand, then run {told}"
+    work.raise_alert(tx, hand.company, work.Alert("mark", subject, message, hint), hand.at)
+
+
+def _calls_due(it: Telling) -> Iterator[Row]:
     """Calls as they come due: one that is done makes way for those that waited for it."""
-    streams = [stream.stream.name for stream in program.streams]
     tried: set[int] = set()
     while True:
-        calls = [row for row in _due(world, program, company, streams) if row["id"] not in tried]
+        calls = [row for row in _due(it) if row["id"] not in tried]
         if not calls:
             return
         tried.update(row["id"] for row in calls)
         yield from calls
 
 
-def _due(world: World, program: FlowProgram, company: str, streams: Sequence[str]) -> list[Row]:
+def _due(it: Telling) -> list[Row]:
     """What can be told now. What each call tells is read by itself; a call that is replaced meanwhile is another call."""
-    flow = program.flow.name
+    company, streams = it.company, [stream.stream.name for stream in it.program.streams]
+    open_calls = {"company": company, "flow": it.program.flow.name}
     while True:
-        with world.store.read(company) as tx:
-            calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
+        with it.world.store.read(company) as tx:
+            calls = tx.rows("mark_calls_open", open_calls)
         if len(calls) < 2:
-            return marks.ready(calls, {}, world.at(), streams)
+            return marks.ready(calls, {}, it.world.at(), streams)
         told: dict[int, list[Row]] = {}
         for call in calls:
-            with world.store.read(company) as tx:
+            with it.world.store.read(company) as tx:
                 told[call["id"]] = tx.rows("mark_subjects", {"call_id": call["id"]})
-        with world.store.read(company) as tx:
-            now = tx.rows("mark_calls_open", {"company": company, "flow": flow})
+        with it.world.store.read(company) as tx:
+            now = tx.rows("mark_calls_open", open_calls)
         if [row["id"] for row in now] == [row["id"] for row in calls]:
-            return marks.ready(calls, told, world.at(), streams)
+            return marks.ready(calls, told, it.world.at(), streams)
 
 
-def acknowledged(world: World, company: str, row: Mapping[str, object]) -> int:
+def acknowledged(it: Telling, row: Row) -> int:
     """The source said yes: what was posted is closed; returns how many were posted.
 
     The call is done with the last of its records. Who is killed before tells it again under the same key.
     """
-    call_id, done = int(str(row["id"])), 0
-    with world.store.read(company) as tx:
+    company, call_id, done = it.company, int(row["id"]), 0
+    with it.world.store.read(company) as tx:
         members = tx.rows("marks_of_call", {"call_id": call_id})
     for start in range(0, max(1, len(members)), AT_ONCE):
         piece = members[start : start + AT_ONCE]
-        with world.store.write(company) as tx:
-            hand = Hand(company, world.at(), ACTOR)
+        with it.world.store.write(company) as tx:
+            hand = it.hand
             for mark in piece:
                 record = tx.one("record_get", {"id": mark["record_id"]})
                 if mark["outcome"] == "posted" and record is not None and record["state"] == "posted":
                     close(tx, hand, record, f"{mark['kind']} acknowledged")
             if start + AT_ONCE >= len(members):
                 marks.finish(tx, call_id, "done")
-                work.resolve_alert(
-                    tx, company, "connection", f"{row['flow']}/{row['connection']}/{row['kind']}", hand.at
-                )
-            for mark in piece:
-                work.resolve_alert(tx, company, "mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}", hand.at)
+                _said_yes(tx, hand, row)
+            over = [("mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}") for mark in piece]
+            work.resolve_alerts(tx, company, over, hand.at)
         done += sum(1 for mark in piece if mark["outcome"] == "posted")
     return done
 
 
-def refused(world: World, company: str, row: Mapping[str, object], error: Rejected) -> list[FlowctlError]:
+def _said_yes(tx: Tx, hand: Hand, row: Row) -> None:
+    subject = f"{row['flow']}/{row['connection']}/{row['kind']}"
+    work.resolve_alert(tx, hand.company, "connection", subject, hand.at)
+    if tx.one("alert_open", {"company": hand.company, "kind": "mark", "subject": subject}) is not None:
+        say_elsewhere(tx, hand, row)
+
+
+def refused(it: Telling, row: Row, error: Rejected) -> list[FlowctlError]:
     """The source said no: find the bad one by telling each alone; a single refused one goes to a person."""
-    with world.store.write(company) as tx:
+    company, at = it.company, it.world.at()
+    with it.world.store.write(company) as tx:
         now = tx.one("mark_call_get", {"id": row["id"]})
         if now is None or now["state"] != "waiting":  # another process has told it meanwhile, and knows better
             return []
         members = tx.rows("marks_of_call", {"call_id": row["id"]})
         if len(members) > 1:
-            marks.split(tx, company, row, world.at())
+            marks.split(tx, company, row, at)
             return []
-        marks.finish(tx, int(str(row["id"])), "refused")
+        marks.finish(tx, row["id"], "refused")
+        subject = f"{row['flow']}/{row['kind']}/{members[0]['source_id']}"
+        record = tx.one("record_get", {"id": members[0]["record_id"]})
+        name = called(record) if record is not None else members[0]["source_id"]
         alert = work.Alert(
             "mark",
-            f"{row['flow']}/{row['kind']}/{members[0]['source_id']}",
-            f"{row['flow']}/{row['kind']}/{members[0]['source_id']}: the source refused to be told: {error}",
+            subject,
+            f"{row['flow']}/{row['kind']}/{name}: the source refused to be told: {error}",
             error.hint or "look at the record in the source; mark it there by hand if it is right",
         )
-        work.raise_alert(tx, company, alert, world.at())
+        work.raise_alert(tx, company, alert, at)
     return [error]

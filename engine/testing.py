@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from engine.clock import BASE62
+from engine.clock import drawn
 from engine.errors import UsageError
 from engine.store.sqlite import SqliteStore
 from engine.vault import Vault
@@ -67,8 +67,7 @@ class SeededIds:
 
     def base62(self, length: int) -> str:
         """The next text of this length."""
-        draw = self._stream(length).choice
-        return "".join([draw(BASE62) for _ in range(length)])
+        return drawn(self._stream(length), length)
 
     def fraction(self) -> float:
         """The next fraction."""

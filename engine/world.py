@@ -76,19 +76,16 @@ class World:
     def open(self, company: str, connection: str, limits: Limits | None = None, tokens: Tokens | None = None) -> Any:
         """Open a connection; its calls are counted, and its tokens kept, in the store, or by what is handed in."""
         connector, binding = self.bound(company, connection)
-        tokens = tokens or StoreTokens(self, company, connection)
-        limits = limits or StoreLimits(self.store, self.clock, self.ids)
-        transport, documents = self.transports.get(connection), CompanyDocuments(self, company)
-        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))
+        return self._opened(connector, binding, limits, tokens)
 
     def source(self, company: str, connection: str, limits: Limits | None = None) -> Source:
         """Open a connection to read from; of one that offers lists alone, those that the store has of it."""
         if connection in self.sources:
             return self.sources[connection]
-        connector, _ = self.bound(company, connection)
+        connector, binding = self.bound(company, connection)
         if connector.spec.delivery == "pull" or (connector.spec.stands_for and not connector.spec.streams):
             return ListSource(self.store, company, connector.spec, connection)
-        opened = self.open(company, connection, limits)
+        opened = self._opened(connector, binding, limits)
         if not isinstance(opened, Source):
             raise Bug(f"{company}/{connection}: this connector cannot be read from")
         return opened
@@ -99,6 +96,14 @@ class World:
         if not isinstance(opened, Target):
             raise Bug(f"{company}/{connection}: this connector cannot be written to")
         return opened
+
+    def _opened(
+        self, connector: Connector, binding: Binding, limits: Limits | None = None, tokens: Tokens | None = None
+    ) -> Any:
+        tokens = tokens or StoreTokens(self, binding.company, binding.connection)
+        limits = limits or StoreLimits(self.store, self.clock, self.ids)
+        transport, documents = self.transports.get(binding.connection), CompanyDocuments(self, binding.company)
+        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import NoReturn
 
 import pytest
 from psycopg import Connection
@@ -17,6 +16,9 @@ from engine.store.private import PrivatePostgres
 
 _NAMES = count(1)
 # Without its triggers, since the journal cannot be emptied with them; a row that is deleted costs less than a truncation.
+_ALONE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 _EMPTY = """
 SET session_replication_role = replica;
 DO $$
@@ -88,17 +90,16 @@ class InDatabase(PostgresStore):
         super().__init__(url)
         self._url, self._lender = url, lender
 
-    @property
-    def connection(self) -> NoReturn:
-        """There is none: a test that wants it looks into SQLite's own file."""
-        pytest.skip("it looks into SQLite's file")
-
     def close(self) -> None:
         """Give the database back."""
         super().close()
         if self._url:
             self._lender.take_back(self._url)
         self._url = ""
+
+    def as_admin(self) -> Connection[tuple[object, ...]]:
+        """A superuser's connection to it, for whom no rule holds."""
+        return self._lender.admin(self._url)
 
     def image(self) -> Image:
         """All that is in it."""
@@ -116,7 +117,7 @@ class Image:
     def store(self) -> InDatabase:
         """Another database with the same in it."""
         store = self.lender.store()
-        with self.lender.admin(store._url) as connection:
+        with store.as_admin() as connection:
             connection.execute("SET session_replication_role = replica")
             for name, rows in self.tables.items():
                 with connection.cursor().copy(f"COPY {name} FROM STDIN (FORMAT binary)".encode()) as copy:
@@ -131,25 +132,42 @@ class Databases:
 
     def __init__(self, server: PrivatePostgres) -> None:
         self._server, self._free = server, list[str]()
+        # A server process that a test starts makes the database of its durable engine beside the store.
+        as_admin(server, "ALTER ROLE flowctl CREATEDB")
+        # One connection to each of them is kept: a new one reads the catalog again, which takes most of the time.
+        self._emptiers = dict[str, Connection[tuple[object, ...]]]()
 
     def store(self) -> InDatabase:
         """A store with nothing in it."""
+        return InDatabase(self.lend(), self)
+
+    def lend(self) -> str:
+        """The address of a database with nothing in it."""
         if self._free:
             url = self._free.pop()
-            as_admin(self._server, _EMPTY, database=_named(url))
+            emptier = self._emptiers.get(url) or self._emptiers.setdefault(url, self.admin(url))
+            # Whoever was killed, or forgot to close it, may hold a lock there still.
+            emptier.execute(_ALONE.encode())
+            emptier.execute(_EMPTY.encode())
+            emptier.execute(f"DROP DATABASE IF EXISTS {_named(url)}_durable WITH (FORCE)".encode())
         else:
             url = self._server.create(f"lent_{next(_NAMES)}")
             with connected(url) as connection:
                 pgschema.migrate(connection)
-        return InDatabase(url, self)
+        return url
 
     def take_back(self, url: str) -> None:
         """Nobody uses it any more."""
         self._free.append(url)
 
-    def admin(self, url: str) -> Connection[tuple[object, ...]]:
-        """A superuser's connection to one of them."""
-        return Connection.connect(self._server.admin_url, autocommit=True, dbname=_named(url))
+    def close(self) -> None:
+        """Let the server go."""
+        for connection in self._emptiers.values():
+            connection.close()
+
+    def admin(self, place: str) -> Connection[tuple[object, ...]]:
+        """A superuser's connection to one of them, by its address or its name."""
+        return Connection.connect(self._server.admin_url, autocommit=True, dbname=_named(place))
 
     def image(self, url: str) -> Image:
         """All that is in one of them."""
@@ -166,7 +184,7 @@ class Databases:
 
 
 def _named(url: str) -> str:
-    return url.partition("@/")[2].partition("?")[0]
+    return url.rpartition("@/")[2].partition("?")[0]
 
 
 @contextmanager

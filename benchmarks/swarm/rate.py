@@ -91,12 +91,14 @@ def _server(companies: int, url: str) -> Iterator[tuple[int, int]]:
 def _serve(pipe: Connection, folder: str, core: int, companies: int, url: str) -> None:
     import uvicorn
 
-    from engine.serving import bind, config
+    from engine.serving import bind, config, looks_for_garbage_seldom
 
     os.sched_setaffinity(0, {core})
     app = _app(Path(folder), companies, url)
     listener = bind("127.0.0.1", 0)
     pipe.send(listener.getsockname()[1])
+    # As `flowctl serve` does it.
+    looks_for_garbage_seldom()
     uvicorn.Server(config(app)).run(sockets=[listener])
 
 

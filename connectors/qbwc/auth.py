@@ -14,7 +14,7 @@ from typing import Literal
 
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from engine.access.passwords import HASHER, hash_password
+from engine.access.passwords import HASHER, nobodys
 from engine.clock import Clock, Ids
 from engine.contract import Login
 from engine.dataclass import dataclass
@@ -47,12 +47,6 @@ def new_ticket(ids: Ids) -> str:
 def ticket_hash(ticket: str) -> str:
     """What is kept of a ticket."""
     return hashlib.sha256(ticket.encode("utf-8", "replace")).hexdigest()
-
-
-@cache
-def _nobodys() -> str:
-    """A hash that no password fits, so that an unknown user costs what a known one does; once a process."""
-    return hash_password(secrets.token_hex(16))
 
 
 @cache
@@ -90,7 +84,7 @@ class Doorkeeper:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _waiting: int = 0
-    _nobody: str = field(default_factory=_nobodys)
+    _nobody: str = field(default_factory=nobodys)
 
     def check(self, login: Login | None, client: str, user: str, password: str, *, at_once: bool = False) -> Answer:
         """Whether the password is right; the same work is done for a user who does not exist.

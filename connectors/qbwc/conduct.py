@@ -49,30 +49,30 @@ class Outlook:
 
 def look(ctx: Context, state: State) -> Outlook:
     """Look at the store; records are prepared only when nothing else comes first."""
+    if state.ended or state.gate != "passed":
+        return Outlook(Facts(ended=state.ended, gate=state.gate))
     unsettled = ctx.desk.operations.unsettled(ctx.company)
     lists = tuple(name for name in ctx.desk.books.due(ctx.company) if name not in state.lists_done)
     facts = Facts(
-        ended=state.ended,
-        gate=state.gate,
         unsettled=unsettled is not None,
         stage=_recovery(state, unsettled).stage if unsettled else "status",
         lists_due=_next_list(state, lists) is not None,
     )
-    if unsettled is not None and next_turn(facts) == "resend":
+    turn = next_turn(facts)
+    if unsettled is not None and turn == "resend":
         return _look_before_resend(ctx, state, Outlook(facts, lists), unsettled)
-    if next_turn(facts) != "end" or facts.ended or facts.gate != "passed":
+    if turn != "end":
         return Outlook(facts, lists)
-    requests = ready.waiting_requests(ctx)
-    if survey.is_due(ctx, state, requests):
-        return Outlook(replace(facts, survey=True), lists, requests)
-    operations = ready.next_set(ctx, state)
-    facts = replace(
-        facts,
+    waiting = ready.waiting(ctx, state)
+    if survey.is_due(ctx, state, waiting.requests):
+        return Outlook(Facts(survey=True), lists, waiting.requests)
+    operations = ready.next_set(ctx, state, waiting.first) if waiting.first != () else ()
+    facts = Facts(
         merge=bool(ready.to_merge(state, operations)),
         operations=bool(operations),
         figures=not operations and reckoning.is_due(ctx),
     )
-    return Outlook(facts, lists, requests, operations)
+    return Outlook(facts, lists, waiting.requests, operations)
 
 
 def _look_before_resend(ctx: Context, state: State, outlook: Outlook, unsettled: MessageSet) -> Outlook:
@@ -145,7 +145,7 @@ def begin(ctx: Context, state: State) -> tuple[State, bytes]:
         return changed(state, ended=True, error=state.error or DONE_TEXT), b""
     number = state.turn + 1
     state, body = _turn(ctx, state, f"q{number}", outlook)
-    flight = replace(state.flight, at=iso(ctx.clock.now())) if state.flight is not None else None
+    flight = changed(state.flight, at=iso(ctx.clock.now())) if state.flight is not None else None
     return changed(state, turn=number, flight=flight), body
 
 
@@ -248,13 +248,13 @@ def lost(ctx: Context, state: State, reason: str) -> State:
         return state
     if flight.kind == "write":
         doubt(ctx, flight.set_id, reason)
-        return replace(slower(ctx, state), flight=None, recovery=None)
+        return changed(slower(ctx, state), flight=None, recovery=None)
     if flight.kind == "identify":
         return changed(state, flight=None, gate="new")
     if flight.kind == "survey":
-        return replace(survey.lost(state), flight=None)
+        return changed(survey.lost(state), flight=None)
     if flight.kind == "figures":
-        return replace(reckoning.lost(state), flight=None)
+        return changed(reckoning.lost(state), flight=None)
     # An iterator has moved on although its page was lost, so the list starts anew.
     return changed(state, flight=None, paging=None)
 
@@ -309,7 +309,7 @@ def take(ctx: Context, state: State, text: str, answer: Answer | UnreadableAnswe
         known = readers[flight.kind](ctx, state, flight, answer)
         if known is not None and flight.kind == "survey":
             # It is asked anew after every trouble, so its answer says nothing about what the trouble was with.
-            return replace(known, troubles=state.troubles)
+            return changed(known, troubles=state.troubles)
         return known or _unusable(ctx, state, flight, "the answer does not belong to the query")
     return _settle(ctx, state, flight, answer, text)
 
@@ -457,7 +457,7 @@ def commit(
     if stale:
         ctx.desk.books.expire(ctx.company, stale)
     done: Counter[str] = Counter(outcome.outcome for outcome in outcomes)
-    return replace(ready.count(state, done), recovery=None, troubles=0)
+    return changed(ready.count(state, done), recovery=None, troubles=0)
 
 
 def _unusable(ctx: Context, state: State, flight: Flight, reason: str) -> State:
@@ -492,7 +492,7 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
         ctx.desk.sessions.note(
             ctx.company, "quickbooks_error", text, {"turn": flight.kind}, alert=com_error(hresult).recourse == "person"
         )
-        return replace(lost(ctx, state, text), ended=True, error=text)
+        return changed(lost(ctx, state, text), ended=True, error=text)
     if flight.kind == "write":
         state = slower(ctx, state)
     state = changed(state, flight=None)
@@ -500,7 +500,7 @@ def failed(ctx: Context, state: State, hresult: str, message: str) -> State:
     if flight.kind == "write" and unsettled is not None and unsettled.id == flight.set_id:
         verdict = recovery.refused_whole(unsettled, message)
         if isinstance(verdict, recovery.Settled):
-            return replace(commit(ctx, state, unsettled, verdict.outcomes, text), single=True)
+            return changed(commit(ctx, state, unsettled, verdict.outcomes, text), single=True)
         doubt(ctx, unsettled.id, text)
         return changed(state, recovery=verdict, single=True)
     if flight.kind == "list":

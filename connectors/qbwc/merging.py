@@ -73,7 +73,7 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
             done[found.outcome] += 1
         seen.append(operation.id)
     names, untouched = tuple(dict.fromkeys(merged)), tuple(dict.fromkeys(clean))
-    merging = replace(state.merging, merged=names, clean=untouched, turn=state.turn)
+    merging = changed(state.merging, merged=names, clean=untouched, turn=state.turn)
     state = changed(state, merging=merging, troubles=0)
     return _leave(ctx, ready.count(state, done), unseen, seen)
 
@@ -81,7 +81,7 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:
     """QuickBooks could not read the question: each is asked for alone, and what cannot be read alone waits."""
     if len(flight.asks) > 1:
-        return changed(state, merging=replace(state.merging, alone=True))
+        return changed(state, merging=changed(state.merging, alone=True))
     asked = {str(item["merge"]) for item in flight.asks}
     unseen = [(operation, text) for operation in ready.next_set(ctx, state) if operation.id in asked]
     return _leave(ctx, state, unseen, ())
@@ -112,7 +112,7 @@ def _leave(ctx: Context, state: State, unseen: Sequence[tuple[Operation, str]], 
         ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
         if not known:
             ctx.desk.sessions.over(ctx.company, _WAITS)
-    return ready.count(changed(state, merging=replace(state.merging, later=later)), done)
+    return ready.count(changed(state, merging=changed(state.merging, later=later)), done)
 
 
 def look_again(
@@ -154,7 +154,7 @@ def after_write(
     outcomes = [_without_version(item) if item.operation_id in mixed else item for item in outcomes]
     stale = {outcome.operation_id for outcome in outcomes if outcome.code == STALE and outcome.outcome == "retry"}
     twice = stale & set(merging.stale)
-    merging = replace(
+    merging = changed(
         merging,
         merged=tuple(name for name in merging.merged if name not in sent),
         clean=tuple(name for name in merging.clean if name not in sent),

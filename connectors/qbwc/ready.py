@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from connectors.qbwc import pace, probe, survey, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
-from connectors.qbwc.state import State
+from connectors.qbwc.state import State, changed
 from engine.contract import Desk, Operation, OperationOutcome
 from engine.dataclass import dataclass
 from engine.evidence import Seen, Sighting
@@ -31,6 +30,14 @@ class _Known:
     there: Sighting | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The requests of all operations that could be sent, and the first of these; None where they are to be asked for."""
+
+    requests: tuple[str, ...] = ()
+    first: tuple[Operation, ...] | None = ()
+
+
 def has_operations(desk: Desk, company: str) -> bool:
     """Whether there is an operation to send, preparing waiting records when there is none yet."""
     return bool(desk.operations.next(company, 1)) or (
@@ -38,11 +45,19 @@ def has_operations(desk: Desk, company: str) -> bool:
     )
 
 
-def waiting_requests(ctx: Context) -> tuple[str, ...]:
-    """The requests of all operations that could be sent; none while nothing may be written."""
-    if ctx.desk.holdings.halted(ctx.company) is not None or not has_operations(ctx.desk, ctx.company):
-        return ()
-    return ctx.desk.unsent.kinds(ctx.company)
+def waiting(ctx: Context, state: State) -> Waiting:
+    """What could be sent, preparing waiting records when there is none yet; nothing while nothing may be written."""
+    desk, company = ctx.desk, ctx.company
+    if desk.holdings.halted(company) is not None or desk.operations.none(company):
+        return Waiting()
+    wanted = _wanted(current_pace(ctx, state))
+    operations, prepared = desk.operations.next(company, wanted), 0
+    if not operations and (prepared := desk.operations.refill(company)):
+        operations = desk.operations.next(company, wanted)
+    if not operations:
+        return Waiting(first=None if prepared else ())
+    passes_over = state.survey.failed or state.merging.later
+    return Waiting(desk.unsent.kinds(company), None if passes_over else operations)
 
 
 def current_pace(ctx: Context, state: State) -> Pace:
@@ -50,22 +65,29 @@ def current_pace(ctx: Context, state: State) -> Pace:
     if state.single:
         return Pace(most=1)
     known = pace.initial(None if state.pace else ctx.desk.sessions.recall(ctx.company, "pace"), state.options)
-    return replace(known, limit=state.pace) if state.pace else known
+    return Pace(state.pace, known.most) if state.pace else known
 
 
-def next_set(ctx: Context, state: State) -> tuple[Operation, ...]:
-    """The operations of the next message set, in order; none while nothing may be written."""
+def next_set(ctx: Context, state: State, first: tuple[Operation, ...] | None = None) -> tuple[Operation, ...]:
+    """The operations of the next message set, in order; none while nothing may be written.
+
+    `first` are those that come first, when `waiting` has just said so.
+    """
     if ctx.desk.holdings.halted(ctx.company) is not None:
         return ()
     may = current_pace(ctx, state)
-    wanted = min(may.limit, may.most)
-    operations, refills = _next(ctx, state, wanted), 0
+    wanted = _wanted(may)
+    operations, refills = _next(ctx, state, wanted) if first is None else first, 0
     while len(operations) < wanted and ctx.desk.operations.refill(ctx.company):
         operations, refills = _next(ctx, state, wanted), refills + 1
         if state.survey.failed and refills >= _MOST_REFILLS:
             break
     may_go = [op for op in operations if survey.may_be_written(state, op.request)]
     return tuple(may_go[: pace.take(may, may_go)])
+
+
+def _wanted(may: Pace) -> int:
+    return min(may.limit, may.most)
 
 
 def _next(ctx: Context, state: State, wanted: int) -> tuple[Operation, ...]:
@@ -111,7 +133,7 @@ def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) 
             state = survey.look_closer(state, unsure)
             break
         if done.total() == before:
-            state = replace(state, judged=tuple(operation.id for operation in operations))
+            state = changed(state, judged=tuple(operation.id for operation in operations))
             break
         operations = next_set(ctx, state)
     return count(state, done)
@@ -122,7 +144,7 @@ def count(state: State, done: Mapping[str, int]) -> State:
     if not done:
         return state
     counts = {name: state.counts.get(name, 0) + done.get(name, 0) for name in {*state.counts, *done}}
-    return replace(state, counts=counts, done=state.done + sum(done.values()))
+    return changed(state, counts=counts, done=state.done + sum(done.values()))
 
 
 def _conclude(ctx: Context, operation: Operation, known: _Known) -> None:

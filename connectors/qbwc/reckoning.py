@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from connectors.qbwc import figures
 from connectors.qbwc.context import Context
-from connectors.qbwc.state import Figuring, Flight, State
+from connectors.qbwc.state import Figuring, Flight, State, changed
 from engine.evidence import Span
 from engine.qbxml.envelope import envelope
 from engine.qbxml.queries import TXN_KINDS
@@ -31,7 +29,7 @@ def ask(ctx: Context, state: State, prefix: str) -> tuple[State, bytes]:
     kind = _left(span, known)[0]
     request = figures.request(kind, span, prefix, known.iterator_id, state.options.page_size)
     flight = Flight("figures", prefix, list=kind)
-    return replace(state, figuring=known, flight=flight), envelope([request], version=state.version)
+    return changed(state, figuring=known, flight=flight), envelope([request], version=state.version)
 
 
 def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | None:
@@ -43,22 +41,22 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
     known = state.figuring
     if span is None or known is None or known.span != span.id:
         # Another span was asked for meanwhile; it begins with its own first page.
-        return replace(state, figuring=None)
+        return changed(state, figuring=None)
     page = figures.read(flight.list, response, state.options.page_size)
     ctx.desk.reconciling.store(ctx.company, span.id, page.figures)
     if page.iterator_id:
-        return replace(state, figuring=replace(known, iterator_id=page.iterator_id), troubles=0)
+        return changed(state, figuring=changed(known, iterator_id=page.iterator_id), troubles=0)
     problems = (*known.problems, f"{flight.list}: {page.problem}") if page.problem else known.problems
-    known = replace(known, told=(*known.told, flight.list), iterator_id="", problems=problems)
+    known = changed(known, told=(*known.told, flight.list), iterator_id="", problems=problems)
     if _left(span, known):
-        return replace(state, figuring=known, troubles=0)
+        return changed(state, figuring=known, troubles=0)
     ctx.desk.reconciling.finish(ctx.company, span.id, "; ".join(problems))
-    return replace(state, figuring=None, done=state.done + 1, troubles=0)
+    return changed(state, figuring=None, done=state.done + 1, troubles=0)
 
 
 def lost(state: State) -> State:
     """The page will not come, and the iterator has moved on: the kind is told anew."""
-    return replace(state, figuring=replace(state.figuring, iterator_id="")) if state.figuring else state
+    return changed(state, figuring=changed(state.figuring, iterator_id="")) if state.figuring else state
 
 
 def give_up(ctx: Context, problem: str) -> None:

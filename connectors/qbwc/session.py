@@ -129,7 +129,7 @@ class Service:
             return True
         if desk.holdings.check_due(company) or desk.reconciling.wanted(company) is not None:
             return True
-        desk.sessions.close(ticket)
+        desk.sessions.in_vain(company, ticket)
         return False
 
     def _is_writing(self, other: State, mine: State) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+from dataclasses import MISSING, field, fields
 from operator import attrgetter
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from connectors.qbwc.spec import OWNER_ID
 from engine.contract import Json
@@ -188,50 +188,57 @@ _PARTS: Mapping[str, type[_Part]] = {
     "merging": Merging,
     "figuring": Figuring,
 }
+_Kind = TypeVar("_Kind", bound=State | _Part)
 _KINDS: tuple[type[State | _Part], ...] = (State, *_PARTS.values())
+_NAMES: Mapping[type, frozenset[str]] = {kind: frozenset(kind.__slots__) for kind in _KINDS}
 # The fields of each that are tuples, which JSON has as lists.
 _SEVERAL: Mapping[type, frozenset[str]] = {
     kind: frozenset(item.name for item in fields(kind) if str(item.type).startswith("tuple[")) for kind in _KINDS
 }
 _VALUES: Mapping[type, Callable[[object], tuple[Any, ...]]] = {kind: attrgetter(*kind.__slots__) for kind in _KINDS}
-# Always there, so that what an older process wrote is read as one that has not begun.
-_GIVEN: Mapping[str, _Part] = {"options": Options(), "survey": Survey(), "merging": Merging()}
+# What each field begins with; one that must be given, with what it never is.
+_BEGINS: Mapping[type, tuple[Any, ...]] = {
+    kind: tuple(
+        item.default_factory() if item.default_factory is not MISSING else item.default for item in fields(kind)
+    )
+    for kind in _KINDS
+}
 
 
-def changed(state: State, **values: Any) -> State:
-    """The session with other values; `dataclasses.replace` looks at each of its many fields, three times as slowly."""
-    return State(**(_plain(state) | values))
+def changed(part: _Kind, **values: Any) -> _Kind:
+    """The session, or a part of it, with other values; `dataclasses.replace` looks at each field, three times as slowly."""
+    kind = type(part)
+    return kind(**(dict(zip(kind.__slots__, _VALUES[kind](part), strict=True)) | values))
 
 
 def dump(state: State) -> Json:
-    """The state as JSON."""
-    values = _plain(state)
-    for name in _PARTS:
-        values[name] = _plain(values[name]) if values[name] is not None else None
+    """The state as JSON, without what is as it begins: most of it is most of the time."""
+    values = _begun(state)
+    for name in _PARTS.keys() & values.keys():
+        values[name] = _begun(values[name])
     return values
 
 
-def _plain(part: State | _Part) -> dict[str, Any]:
-    """The fields as they are: `asdict` copies what is frozen anyway, which takes ten times as long."""
+def _begun(part: State | _Part) -> dict[str, Any]:
     kind = type(part)
-    return dict(zip(kind.__slots__, _VALUES[kind](part), strict=True))
+    given = zip(kind.__slots__, _VALUES[kind](part), _BEGINS[kind], strict=True)
+    return {name: value for name, value, first in given if value != first}
 
 
 def load(data: Json) -> State:
     """The state that `dump` wrote; fields that a newer or older process knows alone are passed over."""
     values = _known(State, data)
-    for name, kind in _PARTS.items():
-        given = values.get(name)
-        values[name] = kind(**_known(kind, given)) if given else None
-    for name, empty in _GIVEN.items():
-        values[name] = values[name] or empty
+    for name in _PARTS.keys() & values.keys():
+        given = values.pop(name)
+        if given:
+            values[name] = _PARTS[name](**_known(_PARTS[name], given))
     return State(**values)
 
 
-def _known(kind: type, data: Json) -> dict[str, Any]:
-    names = kind.__dataclass_fields__  # type: ignore[attr-defined]  # every caller passes a dataclass
-    known = {name: value for name, value in data.items() if name in names}
-    for name in _SEVERAL[kind] & known.keys():
-        if isinstance(known[name], list):
-            known[name] = tuple(known[name])
-    return known
+def _known(kind: type[State | _Part], data: Json) -> dict[str, Any]:
+    names, several = _NAMES[kind], _SEVERAL[kind]
+    return {
+        name: tuple(value) if name in several and isinstance(value, list) else value
+        for name, value in data.items()
+        if name in names
+    }

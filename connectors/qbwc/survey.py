@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.qbwc import probe, voiding
 from connectors.qbwc.context import Context
-from connectors.qbwc.state import Flight, State, Survey
+from connectors.qbwc.state import Flight, State, Survey, changed
 from engine.clock import from_iso, iso
 from engine.contract import Json
 from engine.dataclass import dataclass
@@ -56,10 +55,10 @@ def settle_check(ctx: Context, state: State, requests: Sequence[str]) -> State:
     survey = state.survey
     begun = _begun(ctx, survey, checking=True)
     if _to_check(ctx, begun):
-        return state if begun is survey else replace(state, survey=begun)
+        return state if begun is survey else changed(state, survey=begun)
     if not survey.brief and (survey.answered or not survey.unchecked):
         ctx.desk.holdings.checked(ctx.company)
-    return replace(state, survey=replace(survey, check="done"))
+    return changed(state, survey=changed(survey, check="done"))
 
 
 def _checking(ctx: Context, state: State, requests: Sequence[str]) -> bool:
@@ -78,7 +77,7 @@ def _begun(ctx: Context, survey: Survey, *, checking: bool) -> Survey:
     if survey.since:
         return survey
     since = ctx.desk.holdings.begin(ctx.company)
-    return replace(survey, since=since, brief=checking and not _is_whole_check_due(ctx))
+    return changed(survey, since=since, brief=checking and not _is_whole_check_due(ctx))
 
 
 def _unscanned(survey: Survey, kinds: Sequence[str]) -> tuple[str, ...]:
@@ -107,7 +106,7 @@ def unsure(state: State, sightings: Sequence[Sighting]) -> Mapping[str, str]:
 
 def look_closer(state: State, wanted: Mapping[str, str]) -> State:
     """Ask for these ids, each with its kind, before anything else."""
-    return replace(state, survey=replace(state.survey, closer={**state.survey.closer, **wanted}))
+    return changed(state, survey=changed(state.survey, closer={**state.survey.closer, **wanted}))
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -122,17 +121,17 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
         begun.setdefault(kind, iso(now))
         asks.append({"scan": kind})
     checking = _checking(ctx, state, requests)
-    survey = replace(_begun(ctx, survey, checking=checking), begun=begun)
+    survey = changed(_begun(ctx, survey, checking=checking), begun=begun)
     asks += _by_kind("look", list(survey.closer.items())[:IDS_A_PAGE])
     if checking:
         due = [holding for holding in _to_check(ctx, survey) if holding.target_id not in survey.closer]
         asks += _by_kind("check", [(holding.target_id, holding.kind) for holding in due])
     if survey.alone:
-        survey = replace(survey, cut=any("check" in item for item in asks[1:]))
+        survey = changed(survey, cut=any("check" in item for item in asks[1:]))
         asks = asks[:1]
     body = [_request(ctx, state, survey, item, f"{prefix}.{number}") for number, item in enumerate(asks)]
     flight = Flight("survey", prefix, asks=tuple(asks))
-    return replace(state, survey=survey, flight=flight), envelope(
+    return changed(state, survey=survey, flight=flight), envelope(
         body, version=state.version, on_error="continueOnError"
     )
 
@@ -217,8 +216,8 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
             survey = _checked(ctx, survey, item["check"], item["ids"], response)
     asked = any("check" in item for item in flight.asks)
     if survey.brief and survey.check == "open" and asked and not survey.cut:
-        survey = replace(survey, check="done")
-    return replace(state, survey=survey, troubles=0)
+        survey = changed(survey, check="done")
+    return changed(state, survey=survey, troubles=0)
 
 
 def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None, size: int) -> Survey:
@@ -232,10 +231,10 @@ def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None,
         return _scan_failed(ctx, survey, kind, "QuickBooks did not say how to get the rest")
     shown = _sorted_out(ctx, kind, response.objects, whole=False)
     ctx.desk.holdings.seen(ctx.company, shown.seen)
-    survey = replace(survey, closer={**survey.closer, **dict.fromkeys(shown.unread, kind)})
+    survey = changed(survey, closer={**survey.closer, **dict.fromkeys(shown.unread, kind)})
     if more:
         ctx.desk.holdings.sighted(ctx.company, kind, shown.others)
-        return replace(survey, iterators={**iterators, kind: response.iterator_id})
+        return changed(survey, iterators={**iterators, kind: response.iterator_id})
     began = from_iso(survey.begun[kind])
     ctx.desk.holdings.sighted(ctx.company, kind, shown.others, scanned_at=began)
     _went_well(ctx, kind)
@@ -243,7 +242,7 @@ def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None,
     marked = {item.target_id: item.kind for item in ctx.desk.holdings.unverified(ctx.company, survey.since)}
     closer = {**survey.closer, **{key: found for key, found in marked.items() if key not in survey.looked}}
     scanned = (*survey.scanned, kind)
-    return replace(survey, iterators=iterators, begun=_without(survey.begun, kind), scanned=scanned, closer=closer)
+    return changed(survey, iterators=iterators, begun=_without(survey.begun, kind), scanned=scanned, closer=closer)
 
 
 def _looked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], response: Response | None) -> Survey:
@@ -256,11 +255,11 @@ def _looked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respons
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, missing)]
     if ours:
         ctx.desk.holdings.missing(ctx.company, ours)
-        survey = replace(survey, brief=False)
+        survey = changed(survey, brief=False)
     ctx.desk.holdings.verified(ctx.company, shown.others, [key for key in missing if key not in ours], survey.since)
     _went_well(ctx, f"look:{kind}")
     looked = (*survey.looked, *(item.target_id for item in shown.others))
-    return replace(survey, closer=_without(survey.closer, *ids), looked=looked)
+    return changed(survey, closer=_without(survey.closer, *ids), looked=looked)
 
 
 def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], response: Response | None) -> Survey:
@@ -270,12 +269,12 @@ def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respon
     ctx.desk.holdings.seen(ctx.company, _sorted_out(ctx, kind, response.objects, whole=True).seen)
     if kind not in survey.unchecked:
         _went_well(ctx, f"check:{kind}")
-    survey = replace(survey, answered=True, closer=_without(survey.closer, *ids))
+    survey = changed(survey, answered=True, closer=_without(survey.closer, *ids))
     if not missing:
         return survey
     ctx.desk.holdings.missing(ctx.company, missing)
     # It may be the first of many: now everything is looked at.
-    return replace(survey, brief=False)
+    return changed(survey, brief=False)
 
 
 def _by_id_problem(kind: str, ids: Sequence[str], response: Response | None) -> tuple[str, list[str]]:
@@ -328,7 +327,7 @@ def _problem(kind: str, response: Response | None, harmless: frozenset[int]) -> 
 
 def lost(state: State) -> State:
     """The answer will not come. An iterator has moved on although its page was lost, so every scan starts anew."""
-    return replace(state, survey=replace(state.survey, iterators={}, begun={}))
+    return changed(state, survey=changed(state.survey, iterators={}, begun={}))
 
 
 def anew(state: State) -> State:
@@ -336,8 +335,8 @@ def anew(state: State) -> State:
 
     A copy of our store may have been put back under a session, and since the copy was made the session may have written.
     """
-    fresh = replace(state.survey, iterators={}, begun={}, scanned=(), looked=())
-    return replace(state, survey=fresh, judged=())
+    fresh = changed(state.survey, iterators={}, begun={}, scanned=(), looked=())
+    return changed(state, survey=fresh, judged=())
 
 
 def late(state: State, flight: Flight) -> State:
@@ -354,22 +353,22 @@ def late(state: State, flight: Flight) -> State:
     looked = tuple(target_id for target_id in survey.looked if target_id in ids)
     if (scanned, looked) == (survey.scanned, survey.looked):
         return state
-    fresh = replace(survey, scanned=scanned, looked=looked, late=survey.late + 1)
-    return replace(state, survey=fresh, judged=())
+    fresh = changed(survey, scanned=scanned, looked=looked, late=survey.late + 1)
+    return changed(state, survey=fresh, judged=())
 
 
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:
     """QuickBooks could not read the document: each query goes alone, and what is refused alone is given up."""
     survey = lost(state).survey
     if len(flight.asks) > 1:
-        return replace(state, survey=replace(survey, alone=True))
+        return changed(state, survey=changed(survey, alone=True))
     item = flight.asks[0]
     if "scan" in item:
-        return replace(state, survey=_scan_failed(ctx, survey, item["scan"], text))
+        return changed(state, survey=_scan_failed(ctx, survey, item["scan"], text))
     if "look" in item:
-        return replace(state, survey=_look_failed(ctx, survey, item["look"], item["ids"], text))
+        return changed(state, survey=_look_failed(ctx, survey, item["look"], item["ids"], text))
     survey = _check_failed(ctx, survey, item["check"], item["ids"], text)
-    return replace(state, survey=replace(survey, check="open" if survey.cut or not survey.brief else "done"))
+    return changed(state, survey=changed(survey, check="open" if survey.cut or not survey.brief else "done"))
 
 
 def _scan_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Survey:
@@ -382,7 +381,7 @@ def _scan_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Surve
 
 
 def _not_written(survey: Survey, kind: str) -> Survey:
-    return replace(
+    return changed(
         survey,
         iterators=_without(survey.iterators, kind),
         begun=_without(survey.begun, kind),
@@ -392,7 +391,7 @@ def _not_written(survey: Survey, kind: str) -> Survey:
 
 
 def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
-    survey = replace(survey, closer=_without(survey.closer, *ids))
+    survey = changed(survey, closer=_without(survey.closer, *ids))
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, ids)]
     if ours:
         survey = _check_failed(ctx, survey, kind, ours, problem)
@@ -413,7 +412,7 @@ def _check_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], p
         return survey
     message = f"QuickBooks could not say whether everything that was written is still there ({kind}): {problem}"
     _went_wrong(ctx, f"check:{kind}", "check_failed", message)
-    return replace(survey, unchecked=(*survey.unchecked, kind))
+    return changed(survey, unchecked=(*survey.unchecked, kind))
 
 
 def _went_wrong(ctx: Context, what: str, event: str, message: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -43,7 +44,7 @@ class NotTaken(FlowctlError):
 
 
 class PageUnfit(UsageError):
-    """The address of the panel is like https://books.example.com."""
+    """The address of the panel is like https://books.example.com, or plain http for this machine alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +73,27 @@ def page(text: str) -> str:
     """Where the panel is found, without a slash at the end; empty for nowhere.
 
     Raises:
-        PageUnfit: when it is no address of https or http.
+        PageUnfit: when it is no address of https, nor one of http that leads to this machine.
     """
     if not text:
         return ""
     try:
         parts = urlsplit(text)
-        is_sound = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+        is_sound = bool(parts.hostname) and parts.port != 0
+        is_sound = is_sound and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or "")))
     except ValueError as error:
         raise PageUnfit from error
     if not is_sound or parts.username or parts.query or parts.fragment or not text.isprintable() or " " in text:
         raise PageUnfit
     return text.rstrip("/").removesuffix("/panel")
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def send(url: str, message: Message) -> None:

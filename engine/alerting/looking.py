@@ -123,9 +123,10 @@ def house(tx: Tx, world: World, rules: Mapping[str, Settings], home: Path | None
 
 def _stranded(tx: Tx, world: World, older_min: int) -> Iterator[Condition]:
     """What a process left behind when it died, and what no process takes."""
-    row = tx.one("alert_open", {"company": HOUSE, "kind": "stranded", "subject": "processes"})
-    if row is not None:
-        yield Condition("stranded", "processes", row["message"], "", row["hint"], "/companies", since_at=row["last_at"])
+    for subject in ("processes", "unknown"):
+        row = tx.one("alert_open", {"company": HOUSE, "kind": "stranded", "subject": subject})
+        if row is not None:
+            yield Condition("stranded", subject, row["message"], "", row["hint"], "/companies", since_at=row["last_at"])
     late = iso(world.clock.now() - timedelta(minutes=older_min))
     for waiting in tx.rows("turns_open_count", {}):
         if waiting["state"] == "waiting" and waiting["first_at"] < late:

@@ -62,9 +62,13 @@ class Watchman:
         self._thread = threading.Thread(target=self._loop, name="flowctl-alerts", daemon=True)
         self._thread.start()
 
-    def stop(self, timeout_s: float = 2.0) -> None:
-        """End; what was not sent stays in the outbox."""
+    def end(self) -> None:
+        """Begin nothing more."""
         self._stopping.set()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """End; what was not sent stays in the outbox."""
+        self.end()
         if self._thread is not None:
             self._thread.join(timeout_s)
 

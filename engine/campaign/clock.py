@@ -22,11 +22,28 @@ _SHORTEST_S = 10.0
 
 
 class TrueClock(FakeClock):
-    """The time as it is; nobody in a schedule reads it but the source."""
+    """The time as it is; nobody in a schedule reads it but the source.
+
+    While it stands still, which it does most of the time, every reading is the same object.
+    """
+
+    def __init__(self, start: datetime = EPOCH) -> None:
+        super().__init__(start)
+        self._now = start
+
+    def now(self) -> datetime:
+        """The time it was set to, plus what was slept."""
+        return self._now
 
     def sleep(self, seconds: float) -> None:
         """Let the time pass at once."""
         super().sleep(seconds if seconds >= 1 else _SHORTEST_S)
+        self._now = super().now()
+
+    def advance(self, span: str) -> None:
+        """Move on by a span such as `+1d`, `+4h30m` or `+90s`."""
+        super().advance(span)
+        self._now = super().now()
 
 
 @dataclass(slots=True)
@@ -38,7 +55,7 @@ class HostClock:
 
     def now(self) -> datetime:
         """What this machine believes."""
-        return self.true.now() + self.off
+        return self.true.now() + self.off if self.off else self.true.now()
 
     def monotonic(self) -> float:
         """Seconds since the start, which no setting of a clock changes."""

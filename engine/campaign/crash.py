@@ -57,6 +57,8 @@ class Chaos:
     aims: dict[str, int] = field(default_factory=dict)
     # While the harness itself works, nothing strikes.
     is_off: bool = False
+    # How often the disk refused.
+    refused: int = 0
 
     def strike(self, name: str) -> bool:
         """Whether it happens now."""
@@ -66,12 +68,13 @@ class Chaos:
             self.aims[name] -= 1
             if self.aims[name] < 0:
                 del self.aims[name]
-                self.counts[name] += 1
-                return True
+                return self._struck(name)
         rate = self.rates.get(name, 0.0)
-        if rate <= 0 or self.chance.random() >= rate:
-            return False
+        return rate > 0 and self.chance.random() < rate and self._struck(name)
+
+    def _struck(self, name: str) -> bool:
         self.counts[name] += 1
+        self.refused += name in _REFUSALS
         return True
 
 
@@ -190,7 +193,7 @@ class Machine:
 
     def _answered(self, answers: Callable[[Process], HttpReply], excuse: str) -> HttpReply:
         process, chaos = self.pick(), self.chaos
-        refused = sum(chaos.counts[name] for name in _REFUSALS)
+        refused = chaos.refused
         try:
             if chaos.strike("crash_before_call"):
                 process.store.die()
@@ -200,8 +203,7 @@ class Machine:
         except Crash:
             self.restart(process)
             raise ConnectionError("the web service did not answer: it closed the connection") from None
-        is_refused = sum(chaos.counts[name] for name in _REFUSALS) > refused
-        if is_refused and reply.status == 200 and not (excuse and excuse.encode() in reply.body):
+        if chaos.refused > refused and reply.status == 200 and not (excuse and excuse.encode() in reply.body):
             self.complains(16, "the disk refused, and the call was answered as if it were done")
         if reply.error is not None:
             self.complains(0, f"an internal error: {type(reply.error).__name__}: {reply.error}")
@@ -235,6 +237,8 @@ class Machine:
 
     def meanwhile(self, fault: str, busy: Process | None = None) -> None:
         """Perhaps a worker acts now, in the middle of what another one does."""
+        if len(self.processes) == 1 and self.processes[0] is busy:
+            return
         others = [process for process in self.processes if process is not busy]
         if not others or self._is_nested or not self.chaos.strike(fault):
             return

@@ -10,6 +10,7 @@ from typing import Protocol
 from engine.errors import Bug, StoreBusy
 from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx, _translated
+from engine.telemetry import committed
 
 # Decides by name whether a fault of the disk happens now.
 Strikes = Callable[[str], bool]
@@ -172,10 +173,14 @@ class _Block:
             _pass_on(error)
             return
         disk.writing = False
-        if self._writes:
-            self._end(error)
-        else:
-            disk.leave(keep=True, writes=False)
+        try:
+            if self._writes:
+                self._end(error)
+            else:
+                disk.leave(keep=True, writes=False)
+        finally:
+            # Nobody listens for what is told after a commit; kept, it would keep every world that was ever played.
+            committed.settle(keep=False)
         _pass_on(error)
 
     def _end(self, error: BaseException | None) -> None:

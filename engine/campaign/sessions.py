@@ -29,9 +29,11 @@ class Sessions:
 
     def meet(self) -> None:
         """Let the agent come, and look at what it left."""
-        before, gone, restores = self._vanished(), self.books.removed(), self.machine.restores
-        posted = self.posted() if restores else {}
-        sent = Counter(self.witness.sent)
+        restores = self.machine.restores
+        # What is only held against what is there afterwards where our store was never restored, and where it was.
+        before = self._vanished() if not restores else set()
+        gone, posted = (self.books.removed(), self.posted()) if restores else (frozenset(), {})
+        sent = Counter(self.witness.sent) if restores else Counter()
         self.witness.remembered.clear()
         self._visit()
         if restores and restores == self.machine.restores:

@@ -169,10 +169,8 @@ def app_of(
 
 
 def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port: int) -> None:
-    import uvicorn
-
     from engine.log import logger
-    from engine.serving import bind, config
+    from engine.serving import bind, looks_for_garbage_seldom, serve
 
     listener = bind(host, port)
     found = listener.getsockname()[1]
@@ -182,8 +180,9 @@ def _serve(app: Starlette, programs: Mapping[str, FlowProgram], host: str, port:
         logger().info("the panel is on", url=f"http://{shown}:{found}/panel")
     else:
         logger().info("the panel is off", hint="`flowctl user add NAME` adds a user; then start this anew")
+    looks_for_garbage_seldom()
     try:
-        uvicorn.Server(config(app)).run(sockets=[listener])
+        serve(app, listener)
     except KeyboardInterrupt:  # uvicorn passes Ctrl-C on after it has stopped
         office.say("stopped")
 

@@ -13,7 +13,10 @@ from engine.model import Flow
 from engine.spec import ConnectorSpec
 from engine.store import browse, facts
 from engine.store.base import Tx
-from engine.store.places import account_fact
+from engine.store.places import UNKNOWN, account_fact
+
+# So many accounts that a connection led to before are remembered.
+_MOST_BEFORE = 20
 
 
 class OtherAccount(UsageError):
@@ -51,9 +54,15 @@ def known(tx: Tx, company: str, connection: str) -> Account | None:
     return Account(*(str(found.get(name, "")) for name in ("connector", "mark", "id", "name", "since")))
 
 
-def connected(tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding) -> None:
-    """Note that a connection was made or changed; what the vendor said stays while the same settings name the account."""
+def connected(
+    tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding, was: tuple[str, Binding] | None = None
+) -> None:
+    """Note that a connection was made or changed; what the vendor said stays while the same settings name the account.
+
+    `was` are the connector and the settings until now, for a connection of which an older flowctl has noted nothing.
+    """
     before, mark = known(tx, hand.company, binding.connection), mark_of(spec, binding)
+    earliest = [("", was[0], mark_of(spec, was[1]) if was[0] == spec.name else "", "")] if was is not None else []
     if before is not None and (before.connector, before.mark) == (spec.name, mark):
         if before.since:
             return
@@ -62,7 +71,7 @@ def connected(tx: Tx, hand: Hand, spec: ConnectorSpec, binding: Binding) -> None
         is_same = before is not None and before.connector == spec.name and (not before.mark or not mark)
         since = before.since if before is not None and is_same else ""
         made = Account(spec.name, mark, "", "", since or hand.at)
-    _put(tx, hand, binding.connection, made)
+    _put(tx, hand, binding.connection, made, earliest)
 
 
 def told(tx: Tx, hand: Hand, connection: str, account: str, name: str) -> None:
@@ -127,6 +136,11 @@ def _value(spec: ConnectorSpec, binding: Binding, name: str) -> str:
     return str(binding.secrets.get(name) or binding.settings.get(name) or default or "")
 
 
-def _put(tx: Tx, hand: Hand, connection: str, it: Account) -> None:
+def _put(tx: Tx, hand: Hand, connection: str, it: Account, earliest: Sequence[Sequence[str]] = ()) -> None:
+    """Keep it, beside what the connection led to before: each since when, as connector, mark and id."""
+    was = facts.recall(tx, hand.company, account_fact(connection))
+    before = list(earliest if was is None else was.get("before", [UNKNOWN]))
+    if was is not None and was["since"] not in ("", it.since):
+        before.append([was[name] for name in ("since", "connector", "mark", "id")])
     value = {"connector": it.connector, "mark": it.mark, "id": it.id, "name": it.name, "since": it.since}
-    facts.remember(tx, hand.company, hand.at, account_fact(connection), value)
+    facts.remember(tx, hand.company, hand.at, account_fact(connection), {**value, "before": before[-_MOST_BEFORE:]})

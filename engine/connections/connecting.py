@@ -164,7 +164,7 @@ def connect_as(
             lists.expire(tx, company, CalledList(connection, entry).kept)
         if login is not None:
             companies.put_login(tx, login, at)
-        accounts.connected(tx, hand, connector.spec, Binding(company, connection, values, sealed))
+        accounts.connected(tx, hand, connector.spec, Binding(company, connection, values, sealed), before)
         # What was prepared for another account is prepared anew for this one.
         astray.take_back_all(tx, hand, connection)
         detail = {

@@ -205,7 +205,7 @@ def _met(tx: Tx, company: str, visit: SessionLine | None) -> Trouble | None:
 def _trouble(tx: Tx, company: str, name: str, checked: Checked | None, good_at: str) -> Trouble | None:
     """What is wrong now, the newest first, or else what was wrong last."""
     mine = [row for row in work.alerts(tx, company) if _is_about(row, name)]
-    found = [Trouble(row["message"], row["hint"] or "", row["last_at"]) for row in mine]
+    found = [Trouble(_said(row), row["hint"] or "", row["last_at"]) for row in mine]
     if checked is not None and not checked.is_good and checked.at >= good_at:
         first = next(finding for finding in checked.findings if finding.level == "FAIL")
         found.append(Trouble(first.message, first.hint, checked.at))
@@ -213,8 +213,13 @@ def _trouble(tx: Tx, company: str, name: str, checked: Checked | None, good_at: 
         over = [
             row for row in alerts.page(tx, company, alerts.BEYOND, _LOOKED_BACK, is_over=True) if _is_about(row, name)
         ]
-        found = [Trouble(row["message"], "", row["last_at"], is_open=False) for row in over]
+        found = [Trouble(_said(row), "", row["last_at"], is_open=False) for row in over]
     return max(found, key=lambda trouble: trouble.at, default=None)
+
+
+def _said(row: Row) -> str:
+    """What an alert says, without the flow and the connection: they stand beside it."""
+    return str(row["message"]).removeprefix("/".join(row["subject"].split("/")[:2]) + ": ")
 
 
 def _is_about(row: Row, connection: str) -> bool:

@@ -11,6 +11,7 @@ of a task, and no version of flowctl). https://docs.dbos.dev/python/reference/co
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from engine.dataclass import dataclass
 from engine.durable.port import ExecutorFailed, Handle, Task
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     import sqlalchemy
     from dbos import DBOSClient, DBOSConfig, EnqueueOptions, Serializer, WorkflowStatus
 
-# The form in which a task is kept. What another version of flowctl has handed out is taken as long as this is the same.
-FORMAT = "flowctl-tasks-1"
 _APP, _QUEUE, _WORKFLOW = "flowctl", "companies", "task"
 # What belongs to no company is one at a time as well; no company has such a name.
 _HOUSE = ":house"
@@ -45,9 +45,8 @@ _OPEN = ["ENQUEUED", "PENDING", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _BUSY_MS = 30_000
 _IDLE_S = 10.0
-_MISSING = (
-    "create the database for this role (`CREATE DATABASE ... OWNER ...`), or name another place in FLOWCTL_DURABLE"
-)
+# What PostgreSQL says of a database that is missing, and to a role that may not create it.
+_NOT_THERE = ("does not exist", "permission denied to create database")
 _HINT = "the database of the durable engine holds no records: stop flowctl, delete it, and start anew"
 # DBOS is one in a process.
 _ALONE = threading.Lock()
@@ -67,26 +66,29 @@ class Dbos:
     _engine: sqlalchemy.Engine | None = None
     _client: DBOSClient | None = None
     _handle: Handle | None = None
+    _form: str = ""
     _under_way: set[str] = field(default_factory=set)
     _abandon: threading.Event = field(default_factory=threading.Event)
 
-    def start(self, handle: Handle, name: str) -> None:
-        """Open or create the database, and begin to take work under this name.
+    def start(self, handle: Handle, name: str, form: str) -> None:
+        """Open or create the database, and begin to take work of this form under this name.
 
         Raises:
             ExecutorFailed: when the database cannot be used.
         """
         if not _ALONE.acquire(blocking=False):
             raise Bug("there is one durable engine in a process")
-        self._handle = handle
+        self._handle, self._form = handle, form
         # With a handler of its own it leaves the rest to ours, which say what is wrong and nothing else.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         try:
             self._open(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said in our words
-            self._close(0)
+            self._close()
             if not isinstance(self.where, Path) or not _is_damaged(error):
-                hint = _MISSING if "does not exist" in str(error) else _HINT
+                hint = _HINT
+                if not isinstance(self.where, Path) and any(words in str(error) for words in _NOT_THERE):
+                    hint = _to_create(self.where)
                 raise ExecutorFailed(f"the durable engine cannot be started: {_said(error)}", hint=hint) from None
             logger().warning("durable engine begun anew", path=str(self.where), error=_said(error))
             for suffix in ("", "-journal", "-wal", "-shm"):
@@ -102,17 +104,17 @@ class Dbos:
                     "workflow_name": _WORKFLOW,
                     "queue_name": _QUEUE,
                     "workflow_id": task.key,
-                    "app_version": FORMAT,
+                    "app_version": self._form,
                     "queue_partition_key": task.company or _HOUSE,
                 }
                 self._at.enqueue(options, task.kind, task.company, task.flow, task.number, task.at)
 
-    def known(self) -> Mapping[str, str]:
-        """What has not ended, and who runs it; without what an older form of tasks has left, which nobody runs."""
+    def known(self, forms: Collection[str]) -> Mapping[str, str]:
+        """What has not ended, and who runs it; without what waits in another form than these."""
         return {
             row.workflow_id: (row.executor_id or "") if row.status == "PENDING" else ""
             for row in self._listed(_OPEN)
-            if row.status == "PENDING" or row.app_version == FORMAT
+            if row.status == "PENDING" or row.app_version in forms
         }
 
     def drop(self, keys: Collection[str]) -> None:
@@ -121,10 +123,10 @@ class Dbos:
             with _translated():
                 self._at.cancel_workflows(list(keys))
 
-    def purge(self) -> int:
-        """Delete what ended some time ago, and cancel what nobody can take any more."""
-        old = [row.workflow_id for row in self._listed(_OPEN) if row.status != "PENDING" and row.app_version != FORMAT]
-        self.drop(old)
+    def purge(self, forms: Collection[str]) -> int:
+        """Delete what ended some time ago, and cancel what waits in another form than these."""
+        waiting = [row for row in self._listed(_OPEN) if row.status != "PENDING"]
+        self.drop([row.workflow_id for row in waiting if row.app_version not in forms])
         before, count = (datetime.now(UTC) - KEPT).isoformat(), 0
         for _ in range(_ROUNDS):
             found = [row.workflow_id for row in self._listed(_ENDED, before)]
@@ -136,17 +138,22 @@ class Dbos:
         return count
 
     def stop(self, timeout_s: float) -> bool:
-        """Take nothing more, wait for what is under way, and let go of the database."""
+        """Take nothing more, and wait for what is under way."""
         if self._client is None:
             return True
         timer = threading.Timer(timeout_s, self._abandon.set)
         timer.daemon = True
         timer.start()
         # It waits in whole seconds, and for nothing when nothing is under way.
-        self._close(max(1, round(timeout_s)) if self._under_way else 0)
+        _destroy(max(1, round(timeout_s)) if self._under_way else 0)
         timer.cancel()
         self._abandon.set()
         return not self._under_way
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._client is not None:
+            self._close()
 
     @property
     def _at(self) -> DBOSClient:
@@ -159,7 +166,7 @@ class Dbos:
 
         config: DBOSConfig = {
             "name": _APP,
-            "application_version": FORMAT,
+            "application_version": self._form,
             "executor_id": name,
             "serializer": _serializer(),
             "enable_otlp": False,
@@ -228,11 +235,8 @@ class Dbos:
                 load_output=False,
             )
 
-    def _close(self, wait_s: int) -> None:
-        from dbos import DBOS
-
-        with suppress(Exception):  # what is half open is let go of as far as it can be
-            DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)
+    def _close(self) -> None:
+        _destroy(0)
         if self._client is not None:
             self._client.destroy()
             self._client = None
@@ -240,6 +244,13 @@ class Dbos:
             self._engine.dispose()
             self._engine = None
         _ALONE.release()
+
+
+def _destroy(wait_s: int) -> None:
+    from dbos import DBOS
+
+    with suppress(Exception):  # what is half open is let go of as far as it can be
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=wait_s)
 
 
 def _serializer() -> Serializer:
@@ -284,6 +295,18 @@ def _relaxed(url: str) -> str:
     if "options=" in url:
         return url
     return f"{url}{'&' if '?' in url else '?'}options=-c%20synchronous_commit%3Doff"
+
+
+def _to_create(url: str) -> str:
+    """How a person makes the database that this role may not create."""
+    parts = urlsplit(url)
+    name, role = unquote(parts.path.lstrip("/")), unquote(parts.username or "") or "ROLE"
+    made = f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(role)}"
+    return f"as a superuser run `{made}` there, or name another place in FLOWCTL_DURABLE; it is tried again by itself"
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch("[a-z_][a-z0-9_]*|ROLE", name) else '"{}"'.format(name.replace('"', '""'))
 
 
 def _is_damaged(error: BaseException) -> bool:

@@ -7,22 +7,24 @@ compared with our turns, never trusted: it may be gone, or older than our store,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from datetime import datetime
 from typing import cast
 
 from engine.clock import from_iso
 from engine.dataclass import dataclass
-from engine.durable.port import Executor, Kind, Task
+from engine.durable import alarms
+from engine.durable.lookback import IsGone, with_process
+from engine.durable.port import KINDS, Executor, Kind, Task, form_of
 from engine.durable.tasks import Still
 from engine.errors import StaleLease, StoreBusy, StoreError
 from engine.holders import drop_name, ended, take_name
 from engine.log import logger
 from engine.store import turns, work
-from engine.store.base import HOUSE, Row, Tx
+from engine.store.base import Row, Tx, lease_of
 from engine.store.sqlite import SqliteStore
 from engine.store.turns import Open, Turn
-from engine.telemetry import meter, meters
 from engine.world import World, take_lease
 
 # How often a process shows that it lives, and looks for what others left.
@@ -33,10 +35,6 @@ LEASE_S = 30.0
 STUCK_S = 120.0
 # So many turns are handed out in one transaction.
 BATCH = 50
-# What the alert is filed under; it is over after so long without another.
-ALERT = ("stranded", "processes")
-ALERT_S = 3600.0
-_LEASE = "tick"
 
 
 @dataclass(slots=True)
@@ -45,13 +43,23 @@ class Hands:
 
     world: World
     executor: Executor
-    lost: Callable[[Tx, str, str], None]
+    lost: Callable[[Tx, str, str, IsGone], None]
+    # The flows that this process serves. It leaves the work of any other to those who know it.
+    flows: frozenset[str]
     leads: bool = False
     name: str = ""
     _beat_at: float = float("-inf")
     # Turns that are over, and of which the store could not be told.
     _over: set[Turn] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    # The form of the tasks that this process hands out and takes. One at a time hands them out among those that take the
+    # same: it knows nothing of the flows of others.
+    form: str = field(init=False)
+    _lease: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.form = form_of(self.flows)
+        self._lease = f"tick:{self.form}"
 
     def start(self) -> str:
         """Take the name under which this process works, and show it before any work is begun under it."""
@@ -66,7 +74,7 @@ class Hands:
             StoreError: when the store is not available.
         """
         now = self.world.clock.monotonic()
-        if now - self._beat_at < BEAT_S:
+        if now - self._beat_at < BEAT_S and (self.leads or not _is_free(self.world, self._lease)):
             return False
         self._show()
         self._beat_at = now
@@ -97,7 +105,9 @@ class Hands:
         return count
 
     def begin(self, task: Task) -> bool:
-        """Begin a task; False when somebody else has it by now."""
+        """Begin a task; False when somebody else has it by now, or when it is left to those who know it."""
+        if not _knows(self.flows, _turn(task)):
+            return False
         with self.world.store.write(task.company) as tx:
             return turns.begin(tx, _turn(task), self.name)
 
@@ -126,11 +136,14 @@ class Hands:
             ExecutorFailed: when the executor does not answer.
         """
         with self.world.store.read() as tx:
-            alive = {row["name"] for row in turns.executors(tx) if not self._is_dead(row)}
-            dead = [row["name"] for row in turns.executors(tx) if row["name"] not in alive]
-            opened = turns.unended(tx)
-        known = self.executor.known() if opened else {}
-        left = [(each, why) for each in opened if (why := self._why(each, alive, known))]
+            rows, opened = turns.executors(tx), turns.unended(tx)
+        now = self.world.clock.now()
+        alive = {row["name"] for row in rows if row["name"] == self.name or not _is_dead(row, now)}
+        dead = [row["name"] for row in rows if row["name"] not in alive]
+        forms = {self.form, *(row["form"] for row in rows if row["name"] in alive)}
+        known = self.executor.known(forms) if opened else {}
+        found = [(each, why) for each in opened if (why := self._why(each, alive, known))]
+        left = [(each, why) for each, why in found if _knows(self.flows, each.turn)]
         self.executor.drop([*_keys(left), *(key for key, name in known.items() if name and name not in alive)])
         given = [task for each, _ in left if (task := self._again(each)) is not None]
         self.executor.submit(given)
@@ -143,23 +156,47 @@ class Hands:
             with self.world.store.write() as tx:
                 turns.gone(tx, name)
                 turns.release_reads(tx, name.rpartition(":")[0] + ":")
-        self._alarm(stranded)
+        alarms.stranded(self.world, stranded)
+        alarms.unknown(self.world, [each.turn for each, _ in found if not _knows(self.flows, each.turn)])
+        self.executor.purge(forms)
+        return len(given)
+
+    def hand_back(self, refused: Collection[Task]) -> int:
+        """Give others what this process was given and did not end, and what it refused; how many turns.
+
+        Raises:
+            StoreError: when the store is not available; then they are found by the next sweep.
+            ExecutorFailed: when the executor does not answer, as well.
+        """
+        self._tell_over()
+        with self.world.store.read() as tx:
+            opened = turns.unended(tx)
+        known = self.executor.known([self.form]) if opened else {}
+        not_begun = {_turn(task) for task in refused}
+        ours = [
+            each
+            for each in opened
+            if self.name in (each.executor, known.get(_key(each.turn))) or each.turn in not_begun
+        ]
+        given = [task for each in ours if (task := self._again(each)) is not None]
+        self.executor.drop([_key(each.turn) for each in ours])
+        self.executor.submit(given)
         return len(given)
 
     def close(self) -> None:
-        """Hand out and take nothing any more; what this process did not end is taken up by the next."""
+        """Hand out and take nothing any more."""
         self._tell_over()
         if self.name:
-            with self.world.store.write("lease:tick") as tx:
-                turns.gone(tx, self.name)
-                work.release_lease(tx, _LEASE, self.name)
             drop_name(self.name)
+            with self.world.store.write(lease_of(self._lease)) as tx:
+                turns.gone(tx, self.name)
+                work.release_lease(tx, self._lease, self.name)
             self.name, self.leads = "", False
 
     def _show(self) -> None:
-        with self.world.store.write("lease:tick") as tx:
-            turns.beat(tx, self.name, self.world.at())
-            self.leads = take_lease(tx, _LEASE, self.name, self.world.clock.now(), LEASE_S) is not None
+        with self.world.store.write(lease_of(self._lease)) as tx:
+            turns.beat(tx, self.name, self.world.at(), self.form)
+            self.leads = take_lease(tx, self._lease, self.name, self.world.clock.now(), LEASE_S) is not None
 
     def _why(self, each: Open, alive: set[str], known: Mapping[str, str]) -> str:
         """Why a turn is to be handed out anew; empty when it is not."""
@@ -173,11 +210,6 @@ class Hands:
         waited_s = (self.world.clock.now() - from_iso(each.turn.at)).total_seconds()
         return "stuck" if holder and waited_s > STUCK_S else ""
 
-    def _is_dead(self, row: Row) -> bool:
-        if row["name"] == self.name:
-            return False
-        return ended(row["name"]) or turns.is_silent(row, self.world.clock.now())
-
     def _again(self, each: Open) -> Task | None:
         task = _task(each.turn)
         with self.world.store.write(each.turn.company) as tx:
@@ -185,25 +217,8 @@ class Hands:
             if made is None:
                 return None
             if task.kind == "flow" and each.executor:
-                self.lost(tx, task.company, task.flow)
+                self.lost(tx, task.company, task.flow, with_process(each.executor))
         return replace(task, number=made.number, at=made.at)
-
-    def _alarm(self, stranded: int) -> None:
-        """Tell a person that a process left work behind; in time, that it was long ago."""
-        if stranded:
-            meter.add(meters.STRANDED, amount=stranded)
-        with self.world.store.read() as tx:
-            row = tx.one("alert_open", {"company": "", "kind": ALERT[0], "subject": ALERT[1]})
-        is_old = row is not None and (self.world.clock.now() - from_iso(row["last_at"])).total_seconds() > ALERT_S
-        if not stranded and not is_old:
-            return
-        with self.world.store.write(HOUSE) as tx:
-            if stranded:
-                message = f"a process ended and left {stranded} pieces of work behind; they were taken up again"
-                hint = "the log of that process says why it ended; nothing is lost, and nothing is done twice"
-                work.raise_alert(tx, "", work.Alert("stranded", ALERT[1], message, hint), self.world.at())
-            else:
-                work.resolve_alert(tx, "", *ALERT, self.world.at())
 
     def _tell_over(self) -> None:
         with self._lock:
@@ -217,6 +232,22 @@ class Hands:
                 return
             with self._lock:
                 self._over.discard(turn)
+
+
+def _knows(flows: Collection[str], turn: Turn) -> bool:
+    kind, _, flow = turn.work.partition(":")
+    return kind in KINDS and (kind != "flow" or flow in flows)
+
+
+def _is_dead(row: Row, now: datetime) -> bool:
+    return ended(row["name"]) or turns.is_silent(row, now)
+
+
+def _is_free(world: World, lease: str) -> bool:
+    """Whether who handed out work has given it up: nothing would be handed out until the next beat."""
+    with world.store.read() as tx:
+        row = tx.one("lease_get", {"name": lease})
+    return row is None or not row["until_at"]
 
 
 def _turn(task: Task) -> Turn:

@@ -15,7 +15,7 @@ class Inline:
     keeps: bool = False
     _handle: Handle | None = None
 
-    def start(self, handle: Handle, name: str) -> None:  # noqa: ARG002 - one process, and no other to be told from
+    def start(self, handle: Handle, name: str, form: str) -> None:  # noqa: ARG002 - no other to be told from
         """Know what runs a task."""
         self._handle = handle
 
@@ -25,17 +25,20 @@ class Inline:
         for task in tasks:
             self._handle(task)
 
-    def known(self) -> Mapping[str, str]:
+    def known(self, forms: Collection[str]) -> Mapping[str, str]:  # noqa: ARG002 - nothing waits
         """Nothing waits."""
         return {}
 
     def drop(self, keys: Collection[str]) -> None:
         """Nothing waits."""
 
-    def purge(self) -> int:
+    def purge(self, forms: Collection[str]) -> int:  # noqa: ARG002 - nothing is kept
         """Nothing is kept."""
         return 0
 
     def stop(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing is under way
         """Nothing is under way."""
         return True
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from engine import flowswitch
 from engine.clock import iso
 from engine.dataclass import dataclass
+from engine.durable.lookback import IsGone
 from engine.errors import FlowctlError, StaleLease, StoreDamaged, StoreError, Transient
+from engine.holders import ended
 from engine.log import logger
 from engine.program import FlowProgram
 from engine.runner import Runner
@@ -93,11 +95,13 @@ class Work:
             logger().error("run failed", company=company, flow=flow, error=str(error), hint=error.hint)
         return []
 
-    def lost(self, tx: Tx, company: str, flow: str) -> None:
-        """What a process was reading that did not come to its end is due at once."""
+    def lost(self, tx: Tx, company: str, flow: str, is_gone: IsGone = ended) -> None:
+        """What a process was reading that is gone, and did not come to its end, is due at once."""
         at = self.world.at()
         program = self.programs.get(flow)
         for row in tx.rows("runs_unfinished_of", {"company": company, "flow": flow}):
+            if not is_gone(row["process"]):
+                continue
             work.finish_run(tx, row["id"], "lost", {}, at)
             for stream in program.flow.streams if program else ():
                 work.sooner(tx, company, flow, stream.name, at)

@@ -10,6 +10,7 @@ from engine.store import holdings as kept
 from engine.store import marks, records
 from engine.store.base import Row, Tx
 from engine.store.records import Move
+from engine.titles import called
 
 
 def is_open(tx: Tx, row: Row) -> bool:
@@ -26,7 +27,7 @@ def taken(tx: Tx, row: Row, target_id: str) -> str:
         if other["state"] == "there" and other["record_id"] != row["id"]:
             record = tx.one("record_get", {"id": other["record_id"]})
             assert record is not None
-            place = f"{record['flow']}/{record['stream']}/{record['reference'] or record['source_id']}"
+            place = f"{record['flow']}/{record['stream']}/{called(record)}"
             return f"{target_id} is {place} already, and cannot be this record too"
     return ""
 

@@ -17,6 +17,9 @@ from engine.dataclass import dataclass
 _COMMAND = re.compile(r"`(flowctl [^`]*)`")
 # Who is told to do it in the panel needs no second way.
 _EITHER = re.compile(r"(in the panel|on (?:its|the) page)(?:, or|,| or)(?: with| run)? (`flowctl [^`]*`)")
+# Options are for a terminal; here one goes to another page.
+_WORDS = ((re.compile(r"\bgive another --company\b"), "go to another company"),
+          (re.compile(r"\bconnect another --company\b"), "connect another company"))  # fmt: skip
 _OF_A_RECORD = frozenset({"retry", "replay", "skip", "hold", "release", "reconcile"})
 # The page of the company that does what a command does, and what it is called.
 _PAGES = {
@@ -58,6 +61,7 @@ class Advice:
 def advised(hint: str, base: str, *, own: bool = False) -> Advice:
     """A hint, for the pages below `base`, which is empty where there is no company; `own` on the page of the record itself."""
     text = f"`{hint}`" if hint.startswith("flowctl ") and "`" not in hint else hint
+    text = in_words(text)
     links: dict[str, str] = {}
     commands: list[str] = []
     text = _EITHER.sub(lambda found: f"{found[1]}{_noted(found[2], base, links, commands, own=own)}", text)
@@ -74,12 +78,20 @@ def advised(hint: str, base: str, *, own: bool = False) -> Advice:
         if address:
             links.setdefault(address, name)
         commands.append(found[1])
-        said[-1] += re.sub(r"\brun $", "use ", before) + name
+        before = re.sub(r"\brun $", "use ", before)
+        said[-1] += (re.sub(r"\bwith $", "on the page ", before) if name[:1].isupper() else before) + name
     said[-1] += text[behind:]
     rest = "".join(said).strip()
     if rest in {part for name in links.values() for part in (name, f"use {name}")}:
         said = [""]
     return Advice(tuple(links.items()), tuple(said), tuple(commands))
+
+
+def in_words(hint: str) -> str:
+    """A hint without the options that a person at the panel does otherwise."""
+    for option, words in _WORDS:
+        hint = option.sub(words, hint)
+    return hint
 
 
 def _noted(command: str, base: str, links: dict[str, str], commands: list[str], *, own: bool) -> str:

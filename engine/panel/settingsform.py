@@ -12,6 +12,7 @@ from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.health import Finding
 from engine.panel import forms
+from engine.panel.hints import in_words
 from engine.spec import FieldSpec
 
 Value = str | int | bool
@@ -19,7 +20,7 @@ Value = str | int | bool
 _MARK = "s_"
 _LONGEST = 2000
 _MOST_DIGITS = 18
-_WORDS = {"url": "address", "uri": "address", "id": "ID", "ap": "AP"}
+_WORDS = {"api": "API", "url": "address", "uri": "address", "id": "ID", "ap": "AP"}
 # What a connector says of a setting begins with its name.
 _SETTING = re.compile(r"([a-z][a-z0-9_]*): (?=is |must |holds |names |are )")
 
@@ -95,6 +96,7 @@ def words(error: FlowctlError) -> list[str]:
 
 def plain_hint(hint: str) -> str:
     """A hint for somebody without a terminal: nothing where it names a command."""
+    hint = in_words(hint)
     return "" if "flowctl" in hint or "--" in hint else hint
 
 

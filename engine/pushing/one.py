@@ -11,6 +11,7 @@ from engine.pushing import steps
 from engine.pushing.link import Link
 from engine.store import outbox, work
 from engine.store.base import Row, Tx
+from engine.titles import called
 
 
 def push_one(link: Link, target: Target, row: Row) -> None:
@@ -102,7 +103,8 @@ def _alert(link: Link, tx: Tx, row: Row, error: RunError) -> None:
     """Tell a person of what keeps what is in doubt from being asked for."""
     record = tx.one("records_of_operation", {"operation_id": row["id"]})
     assert record is not None
-    message = f"{follow.subject_of(record)}: whether it was written could not be asked: {error}"
+    place = f"{record['flow']}/{record['stream']}/{called(record)}"
+    message = f"{place}: whether it was written could not be asked: {error}"
     hint = error.hint or "it is asked again by itself"
     alert = work.Alert("unknown", follow.subject_of(record), message, hint)
     work.raise_alert(tx, link.company, alert, link.world.at())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from engine import registry
@@ -76,12 +76,19 @@ def kinds_of(tx: Tx, company: str, programs: Mapping[str, FlowProgram]) -> tuple
     """What the company's flows write over a polled connection, and what was ever written, as far as it has money."""
     made = {row["connection"]: registry.find(row["connector"]) for row in companies.connections(tx, company)}
     polled = {name for name, found in made.items() if found is not None and found.spec.delivery == "pull"}
-    written = {row["kind"] for row in tx.rows("compared_kinds", {"company": company})}
+    written = set(_held(tx, company))
     for program in programs.values():
         if set(made).issuperset(c.name for c in program.flow.connections):
             streams = (compiled.stream for compiled in program.streams if compiled.stream.target in polled)
             written.update(variant.request.removesuffix("Add") for stream in streams for variant in stream.variants)
     return tuple(sorted(written & TXN_KINDS))
+
+
+def _held(tx: Tx, company: str) -> Iterator[str]:
+    """The kinds of what the company holds, or held."""
+    after = ""
+    while (row := tx.one("compared_kind_next", {"company": company, "after": after})) and row["kind"] is not None:
+        yield (after := str(row["kind"]))
 
 
 def ask(tx: Tx, company: str, first_on: date, last_on: date, kinds: Sequence[str], actor: str, at: str) -> int:

@@ -39,9 +39,13 @@ class Keeper:
         self._thread = threading.Thread(target=self._loop, name="flowctl-reports", daemon=True)
         self._thread.start()
 
-    def stop(self, timeout_s: float = 2.0) -> None:
-        """End; what is not made yet is made after the next start."""
+    def end(self) -> None:
+        """Begin nothing more."""
         self._stopping.set()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """End; what is not made yet is made after the next start."""
+        self.end()
         if self._thread is not None:
             self._thread.join(timeout_s)
 

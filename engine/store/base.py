@@ -17,10 +17,18 @@ Params = Mapping[str, object]
 
 # Whose rows belong to no company: the journal and the alerts of the house, the users of the panel and their sessions.
 HOUSE = ""
+# The longest id of a record, or key or name that is looked up, in bytes of UTF-8: an index of PostgreSQL's takes a row of
+# some 2,700, and one of them holds a key beside a name.
+LONGEST_ID = 1000
 # A transaction that only shows that one can be had.
 PROBE = "probe:"
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+def is_too_long(name: str) -> bool:
+    """Whether no store keeps a record of this id, or a mapping of this key."""
+    return len(name) > LONGEST_ID or len(name.encode("utf-8", "surrogatepass")) > LONGEST_ID
 
 
 class Tx(Protocol):

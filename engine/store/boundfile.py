@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from engine.contract import Json
+from engine.jsontext import own
 from engine.store import facts
-from engine.store.base import Tx
+from engine.store.base import Row, Tx
 
 _LAST = "last_file"
 
@@ -16,14 +15,15 @@ def key(value: Json) -> str:
     return str(value.get("file_id") or value.get("path") or value.get("company_name") or "").strip("{} ").casefold()
 
 
-def newest(tx: Tx, company: str) -> tuple[str, str]:
+def newest(tx: Tx, company: str, bound: Row | None = None) -> tuple[str, str]:
     """What tells the file that the company is bound to from others, and when it was bound, as UTC text.
 
     While it is bound to none, the file it was bound to last and no time; two empty texts when there never was one.
+    `bound` is a row with `identity` and `bound_at`, read in the same transaction; both are null where there is none.
     """
-    row = tx.one("identity_get", {"company": company})
-    if row is not None:
-        return key(json.loads(row["identity"])), str(row["bound_at"])
+    row = bound if bound is not None else tx.one("identity_get", {"company": company})
+    if row is not None and row["identity"] is not None:
+        return key(own(row["identity"])), str(row["bound_at"])
     return str((facts.recall(tx, company, _LAST) or {}).get("file", "")), ""
 
 

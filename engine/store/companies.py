@@ -29,10 +29,7 @@ def require(tx: Tx, company: str) -> Row:
     """
     row = tx.one("company_get", {"company": company})
     if row is None:
-        found = UnknownName("company", company, names(tx))
-        if not getattr(tx, "sees_all", True):  # the names of others are hidden from it
-            found.hint = "`flowctl company list` names those that there are"
-        raise found
+        raise UnknownName("company", company, names(tx))
     return row
 
 
@@ -107,17 +104,19 @@ def binding(tx: Tx, vault: Vault, company: str, connection: str) -> tuple[str, B
     if row is None:
         return None
     scope = {"company": company, "connection": connection}
-    secrets = {
-        item["field"]: _open(tx, vault, item)
-        for item in tx.rows("credentials_of", scope)
-        if item["field"] != TOKEN_FIELD
-    }
+    sealed = [item for item in tx.rows("credentials_of", scope) if item["field"] != TOKEN_FIELD]
+    opened = keys.unseal_all(tx, vault, map(_sealed, sealed))
+    secrets = {item["field"]: secret for item, secret in zip(sealed, opened, strict=True)}
     return row["connector"], Binding(company, connection, json.loads(row["settings"]), secrets)
 
 
 def _open(tx: Tx, vault: Vault, row: Row) -> str:
+    return keys.unseal(tx, vault, *_sealed(row))
+
+
+def _sealed(row: Row) -> tuple[keys.Place, keys.Sealed]:
     place = keys.Place(row["company"], row["connection"], row["field"])
-    return keys.unseal(tx, vault, place, keys.Sealed(row["key_id"], bytes(row["sealed"])))
+    return place, keys.Sealed(row["key_id"], bytes(row["sealed"]))
 
 
 def connection_setting(tx: Tx, company: str, connection: str, name: str) -> Value | None:

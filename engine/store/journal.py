@@ -56,7 +56,7 @@ def append(tx: Tx, company: str, at: str, actor: str, entries: Sequence[Entry]) 
         digest = _chain(digest, line)
         lines.append((*line, digest))
     tx.many("journal_append", lines)
-    tx.run("journal_head_set", {"company": company, "seq": seq, "hash": digest})
+    tx.run("journal_head_move" if head else "journal_head_set", {"company": company, "seq": seq, "hash": digest})
 
 
 def _chain(previous: str, line: tuple[object, ...]) -> str:

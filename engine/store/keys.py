@@ -6,7 +6,7 @@ other of a rotation: the next transaction of each seals with the key that is act
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.dataclass import dataclass
 from engine.store.base import Row, Tx
@@ -62,12 +62,25 @@ def unseal(tx: Tx, vault: Vault, place: Place, sealed: Sealed) -> str:
     Raises:
         SealBroken: for another master key, another place, or changed bytes.
     """
-    row = tx.one("data_key_get", {"key_id": sealed.key_id}) if sealed.key_id not in ("", vault.key_id) else None
-    try:
-        data = _unwrap(vault, row) if row is not None else vault.known_as(sealed.key_id) or vault
-    except KeyWrong as error:
-        raise SealBroken(place.company, place.connection, place.field) from error
-    return data.open(place.company, place.connection, place.field, sealed.data)
+    return unseal_all(tx, vault, [(place, sealed)])[0]
+
+
+def unseal_all(tx: Tx, vault: Vault, values: Iterable[tuple[Place, Sealed]]) -> list[str]:
+    """Open several values; a data key is looked up once for all of them.
+
+    Raises:
+        SealBroken: for the first that does not open.
+    """
+    keys: dict[str, Vault] = {}
+    found = []
+    for place, sealed in values:
+        if sealed.key_id not in keys:
+            try:
+                keys[sealed.key_id] = _key_of(tx, vault, sealed.key_id)
+            except KeyWrong as error:
+                raise SealBroken(place.company, place.connection, place.field) from error
+        found.append(keys[sealed.key_id].open(place.company, place.connection, place.field, sealed.data))
+    return found
 
 
 def check(tx: Tx, vault: Vault) -> None:
@@ -178,6 +191,11 @@ def _made(tx: Tx, vault: Vault, at: str) -> Vault:
         assert row is not None
         return _unwrap(vault, row)
     return data
+
+
+def _key_of(tx: Tx, vault: Vault, key_id: str) -> Vault:
+    row = tx.one("data_key_get", {"key_id": key_id}) if key_id not in ("", vault.key_id) else None
+    return _unwrap(vault, row) if row is not None else vault.known_as(key_id) or vault
 
 
 def _unwrap(vault: Vault, row: Row) -> Vault:

@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 
 from engine.contract import ListObject
 from engine.dataclass import dataclass
+from engine.errors import UsageError
 from engine.jsontext import own
-from engine.store.base import Row, Tx, take_number
+from engine.store.base import LONGEST_ID, Row, Tx, is_too_long, take_number
 
 Revision = tuple[tuple[str, int], ...]
 
@@ -26,9 +27,28 @@ class Mapping:
     origin: str = "person"
 
 
+class NameTooLong(UsageError):
+    """No row of a lookup table holds so long a key or name."""
+
+    def __init__(self, lookup: str, name: str) -> None:
+        super().__init__(
+            f"{lookup}: `{name[:40]}...` has more than {LONGEST_ID:,} bytes, and nothing so long is looked up",
+            hint="give the id of the value in the source, and the name as it is in the target",
+        )
+
+
 def put_mapping(tx: Tx, company: str, row: Mapping, actor: str, at: str) -> None:
-    """Add or replace a row; what a person said is not overwritten by what a run found."""
+    """Add or replace a row; what a person said is not overwritten by what a run found.
+
+    Raises:
+        NameTooLong: a person gave a key or a name that nothing can be looked up by.
+    """
     scope = {"company": company, "flow": row.flow, "lookup": row.lookup, "source_key": row.source_key}
+    too_long = next(filter(is_too_long, (row.source_key, row.full_name, row.list_id)), None)
+    if too_long is not None and row.origin == "person":
+        raise NameTooLong(row.lookup, too_long)
+    if too_long is not None:  # nothing that is so long is looked up
+        return
     if row.origin != "person":
         kept = tx.one("mapping_get", scope)
         if kept is not None and kept["origin"] == "person":
@@ -91,17 +111,25 @@ def due(tx: Tx, company: str, stale_before: str, wanted: Collection[str] = ()) -
     )
 
 
+def know(tx: Tx, company: str, names: Collection[str]) -> None:
+    """Know these lists; each is due until it was read."""
+    known = {row["list"] for row in tx.rows("lists_of", {"company": company})} if names else frozenset()
+    for name in names:
+        if name not in known:
+            ensure(tx, company, name)
+
+
 def loaded(tx: Tx, company: str, name: str) -> bool:
     """Whether the list was ever read completely."""
     row = tx.one("list_get", {"company": company, "list": name})
     return row is not None and row["loaded_at"] is not None
 
 
-def revision(tx: Tx, company: str) -> Revision:
-    """Changes whenever any list or mapping of the company does."""
-    rows = tx.rows("lists_of", {"company": company})
-    mapped = tx.one("counter_get", {"name": f"mappings:{company}"})
-    return (*((row["list"], row["revision"]) for row in rows), ("", mapped["value"] if mapped else 0))
+def standing(tx: Tx, company: str) -> tuple[Revision, frozenset[str]]:
+    """What changes whenever any list or mapping of the company does, and the lists that were ever read completely."""
+    rows = tx.rows("lists_standing", {"company": company, "mappings": f"mappings:{company}"})
+    revision = sorted((row["list"], row["revision"]) for row in rows)
+    return tuple(revision), frozenset(row["list"] for row in rows if row["loaded_at"] is not None)
 
 
 def expire(tx: Tx, company: str, name: str) -> None:
@@ -111,10 +139,12 @@ def expire(tx: Tx, company: str, name: str) -> None:
 
 def store_page(tx: Tx, company: str, name: str, objects: Sequence[ListObject], *, first: bool) -> None:
     """Keep a page of a list that is being read."""
-    ensure(tx, company, name)
-    if first:
-        tx.one("list_begin", {"company": company, "list": name})
-    row = tx.one("list_get", {"company": company, "list": name})
+    scope = {"company": company, "list": name}
+    statement = "list_begin" if first else "list_get"
+    row = tx.one(statement, scope)
+    if row is None:
+        ensure(tx, company, name)
+        row = tx.one(statement, scope)
     assert row is not None
     _put(tx, company, name, objects, row["loading"])
 
@@ -183,12 +213,18 @@ def _put(tx: Tx, company: str, name: str, items: Sequence[ListObject], loading: 
         "list_object_put",
         [
             (
-                company, name, item.list_id, item.full_name, item.full_name.casefold(), item.number, int(item.active),
+                company, name, item.list_id, item.full_name, _sought(item.full_name.casefold()), _sought(item.number),
+                int(item.active),
                 item.edit_sequence, json.dumps(dict(item.data)), loading,
             )
             for item in items
         ],
     )  # fmt: skip
+
+
+def _sought(name: str) -> str:
+    """By what an object is looked up: by nothing where that is too long."""
+    return "" if is_too_long(name) else name
 
 
 def _object(row: Row) -> ListObject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from datetime import timedelta
 from hashlib import sha256
@@ -203,13 +203,46 @@ def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
     now = tx.one("mark_call_get", {"id": row["id"]})
     if not untrue or now is None or now["state"] != "waiting" or now["attempts"]:
         return False
-    members = [mark for mark in tx.rows("marks_of_call", {"call_id": row["id"]}) if mark["id"] not in untrue]
-    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
-    tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(untrue)])
-    if members:
-        call_id = _call(tx, _scope(company, row), members, at)
-        tx.many("marks_into_call", [(call_id, mark["id"]) for mark in members])
+    _replace(tx, company, row, untrue, at)
     return True
+
+
+def split_off(tx: Tx, company: str, row: Row, some: Collection[int], at: str) -> bool:
+    """Give these marks of a call a call of their own, and the others as well; False when there are no others."""
+    members = tx.rows("marks_of_call", {"call_id": row["id"]})
+    parts = [[mark for mark in members if (mark["id"] in some) is wanted] for wanted in (True, False)]
+    if not all(parts):
+        return False
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    for part in parts:
+        _move(tx, _call(tx, _scope(company, row), part, at), part)
+    return True
+
+
+def untold(tx: Tx, record_id: int) -> list[Row]:
+    """What the source was not told of a record yet, or refused to hear; with when the record was read last."""
+    return tx.rows("marks_untold", {"record_id": record_id})
+
+
+def told_by_hand(tx: Tx, company: str, mark: Row, at: str) -> None:
+    """The source knows it otherwise: the mark is done, and what else its call has to tell goes on without it."""
+    call = tx.one("mark_call_get", {"id": mark["call_id"]}) if mark["state"] == "calling" else None
+    if call is not None:
+        _replace(tx, company, call, {mark["id"]}, at)
+    tx.run("mark_put", {"id": mark["id"], "state": "done"})
+
+
+def _replace(tx: Tx, company: str, row: Row, without: Collection[int], at: str) -> None:
+    """Put a new call, without these marks, in the place of a call; none where nothing is left to tell."""
+    members = [mark for mark in tx.rows("marks_of_call", {"call_id": row["id"]}) if mark["id"] not in without]
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(without)])
+    if members:
+        _move(tx, _call(tx, _scope(company, row), members, at), members)
+
+
+def _move(tx: Tx, call_id: int, members: Sequence[Row]) -> None:
+    tx.many("marks_into_call", [(call_id, mark["id"]) for mark in members])
 
 
 def tell_again(tx: Tx, record_id: int) -> None:

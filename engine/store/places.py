@@ -1,16 +1,15 @@
 """Where frozen bytes are meant to go: the account of a called target, or the company file of a polled one.
 
 Ids and names in them are those of one place. In another they may mean another account or vendor, so nothing that was
-frozen for one is sent to another, whoever asks for it.
+frozen for one is sent to another, whoever asks for it. Nor is an account told what became of records of another one.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from engine.dataclass import dataclass
-from engine.jsontext import plain
+from engine.jsontext import own, plain
 from engine.store import boundfile, facts
 from engine.store.base import Row, Tx
 
@@ -34,16 +33,40 @@ class Place:
         """As an operation keeps it."""
         return plain([self.connector, self.mark, self.inside])
 
+    def differs(self, other: Place) -> bool:
+        """Whether two places are not the same account; what is not known of one tells nothing."""
+        here, there = ((it.connector, it.mark, it.inside) for it in (self, other))
+        return any(a and b and a != b for a, b in zip(here, there, strict=True))
+
     def is_other(self, kept: str, created_at: str) -> bool:
         """Whether what was kept then names another place; where one of the two is not known, the time decides.
 
         Before a company is bound for the first time there is only one file that can be meant.
         """
         now = [self.connector, self.mark, self.inside]
-        then = json.loads(kept) if kept else ["", "", ""]
+        then = own(kept) if kept else ["", "", ""]
         if any(a and b and a != b for a, b in zip(then, now, strict=True)):
             return True
         return then != now and (self.is_called or not kept) and created_at < self.since
+
+
+# Stands for an account of which nothing is known any more.
+UNKNOWN = ("", "?", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """What a connection leads to, and what it led to before, the newest last; each since when."""
+
+    now: Place
+    before: tuple[Place, ...] = ()
+
+    def elsewhere(self, at: str) -> bool:
+        """Whether it led to another account at that time, as UTC text; empty for no time."""
+        if not self.before or at >= self.now.since:
+            return False
+        then = next((place for place in reversed(self.before) if place.since <= at), self.before[0])
+        return then.differs(self.now)
 
 
 def account_fact(connection: str) -> str:
@@ -53,13 +76,26 @@ def account_fact(connection: str) -> str:
 
 def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
     """What the connection leads to now; `pushed` for a target that is called."""
+    row = tx.one("connection_to", {"company": company, "connection": connection})
+    if row is not None and not pushed:
+        return Place(row["connector"], "", *boundfile.newest(tx, company, row))
     known = facts.recall(tx, company, account_fact(connection)) or {}
-    row = tx.one("connection_get", {"company": company, "connection": connection})
     connector = str(row["connector"] if row is not None else known.get("connector", ""))
     if not pushed:
         return Place(connector, "", *boundfile.newest(tx, company))
     mark, inside, since = (str(known.get(name, "")) for name in ("mark", "id", "since"))
     return Place(connector, mark, inside, since, is_called=True)
+
+
+def led(tx: Tx, company: str, connection: str) -> Led:
+    """What the connection of a source leads to now, and what it led to before.
+
+    An older flowctl kept no account but the newest: before that one, nobody knows.
+    """
+    known = facts.recall(tx, company, account_fact(connection)) or {}
+    before = known.get("before", [UNKNOWN] if known.get("since") else [])
+    now = current(tx, company, connection, pushed=True)
+    return Led(now, tuple(Place(connector, mark, inside, since) for since, connector, mark, inside in before))
 
 
 def meant(tx: Tx, company: str, connections: Iterable[tuple[str, str]]) -> list[str]:
@@ -94,4 +130,4 @@ def _changes_elsewhere(tx: Tx, place: Place, row: Row) -> bool:
 
 
 def _is_pushed(follow_up: str) -> bool:
-    return bool(json.loads(follow_up).get("push"))
+    return bool(own(follow_up).get("push"))

@@ -82,11 +82,6 @@ class PostgresTx:
         # Whose rows it said that it touches; none is the whole house.
         self.of = of
 
-    @property
-    def sees_all(self) -> bool:
-        """Whether no company's rows are hidden."""
-        return not self.of
-
     def run(self, name: str, params: Params) -> int:
         """Execute and return how many rows changed."""
         text, values = self._bound(name, params)

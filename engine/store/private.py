@@ -1,6 +1,7 @@
 """A PostgreSQL of one's own for a while: made in a temporary folder, reached by a socket in it, removed at the end.
 
-For demos and tests: nothing of it is durable, and nobody but this user reaches it.
+For demos and tests: nothing of it is durable, and nobody but this user reaches it. It ends with the process that started it,
+however that ends: a watcher waits on a pipe whose other end closes then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from psycopg import Connection, OperationalError, sql
 
@@ -21,6 +23,8 @@ from engine.errors import UsageError
 
 _ROLE = "flowctl"
 _START_S = 60.0
+# What a killed process leaves is ended and removed by the watcher.
+_WATCH = 'read -r _; "$1/pg_ctl" -D "$2/data" -m immediate stop; rm -rf "$2"'
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
 
 
@@ -98,8 +102,12 @@ def running(settings: Sequence[str] = _FAST) -> Iterator[PrivatePostgres]:
     folder_of_programs = programs()
     if folder_of_programs is None:
         raise NoPostgres
+    who = _who()
     folder = Path(tempfile.mkdtemp(prefix="flowctl-pg-"))
+    if "user" in who:
+        os.chown(folder, who["user"], who["group"])
     server: PrivatePostgres | None = None
+    watcher = _watcher(folder_of_programs, folder)
     try:
         server = _started(folder_of_programs, folder, settings)
         with Connection.connect(server.admin_url, autocommit=True) as connection:
@@ -109,19 +117,28 @@ def running(settings: Sequence[str] = _FAST) -> Iterator[PrivatePostgres]:
     finally:
         if server is not None:
             server.stop()
+        # Before its pipe closes: there is nothing left for it to do.
+        watcher.kill()
+        watcher.communicate()
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _watcher(programs: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Ends the server and removes the folder when this process is gone without having done it."""
+    return subprocess.Popen(  # noqa: S603 - a shell, and words of ours
+        ["/bin/sh", "-c", _WATCH, "flowctl-pg-watcher", programs, folder],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        # In a session of its own: what interrupts a terminal's processes does not end it.
+        start_new_session=True, env=_environment(programs), **_who(),
+    )  # fmt: skip
+
+
 def _started(programs: Path, folder: Path, settings: Sequence[str]) -> PrivatePostgres:
-    user = _user()
-    if user is not None:
-        os.chown(folder, user.pw_uid, user.pw_gid)
     data, log = folder / "data", folder / "log"
-    who = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [user.pw_gid]}
-    environment = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+    who, environment = _who(), _environment(programs)
     made = subprocess.run(  # noqa: S603 - a program that we found ourselves
         [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-        capture_output=True, check=False, cwd="/", env=environment, **who,  # type: ignore[call-overload]
+        capture_output=True, check=False, cwd="/", env=environment, **who,
     )  # fmt: skip
     if made.returncode:
         raise CannotStart(f"the private PostgreSQL did not start: {_last(made.stderr)}")
@@ -130,7 +147,7 @@ def _started(programs: Path, folder: Path, settings: Sequence[str]) -> PrivatePo
         process = subprocess.Popen(  # noqa: S603 - as above
             [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *given],
             stdin=subprocess.DEVNULL, stdout=written, stderr=written, cwd="/", env=environment, **who,
-        )  # type: ignore[call-overload]  # fmt: skip
+        )  # fmt: skip
     server = PrivatePostgres(folder, process)
     _await(server, process, log)
     return server
@@ -145,6 +162,16 @@ def _await(server: PrivatePostgres, process: subprocess.Popen[bytes], log: Path)
             server.stop()
             raise CannotStart(f"the private PostgreSQL did not start: {_last(log.read_bytes())}")
         time.sleep(0.02)
+
+
+def _environment(programs: Path) -> dict[str, str]:
+    return {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _who() -> dict[str, Any]:
+    """As whom it runs, in the words of `subprocess`."""
+    user = _user()
+    return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [user.pw_gid]}
 
 
 def _user() -> pwd.struct_passwd | None:

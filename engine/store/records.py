@@ -188,8 +188,10 @@ def insert(tx: Tx, place: Place, run: int, at: str, actor: str, new: Sequence[Ne
 
 def move(tx: Tx, company: str, at: str, actor: str, moves: Iterable[Move]) -> None:
     """Move records; refused as a whole when one is not where its caller believes, or may not go there."""
-    entries = []
     steps = list(moves)
+    if not steps:
+        return
+    entries = []
     counted = [tally.Step(s.record, s.record["state"], s.to, is_said=s.is_said) for s in steps if s.to in tally.COUNTED]
     for step in steps:
         record = step.record

@@ -130,7 +130,8 @@ class SqliteStore:
         connection = self._idle.pop() if self._idle else _connected(self._path, self._busy_s, image)
         if self._idle is not None:
             connection.execute("BEGIN")
-        self._db = sqlite_utils.Database(connection)
+        # It would set the PRAGMA each time, and SQLite prepares all statements of the connection anew after one.
+        self._db = sqlite_utils.Database(connection, recursive_triggers=False)
         self._connection = connection
         self._tx = SqliteTx(connection)
 
@@ -326,6 +327,7 @@ def _prepare(connection: sqlite3.Connection, *, durable: bool) -> None:
         connection.execute(f"PRAGMA journal_mode = {mode}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA temp_store = MEMORY")
     if durable or connection.execute("PRAGMA user_version").fetchone()[0]:

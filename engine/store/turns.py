@@ -68,9 +68,9 @@ def unended(tx: Tx) -> list[Open]:
     return [Open(Turn(r["company"], r["work"], int(r["number"]), r["at"]), r["executor"]) for r in rows]
 
 
-def beat(tx: Tx, name: str, at: str) -> None:
-    """A process shows that it lives."""
-    tx.run("executor_seen", {"name": name, "at": at})
+def beat(tx: Tx, name: str, at: str, form: str) -> None:
+    """A process shows that it lives, and which form of tasks it takes."""
+    tx.run("executor_seen", {"name": name, "at": at, "form": form})
 
 
 def gone(tx: Tx, name: str) -> None:

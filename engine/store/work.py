@@ -52,10 +52,10 @@ class Refusals:
     last_at: str
 
 
-def begin_run(tx: Tx, company: str, flow: str, at: str) -> int:
-    """Start a run; returns its number."""
+def begin_run(tx: Tx, company: str, flow: str, at: str, process: str = "") -> int:
+    """Start a run in this process, by its name in `engine.holders`; returns the number of the run."""
     number = take_number(tx, "run")
-    tx.run("run_insert", {"id": number, "company": company, "flow": flow, "at": at})
+    tx.run("run_insert", {"id": number, "company": company, "flow": flow, "at": at, "process": process})
     return number
 
 
@@ -109,6 +109,11 @@ def resolve_alert(tx: Tx, company: str, kind: str, subject: str, at: str) -> Non
     tx.run("alert_resolve", {"company": company, "kind": kind, "subject": subject, "at": at})
 
 
+def resolve_alerts(tx: Tx, company: str, alerts: Iterable[tuple[str, str]], at: str) -> None:
+    """Close those of these alerts, each a kind and a subject, that are open."""
+    tx.many("alerts_resolve", [(at, company, kind, subject) for kind, subject in alerts])
+
+
 def alerts(tx: Tx, company: str) -> list[Row]:
     """The open alerts."""
     return tx.rows("alerts_open", {"company": company})
@@ -153,11 +158,16 @@ def due_streams(
 
     None is put off `beyond` that time: a clock that was ahead, and is right again, wrote what is later.
     """
+    scope = {"company": company, "flow": flow}
+    next_at = {str(row["stream"]): str(row["next_at"]) for row in tx.rows("schedule_of", scope)}
     for stream in streams:
-        tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
-    tx.run("schedule_too_late", {"company": company, "flow": flow, "at": at, "beyond": beyond})
-    rows = tx.rows("schedule_due", {"company": company, "flow": flow, "at": at})
-    return tuple(row["stream"] for row in rows if row["stream"] in streams)
+        if stream not in next_at:
+            tx.run("schedule_create", {**scope, "stream": stream, "at": at})
+            next_at[stream] = at
+    if any(time > beyond for time in next_at.values()):
+        tx.run("schedule_too_late", {**scope, "at": at, "beyond": beyond})
+        next_at = {stream: at if time > beyond else time for stream, time in next_at.items()}
+    return tuple(sorted((s for s in streams if next_at[s] <= at), key=lambda s: (next_at[s], s)))
 
 
 def schedule(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
@@ -173,14 +183,12 @@ def planned(tx: Tx, company: str, flow: str, stream: str, claimed: str, at: str)
 
 def sooner(tx: Tx, company: str, flow: str, stream: str, at: str) -> None:
     """Bring a stream's next read forward."""
-    tx.run("schedule_create", {"company": company, "flow": flow, "stream": stream, "at": at})
     tx.run("schedule_sooner", {"company": company, "flow": flow, "stream": stream, "at": at})
 
 
 def reading(tx: Tx, company: str, flow: str, streams: Iterable[str], at: str) -> None:
     """Remember that these streams are read now, whatever comes of it; one that has no schedule yet is due anyway."""
-    for stream in streams:
-        tx.run("schedule_read", {"company": company, "flow": flow, "stream": stream, "at": at})
+    tx.many("schedule_read", [(at, company, flow, stream) for stream in streams])
 
 
 def visited(tx: Tx, company: str, flow: str, longest_s: Mapping[str, int], now: datetime) -> bool:
@@ -212,12 +220,19 @@ def _is_claimed(row: Row, now: datetime) -> bool:
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:
     """Take or prolong a lease; returns its fencing number, or None while another holds it."""
-    tx.run("lease_create", {"name": name})
-    row = tx.one(
-        "lease_take",
-        {"name": name, "holder": holder, "at": iso(now), "until": iso(now + timedelta(seconds=seconds))},
-    )
+    scope = {"name": name, "holder": holder, "at": iso(now), "until": iso(now + timedelta(seconds=seconds))}
+    row = tx.one("lease_take", scope)
+    if row is None:  # another holds it, or nobody has asked for it before
+        tx.run("lease_create", {"name": name})
+        row = tx.one("lease_take", scope)
     return int(row["fence"]) if row else None
+
+
+def hold_lease(tx: Tx, name: str, taken: tuple[str, int], now: datetime, seconds: float) -> bool:
+    """Prolong a lease that nobody has taken since; `taken` are its holder and fencing number, which counts on by one."""
+    holder, fence = taken
+    scope = {"name": name, "holder": holder, "fence": fence, "until": iso(now + timedelta(seconds=seconds))}
+    return tx.run("lease_hold", scope) == 1
 
 
 def lease_holder(tx: Tx, name: str) -> str | None:

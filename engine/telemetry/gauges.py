@@ -111,6 +111,7 @@ def look(store: Store, clock: Clock, most_each: int) -> Figures:
         found.taken = int(taken["value"]) if taken is not None else 0
         for row in work.alerts(tx, ""):  # of user names that nobody has, and the like
             found.alerts[row["kind"]] += 1
+    with store.read() as tx:  # of all companies
         for row in tx.rows("turns_open_count", {}):
             found.tasks[row["state"]] = row["count"]
             found.oldest_task_at = row["first_at"] if row["state"] == "waiting" else found.oldest_task_at

@@ -60,8 +60,7 @@ def watch(tx: Tx, company: str, flow: str, at: str) -> None:
         f"{flow}: {found.failures:.1f} failures a minute were told to the source, more than {FAILURES_MOST:.1f}",
         f"`flowctl deferred{where}` shows the reasons; many at once have one cause, such as a closed period",
     )
-    for alert, high in ((backlog, found.waiting > BACKLOG_MOST), (failing, found.failures > FAILURES_MOST)):
-        if high:
-            work.raise_alert(tx, company, alert, at)
-        else:
-            work.resolve_alert(tx, company, alert.kind, alert.subject, at)
+    told = ((backlog, found.waiting > BACKLOG_MOST), (failing, found.failures > FAILURES_MOST))
+    for alert in (alert for alert, high in told if high):
+        work.raise_alert(tx, company, alert, at)
+    work.resolve_alerts(tx, company, [(alert.kind, alert.subject) for alert, high in told if not high], at)

@@ -31,6 +31,7 @@ from engine.telemetry import meter, trace
 from engine.telemetry.metering import metering
 from engine.telemetry.tracing import OtelTracer
 from engine.world import World
+from tests import stores
 from tests.acceptance.canary_kit import MODES, Canaries, Hostile, forms_of, give
 from tests.cli.cli_kit import Cli, within
 
@@ -48,7 +49,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
         if name.startswith("FLOWCTL_"):
             monkeypatch.delenv(name)
     with within(tmp_path):
-        yield Cli(tmp_path / "home", {})
+        yield Cli(stores.homed(tmp_path / "home"), {})
 
 
 @pytest.fixture(autouse=True)

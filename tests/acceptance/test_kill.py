@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import subprocess
 import threading
 import time
@@ -23,9 +22,9 @@ from engine.clock import SystemClock
 from engine.connections.connecting import connect
 from engine.serving import running
 from engine.store.journal import verify
-from engine.store.sqlite import SqliteStore
 from engine.vault import load_key
 from engine.world import World
+from tests import stores
 from tests.acceptance.serving import free_port, is_ready, kill, server, start
 
 KILLS, WORKER_KILLS = 20, 4
@@ -75,7 +74,7 @@ def _scene(tmp_path: Path) -> Iterator[_Scene]:
     books = make_books(7, SystemClock(), {})
     ramp = make_ramp(7, SystemClock(), {"bills": 60, "transactions": 60, "vendors": 9, "chart": books.chart()})
     with running(ramp.app()) as ramp_url:
-        store = SqliteStore(home / "flowctl.db")
+        store = stores.opened(home)
         world = World(store, load_key(home))
         settings, secrets = ramp.binding(ramp_url)
         connect(world, "main", "ramp", "ramp", settings, secrets)
@@ -123,8 +122,8 @@ def test_workers_are_killed_beside_a_process_that_answers(tmp_path: Path) -> Non
             kill(pair[number % 2])
             pair[number % 2] = begin(free_port(), "--workers-only")
         scene.rest()
-    with closing(sqlite3.connect(scene.home / "flowctl.db")) as store:
-        (begun,) = store.execute("SELECT MAX(number) FROM turns WHERE work LIKE 'flow:%'").fetchone()
+    with closing(stores.opened(scene.home)) as store:
+        ((begun,),) = stores.raw(store, "SELECT MAX(number) FROM turns WHERE work LIKE 'flow:%'")
     assert begun > 0
 
 
@@ -133,13 +132,13 @@ def _at_rest(home: Path, ramp: object, visits: _Visits) -> bool:
     ready = ramp.simulator.totals().ready  # type: ignore[attr-defined]  # a RampSandbox
     if visits.idle < 3 or any(ready.values()):
         return False
-    with closing(sqlite3.connect(f"file:{home / 'flowctl.db'}?mode=ro", uri=True, timeout=10)) as store:
-        (open_,) = store.execute("SELECT COUNT(*) FROM records WHERE state NOT IN ('closed', 'skipped')").fetchone()
+    with closing(stores.opened(home)) as store:
+        ((open_,),) = stores.raw(store, "SELECT COUNT(*) FROM records WHERE state NOT IN ('closed', 'skipped')")
     return int(open_) == 0
 
 
 def _assert_exactly_once(home: Path, ramp: object, books: QuickBooksSandbox) -> None:
-    store = SqliteStore(home / "flowctl.db")
+    store = stores.opened(home)
     with store.read() as tx:
         states = Counter(
             (row["stream"], row["state"])

@@ -29,7 +29,10 @@ from tests.crash.check import wrong
 from tests.crash.play import Visits
 from tests.crash.stage import Scene, Stage, stage
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.only_sqlite("a copy of the file is put back"),
+]
 
 MOMENTS = (
     "before its answer to sendRequestXML arrived",

@@ -27,7 +27,10 @@ from tests.acceptance.serving import free_port, is_ready, kill, start
 from tests.crash.check import at_rest, wrong
 from tests.crash.stage import Scene, stage
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.only_sqlite("its scene is a copy of a home's files; benchmarks/swarm plays the like on PostgreSQL"),
+]
 
 # A Web Connector that is silent for so long no longer keeps the other machine's from writing.
 SILENCE_S = 1

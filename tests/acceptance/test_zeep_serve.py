@@ -18,9 +18,9 @@ from connectors.ramp.sandbox import make as make_ramp
 from engine.clock import SystemClock
 from engine.connections.connecting import connect
 from engine.serving import running
-from engine.store.sqlite import SqliteStore
 from engine.vault import load_key
 from engine.world import World
+from tests import stores
 from tests.acceptance.serving import free_port, server
 from tests.reference import reference
 
@@ -54,7 +54,7 @@ def test_zeep_drives_the_real_process(tmp_path: Path) -> None:
     ramp = make_ramp(3, SystemClock(), {"bills": 6, "transactions": 4, "vendors": 4, "chart": books.chart()})
     with running(ramp.app()) as ramp_url, requests.Session() as http:
         http.trust_env = False
-        store = SqliteStore(home / "flowctl.db")
+        store = stores.opened(home)
         world = World(store, load_key(home))
         connect(world, "main", "ramp", "ramp", *ramp.binding(ramp_url))
         settings, secrets = books.binding(f"http://127.0.0.1:{port}")

@@ -21,9 +21,12 @@ PLAN = Plan(flow_program("ramp_to_quickbooks"))
 
 @pytest.fixture
 def server(postgres: PrivatePostgres) -> Iterator[PrivatePostgres]:
+    before = pgdisk.server()
     pgdisk.use(postgres)
     yield postgres
-    pgdisk.use(None)
+    pgdisk.use(before)
+    if before is not None:
+        return
     for key in [key for key in setting._disks if key[3]]:
         disk = setting._disks.pop(key)
         assert isinstance(disk, PostgresDisk)

@@ -32,6 +32,7 @@ from engine.campaign.run import campaign, report
 from engine.campaign.setting import STAGE_FAULTS
 from engine.errors import UnknownName
 from engine.rigs import Told
+from engine.telemetry import committed
 
 FLOW = flow_program("ramp_to_quickbooks")
 # So many that everything that can go wrong does, by a wide margin: each seed is a tenth of a second to a third. Of the
@@ -102,6 +103,12 @@ def test_a_mark_without_a_reference_is_not_held_against_one() -> None:
 def test_a_seed_repeats_exactly() -> None:
     plan = Plan(FLOW)
     assert [report(play(plan, seed)) for seed in (7, 8)] == [report(play(plan, seed)) for seed in (7, 8)]
+
+
+def test_nothing_waits_for_a_commit_when_a_schedule_is_over() -> None:
+    """What waits for one holds the whole world of its schedule; a campaign has two hundred thousand of them."""
+    play(Plan(FLOW), 7)
+    assert committed.held() == 0
 
 
 def test_without_faults_everything_is_posted_and_at_rest() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stores
 from tests.cli.cli_kit import Cli, within
 
 
@@ -18,4 +19,4 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
             monkeypatch.delenv(name)
     monkeypatch.setenv("LOGNAME", "pat")
     with within(tmp_path):
-        yield Cli(tmp_path / "home", {})
+        yield Cli(stores.homed(tmp_path / "home"), {})

@@ -36,6 +36,7 @@ HOMELESS = (
 )
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("command", HOMELESS, ids=" ".join)
 def test_without_a_store(cli: Cli, command: tuple[str, ...]) -> None:
     expected = (
@@ -93,7 +94,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param(what, marks=pytest.mark.only_sqlite("its file is broken") if "store" in what else ())
+        for what in BROKEN
+    ],
+)
 def test_broken_home(cli: Cli, what: str) -> None:
     damage, status, expected = BROKEN[what]
     cli.ok("company", "add", "main")
@@ -125,6 +132,7 @@ def test_wrong_key(cli: Cli) -> None:
     assert cli("status", env=other).text() == ran.text()
 
 
+@pytest.mark.only_sqlite("it gives the file another version")
 def test_a_store_of_a_newer_flowctl(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     with closing(sqlite3.connect(cli.home / "flowctl.db")) as connection:
@@ -135,6 +143,7 @@ def test_a_store_of_a_newer_flowctl(cli: Cli) -> None:
     )
 
 
+@pytest.mark.only_sqlite("a database without anything sealed gets a new key")
 def test_lost_key_is_not_replaced(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     (cli.home / "key").unlink()

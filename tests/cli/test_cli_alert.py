@@ -86,7 +86,7 @@ def test_a_channel_and_its_test(acme: Cli) -> None:
         ),
         (
             ("house", "base_url=ftp://x"),
-            "[2]\n--\nerror: The address of the panel is like https://books.example.com.\n",
+            "[2]\n--\nerror: The address of the panel is like https://books.example.com, or plain http for this machine alone.\n",
         ),
         (("open", "--company", "none"), "[2]\n--\nerror: there is no company `none`\n  hint: known: main\n"),
     ],

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import stores
 from tests.cli.cli_kit import Cli
 from tests.reference import ROOT
 
@@ -29,11 +29,8 @@ def made(cli: Cli) -> Cli:
 
 
 def forge(cli: Cli, *statements: str) -> None:
-    with closing(sqlite3.connect(cli.home / "flowctl.db", isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement)
+    with closing(stores.opened(cli.home)) as store:
+        stores.forge(store, *statements)
 
 
 def test_a_whole_journal(made: Cli) -> None:

@@ -26,6 +26,7 @@ from engine.registry import registered
 from engine.serving import running
 from engine.store import companies, journal, records, work
 from engine.store.records import Intake, NewRecord, Place
+from tests import stores
 from tests.cli.cli_kit import Cli, Ran, _Text
 from tests.cli.shelf import AT, shelf
 
@@ -389,7 +390,7 @@ def test_nothing_secret_is_shown_or_written_down(bench: Bench) -> None:
     token = bench.token()
     assert token is not None
     with office.opened(bench.cli.home) as world:
-        dump = "\n".join(world.store.connection.iterdump())  # type: ignore[attr-defined]
+        dump = stores.dump(world.store)
         with world.store.read() as tx:
             events = [(line["event"], line["detail"]) for line in journal.lines(tx, "main")]
     assert events[-1] == ("authorized", '{"connection":"freshbooks"}')

@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.cli_kit import Cli
 
+pytestmark = pytest.mark.only_sqlite("a backup is one of the file")
+
 STAMP = re.compile(r"\d{8}T\d{6}Z")
 MOMENT = re.compile(r"20\d\d-\d\d-\d\dT[\d:.]+Z")
 SIZE = re.compile(r"\d+\.\d MB")

@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from engine.store import whereabouts
 from engine.vault import load_key, new_key, text_of
+from tests import stores
 from tests.cli.cli_kit import Cli
 
+LOST = (
+    "[2]\n--\nerror: there is a store at {home} and no key\n"
+    "  hint: put the file `key` back, or set FLOWCTL_KEY to the key that it was sealed with\n"
+)
+NO_KEY = (
+    "[2]\n--\nerror: the store {place} is sealed, and there is no key at {home}\n"
+    "  hint: copy the file `key` from where the store was made, or set FLOWCTL_KEY to it\n"
+)
 RAMP = ("connect", "ramp", "--secret-file", "client_id=-", "--no-ask")
 
 
@@ -89,11 +99,9 @@ def test_a_key_that_is_lost_for_good(made: Cli) -> None:
 
 def test_a_missing_key(made: Cli) -> None:
     (made.home / "key").unlink()
+    said = NO_KEY if stores.ON_POSTGRES else LOST
     for command in (("key", "status"), ("key", "rotate"), ("key", "set-master"), ("status",), ("audit", "checkpoint")):
-        assert made(*command).text() == (
-            f"[2]\n--\nerror: there is a store at {made.home} and no key\n"
-            "  hint: put the file `key` back, or set FLOWCTL_KEY to the key that it was sealed with\n"
-        ), command
+        assert made(*command).text() == said.format(home=made.home, place=whereabouts.named(made.home)), command
     assert not (made.home / "key").exists()
 
 

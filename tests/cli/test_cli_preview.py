@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from engine.cli import common
 from engine.cli.preview import _marked, _painted
 from engine.contract import ListObject
 from engine.store import companies, lists
+from tests import stores
 from tests.cli.cli_kit import Cli, Ran
 from tests.cli.shelf import AT, shelf
 from tests.cli.test_cli_run import connected
@@ -75,6 +75,7 @@ def _same(ran: Ran, name: str) -> None:
     assert text == (EXPECTED / f"{name}.txt").read_text(encoding="utf-8"), name
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("name", CASES)
 def test_a_record_from_a_file(cli: Cli, name: str) -> None:
     stream, record, status = CASES[name]
@@ -92,6 +93,7 @@ def test_a_target_that_takes_json_is_asked_first(cli: Cli) -> None:
     _same(cli("preview", "bill_to_quickbooks", "--stream", "quickbooks_vendors", "--sandbox"), "json_target")
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_for_programs(cli: Cli) -> None:
     given = json.dumps(VENDOR).encode()
     ran = cli.ok("preview", FLOW, "--stream", "vendors", "--record", "-", "--format", "json", stdin=given)
@@ -124,6 +126,7 @@ def test_what_the_docs_show(cli: Cli, page: str) -> None:
         out = out.partition(piece)[2] if piece else out
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_half_a_character(cli: Cli, form: str) -> None:
     given = b'{"id": "v\\ud800", "name": "\\ud800", "is_active": true}'
@@ -188,6 +191,7 @@ def test_one_place_to_take_records_from(cli: Cli) -> None:
     assert (ran.status, ran.err.splitlines()[-1]) == (2, "Error: --record, --sandbox and --live exclude each other")
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_live_without_a_store(cli: Cli) -> None:
     ran = cli("preview", FLOW, "--stream", "bills", "--live", "1")
     said = f"error: there is no store at {cli.home}/flowctl.db\n"
@@ -205,8 +209,8 @@ def test_live_of_a_company_that_is_not_there(cli: Cli) -> None:
 
 def _kept(cli: Cli) -> list[str]:
     """Everything that the store holds."""
-    with sqlite3.connect(cli.home / "flowctl.db") as connection:
-        return list(connection.iterdump())
+    with closing(stores.opened(cli.home)) as store:
+        return stores.dump(store).splitlines()
 
 
 def _calm(lines: list[str]) -> list[str]:
@@ -315,6 +319,7 @@ def test_a_simulated_source_that_lists_nothing(cli: Cli, monkeypatch: pytest.Mon
 # --- colour
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_on_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     given = json.dumps(VENDOR).encode()
     where = ("preview", FLOW, "--stream", "vendors", "--record", "-")

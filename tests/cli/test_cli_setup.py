@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from connectors.qbwc.sandbox import _with_reason
 from connectors.qbwc.simulator import SessionReport
 from engine.clock import iso
 from engine.store import journal, work
+from tests import stores
 from tests.cli.cli_kit import Cli, run
 from tests.cli.shelf import AT, FLOW, shelf
 from tests.cli.test_cli_story import simulated_ramp
@@ -92,6 +94,7 @@ def findings(cli: Cli, *args: str) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+@pytest.mark.only_sqlite("a database is taken to be there")
 def test_doctor_before_anything_is_there(cli: Cli) -> None:
     found = findings(cli)
     assert found["store"] == [("warn", f"none at {cli.home}")]
@@ -125,7 +128,7 @@ def test_doctor_says_who_was_refused_and_what_to_type(cli: Cli) -> None:
         ("warn", "the Web Connector was refused 2 times, last as `main` 2 h ago"),
     ]
     assert found["Web Connector"] == [("warn", "refused once, as `mian` 1 h ago, a user name that nobody has")]
-    assert "`flowctl qwc --new-password` makes another" in cli.ok("doctor", "--offline").out
+    assert "`flowctl qwc --new-password` makes another" in cli("doctor", "--offline").out
 
 
 def test_doctor_reports_a_failed_run_and_what_cannot_be_reached(cli: Cli) -> None:
@@ -162,12 +165,12 @@ def test_doctor_sees_a_journal_that_was_changed(cli: Cli) -> None:
         journal.append(
             desk.tx, "main", AT, "test", [journal.Entry("one"), journal.Entry("two"), journal.Entry("three")]
         )
-        connection = desk.world.store.connection  # type: ignore[attr-defined]  # the SQLite store has it
-        connection.execute("DROP TRIGGER journal_no_update")
-        connection.execute("UPDATE journal SET actor = 'nobody' WHERE seq = 2")
+    with closing(stores.opened(cli.home)) as store:
+        stores.forge(store, "UPDATE journal SET actor = 'nobody' WHERE seq = 2")
     assert findings(cli)["journal main"] == [("FAIL", "line 2: the line was changed")]
 
 
+@pytest.mark.only_sqlite("a database without anything sealed gets a new key")
 def test_doctor_sees_a_lost_key(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     (cli.home / "key").unlink()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from engine.store import journal, outbox, records
+from engine.store import journal, marks, outbox, records
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, Shelf, shelf
@@ -152,6 +152,24 @@ def test_a_replay_of_every_state_sends_nothing_a_second_time(cli: Cli) -> None:
     assert f"refused: {FLOW}/bills/posted is posted: it is posted, and nothing is sent a second time" in ran.err
     with shelf(cli) as desk:
         assert journal.verify(desk.tx, "main") is None
+
+
+def test_what_a_source_refused_to_hear_counts_as_told_once_a_person_says_so(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        number = desk.record("b-5", "posted", amount="7.00")
+        marks.add(desk.tx, "main", marks.NewMark(FLOW, "ramp", "BILL_SYNC", number, "b-5", "posted", "T-1"))
+    ran = cli("replay", "b-5", "--told")
+    assert (ran.status, ran.err.splitlines()[0]) == (
+        1,
+        f"refused: {FLOW}/bills/b-5 is posted: the source is told by itself",
+    )
+    with shelf(cli) as desk:
+        marks.group(desk.tx, "main", FLOW, AT, limit=10)
+        (call,) = marks.due(desk.tx, "main", FLOW, AT)
+        marks.finish(desk.tx, call["id"], "refused")
+    ran = cli.ok("replay", "b-5", "--told", "--reason", "entered there")
+    assert ran.text() == f"[0]\n{FLOW}/bills/b-5: told by hand\n--\n1 record told by hand, 7.00 USD\n"
+    assert told(cli, "closed") == [("closed", FLOW, "b-5", "cli:pat", {"why": "told by hand: entered there"})]
 
 
 def operations(cli: Cli) -> list[tuple[str, str]]:

@@ -16,6 +16,8 @@ from tests import postgres_kit
 from tests.cli.cli_kit import Cli, Ran
 from tests.engine.store.rows import AT
 
+pytestmark = pytest.mark.only_sqlite("it chooses its backends itself")
+
 NEWEST = pgschema.newest()
 PATH_HINT = "  hint: give the path of a readable file\n"
 HINT = "  hint: it looks like postgresql://USER:PASSWORD@HOST/DATABASE\n"

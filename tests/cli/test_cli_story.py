@@ -18,11 +18,14 @@ from engine.cli import common
 from engine.clock import SystemClock
 from engine.serving import running
 from engine.simulated import Called, Sandbox, Simulated, Visitor
+from tests import stores
 from tests.cli.cli_kit import Cli, Ran
 
 pytestmark = pytest.mark.acceptance
 FLOW = "ramp_to_quickbooks"
 CANARY = "canary-7f3a91c2"
+# The private PostgreSQL of the tests flushes nothing, and the doctor says so.
+UNFLUSHED = ["FAIL  durability"] if stores.ON_POSTGRES else []
 GAP = {"external_id": "ramp-only-1", "name": "Client Gifts"}
 
 
@@ -122,8 +125,9 @@ def test_from_nothing_to_everything_posted(cli: Cli, tmp_path: Path) -> None:
         assert {line["state"] for line in status["states"]} <= {"closed", "skipped"}
         assert status["alerts"] == []
         assert (status["backlog"], status["untold"], status["in_doubt"]) == (0, 0, None)
-        doctor = do("doctor", "--company", "acme")
-        assert "FAIL" not in doctor.out
+        doctor = cli("doctor", "--company", "acme")
+        failures = [line.partition(":")[0] for line in doctor.out.splitlines() if line.startswith("FAIL")]
+        assert failures == UNFLUSHED
         export = do("map", "export", FLOW, "account", "--company", "acme")
         rows = list(csv.DictReader(io.StringIO(export.out)))
         assert [(r["lookup"], r["key"], r["full_name"]) for r in rows] == [

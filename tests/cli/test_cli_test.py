@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -196,8 +195,7 @@ def test_coverage_for_programs_and_too_little_of_it(cli: Cli) -> None:
 @pytest.mark.acceptance
 def test_a_case_of_the_company_s_own_source(cli: Cli, cases: Path) -> None:
     with connected(cli), _lists(cli):
-        with sqlite3.connect(cli.home / "flowctl.db"):
-            fresh = _calm(_kept(cli))
+        fresh = _calm(_kept(cli))
         made = cli.ok("test", FLOW, "--record", "mine", "--live", "2", "--stream", "bills")
         assert _calm(_kept(cli)) == fresh
         again = cli("test", FLOW, "--record", "mine", "--live", "2", "--stream", "bills")
@@ -231,11 +229,15 @@ def refused(cli: Cli, *arguments: str) -> Ran:
     return cli("test", FLOW, "--record", "mine", "--live", "1", *arguments)
 
 
-def test_recording_without_a_store_a_company_or_a_stream(cli: Cli) -> None:
+@pytest.mark.only_sqlite("a database is taken to be there")
+def test_recording_without_a_store(cli: Cli) -> None:
     said = (
         f"error: there is no store at {cli.home}/flowctl.db\n  hint: give --home, or start with `flowctl company add`\n"
     )
     assert refused(cli).text() == f"[2]\n--\n{said}"
+
+
+def test_recording_without_a_company_or_a_stream(cli: Cli) -> None:
     cli.ok("company", "add", "main")
     said = "error: there is no company `mian`\n  hint: did you mean `main`? known: main\n"
     assert refused(cli, "--company", "mian").text() == f"[2]\n--\n{said}"

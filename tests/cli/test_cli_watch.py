@@ -15,7 +15,7 @@ from engine.clock import SystemClock
 from engine.contract import OperationOutcome
 from engine.errors import StoreBusy
 from engine.store import work
-from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.cli.cli_kit import Cli
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill
@@ -40,7 +40,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
 
 
 def alert(cli: Cli, *subjects: str) -> None:
-    store = SqliteStore(cli.home / "flowctl.db")
+    store = stores.opened(cli.home)
     with store.write() as tx:
         for subject in subjects:
             work.raise_alert(tx, "acme", work.Alert("x", subject, "x"), kit.AT)

@@ -14,7 +14,10 @@ from tests.crash.play import count, play
 from tests.crash.points import START, Group, Point, named, plan
 from tests.crash.stage import stage
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.only_sqlite("calls of the system on a file are struck"),
+]
 POINTS = 24
 
 

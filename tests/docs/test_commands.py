@@ -82,6 +82,7 @@ def shell(stage: Stage, tmp_path: Path, request: pytest.FixtureRequest) -> Shell
     return Shell(folder, {"FLOWCTL_HOME": str(tmp_path / "home")})
 
 
+@pytest.mark.only_sqlite("what a page does to its home starts from a copy of the file")
 @pytest.mark.parametrize(
     ("shell", "page"),
     [(p, p) for p in COMMANDS if p != TUTORIAL],

@@ -173,6 +173,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
             process.communicate()
 
 
+@pytest.mark.only_sqlite("a tutorial begins with a file")
 def test_every_command_gives_what_is_shown(reader: Reader) -> None:
     text = pages.read(PAGE)
     lines = text.splitlines()

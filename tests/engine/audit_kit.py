@@ -9,14 +9,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from engine.audit import chain
 from engine.audit.notary import FILE, Notary
 from engine.store import companies, journal
+from engine.store.base import Store
 from engine.store.journal import Entry
 from engine.store.sqlite import SqliteStore
 from engine.testing import KEY, FakeClock, SeededIds
 from engine.vault import Vault
 from engine.world import World
+from tests import stores
+from tests.postgres_kit import InDatabase
 
 COLUMNS = (
     "company", "seq", "at", "event", "flow", "stream", "record_id", "source_id", "state_from", "state_to", "actor",
@@ -41,8 +46,7 @@ class Desk:
         return self.folder / "copy"
 
     @property
-    def store(self) -> SqliteStore:
-        assert isinstance(self.world.store, SqliteStore)
+    def store(self) -> Store:
         return self.world.store
 
     def notary(self) -> Notary:
@@ -61,12 +65,8 @@ class Desk:
         return [*wrong, *report.problems]
 
     def forge(self, *statements: str) -> None:
-        """Change the journal as one could who holds the file: without its triggers."""
-        connection = self.store.connection
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement)
+        """Change the journal as one could who holds the file, or the database: without its triggers."""
+        stores.forge(self.store, *statements)
 
 
 def entry(number: int) -> Entry:
@@ -75,15 +75,47 @@ def entry(number: int) -> Entry:
     )
 
 
-def desk(folder: Path, store: SqliteStore | None = None) -> Desk:
-    return Desk(World(store or SqliteStore(None), Vault(KEY), FakeClock(), SeededIds(1)), folder)
+def desk(folder: Path, store: Store | None = None) -> Desk:
+    return Desk(World(store or stores.empty(), Vault(KEY), FakeClock(), SeededIds(1)), folder)
 
 
-def flip_a_byte(store: SqliteStore, draw: random.Random, last: int) -> tuple[int, str, Callable[[], None]]:
+def flip_a_byte(store: Store, draw: random.Random, last: int) -> tuple[int, str, Callable[[], None]]:
     """Change one byte of one field of one line of `acme`: the line, the column, and what puts it back."""
+    # Another line has this number already: there cannot be two. And PostgreSQL keeps no text that is no UTF-8.
+    refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.DataError, UnicodeDecodeError)
     while True:
-        with suppress(sqlite3.IntegrityError):  # another line has this number already: there cannot be two
-            return _flipped(store.connection, draw, draw.randint(1, last), draw.choice(COLUMNS))
+        seq, column = draw.randint(1, last), draw.choice(COLUMNS)
+        with suppress(*refused):
+            if isinstance(store, SqliteStore):
+                return _flipped(store.connection, draw, seq, column)
+            return _flipped_there(store, draw, seq, column)
+
+
+def _flipped_there(store: Store, draw: random.Random, seq: int, column: str) -> tuple[int, str, Callable[[], None]]:
+    """The same on PostgreSQL, as a superuser for whom there are no triggers."""
+    assert isinstance(store, InDatabase)
+
+    def put(at: object, value: object) -> str:
+        with store.as_admin() as connection:
+            connection.execute("SET session_replication_role = replica")
+            update = f"UPDATE journal SET {column} = %s WHERE ctid = %s::tid RETURNING ctid::text"
+            (found,) = connection.execute(update.encode(), (value, at)).fetchall()
+            return str(found[0])
+
+    with store.as_admin() as connection:
+        asked = f"SELECT ctid::text, {column} FROM journal WHERE company = 'acme' AND seq = {seq}"
+        ((place, before),) = connection.execute(asked.encode()).fetchall()
+    if isinstance(before, int):
+        place = put(place, before ^ (1 << draw.randrange(56)))
+    else:
+        data = bytearray(str(before).encode() or b"\0")
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        place = put(place, data.decode())
+
+    def undo() -> None:
+        put(place, before)
+
+    return seq, column, undo
 
 
 def _flipped(

@@ -43,10 +43,10 @@ from engine.runner import Runner
 from engine.spec import ConnectorSpec, FieldSpec, ListSpec, MarkSpec, RequestSpec, StreamSpec
 from engine.store import companies, records, work
 from engine.store.base import Row, Store, Tx
-from engine.store.sqlite import SqliteStore
 from engine.testing import memory_world
 from engine.world import World
 from tests.reference import ROOT
+from tests.stores import raw
 
 AT = "2026-03-02T14:00:00.000000Z"
 COMPANY = "acme"
@@ -475,19 +475,3 @@ def count(store: Store, table: str) -> int:
     """How many rows a table has, of all companies."""
     ((found,),) = raw(store, f"SELECT COUNT(*) FROM {table}")
     return int(found)
-
-
-def raw(store: Store, *statements: str) -> list[tuple[Any, ...]]:
-    """Statements that no transaction of ours would run, each by itself; the rows of the last one."""
-    if isinstance(store, SqliteStore):
-        for statement in statements:
-            rows = store.connection.execute(statement).fetchall()
-        return [tuple(row) for row in rows]
-    from engine.store.postgres import PostgresStore
-
-    assert isinstance(store, PostgresStore)
-    with store.plain() as connection:
-        connection.execute("SET flowctl.of = '*'")
-        for text in statements:
-            cursor = connection.execute(text.encode())
-        return cursor.fetchall() if cursor.description else []

@@ -16,6 +16,8 @@ from engine.store.sqlite import SqliteStore, SqliteTx
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill
 
+pytestmark = pytest.mark.only_sqlite("all others wait for its transactions, and these are measured")
+
 MANY = 2 * AT_ONCE + 30
 
 

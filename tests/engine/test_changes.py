@@ -14,6 +14,7 @@ from engine.follow import Hand
 from engine.operator import worklist
 from engine.store import journal, lists, outbox, records, work
 from engine.store.base import Row
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, FLOW, VENDORS, YAML, Bench, bill, vendor
 
@@ -299,8 +300,7 @@ def test_a_change_that_fails_a_check_is_told_to_people_and_not_to_the_source(ben
 
 def test_lists_that_were_never_read_are_waited_for(bench: Bench) -> None:
     post(bench)
-    connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
-    connection.execute("UPDATE lists SET loaded_at = NULL")
+    stores.raw(bench.world.store, "UPDATE lists SET loaded_at = NULL")
     assert change(bench, **costs("80.00"))["pending"] == 1
     assert change(bench, **costs("70.00"))["pending"] == 1
     bench.read_lists()

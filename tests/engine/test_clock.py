@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.clock import BASE62, SystemClock, SystemIds, from_iso, iso
+from engine.clock import BASE62, SystemClock, SystemIds, drawn, from_iso, iso
 
 _ZONES = (UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone(timedelta(hours=14)))
 _MOMENTS = st.builds(
@@ -35,6 +36,23 @@ def test_text_sorts_as_time_does(one: datetime, two: datetime) -> None:
 def test_how_a_moment_is_written() -> None:
     assert iso(datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=2)))) == "2026-03-02T07:00:00.000000Z"
     assert from_iso("2026-03-02T09:00:00+02:00") == datetime(2026, 3, 2, 7, tzinfo=UTC)
+
+
+def test_a_moment_is_written_the_same_however_often_and_never_as_another() -> None:
+    nine = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert [iso(nine), iso(nine), iso(nine.replace(hour=10)), iso(nine)] == [
+        "2026-03-02T09:00:00.000000Z",
+        "2026-03-02T09:00:00.000000Z",
+        "2026-03-02T10:00:00.000000Z",
+        "2026-03-02T09:00:00.000000Z",
+    ]
+
+
+@given(seed=st.integers(0, 1000), length=st.integers(0, 40))
+def test_drawn_text_is_what_choice_would_draw(seed: int, length: int) -> None:
+    one, other = random.Random(seed), random.Random(seed)
+    assert drawn(one, length) == "".join(other.choice(BASE62) for _ in range(length))
+    assert one.random() == other.random()
 
 
 def test_the_machine_s_clock() -> None:

@@ -15,6 +15,7 @@ from engine.contract import ListObject, Login, MessageSet, Operation, OperationO
 from engine.desk import StoreOutbox
 from engine.errors import Bug
 from engine.store import companies, journal, work
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill, vendor
 from tests.engine.store.rows import REFUSED
@@ -207,7 +208,7 @@ def test_sessions_are_logged_after_the_commit(bench: Bench, capsys: pytest.Captu
             raise Stop
         with outbox.transaction() as desk:
             desk.sessions.open(COMPANY, "t-1", {"user": "acme-wc"})
-            desk.sessions.close("t-1")
+            desk.sessions.in_vain(COMPANY, "t-1")
         for ticket in ("t-2", "t-3"):
             with outbox.transaction() as desk:
                 desk.sessions.open(COMPANY, ticket, {"user": "acme-wc"})
@@ -269,8 +270,7 @@ def test_a_flow_whose_connections_are_not_all_made_is_left_alone() -> None:
         with bench.world.store.write() as tx:
             tx.run("credential_delete", {"company": COMPANY, "connection": "shop", "field": "api_key"})
             tx.run("credential_delete", {"company": COMPANY, "connection": "shop", "field": "hook_secret"})
-        connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
-        connection.execute("DELETE FROM connections WHERE connection = 'shop'")
+        stores.raw(bench.world.store, "DELETE FROM connections WHERE connection = 'shop'")
         with bench.outbox.transaction() as desk:
             assert desk.operations.backlog(COMPANY) == 0
             assert desk.books.due(COMPANY) == ()

@@ -369,3 +369,11 @@ def test_a_setting_wakes_what_a_condition_left_out_however_it_asks_for_it(by: st
             assert worklist.put_setting(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, "card_payments", True) == 1
         bench.run("bills")
         assert bench.states() == {"b-1": "intended"}
+
+
+def test_an_alert_calls_a_record_without_a_number_as_people_do(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill("5f0c2b7e-1111-2222-3333-444455556666", number=None, lines=[])]
+    bench.run("bills")
+    with bench.world.store.read(COMPANY) as tx:
+        (message,) = [row["message"] for row in tx.rows("alerts_open", {"company": COMPANY})]
+    assert message == "shop_to_ledger/bills/Grün & Söhne · 100.00 EUR · 2026-02-27: the lines do not add up to the bill"

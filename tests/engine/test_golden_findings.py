@@ -13,7 +13,7 @@ from engine.golden.outcome import files_of, pretty, problems_of
 from engine.golden.stage import Stage, staged
 from engine.program import FlowProgram
 from engine.store import marks
-from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.reference import ROOT
 
 FLOW = "ramp_to_quickbooks"
@@ -47,10 +47,7 @@ def test_a_document_that_the_schema_refuses(played: Stage) -> None:
 
 
 def test_a_journal_that_was_changed(played: Stage) -> None:
-    store = played.world.store
-    assert isinstance(store, SqliteStore)
-    store.connection.execute("DROP TRIGGER journal_no_update")
-    store.connection.execute("UPDATE journal SET detail = '{}' WHERE seq = 3")
+    stores.forge(played.world.store, "UPDATE journal SET detail = '{}' WHERE seq = 3")
     assert problems_of(played) == ["the journal is broken at line 3: the line was changed"]
 
 

@@ -10,14 +10,15 @@ import pytest
 
 from engine import history
 from engine.history import By, Period
-from engine.store.sqlite import SqliteStore
+from engine.store.base import Store
+from tests import stores
 
 WEDNESDAY = date(2026, 3, 4)
 
 
 @pytest.fixture
-def store() -> Iterator[SqliteStore]:
-    made = SqliteStore(None)
+def store() -> Iterator[Store]:
+    made = stores.empty()
     yield made
     made.close()
 
@@ -52,7 +53,7 @@ def test_within() -> None:
     assert Period(WEDNESDAY, WEDNESDAY).within_s(50) is None
 
 
-def test_figures_of_each_period_and_of_all(store: SqliteStore) -> None:
+def test_figures_of_each_period_and_of_all(store: Store) -> None:
     rows = [
         ("acme", "2026-02-28", "read", 0, "one", "bills", 7),
         ("acme", "2026-03-02", "read", 0, "one", "bills", 3),

@@ -23,6 +23,8 @@ from engine.operator.worklist import Retried
 from engine.store import facts, journal, marks, work
 from engine.store import holdings as kept
 from engine.store.base import Row, statements
+from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill, vendor
 
@@ -833,8 +835,7 @@ def scan(bench: Bench, *sightings: Sighting, kind: str = "Bill") -> None:
 
 
 def sightings(bench: Bench) -> list[str]:
-    connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
-    return [row[0] for row in connection.execute("SELECT target_id FROM sightings ORDER BY target_id")]
+    return [row[0] for row in stores.raw(bench.world.store, "SELECT target_id FROM sightings ORDER BY target_id")]
 
 
 def test_when_a_kind_was_looked_through_is_remembered(bench: Bench) -> None:
@@ -1095,9 +1096,8 @@ def test_two_objects_with_the_marker_of_one_record(bench: Bench) -> None:
 def test_a_record_that_is_read_after_its_object_was_seen_is_found_all_the_same(bench: Bench) -> None:
     foreign = "0b54bc7c-9f3d-5c0e-8a0a-1d2e3f4a5b6c"
     scan(bench, sighting("T-7", marker("b-1")), sighting("T-8", foreign), sighting("T-9", foreign.replace("5c", "4c")))
-    connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
     query = "SELECT target_id, record_id FROM sightings ORDER BY target_id"
-    assert [tuple(row) for row in connection.execute(query)] == [("T-7", 0), ("T-8", 0), ("T-9", -1)]
+    assert stores.raw(bench.world.store, query) == [("T-7", 0), ("T-8", 0), ("T-9", -1)]
     bench.shop.listed["bills"] = [bill("b-0"), bill(status="draft")]
     bench.run("bills")
     scan(bench)
@@ -1121,10 +1121,12 @@ def test_the_records_of_a_flow_that_runs_elsewhere_are_left_to_it(bench: Bench) 
 
 
 def plan(bench: Bench, name: str, params: Mapping[str, object]) -> list[str]:
-    connection = getattr(bench.world.store, "connection")  # noqa: B009 - the protocol has none
-    return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", params)]
+    store = bench.world.store
+    assert isinstance(store, SqliteStore)
+    return [row["detail"] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", params)]
 
 
+@pytest.mark.only_sqlite("its plans are looked at")
 @pytest.mark.parametrize(
     ("name", "more"),
     [

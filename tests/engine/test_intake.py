@@ -124,6 +124,25 @@ def test_a_record_without_an_id_stops_no_other(bench: Bench) -> None:
     assert json.loads(lines[0]["detail"]) == {"message": "`key: id` gives no id for this record"}
 
 
+def test_what_is_too_long_to_be_looked_up_stops_no_other(bench: Bench) -> None:
+    """No store keeps an id of any length: PostgreSQL's indexes do not."""
+    noise = "".join(chr(0x4E00 + (n * n * 7919) % 20000) for n in range(3000))
+    bench.shop.listed["bills"] = [
+        bill() | {"id": noise},
+        bill("b-2", vendor={"id": "v-9", "name": noise}),
+        bill("b-3", vendor={"id": noise, "name": "Nobody"}),
+        bill("b-4"),
+    ]
+    counts = bench.run("bills")["bills"]
+    assert (counts["read"], counts["failed"]) == (4, 1)
+    assert bench.states() == {"b-2": "deferred", "b-3": "deferred", "b-4": "intended"}
+    words = "has more than 1,000 bytes, and nothing so long is looked up"
+    assert [bench.reasons("b-2"), bench.reasons("b-3")] == [
+        [("uncoded", f"the vendor `{noise[:40]}...` {words}")],
+        [("uncoded", f"the vendor `Nobody...` {words}")],
+    ]
+
+
 def test_a_vendor_that_is_there_is_adopted(bench: Bench) -> None:
     bench.shop.listed["vendors"] = [vendor("v-1", "grün & söhne")]
     assert bench.run("vendors")["vendors"] == {"read": 1, "skipped": 1}

@@ -21,8 +21,8 @@ from engine.contract import Rate
 from engine.errors import RateLimited, StoreBusy
 from engine.limits import StoreLimits
 from engine.store.base import Store, Tx
-from engine.store.sqlite import SqliteStore
 from engine.testing import EPOCH, FakeClock, SeededIds
+from tests import stores
 from tests.reference import ROOT
 
 NAME = "vendor:0123abcd"
@@ -30,7 +30,7 @@ NAME = "vendor:0123abcd"
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    made = SqliteStore(None)
+    made = stores.empty()
     yield made
     made.close()
 
@@ -140,7 +140,7 @@ def test_twenty_thousand_calls_in_an_hour_stay_small_in_the_store(store: Store) 
     pauses=st.lists(st.sampled_from([0.0, 0.0, 0.01, 0.3, 2.0, 40.0]), min_size=1, max_size=60),
 )
 def test_no_window_ever_holds_more(rates: list[Rate], pauses: list[float]) -> None:
-    store = SqliteStore(None)
+    store = stores.empty()
     try:
         shared, clock = limits(store)
         moments = []
@@ -276,21 +276,20 @@ import sys
 from pathlib import Path
 from engine.clock import SystemClock, SystemIds
 from engine.limits import StoreLimits
-from engine.store.sqlite import SqliteStore
+from engine.store import whereabouts
 
-with StoreLimits(SqliteStore(Path(sys.argv[1])), SystemClock(), SystemIds()).call("vendor:0123abcd", (), 1):
+with StoreLimits(whereabouts.opened(Path(sys.argv[1])), SystemClock(), SystemIds()).call("vendor:0123abcd", (), 1):
     print("in", flush=True)
     sys.stdin.read()
 """
 
 
 def test_the_place_of_a_process_that_was_killed_is_free_again(tmp_path: Path) -> None:
-    path = tmp_path / "flowctl.db"
-    store = SqliteStore(path)
+    store = stores.opened(tmp_path)
     clock = FakeClock(datetime.now(UTC))
     shared = StoreLimits(store, clock, SeededIds(1))
     holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", _HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
     try:
         assert holder.stdout is not None
@@ -333,13 +332,13 @@ class SharedClock:
 
 
 @contextmanager
-def two_processes(path: Path, clock: SharedClock) -> Iterator[list[StoreLimits]]:
-    """Two stores on one file, as two processes have them."""
-    stores = [SqliteStore(path, busy_s=30), SqliteStore(path, busy_s=30)]
+def two_processes(home: Path, clock: SharedClock) -> Iterator[list[StoreLimits]]:
+    """Two stores of one home, as two processes have them."""
+    pair = [stores.opened(home, busy_s=30), stores.opened(home, busy_s=30)]
     try:
-        yield [StoreLimits(store, clock, SystemIds()) for store in stores]
+        yield [StoreLimits(store, clock, SystemIds()) for store in pair]
     finally:
-        for store in stores:
+        for store in pair:
             store.close()
 
 
@@ -375,7 +374,7 @@ def test_threads_of_two_stores_never_exceed_the_limits(tmp_path: Path, rates: tu
         except BaseException as error:  # noqa: BLE001 - it is raised in the test's own thread
             failures.append(error)
 
-    with two_processes(tmp_path / "flowctl.db", clock) as processes:
+    with two_processes(tmp_path, clock) as processes:
         running = [threading.Thread(target=hammer, args=(shared,)) for shared in processes for _ in range(threads)]
         for thread in running:
             thread.start()

@@ -178,6 +178,7 @@ def test_a_row_whose_object_is_known_links_nothing_by_its_name(tx: Tx) -> None:
     assert not resolver(tx).linked("account", "A-RENT")
 
 
+@pytest.mark.only_sqlite("its plans are looked at")
 def test_links_are_found_by_index(bench: Bench) -> None:
     connection = bench.world.store.connection  # type: ignore[attr-defined]  # the backend's own
     scope = {"company": COMPANY, "flow": FLOW, "lookup": "vendor", "list_id": "V-1", "source_key": "k"}

@@ -304,6 +304,16 @@ def test_a_record_without_an_id_is_refused(bench: Bench, tx: Tx, key: object) ->
     assert str(caught.value) == "`key: id` gives no id for this record"
 
 
+@pytest.mark.parametrize("key", ["x" * 1001, "é" * 501, "\U0001f600" * 251])
+def test_an_id_that_no_store_keeps_is_refused(bench: Bench, tx: Tx, key: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        pipeline.take_in(bench.program.stream("bills"), desk_of(bench, tx), {**bill(), "id": key})
+    assert str(caught.value) == f"`key: id` gives an id of more than 1,000 bytes: {key[:40]!a}..."
+    assert caught.value.hint == "let `key` in the flow give the id of the record in the source, and no text of it"
+    taken = pipeline.take_in(bench.program.stream("bills"), desk_of(bench, tx), {**bill(), "id": key[1:]})
+    assert taken.source_id == key[1:]
+
+
 @pytest.mark.parametrize(("key", "text"), [("x", "x"), (0, "0"), (17, "17")])
 def test_an_id_is_text(bench: Bench, tx: Tx, key: object, text: str) -> None:
     assert pipeline.take_in(bench.program.stream("bills"), desk_of(bench, tx), {**bill(), "id": key}).source_id == text

@@ -28,6 +28,7 @@ from engine.store.base import Store
 from engine.store.sqlite import SqliteStore
 from engine.vault import Vault
 from engine.world import World
+from tests import stores
 
 AT = "2026-11-22T06:00:00.000000+00:00"
 OK = HttpReply(200, {}, b"ok")
@@ -112,11 +113,12 @@ def all_at_once(through: PollDoor, bodies: Sequence[bytes], begun: threading.Eve
 
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
-    made = SqliteStore(tmp_path / "store.db")
+    made = stores.opened(tmp_path)
     yield made
     made.close()
 
 
+@pytest.mark.only_sqlite("one commit stands for several calls only there")
 def test_calls_that_wait_share_one_commit_and_each_keeps_what_it_did(store: SqliteStore) -> None:
     begun, go, commits = threading.Event(), threading.Event(), list[str]()
     store.connection.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
@@ -128,6 +130,7 @@ def test_calls_that_wait_share_one_commit_and_each_keeps_what_it_did(store: Sqli
     assert added(store) == tuple(sorted(body.decode() for body in bodies))
 
 
+@pytest.mark.only_sqlite("one commit stands for several calls only there")
 def test_an_answer_that_says_that_nothing_was_done_leaves_nothing_and_the_others_stay(store: SqliteStore) -> None:
     begun, go = threading.Event(), threading.Event()
     through = door(store, adding(store, first=go, begun=begun))
@@ -136,6 +139,7 @@ def test_an_answer_that_says_that_nothing_was_done_leaves_nothing_and_the_others
     assert added(store) == ("a", "b", "first")
 
 
+@pytest.mark.only_sqlite("one commit stands for several calls only there")
 def test_nobody_is_told_that_it_is_done_when_the_commit_fails(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +155,7 @@ def test_nobody_is_told_that_it_is_done_when_the_commit_fails(
     assert added(store) == ()
 
 
+@pytest.mark.only_sqlite("one commit stands for several calls only there")
 def test_what_takes_long_is_asked_again_aside(store: SqliteStore) -> None:
     seen: list[tuple[bool, bool]] = []
 
@@ -165,6 +170,7 @@ def test_what_takes_long_is_asked_again_aside(store: SqliteStore) -> None:
     assert seen == [(True, True), (False, False)]
 
 
+@pytest.mark.only_sqlite("one commit stands for several calls only there")
 def test_a_long_message_has_a_transaction_of_its_own(store: SqliteStore) -> None:
     seen: list[tuple[bool, bool]] = []
 
@@ -176,14 +182,14 @@ def test_a_long_message_has_a_transaction_of_its_own(store: SqliteStore) -> None
     assert seen == [(False, False)]
 
 
-def test_what_is_not_posted_to_an_agents_place_goes_on(store: SqliteStore) -> None:
+def test_what_is_not_posted_to_an_agents_place_goes_on(store: Store) -> None:
     through = door(store, lambda _call: OK)
     assert anyio.run(lambda: post(through, b"", method="GET")) == (404, b"behind")
     assert anyio.run(lambda: post(through, b"", path="/panel")) == (404, b"behind")
     assert anyio.run(lambda: post(through, b"", path="/agent/deeper")) == (200, b"ok")
 
 
-def test_a_flood_of_wrong_passwords_holds_up_no_session_of_another_company(store: SqliteStore) -> None:
+def test_a_flood_of_wrong_passwords_holds_up_no_session_of_another_company(store: Store) -> None:
     world, books = World(store, Vault(b"0" * 32)), make_books(1, SystemClock(), {})
     connect(world, "acme", "books", "qbwc", *books.binding("http://127.0.0.1:8000"))
     keeper = Doorkeeper(world.clock, wait_s=60.0)

@@ -34,8 +34,8 @@ from engine.pushing.link import LEASE_S, WRITE_S
 from engine.runner import Runner
 from engine.service import Service
 from engine.store import companies, journal, outbox, records, work
-from engine.store.sqlite import SqliteStore
 from engine.world import TOKEN_LEASE_S
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, bill
 from tests.engine.push_kit import FLOW, NAME, VENDORS, Cloud, CloudBench, Crash, cloud_bench, operation, run
@@ -169,10 +169,10 @@ def test_what_is_there_already_is_taken_over(bench: CloudBench) -> None:
 
 
 def test_a_restored_store_finds_what_its_later_life_wrote(bench: CloudBench) -> None:
-    image = bench.world.store.connection.serialize()  # type: ignore[attr-defined]
+    image = stores.image(bench.world.store)
     run(bench)
     bench.world.store.close()
-    bench.world = replace(bench.world, store=SqliteStore(None, image=image))
+    bench.world = replace(bench.world, store=stores.like(image))
     bench.cloud.calls.clear()
     assert bench.states() == {}
     run(bench)
@@ -469,7 +469,7 @@ def test_a_connection_that_was_never_made_is_told(bench: CloudBench) -> None:
 def test_bytes_that_changed_are_never_sent(bench: CloudBench) -> None:
     bench.cloud.faults[0] = Transient("502")
     run(bench)
-    bench.world.store.connection.execute("UPDATE operations SET body = X'7b7d'")  # type: ignore[attr-defined]
+    stores.set_bytes(bench.world.store, "operations", "body", b"{}")
     bench.passed(31)
     with pytest.raises(Bug, match="does not have the bytes it was frozen with"):
         run(bench)

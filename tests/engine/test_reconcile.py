@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,9 @@ from engine.reconcile import Difference, Line, Report, Spans, ask, countable, ki
 from engine.registry import registered
 from engine.spec import RequestSpec
 from engine.store import facts, holdings, spans
+from engine.store.sqlite import SqliteStore
 from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, LEDGER, YAML, Bench, LedgerConnector, bench, bill
+from tests.stores import raw
 
 D = Decimal
 CHANGE = "request: BillAdd, template: bill_add.xml.j2, change: {request: BillMod, template: bill_mod.xml.j2}"
@@ -146,6 +149,28 @@ def test_only_kinds_with_figures_of_polled_connections_are_asked_for() -> None:
         assert kinds_of(tx, COMPANY, {}) == ("Bill",)  # it was written once, whatever the flows say now
     with bench() as plain, plain.world.store.read() as tx:
         assert countable(tx, COMPANY) is None
+
+
+def test_what_was_ever_written_is_found_without_looking_at_all_of_it() -> None:
+    """As many steps of the database for five thousand objects as for five."""
+    with desk() as made:
+        store = made.world.store
+        if not isinstance(store, SqliteStore):
+            pytest.skip("only SQLite counts its steps")
+        counted = []
+        for first, last in ((0, 5), (5, 5000)):
+            raw(store, "PRAGMA foreign_keys = OFF", *(
+                f"INSERT INTO holdings (company, target_id, record_id, kind, seq, state) "
+                f"VALUES ('{COMPANY}', 'T-{number}', {number}, '{('Bill', 'Check', 'Vendor')[number % 3]}', {number}, 'there')"
+                for number in range(first, last)
+            ))  # fmt: skip
+            steps: list[None] = []
+            with store.read(COMPANY) as tx:
+                store.connection.set_progress_handler(partial(steps.append, None), 1)
+                assert kinds_of(tx, COMPANY, {}) == ("Bill", "Check")
+                store.connection.set_progress_handler(None, 1)
+            counted.append(len(steps))
+        assert 0 < counted[0] == counted[1]
 
 
 def test_before_an_answer_only_the_request_is_known() -> None:

@@ -12,7 +12,7 @@ import uvicorn
 
 from engine import serving
 from engine.contract import HttpCall, HttpReply
-from engine.serving import PortTaken, app_of, bind, running
+from engine.serving import PortTaken, app_of, bind, looks_for_garbage_seldom, running
 
 
 def echo(call: HttpCall) -> HttpReply:
@@ -60,6 +60,22 @@ def test_a_server_answers_every_path_and_method_until_its_block_ends() -> None:
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/a", timeout=1)
     assert [thread.name for thread in threading.enumerate() if thread.name == "flowctl-server"] == []
+
+
+def test_what_a_process_was_started_with_is_not_looked_at_for_garbage() -> None:
+    """What is made after that is."""
+    before = gc.get_threshold()
+    try:
+        looks_for_garbage_seldom()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold() == (50_000, 20, 50)
+        lost: list[object] = []
+        lost.append(lost)
+        del lost
+        assert gc.collect() >= 1
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.connections.connecting import connect
 from engine.contract import OperationOutcome
 from engine.follow import Hand
 from engine.operator import chosen, onhold, pausing, worklist
 from engine.store import journal, lists
+from tests.engine import kit
 from tests.engine.kit import bill
 from tests.panel.kit import Browser, Office, text_of
 
@@ -376,3 +379,42 @@ def test_a_setting_that_was_changed_since_is_told(office: Office) -> None:
         hand = Hand("acme", office.world.at(), "panel:ana")
         worklist.put_setting(tx, hand, office.bench.program.flow, "card_payments", True)
     assert "the setting card_payments is true now, says ana" in text_of(office.as_("operator").get(here))
+
+
+# --- what the source was not told ------------------------------------------------------------------------------------
+
+
+def test_a_bill_of_another_account_is_shown_untold_and_counts_as_told_once_a_person_says_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.engine.kit.ShopConnector.spec", replace(kit.SHOP, account=("region",)))
+    bench = office.bench
+    bench.shop.listed["bills"] = [bill("b-1")]
+    bench.run("bills")
+    assert bench.post_all() == 1
+    for region in ("eu", "us"):
+        office.clock.sleep(1)
+        connect(office.world, "acme", "shop", "shop", {"region": region}, {"api_key": "k"})
+    bench.runner.tell(bench.program, "acme")
+    browser = office.as_("operator")
+    page = browser.get("/c/acme/alerts")
+    assert 'href="/panel/c/acme/records?state=posted&amp;place=shop_to_ledger"' in page.text
+    assert "shop_to_ledger: `shop` leads to another account now, which is not told what became of N-b-1: read from the one before" in text_of(page)  # fmt: skip
+    path = f"/c/acme/records/{number(office, 'b-1')}"
+    shown = text_of(browser.get(path)).splitlines()
+    at = shown.index(
+        "The source is not told of it: another account is connected as shop now than the one it was read from."
+    )
+    assert shown[at + 1] == (
+        "Connect that account again, and it is told by itself. Or enter it there by hand, and say that the source knows."
+    )
+    assert text_of(browser.get(f"{path}/told")).splitlines()[10] == (
+        "You have entered in the source by hand what became of it. flowctl does not tell it any more."
+    )
+    answer = browser.post(f"{path}/told", {"reason": "entered there"})
+    assert (answer.status_code, flash(browser, path)[0]) == (303, "It counts as told.")
+    assert bench.states() == {"b-1": "closed"}
+    assert events(office, "b-1", "closed") == [("closed", "panel:operator", {"why": "told by hand: entered there"})]
+    assert flash(browser, "/c/acme/alerts")[1:] == ["Open Over Who is told, and when"]
+    browser.post(f"{path}/told", {"reason": "again", "seen": "1"})
+    assert flash(browser, path)[0].startswith("Nothing was changed: the record has changed")

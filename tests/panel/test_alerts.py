@@ -12,7 +12,7 @@ from engine.alerting.addresses import Address
 from engine.alerting.postman import Postman
 from engine.alerting.watchman import Watchman
 from engine.serving import running
-from engine.store import work
+from engine.store import alerts, work
 from engine.store.base import Row
 from engine.store.records import Reason
 from tests.engine.alerting import kit
@@ -222,14 +222,32 @@ def test_rules_by_form(office: Office, watch: Watch) -> None:
 
 def test_the_house(office: Office, watch: Watch) -> None:
     browser = office.as_("admin")
-    browser.get("/alerts/settings")
-    browser.post("/alerts/settings/house", {"base_url": "https://books.example.com/panel", "zone": "Europe/Berlin"})
+    browser.get("/settings")
+    browser.post("/settings", {"base_url": "https://books.example.com/panel", "zone": "Europe/Berlin"})
     assert last(watch, "") == (
         "panel:admin", "alert_house", {"base_url": "https://books.example.com", "zone": "Europe/Berlin"},
     )  # fmt: skip
-    for wrong in ("javascript:alert(1)", "books.example.com", "https://a:b@books.example.com", "https://x y"):
-        browser.post("/alerts/settings/house", {"base_url": wrong, "zone": ""})
-        assert text_of(browser.get("/alerts/settings")).startswith("The address of the panel is like")
+    assert text_of(browser.get("/settings")).splitlines()[0] == "It is kept."
+    browser.post("/settings", {"base_url": "https://books.example.com", "zone": "Europe/Berlin"})
+    assert text_of(browser.get("/settings")).splitlines()[0] == "Nothing was changed."
+    assert "Links in messages lead to https://books.example.com. Change it in Settings" in text_of(
+        browser.get("/alerts/settings")
+    )
+    for wrong in (
+        "javascript:alert(1)", "books.example.com", "https://a:b@books.example.com", "https://x y", "http://books.example.com",
+        "http://10.0.0.7:8765", "http://127.0.0.1.evil.example",
+    ):  # fmt: skip
+        answer = browser.post("/settings", {"base_url": wrong, "zone": ""})
+        assert (answer.status_code, text_of(answer).splitlines()[1]) == (
+            422,
+            "The address of the panel is like https://books.example.com, or plain http for this machine alone.",
+        )
+        assert f'value="{wrong}"' in answer.text
+    assert browser.post("/settings", {"base_url": "", "zone": "Mars/Base"}).status_code == 422
+    assert last(watch, "")[2] == {"base_url": "https://books.example.com", "zone": "Europe/Berlin"}
+    for near in ("http://localhost:8765", "http://[::1]:8765", "http://127.0.0.1:8765"):
+        browser.post("/settings", {"base_url": near, "zone": ""})
+        assert last(watch, "") == ("panel:admin", "alert_house", {"base_url": near, "zone": ""})
 
 
 @pytest.mark.acceptance
@@ -291,3 +309,62 @@ def test_what_vendors_write_is_text(office: Office, watch: Watch) -> None:
         page = office.as_("admin").get(path).text
         assert (page.count("<script"), "\u202e" in page, "49" in page) == (1, False, False)  # our own
     assert "refused: &#34;&gt;&lt;script&gt;hit()&lt;/script&gt;?{{ 7 * 7 }}" in office.as_("admin").get("/alerts").text
+
+
+# --- what is over ----------------------------------------------------------------------------------------------------
+
+
+def over_again(office: Office, subject: str, times: int, message: str = "it was shut") -> None:
+    for number in range(times):
+        office.clock.sleep(60)
+        with office.world.store.write("acme") as tx:
+            alert = work.Alert("connection", subject, f"{message} {number + 1}", "wait")
+            work.raise_alert(tx, "acme", alert, office.world.at())
+            office.clock.sleep(60)
+            work.resolve_alert(tx, "acme", "connection", subject, office.world.at())
+
+
+def test_what_was_so_again_and_again_is_one_line_with_how_often(office: Office) -> None:
+    over_again(office, "shop_to_ledger/shop", 3)
+    over_again(office, "shop_to_ledger/ledger", 1, "it was slow")
+    lines = text_of(office.as_("viewer").get("/c/acme/alerts?show=over")).splitlines()
+    assert lines[2:] == [
+        "Kind What How often First Over",
+        *("Connection", "it was slow 1", "1", "2026-03-02 14:07", "2026-03-02 14:08"),
+        *("Connection", "it was shut 3", "3", "2026-03-02 14:01", "2026-03-02 14:06"),
+    ]
+
+
+def test_older_pages_of_what_is_over_repeat_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2, 3, 1, 2):
+        over_again(office, f"shop_to_ledger/s-{number}", 1, f"s-{number} was shut")
+
+    def pages(size: int, looked_at: int) -> list[list[str]]:
+        monkeypatch.setattr("engine.store.alerts.LOOKED_AT", looked_at)
+        before: int | None = alerts.BEYOND
+        found = []
+        with office.world.store.read("acme") as tx:
+            while before is not None:
+                page = alerts.over(tx, "acme", before, size)
+                found.append([f"{past.last['subject'][-1]}x{past.often}" for past in page.found])
+                before = page.following
+        return found
+
+    assert pages(50, 500) == [["2x2", "1x2", "3x1"]]
+    assert pages(2, 500) == [["2x2", "1x2"], ["3x1"]]
+    assert pages(50, 3) == [["2x2", "1x2", "3x1"], []]
+    monkeypatch.setattr("engine.store.alerts.COUNTED", 1)
+    assert pages(50, 500) == [["2x1", "1x1", "3x1"]]
+    page = office.as_("viewer").get("/c/acme/alerts?show=over&behind=1")
+    assert text_of(page).splitlines()[2:] == ["Nothing else is over."]
+
+
+def test_what_people_were_told_again_and_again_is_one_notice(office: Office, watch: Watch) -> None:
+    for choice in ("no", "yes", "no", "yes", "no"):
+        watch.rule("failed", on=choice)
+        watch.man.look()
+    over = text_of(office.as_("viewer").get("/c/acme/alerts?show=over")).splitlines()
+    (line,) = [each for each in over if each.startswith("Records failed · 3 records")]
+    assert line == (
+        "Records failed · 3 records · 30.15 USD · since 2026-03-02 14:00 · over 2026-03-02 14:00 · 3 times in all"
+    )

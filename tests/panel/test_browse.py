@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.store import browse, work
-from engine.store.base import Params, Row, Tx, statements
+from engine.store.base import Params, Row, Store, Tx, statements
 from engine.store.browse import Filters, Found, Place
 from engine.store.records import MOVES, Intake, NewRecord, Reason, insert
 from engine.store.records import Place as Stream
 from engine.store.sqlite import SqliteStore, SqliteTx
+from tests import stores
 from tests.engine.kit import AT, bill
 from tests.panel.kit import Office
 
@@ -29,9 +30,9 @@ PARTIES = ("Acme Supply", "acme legal", "Müller & Söhne", "100%_sure", None)
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[SqliteStore]:
+def store() -> Iterator[Store]:
     """240 records of two companies, in every mixture."""
-    made = SqliteStore(None)
+    made = stores.empty()
     with made.write() as tx:
         runs = {
             (company, number): work.begin_run(tx, company, "a_flow", AT)
@@ -59,10 +60,9 @@ def store() -> Iterator[SqliteStore]:
     made.close()
 
 
-def plainly(store: SqliteStore, filters: Filters) -> list[int]:
+def plainly(store: Store, filters: Filters) -> list[int]:
     """What a look at every record finds, in the order of the pages."""
-    rows = store.connection.execute("SELECT * FROM records WHERE company = 'acme'").fetchall()
-    found = [row for row in rows if fits(row, filters)]
+    found = [row for row in stores.table(store, "records") if row["company"] == "acme" and fits(row, filters)]
     key = (lambda r: (r["dated_on"], r["id"])) if filters.is_dated else (lambda r: ("", r["id"]))
     return [row["id"] for row in sorted(found, key=key, reverse=True)]
 
@@ -87,7 +87,7 @@ def fits(row: Row, filters: Filters) -> bool:
     )
 
 
-def pages(store: SqliteStore, filters: Filters, size: int) -> list[Found]:
+def pages(store: Store, filters: Filters, size: int) -> list[Found]:
     found, behind = [], Place()
     with store.read() as tx:
         while True:
@@ -114,7 +114,7 @@ FILTERS = st.builds(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(filters=FILTERS, size=st.integers(1, 60), narrow=st.sampled_from((0, 5, 2000)))
-def test_pages_are_what_a_look_at_each_finds(store: SqliteStore, filters: Filters, size: int, narrow: int) -> None:
+def test_pages_are_what_a_look_at_each_finds(store: Store, filters: Filters, size: int, narrow: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(browse, "NARROW", narrow)
         found = pages(store, filters, size)
@@ -124,9 +124,7 @@ def test_pages_are_what_a_look_at_each_finds(store: SqliteStore, filters: Filter
 
 
 @pytest.mark.parametrize("looked_through", [3, 9])
-def test_where_the_looking_ends_is_said(
-    store: SqliteStore, looked_through: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_looking_ends_is_said(store: Store, looked_through: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browse, "NARROW", 0)
     monkeypatch.setattr(browse, "_LOOKED_THROUGH", looked_through)
     monkeypatch.setattr(browse, "_STEP", 3)
@@ -147,7 +145,7 @@ def test_where_the_looking_ends_is_said(
         ("no such thing", []),
     ],
 )
-def test_text(store: SqliteStore, text: str, numbers: list[int] | str) -> None:
+def test_text(store: Store, text: str, numbers: list[int] | str) -> None:
     found = [row["id"] for page in pages(store, Filters(text=text), 50) for row in page.rows]
     if numbers == "within":
         assert found == plainly(store, Filters(text=text))
@@ -160,7 +158,7 @@ def test_text(store: SqliteStore, text: str, numbers: list[int] | str) -> None:
 
 
 def test_a_filter_that_many_pass_costs_one_row_and_the_walk_few_steps(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 216 records: none of a wide filter's numbers is fetched, and the walk fetches what it looks through, once."""
     monkeypatch.setattr(browse, "NARROW", 10)
@@ -178,7 +176,7 @@ def test_a_filter_that_many_pass_costs_one_row_and_the_walk_few_steps(
     assert [len(json.loads(str(each.params["ids"]))) for each in asked if each.name == "browse_rows"] == [11, 22, 27]
 
 
-def test_a_filter_that_few_pass_is_fetched_whole(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_that_few_pass_is_fetched_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with watched(store, monkeypatch) as asked, store.read() as tx:
         found = browse.page(tx, "acme", Filters(text="inv-12"), Place(), 10)
     fetched = [(each.name, each.rows) for each in asked if each.params.get("skip") == 0]
@@ -223,15 +221,16 @@ class Watching:
 
 
 @contextmanager
-def watched(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asked]]:
+def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Asked]]:
     asked: list[Asked] = []
-    begin = SqliteStore.begin
+    backend: Any = type(store)
+    begin = backend.begin
 
-    def watching(self: SqliteStore, of: tuple[str, ...], *, writing: bool) -> Tx:
+    def watching(self: Store, of: tuple[str, ...], *, writing: bool) -> Tx:
         return Watching(begin(self, of, writing=writing), asked)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqliteStore, "begin", watching)
+        patch.setattr(backend, "begin", watching)
         yield asked
 
 
@@ -259,6 +258,7 @@ PAGES = (
 )  # fmt: skip
 
 
+@pytest.mark.only_sqlite("its plans are looked at")
 def test_no_page_scans_a_table(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = office.bench
     bench.shop.listed["bills"] = [bill(f"b-{n}") for n in range(4)] + [bill("b-9", lines=[])]

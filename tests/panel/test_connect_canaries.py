@@ -13,10 +13,10 @@ import pytest
 
 from connectors._simulated import transport
 from engine import registry
-from engine.store.sqlite import SqliteStore
 from engine.testing import KEY, FakeClock, SeededIds
 from engine.vault import Vault
 from engine.world import World
+from tests import stores
 from tests.acceptance.canary_kit import Canaries, Hostile
 from tests.panel.house import House, house
 from tests.panel.kit import HOST, Browser
@@ -48,7 +48,7 @@ def hostile(canaries: Canaries) -> Hostile:
 @pytest.fixture
 def home(tmp_path: Path, hostile: Hostile) -> Iterator[House]:
     transports = {name: transport(hostile.handle) for name in CONNECTED}
-    world = World(SqliteStore(tmp_path / "flowctl.db"), Vault(KEY), FakeClock(), SeededIds(1), transports)
+    world = World(stores.opened(tmp_path), Vault(KEY), FakeClock(), SeededIds(1), transports)
     with house(*FLOWS, world=world) as made:
         yield made
 

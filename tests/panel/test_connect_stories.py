@@ -16,10 +16,10 @@ from engine.clock import SystemClock
 from engine.desk import StoreOutbox
 from engine.serving import running
 from engine.store import work
-from engine.store.sqlite import SqliteStore
 from engine.testing import KEY, SeededIds
 from engine.vault import Vault
 from engine.world import World
+from tests import stores
 from tests.panel.chromium import browser, fits, sign_in
 from tests.panel.house import House, house
 from tests.panel.kit import PASSWORD
@@ -41,7 +41,7 @@ class Street:
 def street() -> Iterator[Street]:
     clock = SystemClock()
     sandbox = CONNECTOR.sandbox(5, clock, {"bills": 2, "expenses": 1})
-    world = World(SqliteStore(None), Vault(KEY), clock, SeededIds(1))
+    world = World(stores.empty(), Vault(KEY), clock, SeededIds(1))
     with ExitStack() as stack:
         made = stack.enter_context(house("freshbooks_to_ramp", "ramp_to_quickbooks", world=world))
         vendor = stack.enter_context(running(app(sandbox.simulator)))

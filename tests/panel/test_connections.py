@@ -98,7 +98,7 @@ def test_a_test_calls_the_other_side_and_its_result_is_kept(office: Office) -> N
     browser.post(f"{SHOP}/test")
     shown = text_of(browser.get(SHOP)).splitlines()
     assert shown[0] == "It does not work. What was found stands below."
-    assert "wrong Api key is too old make a new one" in " ".join(shown)
+    assert "wrong API key is too old make a new one" in " ".join(shown)
     assert "in trouble" in shown[3]
 
 

@@ -22,7 +22,6 @@ from engine.panel.pages import PAGES
 from engine.panel.web import Page
 from engine.server import Server
 from engine.store import records, work
-from engine.store.sqlite import SqliteStore
 from tests.engine.kit import FLOW, bill, connected
 from tests.panel import kit
 from tests.panel.kit import HERE, HOST, Browser, Office, filled, text_of
@@ -74,7 +73,8 @@ ROUTES = {
     ("POST", "/c/{company}/webhooks/of/{connection}/ask"): "operator",
     ("POST", "/c/{company}/webhooks/of/{connection}/retire"): "admin",
     ("GET", "/alerts"): "viewer",
-    ("POST", "/alerts/settings/house"): "admin",
+    ("GET", "/settings"): "admin",
+    ("POST", "/settings"): "admin",
     **{
         (method, base + path): role
         for base in ("/alerts", "/c/{company}/alerts")
@@ -379,10 +379,10 @@ def test_a_fault_of_ours_has_a_number_and_no_traceback(office: Office, monkeypat
 def test_a_busy_store_is_said_so(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = office.as_("viewer")
 
-    def busy(_self: SqliteStore, _of: tuple[str, ...], *, writing: bool) -> None:
+    def busy(_self: object, _of: tuple[str, ...], *, writing: bool) -> None:
         raise StoreBusy("the store is not available: database is locked")
 
-    monkeypatch.setattr(SqliteStore, "begin", busy)
+    monkeypatch.setattr(type(office.world.store), "begin", busy)
     answer = browser.get("/companies")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert text_of(answer) == "Not now\nthe store is not available: database is locked\nCompanies"

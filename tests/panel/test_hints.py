@@ -44,11 +44,18 @@ BASE = "/panel/c/acme"
         ("run `flowctl retry 17 --company acme`", [("/records/17", "the record")], [""], ["flowctl retry 17 --company acme"]),
         ("run `flowctl retry b-1`", [("/records?text=b-1", "Records")], [""], ["flowctl retry b-1"]),
         ("correct it, then `flowctl retry`", [("/records", "Records")], ["correct it, then Records"], ["flowctl retry"]),
-        ("decide with `flowctl reconcile`", [("/reconcile", "Reconcile")], ["decide with Reconcile"], ["flowctl reconcile"]),
+        ("decide with `flowctl reconcile`", [("/reconcile", "Reconcile")], ["decide on the page Reconcile"], ["flowctl reconcile"]),
         # What no page does stays a command of the sentence.
         ("run `flowctl doctor` there", [], ["run ", "flowctl doctor", " there"], []),
         ("split it, or give it to `flowctl map import`", [], ["split it, or give it to ", "flowctl map import", ""], []),
         ("run `flowctl`", [], ["run `flowctl`"], []),
+        # What is an option at a terminal is words here.
+        (
+            "connect QuickBooks with `flowctl connect`, or give another --company", [("/connections", "Connections")],
+            ["connect QuickBooks on the page Connections, or go to another company"], ["flowctl connect"],
+        ),
+        ("one company is one set of books: connect another --company", [],
+         ["one company is one set of books: connect another company"], []),
         ("run `flowctl retry 'x`", [("/records?text=%27x", "Records")], [""], ["flowctl retry 'x"]),
     ],
 )  # fmt: skip

@@ -68,9 +68,9 @@ def test_one_company(busy: Office) -> None:
     ]  # fmt: skip
     told, _, records = rest.partition("\nRecords\n")
     assert told.splitlines() == [
-        "Failed: shop_to_ledger/bills/N-b-3: the lines do not add up to the bill Show the record",
+        "Failed: N-b-3: the lines do not add up to the bill Show the record",
         "correct the record in the source, or in the target",
-        "Waiting: shop_to_ledger/bills/N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
+        "Waiting: N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
         "add it there, or use To map",
         "In a terminal",
         "flowctl map set shop_to_ledger account 'Nowhere' 'NAME THERE' --company acme",

@@ -249,5 +249,5 @@ def test_nothing_to_compare_is_said(office: Office) -> None:
     browser.post("/c/acme/reconcile", {"from": "2026-02-01", "to": "2026-03-31"})
     assert text_of(browser.get("/c/acme/reconcile")).splitlines()[0] == (
         "acme has no connection whose books can be compared. "
-        "connect QuickBooks with Connections, or give another --company Open Connections"
+        "connect QuickBooks on the page Connections, or go to another company Open Connections"
     )

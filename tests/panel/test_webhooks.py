@@ -13,7 +13,7 @@ from engine.alerting.rules import HOUSE
 from engine.follow import Hand
 from engine.serving import running
 from engine.spec import FieldSpec
-from engine.store import companies, journal
+from engine.store import companies, journal, work
 from engine.store.hooks import Endpoint
 from engine.webhooks.hookintake import Call, Intake
 from tests.engine import kit as engine_kit
@@ -61,6 +61,7 @@ def test_nothing_came_yet(office: Office) -> None:
         "always read from the vendor itself, and what no webhook tells of is found by the regular reads.\n"
         "Shop\n"
         "Address to give to Shop\nyour server /webhooks/acme/shop\n"
+        "An administrator says in Settings where people find this server.\n"
         "Last webhook\nnone yet\n"
         "No webhook was taken yet."
     )
@@ -83,6 +84,7 @@ def test_what_came_and_what_became_of_it(office: Office) -> None:
         page.partition("Address to give to Shop\n")[2].splitlines()
         == (
             "your server /webhooks/acme/shop\n"
+            "An administrator says in Settings where people find this server.\n"
             "Last webhook\n2026-03-02 14:00 just now\n"
             "In the last 7 days, calls without effect:\n"
             "1 came again, and changed nothing last 2026-03-02 14:00\n"
@@ -102,7 +104,7 @@ def test_the_records_of_an_event_are_linked(office: Office) -> None:
     office.clock.sleep(60)
     office.bench.shop.listed["bills"] = [bill("b-1")]
     with office.world.store.write() as tx:
-        tx.run("schedule_read", {"company": COMPANY, "flow": FLOW, "stream": "bills", "at": office.world.at()})
+        work.reading(tx, COMPANY, FLOW, ["bills"], office.world.at())
     office.bench.run("bills")
     number = office.bench.record("b-1")["id"]
     answer = office.as_("viewer").get("/c/acme/webhooks/1")

@@ -26,7 +26,7 @@ from connectors.qbwc.simulator.queries import (
     deleted,
     run_query,
 )
-from connectors.qbwc.simulator.reading import Context, kids, tag, text_of
+from connectors.qbwc.simulator.reading import Context, kids, tag, text_of, texts
 from connectors.qbwc.simulator.render import Shown, add_text, list_ret, local_time, txn_ret
 from connectors.qbwc.simulator.specs import LISTS, TXNS
 from connectors.qbwc.simulator.txns import add_txn, delete_txn, modify_txn, void_txn
@@ -181,7 +181,7 @@ class RequestProcessor:
         raise Refused(1030, f"The request {name} is not supported.")
 
     def _show(self, item: ListObject | Txn, request: etree._Element) -> etree._Element:
-        only = frozenset(child.text or "" for child in kids(request) if tag(child) == "IncludeRetElement")
+        only = frozenset(texts(request, "IncludeRetElement"))
         shown = Shown(guid=self.company.behaviour.guid_in_add_answers, only=only)
         return txn_ret(self.company, item, shown) if isinstance(item, Txn) else list_ret(self.company, item, shown)
 

@@ -9,7 +9,7 @@ from lxml import etree
 
 from connectors.qbwc.simulator.company import CompanyFile
 from connectors.qbwc.simulator.model import ListObject, Refused, Txn
-from connectors.qbwc.simulator.reading import kids, tag
+from connectors.qbwc.simulator.reading import kids, tag, texts
 from connectors.qbwc.simulator.render import (
     Shown,
     add_ref,
@@ -98,7 +98,7 @@ def _choose(
     for name in ("ListID", "FullName", "TxnID", "RefNumber", "RefNumberCaseSensitive"):
         if name not in given:
             continue
-        wanted = [child.text or "" for child in kids(request) if tag(child) == name]
+        wanted = texts(request, name)
         return _look_up(company, kind, name, wanted)
     if kind in TXNS:
         tests = _txn_tests(company, request, kind)
@@ -154,7 +154,7 @@ def _list_tests(company: CompanyFile, request: etree._Element) -> list[Callable[
         tests.append(lambda item: item.full_name.casefold() >= first)
     if last:
         tests.append(lambda item: item.full_name.casefold() <= last or item.full_name.casefold().startswith(last))
-    types = {child.text for child in kids(request) if tag(child) == "AccountType"}
+    types = set(texts(request, "AccountType"))
     if types:
         tests.append(lambda item: item.values.get("AccountType") in types)
     return tests
@@ -268,8 +268,8 @@ def _iterate(company: CompanyFile, connection: Connection, request: etree._Eleme
 
 
 def _shown(company: CompanyFile, request: etree._Element, kind: str) -> Shown:
-    only = frozenset(child.text or "" for child in kids(request) if tag(child) == "IncludeRetElement")
-    owners = tuple(child.text or "" for child in kids(request) if tag(child) == "OwnerID")
+    only = frozenset(texts(request, "IncludeRetElement"))
+    owners = tuple(texts(request, "OwnerID"))
     return Shown(
         lines=_text(request, "IncludeLineItems") == "true" or bool(only) or kind not in TXNS,
         links=_text(request, "IncludeLinkedTxns") == "true" or "LinkedTxn" in only,
@@ -319,7 +319,7 @@ def bills_to_pay(company: CompanyFile, request: etree._Element) -> Found:
 def deleted(company: CompanyFile, request: etree._Element) -> Found:
     """TxnDeletedQuery and ListDeletedQuery."""
     prefix = "Txn" if tag(request).startswith("Txn") else "List"
-    kinds = {child.text for child in kids(request) if tag(child) == f"{prefix}DelType"}
+    kinds = set(texts(request, f"{prefix}DelType"))
     first, last = (
         _text(request, "DeletedDateRangeFilter/FromDeletedDate"),
         _text(request, "DeletedDateRangeFilter/ToDeletedDate"),

@@ -30,6 +30,11 @@ def kids(element: etree._Element) -> Iterator[etree._Element]:
     return element.iterchildren("*")
 
 
+def texts(element: etree._Element, name: str) -> list[str]:
+    """The texts of the child elements of a name."""
+    return [child.text or "" for child in element.iterchildren(name)]
+
+
 def tag(element: etree._Element) -> str:
     """The name of an element."""
     return str(element.tag)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from lxml import etree
 
@@ -29,7 +29,7 @@ class Shown:
 
 def local_time(company: CompanyFile, moment: datetime) -> str:
     """A moment with the workstation's offset: `2026-08-05T16:43:30-04:00`."""
-    return moment.astimezone(_zone(company.preferences.utc_offset_h)).isoformat(timespec="seconds")
+    return _local(moment, company.preferences.utc_offset_h)
 
 
 def read_time(company: CompanyFile, text: str, *, end: bool = False) -> datetime:
@@ -40,6 +40,12 @@ def read_time(company: CompanyFile, text: str, *, end: bool = False) -> datetime
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=_zone(company.preferences.utc_offset_h))
     return moment.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _local(moment: datetime, offset_h: int) -> str:
+    """The same moments are shown in one query after the other."""
+    return moment.astimezone(_zone(offset_h)).isoformat(timespec="seconds")
 
 
 @cache

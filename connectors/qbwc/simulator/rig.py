@@ -66,7 +66,7 @@ _ACCOUNTS = (
     Account("Travel", "Expense", "68400"),
 )
 _MOST_REQUESTS = 120
-_SENT = re.compile(rb"<sendRequestXMLResult>(.*?)</sendRequestXMLResult>", re.DOTALL)
+_SENT, _SENT_END = b"<sendRequestXMLResult>", b"</sendRequestXMLResult>"
 _WRITES = re.compile(r"<\w+(?:Add|Mod|Void)Rq ")
 _LOCKS = ("Bill", "Vendor", "BillPaymentCheck", "CreditCardCharge")
 
@@ -592,5 +592,8 @@ def _today(clock: Clock) -> date:
 
 def _result(document: bytes) -> str:
     """The document that an answer to sendRequestXML carries."""
-    found = _SENT.search(document)
-    return unescape(found[1].decode(), {"&#13;": "\r"}) if found else ""
+    start = document.find(_SENT)
+    end = document.find(_SENT_END, start)
+    if start < 0 or end < 0:
+        return ""
+    return unescape(document[start + len(_SENT) : end].decode(), {"&#13;": "\r"})

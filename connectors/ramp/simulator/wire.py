@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -122,6 +123,12 @@ def text_time(moment: datetime | date | None) -> str | None:
     """A moment as Ramp prints it; a date becomes midnight UTC."""
     if moment is None:
         return None
+    return _written(moment)
+
+
+@lru_cache(maxsize=4096)
+def _written(moment: datetime | date) -> str:
+    """The same moments are shown in one list after the other."""
     if not isinstance(moment, datetime):
         return f"{moment.isoformat()}T00:00:00+00:00"
     if moment.tzinfo is not UTC:

@@ -14,6 +14,7 @@ from engine.panel.pages import (
     flow_settings,
     flow_switch,
     flows,
+    house,
     importing,
     mappings,
     pausing,
@@ -56,6 +57,7 @@ PAGES: tuple[Page, ...] = (
     *webhooks.PAGES,
     *allowing.PAGES,
     *people.PAGES,
+    *house.PAGES,
     *secondfactor.PAGES,
     *audit.PAGES,
 )

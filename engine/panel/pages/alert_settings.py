@@ -148,16 +148,6 @@ def _plain(settings: Settings, name: str) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _house(ask: Ask) -> Answer:
-    def do(tx: Tx) -> str:
-        channels.put_house(
-            tx, hand_of(ask), {name: ask.form[name] for name in ("base_url", "zone") if name in ask.form}
-        )
-        return "Kept."
-
-    return _done(ask, do)
-
-
 def _pages(base: str) -> tuple[Page, ...]:
     here = f"{base}/alerts/settings"
     return (
@@ -172,4 +162,4 @@ def _pages(base: str) -> tuple[Page, ...]:
     )
 
 
-PAGES = (*_pages(""), Page("/alerts/settings/house", _house, "POST", role="admin"), *_pages("/c/{company}"))
+PAGES = (*_pages(""), *_pages("/c/{company}"))

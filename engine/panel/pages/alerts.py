@@ -21,6 +21,8 @@ from engine.titles import called
 
 _SIZE, _NOTICES = 50, 100
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+# The flow and the stream, or the kind of what is told, before a record's name.
+_PLACE = re.compile(r"[a-z][a-z0-9_]*/[A-Za-z][A-Za-z0-9_]*/", re.ASCII)
 # For how long something may be muted, in hours; 0 until it is over.
 SPANS = ((8, "8 hours"), (24, "a day"), (168, "a week"), (0, "until it is over"))
 Told = tuple[Row, object, Muted | None, str]
@@ -51,18 +53,24 @@ def _alerts(ask: Ask) -> Answer:
     behind = ask.query.get("behind", "")
     before = int(behind) if _ID.fullmatch(behind) else alerts.BEYOND
     with ask.world.store.read(company) as tx:
-        found = alerts.page(tx, company, before, _SIZE + 1, is_over=is_over)
         if is_over:
             kept = tx.rows("alert_notices_over", {"company": company, "limit": _NOTICES})
+            over = alerts.over(tx, company, before, _SIZE)
+            past = {each.last["id"]: each for each in over.found}
+            found, following = [each.last for each in over.found], over.following
         else:
-            kept = _worst_first(notices.opened(tx, company))
-        said = frozenset[tuple[str, str]]() if is_over else _alone(kept)
+            kept, past = _worst_first(notices.opened(tx, company)), {}
+            found = alerts.page(tx, company, before, _SIZE + 1, is_over=False)
+            following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
+        said = _alone(kept)
         rows = list(linked(tx, company, (row for row in found[:_SIZE] if not finding.told_alone(row) & said)))
         told = _shown(tx, ask, kept[:_NOTICES] if not behind else ())
-    following = found[_SIZE - 1]["id"] if len(found) > _SIZE else None
     values = {
         "rows": rows,
+        "past": past,
+        "counted": alerts.COUNTED,
         "is_over": is_over,
+        "is_older": bool(behind),
         "following": following,
         "told": told,
         "more": max(0, len(kept) - _NOTICES),
@@ -113,9 +121,22 @@ def linked(tx: Tx, company: str, rows: Iterable[Row]) -> Iterable[tuple[Row, str
     for row in rows:
         record = _record(tx, company, row["subject"])
         if record is not None and row["kind"] != "session":
-            yield _named(row, record), f"/records/{record['id']}", "Show the record"
+            yield _plain(_named(row, record)), f"/records/{record['id']}", "Show the record"
         else:
-            yield row, *_place(tx, company, row)
+            yield _plain(row), *_place(tx, company, row)
+
+
+def _plain(row: Row) -> Row:
+    """The alert without the place of its record: for a person its name says more, and the link leads there."""
+    message = str(row["message"])
+    found = _PLACE.match(message)
+    return (
+        {**dict(row), "message": message[found.end() :]} if found and row["subject"].startswith(_flow(found)) else row
+    )
+
+
+def _flow(found: re.Match[str]) -> str:
+    return found[0].partition("/")[0] + "/"
 
 
 def _record(tx: Tx, company: str, subject: str) -> Row | None:
@@ -129,11 +150,13 @@ def _record(tx: Tx, company: str, subject: str) -> Row | None:
 
 def _named(row: Row, record: Row) -> Row:
     """The alert with its record called as everywhere in the panel, where it says the id for want of a number."""
-    place = f"{record['flow']}/{record['stream']}/{record['source_id']}"
-    if record["reference"] or not str(row["message"]).startswith(place):
-        return row
-    said = str(row["message"]).removeprefix(place)
-    return {**dict(row), "message": called(record) + said.removeprefix(f" ({record['party']})")}
+    message = str(row["message"])
+    # An older flowctl said the id, and who it is from.
+    for name in (called(record), f"{record['source_id']} ({record['party']})", str(record["source_id"])):
+        place = f"{record['flow']}/{record['stream']}/{name}"
+        if not record["reference"] and message.startswith(place):
+            return {**dict(row), "message": called(record) + message.removeprefix(place)}
+    return row
 
 
 def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
@@ -142,6 +165,8 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
     parts = row["subject"].split("/", 2)
     if len(parts) != 3:
         return "", ""
+    if row["kind"] == "mark":
+        return _untold(tx, company, parts)
     # Of what is not mapped the subject is the lookup and its key.
     if row["kind"] == "deferred" and missing.group(tx, company, *parts) is not None:
         return (
@@ -149,6 +174,14 @@ def _place(tx: Tx, company: str, row: Row) -> tuple[str, str]:
             "Say what it means",
         )
     return "", ""
+
+
+def _untold(tx: Tx, company: str, parts: Sequence[str]) -> tuple[str, str]:
+    """Where to see what a source was not told: one record that it refused to hear of, or all that wait for its account."""
+    for record in tx.rows("records_by_source_id", {"company": company, "source_id": parts[2]}):
+        if record["flow"] == parts[0]:
+            return f"/records/{record['id']}", "Show the record"
+    return f"/records?{urlencode({'state': 'posted', 'place': parts[0]})}", "Show what it was not told"
 
 
 def until_of(ask: Ask, hours: str, *, longest: int = 24 * 366) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.operator import chosen, replaying, resting, since, worklist
+from engine.operator import chosen, replaying, resting, since, toldthere, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
@@ -62,6 +62,10 @@ def _is_edited(tx: Tx, _hand: Hand, row: Row) -> bool:
     """Whether somebody has edited in the target what was posted, and nobody has accepted it; asked of posted ones only."""
     there = holdings.of_record(tx, row["id"]) if row["state"] in ("posted", "closed") else []
     return any(holdings.unaccepted(each, holdings.differences(each)) for each in there if each["state"] == "there")
+
+
+def _is_untold(tx: Tx, _hand: Hand, row: Row) -> bool:
+    return bool(toldthere.open_marks(tx, row))
 
 
 ACTIONS = (
@@ -152,6 +156,14 @@ ACTIONS = (
         moves_money=False,
         is_open=_is_edited,
     ),
+    Action(
+        "told",
+        "The source knows",
+        "You have entered in the source by hand what became of it. flowctl does not tell it any more.",
+        "It counts as told.",
+        moves_money=False,
+        is_open=_is_untold,
+    ),
 )
 
 
@@ -171,6 +183,7 @@ def _record(ask: Ask) -> Answer:
             "held": held if row["state"] in OPEN else None,
             "rests": row["state"] in resting.STATES and row["flow"] in resting.off(tx, row["company"]),
             "awaited": _awaited(tx, row) if row["state"] == "deferred" else [],
+            "untold": toldthere.open_marks(tx, row),
         }
     return Shown("record.html", values)
 

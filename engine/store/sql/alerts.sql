@@ -83,7 +83,11 @@ SELECT * FROM alert_notices WHERE company = :company AND ended_at IS NULL ORDER 
 SELECT * FROM alert_notices WHERE ended_at IS NULL ORDER BY company, id LIMIT :limit;
 
 -- name: alert_notices_over
-SELECT * FROM alert_notices WHERE company = :company AND ended_at IS NOT NULL ORDER BY id DESC LIMIT :limit;
+-- Each thing once, as it was last, with how often it was so.
+SELECT n.*, g.often FROM (
+    SELECT MAX(id) AS newest, COUNT(*) AS often FROM alert_notices
+    WHERE company = :company AND ended_at IS NOT NULL GROUP BY rule, subject ORDER BY MAX(id) DESC LIMIT :limit) AS g
+JOIN alert_notices n ON n.id = g.newest ORDER BY n.id DESC;
 
 -- name: alert_notices_companies
 SELECT DISTINCT company FROM alert_notices WHERE ended_at IS NULL ORDER BY company;
@@ -142,7 +146,7 @@ AND notice_id NOT IN (SELECT id FROM alert_notices WHERE ended_at IS NULL);
 -- name: alert_records_in
 -- Walks records_by_state: one stream in one state, a page at a time.
 SELECT id, flow, stream, source_id, reasons, amount, currency, party, reference, dated_on, updated_at FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: alert_records_woken
 -- What is pending and has reasons has waited for something before.

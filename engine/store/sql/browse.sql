@@ -8,7 +8,7 @@ SELECT MIN(stream) AS name FROM records WHERE company = :company AND flow = :flo
 
 -- name: browse_ids_in
 SELECT id FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id < :before
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND id < :before
 ORDER BY id DESC LIMIT :limit OFFSET :skip;
 
 -- name: browse_ids_of
@@ -68,15 +68,15 @@ SELECT id FROM (
 
 -- name: browse_count_in
 SELECT COUNT(*) AS count FROM (
-    SELECT 1 FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream LIMIT :limit
+    SELECT 1 FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream LIMIT :limit
 ) AS part;
 
 -- name: browse_oldest_in
-SELECT MIN(id) AS id FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream;
+SELECT MIN(id) AS id FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream;
 
 -- name: browse_amounts_in
 SELECT amount, currency FROM records
-WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
+WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND amount IS NOT NULL LIMIT :limit;
 
 -- name: browse_ids_dated
 SELECT id, dated_on FROM records
@@ -133,6 +133,19 @@ SELECT * FROM alerts WHERE company = :company AND resolved_at IS NULL AND id < :
 
 -- name: browse_alerts_over
 SELECT * FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before ORDER BY id DESC LIMIT :limit;
+
+-- name: alerts_over_keys
+SELECT id, kind, subject FROM alerts WHERE company = :company AND resolved_at IS NOT NULL AND id < :before
+ORDER BY id DESC LIMIT :limit;
+
+-- name: alerts_over_of
+SELECT COUNT(*) AS often, MAX(id) AS newest, MIN(first_at) AS first_at FROM (
+    SELECT id, first_at FROM alerts
+    WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NOT NULL
+    ORDER BY id DESC LIMIT :most) AS part;
+
+-- name: alert_get
+SELECT * FROM alerts WHERE id = :id;
 
 -- name: browse_marks
 SELECT m.*, c.idempotency_key, c.state AS call_state, c.attempts AS call_attempts, c.not_before AS call_not_before,

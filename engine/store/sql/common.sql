@@ -14,6 +14,10 @@ SELECT seq, hash FROM journal_heads WHERE company = :company;
 INSERT INTO journal_heads (company, seq, hash) VALUES (:company, :seq, :hash)
 ON CONFLICT (company) DO UPDATE SET seq = excluded.seq, hash = excluded.hash;
 
+-- name: journal_head_move
+-- The same where the head is known to be there, which takes half as long.
+UPDATE journal_heads SET seq = :seq, hash = :hash WHERE company = :company;
+
 -- name: journal_append
 INSERT INTO journal (company, seq, at, event, flow, stream, record_id, source_id, state_from, state_to, actor, detail, hash)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);

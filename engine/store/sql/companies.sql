@@ -26,6 +26,11 @@ SET connector = excluded.connector, settings = excluded.settings, updated_at = e
 -- name: connection_get
 SELECT * FROM connections WHERE company = :company AND connection = :connection;
 
+-- name: connection_to
+-- What a connection leads to, as far as its company's file says it.
+SELECT c.connector, i.identity, i.bound_at FROM connections c LEFT JOIN identities i ON i.company = c.company
+WHERE c.company = :company AND c.connection = :connection;
+
 -- name: connections_of
 SELECT * FROM connections WHERE company = :company ORDER BY connection;
 

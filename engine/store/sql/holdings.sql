@@ -96,17 +96,18 @@ DELETE FROM sightings WHERE company = :company AND target_id = :target_id;
 DELETE FROM sightings WHERE company = :company AND kind = :kind AND seen_at < :before;
 
 -- name: sightings_marked_as
-SELECT * FROM sightings WHERE company = :company AND guid = :guid AND kind = :kind ORDER BY target_id;
+-- `target_id || ''`, here and below: SQLite would walk all that the company has, to have them in order.
+SELECT * FROM sightings WHERE company = :company AND guid = CAST(:guid AS TEXT) AND kind = :kind ORDER BY target_id || '';
 
 -- name: sightings_numbered
-SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND reference = :value ORDER BY target_id;
+SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND reference = :value ORDER BY target_id || '';
 
 -- name: sightings_dated
-SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND dated_on = :value ORDER BY target_id;
+SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND dated_on = :value ORDER BY target_id || '';
 
 -- name: sightings_noted
 SELECT * FROM sightings
-WHERE company = :company AND guid = '' AND memo <> '' AND kind = :kind AND memo = :value ORDER BY target_id;
+WHERE company = :company AND guid = '' AND memo <> '' AND kind = :kind AND memo = :value ORDER BY target_id || '';
 
 -- name: sightings_unlooked
 SELECT target_id, guid FROM sightings WHERE company = :company AND record_id IS NULL ORDER BY guid, target_id;

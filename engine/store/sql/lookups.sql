@@ -11,17 +11,22 @@ DELETE FROM mappings WHERE company = :company AND flow = :flow AND lookup = :loo
 -- name: mapping_get
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
 
+-- name: mapping_to
+-- What a lookup needs of it. Every column that is asked for takes time, whether a row is there or not.
+SELECT list_id, full_name FROM mappings
+WHERE company = :company AND flow = :flow AND lookup = :lookup AND source_key = :source_key;
+
 -- name: mappings_since
 -- What people have said since then, the newest first.
 SELECT * FROM mappings WHERE company = :company AND flow = :flow AND origin = 'person' AND updated_at > :since
 ORDER BY updated_at DESC, lookup, source_key LIMIT :limit;
 
 -- name: mappings_to
-SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
+SELECT * FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = CAST(:list_id AS TEXT)
   AND list_id <> '' AND source_key <> :source_key ORDER BY source_key || '';
 
 -- name: mapping_exists_to
-SELECT 1 FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = :list_id
+SELECT 1 FROM mappings WHERE company = :company AND flow = :flow AND lookup = :lookup AND list_id = CAST(:list_id AS TEXT)
   AND list_id <> '' LIMIT 1;
 
 -- name: mappings_unresolved
@@ -39,6 +44,11 @@ SELECT * FROM lists WHERE company = :company AND list = :list;
 
 -- name: lists_of
 SELECT * FROM lists WHERE company = :company ORDER BY list;
+
+-- name: lists_standing
+-- What every answer of a lookup hangs on: the lists, and under no name how often a mapping was said.
+SELECT list, revision, loaded_at FROM lists WHERE company = :company
+UNION ALL SELECT '', value, NULL FROM counters WHERE name = :mappings;
 
 -- name: list_expire
 UPDATE lists SET due = 1 WHERE company = :company AND list = :list;
@@ -72,13 +82,16 @@ SELECT list_id, full_name, number, active FROM list_objects WHERE company = :com
 SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id > :after ORDER BY list_id LIMIT :limit;
 
 -- name: list_object_named
-SELECT * FROM list_objects WHERE company = :company AND list = :list AND folded = :folded ORDER BY active DESC, list_id;
+SELECT list_id, full_name, active, number, edit_sequence, data FROM list_objects
+WHERE company = :company AND list = :list AND folded = :folded ORDER BY active DESC, list_id;
 
 -- name: list_object_get
-SELECT * FROM list_objects WHERE company = :company AND list = :list AND list_id = :list_id;
+SELECT list_id, full_name, active, number, edit_sequence, data FROM list_objects
+WHERE company = :company AND list = :list AND list_id = :list_id;
 
 -- name: list_count
 SELECT list, COUNT(*) AS count FROM list_objects WHERE company = :company GROUP BY list ORDER BY list;
 
 -- name: list_object_numbered
-SELECT * FROM list_objects WHERE company = :company AND list = :list AND number = :number AND active = 1 ORDER BY list_id;
+SELECT list_id, full_name, active, number, edit_sequence, data FROM list_objects
+WHERE company = :company AND list = :list AND number = :number AND number <> '' AND active = 1 ORDER BY list_id || '';

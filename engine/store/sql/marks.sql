@@ -58,6 +58,28 @@ SELECT COUNT(*) AS count FROM mark_calls WHERE company = :company AND flow = :fl
 -- name: marks_of_call
 SELECT * FROM marks WHERE call_id = :call_id ORDER BY id;
 
+-- name: marks_read
+-- When the record of each mark was read last; of a run that was pruned, at least when it was read first.
+SELECT m.id, COALESCE(u.started_at, r.created_at) AS read_at
+FROM marks m JOIN records r ON r.id = m.record_id LEFT JOIN runs u ON u.id = r.seen_run WHERE m.call_id = :call_id;
+
+-- name: marks_calling
+-- What waits to be told in a call, with what its record is called, and when it was read last.
+SELECT m.id, m.source_id, r.reference, r.party, r.amount, r.currency, r.dated_on,
+       COALESCE(u.started_at, r.created_at) AS read_at
+FROM mark_calls c JOIN marks m ON m.call_id = c.id JOIN records r ON r.id = m.record_id LEFT JOIN runs u ON u.id = r.seen_run
+WHERE c.company = :company AND c.flow = :flow AND c.state = 'waiting' AND c.connection = :connection AND c.kind = :kind
+  AND m.state = 'calling'
+ORDER BY m.id;
+
+-- name: marks_untold
+SELECT m.*, COALESCE(u.started_at, r.created_at) AS read_at
+FROM marks m JOIN records r ON r.id = m.record_id LEFT JOIN runs u ON u.id = r.seen_run
+WHERE m.record_id = :record_id AND m.state IN ('waiting', 'calling', 'refused') ORDER BY m.id;
+
+-- name: mark_put
+UPDATE marks SET state = :state WHERE id = :id;
+
 -- name: mark_subjects
 SELECT m.id, m.source_id, r.stream FROM marks m JOIN records r ON r.id = m.record_id WHERE m.call_id = :call_id;
 

@@ -5,7 +5,7 @@ SELECT * FROM journal WHERE company = :company AND event = :event AND record_id 
 -- name: records_parked
 SELECT id, company, flow, stream, source_id, phase, state, reasons, amount, currency, party, reference, dated_on, attempts,
        updated_at FROM records
-WHERE company = :company AND state = :state AND (:flow = '' OR flow = :flow) AND (:stream = '' OR stream = :stream)
+WHERE company = :company AND state = CAST(:state AS TEXT) AND (:flow = '' OR flow = :flow) AND (:stream = '' OR stream = :stream)
 ORDER BY id;
 
 -- name: logins_forget

@@ -8,7 +8,7 @@ SELECT o.* FROM operations o WHERE o.company = :company AND o.state = 'waiting' 
   AND (:connection = '' OR o.connection = :connection)
   AND o.request NOT IN (SELECT value FROM json_each(:without))
   AND o.id NOT IN (SELECT value FROM json_each(:later))
-  AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+  AND NOT EXISTS (SELECT 1 FROM held_records h WHERE h.record_id = o.record_id AND h.company = :company)
   AND (NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company)
        OR NOT EXISTS (SELECT 1 FROM records r JOIN pauses p ON p.company = r.company AND p.flow IN ('', r.flow)
                       WHERE r.id = o.record_id))
@@ -22,7 +22,7 @@ SELECT 1 AS found WHERE NOT EXISTS (SELECT 1 FROM message_sets WHERE company = :
 -- name: operations_backlog
 SELECT COUNT(*) AS count FROM (SELECT 1 FROM operations o WHERE o.company = :company AND o.state = 'waiting' AND o.not_before <= :at
   AND (:connection = '' OR o.connection = :connection)
-  AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+  AND NOT EXISTS (SELECT 1 FROM held_records h WHERE h.record_id = o.record_id AND h.company = :company)
   AND (NOT EXISTS (SELECT 1 FROM pauses WHERE company = :company)
        OR NOT EXISTS (SELECT 1 FROM records r JOIN pauses p ON p.company = r.company AND p.flow IN ('', r.flow)
                       WHERE r.id = o.record_id)) LIMIT :limit) AS part;

@@ -1,6 +1,6 @@
 -- name: push_next
 SELECT o.*, r.state AS record_state FROM operations o JOIN records r ON r.id = o.record_id
-WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.state = :state
+WHERE o.company = :company AND o.connection = :connection AND o.state IN ('waiting', 'sent') AND o.state = CAST(:state AS TEXT)
   AND o.seq > :after AND r.flow = :flow
   AND (o.target_id <> '' OR o.request NOT IN (SELECT value FROM json_each(:without)))
   AND (o.not_before <= :at OR o.not_before > :latest OR (o.state = 'sent' AND (:eager = 1 OR r.state = 'sent')))

@@ -75,7 +75,7 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :st
 SELECT * FROM records WHERE company = :company AND (source_id = :source_id OR reference = :source_id) ORDER BY id;
 
 -- name: records_in_state
-SELECT * FROM records WHERE company = :company AND state = :state AND flow = :flow AND stream = :stream AND id > :after
+SELECT * FROM records WHERE company = :company AND state = CAST(:state AS TEXT) AND flow = :flow AND stream = :stream AND id > :after
 ORDER BY id LIMIT :limit;
 
 -- name: records_listing
@@ -91,7 +91,7 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND state IN ('p
   AND newest IS NOT NULL AND phase NOT LIKE '%+%' ORDER BY id;
 
 -- name: records_unseen
-SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
+SELECT id, source_id FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
   AND state IN ('pending', 'deferred', 'failed', 'intended') AND id > :after ORDER BY id LIMIT :limit;
 
 -- name: records_of_operation
@@ -152,7 +152,7 @@ WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
 
 -- name: waits_like
 SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
-WHERE w.company = :company AND w.wait_key LIKE :prefix AND r.state = 'deferred' ORDER BY r.id;
+WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.state = 'deferred' ORDER BY r.id;
 
 -- name: records_untold
 SELECT COUNT(*) AS count FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase

@@ -63,8 +63,9 @@ WHERE company = :company AND phase NOT LIKE '%+%' AND phase <> 'watch'
 SELECT id, flow, stream, source_id, phase, state, reference, party, currency FROM records
 WHERE company = :company AND phase NOT LIKE '%+%';
 
--- name: compared_kinds
-SELECT DISTINCT kind FROM holdings WHERE company = :company ORDER BY kind;
+-- name: compared_kind_next
+-- One look at the index for each kind: DISTINCT would walk all that the company holds.
+SELECT MIN(kind) AS kind FROM holdings WHERE company = :company AND kind > :after;
 
 -- name: spans_listed
 SELECT * FROM spans WHERE company = :company ORDER BY id DESC LIMIT :limit;

@@ -9,7 +9,8 @@ DELETE FROM pauses WHERE company = :company AND flow = :flow;
 SELECT * FROM pauses WHERE company = :company ORDER BY flow;
 
 -- name: pause_for
-SELECT * FROM pauses WHERE company = :company AND flow IN ('', :flow) ORDER BY flow LIMIT 1;
+-- There are few of a company: `flow || ''` lets SQLite walk them in order, where it would look for each and sort.
+SELECT * FROM pauses WHERE company = :company AND flow || '' IN ('', :flow) ORDER BY flow LIMIT 1;
 
 -- name: company_paused
 UPDATE companies SET paused = :paused WHERE company = :company;
@@ -33,7 +34,7 @@ WHERE h.company = :company AND r.state IN ('pending', 'deferred', 'failed', 'int
 -- What goes out as soon as it is not stopped any more; a hold goes on.
 SELECT r.currency, r.amount, COUNT(*) AS count FROM operations o JOIN records r ON r.id = o.record_id
 WHERE o.company = :company AND o.state = 'waiting' AND (:flow = '' OR r.flow = :flow)
-  AND o.record_id NOT IN (SELECT record_id FROM held_records WHERE company = :company)
+  AND NOT EXISTS (SELECT 1 FROM held_records h WHERE h.record_id = o.record_id AND h.company = :company)
 GROUP BY r.currency, r.amount;
 
 -- name: journal_last_of

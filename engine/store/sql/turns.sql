@@ -25,7 +25,7 @@ SELECT * FROM turns WHERE state <> 'idle' ORDER BY company, work;
 SELECT state, COUNT(*) AS count, MIN(at) AS first_at FROM turns WHERE state <> 'idle' GROUP BY state;
 
 -- name: executor_seen
-INSERT INTO executors (name, started_at, seen_at) VALUES (:name, :at, :at)
+INSERT INTO executors (name, started_at, seen_at, form) VALUES (:name, :at, :at, :form)
 ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at;
 
 -- name: executor_gone

@@ -1,5 +1,5 @@
 -- name: run_insert
-INSERT INTO runs (id, company, flow, started_at) VALUES (:id, :company, :flow, :at);
+INSERT INTO runs (id, company, flow, started_at, process) VALUES (:id, :company, :flow, :at, :process);
 
 -- name: run_finish
 UPDATE runs SET ended_at = :at, outcome = :outcome, counts = :counts, problems = :problems, steps = :steps WHERE id = :id;
@@ -58,6 +58,9 @@ SET times = alerts.times + 1, last_at = excluded.last_at, message = excluded.mes
 -- name: alert_resolve
 UPDATE alerts SET resolved_at = :at WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
+-- name: alerts_resolve
+UPDATE alerts SET resolved_at = ? WHERE company = ? AND kind = ? AND subject = ? AND resolved_at IS NULL;
+
 -- name: alert_open
 SELECT * FROM alerts WHERE company = :company AND kind = :kind AND subject = :subject AND resolved_at IS NULL;
 
@@ -72,7 +75,7 @@ INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :
 ON CONFLICT (company, flow, stream) DO NOTHING;
 
 -- name: schedule_read
-UPDATE schedule SET read_at = :at WHERE company = :company AND flow = :flow AND stream = :stream;
+UPDATE schedule SET read_at = ? WHERE company = ? AND flow = ? AND stream = ?;
 
 -- name: schedule_of
 SELECT * FROM schedule WHERE company = :company AND flow = :flow ORDER BY stream;
@@ -84,7 +87,8 @@ UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND 
 UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at = :claimed;
 
 -- name: schedule_sooner
-UPDATE schedule SET next_at = :at WHERE company = :company AND flow = :flow AND stream = :stream AND next_at > :at;
+INSERT INTO schedule (company, flow, stream, next_at) VALUES (:company, :flow, :stream, :at)
+ON CONFLICT (company, flow, stream) DO UPDATE SET next_at = excluded.next_at WHERE schedule.next_at > excluded.next_at;
 
 -- name: schedule_due
 SELECT * FROM schedule WHERE company = :company AND flow = :flow AND next_at <= :at ORDER BY next_at;
@@ -99,14 +103,23 @@ INSERT INTO leases (name, holder, fence, until_at) VALUES (:name, '', 0, '') ON 
 UPDATE leases SET holder = :holder, fence = fence + 1, until_at = :until
 WHERE name = :name AND (until_at < :at OR holder = :holder) RETURNING fence;
 
+-- name: lease_hold
+UPDATE leases SET fence = fence + 1, until_at = :until WHERE name = :name AND holder = :holder AND fence = :fence;
+
 -- name: lease_release
 UPDATE leases SET until_at = '' WHERE name = :name AND holder = :holder;
 
 -- name: lease_get
 SELECT holder, fence, until_at FROM leases WHERE name = :name;
 
--- name: schedule_claims_end
-UPDATE schedule SET next_at = :at WHERE next_at > :at AND next_at <= :until;
+-- name: leases_held
+SELECT holder FROM leases WHERE substr(name, 1, length(:prefix)) = :prefix AND until_at > :at;
+
+-- name: schedule_claims
+-- Claims of which no run speaks, and no turn that somebody has: its process was killed between the two.
+SELECT DISTINCT company, flow FROM schedule s WHERE s.next_at > :at AND s.next_at <= :until
+  AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.company = s.company AND r.flow = s.flow AND r.ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.company = s.company AND t.work = 'flow:' || s.flow AND t.state <> 'idle');
 
 -- name: webhook_get
 SELECT * FROM webhook_events WHERE company = :company AND connection = :connection AND event_id = :event_id;

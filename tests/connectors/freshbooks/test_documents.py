@@ -12,9 +12,9 @@ from engine.clock import SystemIds
 from engine.connections.connecting import connect
 from engine.documents import MOST, Document, HasDocuments
 from engine.errors import BadAnswer, FlowctlError, Rejected, Transient
-from engine.store.sqlite import SqliteStore
 from engine.vault import Vault
 from engine.world import CompanyDocuments, World
+from tests import stores
 from tests.connectors.freshbooks.freshbooks_kit import Place, opened
 
 
@@ -139,9 +139,7 @@ def test_a_document_that_is_too_large() -> None:
 def test_a_target_fetches_it_through_the_company() -> None:
     place = Place()
     made = place.expense(has_receipt=True)
-    world = World(
-        SqliteStore(None), Vault(b"k" * 32), place.clock, SystemIds(), {"freshbooks": place.sandbox.transport()}
-    )
+    world = World(stores.empty(), Vault(b"k" * 32), place.clock, SystemIds(), {"freshbooks": place.sandbox.transport()})
     settings, secrets = place.sandbox.binding("http://127.0.0.1:1")
     connect(world, "acme", "freshbooks", "freshbooks", settings, secrets)
     connect(world, "acme", "ramp", "ramp", {}, {"client_id": "ramp_id_1", "client_secret": "ramp_sec_1"})

@@ -167,6 +167,9 @@ class MemorySessions:
             company, state, _ = self.data.sessions[ticket_hash]
             self.data.sessions[ticket_hash] = (company, state, False)
 
+    def in_vain(self, company: str, ticket_hash: str) -> None:
+        self.close(ticket_hash)
+
     def identity(self, company: str) -> Json | None:
         return self.data.identities.get(company)
 

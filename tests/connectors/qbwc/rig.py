@@ -15,8 +15,7 @@ from connectors.qbwc.state import State
 from engine.contract import Json
 from engine.qbxml.response import parse_response
 from engine.store import facts, work
-from engine.store.base import Store
-from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench
 from tests.engine.test_changes import WITH_CHANGE
@@ -102,17 +101,12 @@ class Rig:
 
     def image(self) -> Any:
         """A copy of our store."""
-        store: Any = self.bench.world.store
-        return store.connection.serialize() if isinstance(store, SqliteStore) else store.image()
+        return stores.image(self.bench.world.store)
 
     def restore(self, image: Any) -> None:
         """Our store is put back as it was."""
-        if isinstance(image, bytes):
-            store: Store = SqliteStore(None, image=image)
-        else:
-            self.bench.world.store.close()
-            store = image.store()
-        self.bench.world = replace(self.bench.world, store=store)
+        self.bench.world.store.close()
+        self.bench.world = replace(self.bench.world, store=stores.like(image))
 
     def quick(self, limit: int = 20) -> None:
         """QuickBooks has been quick so far, so that many records go together."""

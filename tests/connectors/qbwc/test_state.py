@@ -55,6 +55,13 @@ def test_a_session_comes_back_from_json_as_it_was() -> None:
         assert load(own(plain(dump(state)))) == state
 
 
+def test_what_is_as_it_begins_is_not_kept() -> None:
+    """Most of a session is, most of the time; a part says only what is its own."""
+    assert dump(State()) == {}
+    state = State(client="10.0.0.1", survey=Survey(since="2026-03-02"), paging=Paging("Account"), troubles=0)
+    assert dump(state) == {"client": "10.0.0.1", "survey": {"since": "2026-03-02"}, "paging": {"list": "Account"}}
+
+
 def test_fields_of_another_version_are_passed_over() -> None:
     """A process of another version may have written the session; what it does not have stays as it begins."""
     written = {**dump(_FULL), "newer": 1, "judged": None}

@@ -14,7 +14,7 @@ from engine.clock import iso
 from engine.follow import Hand
 from engine.store import records, work
 from engine.store.records import Reason
-from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.engine import kit as engine_kit
 from tests.engine.alerting import kit
 from tests.engine.alerting.kit import MISSING, Watch
@@ -208,16 +208,14 @@ def test_the_web_connector_that_does_not_come(watch: Watch) -> None:
 
 
 def test_the_web_connector_that_never_came(watch: Watch) -> None:
-    assert isinstance(watch.world.store, SqliteStore)
-    watch.world.store.connection.execute("DELETE FROM sessions")
+    stores.raw(watch.world.store, "DELETE FROM sessions")
     watch.rule("poll", on="yes", intervals="1", least_min="0")
     watch.tick("+6m")
     assert watch.open() == [("poll", "the Web Connector has never called since it was set up", 0)]
 
 
 def test_a_paused_company_is_not_polled(watch: Watch) -> None:
-    assert isinstance(watch.world.store, SqliteStore)
-    watch.world.store.connection.execute("UPDATE companies SET paused = 1")
+    stores.raw(watch.world.store, "UPDATE companies SET paused = 1")
     watch.rule("poll", on="yes")
     watch.tick("+10d")
     assert watch.open() == []

@@ -19,6 +19,7 @@ class Shared:
 
     waiting: dict[str, Task] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
+    forms: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -29,35 +30,42 @@ class Held:
     keeps: bool = True
     handle: Handle | None = None
     name: str = ""
+    form: str = ""
     purged: int = 0
 
-    def start(self, handle: Handle, name: str) -> None:
-        self.handle, self.name = handle, name
+    def start(self, handle: Handle, name: str, form: str) -> None:
+        self.handle, self.name, self.form = handle, name, form
 
     def submit(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
             self.shared.waiting.setdefault(task.key, task)
+            self.shared.forms.setdefault(task.key, self.form)
 
-    def known(self) -> Mapping[str, str]:
-        return {key: self.shared.held.get(key, "") for key in self.shared.waiting}
+    def known(self, forms: Collection[str] = ()) -> Mapping[str, str]:
+        held, of = self.shared.held, self.shared.forms
+        return {key: held.get(key, "") for key in self.shared.waiting if key in held or not forms or of[key] in forms}
 
     def drop(self, keys: Collection[str]) -> None:
         for key in keys:
             self.shared.waiting.pop(key, None)
             self.shared.held.pop(key, None)
 
-    def purge(self) -> int:
+    def purge(self, forms: Collection[str]) -> int:
+        self.drop([key for key in self.shared.waiting if self.shared.forms[key] not in forms])
         self.purged += 1
         return 0
 
     def stop(self, timeout_s: float) -> bool:
         return True
 
+    def close(self) -> None:
+        self.handle = None
+
     def do(self) -> list[Task]:
         """Do everything that waits; which tasks."""
         done = []
         for key, task in list(self.shared.waiting.items()):
-            if key not in self.shared.held:
+            if key not in self.shared.held and self.shared.forms[key] == self.form:
                 assert self.handle is not None
                 self.shared.held[key] = self.name
                 self.handle(task)
@@ -70,11 +78,11 @@ def service_of(bench: Bench, executor: Held) -> Service:
     return Service(bench.world, {FLOW: bench.program}, executor=executor)
 
 
-def hands_of(world: World, executor: Held) -> Hands:
-    """A process that has begun, and hands out work if no other does."""
-    made = Hands(world, executor, lambda _tx, _company, _flow: None)
+def hands_of(world: World, executor: Held, flows: Collection[str] = (FLOW,)) -> Hands:
+    """A process that has begun, serves these flows, and hands out work if no other does."""
+    made = Hands(world, executor, lambda _tx, _company, _flow, _gone: None, frozenset(flows))
     made.start()
-    executor.start(lambda _task: None, made.name)
+    executor.start(lambda _task: None, made.name, made.form)
     return made
 
 

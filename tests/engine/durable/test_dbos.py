@@ -17,13 +17,14 @@ import pytest
 
 from engine.durable import dbos
 from engine.durable.dbos import Dbos
-from engine.durable.port import ExecutorFailed, Task
+from engine.durable.port import ExecutorFailed, Task, form_of
 from engine.durable.where import place
 from engine.errors import Bug
 from engine.store import private
 from tests.reference import ROOT
 
 PATIENCE_S = 60.0
+FORM = form_of(["shop_to_ledger"])
 
 
 @pytest.fixture
@@ -35,15 +36,16 @@ def path(tmp_path: Path) -> Path:
 def started(path: Path) -> Iterator[Callable[..., Dbos]]:
     made: list[Dbos] = []
 
-    def start(handle: Callable[[Task], None], name: str = "me", where: Path | str = path) -> Dbos:
+    def start(handle: Callable[[Task], None], name: str = "me", where: Path | str = path, form: str = FORM) -> Dbos:
         executor = Dbos(where)
-        executor.start(handle, name)
+        executor.start(handle, name, form)
         made.append(executor)
         return executor
 
     yield start
     for executor in made:
         executor.stop(5)
+        executor.close()
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -77,13 +79,13 @@ def test_tasks_are_done_once_and_one_at_a_time_in_each_company(started: Callable
     tasks = [task(company, number) for number in (1, 2, 3) for company in "ab"]
     executor.submit(tasks)
     executor.submit(tasks)
-    wait_for(lambda: not executor.known())
+    wait_for(lambda: not executor.known([FORM]))
     executor.submit(tasks)
-    assert executor.known() == {}
+    assert executor.known([FORM]) == {}
     assert sorted(done, key=lambda t: (t.number, t.company)) == tasks
     assert [t.number for t in done if t.company == "a"] == [1, 2, 3]
     assert most == {"a": 1, "b": 1}
-    assert executor.purge() == 0
+    assert executor.purge([FORM]) == 0
     assert {"a", "b", "me", "do", "task", '"done"'} <= set(texts(path))
     assert [text for text in texts(path) if "canary" in text] == []
 
@@ -93,10 +95,10 @@ def test_what_ended_long_ago_is_deleted(
 ) -> None:
     executor = started(lambda _task: None)
     executor.submit([task("a", number) for number in range(5)])
-    wait_for(lambda: not executor.known())
+    wait_for(lambda: not executor.known([FORM]))
     monkeypatch.setattr(dbos, "KEPT", timedelta(seconds=-60))
     monkeypatch.setattr(dbos, "PURGED_AT_ONCE", 2)
-    assert executor.purge() == 5
+    assert executor.purge([FORM]) == 5
     with closing(sqlite3.connect(path)) as database:
         for table in ("workflow_status", "workflow_input", "workflow_output", "operation_outputs"):
             assert database.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,), table
@@ -115,10 +117,11 @@ def test_what_a_dead_process_left_blocks_its_company_until_it_is_dropped(
     first = started(hang, "dead")
     first.submit([task("a", 1)])
     assert hangs.wait(PATIENCE_S)
-    assert first.known() == {task("a", 1).key: "dead"}
+    assert first.known([FORM]) == {task("a", 1).key: "dead"}
     before = time.monotonic()
     assert not first.stop(1)  # it has an end, whatever the task does
     assert time.monotonic() - before < 20
+    first.close()
     with closing(sqlite3.connect(path)) as database, database:  # the process had no time to say that it ended
         database.execute(
             "UPDATE workflow_status SET status = 'PENDING', executor_id = 'dead', queue_name = 'companies', "
@@ -129,7 +132,7 @@ def test_what_a_dead_process_left_blocks_its_company_until_it_is_dropped(
     wait_for(lambda: done == [3])
     time.sleep(2 * dbos.POLL_S)
     assert done == [3]
-    assert second.known() == {task("a", 1).key: "dead", task("a", 2).key: ""}
+    assert second.known([FORM]) == {task("a", 1).key: "dead", task("a", 2).key: ""}
     second.drop([task("a", 1).key])
     wait_for(lambda: done == [3, 2])
 
@@ -161,16 +164,24 @@ def test_a_database_of_postgresql_does_as_well(started: Callable[..., Dbos]) -> 
         missing = place("", server.url(), Path())
         with pytest.raises(ExecutorFailed) as caught:  # the role of the store may not create it
             started(lambda _task: None, where=missing)
-        assert str(caught.value.hint).startswith("create the database for this role")
+        assert str(caught.value).endswith('database "flowctl_durable" does not exist')
+        hint = (
+            "as a superuser run `CREATE DATABASE {} OWNER flowctl` there, or name another place in FLOWCTL_DURABLE; {}"
+        )
+        assert caught.value.hint == hint.format("flowctl_durable", "it is tried again by itself")
+        with pytest.raises(ExecutorFailed) as caught:
+            started(lambda _task: None, where=server.url("Its Work"))
+        assert caught.value.hint == hint.format('"Its Work"', "it is tried again by itself")
         where = place("", server.admin_url, Path())
         executor = started(lambda each: done.append(each.company), where=where)
         executor.submit([task("a", 1), task("b", 2)])
         executor.submit([task("a", 1), task("b", 2)])
-        wait_for(lambda: not executor.known())
+        wait_for(lambda: not executor.known([FORM]))
         assert sorted(done) == ["a", "b"]
         executor.submit([task("a", 3)])
         wait_for(lambda: len(done) == 3)
         executor.stop(5)
+        executor.close()
 
 
 def test_it_writes_to_no_log_but_ours(
@@ -178,7 +189,7 @@ def test_it_writes_to_no_log_but_ours(
 ) -> None:
     executor = started(lambda _task: None)
     executor.submit([task("a", 1)])
-    wait_for(lambda: not executor.known())
+    wait_for(lambda: not executor.known([FORM]))
     executor.stop(5)
     assert capfd.readouterr() == ("", "")
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -188,7 +199,7 @@ def test_it_writes_to_no_log_but_ours(
     "code", ["import engine.durable.dbos, engine.app, engine.cli.serve, engine.cli.run, engine.cli.test"]
 )
 def test_nothing_but_a_worker_that_is_started_imports_it(code: str) -> None:
-    show = "import sys; print([m for m in ('dbos', 'sqlalchemy', 'psycopg') if m in sys.modules])"
+    show = "import sys; print([m for m in ('dbos', 'sqlalchemy', 'psycopg', 'rich') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{show}"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )

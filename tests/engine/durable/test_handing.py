@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.durable import handing
+from engine.durable import alarms, handing
 from engine.durable.handing import Hands
 from engine.durable.port import Task
 from engine.errors import StaleLease, StoreBusy
@@ -88,7 +88,7 @@ def test_what_a_dead_process_had_begun_is_handed_out_anew_and_a_person_is_told(b
     assert first.begin(late)
     one.shared.held[late.key] = first.name
     lost: list[tuple[str, str]] = []
-    second.lost = lambda _tx, company, flow: lost.append((company, flow))
+    second.lost = lambda _tx, company, flow, _gone: lost.append((company, flow))
     assert second.sweep() == 0  # it lives
     dies(first)
     assert second.sweep() == 1
@@ -96,9 +96,9 @@ def test_what_a_dead_process_had_begun_is_handed_out_anew_and_a_person_is_told(b
     assert (task.number, lost, other.shared.held) == (2, [(COMPANY, FLOW)], {})
     assert second.begin(task)
     assert alerts(bench) == ["a process ended and left 1 pieces of work behind; they were taken up again"]
-    bench.world.clock.sleep(handing.ALERT_S + 1)
+    bench.world.clock.sleep(alarms.STRANDED_S + 1)
     with bench.world.store.write() as tx:
-        turns.beat(tx, second.name, bench.world.at())
+        turns.beat(tx, second.name, bench.world.at(), second.form)
     assert (second.sweep(), alerts(bench)) == (0, [])
     # It was not dead after all: whatever it still has in its hands is refused, in the transaction that would keep it.
     with pytest.raises(StaleLease, match="another has taken over"), bench.world.store.write() as tx:
@@ -115,7 +115,7 @@ def test_a_process_that_is_silent_for_long_is_taken_for_dead(bench: Bench) -> No
     assert first.begin(only(one))
     bench.world.clock.sleep(turns.DEAD_S + 1)
     with bench.world.store.write() as tx:
-        turns.beat(tx, second.name, bench.world.at())
+        turns.beat(tx, second.name, bench.world.at(), second.form)
     assert second.sweep() == 1
     assert opened(bench) == [(WORK, 2, "")]
 
@@ -128,7 +128,7 @@ def test_others_may_read_what_a_dead_process_was_reading(bench: Bench) -> None:
         # Its holder is of the process that is about to be taken for dead.
         bench.world.clock.sleep(turns.DEAD_S + 1)
         with bench.world.store.write() as tx:
-            turns.beat(tx, second.name, bench.world.at())
+            turns.beat(tx, second.name, bench.world.at(), second.form)
         second.sweep()
         with reading(bench.world, COMPANY, FLOW, "shop/bills"):
             pass

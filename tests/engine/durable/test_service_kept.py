@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.durable.handing import Hands
 from engine.durable.port import ExecutorFailed, Task
 from engine.errors import StoreBusy, StoreDamaged
 from engine.runner import Runner
@@ -205,16 +206,84 @@ def test_a_task_that_hangs_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch
     assert ticking.silent_s == 0
 
 
-def test_nothing_is_begun_once_it_is_stopping(bench: Bench) -> None:
+def handed_back(bench: Bench, other: Held) -> list[str]:
+    """What another process on the same engine does at once, when the first has ended: nobody is told of anything."""
+    with bench.world.store.read() as tx:
+        assert work.alerts(tx, "") == []
+        assert {each.turn.number for each in turns.unended(tx)} == {2}
+        assert turns.executors(tx) == []
+    second = service_of(bench, other)
+    second.tick()
+    found = done(other)
+    second.stop()
+    return found
+
+
+def test_what_comes_while_it_is_stopping_is_given_to_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = Held()
     ticking = service_of(bench, executor)
     ticking.tick()
+    monkeypatch.setattr(Held, "stop", lambda self, _timeout_s: bool(self.do()))
     ticking.stop()
-    executor.do()
+    monkeypatch.undo()
     assert reads(bench) == []
+    assert handed_back(bench, Held(executor.shared)) == ["tidy:", f"flow:{FLOW}"]
+    assert reads(bench) == ["vendors", "bills"]
+
+
+def test_what_has_not_ended_in_time_is_given_to_others_and_comes_too_late(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executor = Held()
+    ticking = service_of(bench, executor)
+    ticking.tick()
+    read = type(bench.shop).read
+
+    def stopped(*args: object) -> Iterator[object]:
+        for page in read(*args):  # type: ignore[arg-type]
+            ticking.stop()
+            yield page
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.shop), "read", stopped)
+        executor.do()
+    assert bench.states() == {}
+    assert [event for event, _ in logged(capsys)] == ["handed back", "left to another"]
+    reads(bench)
+    assert handed_back(bench, Held(executor.shared)) == [f"flow:{FLOW}", "tidy:"]
+    assert (reads(bench), bench.states()) == (["vendors", "bills"], {"b-1": "intended"})
+
+
+def test_when_the_store_is_gone_it_ends_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executor = Held()
+    ticking = service_of(bench, executor)
+    ticking.tick()
+
+    def busy(*_args: object) -> None:
+        raise StoreBusy("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Hands, "hand_back", busy)
+        ticking.stop()
+    assert logged(capsys) == [("not handed back", "full")]
+    assert executor.handle is None
     again = service_of(bench, Held())
     again.tick()
-    assert again.executor.known()  # the turn was open, and the engine knew nothing of it: it was handed out anew
-    with bench.world.store.read() as tx:
-        assert {each.turn.number for each in turns.unended(tx)} == {2}
-        assert work.alerts(tx, "") == []
+    assert again.executor.known(
+        [again._hands.form]
+    )  # the turn was open, and the engine knew nothing of it: it was handed out anew
+    again.stop()
+
+
+def test_who_hands_out_work_gives_it_up_and_another_does_so_at_once(bench: Bench) -> None:
+    shared = Shared()
+    first, second = service_of(bench, Held(shared)), service_of(bench, Held(shared))
+    first.tick()
+    second.tick()
+    assert (first._hands.leads, second._hands.leads) == (True, False)
+    first.stop()
+    second.tick()
+    assert second._hands.leads
+    second.stop()

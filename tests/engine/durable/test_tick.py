@@ -17,6 +17,7 @@ from engine.service import Service
 from engine.store import companies, facts, journal, work
 from engine.store.base import statements
 from engine.store.sqlite import SqliteStore
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill
 
@@ -59,8 +60,7 @@ def test_a_company_that_connects_later_is_found(bench: Bench) -> None:
     assert found.due() == [Task("flow", "zeta", FLOW)]
     assert found.due() == [Task("flow", "zeta", FLOW)]  # until somebody has looked
     Service(bench.world, {FLOW: bench.program}).tick()
-    with bench.world.store.write() as tx:
-        bench.world.store.connection.execute("DELETE FROM records WHERE company = 'zeta'")  # type: ignore[attr-defined]
+    stores.raw(bench.world.store, "DELETE FROM records WHERE company = 'zeta'")
     assert found.due() == []
 
 
@@ -112,13 +112,12 @@ def test_what_somebody_of_the_source_asked_for_is_found(bench: Bench) -> None:
 
 def test_records_to_prepare_are_found(bench: Bench) -> None:
     found = settled(bench)
-    with bench.world.store.write() as tx:
+    with bench.world.store.read() as tx:
         row = tx.one(
             "record_find", {"company": COMPANY, "flow": FLOW, "stream": "bills", "source_id": "b-1", "phase": "post"}
         )
         assert row is not None
-        connection = bench.world.store.connection  # type: ignore[attr-defined]  # it is SQLite
-        connection.execute("UPDATE records SET state = 'pending' WHERE id = ?", (row["id"],))
+    stores.raw(bench.world.store, f"UPDATE records SET state = 'pending' WHERE id = {row['id']}")
     assert found.due() == [FLOW_TASK]
 
 
@@ -159,6 +158,7 @@ def test_what_turned_out_to_be_nothing_rests_unless_there_is_another_reason(benc
     assert found.due() == [FLOW_TASK]
 
 
+@pytest.mark.only_sqlite("its plans are looked at")
 @pytest.mark.parametrize(
     ("name", "index"),
     [

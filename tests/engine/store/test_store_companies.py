@@ -11,8 +11,8 @@ from engine.store.base import Store, Tx
 from engine.store.postgres import PostgresStore
 from engine.store.sqlite import SqliteStore
 from engine.vault import SealBroken, Vault
-from tests.engine.kit import raw
 from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED
+from tests.stores import raw
 
 VAULT = Vault(bytes(range(32)))
 OTHER = Vault(bytes(32))

@@ -14,8 +14,9 @@ from engine.store.base import Row, Store
 from engine.store.journal import Broken, Entry
 from engine.store.postgres import PostgresStore
 from engine.store.sqlite import SqliteStore
-from tests.engine.kit import count, raw
+from tests.engine.kit import count
 from tests.engine.store.rows import AT, COMPANY, REFUSED
+from tests.stores import raw
 
 COLUMNS = (
     "company", "seq", "at", "event", "flow", "stream", "record_id", "source_id", "state_from", "state_to", "actor",

@@ -125,7 +125,7 @@ def test_every_change_makes_a_new_revision(store: Store) -> None:
         return lists.Mapping("flow", "vendor", "v-1", name)
 
     with store.write() as tx:
-        seen = [lists.revision(tx, COMPANY)]
+        seen = [lists.standing(tx, COMPANY)[0]]
         for change in (
             lambda: read(tx, [ListObject("1", "A")]),
             lambda: read(tx, [ListObject("1", "A")]),
@@ -136,9 +136,22 @@ def test_every_change_makes_a_new_revision(store: Store) -> None:
             lambda: lists.ensure(tx, COMPANY, "Account"),
         ):
             change()
-            seen.append(lists.revision(tx, COMPANY))
+            seen.append(lists.standing(tx, COMPANY)[0])
         assert len(set(seen)) == len(seen)
-        assert lists.revision(tx, "zeta") == (("", 0),)
+        assert lists.standing(tx, "zeta") == ((), frozenset())
+
+
+def test_lists_are_known_once_and_stand_as_they_were_read(store: Store) -> None:
+    with store.write() as tx:
+        lists.know(tx, COMPANY, ())
+        assert lists.standing(tx, COMPANY) == ((), frozenset())
+        lists.know(tx, COMPANY, ("Vendor", "Account"))
+        assert lists.standing(tx, COMPANY) == ((("Account", 0), ("Vendor", 0)), frozenset())
+        read(tx, [], name="Vendor", at=AT)
+        lists.know(tx, COMPANY, ("Vendor", "Account", "Class"))
+        lists.put_mapping(tx, COMPANY, lists.Mapping("flow", "vendor", "v-1", "A"), "p", AT)
+        revision = (("", 1), ("Account", 0), ("Class", 0), ("Vendor", 1))
+        assert lists.standing(tx, COMPANY) == (revision, frozenset({"Vendor"}))
 
 
 def test_what_a_person_mapped_stays(store: Store) -> None:

@@ -39,18 +39,19 @@ def test_numbers_are_given_out_once(store: Store) -> None:
 
 def test_a_run_from_beginning_to_end(store: Store) -> None:
     with store.write() as tx:
-        assert work.begin_run(tx, COMPANY, "flow", AT) == 1
+        assert work.begin_run(tx, COMPANY, "flow", AT, "here:1") == 1
         assert work.begin_run(tx, COMPANY, "other", AT) == 2
         work.finish_run(tx, 1, "done", {"bills": {"read": 3}}, LATER)
         rows = [dict(row) for row in tx.rows("runs_recent", {"company": COMPANY, "flow": "", "limit": 9})]
     assert rows == [
         {
             "id": 2, "company": COMPANY, "flow": "other", "started_at": AT, "ended_at": None, "outcome": "running",
-            "counts": "{}", "posted": 0, "problems": "[]", "steps": "[]",
+            "counts": "{}", "posted": 0, "problems": "[]", "steps": "[]", "process": "",
         },
         {
             "id": 1, "company": COMPANY, "flow": "flow", "started_at": AT, "ended_at": LATER, "outcome": "done",
             "counts": '{"bills": {"read": 3}}', "posted": 0, "problems": "[]", "steps": "[]",
+            "process": "here:1",
         },
     ]  # fmt: skip
 
@@ -77,8 +78,8 @@ def test_an_alert_is_open_once_and_counted(store: Store) -> None:
         work.raise_alert(tx, COMPANY, work.Alert("deferred", "s", "three"), AT)
     assert seen() == [("failed", "two", 2, AT, LATER), ("deferred", "three", 1, AT, AT)]
     with store.write() as tx:
-        work.resolve_alert(tx, COMPANY, "failed", "other", LATER)
-        work.resolve_alert(tx, COMPANY, "failed", "s", LATER)
+        work.resolve_alerts(tx, COMPANY, [("failed", "other"), ("failed", "s")], LATER)
+        work.resolve_alerts(tx, COMPANY, [], LATER)
         work.resolve_alert(tx, COMPANY, "failed", "s", LATER)
     assert seen() == [("deferred", "three", 1, AT, AT)]
     with store.write() as tx:
@@ -168,6 +169,20 @@ def test_a_lease_has_one_holder_until_it_ends(store: Store) -> None:
         assert work.take_lease(tx, "x", "one", NOW + timedelta(seconds=91), 60) is None
         work.release_lease(tx, "x", "two")
         assert work.take_lease(tx, "x", "one", NOW + timedelta(seconds=91), 60) == 4
+
+
+def test_a_lease_is_held_on_to_while_nobody_has_taken_it(store: Store) -> None:
+    later = NOW + timedelta(seconds=61)
+    with store.write() as tx:
+        assert not work.hold_lease(tx, "x", ("one", 1), NOW, 60)  # there is none
+        assert work.take_lease(tx, "x", "one", NOW, 60) == 1
+        assert work.hold_lease(tx, "x", ("one", 1), later, 60)  # late, and nobody was faster
+        assert not work.hold_lease(tx, "x", ("one", 1), later, 60)  # its number is 2 now
+        assert not work.hold_lease(tx, "x", ("two", 2), later, 60)
+        assert work.take_lease(tx, "x", "two", later, 60) is None
+        assert work.hold_lease(tx, "x", ("one", 2), later, 60)
+        assert work.take_lease(tx, "x", "two", later + timedelta(seconds=61), 60) == 4
+        assert not work.hold_lease(tx, "x", ("one", 3), later, 60)
 
 
 def test_of_many_threads_one_gets_the_lease(store: Store) -> None:

@@ -1,0 +1,1 @@
+-- Nothing to do here: an index of SQLite's takes a text of any length.
