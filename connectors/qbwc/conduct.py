@@ -281,15 +281,21 @@ def _paced(ctx: Context, state: State, learned: pace.Pace) -> State:
 # --- receiving -----------------------------------------------------------------------------------------------------
 
 
-def take(ctx: Context, state: State, text: str) -> State:
-    """Read the answer to what was sent."""
+def read(text: str) -> Answer | UnreadableAnswer:
+    """What an answer says, or what is wrong with it: read before a transaction begins, in which others wait for the store."""
+    try:
+        return parse_response(text)
+    except UnreadableAnswer as error:
+        return error
+
+
+def take(ctx: Context, state: State, text: str, answer: Answer | UnreadableAnswer) -> State:
+    """Use the answer to what was sent."""
     flight = state.flight
     assert flight is not None
     state = changed(state, flight=None)
-    try:
-        answer = parse_response(text)
-    except UnreadableAnswer as error:
-        return _unusable(ctx, state, flight, str(error))
+    if isinstance(answer, UnreadableAnswer):
+        return _unusable(ctx, state, flight, str(answer))
     if flight.kind == "identify":
         return enter(ctx, state, answer)
     if flight.kind == "list":

@@ -177,6 +177,9 @@ class Service:
     def _receive(self, call: Call) -> int:
         text, hresult, message = call["response"], call["hresult"].strip(), call["message"]
         digest = hashlib.sha256(f"{text}\0{hresult}\0{message}".encode("utf-8", "replace")).hexdigest()
+        # A stranger's is not even read.
+        is_known = self.outbox.company_of(ticket_hash(call["ticket"])) is not None
+        answer = conduct.read(text) if is_known and not hresult else None
         with self._session(call["ticket"]) as session:
             if session is None:
                 return _REFUSED
@@ -189,7 +192,11 @@ class Service:
             # While QuickBooks was at work for long, a copy of our store may have been put back from before another machine
             # wrote.
             flight, is_late = state.flight, self._after_a_gap(state)
-            state = conduct.failed(ctx, state, hresult, message) if hresult else conduct.take(ctx, state, text)
+            state = (
+                conduct.failed(ctx, state, hresult, message)
+                if answer is None
+                else conduct.take(ctx, state, text, answer)
+            )
             if is_late:
                 state = survey.late(state, flight) if flight.kind == "survey" else survey.anew(state)
             state, outlook = conduct.settle_known(ctx, state)

@@ -18,52 +18,52 @@ SELECT id FROM (
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS pending_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS pending_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'intended' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS intended_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS intended_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'sent' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS sent_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS sent_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'posted' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS posted_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS posted_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'closed' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS closed_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS closed_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'deferred' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS deferred_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS deferred_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'unknown' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS unknown_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS unknown_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'failed' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS failed_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS failed_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'skipped' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS skipped_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS skipped_ids
     UNION ALL
     SELECT id FROM (
         SELECT id FROM records
         WHERE company = :company AND state = 'vanished' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT :limit + :skip) AS vanished_ids
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS vanished_ids
 ) AS every ORDER BY id DESC LIMIT :limit OFFSET :skip;
 
 -- name: browse_count_in

@@ -74,7 +74,7 @@ class Rig:
             return state, kind
         with bench.outbox.transaction() as desk:
             context = Context(desk, COMPANY, "t", bench.world.clock, bench.world.ids)
-            state, _ = conduct.settle_known(context, conduct.take(context, state, answer))
+            state, _ = conduct.settle_known(context, conduct.take(context, state, answer, conduct.read(answer)))
         return state, kind
 
     def posts(self, request: str) -> None:
