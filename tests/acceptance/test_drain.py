@@ -55,21 +55,21 @@ class Half:
 def test_it_stops_again_and_again_under_load(tmp_path: Path) -> None:
     chance, statuses, answers, left = random.Random(20260304), [], [], []
     store = SqliteStore(tmp_path / "home" / "flowctl.db")
-    with place(tmp_path, store) as at, load(at), ExitStack() as stack:
-        for _ in range(STOPS):
-            process = at.begin(at.ports[0])
-            stack.callback(kill, process)
-            time.sleep(chance.uniform(1.0, 3.0))
-            half = Half(at.ports[0])
-            time.sleep(0.1)
-            process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-            answers.append(half.answer())
-            statuses.append(process.wait(_HANGS_S))
-            left.append(at.left())
-        stack.callback(kill, at.begin(at.ports[0]))
-        rested = at.rest()
-        at.stopping.set()
+    with place(tmp_path, store) as at, ExitStack() as stack:
+        with load(at):
+            for _ in range(STOPS):
+                process = at.begin(at.ports[0])
+                stack.callback(kill, process)
+                time.sleep(chance.uniform(1.0, 3.0))
+                half = Half(at.ports[0])
+                time.sleep(0.1)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.3)
+                answers.append(half.answer())
+                statuses.append(process.wait(_HANGS_S))
+                left.append(at.left())
+            stack.callback(kill, at.begin(at.ports[0]))
+            rested = at.rest()
         wrong, hooks = at.wrong(), at.missing_hooks()
     assert statuses == [0] * STOPS
     assert answers == [b"HTTP/1.1 200 OK\r\n"] * STOPS
@@ -136,8 +136,7 @@ def test_two_servers_and_a_worker_are_replaced_one_after_the_other(
                 statuses.append(told_to_stop(members[port]))
                 members[port] = begin(port)
             rested = at.rest()
-            at.stopping.set()
-            wrong, hooks = at.wrong(), at.missing_hooks()
+        wrong, hooks = at.wrong(), at.missing_hooks()
         assert at.left()[2] == []
     assert statuses == [0] * 3
     assert (rested, wrong, hooks) == (True, [], [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from engine.service import CLAIM_S, Service
 from engine.store import turns, work
 from engine.store.base import Tx
 from engine.store.postgres import PostgresStore
-from engine.testing import make_stores_with
+from engine.testing import _Making, make_stores_with
 from tests.engine import kit
 from tests.engine.durable.kit import Held, service_of
 from tests.engine.kit import COMPANY, FLOW, Bench, bill
@@ -35,6 +34,7 @@ def logs() -> Iterator[None]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    before = _Making.make
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
         make_stores_with(lambda: PostgresStore(url))
@@ -43,8 +43,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
             made.shop.listed["bills"] = [bill()]
             yield made
     finally:
-        if request.param == "postgres" and os.environ.get("FLOWCTL_TEST_STORE") != "postgres":
-            make_stores_with(None)
+        make_stores_with(before)
 
 
 @pytest.fixture
