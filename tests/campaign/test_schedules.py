@@ -35,9 +35,10 @@ from engine.rigs import Told
 from engine.telemetry import committed
 
 FLOW = flow_program("ramp_to_quickbooks")
-# So many that everything that can go wrong does, by a wide margin: each seed is a tenth of a second to a third. Of the
-# seeds after them a hundred thousand and more are played by `make campaign`, whose results docs/reference publishes.
-SLICE = 600
+# As many as two quiet processors play in three minutes, at less than a tenth of a second each; everything that can go
+# wrong does, by a wide margin. Of the seeds after them a hundred thousand and more are played by `make campaign`, whose
+# results docs/reference publishes.
+SLICE = 4_000
 SLICE_OF_EXPENSIFY = 200
 SLICE_OF_BILL = 150
 SLICE_OF_FRESHBOOKS = 200
