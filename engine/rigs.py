@@ -250,6 +250,15 @@ class Sets(Protocol):
 
 
 @runtime_checkable
+class Described(Protocol):
+    """A source of which settings of the flow say something, such as what its amounts hold."""
+
+    def is_so(self, name: str, value: object) -> bool:
+        """Whether the setting says what is so; true of settings that say nothing of the source."""
+        ...
+
+
+@runtime_checkable
 class Permits(Protocol):
     """A source that a person allows us to read, and may have to allow anew."""
 

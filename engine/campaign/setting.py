@@ -26,7 +26,7 @@ from engine.dataclass import dataclass
 from engine.errors import Bug
 from engine.follow import Hand
 from engine.program import FlowProgram
-from engine.rigs import BooksRig, CalledRig, Rigged, Sets, SourceRig, TargetRig
+from engine.rigs import BooksRig, CalledRig, Described, Rigged, Sets, SourceRig, TargetRig
 from engine.simulated import Visitor
 from engine.store import companies, facts
 from engine.store.sqlite import SqliteStore
@@ -383,6 +383,9 @@ def _bind(machine: Machine, program: FlowProgram, books: TargetRig, source: Sour
         for setting in program.flow.settings:
             if setting.options and chance.random() < 0.3:
                 value = chance.choice(setting.options)
+                # A person may choose what is to be done, and does not say of the source what is not so.
+                if isinstance(source, Described) and not source.is_so(setting.name, value):
+                    continue
                 companies.put_setting(tx, machine.company, program.flow.name, setting.name, value)
         for name, given in (source.settings() if isinstance(source, Sets) else {}).items():
             companies.put_setting(tx, machine.company, program.flow.name, name, given)

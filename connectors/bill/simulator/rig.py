@@ -165,6 +165,12 @@ class BillRig:
         """How the flow is set for this organization."""
         return {"outside_payments": self._simulator.world.counted.outside, "vendors_to_bill": self.is_written}
 
+    def is_so(self, name: str, value: object) -> bool:
+        """Whether the amounts of payments hold the credits as the setting says; by themselves they tell."""
+        if name != "credits_in_payments" or value == "tell":
+            return True
+        return (value == "left_out") == (self._simulator.world.options.part_amounts == "net")
+
     def keeps(self, object_id: str) -> bool:
         """Whether there is such a vendor."""
         return object_id in self._simulator.world.vendors

@@ -167,6 +167,17 @@ def test_every_switch_is_thrown_in_some_organization() -> None:
     assert {name: 0 < count < 40 for name, count in thrown.items()} == dict.fromkeys(_SWITCHES, True)
 
 
+def test_nobody_says_of_its_amounts_what_is_not_so() -> None:
+    said = {
+        made.sandbox.simulator.world.options.part_amounts: [
+            value for value in ("tell", "included", "left_out") if made.is_so("credits_in_payments", value)
+        ]
+        for made in map(rig, range(20))
+    }
+    assert said == {"net": ["tell", "left_out"], "gross": ["tell", "included"]}
+    assert rig().is_so("class_from", "nothing")
+
+
 def test_webhooks_on_their_way() -> None:
     made = rig(1, focus=["late_bill", "edit_memo", *_ON_THE_WAY])
     key = made.sandbox.binding("")[1]["webhook_key"]
