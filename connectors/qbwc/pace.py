@@ -51,6 +51,9 @@ def after(pace: Pace, weight: int, seconds: float, *, clean: bool) -> Pace:
         seconds: from handing the set out to having its answer, travel included; negative when a clock was set back.
         clean: QuickBooks did everything that it was asked. A refusal takes less time than what it refuses.
     """
+    if seconds > 2 * TARGET_S:
+        # It may have become slow in the midst of the set, and be slower now than the whole of it tells.
+        return replace(pace, limit=max(1, min(pace.limit, int(weight * TARGET_S / seconds) // 4)))
     if seconds > TARGET_S:
         return replace(pace, limit=max(1, min(pace.limit, int(weight * TARGET_S / seconds))))
     # A set that was far smaller than allowed says nothing about one that is not.

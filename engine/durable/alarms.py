@@ -31,7 +31,7 @@ def stranded(world: World, count: int) -> None:
         if count:
             message = f"a process ended and left {count} pieces of work behind; they were taken up again"
             hint = "the log of that process says why it ended; nothing is lost, and nothing is done twice"
-            work.raise_alert(tx, "", work.Alert(*STRANDED, message, hint), world.at())
+            work.raise_alert(tx, "", work.Alert("stranded", STRANDED[1], message, hint), world.at())
         else:
             work.resolve_alert(tx, "", *STRANDED, world.at())
 
@@ -57,7 +57,7 @@ def unknown(world: World, waiting: Sequence[Turn]) -> None:
         names = ", ".join(sorted({turn.work for turn in late}))
         message = f"work waits that no running process knows: {names}"
         hint = "run `flowctl serve` with these flows, in the version that began them; for a flow that was removed do nothing"
-        work.raise_alert(tx, "", work.Alert(*UNKNOWN, message, hint), world.at())
+        work.raise_alert(tx, "", work.Alert("stranded", UNKNOWN[1], message, hint), world.at())
 
 
 def _age_s(world: World, at: str) -> float:

@@ -35,10 +35,10 @@ from engine.rigs import Told
 from engine.telemetry import committed
 
 FLOW = flow_program("ramp_to_quickbooks")
-# As many as two quiet processors play in three minutes, at less than a tenth of a second each; everything that can go
-# wrong does, by a wide margin. Of the seeds after them a hundred thousand and more are played by `make campaign`, whose
-# results docs/reference publishes.
-SLICE = 4_000
+# As many as two processors play in three minutes beside all other tests, on a slow day too; everything that can go wrong
+# does, by a wide margin. Of the seeds after them a hundred thousand and more are played by `make campaign`, whose results
+# docs/reference publishes.
+SLICE = 2_000
 SLICE_OF_EXPENSIFY = 200
 SLICE_OF_BILL = 150
 SLICE_OF_FRESHBOOKS = 200
@@ -227,7 +227,7 @@ def test_a_slice_of_the_campaign_of_ramps_accounting_is_clean() -> None:
     ("bugs", "says"),
     [
         pytest.param(
-            {"engine.push.require_seat": False, "engine.runner.require_seat": False},
+            {"engine.push.require_seat": False, "engine.opened.require_seat": False},
             "while the accounting seat is not ours",
             id="no look at the seat",
         ),

@@ -64,7 +64,7 @@ def test_freshbooks_is_connected_and_allowed(street: Street) -> None:
         page.click("main a:text-is('Acme Inc.')")
         page.click("nav a:text-is('Connections')")
         fits(page, "connections_none")
-        page.click("main a:text-is('freshbooks')")
+        page.click("main a:text-is('FreshBooks')")
         fits(page, "connection_none")
         page.click("main a:text-is('FreshBooks')")
         assert page.input_value("#s_redirect_uri") == ""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from connectors.bill.sandbox import WEBHOOK_KEY, BillSandbox
@@ -245,10 +246,11 @@ class BillRig:
         """Some bill that fits."""
         return _some(self.chance, [bill for bill in self._simulator.world.bills.values() if fits(bill)])
 
-    def is_open(self, bill: Bill) -> bool:
-        """Whether a bill is approved, kept, and not covered by anything."""
-        world = self._simulator.world
-        return is_due_bill(world, bill) and not world.parts_of(bill.id)
+
+def _is_open(rig: BillRig, bill: Bill) -> bool:
+    """Whether a bill is approved, kept, and not covered by anything."""
+    world = rig.sandbox.simulator.world
+    return is_due_bill(world, bill) and not world.parts_of(bill.id)
 
 
 def _lines(rig: BillRig) -> tuple[Line, ...]:
@@ -289,28 +291,28 @@ def _pay(rig: BillRig, amounts: Mapping[str, Decimal], used: Mapping[str, Mappin
 
 
 def _pay_one(rig: BillRig) -> str:
-    bill = rig.bill(rig.is_open)
+    bill = rig.bill(partial(_is_open, rig))
     return _pay(rig, {bill.id: bill.amount}) if bill else ""
 
 
 def _pay_several(rig: BillRig) -> str:
     """One payment of all open bills of a vendor."""
-    bill = rig.bill(rig.is_open)
+    bill = rig.bill(partial(_is_open, rig))
     if bill is None:
         return ""
     world = rig.sandbox.simulator.world
-    several = [b for b in world.bills.values() if b.vendor_id == bill.vendor_id and rig.is_open(b)]
+    several = [b for b in world.bills.values() if b.vendor_id == bill.vendor_id and _is_open(rig, b)]
     return _pay(rig, {b.id: b.amount for b in several})
 
 
 def _pay_part(rig: BillRig) -> str:
-    bill = rig.bill(lambda b: rig.is_open(b) and b.amount > 1)
+    bill = rig.bill(lambda b: _is_open(rig, b) and b.amount > 1)
     return _pay(rig, {bill.id: (bill.amount * 2 / 3).quantize(_CENT)}) if bill else ""
 
 
 def _pay_net(rig: BillRig) -> str:
     """A payment of what a vendor credit leaves of a bill; some money always remains to be paid."""
-    bill = rig.bill(lambda b: rig.is_open(b) and b.amount > 1)
+    bill = rig.bill(lambda b: _is_open(rig, b) and b.amount > 1)
     if bill is None:
         return ""
     world = rig.sandbox.simulator.world

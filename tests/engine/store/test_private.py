@@ -17,8 +17,10 @@ from engine.store import private
 from tests.reference import ROOT
 
 _STARTED = """
-import sys
+import signal, sys
 from engine.store import private
+# Whoever starts the tests in the background has this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with private.running() as server:
     print(server.url().partition("host=")[2], flush=True)
     sys.stdin.read()
