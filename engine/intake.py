@@ -35,14 +35,22 @@ from engine.undo import says_undone
 AT_ONCE = 50
 
 
-def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json], met: dict[str, str] | None = None) -> None:
-    """Make every record of the page durable, and prepare the new ones.
+def at_once(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> int:
+    """How many records of a page are taken in by one transaction.
 
-    Of a page that is taken in several pieces, `met` has the keys and digests of the pieces before, and those of this one
-    after.
+    One that stands there more than once is taken as it stands last. Between two transactions it could be sent as it stood
+    first, and so such a page is taken whole.
     """
+    if len(page) <= AT_ONCE:
+        return AT_ONCE
+    keys = [key for data in page if (key := pipeline.key_of(stream, batch.desk, data)) is not None]
+    return AT_ONCE if len(set(keys)) == len(keys) else len(page)
+
+
+def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:
+    """Make every record of the page, or of a part of it, durable, and prepare the new ones."""
     place = _place(batch, stream)
-    intakes, twice = _taken_in(batch, stream, page, {} if met is None else met)
+    intakes, twice = _taken_in(batch, stream, page)
     batch.counts["read"] += len(page)
     known = records.known(batch.tx, place, list(intakes))
     new: list[tuple[Intake, Json]] = []
@@ -74,7 +82,7 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json], met: di
 
 
 def _taken_in(
-    batch: Batch, stream: StreamProgram, page: Sequence[Json], met: dict[str, str]
+    batch: Batch, stream: StreamProgram, page: Sequence[Json]
 ) -> tuple[dict[str, tuple[Intake, Json]], list[str]]:
     """The records of a page by their key, and the keys that stand there more than once with the same data."""
     intakes: dict[str, tuple[Intake, Json]] = {}
@@ -85,12 +93,11 @@ def _taken_in(
         except ExpressionError as error:
             _unreadable(batch, stream, error)
             continue
-        before = met.get(intake.source_id)
-        if before is not None and before != intake.payload_sha256:
+        before = intakes.get(intake.source_id)
+        if before is not None and before[0].payload_sha256 != intake.payload_sha256:
             _ambiguous(batch, stream, intake)
         elif before is not None:
             twice[intake.source_id] = None
-        met[intake.source_id] = intake.payload_sha256
         intakes[intake.source_id] = (intake, data)
     return intakes, list(twice)
 

@@ -208,6 +208,15 @@ def context_of(stream: StreamProgram, desk: Desk, data: object) -> RecordContext
     return RecordContext(desk.resolver, desk.settings, data, stream=stream)
 
 
+def key_of(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | None:
+    """The id of a source record as `take_in` reads it; None where that would refuse the record for want of one."""
+    try:
+        key = stream.key(data, RecordContext(desk.resolver, desk.settings, data))
+    except ExpressionError:
+        return None
+    return None if key is None or key == "" or isinstance(key, (dict, list, bool)) else str(key)
+
+
 def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intake:
     """Read what the engine itself needs of a source record: its id, a digest, and what people want to see of it.
 

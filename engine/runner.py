@@ -79,16 +79,6 @@ def _undo() -> NoReturn:
     raise DryRun
 
 
-def _pieces(
-    group: Sequence[StreamProgram], records: Sequence[Json]
-) -> Iterator[tuple[StreamProgram, Sequence[Json], dict[str, str]]]:
-    """A page in pieces for a transaction each, stream by stream; what was met of it before goes with each piece."""
-    for stream in group:
-        met: dict[str, str] = {}
-        for start in range(0, max(1, len(records)), intake.AT_ONCE):
-            yield stream, records[start : start + intake.AT_ONCE], met
-
-
 @dataclass(slots=True)
 class Runner:
     """Runs flows. Holds no state of its own between runs: the store is the truth."""
@@ -360,15 +350,8 @@ class Runner:
         kept, began = self._resume(company, flow, group), self.world.at()
         watermark = kept.watermark if kept else None
         for page, checkpoint in self._pages(group[0], watermark, job.sources):
-            for stream, piece, met in _pieces(group, page.records):
-                with self.world.store.write(company) as tx:
-                    self.still(tx)
-                    held.hold(tx)
-                    flowswitch.require_on(tx, company, job.program.flow)
-                    resolver = resolver or self.resolver(tx, job.program, company)
-                    batch = self.batch(tx, job.program, company, job.number, resolver)
-                    intake.take_page(batch, stream, piece, met)
-                counts[stream.stream.name].update(batch.counts)
+            for stream in group:
+                resolver = self._take_page(job, held, stream, page.records, resolver)
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
         with self.world.store.write(company) as tx:
@@ -386,6 +369,25 @@ class Runner:
                 swept_at = kept.swept_at if kept else began
                 value = work.Checkpoint(watermark, names, swept_at)
                 work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
+
+    def _take_page(
+        self, job: _Job, held: Reading, stream: StreamProgram, page: Sequence[Json], resolver: Resolver | None
+    ) -> Resolver:
+        """Take in a page of a stream, piece by piece: whoever waits for the store has it between two of them."""
+        start, end = 0, 0
+        while True:
+            with self.world.store.write(job.company) as tx:
+                self.still(tx)
+                held.hold(tx)
+                flowswitch.require_on(tx, job.company, job.program.flow)
+                resolver = resolver or self.resolver(tx, job.program, job.company)
+                batch = self.batch(tx, job.program, job.company, job.number, resolver)
+                size = end - start or intake.at_once(batch, stream, page)
+                start, end = end, end + size
+                intake.take_page(batch, stream, page[start:end])
+            job.counts[stream.stream.name].update(batch.counts)
+            if end >= len(page):
+                return resolver
 
     def _list_asked(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Learn which records people of the source wait for, before anything is said of any."""

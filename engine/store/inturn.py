@@ -57,14 +57,14 @@ class InTurn:
         if self._owner == me:
             self._depth += 1
             return
-        with self._mutex:
-            if not self._owner:
-                self._owner, self._depth = me, 1
-                return
-            mine = threading.Lock()
-            mine.acquire()
-            self._waiting.append((mine, me))
+        mine = threading.Lock()
+        mine.acquire()
         try:
+            with self._mutex:
+                if not self._owner:
+                    self._owner, self._depth = me, 1
+                    return
+                self._waiting.append((mine, me))
             mine.acquire()
         except BaseException:  # a signal, in the main thread
             self._leave(mine, me)
@@ -90,7 +90,7 @@ class InTurn:
         with self._mutex:
             if (mine, me) in self._waiting:
                 self._waiting.remove((mine, me))
-            else:
+            elif self._owner == me:
                 self._pass_on()
 
     def __enter__(self) -> None:
@@ -124,11 +124,16 @@ class Turns:
             return
         until = now + self._patience_s
         is_mine = False
-        if _locked(self._next, until):
-            try:
-                is_mine = _locked(self._turn, until)
-            finally:
-                _unlock(self._next)
+        try:
+            if _locked(self._next, until):
+                try:
+                    is_mine = _locked(self._turn, until)
+                finally:
+                    _unlock(self._next)
+        except OSError:  # some file systems, of networks and of sandboxes, have SQLite's locks and not these
+            self.close()
+            self._again_at = float("inf")
+            return
         if not is_mine:
             self._again_at = time.monotonic() + _AS_SQLITE_S
 

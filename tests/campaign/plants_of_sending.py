@@ -369,8 +369,8 @@ def page_is_cut(patch: pytest.MonkeyPatch) -> None:
     """The last record of every full page is overlooked."""
 
     def wrapped(take: Any) -> Any:
-        def taken(batch: Any, stream: Any, page: Any, met: Any) -> None:
-            take(batch, stream, page[:-1] if len(page) > 1 else page, met)
+        def taken(batch: Any, stream: Any, page: Any) -> None:
+            take(batch, stream, page[:-1] if len(page) > 1 else page)
 
         return taken
 

@@ -11,6 +11,7 @@ import pytest
 from engine import follow
 from engine.errors import Transient
 from engine.intake import AT_ONCE
+from engine.jsontext import canonical
 from engine.store.base import statements
 from engine.store.sqlite import SqliteStore, SqliteTx
 from tests.engine import kit
@@ -145,12 +146,15 @@ def test_a_process_that_is_killed_between_two_pieces_goes_on(bench: Bench, monke
     assert first == again
 
 
-def test_two_records_under_one_key_are_found_in_different_pieces(bench: Bench) -> None:
+def test_a_page_with_two_records_under_one_key_is_taken_whole(bench: Bench, touched: Touched) -> None:
+    """Between two pieces the first of them could be sent, and each read would then find the one after the other."""
     twins = [bill("b-0", memo="another"), bill("b-1")]
     bench.shop.page_size = MANY + 2
     bench.shop.listed["bills"] += twins
     counts = bench.run("bills")["bills"]
     assert (counts["read"], counts["seen_twice"]) == (MANY + 2, 1)
+    assert touched.take()[0][0] == MANY
+    assert bench.record("b-0")["payload"] == canonical(twins[0])
     assert [alert[:2] for alert in bench.alerts()][:1] == [("ambiguous", "shop_to_ledger/bills/b-0")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -167,6 +168,26 @@ def test_without_such_files_everybody_goes_as_sqlite_lets_him(tmp_path: Path) ->
     turns.give()
     turns.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_system_refuses_such_locks_everybody_goes_as_sqlite_lets_him(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refused(*given: int) -> None:
+        asked.append(given)
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    store = SqliteStore(tmp_path / "flowctl.db")
+    for code in ("one", "two", "three"):
+        with store.write(code) as tx:
+            companies.add(tx, code, code, AT)
+    with store.read() as tx:
+        assert sorted(companies.names(tx)) == ["one", "three", "two"]
+    store.close()
+    assert len(asked) == 1
 
 
 def test_two_processes_on_one_store_write_in_turn(tmp_path: Path) -> None:
