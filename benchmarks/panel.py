@@ -106,6 +106,7 @@ def _of_house() -> dict[str, tuple[str, ...]]:
         "/users/{user}": (f"/panel/users/{OTHER_USER}",),
         "/users/{user}/remove": (f"/panel/users/{OTHER_USER}/remove",),
         "/alerts": ("/panel/alerts",),
+        "/settings": ("/panel/settings",),
         "/alerts/settings": ("/panel/alerts/settings",),
         # Where a vendor sends a browser back to; it only leads on.
         "/oauth/callback": (),
