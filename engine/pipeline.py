@@ -214,7 +214,11 @@ def key_of(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> str | 
         key = stream.key(data, RecordContext(desk.resolver, desk.settings, data))
     except ExpressionError:
         return None
-    return None if key is None or key == "" or isinstance(key, (dict, list, bool)) else str(key)
+    return str(key) if _is_id(key) else None
+
+
+def _is_id(key: object) -> bool:
+    return key is not None and key != "" and not isinstance(key, (dict, list, bool))
 
 
 def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intake:
@@ -225,7 +229,7 @@ def take_in(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> Intak
     """
     context = RecordContext(desk.resolver, desk.settings, data)
     key = stream.key(data, context)
-    if key is None or key == "" or isinstance(key, (dict, list, bool)):
+    if not _is_id(key):
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives no id for this record")
     if isinstance(key, str) and "\0" in key:  # no PostgreSQL could keep it
         raise ExpressionError(f"`key: {stream.stream.key.text}` gives an id with a character U+0000 in it")
