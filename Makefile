@@ -50,9 +50,12 @@ $(BROWSER)/.ready: tests/browser/package-lock.json
 	@if cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error; then touch node_modules/.ready; \
 	else echo "npm could not install it: the panel's tests of accessibility are skipped"; fi
 
+# One more than there are processors: a test that waits, for a process, a browser or a lock, leaves its own to another.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((n + 1)))
+
 # Whole files go to the workers, in the order of tests/conftest.py. The golden cases of the flows are tests/test_flows.py.
 test: $(VENV)/.ready editor browser ## Set up, and run the tests, which play the golden cases too
-	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -o tmp_path_retention_policy=failed
+	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -o tmp_path_retention_policy=failed
 
 test-postgres: $(VENV)/.ready ## The sessions of the Web Connector, a slice of the campaign and a demo, on a private PostgreSQL
 	FLOWCTL_TEST_STORE=postgres $(BIN)/pytest -q tests/connectors/qbwc/test_session.py tests/connectors/qbwc/test_zeep_session.py tests/connectors/qbwc/test_turns.py

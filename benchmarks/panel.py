@@ -237,7 +237,7 @@ def over(filled: Filled, rounds: int = ROUNDS) -> tuple[Taken, list[Taken], list
         floor = ask.taken("a static file", FLOOR, rounds)
         pages = [ask.taken(name, address, rounds) for name, address in addresses(filled)]
         found = [
-            ask.taken(name, f"{_RECORDS}?{urlencode(fields)}", max(5, rounds // 4)) for name, fields in filters(early)
+            ask.taken(name, f"{_RECORDS}?{urlencode(fields)}", max(5, rounds // 2)) for name, fields in filters(early)
         ]
     return floor, pages, found
 

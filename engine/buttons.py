@@ -22,7 +22,7 @@ _VISITS = 6
 def buttons_of(world: World, company: str, flows: Sequence[Flow]) -> Iterator[Finding]:
     """One finding for each source of a flow of this company that has a sync button."""
     with world.store.read(company) as tx:
-        made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
+        made = companies.connectors(tx, company)
         found = [
             _finding(tx, company, flow, connection, targets)
             for flow in (bound_flow(one, made) for one in flows)

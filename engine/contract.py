@@ -101,10 +101,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A record that was posted, with the target's id for it.
-
-    `details` are the names and texts that the flow gives beside it (`MarkSpec.fields`).
-    """
+    """A record that was posted, with the target's id; `details` are names and texts beside it (`MarkSpec.fields`)."""
 
     id: str
     reference: str
@@ -384,6 +381,10 @@ class ListObject:
 
 class Sessions(Protocol):
     """Web Connector sessions, kept in the store so that any process can answer the next call."""
+
+    def passed(self, company: str, ticket_hash: str, state: Json) -> bool:
+        """Note a session that had nothing to do, where one look shows that there is nothing; else it is to be opened."""
+        ...
 
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         """Open a session and close any other of the company; returns the states of those that were still open."""

@@ -39,6 +39,10 @@ LIST_AGE = timedelta(hours=4)
 _IDLE_S = 3600.0
 # So many sessions of a company are kept.
 _KEPT = 50
+# One visit in eight, by chance: to look for what is too old at each of them took as long as to keep it.
+_SWEEPS = ("0", "1")
+# So many different sets of connections are remembered.
+_MOST_WAYS = 1000
 # Of so many sessions the company is remembered.
 _TICKETS = 20_000
 _BEGINS = "Web Connector session begins"
@@ -74,6 +78,8 @@ class StoreOutbox:
     changed: Callable[[str], None] = lambda _company: None
     logs: bool = False
     _tickets: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    # What follows from these connections and their connectors: companies have them in a few ways.
+    _ways: dict[tuple[tuple[str, str], ...], _Made] = field(default_factory=dict, init=False, repr=False, compare=False)
     # When a visit in vain was last logged, by company.
     _came: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
@@ -94,6 +100,16 @@ class StoreOutbox:
                 self._tickets.clear()
             known = self._tickets[ticket_hash] = str(row["company"])
         return known
+
+    def made(self, connectors: Mapping[str, str]) -> _Made:
+        """What a company has that has made these connections, each with its connector."""
+        way = tuple(connectors.items())
+        found = self._ways.get(way)
+        if found is None:
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            found = self._ways[way] = _made(connectors, self.programs.values())
+        return found
 
     def transaction(self, company: str | None = None) -> AbstractContextManager[contract.Desk]:
         """One call, one transaction."""
@@ -137,10 +153,11 @@ class _Transaction:
 
     def _desk(self, tx: Tx) -> contract.Desk:
         outbox = self._outbox
-        base = self._base = _Base(tx, outbox.world, outbox.world.at(), outbox.programs)
-        held = Held(tx, base.at, ACTOR, outbox.programs)
+        held = Held(tx, outbox.world.at(), ACTOR, outbox.programs)
+        base = self._base = _Base(tx, outbox.world, held.at, outbox.made)
         spans = Spans(tx, base.at, ACTOR)
-        return contract.Desk(_Sessions(base), _Operations(base), _Books(base), _Unsent(base), held, spans)
+        sessions = _Sessions(base, held)
+        return contract.Desk(sessions, _Operations(base), _Books(base), _Unsent(base), held, spans)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,13 +176,23 @@ class _Line:
     fields: Mapping[str, str | float]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Made:
-    """What a company has connected and set, which no call changes; `lists` once somebody has asked."""
+    """What a company has connected: `lists` are those its flows want, None where that is for its settings."""
 
     flows: Sequence[FlowProgram]
     polled: Sequence[str]
-    lists: Collection[str] | None = None
+    lists: Collection[str] | None
+    visited: bool
+
+
+def _made(connectors: Mapping[str, str], programs: Iterable[FlowProgram]) -> _Made:
+    flows = [p.bound(connectors) for p in programs if connectors.keys() >= {c.name for c in p.flow.connections}]
+    polled = [name for name, connector in connectors.items() if _is_polled(connector)]
+    agents = [flow.read_by_agents for flow in flows]
+    lists = None if None in agents else dict.fromkeys(name for names in agents for name in names or ())
+    visited = any(stream.trigger.visit_s is not None for program in flows for stream in program.flow.streams)
+    return _Made(flows, polled, lists, visited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +202,11 @@ class _Base:
     tx: Tx
     world: World
     at: str
-    programs: Mapping[str, FlowProgram]
+    made: Callable[[Mapping[str, str]], _Made]
     touched: set[str] = field(default_factory=set)
     said: list[_Line] = field(default_factory=list)
     _made: dict[str, _Made] = field(default_factory=dict)
+    _lists: dict[str, Collection[str]] = field(default_factory=dict)
 
     def say(self, level: int, event: str, **fields: str | float) -> None:
         """Log this after the commit; fields without a value are left out."""
@@ -197,25 +225,25 @@ class _Base:
 
     def lists(self, company: str) -> Collection[str]:
         """The lists that the company's flows want read over these connections, as it has set them."""
-        made = self._of(company)
-        if made.lists is None:
-            made.lists = dict.fromkeys(name for flow in made.flows for name in self._lists(company, flow))
-        return made.lists
+        found = self._of(company).lists or self._lists.get(company)
+        if found is None:
+            names_of = (self._listed(company, flow) for flow in self.flows(company))
+            found = self._lists[company] = dict.fromkeys(name for names in names_of for name in names)
+        return found
 
-    def _lists(self, company: str, flow: FlowProgram) -> Iterable[str]:
+    def _listed(self, company: str, flow: FlowProgram) -> Iterable[str]:
         if flow.read_by_agents is not None:
             return flow.read_by_agents
         return polled_lists(pipeline.enabled(self.tx, company, flow))
 
+    def is_visited(self, company: str) -> bool:
+        """Whether its flows read anything on a visit."""
+        return self._of(company).visited
+
     def _of(self, company: str) -> _Made:
         found = self._made.get(company)
         if found is None:
-            rows = companies.connections(self.tx, company)
-            made = {str(row["connection"]): str(row["connector"]) for row in rows}
-            found = self._made[company] = _Made(
-                [p.bound(made) for p in self.programs.values() if made.keys() >= {c.name for c in p.flow.connections}],
-                [name for name, connector in made.items() if _is_polled(connector)],
-            )
+            found = self._made[company] = self.made(companies.connectors(self.tx, company))
         return found
 
     def worked(self, company: str) -> None:
@@ -230,6 +258,24 @@ class _Sessions:
     """Web Connector sessions."""
 
     base: _Base
+    held: Held
+
+    def passed(self, company: str, ticket_hash: str, state: Json) -> bool:
+        base = self.base
+        stale = iso(base.world.clock.now() - LIST_AGE)
+        rows = base.tx.rows("visit_quiet", {"company": company, "stale": stale, "sign_in": work.SIGN_IN})
+        if not rows or not {row["list"] for row in rows}.issuperset(base.lists(company)):
+            return False
+        if rows[0]["held"] and self.held.check_due(company):
+            return False
+        scope = {"ticket_hash": ticket_hash, "company": company, "state": plain(state), "at": base.at}
+        base.tx.run("session_passed", scope)
+        base.say(logging.INFO, _IDLE, company=company, user=str(state.get("user") or ""))
+        self._visited(company)
+        if ticket_hash.startswith(_SWEEPS):
+            base.tx.run("sessions_prune", {"company": company, "kept": _KEPT})
+        base.touched.add(company)
+        return True
 
     def open(self, company: str, ticket_hash: str, state: Json) -> tuple[Json, ...]:
         rows = self.base.tx.rows("sessions_open_of", {"company": company})
@@ -249,6 +295,8 @@ class _Sessions:
     def _visited(self, company: str) -> None:
         """Make due what the flows read on a visit; the worker reads it, and the call is answered from the store alone."""
         base = self.base
+        if not base.is_visited(company):
+            return
         for flow in (program.flow for program in base.flows(company)):
             asked = [stream for stream in flow.streams if stream.trigger.visit_s is not None]
             if not asked or not any(connection.name in base.polled(company) for connection in flow.connections):

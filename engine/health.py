@@ -409,7 +409,7 @@ class _Nothing:
 def roles_of(world: World, company: str, flows: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> Iterator[Finding]:
     """Which flows the company's connections complete; `flows` are names with (connection, connector) pairs."""
     with world.store.read(company) as tx:
-        made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
+        made = companies.connectors(tx, company)
     for name, wanted in flows:
         missing = [connection for connection, _ in wanted if connection not in made]
         other = [(c, k) for c, k in wanted if c in made and made[c] != k and not stands_in(k, made[c])]

@@ -579,6 +579,6 @@ def _title(tx: Tx, record: Row) -> str:
     operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
     if operation is None:
         return "the target"
-    made = {row["connection"]: row["connector"] for row in companies.connections(tx, operation["company"])}
+    made = companies.connectors(tx, operation["company"])
     connector = registry.find(made.get(operation["connection"], ""))
     return connector.spec.title.partition(" (")[0] if connector is not None else str(operation["connection"])

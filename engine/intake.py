@@ -27,24 +27,31 @@ from engine.errors import ExpressionError
 from engine.pipeline import Adopted, Frozen, NotReady, Parked
 from engine.program import StreamProgram, follow_up_of
 from engine.store import journal, outbox, records, work
-from engine.store.base import Row, Tx
+from engine.store.base import Row, Store, Tx, Wanted
 from engine.store.records import Intake, Move, NewRecord, Place, Reason
 from engine.undo import says_undone
 
 # So many records are read, or prepared, in one transaction: whoever has a call to answer waits for no more of them.
 AT_ONCE = 50
+# And so many where somebody waits: of what they take, more than half is then the commit.
+FEW = 15
 
 
-def at_once(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> int:
-    """How many records of a page are taken in by one transaction.
+def most(store: Store) -> int:
+    """How many records are to be read, or prepared, in the next transaction."""
+    return FEW if isinstance(store, Wanted) and store.is_wanted() else AT_ONCE
+
+
+def at_once(batch: Batch, stream: StreamProgram, page: Sequence[Json], limit: int = AT_ONCE) -> int:
+    """How many records of a page are taken in by one transaction, `limit` as a rule.
 
     One that stands there more than once is taken as it stands last. Between two transactions it could be sent as it stood
     first, and so such a page is taken whole.
     """
-    if len(page) <= AT_ONCE:
-        return AT_ONCE
+    if len(page) <= limit:
+        return limit
     keys = [key for data in page if (key := pipeline.key_of(stream, batch.desk, data)) is not None]
-    return AT_ONCE if len(set(keys)) == len(keys) else len(page)
+    return limit if len(set(keys)) == len(keys) else len(page)
 
 
 def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from typing import Protocol, runtime_checkable
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
@@ -38,6 +39,19 @@ UNAVAILABLE = HttpReply(
 )
 
 
+@runtime_checkable
+class Greets(Protocol):
+    """A handler some of whose calls need no store: what they are answered is always the same."""
+
+    def __call__(self, call: HttpCall, /) -> HttpReply:
+        """Answer one request, as every handler does."""
+        ...
+
+    def greeting(self, call: HttpCall) -> HttpReply | None:
+        """The answer to such a call; None, soon, for any other. It waits for nothing."""
+        ...
+
+
 class _Undone(Exception):
     """An answer that says that nothing was done; then nothing of it is kept."""
 
@@ -66,14 +80,17 @@ class PollDoor:
     _aside: CapacityLimiter | None = None
     # The store, when one commit may stand for several calls; None when each has its own.
     _groups: Groups | None = field(init=False)
+    _greeters: Mapping[str, Greets] = field(init=False)
 
     def __post_init__(self) -> None:
         self._groups = self.store if isinstance(self.store, Groups) else None
+        self._greeters = {name: handler for name, handler in self.handlers.items() if isinstance(handler, Greets)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
-        handler = self.handlers.get(scope["path"][1:].partition("/")[0]) if posted else None
+        name = scope["path"][1:].partition("/")[0] if posted else ""
+        handler = self.handlers.get(name)
         if handler is None:
             await self.app(scope, receive, send)
             return
@@ -86,12 +103,12 @@ class PollDoor:
         except ClientDisconnect:
             return
         else:
-            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
             query, client = scope["query_string"].decode("latin-1"), scope.get("client")
             caller = client[0] if client else ""
             call = HttpCall("POST", scope["path"], query, headers, body, caller, at_once=True)
-            reply = await self._answered(handler, call)
-        found = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+            reply = self._greeted(name, call) or await self._answered(handler, call)
+        found = [(key.encode(), value.encode()) for key, value in reply.headers.items()]
         found.append((b"content-length", b"%d" % len(reply.body)))
         await send({"type": "http.response.start", "status": reply.status, "headers": found})
         await send({"type": "http.response.body", "body": reply.body})
@@ -109,6 +126,15 @@ class PollDoor:
             patient = replace(call, at_once=False)
             reply = await to_thread.run_sync(self._alone, handler, patient, limiter=self._aside)
         return reply or UNAVAILABLE
+
+    def _greeted(self, name: str, call: HttpCall) -> HttpReply | None:
+        """The answer that needs no store, and so waits for nobody who writes to it; None for any other call."""
+        greeter = self._greeters.get(name)
+        if greeter is None:
+            return None
+        with correlated(f"request-{self.ids.base62(12)}"):
+            reply = greeter.greeting(call)
+            return None if reply is None else _told(reply, call)
 
     def _alone(self, handler: Handler, call: HttpCall) -> HttpReply | None:
         """Its answer, from transactions of its own; None when it takes long and was to be answered at once."""

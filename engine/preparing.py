@@ -35,12 +35,13 @@ def _stream(store: Store, company: str, stream: StreamProgram, opened: Opened, m
     became: Counter[str] = Counter()
     left, chunk = most
     while left > 0:
+        piece = min(chunk, intake.most(store))
         with store.write(company) as tx:
             batch = opened(tx)
-            looked_at = intake.prepare_pending(batch, stream, min(chunk, left))
+            looked_at = intake.prepare_pending(batch, stream, min(piece, left))
         became += batch.counts
         left -= looked_at
-        if looked_at < chunk or batch.counts["pending"]:
+        if looked_at < piece or batch.counts["pending"]:
             break
     return became
 

@@ -33,6 +33,7 @@ from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken
 from engine.store import companies, lists, work
 from engine.store.base import Tx
+from engine.store.patience import patient
 from engine.telemetry import pulse
 from engine.telling import Telling
 from engine.world import World
@@ -116,7 +117,7 @@ class Runner:
             work.reading(tx, company, flow, read_along(program, streams), self.world.at())
         reports: list[StreamReport] = []
         report: RunReport | None = None
-        with measured(self.world.clock, company, flow, log.number) as ended:
+        with patient(), measured(self.world.clock, company, flow, log.number) as ended:
             try:
                 unread = self.read_lists(program, company)
                 log.step("lists")
@@ -374,7 +375,7 @@ class Runner:
         self, job: _Job, held: Reading, stream: StreamProgram, page: Sequence[Json], resolver: Resolver | None
     ) -> Resolver:
         """Take in a page of a stream, piece by piece: whoever waits for the store has it between two of them."""
-        start, end = 0, 0
+        start, end, limit = 0, 0, intake.most(self.world.store)
         while True:
             with self.world.store.write(job.company) as tx:
                 self.still(tx)
@@ -382,7 +383,7 @@ class Runner:
                 flowswitch.require_on(tx, job.company, job.program.flow)
                 resolver = resolver or self.resolver(tx, job.program, job.company)
                 batch = self.batch(tx, job.program, job.company, job.number, resolver)
-                size = end - start or intake.at_once(batch, stream, page)
+                size = end - start or intake.at_once(batch, stream, page, limit)
                 start, end = end, end + size
                 intake.take_page(batch, stream, page[start:end])
             job.counts[stream.stream.name].update(batch.counts)

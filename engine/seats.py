@@ -19,7 +19,7 @@ from engine.world import World
 def seats_of(world: World, company: str, flows: Sequence[Flow]) -> Iterator[Finding]:
     """Of each connection whose seat the company's flows need: who holds it, and what to do when it is not us."""
     with world.store.read(company) as tx:
-        made = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
+        made = companies.connectors(tx, company)
     for connection, connector_name in made.items():
         connector = registry.find(connector_name)
         if connector is None or connector.spec.delivery != "push":

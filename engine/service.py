@@ -25,6 +25,7 @@ from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.reading import READING_S
 from engine.runreport import RunReport
+from engine.store.patience import patient
 from engine.telemetry import meter, meters
 from engine.webhooks import deliveries
 from engine.webhooks.confirming import confirm_due
@@ -230,6 +231,10 @@ class Service:
             self._hands.end(task)
 
     def _done(self, task: Task) -> list[RunReport]:
+        with patient():
+            return self._carried_out(task)
+
+    def _carried_out(self, task: Task) -> list[RunReport]:
         if task.kind == "confirm":
             confirm_due(self.world, task.company)
         elif task.kind == "tidy":

@@ -59,23 +59,25 @@ def tell(it: Telling) -> tuple[int, list[FlowctlError]]:
     _group(it)
     done, errors = 0, []
     for row in _calls_due(it):
-        sent = False
+        tried = False
         try:
             source = it.sources(row["connection"])
             with store.write(company) as tx:
                 call = _call(it, tx, row)
             if call is None:
                 continue
-            sent = True
+            tried = True
             with trace.span("tell", {"company": company, "flow": flow, "connection": row["connection"]}):
                 source.mark(call)
-        except Rejected as error:
-            errors += refused(it, row, error)
         except FlowctlError as error:
+            if tried and isinstance(error, Rejected):
+                errors += refused(it, row, error)
+                continue
             errors.append(error)
-            sent = sent and not error.unsent
             with store.write(company) as tx:
-                _later(it, tx, row, sent=sent)
+                if tried and error.unsent:
+                    marks.unheard(tx, row["id"])
+                _later(it, tx, row, sent=tried and not error.unsent)
                 it.trouble(tx, (flow, row["connection"], row["kind"]), error)
         else:
             done += acknowledged(it, row)
@@ -102,6 +104,7 @@ def _call(it: Telling, tx: Tx, row: Row) -> MarkCall | None:
         return None
     strange = _strange(tx, led, row)
     if not strange:
+        marks.trying(tx, row["id"])
         return marks.call_of(tx, row)
     if not marks.split_off(tx, it.company, row, strange, it.world.at()):
         _later(it, tx, row, sent=False)
@@ -111,7 +114,7 @@ def _call(it: Telling, tx: Tx, row: Row) -> MarkCall | None:
 
 def _later(it: Telling, tx: Tx, row: Row, *, sent: bool) -> None:
     wait = later_s(row["attempts"] if sent else _UNSENT, it.world.ids.fraction())
-    marks.later(tx, row["id"], iso(it.world.clock.now() + timedelta(seconds=wait)), sent=sent)
+    marks.later(tx, row["id"], iso(it.world.clock.now() + timedelta(seconds=wait)))
 
 
 def _strange(tx: Tx, led: places.Led, row: Row) -> frozenset[int]:
@@ -221,6 +224,7 @@ def refused(it: Telling, row: Row, error: Rejected) -> list[FlowctlError]:
         now = tx.one("mark_call_get", {"id": row["id"]})
         if now is None or now["state"] != "waiting":  # another process has told it meanwhile, and knows better
             return []
+        marks.unheard(tx, row["id"])
         members = tx.rows("marks_of_call", {"call_id": row["id"]})
         if len(members) > 1:
             marks.split(tx, company, row, at)

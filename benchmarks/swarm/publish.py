@@ -63,9 +63,10 @@ def _idle(one: Mapping[str, Any]) -> Iterator[str]:
 
 def _noisy(one: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"One company has {one['records']:,} records to post, {one['posted_meanwhile']:,} of which were posted in "
-        f"{one['seconds']} seconds; {one['visits_per_second']} visits a second of {one['companies']:,} others. The p99 of "
-        f"their `authenticate` is {one['p99_times']} times what it was before."
+        f"One company has {one['records']:,} bills and card transactions to post; {one['posted_meanwhile']:,} transactions, "
+        f"payments among them, stood in its file after {one['seconds']} seconds; "
+        f"{one['visits_per_second']} visits a second of {one['companies']:,} others. The p99 of their `authenticate` is "
+        f"{one['p99_times']} times what it was before."
     )
     for title, calls in (("Before", one["alone"]), ("Beside it", one["beside_it"])):
         yield from ("", f"{title}:", "")

@@ -10,11 +10,15 @@ from connectors.qbwc.soap import SIZE_LIMIT, FaultCode, SoapRefused, decode, enc
 from connectors.qbwc.wsdl import location, wsdl
 from engine.clock import Clock, Ids
 from engine.contract import Handler, HttpCall, HttpReply, Outbox
+from engine.dataclass import dataclass
 from engine.errors import FlowctlError, NotAtOnce, StaleLease, StoreBusy
 from engine.telemetry import meter, meters, trace
 
 # .NET reads an answer only when it is text/xml; `application/xml` is an exception to it (FACTS section 1).
 _XML = {"content-type": "text/xml; charset=utf-8", "cache-control": "no-store"}
+# Neither needs the store; a longer message than such a call is does not keep others from being read.
+_GREETINGS = frozenset({"serverVersion", "getServerVersion", "clientVersion"})
+_SHORT = 4096
 _PAGE = (
     b'<!doctype html><html lang="en"><meta charset="utf-8"><title>flowctl</title><h1>flowctl</h1>'
     b"<p>This is the address of the QuickBooks Web Connector service. Open the .qwc file that you were given "
@@ -31,17 +35,34 @@ def make_handler(outbox: Outbox, clock: Clock, ids: Ids) -> Handler:
 
 def handler_of(service: Service) -> Handler:
     """The same for a service that is there."""
+    return _Handler(service)
 
-    def handle(call: HttpCall) -> HttpReply:
+
+@dataclass(frozen=True, slots=True)
+class _Handler:
+    service: Service
+
+    def __call__(self, call: HttpCall) -> HttpReply:
+        """Answer one request."""
         if call.method == "POST":
-            return _soap(service, call)
+            return _soap(self.service, call)
         if call.method in {"GET", "HEAD"}:
             return _get(call)
         return HttpReply(
             405, {"allow": "GET, HEAD, POST", "content-type": "text/plain; charset=utf-8"}, b"use POST for SOAP\n"
         )
 
-    return handle
+    def greeting(self, call: HttpCall) -> HttpReply | None:
+        """The answer to a call with which every update begins, and that is the same for all; None for any other."""
+        named = call.headers.get("soapaction", "").strip('" ').rpartition("/")[2]
+        if named not in _GREETINGS or call.method != "POST" or len(call.body) > _SHORT:
+            return None
+        try:
+            # The element decides, whatever the header says.
+            is_one = decode(call.body).method in _GREETINGS
+        except SoapRefused:
+            return None
+        return _soap(self.service, call) if is_one else None
 
 
 def _soap(service: Service, call: HttpCall) -> HttpReply:

@@ -12,7 +12,7 @@ from connectors.qbwc import conduct, gate, survey
 from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
 from connectors.qbwc.context import Context
 from connectors.qbwc.soap import Call
-from connectors.qbwc.state import Options, State, changed, dump, load
+from connectors.qbwc.state import Flight, Options, State, changed, dump, load
 from connectors.qbwc.status import com_error, com_text
 from engine.clock import Clock, Ids, from_iso, iso
 from engine.contract import Desk, Json, Login, Outbox
@@ -26,6 +26,8 @@ Result = str | int | tuple[str, ...]
 
 _UNKNOWN_TICKET = "This session is over, or a newer one has replaced it. The next update starts a new one."
 _REFUSED = -1
+# At most so much is done, in per cent, while nobody has looked whether there is more.
+_MORE = 99
 # Between two calls of one session. A single request may keep QuickBooks busy for long, but not for hours.
 TICKET_LIFE = timedelta(hours=2)
 # The Web Connector asks for the next request right after it gave an answer; after more than this, something else happened.
@@ -63,8 +65,9 @@ class Service:
         """
         if call.method == "authenticate":
             ticket = new_ticket(self.ids)
-            with correlated(of_session(ticket_hash(ticket))):
-                return self._authenticate(call, client, ticket, at_once=at_once)
+            digest = ticket_hash(ticket)
+            with correlated(of_session(digest)):
+                return self._authenticate(call, client, (ticket, digest), at_once=at_once)
         methods: Mapping[str, Callable[[Call], Result]] = {
             "sendRequestXML": self._send,
             "receiveResponseXML": self._receive,
@@ -80,8 +83,9 @@ class Service:
 
     # --- opening ---
 
-    def _authenticate(self, call: Call, client: str, ticket: str, *, at_once: bool) -> tuple[str, ...]:
-        user = call["strUserName"]
+    def _authenticate(self, call: Call, client: str, made: tuple[str, str], *, at_once: bool) -> tuple[str, ...]:
+        """Sign in; `made` are a new ticket and its digest."""
+        user, (ticket, digest) = call["strUserName"], made
         try:
             login = self.outbox.login(user)
             # The password is hashed between two transactions: its 15 ms must not hold the store.
@@ -96,7 +100,7 @@ class Service:
             options = Options.read(login.settings)
             state = State(client=client, user=user, seen_at=iso(self.clock.now()), options=options)
             with self.outbox.transaction(login.company) as desk:
-                work = self._open(desk, login.company, ticket_hash(ticket), state)
+                work = self._open(desk, login.company, digest, state)
         except (StoreBusy, StaleLease, _Occupied):
             return (ticket, "busy")
         if work:
@@ -112,7 +116,10 @@ class Service:
 
     def _open(self, desk: Desk, company: str, ticket: str, state: State) -> bool:
         """Open the session when there is work; what earlier sessions left open is in doubt."""
-        earlier = [load(data) for data in desk.sessions.open(company, ticket, dump(state))]
+        data = dump(state)
+        if desk.sessions.passed(company, ticket, data):
+            return False
+        earlier = [load(other) for other in desk.sessions.open(company, ticket, data)]
         if any(self._is_writing(other, state) for other in earlier):
             raise _Occupied
         ctx = Context(desk, company, ticket, self.clock, self.ids)
@@ -198,12 +205,25 @@ class Service:
                 else conduct.take(ctx, state, text, answer)
             )
             if is_late:
-                state = survey.late(state, flight) if flight.kind == "survey" else survey.anew(state)
-            state, outlook = conduct.settle_known(ctx, state)
-            state = conduct.stopped(ctx, state, outlook.turn)
-            percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
-            self._keep(ctx, changed(state, last_answer=digest, last_percent=percent))
-            return percent
+                state = _late(state, flight)
+            state = changed(state, last_answer=digest, last_percent=min(state.last_percent, _MORE))
+            if state.ended or flight.kind != "write":
+                return self._look_on(ctx, state)
+            self._keep(ctx, state)
+        # What became of a write is durable by now. To look for what comes next takes as long again, and others wait for the
+        # store meanwhile; whoever is killed between the two is asked for the next request, and looks then.
+        with self._session(call["ticket"]) as session:
+            if session is None or session.state.flight is not None or session.state.last_answer != digest:
+                return state.last_percent
+            return self._look_on(session.context, session.state)
+
+    def _look_on(self, ctx: Context, state: State) -> int:
+        """How far the session is with what it looks at next."""
+        state, outlook = conduct.settle_known(ctx, state)
+        state = conduct.stopped(ctx, state, outlook.turn)
+        percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
+        self._keep(ctx, changed(state, last_percent=percent))
+        return percent
 
     # --- ending ---
 
@@ -260,6 +280,12 @@ class Service:
     def _keep(self, ctx: Context, state: State) -> None:
         data: Json = {**dump(state), "seen_at": iso(self.clock.now())}
         ctx.desk.sessions.save(ctx.ticket_hash, data)
+
+
+def _late(state: State, flight: Flight) -> State:
+    if flight.kind == "survey":
+        return survey.late(state, flight)
+    return survey.found_late(state) if flight.kind == "probe" else survey.anew(state)
 
 
 def _constant(call: Call) -> str:

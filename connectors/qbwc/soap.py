@@ -25,6 +25,7 @@ ELEMENT_LIMIT = 64
 DEPTH_LIMIT = 16
 # One tag, comment or the like. Text is not limited by it: expat hands text out as it comes.
 TOKEN_LIMIT = 64 * 1024
+_PLAIN_LIMIT = 2048
 
 Kind = Literal["text", "integer", "strings"]
 FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
@@ -75,6 +76,15 @@ METHODS: Mapping[str, Method] = {
 }
 
 
+# How .NET writes nearly every call: nothing in it needs a parser. What is not exactly this is read by one.
+_PLAIN = re.compile(
+    rb'<\?xml version="1\.0" encoding="utf-8"\?><soap:Envelope xmlns:soap="http://schemas\.xmlsoap\.org/soap/envelope/" '
+    rb'xmlns:xsi="http://www\.w3\.org/2001/XMLSchema-instance" xmlns:xsd="http://www\.w3\.org/2001/XMLSchema"><soap:Body>'
+    rb'<([A-Za-z]+) xmlns="http://developer\.intuit\.com/">'
+    rb"<([A-Za-z]+)>([\x20-%\x27-;=?-~]*)</\2>(?:<([A-Za-z]+)>([\x20-%\x27-;=?-~]*)</\4>)?</\1></soap:Body></soap:Envelope>"
+)
+
+
 class SoapRefused(FlowctlError):
     """The message is no SOAP call that this service offers."""
 
@@ -102,6 +112,8 @@ def decode(body: bytes) -> Call:
     """
     if len(body) > SIZE_LIMIT:
         raise SoapRefused("Client", f"the message is larger than {SIZE_LIMIT >> 20} MiB")
+    if (plain := _plain(body)) is not None:
+        return plain
     reader = _Reader()
     try:
         reader.read(body.lstrip(b" \t\r\n") if body[:1].isspace() else body)
@@ -112,6 +124,20 @@ def decode(body: bytes) -> Call:
         # An encoding that Python does not know, or one that is no character encoding at all.
         raise SoapRefused("Client", "the message is in an encoding that is not known here", hint="send UTF-8") from None
     return reader.call()
+
+
+def _plain(body: bytes) -> Call | None:
+    """A call of one or two short arguments as .NET writes it; None for any other message."""
+    found = _PLAIN.fullmatch(body) if len(body) <= _PLAIN_LIMIT else None
+    if found is None:
+        return None
+    name, *given = found.groups()
+    method = METHODS.get(name.decode())
+    arguments = {key.decode(): value.decode() for key, value in zip(given[::2], given[1::2], strict=True) if key}
+    twice = given[0] == given[2]
+    return (
+        Call(method.name, arguments) if method is not None and not twice and arguments.keys() <= method.names else None
+    )
 
 
 class _Reader:

@@ -163,8 +163,9 @@ class State:
     recovery: Recovery | None = None
     paging: Paging | None = None
     lists_done: tuple[str, ...] = ()
-    survey: Survey = field(default_factory=Survey)
-    merging: Merging = field(default_factory=Merging)
+    # One for all sessions: it is frozen, and to see that it is as it began takes no look into it.
+    survey: Survey = Survey()
+    merging: Merging = Merging()
     figuring: Figuring | None = None
     pace: int = 0
     judged: tuple[str, ...] = ()
@@ -222,7 +223,7 @@ def dump(state: State) -> Json:
 def _begun(part: State | _Part) -> dict[str, Any]:
     kind = type(part)
     given = zip(kind.__slots__, _VALUES[kind](part), _BEGINS[kind], strict=True)
-    return {name: value for name, value, first in given if value != first}
+    return {name: value for name, value, first in given if value is not first and value != first}
 
 
 def load(data: Json) -> State:

@@ -333,8 +333,22 @@ def lost(state: State) -> State:
 def anew(state: State) -> State:
     """What was looked through counts only while one call follows the other.
 
-    A copy of our store may have been put back under a session, and since the copy was made the session may have written.
+    A copy of our store may have been put back under a session, and since the copy was made the session may have written:
+    also what it was about to send again.
     """
+    return found_late(looked_for_anew(state))
+
+
+def looked_for_anew(state: State) -> State:
+    """What was not there when it was looked for, and so was to be sent again, is looked for once more."""
+    known = state.recovery
+    if known is None or known.stage != "resend":
+        return state
+    return changed(state, recovery=changed(known, stage="probe"))
+
+
+def found_late(state: State) -> State:
+    """The answer to what was looked for by name took long: it counts, where every look takes long, and nothing before it."""
     fresh = changed(state.survey, iterators={}, begun={}, scanned=(), looked=())
     return changed(state, survey=fresh, judged=())
 
@@ -351,10 +365,11 @@ def late(state: State, flight: Flight) -> State:
     ids = {target_id for item in flight.asks if "look" in item for target_id in item["ids"]}
     scanned = tuple(kind for kind in survey.scanned if kind in scans)
     looked = tuple(target_id for target_id in survey.looked if target_id in ids)
-    if (scanned, looked) == (survey.scanned, survey.looked):
+    again = looked_for_anew(state)
+    if (scanned, looked) == (survey.scanned, survey.looked) and again is state:
         return state
     fresh = changed(survey, scanned=scanned, looked=looked, late=survey.late + 1)
-    return changed(state, survey=fresh, judged=())
+    return changed(again, survey=fresh, judged=())
 
 
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:

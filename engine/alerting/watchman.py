@@ -20,6 +20,7 @@ from engine.log import described, logger
 from engine.program import FlowProgram
 from engine.store import companies, work
 from engine.store.base import lease_of
+from engine.store.patience import patient
 from engine.world import World, take_lease
 
 TICK_S = 30.0
@@ -181,7 +182,8 @@ class Watchman:
 
     def _loop(self) -> None:
         try:
-            self._work()
+            with patient():
+                self._work()
         except BaseException:
             logger().critical(
                 "alerts ended", hint="nobody is told of anything any more: restart flowctl and report its log"

@@ -20,7 +20,7 @@ from engine.connections.authorizing import (
 )
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
-from engine.errors import Bug, FlowctlError, UsageError
+from engine.errors import Bug, FlowctlError, Transient, UsageError
 
 if TYPE_CHECKING:
     from engine.contract import Binding, Connector
@@ -162,15 +162,19 @@ def _exchange(world: World, binding: Binding, code: str, again: str, how: How) -
     with world.store.read(hand.company) as tx:
         was = accounts.known(tx, binding.company, binding.connection)
         flows = office.flows()
-        must_be_same = was is not None and was.id and accounts.is_used(tx, hand.company, flows, binding.connection)
+        is_used = accounts.is_used(tx, hand.company, flows, binding.connection)
     try:
-        if must_be_same and not how.any_account:
-            return permitting.exchange_same(world, hand, binding, code, flows)
-        return permitting.exchange(world, hand, binding, code, again)
+        if was is None or not was.id:
+            return permitting.exchange(world, hand, binding, code, again)
+        must_be_same = is_used and not how.any_account
+        return permitting.exchange_same(world, hand, binding, code, flows if must_be_same else None)
     except accounts.OtherAccount as error:
         error.hint = (
             f"{error.hint}; when that is meant, run `{again} --yes` and allow it once more: a code is good once"
         )
+        raise
+    except Transient as error:
+        error.hint = error.hint or f"check the network, then run `{again}` again: a code is good once"
         raise
     except permitting.Unread:
         office.say(f"{binding.company}/{binding.connection}: it is allowed, and the tokens are kept")

@@ -154,7 +154,7 @@ def command(**given: Unpack[Given]) -> int:
 
             if given["company"] != common.DEFAULT_COMPANY:
                 companies.require(tx, given["company"])
-            known = {row["connection"]: row["connector"] for row in companies.connections(tx, given["company"])}
+            known = companies.connectors(tx, given["company"])
         touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
         status = 0
         if (

@@ -96,8 +96,9 @@ def _meant(world: World, tx: Tx, company: str, gaps: Iterable[Gap]) -> Mapping[t
     """The names of objects that look like what is missing, by flow, lookup and key."""
     from engine.connections.binding import bound_flow
     from engine.operator import suggesting
+    from engine.store import companies
 
-    made = {row["connection"]: row["connector"] for row in tx.rows("connections_of", {"company": company})}
+    made = companies.connectors(tx, company)
     flows = {flow.name: bound_flow(flow, made) for flow in office.flows()}
     found = {}
     for gap in gaps:

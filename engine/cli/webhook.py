@@ -315,7 +315,7 @@ def _events(world: World, company: str, connection: str) -> tuple[str, ...]:
     from engine.store import companies
 
     with world.store.read(company) as tx:
-        there = {row["connection"]: row["connector"] for row in companies.connections(tx, company)}
+        there = companies.connectors(tx, company)
     events = {
         event
         for flow in (bound_flow(one, there) for one in office.flows())

@@ -12,7 +12,7 @@ from engine.connections.accounts import OtherAccount
 from engine.connections.authorizing import REQUEST_S, Allowed, Authorized, state_hash
 from engine.contract import Binding, Json
 from engine.dataclass import dataclass
-from engine.errors import Bug, FlowctlError, Transient
+from engine.errors import Bug, FlowctlError
 from engine.follow import Hand
 from engine.model import Flow
 from engine.store import companies, facts, journal
@@ -53,28 +53,38 @@ def take(world: World, company: str, connection: str, session: str = "") -> Aske
 
 
 def exchange(world: World, hand: Hand, binding: Binding, code: str, again: str) -> Allowed:
-    """Exchange the code, keep what it gave, and read the account with it.
+    """Exchange the code, keep what it gave, and read the account with it; for a connection whose account is not known.
+
+    Where one is known, what is kept before anybody has looked whose it is would be taken for that account's: see
+    `exchange_same`.
 
     Raises:
-        FlowctlError: with `is_kept` set when only the reading failed; `again` is the command that its hint names.
+        Unread: when only the reading failed; `again` is the command that its hint names.
+        FlowctlError: when the exchange failed; nothing is kept.
     """
-    opened = world.open(binding.company, binding.connection)
+    tokens = _Held(StoreTokens(world, binding.company, binding.connection))
+    opened = world.open(binding.company, binding.connection, tokens=tokens)
     with _closing(opened):
+        _authorized(opened, binding).authorize(code)
         try:
-            _authorized(opened, binding).authorize(code)
-        except Transient as error:
-            error.hint = error.hint or f"check the network, then run `{again}` again: a code is good once"
-            raise
-        with world.store.write(hand.company) as tx:
-            _note(tx, hand, binding.connection)
-        try:
-            allowed = opened.allowed()
+            allowed: Allowed = opened.allowed()
         except FlowctlError as error:
+            with world.store.write(hand.company) as tx:
+                was = accounts.known(tx, hand.company, binding.connection)
+                if was is not None and was.id:  # somebody else has allowed it meanwhile, perhaps for another account
+                    raise
+                _keep(tx, world, hand, binding, tokens)
             raise Unread(error, again) from error
-        with world.store.write(hand.company) as tx:
-            accounts.told(tx, hand, binding.connection, allowed.account, allowed.name)
-    found: Allowed = allowed
-    return found
+    with world.store.write(hand.company) as tx:
+        _keep(tx, world, hand, binding, tokens)
+        accounts.told(tx, hand, binding.connection, allowed.account, allowed.name)
+    return allowed
+
+
+def _keep(tx: Tx, world: World, hand: Hand, binding: Binding, tokens: _Held, **detail: str) -> None:
+    if tokens.given is not None:
+        companies.put_token(tx, world.vault, hand.company, binding.connection, tokens.given, hand.at)
+    _note(tx, hand, binding.connection, **detail)
 
 
 class Unread(FlowctlError):
@@ -105,11 +115,9 @@ def exchange_same(world: World, hand: Hand, binding: Binding, code: str, flows: 
         is_other = was is not None and was.id not in ("", allowed.account)
         if was is not None and is_other and flows is not None and _has_records(tx, binding, flows):
             raise OtherAccount(binding.connection, _named(was.id, was.name), _named(allowed.account, allowed.name))
-        if tokens.given is not None:
-            companies.put_token(tx, world.vault, hand.company, binding.connection, tokens.given, hand.at)
+        _keep(tx, world, hand, binding, tokens, account=allowed.account)
         accounts.told(tx, hand, binding.connection, allowed.account, allowed.name)
         tx.run("push_resume", {"company": hand.company, "connection": binding.connection})
-        _note(tx, hand, binding.connection, account=allowed.account)
     return allowed
 
 

@@ -14,6 +14,7 @@ import logging
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field
@@ -44,6 +45,8 @@ PURGED_AT_ONCE, _ROUNDS = 500, 4
 _OPEN = ["ENQUEUED", "PENDING", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _BUSY_MS = 30_000
+# From here on SQLite tells the time in fractions of a second. https://www.sqlite.org/changes.html
+_SUBSEC = (3, 42, 0)
 _IDLE_S = 10.0
 # What PostgreSQL says of a database that is missing, and to a role that may not create it.
 _NOT_THERE = ("does not exist", "permission denied to create database")
@@ -286,8 +289,17 @@ def _sqlite(path: Path) -> sqlalchemy.Engine:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA journal_mode=PERSIST")
         connection.execute("PRAGMA synchronous=OFF")
+        if sqlite3.sqlite_version_info < _SUBSEC:
+            connection.create_function("unixepoch", 1, _unixepoch)
 
     return engine
+
+
+def _unixepoch(moment: str) -> float:
+    """What newer SQLites say. On Python 3.12 and later DBOS asks any SQLite for it, and an older one has no moment `subsec`."""
+    if moment != "subsec":
+        raise Bug(f"unixepoch({moment!r}): DBOS has asked for nothing but `subsec`")
+    return round(time.time(), 3)
 
 
 def _relaxed(url: str) -> str:

@@ -22,7 +22,7 @@ def told_there(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
             refused.append((full, _why_not(tx, full)))
             continue
         for mark in found:
-            marks.told_by_hand(tx, hand.company, mark, hand.at)
+            marks.told_by_hand(tx, hand.company, mark["id"], hand.at)
         _close(tx, hand, full, f"told by hand: {reason}" if reason else "told by hand")
         for mark in found:
             subject = f"{mark['flow']}/{mark['kind']}/{mark['source_id']}"

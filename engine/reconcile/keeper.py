@@ -15,6 +15,7 @@ from engine.reconcile import keeping
 from engine.reconcile.asking import bound
 from engine.store import work
 from engine.store.base import lease_of
+from engine.store.patience import patient
 from engine.world import World, take_lease
 
 TICK_S = 5.0
@@ -101,7 +102,8 @@ class Keeper:
     def _loop(self) -> None:
         while not self._stopping.wait(TICK_S):
             try:
-                self.tick()
+                with patient():
+                    self.tick()
             except StoreDamaged as error:
                 logger().critical("reports stopped", error=str(error), hint=error.hint)
                 return

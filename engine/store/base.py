@@ -103,6 +103,15 @@ class Groups(Protocol):
         ...
 
 
+@runtime_checkable
+class Wanted(Protocol):
+    """A store that is written by one at a time, and knows whether somebody waits for that."""
+
+    def is_wanted(self) -> bool:
+        """Whether somebody who has a call to answer waited lately for what was done in the background."""
+        ...
+
+
 @cache
 def statements(backend: str = "sqlite") -> Mapping[str, str]:
     """Every named statement of `sql/*.sql`; one in a file `NAME.BACKEND.sql` takes the place of the common one."""

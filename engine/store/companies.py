@@ -138,7 +138,8 @@ def is_behind_tls(tx: Tx, connectors: Collection[str]) -> bool:
 
 def connectors(tx: Tx, company: str) -> dict[str, str]:
     """The connector of each of the company's connections, by the connection's name."""
-    return {row["connection"]: row["connector"] for row in connections(tx, company)}
+    rows = tx.rows("connectors_of", {"company": company})
+    return {row["connection"]: row["connector"] for row in rows}
 
 
 def token(tx: Tx, vault: Vault, company: str, connection: str) -> Json | None:
@@ -170,11 +171,14 @@ def put_login(tx: Tx, login: Login, at: str) -> None:
 
 def login(tx: Tx, user: str) -> Login | None:
     """The login of a user name, with the settings of its connection."""
-    row = tx.one("login_get", {"user_name": user})
-    if row is None:
+    rows = tx.rows("login_opened", {"user_name": user})
+    if not rows:
         return None
-    made = [json.loads(item["settings"]) for item in connections(tx, row["company"])]
+    # What does not hold the name need not be read.
+    name = json.dumps(user)
+    made = (json.loads(row["settings"]) for row in rows if name in (row["settings"] or ""))
     values: dict[str, Value] = next((item for item in made if item.get("user") == user), {})
+    row = rows[0]
     return Login(row["company"], row["user_name"], row["password_hash"], values)
 
 

@@ -77,12 +77,6 @@ def group(tx: Tx, company: str, flow: str, at: str, *, limit: int, most: int = s
     return made
 
 
-def due(tx: Tx, company: str, flow: str, at: str, streams: Sequence[str] = ()) -> list[Row]:
-    """The calls to make now."""
-    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
-    return ready(calls, {call["id"]: tx.rows("mark_subjects", {"call_id": call["id"]}) for call in calls}, at, streams)
-
-
 def ready(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], at: str, streams: Sequence[str] = ()) -> list[Row]:
     """The calls to make now, of all that are open; `told` has the subjects of each, where there are several.
 
@@ -203,17 +197,25 @@ def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
     now = tx.one("mark_call_get", {"id": row["id"]})
     if not untrue or now is None or now["state"] != "waiting" or now["attempts"]:
         return False
-    _replace(tx, company, row, untrue, at)
+    _replace(tx, company, now, untrue, at)
     return True
 
 
 def split_off(tx: Tx, company: str, row: Row, some: Collection[int], at: str) -> bool:
-    """Give these marks of a call a call of their own, and the others as well; False when there are no others."""
+    """Give these marks of a call a call of their own, and the others as well; False when there are no others.
+
+    Where the call may have been heard they keep it, under its key: whoever has heard it drops it then. What the others tell
+    is under a new key, also where they are told to the first account after all.
+    """
     members = tx.rows("marks_of_call", {"call_id": row["id"]})
     parts = [[mark for mark in members if (mark["id"] in some) is wanted] for wanted in (True, False)]
-    if not all(parts):
+    now = tx.one("mark_call_get", {"id": row["id"]})
+    if not all(parts) or now is None or now["state"] != "waiting":
         return False
-    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
+    if now["attempts"]:
+        del parts[0]
+    else:
+        tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
     for part in parts:
         _move(tx, _call(tx, _scope(company, row), part, at), part)
     return True
@@ -224,19 +226,26 @@ def untold(tx: Tx, record_id: int) -> list[Row]:
     return tx.rows("marks_untold", {"record_id": record_id})
 
 
-def told_by_hand(tx: Tx, company: str, mark: Row, at: str) -> None:
+def told_by_hand(tx: Tx, company: str, mark_id: int, at: str) -> None:
     """The source knows it otherwise: the mark is done, and what else its call has to tell goes on without it."""
+    mark = tx.one("mark_get", {"id": mark_id})
+    assert mark is not None
     call = tx.one("mark_call_get", {"id": mark["call_id"]}) if mark["state"] == "calling" else None
     if call is not None:
-        _replace(tx, company, call, {mark["id"]}, at)
-    tx.run("mark_put", {"id": mark["id"], "state": "done"})
+        _replace(tx, company, call, {mark_id}, at)
+    tx.run("mark_put", {"id": mark_id, "state": "done"})
 
 
 def _replace(tx: Tx, company: str, row: Row, without: Collection[int], at: str) -> None:
-    """Put a new call, without these marks, in the place of a call; none where nothing is left to tell."""
+    """Put a new call, without these marks, in the place of a call; none where nothing is left to tell.
+
+    One that may have been heard tells the rest under its key: under another one it would be told twice.
+    """
     members = [mark for mark in tx.rows("marks_of_call", {"call_id": row["id"]}) if mark["id"] not in without]
-    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
     tx.many("marks_out_of_call", [(mark_id,) for mark_id in sorted(without)])
+    if members and row["attempts"]:
+        return
+    tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
     if members:
         _move(tx, _call(tx, _scope(company, row), members, at), members)
 
@@ -251,9 +260,19 @@ def tell_again(tx: Tx, record_id: int) -> None:
     tx.run("marks_retry", {"ids": plain(ids)})
 
 
-def later(tx: Tx, call_id: int, not_before: str, *, sent: bool = True) -> None:
-    """Try the call again, not before that moment. One of which nothing was `sent` was not tried, and may still change."""
-    tx.run("mark_call_later", {"id": call_id, "not_before": not_before, "tried": int(sent)})
+def trying(tx: Tx, call_id: int) -> None:
+    """The call is made now. It counts before anything is sent: whoever is killed then does not know what was heard."""
+    tx.run("mark_call_trying", {"id": call_id, "more": 1})
+
+
+def unheard(tx: Tx, call_id: int) -> None:
+    """Nothing was sent, or the source said no: the call was not heard this time, and may still change."""
+    tx.run("mark_call_trying", {"id": call_id, "more": -1})
+
+
+def later(tx: Tx, call_id: int, not_before: str) -> None:
+    """Make the call not before that moment."""
+    tx.run("mark_call_later", {"id": call_id, "not_before": not_before})
 
 
 def _scope(company: str, row: Row) -> dict[str, object]:

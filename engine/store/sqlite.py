@@ -16,12 +16,15 @@ from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
 from engine.store.base import Params, Row, require_within, statements, strange
 from engine.store.inturn import InTurn, OneAtATime, Turns
+from engine.store.patience import is_patient
 from engine.telemetry import committed, meter, meters
 
 # WAL has a reset bug in older SQLite that can corrupt a file which several connections use; there the rollback journal is
 # the mode. Of its forms PERSIST is as durable as the others and commits nine times faster than TRUNCATE on ext4, since
 # no file changes its length. https://sqlite.org/wal.html section "The WAL-Reset Bug"
 _WAL_SAFE = (3, 51, 3)
+# Where calls came so lately, more will.
+_LATELY_S = 1.0
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 
@@ -93,6 +96,24 @@ class _Block:
             _raise_ours(error)
 
 
+class _Part:
+    """A part of a write; a class for the same reason."""
+
+    __slots__ = ("_since", "_store")
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        self._store.begin_part()
+        self._since = committed.held()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            committed.forget(self._since)
+        self._store.end_part(keep=error is None)
+
+
 class SqliteStore:
     """One SQLite file. Transactions of one process run one after the other; other processes wait up to `busy_s`."""
 
@@ -112,12 +133,15 @@ class SqliteStore:
         """
         assert idle is None or path is None, "what is written to a file is kept"
         # A file is shared with other threads and processes; a store in memory is one thread's as a rule.
-        self._lock: OneAtATime = threading.RLock() if path is None else InTurn()
+        self._in_turn = None if path is None else InTurn()
+        self._lock: OneAtATime = self._in_turn or threading.RLock()
         self._turns = None if path is None else Turns(path)
         self._depth = 0
         self._writing = False
         # When the running transaction was asked for, and when it began; zero while nobody measures.
         self._asked_at = self._began_at = 0.0
+        # When somebody was last seen to wait for what was done in the background.
+        self._wanted_at = float("-inf")
         self._path, self._busy_s = path, busy_s
         self._idle = idle
         self._is_suspect = False
@@ -193,22 +217,32 @@ class SqliteStore:
                     meter.observe(meters.STORE_WAITS, began_at - asked_at, kind)
                     meter.observe(meters.STORE_SECONDS, time.perf_counter() - began_at, kind)
 
-    @contextmanager
-    def part(self) -> Iterator[None]:
+    def part(self) -> AbstractContextManager[None]:
         """Inside a write: what is done in the block is undone alone when it raises; the rest of the transaction goes on."""
-        with self._lock:
-            if not self._writing:
-                raise Bug("only a write has parts")
-            since = committed.held()
+        return _Part(self)
+
+    def begin_part(self) -> None:
+        """Begin a part, which `end_part` ends."""
+        self._lock.acquire()
+        try:
+            self._require_write()
             self._connection.execute("SAVEPOINT part")
-            try:
-                yield
-            except BaseException:
-                committed.forget(since)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _require_write(self) -> None:
+        if not self._writing:
+            raise Bug("only a write has parts")
+
+    def end_part(self, *, keep: bool) -> None:
+        """End the part that was begun last."""
+        try:
+            if not keep:
                 self._connection.execute("ROLLBACK TO part")
-                self._connection.execute("RELEASE part")
-                raise
             self._connection.execute("RELEASE part")
+        finally:
+            self._lock.release()
 
     def suspect(self, error: BaseException | None) -> None:
         """After an input/output error nothing that this connection remembers of the file is believed."""
@@ -239,13 +273,25 @@ class SqliteStore:
             self._connection.execute("SAVEPOINT work")
         elif writing and self._turns is not None:
             try:
-                self._turns.take()
+                # A call that this very process has to answer waits for no others than those of any other process.
+                self._turns.take(self._is_hurried if is_patient() else None)
                 self._connection.execute("BEGIN IMMEDIATE")
             except BaseException:
                 self._turns.give()
                 raise
         else:
             self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    def is_wanted(self) -> bool:
+        """Whether somebody who has a call to answer waited lately for what was done in the background."""
+        return time.monotonic() - self._wanted_at < _LATELY_S
+
+    def _look_who_waits(self) -> None:
+        if self._is_hurried() or (self._turns is not None and self._turns.is_wanted):
+            self._wanted_at = time.monotonic()
+
+    def _is_hurried(self) -> bool:
+        return self._in_turn is not None and self._in_turn.is_wanted
 
     def _join(self, of: tuple[str, ...], *, writing: bool) -> None:
         require_within(self._tx.of, of)
@@ -254,6 +300,8 @@ class SqliteStore:
 
     def _commit(self) -> None:
         try:
+            if is_patient():
+                self._look_who_waits()
             self._connection.execute("COMMIT" if self._idle is None else "RELEASE work")
         except BaseException as error:
             self.suspect(error)

@@ -38,7 +38,7 @@ FLOW = flow_program("ramp_to_quickbooks")
 # As many as two processors play in three minutes beside all other tests, on a slow day too; everything that can go wrong
 # does, by a wide margin. Of the seeds after them a hundred thousand and more are played by `make campaign`, whose results
 # docs/reference publishes.
-SLICE = 2_000
+SLICE = 3_000
 SLICE_OF_EXPENSIFY = 200
 SLICE_OF_BILL = 150
 SLICE_OF_FRESHBOOKS = 200

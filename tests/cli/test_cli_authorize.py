@@ -207,7 +207,8 @@ def test_nobody_is_there(bench: Bench) -> None:
     ))  # fmt: skip
 
 
-def test_several_accounts_are_named_and_what_was_allowed_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def of_two_accounts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user who allows it is a member of two businesses."""
     simulator = bench.sandbox.simulator
     before = type(simulator)._me
 
@@ -217,6 +218,10 @@ def test_several_accounts_are_named_and_what_was_allowed_is_kept(bench: Bench, m
         return {**found, "business_memberships": [*found["business_memberships"], second]}
 
     monkeypatch.setattr(type(simulator), "_me", two)
+
+
+def test_several_accounts_are_named_and_what_was_allowed_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_two_accounts(bench, monkeypatch)
     answer = bench.browse(url_in(bench.connect()))
     ran = bench.cli("connect", "freshbooks", "--code-file", "-", stdin=answer.encode())
     assert (ran.status, ran.err) == (1, (
@@ -539,3 +544,26 @@ def test_the_permission_for_another_account_is_not_kept_unasked(bench: Bench) ->
     done = bench.cli("connect", "freshbooks", "--yes", "--code-file", "-", stdin=bench.browse(url).encode())
     assert done.text() == f"[0]\nmain/freshbooks: connected with FreshBooks\n{said(bench)}--\n"
     assert bench.token() is not None
+
+
+def test_nothing_is_kept_of_a_permission_whose_account_is_not_read_where_another_is_known(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the name of the account before, what was frozen for that one would be sent to this one."""
+    url = url_in(bench.connect())
+    with shelf(bench.cli) as desk:
+        accounts.told(desk.tx, Hand("main", desk.world.at(), "test"), "freshbooks", "other-1", "Other Business")
+    with monkeypatch.context() as patched:
+        of_two_accounts(bench, patched)
+        ran = bench.cli("connect", "freshbooks", "--yes", "--code-file", "-", stdin=bench.browse(url).encode())
+    assert (ran.status, ran.err) == (1, (
+        f"error: main/freshbooks: GET /auth/api/v1/users/me: 200: the FreshBooks user has 2 accounts: {account(bench)}, zz9\n"
+        f"  hint: run `{NAMED} --set account_id=ID` with one of them\n"
+    ))  # fmt: skip
+    assert bench.token() is None
+    url = url_in(bench.cli("connect", "freshbooks", "--no-browser"))
+    assert bench.cli("connect", "freshbooks", "--code-file", "-", stdin=bench.browse(url).encode()).status == 0
+    with shelf(bench.cli) as desk:
+        known = accounts.known(desk.tx, "main", "freshbooks")
+    assert known is not None
+    assert known.id == account(bench)

@@ -10,6 +10,7 @@ from engine.store import journal, marks, outbox, records
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, Shelf, shelf
+from tests.engine.store.rows import calls_due
 
 
 def filled(cli: Cli) -> None:
@@ -165,7 +166,7 @@ def test_what_a_source_refused_to_hear_counts_as_told_once_a_person_says_so(cli:
     )
     with shelf(cli) as desk:
         marks.group(desk.tx, "main", FLOW, AT, limit=10)
-        (call,) = marks.due(desk.tx, "main", FLOW, AT)
+        (call,) = calls_due(desk.tx, "main", FLOW, AT)
         marks.finish(desk.tx, call["id"], "refused")
     ran = cli.ok("replay", "b-5", "--told", "--reason", "entered there")
     assert ran.text() == f"[0]\n{FLOW}/bills/b-5: told by hand\n--\n1 record told by hand, 7.00 USD\n"

@@ -191,7 +191,7 @@ class Shop:
     page_size: int = 2
     faults: list[Exception | None] = field(default_factory=list)
     get_faults: list[Exception] = field(default_factory=list)
-    mark_faults: list[Exception | None] = field(default_factory=list)
+    mark_faults: list[BaseException | None] = field(default_factory=list)
     reads: list[tuple[str, Mapping[str, object], str | None]] = field(default_factory=list)
     gets: list[str] = field(default_factory=list)
     calls: list[MarkCall] = field(default_factory=list)

@@ -14,7 +14,7 @@ from engine.clock import iso
 from engine.contract import ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.desk import StoreOutbox
 from engine.errors import Bug
-from engine.store import companies, journal, work
+from engine.store import companies, journal, lists, work
 from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench, bill, vendor
@@ -108,6 +108,107 @@ def test_old_sessions_are_forgotten(bench: Bench) -> None:
     assert kit.count(bench.world.store, "sessions") == 51
     with bench.outbox.transaction() as desk:
         assert desk.sessions.load("t-59") is not None
+
+
+def visited(bench: Bench, ticket: str) -> bool:
+    """Whether a visit was noted at once."""
+    with bench.outbox.transaction() as desk:
+        return desk.sessions.passed(COMPANY, ticket, {"user": "acme-wc"})
+
+
+def newest(bench: Bench) -> dict[str, object]:
+    with bench.world.store.read() as tx:
+        row = tx.one("session_newest", {"company": COMPANY})
+    assert row is not None
+    return {name: row[name] for name in ("company", "state", "is_open", "opened_at", "seen_at")}
+
+
+def bound(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        desk.sessions.bind(COMPANY, {"file": "1"})
+
+
+def test_a_visit_with_nothing_to_do_leaves_what_a_session_in_vain_leaves(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bound(bench)
+    outbox, heard = listening(bench)
+    outbox, left = replace(outbox, logs=True), []
+    with kit.logging():
+        with outbox.transaction() as desk:
+            desk.sessions.open(COMPANY, "t-1", {"user": "acme-wc"})
+            desk.sessions.in_vain(COMPANY, "t-1")
+        left.append(newest(bench))
+        bench.world.clock.sleep(3600)
+        with outbox.transaction() as desk:
+            assert desk.sessions.passed(COMPANY, "t-2", {"user": "acme-wc"})
+        left.append(newest(bench))
+    at = bench.world.at()
+    assert left[1] == {**left[0], "opened_at": at, "seen_at": at}
+    assert left[1]["is_open"] == 0
+    assert heard == [COMPANY, COMPANY]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    for line in lines:
+        del line["timestamp"]
+    assert lines == 2 * [
+        {"event": "Web Connector came, nothing to do", "level": "info", "company": COMPANY, "user": "acme-wc"}
+    ]
+
+
+def test_a_visit_that_may_find_something_to_do_is_not_noted_at_once(bench: Bench) -> None:
+    assert not visited(bench, "unbound")
+    bound(bench)
+    assert visited(bench, "idle")
+    with bench.outbox.transaction() as desk:
+        desk.books.expire(COMPANY, ["Vendor"])
+    assert not visited(bench, "a list is due")
+    with bench.world.store.write() as tx:
+        lists.finish(tx, COMPANY, "Vendor", bench.world.at())
+    assert visited(bench, "it was read")
+    with bench.world.store.write() as tx:
+        work.refuse_sign_in(tx, COMPANY, "acme-wc", bench.world.clock.now())
+    assert not visited(bench, "an alert is to end")
+    with bench.outbox.transaction() as desk:
+        desk.sessions.open(COMPANY, "open", {})
+    assert not visited(bench, "another session is open")
+    with bench.outbox.transaction() as desk:
+        desk.sessions.close("open")
+    assert visited(bench, "it was closed")
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    assert not visited(bench, "a bill waits")
+    made = bench.send()
+    assert made is not None
+    assert not visited(bench, "it is under way")
+    with bench.outbox.transaction() as desk:
+        desk.operations.settle(COMPANY, made.id, [kit.posted(made.operations[0].id)], b"")
+    assert kit.count(bench.world.store, "sessions") == 4
+
+
+def test_a_visit_of_a_company_that_has_written_something_looks_whether_it_is_still_there(bench: Bench) -> None:
+    bound(bench)
+    bench.shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    made = bench.send()
+    assert made is not None
+    with bench.outbox.transaction() as desk:
+        desk.operations.settle(COMPANY, made.id, [kit.posted(made.operations[0].id)], b"")
+        is_due = desk.holdings.check_due(COMPANY)
+    assert is_due
+    assert not visited(bench, "never looked")
+    with bench.outbox.transaction() as desk:
+        desk.holdings.checked(COMPANY)
+    assert visited(bench, "just looked")
+
+
+def test_old_visits_are_forgotten_now_and_then(bench: Bench) -> None:
+    bound(bench)
+    for number in range(60):
+        bench.world.clock.sleep(60)
+        assert visited(bench, f"f-{number}")
+    assert kit.count(bench.world.store, "sessions") == 60
+    assert visited(bench, "1-60")
+    assert kit.count(bench.world.store, "sessions") == 51
 
 
 def test_a_login_and_the_company_file(bench: Bench) -> None:

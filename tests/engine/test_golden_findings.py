@@ -14,6 +14,7 @@ from engine.golden.stage import Stage, staged
 from engine.program import FlowProgram
 from engine.store import marks
 from tests import stores
+from tests.engine.store.rows import calls_due
 from tests.reference import ROOT
 
 FLOW = "ramp_to_quickbooks"
@@ -83,15 +84,15 @@ def test_what_was_posted_first_is_told_first_and_calls_never_wait_for_each_other
 
         def due() -> list[str]:
             marks.group(tx, "case", flow, at, limit=9)
-            return [row["kind"] for row in marks.due(tx, "case", flow, at)]
+            return [row["kind"] for row in calls_due(tx, "case", flow, at)]
 
         told(0, "Z_BILL", "x")
         told(1, "A_PAYMENT", "x")
         assert due() == ["Z_BILL"]
-        for row in marks.due(tx, "case", flow, at):
+        for row in calls_due(tx, "case", flow, at):
             marks.finish(tx, row["id"], "done")
         assert due() == ["A_PAYMENT"]
-        marks.finish(tx, marks.due(tx, "case", flow, at)[0]["id"], "done")
+        marks.finish(tx, calls_due(tx, "case", flow, at)[0]["id"], "done")
         for number, (kind, subject) in enumerate((("A", "x"), ("B", "y"), ("B", "x"), ("A", "y"))):
             told(number, kind, subject)
         assert due() == ["A"]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from engine import intake
+from engine.batch import Batch
 from engine.contract import ListObject, OperationOutcome
+from engine.program import StreamProgram
 from engine.store import journal, lists, work
+from engine.store.sqlite import SqliteStore
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, VENDORS, Bench, bill, count, vendor
 
@@ -188,6 +192,55 @@ def test_many_pending_records_are_prepared_chunk_by_chunk() -> None:
         bench.read_lists()
         assert bench.runner.prepare(bench.program, COMPANY, limit=9, chunk=4)["intended"] == 9
         assert bench.runner.prepare(bench.program, COMPANY, chunk=5)["intended"] == 14
+
+
+@pytest.mark.only_sqlite("elsewhere companies are written side by side")
+@pytest.mark.parametrize(("is_wanted", "sizes"), [(False, [50, 50, 20]), (True, [15] * 8)])
+def test_while_others_wait_for_the_store_fewer_are_taken_in_at_once(
+    monkeypatch: pytest.MonkeyPatch, is_wanted: bool, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(SqliteStore, "is_wanted", lambda _store: is_wanted)
+    taken, looked_at = list[int](), list[int]()
+    take_page, prepare_pending = intake.take_page, intake.prepare_pending
+
+    def counted(batch: Batch, stream: StreamProgram, page: Sequence[Any]) -> None:
+        if stream.stream.name == "bills":
+            taken.append(len(page))
+        take_page(batch, stream, page)
+
+    def prepared(batch: Batch, stream: StreamProgram, limit: int) -> int:
+        looked_at.append(prepare_pending(batch, stream, limit))
+        return looked_at[-1]
+
+    with kit.bench(lists=False) as bench:
+        bench.shop.listed["bills"] = [bill(f"b-{number}") for number in range(120)]
+        bench.shop.page_size = 120
+        monkeypatch.setattr(intake, "take_page", counted)
+        bench.run("bills")
+        bench.read_lists()
+        monkeypatch.setattr(intake, "prepare_pending", prepared)
+        assert bench.runner.prepare(bench.program, COMPANY)["intended"] == 120
+        assert set(bench.states().values()) == {"intended"}
+    assert taken == sizes
+    assert [size for size in looked_at if size] == sizes
+
+
+@pytest.mark.only_sqlite("elsewhere companies are written side by side")
+def test_a_page_with_a_record_in_it_twice_is_taken_whole_whoever_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqliteStore, "is_wanted", lambda _store: True)
+    taken, take_page = list[int](), intake.take_page
+
+    def counted(batch: Batch, stream: StreamProgram, page: Sequence[Any]) -> None:
+        if stream.stream.name == "bills":
+            taken.append(len(page))
+        take_page(batch, stream, page)
+
+    with kit.bench() as bench:
+        bench.shop.listed["bills"] = [*(bill(f"b-{number}") for number in range(20)), bill("b-0", amount="70.00")]
+        bench.shop.page_size = 50
+        monkeypatch.setattr(intake, "take_page", counted)
+        bench.run("bills")
+    assert taken == [21]
 
 
 # --- changed records

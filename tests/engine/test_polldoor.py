@@ -170,6 +170,49 @@ def test_what_takes_long_is_asked_again_aside(store: SqliteStore) -> None:
     assert seen == [(True, True), (False, False)]
 
 
+class _Greeter:
+    """A handler that greets whoever says so, and writes for everybody else."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __call__(self, call: HttpCall) -> HttpReply:
+        with self.store.write("acme") as tx:
+            companies.add(tx, "acme", "acme", AT)
+        return HttpReply(200, {}, call.body)
+
+    def greeting(self, call: HttpCall) -> HttpReply | None:
+        return HttpReply(200, {}, b"hello") if call.body == b"hello?" else None
+
+
+def test_what_needs_no_store_does_not_wait_for_those_that_write(store: Store) -> None:
+    through = door(store, _Greeter(store))
+    begun, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store.write():
+            begun.set()
+            assert go.wait(30)
+
+    async def main() -> dict[str, tuple[int, bytes]]:
+        answers: dict[str, tuple[int, bytes]] = {}
+        await anyio.to_thread.run_sync(begun.wait, 30)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_kept, answers, through, b"more")
+            answers["first"] = await post(through, b"hello?")
+            assert answers == {"first": (200, b"hello")}
+            go.set()
+        return answers
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        assert anyio.run(main) == {"first": (200, b"hello"), "more": (200, b"more")}
+    finally:
+        go.set()
+        holding.join()
+
+
 @pytest.mark.only_sqlite("one commit stands for several calls only there")
 def test_a_long_message_has_a_transaction_of_its_own(store: SqliteStore) -> None:
     seen: list[tuple[bool, bool]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from engine.telling import Telling, acknowledged, refused
 from tests import stores
 from tests.engine import kit
 from tests.engine.kit import ACCOUNTS, AT, COMPANY, FLOW, Bench, bill, vendor
+from tests.engine.store.rows import calls_due
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def bench() -> Iterator[Bench]:
 def due_calls(bench: Bench) -> list[MarkCall]:
     with bench.world.store.write() as tx:
         marks.group(tx, COMPANY, FLOW, AT, limit=500)
-        return [marks.call_of(tx, row) for row in marks.due(tx, COMPANY, FLOW, bench.world.at())]
+        return [marks.call_of(tx, row) for row in calls_due(tx, COMPANY, FLOW, bench.world.at())]
 
 
 # --- marks
@@ -54,7 +56,7 @@ def test_two_processes_are_refused_the_same_call(bench: Bench) -> None:
     bench.post_all()
     due_calls(bench)
     with bench.world.store.read() as tx:
-        (row,) = marks.due(tx, COMPANY, FLOW, bench.world.at())
+        (row,) = calls_due(tx, COMPANY, FLOW, bench.world.at())
     one, other = who_tells(bench), who_tells(bench)
     assert refused(one, row, Rejected("400")) == []  # split: each is told alone
     assert refused(other, row, Rejected("400")) == []
@@ -66,7 +68,7 @@ def test_a_late_refusal_does_not_undo_an_acknowledgement(bench: Bench) -> None:
     bench.post_all()
     due_calls(bench)
     with bench.world.store.read() as tx:
-        (row,) = marks.due(tx, COMPANY, FLOW, bench.world.at())
+        (row,) = calls_due(tx, COMPANY, FLOW, bench.world.at())
     assert acknowledged(who_tells(bench), row) == 1
     assert refused(who_tells(bench), row, Rejected("synced already")) == []
     assert bench.states() == {"b-1": "closed"}
@@ -86,6 +88,53 @@ def test_a_refused_mark_is_told_again_when_the_source_changed(bench: Bench) -> N
     assert (bench.states(), bench.alerts()) == ({"b-1": "closed"}, [])
     first, second = bench.shop.calls
     assert first == second
+
+
+def test_a_refusal_before_anything_was_said_refuses_no_mark(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run()
+    bench.post_all()
+    bench.shop.mark_faults = [Transient("503")]
+    bench.runner.tell(bench.program, COMPANY)
+    heard = bench.shop.calls[0]
+    bench.world.clock.sleep(3600)
+    with monkeypatch.context() as patched:
+        patched.setattr(Sources, "__call__", raiser(Rejected("the account is closed")))
+        assert [str(error) for error in bench.runner.tell(bench.program, COMPANY)[1]] == ["the account is closed"]
+    with bench.world.store.read() as tx:
+        (row,) = tx.rows("mark_calls_open", {"company": COMPANY, "flow": FLOW})
+    assert (row["attempts"], row["idempotency_key"]) == (1, heard.idempotency_key)
+    bench.world.clock.sleep(7200)
+    assert bench.runner.tell(bench.program, COMPANY) == (1, [])
+    assert bench.shop.calls == [heard, heard]
+
+
+def raiser(error: Exception) -> Any:
+    def fail(*_given: object) -> object:
+        raise error
+
+    return fail
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def test_a_call_that_was_heard_is_told_again_under_its_key_whatever_has_become_of_its_records(bench: Bench) -> None:
+    bench.shop.page_size = 9
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+    bench.run("bills")
+    bench.post_all()
+    bench.shop.mark_faults = [Killed()]
+    with pytest.raises(Killed):
+        bench.runner.tell(bench.program, COMPANY)
+    gone = bench.record("b-1")
+    with bench.world.store.write(COMPANY) as tx:
+        records.move(tx, COMPANY, bench.world.at(), "t", [records.Move(gone, "vanished", "vanished", ())])
+        marks.withdraw(tx, COMPANY, gone["id"], bench.world.at())
+    bench.runner.tell(bench.program, COMPANY)
+    first, second = bench.shop.calls
+    assert first == second
+    assert bench.states() == {"b-1": "vanished", "b-2": "closed"}
 
 
 def test_two_records_that_say_the_same_are_one_call(bench: Bench) -> None:

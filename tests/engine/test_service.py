@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ from engine import service
 from engine.clock import from_iso
 from engine.errors import BadAnswer, FlowctlError, RateLimited, StoreBusy, StoreDamaged, Transient
 from engine.runner import Runner
+from engine.runreport import RunReport
 from engine.server import Server
 from engine.service import Service
 from engine.store import companies, hooks, work
+from engine.store.patience import is_patient
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, YAML, Bench, bill
 
@@ -134,6 +137,20 @@ def test_what_woke_is_prepared_and_what_was_posted_is_told(bench: Bench) -> None
     assert (report.streams, report.marked) == ((), 1)
     assert bench.states() == {"b-1": "closed"}
     assert ticking.tick() == []
+
+
+def test_what_a_task_does_can_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it, and so calls go first where a store is written by one at a time."""
+    seen: list[bool] = []
+    run = Runner.run
+
+    def seen_running(*given: Any, **more: Any) -> RunReport:
+        seen.append(is_patient())
+        return run(*given, **more)
+
+    monkeypatch.setattr(Runner, "run", seen_running)
+    service_of(bench).tick()
+    assert [*seen, is_patient()] == [True, False]
 
 
 def test_what_was_told_is_one_line_now_and_then(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

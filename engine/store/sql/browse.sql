@@ -13,58 +13,31 @@ ORDER BY id DESC LIMIT :limit OFFSET :skip;
 
 -- name: browse_ids_of
 -- In every state. An index of streams without their states would answer it by itself, but SQLite would then walk that where
--- one record is looked for.
+-- one record is looked for. The lists of the states are merged as they are read, each in the order of its index: with a
+-- limit of its own one would be read up to that, and sorted. Nearly all records are closed: beside the other nine that list
+-- is compared once for each number, among them it would be four times.
+SELECT id FROM records WHERE company = :company AND state = 'closed' AND flow = :flow AND stream = :stream AND id < :before
+UNION ALL
 SELECT id FROM (
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS pending_ids
+    SELECT id FROM records WHERE company = :company AND state = 'pending' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'intended' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS intended_ids
+    SELECT id FROM records WHERE company = :company AND state = 'intended' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'sent' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS sent_ids
+    SELECT id FROM records WHERE company = :company AND state = 'sent' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'posted' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS posted_ids
+    SELECT id FROM records WHERE company = :company AND state = 'posted' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'closed' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS closed_ids
+    SELECT id FROM records WHERE company = :company AND state = 'deferred' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'deferred' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS deferred_ids
+    SELECT id FROM records WHERE company = :company AND state = 'unknown' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'unknown' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS unknown_ids
+    SELECT id FROM records WHERE company = :company AND state = 'failed' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'failed' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS failed_ids
+    SELECT id FROM records WHERE company = :company AND state = 'skipped' AND flow = :flow AND stream = :stream AND id < :before
     UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'skipped' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS skipped_ids
-    UNION ALL
-    SELECT id FROM (
-        SELECT id FROM records
-        WHERE company = :company AND state = 'vanished' AND flow = :flow AND stream = :stream AND id < :before
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT) + CAST(:skip AS BIGINT)) AS vanished_ids
-) AS every ORDER BY id DESC LIMIT :limit OFFSET :skip;
+    SELECT id FROM records WHERE company = :company AND state = 'vanished' AND flow = :flow AND stream = :stream AND id < :before
+) AS others
+ORDER BY id DESC LIMIT :limit OFFSET :skip;
 
 -- name: browse_count_in
 SELECT COUNT(*) AS count FROM (

@@ -34,6 +34,9 @@ WHERE c.company = :company AND c.connection = :connection;
 -- name: connections_of
 SELECT * FROM connections WHERE company = :company ORDER BY connection;
 
+-- name: connectors_of
+SELECT connection, connector FROM connections WHERE company = :company ORDER BY connection;
+
 -- name: connections_behind_tls
 SELECT company FROM connections WHERE connector IN (SELECT value FROM json_each(:connectors))
   AND settings LIKE '%"https://%' LIMIT 1;
@@ -57,6 +60,11 @@ DELETE FROM credentials WHERE company = :company AND connection = :connection AN
 INSERT INTO logins (user_name, company, password_hash, updated_at) VALUES (:user_name, :company, :password_hash, :at)
 ON CONFLICT (user_name) DO UPDATE SET password_hash = excluded.password_hash, updated_at = excluded.updated_at
 WHERE logins.company = excluded.company;
+
+-- name: login_opened
+-- A row for each connection of its company.
+SELECT l.company, l.user_name, l.password_hash, c.settings FROM logins l LEFT JOIN connections c ON c.company = l.company
+WHERE l.user_name = :user_name ORDER BY c.connection;
 
 -- name: login_get
 SELECT * FROM logins WHERE user_name = :user_name;

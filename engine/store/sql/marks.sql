@@ -77,6 +77,9 @@ SELECT m.*, COALESCE(u.started_at, r.created_at) AS read_at
 FROM marks m JOIN records r ON r.id = m.record_id LEFT JOIN runs u ON u.id = r.seen_run
 WHERE m.record_id = :record_id AND m.state IN ('waiting', 'calling', 'refused') ORDER BY m.id;
 
+-- name: mark_get
+SELECT * FROM marks WHERE id = :id;
+
 -- name: mark_put
 UPDATE marks SET state = :state WHERE id = :id;
 
@@ -89,8 +92,11 @@ UPDATE mark_calls SET state = :state WHERE id = :id AND state = 'waiting';
 -- name: marks_done
 UPDATE marks SET state = :state WHERE call_id = :call_id;
 
+-- name: mark_call_trying
+UPDATE mark_calls SET attempts = attempts + :more WHERE id = :id AND attempts + :more >= 0;
+
 -- name: mark_call_later
-UPDATE mark_calls SET attempts = attempts + :tried, not_before = :not_before WHERE id = :id;
+UPDATE mark_calls SET not_before = :not_before WHERE id = :id;
 
 -- name: marks_count
 SELECT outcome, state, COUNT(*) AS count FROM marks WHERE company = :company AND (:flow = '' OR flow = :flow)

@@ -28,6 +28,23 @@ INSERT INTO sessions (ticket_hash, company, state, opened_at, seen_at) VALUES (:
 -- name: sessions_open_of
 SELECT * FROM sessions WHERE company = :company AND is_open = 1;
 
+-- name: visit_quiet
+-- What of the lists is fresh, a row each, or one row without a name; no row where a visit may find something to do.
+SELECT l.list, EXISTS (SELECT 1 FROM holdings WHERE company = :company AND state IN ('there', 'gone')) AS held
+FROM identities i LEFT JOIN lists l ON l.company = i.company AND l.due = 0 AND l.loaded_at >= :stale
+WHERE i.company = :company
+  AND NOT EXISTS (SELECT 1 FROM sessions WHERE company = :company AND is_open = 1)
+  AND NOT EXISTS (SELECT 1 FROM message_sets WHERE company = :company AND state <> 'settled')
+  AND NOT EXISTS (SELECT 1 FROM operations WHERE company = :company AND state = 'waiting')
+  AND NOT EXISTS (SELECT 1 FROM records WHERE company = :company AND state = 'pending')
+  AND NOT EXISTS (SELECT 1 FROM spans WHERE company = :company AND state = 'asked')
+  AND NOT EXISTS (SELECT 1 FROM alerts WHERE company = :company AND kind = 'session' AND subject = :sign_in
+                  AND resolved_at IS NULL);
+
+-- name: session_passed
+INSERT INTO sessions (ticket_hash, company, state, is_open, opened_at, seen_at)
+VALUES (:ticket_hash, :company, :state, 0, :at, :at);
+
 -- name: session_get
 SELECT * FROM sessions WHERE ticket_hash = :ticket_hash AND is_open = 1;
 

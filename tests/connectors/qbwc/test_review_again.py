@@ -9,15 +9,16 @@ from datetime import date
 
 import pytest
 
-from connectors.qbwc import ready, survey
+from connectors.qbwc import conduct, ready, survey
+from connectors.qbwc.context import Context
 from connectors.qbwc.simulator import user_deletes, user_edits
 from connectors.qbwc.simulator.company import user_recodes
-from connectors.qbwc.state import Flight, State, Survey
-from engine.contract import Json, OperationOutcome
+from connectors.qbwc.state import Flight, Recovery, State, Survey
+from engine.contract import Desk, Json, OperationOutcome
 from tests.connectors.qbwc.kit import Kit, answer, hello, is_survey, posted, quiet
 from tests.connectors.qbwc.memory_outbox import bill as memory_bill
 from tests.connectors.qbwc.rig import UNNUMBERED, Rig, additions, bill, rig
-from tests.engine.kit import vendor
+from tests.engine.kit import COMPANY, vendor
 
 
 def settled_as(made: Rig, *names: str) -> list[str]:
@@ -28,6 +29,10 @@ def settled_as(made: Rig, *names: str) -> list[str]:
 
 def without_markers(made: Rig) -> None:
     made.company.behaviour = replace(made.company.behaviour, guid_in_queries=False, guid_in_add_answers=False)
+
+
+def context(made: Rig, desk: Desk) -> Context:
+    return Context(desk, COMPANY, "t", made.bench.world.clock, made.bench.world.ids)
 
 
 def alike(name: str) -> Json:
@@ -118,6 +123,43 @@ def test_a_backup_from_inside_a_session_that_goes_on_posts_nothing_twice() -> No
         while kind:
             state, kind = made.step(state)
         assert (made.bills(), len(made.sent)) == (["N-b-1", "N-b-2"], 1)
+
+
+def test_what_was_about_to_be_sent_again_when_our_store_was_copied_is_looked_for_anew_after_a_gap() -> None:
+    """QuickBooks has kept no answer (9005), and an earlier life of the session has sent it again meanwhile."""
+    with rig() as made:
+        made.prepare(bill())
+        works = made.hook
+        made.hook = lambda kind, document: None if kind == "write" else works(kind, document)
+        state, kind = State(gate="passed", version="13.0"), "begin"
+        while kind != "write":
+            state, kind = made.step(state)
+        with made.bench.outbox.transaction() as desk:
+            conduct.doubt(context(made, desk), str(state.flight and state.flight.set_id), "the answer never came")
+        made.hook, state = works, State(gate="passed", version="13.0", sole_user=True)
+        while kind and (state.recovery is None or state.recovery.stage != "resend"):
+            state, kind = made.step(state)
+        backup, kept = made.image(), state
+        made.posts(additions(made.sent[-3])[0])
+        made.restore(backup)
+        state = survey.anew(kept)
+        while kind:
+            state, kind = made.step(state)
+        assert (made.bills(), made.bench.states()) == (["N-b-1"], {"b-1": "posted"})
+
+
+def test_what_is_to_be_sent_again_is_looked_for_once_more_after_a_look_that_took_long_but_not_for_ever() -> None:
+    flight = Flight("survey", "p", asks=({"scan": "Bill"},))
+    known = Recovery("set-1", "resend", ask=("op-1",))
+    state, stages = State(), []
+    for _ in range(5):
+        state = survey.late(replace(state, recovery=known), flight)
+        assert state.recovery is not None
+        stages.append(state.recovery.stage)
+    assert stages == ["probe", "probe", "probe", "resend", "resend"]
+    # Where the look itself took long, what it has shown counts.
+    assert survey.found_late(State(recovery=known)).recovery == known
+    assert survey.anew(State(recovery=known)).recovery == replace(known, stage="probe")
 
 
 # --- an answer that is lost -------------------------------------------------------------------------------------------

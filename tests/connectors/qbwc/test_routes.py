@@ -14,6 +14,7 @@ from connectors.qbwc import CONNECTOR
 from connectors.qbwc.soap import NAMESPACE, SIZE_LIMIT
 from engine.contract import Binding, Connector, Desk, Handler, HttpCall, HttpReply, Served
 from engine.errors import Bug, StaleLease, StoreBusy
+from engine.polldoor import Greets
 from tests.connectors.qbwc.memory_outbox import FakeClock, FakeIds, MemoryOutbox
 from tests.reference import ROOT
 
@@ -25,6 +26,7 @@ def envelope(inner: str) -> bytes:
 
 
 VERSION = envelope(f'<serverVersion xmlns="{NAMESPACE}"/>')
+CLIENT = envelope(f'<clientVersion xmlns="{NAMESPACE}"><strVersion>2.3</strVersion></clientVersion>')
 LAST_ERROR = envelope(f'<getLastError xmlns="{NAMESPACE}"><ticket>x</ticket></getLastError>')
 
 
@@ -191,3 +193,40 @@ def test_importing_it_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+# --- what needs no store ---------------------------------------------------------------------------------------------
+
+
+def greeted(handler: Handler, body: bytes, action: str, method: str = "POST", **headers: str) -> HttpReply | None:
+    assert isinstance(handler, Greets)
+    named = {"soapaction": f'"http://developer.intuit.com/{action}"', **headers}
+    return handler.greeting(HttpCall(method, "/qbwc", "", named, body, "127.0.0.1"))
+
+
+@pytest.mark.parametrize(("body", "action"), [(VERSION, "serverVersion"), (CLIENT, "clientVersion")])
+def test_what_is_the_same_for_all_is_answered_without_the_store(handler: Handler, body: bytes, action: str) -> None:
+    assert greeted(handler, body, action) == post(handler, body)
+    assert post(handler, body).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "action", "method"),
+    [
+        (LAST_ERROR, "getLastError", "POST"),
+        (LAST_ERROR, "serverVersion", "POST"),  # the element decides
+        (b"no XML", "serverVersion", "POST"),
+        (VERSION + b" " * 4096, "serverVersion", "POST"),
+        (VERSION, "", "POST"),
+        (VERSION, "serverVersion", "GET"),
+    ],
+)
+def test_anything_else_is_answered_as_ever(handler: Handler, body: bytes, action: str, method: str) -> None:
+    assert greeted(handler, body, action, method) is None
+
+
+def test_a_greeting_is_refused_for_what_any_call_is_refused_for(handler: Handler) -> None:
+    found = greeted(handler, VERSION, "serverVersion", **{"content-encoding": "gzip"})
+    assert found is not None
+    assert found == post(handler, VERSION, content_encoding="gzip")
+    assert found.status == 415

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
 from connectors.qbwc.auth import ticket_hash
-from engine.contract import ListObject, OperationOutcome
+from engine.contract import Desk, ListObject, OperationOutcome
 from engine.errors import StoreBusy
 from tests.connectors.qbwc.kit import FILE, OWNER, PATH, Kit, answer, hello, posted, refused
 from tests.connectors.qbwc.memory_outbox import bill, vendor
@@ -368,6 +370,80 @@ def test_an_answer_that_is_repeated_changes_nothing() -> None:
     assert [kit.receive(posted(op(1))) for _ in range(3)] == [50, 50, 50]
     assert outcomes(kit, 1) == ["posted"]
     assert ids_of(kit.send())[0] == op(2)
+
+
+# --- between what became of a write, and what comes next --------------------------------------------------------------
+
+
+def between(kit: Kit, monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> None:
+    """Let something happen once, before the second transaction from now on."""
+    begin, count = kit.outbox.transaction, 0
+
+    def counted(company: str | None = None) -> AbstractContextManager[Desk]:
+        nonlocal count
+        count += 1
+        if count == 2:
+            what()
+        return begin(company)
+
+    monkeypatch.setattr(kit.outbox, "transaction", counted)
+
+
+def test_what_became_of_a_write_is_durable_before_it_is_looked_what_comes_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed() -> None:
+        raise StoreBusy
+
+    kit = with_bills(2)
+    kit.start()
+    between(kit, monkeypatch, killed)
+    with pytest.raises(StoreBusy):
+        kit.receive(posted(op(1)))
+    assert (outcomes(kit, 1), set_state(kit, op(1))) == (["posted"], "settled")
+    # The Web Connector gives its answer once more, and is told to go on: there is one more to send.
+    assert kit.receive(posted(op(1))) == 0
+    assert outcomes(kit, 1) == ["posted"]
+    assert ids_of(kit.send()) == (op(2), op(1))
+    assert kit.receive(posted(op(2))) == 100
+    assert kit.close() == "OK: 2 posted"
+
+
+def test_with_nothing_more_to_send_a_session_that_was_not_looked_after_ends_with_the_next_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed() -> None:
+        raise StoreBusy
+
+    kit = with_bills()
+    kit.start()
+    between(kit, monkeypatch, killed)
+    with pytest.raises(StoreBusy):
+        kit.receive(posted(op(1)))
+    assert kit.receive(posted(op(1))) == 0
+    assert (kit.send(), kit.error()) == ("", "There is nothing more to send.")
+    assert kit.close() == "OK: 1 posted"
+
+
+def test_a_session_that_was_replaced_meanwhile_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = with_bills(2)
+    kit.start()
+    old = kit.ticket
+    between(kit, monkeypatch, kit.login)
+    assert kit.receive(posted(op(1))) == 0
+    assert kit.ticket != old
+    assert outcomes(kit, 1) == ["posted"]
+    assert ids_of(kit.past_survey(kit.send(hello()))) == (op(2), op(1))
+
+
+def test_what_was_sent_meanwhile_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    kit, sent = with_bills(2), list[str]()
+    kit.start()
+    between(kit, monkeypatch, lambda: sent.append(kit.send()))
+    assert kit.receive(posted(op(1))) == 0
+    assert ids_of(sent[0]) == (op(2), op(1))
+    assert set_state(kit, op(2)) == "sent"
+    assert kit.receive(posted(op(2))) == 100
 
 
 def test_an_answer_to_nothing_is_refused() -> None:

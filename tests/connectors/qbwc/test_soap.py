@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from connectors.qbwc import soap
+from connectors.qbwc.simulator import dotnet
 from connectors.qbwc.soap import METHODS, Call, SoapRefused, decode, encode, encode_fault
 from tests.reference import reference
 
@@ -40,6 +41,30 @@ def test_a_real_answer_inside_a_dotnet_request_is_read_as_text() -> None:
     assert found["ticket"] == "354f40b4-b661-4472-a13f-8abf13a743c3"
     assert found["response"].startswith('<?xml version="1.0" ?>\n<QBXML>')
     assert (found["hresult"], found["message"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"strUserName": "u", "strPassword": " p'a\"s]~ "},
+        {"strUserName": "u"},
+        {"strUserName": "", "strPassword": ""},
+        {"strUserName": "u&v", "strPassword": "<é>\r\n"},
+        {"strUserName": "u", "other": "x"},
+    ],
+)
+def test_what_dotnet_writes_is_read_the_same_without_a_parser(given: dict[str, str]) -> None:
+    body, _ = dotnet.request("authenticate", given)
+    known = {name: value for name, value in given.items() if name != "other"}
+    for message in (body, body.replace(b"utf-8", b"UTF-8"), body + b"\n"):
+        found = decode(message)
+        assert (found.method, dict(found.arguments)) == ("authenticate", known)
+
+
+def test_a_plain_call_that_is_none_of_ours_is_refused_as_any() -> None:
+    body, _ = dotnet.request("authenticate", {"strUserName": "u", "strPassword": "p"})
+    assert str(refusal(body.replace(b"authenticate", b"dance"))) == "there is no such method"
+    assert str(refusal(body.replace(b"strPassword", b"strUserName"))) == "the argument strUserName is there twice"
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

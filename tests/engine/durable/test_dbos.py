@@ -212,3 +212,14 @@ def texts(path: Path) -> list[str]:
         tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = [row for table in tables for row in database.execute(f'SELECT * FROM "{table}"')]
     return [value for row in rows for value in row if isinstance(value, str)]
+
+
+def test_any_sqlite_tells_the_milliseconds_that_newer_pythons_are_asked_for(path: Path) -> None:
+    """DBOS goes by the version of Python, and not by that of SQLite: NULL there keeps it from starting."""
+    engine = dbos._sqlite(path)
+    with closing(engine.raw_connection()) as connection:
+        before = time.time()
+        ((found,),) = connection.execute("SELECT unixepoch('subsec')")
+    engine.dispose()
+    # To a thousandth, rounded: it may be told half of one before it is.
+    assert before - 0.002 <= found <= time.time() + 0.002

@@ -120,6 +120,21 @@ def test_a_record_that_the_new_account_lists_as_well_is_told_there(bench: Bench)
     assert words(bench) == [(MESSAGE.format("N-b-1"), HINT.format("b-1"))]
 
 
+def test_what_the_new_account_hears_leaves_the_call_without_an_answer_under_its_key(bench: Bench) -> None:
+    posted(bench, bill("b-1"), bill("b-2"))
+    bench.shop.mark_faults = [Transient("503")]
+    tell(bench)
+    lead_to(bench, "us")
+    bench.shop.listed["bills"] = [bill("b-2")]
+    bench.run("bills")
+    assert tell(bench) == (1, [])
+    lead_to(bench, "eu")
+    assert (tell(bench), told(bench)) == ((1, []), [["b-1", "b-2"], ["b-2"], ["b-1"]])
+    heard, other, again = (call.idempotency_key for call in bench.shop.calls)
+    assert again == heard != other
+    assert bench.states() == {"b-1": "closed", "b-2": "closed"}
+
+
 def test_what_is_posted_after_the_change_is_told_by_where_it_was_read(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill("b-1")]
     bench.run("bills")

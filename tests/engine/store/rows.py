@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from hashlib import sha256
 
 import psycopg
 
 from engine.contract import MessageSet
 from engine.errors import Bug
-from engine.store import outbox, records
+from engine.store import marks, outbox, records
 from engine.store.base import Row, Tx
 from engine.store.records import Intake, NewRecord, Place, Reason
 
@@ -62,3 +63,10 @@ def message_set(tx: Tx, name: str = "set-1", company: str = COMPANY, body: bytes
     operations = tuple(outbox.operation_of(row) for row in outbox.ready(tx, company, AT, 100))
     whole = b"<S>" + b"".join(op.body for op in operations) + b"</S>" if body is None else body
     return MessageSet(name, whole, sha256(whole).hexdigest(), operations, ticket_hash="t-1")
+
+
+def calls_due(tx: Tx, company: str, flow: str, at: str, streams: Sequence[str] = ()) -> list[Row]:
+    """The calls to make now, of all that are open."""
+    calls = tx.rows("mark_calls_open", {"company": company, "flow": flow})
+    told = {call["id"]: tx.rows("mark_subjects", {"call_id": call["id"]}) for call in calls}
+    return marks.ready(calls, told, at, streams)

@@ -9,7 +9,7 @@ from engine.store import marks, records
 from engine.store.base import Row, Store, Tx
 from engine.store.marks import NewMark
 from engine.store.records import Move, Place
-from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add, get
+from tests.engine.store.rows import AT, COMPANY, LATER, REFUSED, add, calls_due, get
 
 
 def mark(
@@ -26,7 +26,7 @@ def tell(tx: Tx, source_id: str = "b-1", outcome: str = "posted", text: str = "T
 
 
 def calls(tx: Tx, at: str = AT) -> list[MarkCall]:
-    return [marks.call_of(tx, row) for row in marks.due(tx, COMPANY, "flow", at)]
+    return [marks.call_of(tx, row) for row in calls_due(tx, COMPANY, "flow", at)]
 
 
 def states(tx: Tx) -> dict[str, int]:
@@ -70,7 +70,7 @@ def test_the_same_content_is_never_two_calls(store: Store) -> None:
     with store.write() as tx:
         tell(tx)
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
     with pytest.raises(REFUSED), store.write() as tx:
         again = {name: row[name] for name in ("company", "flow", "connection", "kind", "request", "idempotency_key")}
         tx.run("mark_call_insert", {**again, "id": 99, "at": LATER})
@@ -81,7 +81,7 @@ def test_telling_the_same_twice_is_one_mark(store: Store) -> None:
         row = tell(tx)
         marks.add(tx, COMPANY, mark(row))
         assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 1
-        (call,) = marks.due(tx, COMPANY, "flow", AT)
+        (call,) = calls_due(tx, COMPANY, "flow", AT)
         assert len(marks.finish(tx, call["id"], "done")) == 1
         marks.add(tx, COMPANY, mark(row))
         assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 0
@@ -119,7 +119,7 @@ def test_an_acknowledged_call_is_done(store: Store) -> None:
         tell(tx, "b-1")
         tell(tx, "b-2", "failed", "x")
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
         assert [m["source_id"] for m in marks.finish(tx, row["id"], "done")] == ["b-1", "b-2"]
         assert calls(tx) == []
         assert states(tx) == {"posted done": 1, "failed done": 1}
@@ -131,13 +131,13 @@ def test_a_refused_call_is_split_into_one_a_mark(store: Store) -> None:
         for name in ("b-1", "b-2", "b-3"):
             tell(tx, name)
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
         (whole,) = calls(tx)
         assert marks.split(tx, COMPANY, row, LATER) == 3
         alone = calls(tx)
         assert [[m.id for m in call.posted] for call in alone] == [["b-1"], ["b-2"], ["b-3"]]
         assert len({call.idempotency_key for call in (whole, *alone)}) == 4
-        first = marks.due(tx, COMPANY, "flow", AT)[0]
+        first = calls_due(tx, COMPANY, "flow", AT)[0]
         assert [m["state"] for m in marks.finish(tx, first["id"], "refused")] == ["refused"]
         assert states(tx) == {"posted refused": 1, "posted calling": 2}
 
@@ -146,26 +146,62 @@ def test_a_call_that_is_put_off_waits(store: Store) -> None:
     with store.write() as tx:
         tell(tx)
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        (row,) = marks.due(tx, COMPANY, "flow", AT)
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
         marks.later(tx, row["id"], LATER)
         assert calls(tx) == []
-        (again,) = marks.due(tx, COMPANY, "flow", LATER)
-        assert (again["attempts"], again["idempotency_key"]) == (1, row["idempotency_key"])
+        (again,) = calls_due(tx, COMPANY, "flow", LATER)
+        assert dict(again) == {**row, "not_before": LATER}
 
 
-def test_a_call_of_which_nothing_was_sent_waits_and_was_not_tried(store: Store) -> None:
+def test_a_call_counts_from_when_it_is_made_and_not_where_nothing_was_heard(store: Store) -> None:
     with store.write() as tx:
         tell(tx)
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        (row,) = marks.due(tx, COMPANY, "flow", AT)
-        marks.later(tx, row["id"], LATER, sent=False)
-        assert calls(tx) == []
-        (again,) = marks.due(tx, COMPANY, "flow", LATER)
-        assert again["attempts"] == 0
-        marks.later(tx, row["id"], AT)
-        marks.later(tx, row["id"], AT, sent=False)
-        (tried,) = marks.due(tx, COMPANY, "flow", LATER)
-        assert tried["attempts"] == 1
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
+
+        def attempts() -> int:
+            (now,) = calls_due(tx, COMPANY, "flow", AT)
+            return int(now["attempts"])
+
+        marks.trying(tx, row["id"])
+        marks.trying(tx, row["id"])
+        assert attempts() == 2
+        for left in (1, 0, 0):
+            marks.unheard(tx, row["id"])
+            assert attempts() == left
+
+
+def test_what_may_have_been_heard_stays_under_its_key(store: Store) -> None:
+    with store.write() as tx:
+        rows = [tell(tx, f"b-{number}", text=f"T-{number}") for number in range(4)]
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
+        marks.trying(tx, row["id"])
+        ids = [mark["id"] for mark in tx.rows("marks_of_call", {"call_id": row["id"]})]
+        # Two of them are told elsewhere, one by hand; whoever has heard all four drops the call that is left.
+        assert marks.split_off(tx, COMPANY, row, ids[:2], LATER)
+        marks.told_by_hand(tx, COMPANY, ids[0], LATER)
+        assert not marks.only_true(tx, COMPANY, row, LATER)
+        marks.withdraw(tx, COMPANY, rows[1]["id"], LATER)
+        kept, other = calls(tx)
+        assert [(kept.idempotency_key == row["idempotency_key"], [m.id for m in kept.posted])] == [(True, ["b-1"])]
+        assert [m.id for m in other.posted] == ["b-2", "b-3"]
+        marks.told_by_hand(tx, COMPANY, ids[1], LATER)
+        assert calls(tx) == [other]
+
+
+def test_two_marks_of_one_call_are_told_by_hand(store: Store) -> None:
+    with store.write() as tx:
+        for number in range(3):
+            tell(tx, f"b-{number}", text=f"T-{number}")
+        marks.group(tx, COMPANY, "flow", AT, limit=9)
+        (row,) = calls_due(tx, COMPANY, "flow", AT)
+        found = tx.rows("marks_of_call", {"call_id": row["id"]})
+        # The first leaves the others in another call than the one that was read here.
+        for mark in found[:2]:
+            marks.told_by_hand(tx, COMPANY, mark["id"], LATER)
+        assert [[m.id for m in call.posted] for call in calls(tx)] == [["b-2"]]
+        assert states(tx) == {"posted done": 2, "posted calling": 1}
 
 
 def test_a_payment_waits_for_the_call_that_tells_of_its_bill(store: Store) -> None:
@@ -175,7 +211,7 @@ def test_a_payment_waits_for_the_call_that_tells_of_its_bill(store: Store) -> No
         tell(tx, "b-1", kind="A-PAYMENT")
         tell(tx, "b-2", kind="BILL")
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        rows = marks.due(tx, COMPANY, "flow", AT)
+        rows = calls_due(tx, COMPANY, "flow", AT)
         told = [(row["kind"], [m.id for m in marks.call_of(tx, row).posted]) for row in rows]
         assert told == [("BILL", ["b-1"]), ("BILL", ["b-2"])]
         marks.later(tx, rows[0]["id"], LATER)
@@ -195,10 +231,10 @@ def test_calls_that_wait_for_each_other_go_one_by_one(store: Store) -> None:
         tell(tx, "b-1", kind="B")
         tell(tx, "b-2", kind="A")
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        first = marks.due(tx, COMPANY, "flow", AT)
+        first = calls_due(tx, COMPANY, "flow", AT)
         assert [row["kind"] for row in first] == ["A"]
         marks.finish(tx, first[0]["id"], "done")
-        assert [row["kind"] for row in marks.due(tx, COMPANY, "flow", AT)] == ["B"]
+        assert [row["kind"] for row in calls_due(tx, COMPANY, "flow", AT)] == ["B"]
 
 
 def test_the_first_stream_is_told_first_whatever_was_posted_first(store: Store) -> None:
@@ -212,13 +248,13 @@ def test_the_first_stream_is_told_first_whatever_was_posted_first(store: Store) 
         marks.group(tx, COMPANY, "flow", AT, limit=9)
 
         def kinds(*streams: str) -> list[str]:
-            return [row["kind"] for row in marks.due(tx, COMPANY, "flow", AT, streams)]
+            return [row["kind"] for row in calls_due(tx, COMPANY, "flow", AT, streams)]
 
         assert kinds("payments", "bills") == ["A-PAYMENT"]
         # A stream that the flow has no more comes last.
         assert kinds("bills") == ["BILL"]
         assert kinds("bills", "payments") == ["BILL"]
-        (bills,) = marks.due(tx, COMPANY, "flow", AT, ("bills", "payments"))
+        (bills,) = calls_due(tx, COMPANY, "flow", AT, ("bills", "payments"))
         marks.later(tx, bills["id"], LATER)
         assert kinds("bills", "payments") == []
         marks.finish(tx, bills["id"], "done")
@@ -232,15 +268,17 @@ def test_of_calls_that_wait_for_each_other_none_is_tried_alone_for_ever(store: S
         marks.group(tx, COMPANY, "flow", AT, limit=9)
 
         def due(at: str) -> dict[str, int]:
-            return {row["kind"]: row["id"] for row in marks.due(tx, COMPANY, "flow", at)}
+            return {row["kind"]: row["id"] for row in calls_due(tx, COMPANY, "flow", at)}
 
         first = due(AT)
         assert list(first) == ["A", "D"]
+        marks.trying(tx, first["A"])
         marks.later(tx, first["A"], LATER)
         # Neither the one that is put off, nor one that has nothing to do with them, keeps the other from its turn.
         second = due(AT)
         assert list(second) == ["B", "D"]
-        marks.later(tx, second["B"], LATER)
+        marks.trying(tx, second["B"])
+        marks.trying(tx, second["B"])
         marks.later(tx, second["B"], LATER)
         assert list(due(LATER)) == ["A", "D"]
 
@@ -249,11 +287,11 @@ def test_a_refused_mark_is_told_again_under_the_same_key(store: Store) -> None:
     with store.write() as tx:
         row = tell(tx)
         marks.group(tx, COMPANY, "flow", AT, limit=9)
-        (first,) = marks.due(tx, COMPANY, "flow", AT)
+        (first,) = calls_due(tx, COMPANY, "flow", AT)
         marks.finish(tx, first["id"], "refused")
         marks.tell_again(tx, row["id"])
         assert marks.group(tx, COMPANY, "flow", AT, limit=9) == 1
-        (again,) = marks.due(tx, COMPANY, "flow", AT)
+        (again,) = calls_due(tx, COMPANY, "flow", AT)
         assert again["idempotency_key"] == first["idempotency_key"]
         assert [m.id for m in marks.call_of(tx, again).posted] == ["b-1"]
         marks.finish(tx, again["id"], "done")
@@ -272,7 +310,7 @@ def test_what_was_posted_twice_is_told_again_under_its_present_id_alone(store: S
         for text in ("T-1", "T-2"):
             marks.add(tx, COMPANY, mark(row, text=text))
             marks.group(tx, COMPANY, "flow", AT, limit=9)
-            (call,) = marks.due(tx, COMPANY, "flow", AT)
+            (call,) = calls_due(tx, COMPANY, "flow", AT)
             marks.finish(tx, call["id"], "refused")
         assert len(tx.rows("marks_refused", {"record_id": row["id"]})) == 1
         marks.tell_again(tx, row["id"])
