@@ -347,24 +347,26 @@ def webhooks() -> list[Result]:
     """Signed webhooks, durable before they are answered, beside an echo by the same server."""
     from benchmarks.webhooks import GOAL, measure
 
-    echo, ours = measure(20_000, echo=True), measure(20_000)
-    paced = measure(20_000, rate=GOAL)
+    rounds = [(measure(20_000, echo=True), measure(20_000), measure(20_000, rate=GOAL)) for _ in range(ROUNDS)]
+    echoes, ours, paced = zip(*rounds, strict=True)
     at_once, at_rate = "webhooks, 64 at a time", f"webhooks, {GOAL:,} a second"
-    rate, p99 = ours.per_core, paced.percentile(0.99)
-    return [
-        Result("echo by the same server", echo.per_core, "calls/CPU-s", "itself", 1.0),
-        Result("durable webhooks", rate, "calls/CPU-s", "an echo by the same server", rate / echo.per_core),
+    floor, rate = (statistics.median(one.per_core for one in runs) for runs in (echoes, ours))
+    floor_s, wall_s = (statistics.median(one.wall_s for one in runs) for runs in (echoes, ours))
+    found = [
+        Result("echo by the same server", floor, "calls/CPU-s", "itself", 1.0),
+        Result("durable webhooks", rate, "calls/CPU-s", "an echo by the same server", rate / floor),
         Result("durable webhooks a core", rate, "calls/CPU-s", f"the goal of {GOAL:,}", rate / GOAL),
-        Result(at_once, ours.count / ours.wall_s, "calls/s", "an echo by the same server", echo.wall_s / ours.wall_s),
-        Result(f"{at_once}, half of them", ours.percentile(0.5), "ms", "an echo", _share(ours, echo, 0.5)),
-        Result(f"{at_once}, 99 of 100", ours.percentile(0.99), "ms", "an echo", _share(ours, echo, 0.99)),
-        Result(f"{at_rate}, half of them", paced.percentile(0.5), "ms", "25 ms", paced.percentile(0.5) / 25),
-        Result(f"{at_rate}, 99 of 100", p99, "ms", "the goal of 25 ms", p99 / 25),
+        Result(at_once, ours[0].count / wall_s, "calls/s", "an echo by the same server", floor_s / wall_s),
     ]
-
-
-def _share(ours: Measured, floor: Measured, share: float) -> float:
-    return ours.percentile(share) / floor.percentile(share)
+    for name, runs in ((at_once, ours), (at_rate, paced)):
+        for words, share in (("half of them", 0.5), ("99 of 100", 0.99)):
+            times = [one.percentile(share) for one in runs]
+            goal = "the goal of 25 ms" if share > 0.5 else "25 ms"
+            found.append(
+                Result(f"{name}, {words}", statistics.median(times), "ms", goal, statistics.median(times) / 25)
+            )
+        found.append(Result(f"{name}, 99 of 100 in the worst round", max(times), "ms", "25 ms", max(times) / 25))
+    return found
 
 
 def panel() -> list[Result]:
