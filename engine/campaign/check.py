@@ -171,11 +171,8 @@ def _base_settled(scene: Scene[BooksRig], row: Row) -> bool:
         if (r["flow"], r["stream"], r["source_id"], r["phase"])
         == (row["flow"], row["stream"], row["source_id"], row["phase"].partition("+")[0])
     )
-    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] in (
-        "vanished",
-        "skipped",
-        "pending",
-    )
+    # Whoever has it posted again may have to map its vendor first: then it waits, as anything else that is to be posted.
+    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] not in ("posted", "closed")
 
 
 def _foreign(scene: Scene[BooksRig], verdict: Verdict, row: Row, target: str) -> None:

@@ -308,8 +308,13 @@ class Witness:
         if self.calls.setdefault(key, content) != content:
             self.broke(14, "the source was told another thing under the same idempotency key")
         # A call whose outcome is not known is made again as it was, whatever has become of its records since.
-        for item in () if is_repeated else told:
+        for item in () if is_repeated or self._was_begun(key) else told:
             self._told(self.machine.tx, item)
+
+    def _was_begun(self, key: str) -> bool:
+        """Whether a process died over the call before, so that none of ours can know that nothing of it was sent."""
+        row = self.machine.tx.one("mark_call_by_key", {"key": _PART.sub("", key)})
+        return row is not None and row["attempts"] > 1 and self.machine.restarts > 0
 
     def _told(self, tx: Tx, item: Told) -> None:
         row = self.record(tx, item.stream, item.phase, item.id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -11,8 +13,11 @@ from connectors.qbwc.simulator.faults import FaultPlan
 from connectors.qbwc.simulator.people import Storm
 from connectors.qbwc.simulator.rig import QuickBooksRig
 from engine.campaign.__main__ import flow_program
+from engine.campaign.check import _base_settled
 from engine.campaign.play import Plan, stage_of
 from engine.campaign.witness import Request, Session, _current
+from engine.rigs import Told
+from engine.store import marks
 
 ADD = (
     '<?xml version="1.0"?><?qbxml version="13.0"?><QBXML><QBXMLMsgsRq onError="stopOnError"><BillAddRq><BillAdd>'
@@ -93,3 +98,42 @@ def test_only_what_goes_out_again_may_name_a_version_that_was_read_before(
     text = f"<BillMod><TxnID>1A-1</TxnID><EditSequence>{version}</EditSequence></BillMod>"
     _current(witness, Request("BillModRq", "M", text), session, again=again)
     assert witness.broken == broken
+
+
+@pytest.mark.parametrize(("tries", "deaths", "broken"), [(1, 1, 1), (2, 0, 1), (2, 1, 0)])
+def test_a_call_that_a_process_died_over_may_tell_what_is_not_so_any_more(tries: int, deaths: int, broken: int) -> None:
+    """Nobody knows whether its source has heard it, so it is made again as it was."""
+    witness = stage_of(Plan(flow_program("ramp_to_quickbooks"), focus=frozenset({"nothing"})), 1).witness
+    machine, told = witness.machine, Told("transactions", "post", "left-out", "1A-1")
+    scope = {
+        "company": machine.company,
+        "flow": machine.program.flow.name,
+        "connection": "ramp",
+        "kind": "transactions",
+    }
+    with machine.world.store.write(machine.company) as tx:
+        tx.run("mark_call_insert", {**scope, "id": 1, "request": "", "idempotency_key": "key", "at": "2026-03-02"})
+        for _ in range(tries):
+            marks.trying(tx, 1)
+    machine.restarts = deaths
+    witness.hears("key-0", [told], [])
+    assert len(witness.broken) == broken
+
+
+@pytest.mark.parametrize(
+    ("state", "receipt", "settled"),
+    [
+        ("deferred", "1", True),
+        ("vanished", "1", True),
+        ("posted", "2", True),
+        ("posted", "1", False),
+        ("closed", "1", False),
+    ],
+)
+def test_a_change_rests_when_its_record_has_gone_on_without_what_it_changed(
+    state: str, receipt: str, settled: bool
+) -> None:
+    scope = {"flow": "f", "stream": "bills", "source_id": "b1"}
+    base = {**scope, "phase": "post", "state": state, "receipt": receipt}
+    change = {**scope, "phase": "post+1", "state": "closed", "receipt": "1"}
+    assert _base_settled(cast("Any", SimpleNamespace(rows=[change, base])), cast("Any", change)) is settled
