@@ -35,10 +35,10 @@ from engine.rigs import Told
 from engine.telemetry import committed
 
 FLOW = flow_program("ramp_to_quickbooks")
-# As many as two processors play in three minutes beside all other tests, on a slow day too; everything that can go wrong
-# does, by a wide margin. Of the seeds after them a hundred thousand and more are played by `make campaign`, whose results
+# What two processors play in three minutes on a fast day, and in four on a slow one; everything that can go wrong does, by
+# a wide margin. Of the seeds after them a hundred thousand and more are played by `make campaign`, whose results
 # docs/reference publishes.
-SLICE = 3_000
+SLICE = 5_000
 SLICE_OF_EXPENSIFY = 200
 SLICE_OF_BILL = 150
 SLICE_OF_FRESHBOOKS = 200
