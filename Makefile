@@ -64,7 +64,7 @@ test-postgres: $(VENV)/.ready ## The sessions of the Web Connector, a slice of t
 
 # The private server of each worker ends with it. What is about SQLite's own file is skipped, and says why.
 test-on-postgres: $(VENV)/.ready editor browser ## The whole of `make test` with the stores of the tests on private PostgreSQL servers; takes longer
-	FLOWCTL_TEST_STORE=postgres $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -rs -o tmp_path_retention_policy=failed
+	FLOWCTL_TEST_STORE=postgres $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY) )$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -rs -o tmp_path_retention_policy=failed
 
 check: lint stale ## Lint, types, format, generated files
 

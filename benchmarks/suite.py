@@ -18,7 +18,6 @@ from types import MappingProxyType
 
 from benchmarks import bills
 from benchmarks.apart import Taken
-from benchmarks.webhooks import Measured
 
 ROUNDS = 5
 
@@ -345,11 +344,12 @@ def soap() -> list[Result]:
 
 def webhooks() -> list[Result]:
     """Signed webhooks, durable before they are answered, beside an echo by the same server."""
+    from benchmarks.posting import CONNECTIONS
     from benchmarks.webhooks import GOAL, measure
 
     rounds = [(measure(20_000, echo=True), measure(20_000), measure(20_000, rate=GOAL)) for _ in range(ROUNDS)]
     echoes, ours, paced = zip(*rounds, strict=True)
-    at_once, at_rate = "webhooks, 64 at a time", f"webhooks, {GOAL:,} a second"
+    at_once, at_rate = f"webhooks, {CONNECTIONS} at a time", f"webhooks, {GOAL:,} a second"
     floor, rate = (statistics.median(one.per_core for one in runs) for runs in (echoes, ours))
     floor_s, wall_s = (statistics.median(one.wall_s for one in runs) for runs in (echoes, ours))
     found = [

@@ -6,7 +6,6 @@ them is verified, kept with its sealed body, and brings the streams forward that
 
 from __future__ import annotations
 
-import gc
 import json
 import multiprocessing
 import os
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from benchmarks.posting import post_all
+from benchmarks.posting import post
 from connectors.ramp.webhooks import sign
 
 _SECRET = "ramp_sec_benchmark"
@@ -77,22 +76,10 @@ def measure(count: int, *, echo: bool = False, rate: int = 0) -> Measured:
     """Post so many calls over keep-alive connections: one after the other on each, or `rate` a second in all."""
     with _server(echo=echo) as (port, pid):
         warm, calls = requests(1000), requests(count, 1000)
-        _client(port, warm, 0)
+        post(port, warm)
         before, began = _cpu_s(pid), time.perf_counter()
-        latencies = _client(port, calls, rate)
+        latencies = post(port, calls, rate).latencies
         return Measured(count, time.perf_counter() - began, _cpu_s(pid) - before, latencies)
-
-
-def _client(port: int, calls: Sequence[bytes], rate: int) -> list[float]:
-    import uvloop
-
-    # What is measured is how long the server takes, and not the pauses of who asks.
-    gc.collect()
-    gc.disable()
-    try:
-        return uvloop.run(post_all(port, calls, rate)).latencies
-    finally:
-        gc.enable()
 
 
 @contextmanager

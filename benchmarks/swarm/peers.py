@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.posting import CONNECTIONS
 from benchmarks.swarm.processes import free_ports
-from benchmarks.swarm.rate import GOAL, measured, ours, request, shown
+from benchmarks.swarm.rate import GOAL, ROUNDS, measured, ours, request, shown
 
 PEERS = Path(__file__).parents[1] / "peers"
 START_S = 120.0
@@ -26,6 +27,7 @@ WARM = 200
 def all_of(count: int, companies: int) -> dict[str, Any]:
     """Ours on SQLite and on PostgreSQL, and the others, one after the other."""
     found: dict[str, Any] = {"name": "soap", "calls": count, "companies": companies, "goal": GOAL}
+    found |= {"rounds": ROUNDS, "at_once": CONNECTIONS}
     found["sqlite"] = ours(count, companies)
     found["postgres"] = _postgres(count, companies)
     for name, server in (("spyne", _spyne), ("node_soap", _node)):
@@ -42,7 +44,7 @@ def _peer(count: int, port: int, pids: Sequence[int]) -> dict[str, Any]:
             _pin(pid, cores[0])
         os.sched_setaffinity(0, {cores[-1]})
         measured(port, pids[-1], calls[:WARM])
-        return shown(measured(port, pids[-1], calls), measured(port, pids[-1], calls, GOAL))
+        return shown(port, pids[-1], calls)
     finally:
         os.sched_setaffinity(0, set(cores))
 
