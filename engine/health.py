@@ -157,6 +157,9 @@ def _checkpoints(world: World, path: Path) -> Finding:
         found = standing(world, path)
     except OSError as error:
         return Finding("FAIL", "checkpoints", f"{path.name} cannot be read: {_said(error)}", "put the folder right")
+    if found.elsewhere:
+        message = f"another machine writes them, the newest at {found.elsewhere}; not held against the journals here"
+        return Finding("warn", "checkpoints", message, "run `flowctl audit verify` on the machine that has them")
     if found.problem:
         hint = (
             "look with `flowctl audit verify`; after a restore that you made yourself, `flowctl audit checkpoint --accept "

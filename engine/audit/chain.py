@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from engine.audit.checkpoints import Ledger, read
+from engine.audit.notary import elsewhere
 from engine.dataclass import dataclass
 from engine.errors import StoreDamaged
 from engine.store.base import Store, Tx
@@ -29,7 +30,10 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All journals, and what the checkpoints say: their number, the newest, whose they are, what is wrong with them."""
+    """All journals, and what the checkpoints say: their number, the newest, whose they are, what is wrong with them.
+
+    `elsewhere` says when the newest was written on another machine: then none was held against the journals here.
+    """
 
     journals: tuple[Verified, ...]
     checkpoints: int
@@ -37,6 +41,7 @@ class Report:
     public_key: str
     accepted: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
+    elsewhere: str = ""
 
     @property
     def ok(self) -> bool:
@@ -56,6 +61,7 @@ def verify(store: Store, path: Path, *, company: str = "", public_key: str = "")
     with store.read() as tx:
         key = tx.one("signing_key", {})
         names, unread = _companies(tx)
+        written_at = elsewhere(store, tx, path, ledger)
     problems = [*ledger.problems, *unread]
     own = str(key["public_key"]) if key is not None else ""
     wanted = public_key or own
@@ -64,7 +70,12 @@ def verify(store: Store, path: Path, *, company: str = "", public_key: str = "")
         problems.append(f"the checkpoints were signed by {whose}: {ledger.public_key}")
     elif public_key and own != public_key:
         problems.append(f"the store signs with another key than the one given: {own or 'none'}")
-    if key is not None and ledger.count < key["written"] and not ledger.problems:
+    if written_at:
+        problems.append(
+            f"none in this folder: another machine writes them, the newest at {written_at}; run this there, or give "
+            "the copy with --checkpoints"
+        )
+    elif key is not None and ledger.count < key["written"] and not ledger.problems:
         problems.append(f"{path} has {ledger.count} lines, and {key['written']} were written")
     all_names = sorted(names | ledger.points.keys())
     journals = [_one(store, name, ledger) for name in all_names if company in ("", name)]
@@ -75,6 +86,7 @@ def verify(store: Store, path: Path, *, company: str = "", public_key: str = "")
         ledger.public_key or own,
         tuple(ledger.accepted),
         tuple(problems),
+        written_at,
     )
 
 

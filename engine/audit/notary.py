@@ -16,7 +16,8 @@ from engine.errors import FlowctlError, StoreError
 from engine.log import logger
 from engine.ondisk import sync_folder
 from engine.store import companies, facts, journal, keys, work
-from engine.store.base import HOUSE, Row, Tx
+from engine.store.base import HOUSE, Row, Store, Tx
+from engine.store.sqlite import SqliteStore
 from engine.world import World
 
 FILE = "checkpoints.jsonl"
@@ -191,6 +192,17 @@ class Notary:
                 file.write(data[len(have) :])
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def elsewhere(store: Store, tx: Tx, path: Path, ledger: Ledger) -> str:
+    """When the newest checkpoint was written on another machine, and this folder never had any; else empty.
+
+    A store in a file has its checkpoints beside it: where they are missing, somebody took them away.
+    """
+    mark, said = path.parent / _MARK, facts.recall(tx, HOUSE, _WRITER)
+    if isinstance(store, SqliteStore) or said is None or ledger.count or ledger.problems or mark.exists():
+        return ""
+    return str(said["at"])
 
 
 def _has_moved(tx: Tx, at: str) -> bool:

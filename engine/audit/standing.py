@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.audit.checkpoints import Ledger, whole_lines
+from engine.audit.notary import elsewhere
 from engine.dataclass import dataclass
 from engine.store.base import Tx
 from engine.world import World
@@ -17,13 +18,15 @@ MOST_S = 5.0
 class Standing:
     """What was found: how many checkpoints were held against the journals, the newest, and the first thing that is wrong.
 
-    `is_cut` says that the time was over before all of them were.
+    `is_cut` says that the time was over before all of them were; `elsewhere`, when the newest was written on another
+    machine, where they are.
     """
 
     checkpoints: int
     newest_at: str
     problem: str = ""
     is_cut: bool = False
+    elsewhere: str = ""
 
 
 def standing(world: World, path: Path, most_s: float = MOST_S) -> Standing:
@@ -42,6 +45,9 @@ def standing(world: World, path: Path, most_s: float = MOST_S) -> Standing:
             break
         ledger.take(text)
     with world.store.read() as tx:
+        written_at = elsewhere(world.store, tx, path, ledger)
+        if written_at:
+            return Standing(0, "", elsewhere=written_at)
         problem = ledger.problems[0] if ledger.problems else _stranger(tx, ledger, path, is_cut=is_cut)
         for company in sorted(ledger.points) if not problem else ():
             is_cut = is_cut or world.clock.monotonic() > until_s

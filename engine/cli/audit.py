@@ -102,9 +102,9 @@ def _print(report: Report) -> None:
     if report.checkpoints:
         newest = f"the newest of {common.clean(report.newest_at)}"
         click.echo(f"{office.counted(report.checkpoints, 'checkpoint')}, {newest}, signed by {report.public_key}")
-    else:
+    elif not report.elsewhere:
         office.say("there are no checkpoints: a cut tail would not show; `flowctl audit checkpoint` writes one")
-    if not report.ok:
+    if len(report.problems) > bool(report.elsewhere) or any(item.broken for item in report.journals):
         office.say("keep this store and the checkpoints as evidence, and restore the newest backup that verifies")
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.audit import chain, notary
 from engine.audit.notary import CheckpointsDiffer
+from engine.audit.standing import standing
 from engine.testing import FakeClock
 from tests.engine.audit_kit import Desk, desk
 
@@ -68,3 +70,34 @@ def test_a_file_that_was_taken_away_is_still_noticed(tmp_path: Path) -> None:
     with pytest.raises(CheckpointsDiffer) as said:
         first.notary().write()
     assert str(said.value) == "the checkpoint file has 0 lines, and 1 were written"
+
+
+class _OtherStore:
+    """Stands for the store of a file, so that the one at hand counts as one that machines share."""
+
+
+def test_looking_on_the_other_machine_names_no_damage_but_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two(tmp_path)
+    monkeypatch.setattr(notary, "SqliteStore", _OtherStore)
+    there = standing(second.world, second.file)
+    assert (there.checkpoints, there.problem) == (0, "")
+    assert there.elsewhere == first.world.at()
+    report = chain.verify(second.world.store, second.file)
+    assert not report.ok
+    (said,) = report.problems
+    assert said.startswith(f"none in this folder: another machine writes them, the newest at {first.world.at()}; run")
+    assert report.elsewhere == first.world.at()
+    assert standing(first.world, first.file).elsewhere == ""
+    first.file.unlink()
+    assert standing(first.world, first.file).problem == "checkpoints.jsonl has 0 lines, and 1 were written"
+    assert chain.verify(first.world.store, first.file).problems == (f"{first.file} has 0 lines, and 1 were written",)
+
+
+def test_beside_a_store_in_a_file_a_missing_file_is_damage_even_without_its_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two(tmp_path)
+    monkeypatch.setattr(notary, "SqliteStore", type(first.world.store))
+    assert standing(second.world, second.file).problem == "checkpoints.jsonl has 0 lines, and 1 were written"
