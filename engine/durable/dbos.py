@@ -59,6 +59,11 @@ class _Abandoned(Exception):
     """The process ends before the task does."""
 
 
+def _is_trouble(record: logging.LogRecord) -> bool:
+    """Whether a line of DBOS is to be said: what we leave on purpose is handed back, and no error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], _Abandoned))
+
+
 @dataclass(slots=True)
 class Dbos:
     """Work in threads of DBOS; `where` is the path of an SQLite file or the URL of a PostgreSQL database."""
@@ -84,6 +89,7 @@ class Dbos:
         self._handle, self._form = handle, form
         # With a handler of its own it leaves the rest to ours, which say what is wrong and nothing else.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
+        logging.getLogger("dbos").addFilter(_is_trouble)
         try:
             self._open(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said in our words

@@ -33,6 +33,8 @@ SILENT_S = 900.0
 # longer taken for one after the other.
 CLOCK_S = 20.0
 _KEPT_S = 1.0
+# Whoever asks every few seconds is told in time, however long a database that is away is waited for.
+MOST_S = 3.0
 _PLAIN = "text/plain; charset=utf-8"
 
 
@@ -57,27 +59,41 @@ class Worker:
 
 @dataclass(slots=True)
 class Vitals:
-    """Looks at most once a second, and once at a time."""
+    """Looks at most once a second, and once at a time; a look that takes long goes on, and is no reason to wait for it."""
 
     world: World
     worker: Worker
     _found: tuple[Check, ...] = ()
     _at: float = float("-inf")
-    _turn: asyncio.Lock | None = field(default=None, init=False)
+    _looking: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def look(self) -> tuple[Check, ...]:
         """What was found, now or in the last second."""
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with self._turn:
+        if self._looking is None:
             now = self.world.clock.monotonic()
-            if not self._at <= now < self._at + _KEPT_S:
-                self._found = tuple(await to_thread.run_sync(self._look))
-                self._at = self.world.clock.monotonic()
+            if self._at <= now < self._at + _KEPT_S:
+                return self._found
+            self._looking = asyncio.get_running_loop().create_task(self._anew())
+        try:
+            async with asyncio.timeout(MOST_S):
+                await asyncio.shield(self._looking)
+        except TimeoutError:
+            hint = "look whether the database can be reached, and what holds it"
+            return Check("store", "bad", f"did not answer within {MOST_S:.0f} seconds", hint), _worker(self.worker)
         return self._found
 
+    async def _anew(self) -> None:
+        try:
+            self._found = tuple(await to_thread.run_sync(self._look))
+            self._at = self.world.clock.monotonic()
+        finally:
+            self._looking = None
+
     def _look(self) -> list[Check]:
-        return [*_store(self.world), *_clock(self.world), *_disk(self.world), _worker(self.worker)]
+        found = [*_store(self.world)]
+        if found[0].level == "ok":  # or it would be waited for once more
+            found += _clock(self.world)
+        return [*found, *_disk(self.world), _worker(self.worker)]
 
 
 def is_ready(checks: Sequence[Check]) -> bool:
@@ -152,7 +168,7 @@ def _clock(world: World) -> Iterator[Check]:
     try:
         ahead_s = (world.clock.now() - world.store.now()).total_seconds()
     except StoreError:
-        return  # the check of the store says so
+        return  # it went a moment ago; the next look says so
     if abs(ahead_s) < CLOCK_S:
         yield Check("clock", "ok", "goes with the store's")
         return

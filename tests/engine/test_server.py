@@ -36,6 +36,7 @@ from engine.telemetry import vitals
 from engine.telemetry.vitals import Worker
 from engine.vault import Vault
 from engine.webhooks import hookdoor
+from engine.world import World
 from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, count
@@ -240,6 +241,30 @@ def test_readiness_is_looked_at_once_a_second(bench: Bench, monkeypatch: pytest.
     bench.world.clock.sleep(1)
     assert ask(app, "GET", "/readyz").status_code == 200
     assert len(looks) == 2
+
+
+def test_whoever_asks_is_told_in_time_while_a_look_takes_long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is away is waited for, and a load balancer does not wait for that."""
+    back, looks = threading.Event(), list[int]()
+
+    def store(_world: World) -> Iterator[vitals.Check]:
+        looks.append(1)
+        back.wait(60)
+        yield vitals.Check("store", "ok", "can be written")
+
+    async def main() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app_for(bench)), base_url="http://test") as client:
+            found = [await client.get("/readyz"), await client.get("/readyz")]
+            back.set()
+            return [*found, await client.get("/readyz")]
+
+    monkeypatch.setattr(vitals, "MOST_S", 0.2)
+    monkeypatch.setattr(vitals, "_store", store)
+    *early, late = anyio.run(main)
+    assert [answer.status_code for answer in (*early, late)] == [503, 503, 200]
+    assert early[0].json()["reason"].startswith("did not answer within")
+    assert set(early[0].json()["checks"]) == {"store", "worker"}
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_what_ended_long_ago_is_deleted(
 
 
 def test_what_a_dead_process_left_blocks_its_company_until_it_is_dropped(
-    started: Callable[..., Dbos], path: Path
+    started: Callable[..., Dbos], path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The reason of the sweep: DBOS alone never frees it. A process of an older version of flowctl is no exception."""
     hangs, done = threading.Event(), list[int]()
@@ -120,6 +120,7 @@ def test_what_a_dead_process_left_blocks_its_company_until_it_is_dropped(
     assert first.known([FORM]) == {task("a", 1).key: "dead"}
     before = time.monotonic()
     assert not first.stop(1)  # it has an end, whatever the task does
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert time.monotonic() - before < 20
     first.close()
     with closing(sqlite3.connect(path)) as database, database:  # the process had no time to say that it ended
