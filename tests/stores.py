@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,6 +125,14 @@ def _tables(store: Store) -> list[str]:
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname"
     )
     return [str(name) for (name,) in raw(store, named)]
+
+
+def by_hand(tx: Any, text: str, **values: Any) -> None:
+    """A statement in a transaction that runs, on its own connection; `:name` is one of the values."""
+    connection = getattr(tx, "_tx", tx)._connection
+    if not isinstance(connection, sqlite3.Connection):
+        text = re.sub(r":(\w+)", r"%(\1)s", text)
+    connection.execute(text, values)
 
 
 def raw(store: Store, *statements: str) -> list[tuple[Any, ...]]:

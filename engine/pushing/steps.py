@@ -134,10 +134,14 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
             outbox.put_all(tx, [row["id"] for row in left], "sent", not_before=not_before)
             moves = [
                 Move(
-                    record, "unknown", "in_doubt", records.load_reasons(record), detail={"operation": name, "why": why}
+                    found[row["id"]],
+                    "unknown",
+                    "in_doubt",
+                    records.load_reasons(found[row["id"]]),
+                    detail={"operation": row["id"], "why": why},
                 )
-                for name, record in found.items()
-                if record["state"] == "sent" and now[name]["state"] == "sent"
+                for row in left
+                if row["id"] in found and found[row["id"]]["state"] == "sent"
             ]
             records.move(tx, link.company, link.world.at(), ACTOR, moves)
         link.states |= {row["record_id"]: "unknown" for row in left}

@@ -17,6 +17,7 @@ from engine.contract import MessageSet, OperationOutcome
 from engine.qbxml.envelope import envelope, status_check
 from engine.store import journal, marks, outbox, records, work
 from tests.campaign.planting import doctored, plant, without_indexes
+from tests.stores import by_hand
 
 # --- what is sent --------------------------------------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ def set_id_used_twice(patch: pytest.MonkeyPatch) -> None:
         operations = ctx.desk.operations.next(ctx.company, 1)
         body = envelope([op.body for op in operations], version=state.version, on_error="stopOnError", new_id=fixed)
         tx = ctx.desk.operations.base.tx
-        tx._connection.execute("DELETE FROM message_sets WHERE id = ? AND state = 'settled'", (fixed,))
+        by_hand(tx, "DELETE FROM message_sets WHERE id = :id AND state = 'settled'", id=fixed)
         frozen = MessageSet(fixed, body, hashlib.sha256(body).hexdigest(), operations, ticket_hash=ctx.ticket_hash)
         ctx.desk.operations.freeze(ctx.company, frozen)
         return dataclasses.replace(state, recovery=None, flight=Flight("write", prefix, set_id=fixed)), body
@@ -225,8 +226,8 @@ def late_answer_is_dropped(patch: pytest.MonkeyPatch) -> None:
             if said in seen and "AddRs" in said:
                 with self.outbox.transaction() as desk_:
                     tx = desk_.operations.base.tx
-                    tx._connection.execute("UPDATE operations SET state = 'waiting' WHERE state = 'done'")
-                    tx._connection.execute("UPDATE records SET state = 'intended' WHERE state IN ('posted', 'closed')")
+                    by_hand(tx, "UPDATE operations SET state = 'waiting' WHERE state = 'done'")
+                    by_hand(tx, "UPDATE records SET state = 'intended' WHERE state IN ('posted', 'closed')")
             seen.add(said)
             return int(receive(self, call))
 
@@ -316,9 +317,8 @@ def new_guid_each_time(patch: pytest.MonkeyPatch) -> None:
             if len(parts) == 2:
                 body = parts[0] + b"<ExternalGUID>" + guid("").encode() + parts[1][38:]
                 digest = hashlib.sha256(body).hexdigest()
-                tx._connection.execute(
-                    "UPDATE message_sets SET body = ?, sha256 = ? WHERE id = ?", (body, digest, set_id)
-                )
+                text = "UPDATE message_sets SET body = :body, sha256 = :digest WHERE id = :id"
+                by_hand(tx, text, body=body, digest=digest, id=set_id)
 
         return thaw
 
@@ -355,7 +355,7 @@ def changed_record_is_a_new_one(patch: pytest.MonkeyPatch) -> None:
     def wrapped(changed: Any) -> Any:
         def again(batch: Any, stream: Any, row: Any, intake_: Any, data: Any) -> None:
             if row["state"] in ("posted", "closed"):
-                batch.tx._connection.execute("UPDATE records SET state = 'pending' WHERE id = ?", (row["id"],))
+                by_hand(batch.tx, "UPDATE records SET state = 'pending' WHERE id = :id", id=row["id"])
                 return
             changed(batch, stream, row, intake_, data)
 

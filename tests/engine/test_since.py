@@ -24,6 +24,7 @@ from engine.service import Service
 from engine.store import companies, journal, work
 from engine.store.base import Tx
 from engine.store.work import Checkpoint
+from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, YAML, Bench, Shop, bill, count
 
@@ -665,9 +666,8 @@ def test_a_flow_that_is_not_all_connected_is_not_read(visited: Bench, lost: str)
 
 
 def _disconnect(tx: Tx, connection: str) -> None:
-    connected: Any = getattr(tx, "_connection")  # noqa: B009 - the backend's own
-    connected.execute("DELETE FROM credentials WHERE connection = ?", (connection,))
-    connected.execute("DELETE FROM connections WHERE connection = ?", (connection,))
+    stores.by_hand(tx, "DELETE FROM credentials WHERE connection = :name", name=connection)
+    stores.by_hand(tx, "DELETE FROM connections WHERE connection = :name", name=connection)
 
 
 def test_a_visit_whose_call_fails_leaves_nothing(visited: Bench) -> None:
