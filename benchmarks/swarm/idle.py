@@ -26,6 +26,8 @@ EVERY_S = 300.0
 QUIET_S = 20.0
 # So many companies are visited: a password is hashed once by each replica, and then known.
 VISITED = 300
+# Our servers hang up after 65 s without a call; a connection that has been idle for longer than this is not used again.
+_FRESH_S = 50.0
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Visitors:
     chance: random.Random
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: int = 0
-    _lines: dict[int, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = field(
+    _lines: dict[int, list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
 
@@ -49,7 +51,7 @@ class Visitors:
             tasks.append(asyncio.create_task(self._visit(numbers[turn % len(numbers)])))
         await asyncio.gather(*tasks)
         for lines in self._lines.values():
-            for _, writer in lines:
+            for _, writer, _ in lines:
                 writer.close()
 
     async def _visit(self, number: int) -> None:
@@ -72,13 +74,15 @@ class Visitors:
         head += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in left_out]
         port, began = self.chance.choice(self.ports), time.perf_counter()
         free = self._lines[port]
-        reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
+        while free and (free[-1][0].at_eof() or began - free[-1][2] > _FRESH_S):
+            free.pop()[1].close()
+        reader, writer, _ = free.pop() if free else (*await asyncio.open_connection("127.0.0.1", port), began)
         writer.write("\r\n".join([*head, "", ""]).encode() + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         content = await reader.readexactly(length)
         self.seconds[method].append(time.perf_counter() - began)
-        free.append((reader, writer))
+        free.append((reader, writer, time.perf_counter()))
         return int(answer[9:12]), content
 
     def shown(self) -> dict[str, dict[str, float]]:

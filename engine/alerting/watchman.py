@@ -12,7 +12,7 @@ from engine.alerting import finding, grouping, looking, notices, rules
 from engine.alerting.finding import Condition
 from engine.alerting.grouping import Group
 from engine.alerting.postman import Postman
-from engine.alerting.rules import HOUSE, Settings
+from engine.alerting.rules import HOUSE
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, StoreDamaged, UnknownName
 from engine.holders import drop_name, take_name
@@ -118,31 +118,36 @@ class Watchman:
             self._name = ""
 
     def _company(self, company: str, head: int, pull: frozenset[str]) -> None:
+        seen, now = self._seen.setdefault(company, _Seen()), self.world.clock.monotonic()
+        if seen.head != head:
+            self._regroup(company, seen)
+            seen.head = head
+        if now - seen.slow_at >= SLOW_S:
+            seen.slow = self._slow(company)
+            seen.slow_at = now
         with self.world.store.read(company, HOUSE) as tx:
             settings = rules.effective(tx, company)
-        seen = self._seen.setdefault(company, _Seen())
-        if seen.head != head:
-            # Each move of a record is a line of the journal: where there is none, nothing has moved.
-            found_now = {state: grouping.groups(self.world.store, company, state) for state in _STATES}
-            for state, groups in found_now.items():
-                grouping.wait_on(seen.groups.get(state, ()), groups)
-            seen.groups = found_now
-            woken = grouping.woken(self.world.store, company)
-            seen.open_yet = frozenset(("deferred", finding.deferred_subject(group)) for group in woken)
-            seen.head = head
-        now = self.world.clock.monotonic()
-        if now - seen.slow_at >= SLOW_S:
-            seen.slow = self._slow(company, settings)
-            seen.slow_at = now
-        with self.world.store.read(company) as tx:
             known = finding.read(tx, company, self.world.clock.now(), pull, seen.groups)
         found = finding.conditions(known, settings)
         found += [condition for condition in seen.slow if settings[condition.rule].on]
+        if not found and not known.told:
+            return  # as with most companies at most times: nothing is wrong, and nobody was told that anything is
         with self.world.store.write(company, HOUSE) as tx:
             strange = notices.sync(tx, company, self.world.at(), found, settings, open_yet=seen.open_yet)
         self._tell_strange(company, strange)
 
-    def _slow(self, company: str, settings: Mapping[str, Settings]) -> list[Condition]:
+    def _regroup(self, company: str, seen: _Seen) -> None:
+        """Each move of a record is a line of the journal: where there is none, nothing has moved."""
+        found = {state: grouping.groups(self.world.store, company, state) for state in _STATES}
+        for state, groups in found.items():
+            grouping.wait_on(seen.groups.get(state, ()), groups)
+        seen.groups = found
+        woken = grouping.woken(self.world.store, company)
+        seen.open_yet = frozenset(("deferred", finding.deferred_subject(group)) for group in woken)
+
+    def _slow(self, company: str) -> list[Condition]:
+        with self.world.store.read(company, HOUSE) as tx:
+            settings = rules.effective(tx, company)
         found = list(looking.tokens(self.world, company, settings["token"]))
         with self.world.store.read(company) as tx:
             found += looking.differences(tx, company, self.programs, settings["reconcile"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from engine.alerting.notices import NoticeGone, WhyMissing
 from engine.clock import iso
 from engine.follow import Hand
 from engine.store import records, work
+from engine.store.base import Tx
 from engine.store.records import Reason
 from tests import stores
 from tests.engine import kit as engine_kit
@@ -37,6 +39,29 @@ def test_nothing_is_wrong(watch: Watch) -> None:
     watch.channel()
     assert watch.tick() == []
     assert watch.open() == []
+
+
+def test_a_company_of_which_there_is_nothing_to_tell_is_only_read(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten thousand companies most are so at most times, and each is looked at every half minute."""
+    written: list[tuple[str, ...]] = []
+    write = watch.world.store.write
+
+    def noted(*of: str) -> AbstractContextManager[Tx]:
+        written.append(of)
+        return write(*of)
+
+    watch.tick()
+    monkeypatch.setattr(watch.world.store, "write", noted)
+    watch.man.look()
+    assert [of for of in written if COMPANY in of] == []
+    watch.records(1)
+    watch.man.look()
+    assert watch.open() == [("failed", "refused: the account is closed", 1)]
+    written.clear()
+    watch.man.look()
+    assert [of for of in written if COMPANY in of] != []  # it may be over, or to be told once more
 
 
 def test_a_storm_is_one_message(watch: Watch) -> None:
