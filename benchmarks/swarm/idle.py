@@ -23,7 +23,8 @@ from benchmarks.webhooks import _cpu_s
 
 # A Web Connector comes every five minutes.
 EVERY_S = 300.0
-QUIET_S = 20.0
+# With its start a worker looks at every company once, at more of each than later; then each is looked at twice a minute.
+SETTLE_S, QUIET_S = 60.0, 60.0
 # So many companies are visited: a password is hashed once by each replica, and then known.
 VISITED = 300
 # Our servers hang up after 65 s without a call; a connection that has been idle for longer than this is not used again.
@@ -102,10 +103,11 @@ def idle(options: Options) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flowctl-swarm-")))
         world, began = stack.enter_context(opened(folder)), time.monotonic()
+        empty = _size(world, folder)
         hashed = _add(world, range(options.companies))
         say(f"{options.companies:,} companies set up in {time.monotonic() - began:.1f} s")
         members = _started(stack, options, folder)
-        time.sleep(5)
+        time.sleep(SETTLE_S)
         quiet = _used(members, lambda: time.sleep(QUIET_S))
         say(f"nobody came for {QUIET_S:.0f} s: {quiet}")
         ports = [member.port for member in members if not member.is_worker]
@@ -116,8 +118,20 @@ def idle(options: Options) -> dict[str, Any]:
         )
         visitors, rate, seconds = Visitors(ports, chance), options.companies / EVERY_S, options.seconds
         busy = _used(members, lambda: asyncio.run(visitors.come(numbers, rate, seconds)))
-        size = sum(path.stat().st_size for path in folder.glob("flowctl.db*"))
+        size = _size(world, folder) - empty
         return _told(options, backend(world), quiet, busy, visitors, {"store_bytes": size, "hash": hashed})
+
+
+def _size(world: Any, folder: Path) -> int:
+    """Bytes of the store."""
+    from engine.store.postgres import PostgresStore
+
+    if isinstance(world.store, PostgresStore):
+        with world.store.plain() as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        assert row is not None
+        return int(row[0])
+    return sum(path.stat().st_size for path in folder.glob("flowctl.db*"))
 
 
 def _told(
