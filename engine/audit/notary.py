@@ -197,10 +197,11 @@ class Notary:
 def elsewhere(store: Store, tx: Tx, path: Path, ledger: Ledger) -> str:
     """When the newest checkpoint was written on another machine, and this folder never had any; else empty.
 
-    A store in a file has its checkpoints beside it: where they are missing, somebody took them away.
+    A store in a file has its checkpoints beside it: where they are missing, somebody took them away. So has whoever emptied
+    the file that there is.
     """
     mark, said = path.parent / _MARK, facts.recall(tx, HOUSE, _WRITER)
-    if isinstance(store, SqliteStore) or said is None or ledger.count or ledger.problems or mark.exists():
+    if path.exists() or isinstance(store, SqliteStore) or said is None or ledger.problems or mark.exists():
         return ""
     return str(said["at"])
 

@@ -172,7 +172,12 @@ def _base_settled(scene: Scene[BooksRig], row: Row) -> bool:
         == (row["flow"], row["stream"], row["source_id"], row["phase"].partition("+")[0])
     )
     # Whoever has it posted again may have to map its vendor first: then it waits, as anything else that is to be posted.
-    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] not in ("posted", "closed")
+    return str(base["receipt"] or "") != str(row["receipt"] or "") or base["state"] in (
+        "vanished",
+        "skipped",
+        "pending",
+        "deferred",
+    )
 
 
 def _foreign(scene: Scene[BooksRig], verdict: Verdict, row: Row, target: str) -> None:

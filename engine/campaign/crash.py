@@ -128,6 +128,8 @@ class Machine:
         self.chaos = chaos
         self.ways: dict[str, httpx.BaseTransport] = {}
         self.restarts = 0
+        # The keys of calls to the source that were under way when a process died: nobody knows what was heard of them.
+        self.begun: set[str] = set()
         # By process, how far its clock was off before somebody set it.
         self.wrong: dict[int, timedelta] = {}
         self.restores = 0
@@ -251,6 +253,8 @@ class Machine:
     def restart(self, process: Process) -> Process:
         """Start a new process on what the old one left."""
         self.restarts += 1
+        scope = {"company": self.company, "flow": self.program.flow.name}
+        self.begun |= {row["idempotency_key"] for row in self.tx.rows("mark_calls_open", scope) if row["attempts"]}
         made = self._boot(process.number, process.clock, process.ids)
         self.processes[process.number] = made
         if not self._is_nested:

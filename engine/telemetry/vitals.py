@@ -153,7 +153,11 @@ def _store(world: World) -> Iterator[Check]:
 def _schema(world: World) -> Iterator[Check]:
     if not isinstance(world.store, Versioned):
         return
-    have, known = world.store.versions()
+    try:
+        have, known = world.store.versions()
+    except StoreError as error:  # it went a moment ago
+        yield Check("schema", "bad", str(error), error.hint or "")
+        return
     if have == known:
         yield Check("schema", "ok", f"version {have}")
     else:

@@ -90,6 +90,9 @@ def test_looking_on_the_other_machine_names_no_damage_but_the_machine(
     assert said.startswith(f"none in this folder: another machine writes them, the newest at {first.world.at()}; run")
     assert report.elsewhere == first.world.at()
     assert standing(first.world, first.file).elsewhere == ""
+    second.file.write_bytes(b"")  # somebody has emptied it: that is not a file of another machine
+    assert chain.verify(second.world.store, second.file).problems == (f"{second.file} has 0 lines, and 1 were written",)
+    assert standing(second.world, second.file).problem == "checkpoints.jsonl has 0 lines, and 1 were written"
     first.file.unlink()
     assert standing(first.world, first.file).problem == "checkpoints.jsonl has 0 lines, and 1 were written"
     assert chain.verify(first.world.store, first.file).problems == (f"{first.file} has 0 lines, and 1 were written",)
