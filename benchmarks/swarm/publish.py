@@ -50,12 +50,13 @@ def _run(one: Mapping[str, Any]) -> Iterator[str]:
 
 def _idle(one: Mapping[str, Any]) -> Iterator[str]:
     quiet, busy = one["quiet"], one["busy"]
+    size = f" and {one['store_bytes_per_company']:,} bytes" if one["store_bytes_per_company"] else ""
     yield (
         f"{one['companies']:,} companies, {one['servers']} servers and {one['workers']} workers. When nobody comes they use "
         f"{100 * quiet['cpu_share']:.1f} % of a core; with {one['visits_per_second']} visits a second, one of each company every "
         f"five minutes, {100 * busy['cpu_share']:.1f} %, and {busy['memory_mb']:,.0f} MB in all. A visit in vain takes "
         f"{one['servers_cpu_ms_per_visit']} ms of CPU for its four calls; an idle one {one['company_cpu_ms_per_hour']:,} ms an "
-        f"hour and {one['store_bytes_per_company']:,} bytes."
+        f"hour{size}."
     )
     yield ""
     yield from _calls(one["soap"])
