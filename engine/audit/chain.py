@@ -61,7 +61,7 @@ def verify(store: Store, path: Path, *, company: str = "", public_key: str = "")
     with store.read() as tx:
         key = tx.one("signing_key", {})
         names, unread = _companies(tx)
-        written_at = elsewhere(store, tx, path, ledger)
+        written_at = elsewhere(store, tx, path)
     problems = [*ledger.problems, *unread]
     own = str(key["public_key"]) if key is not None else ""
     wanted = public_key or own

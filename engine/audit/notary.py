@@ -194,16 +194,16 @@ class Notary:
                 os.fsync(file.fileno())
 
 
-def elsewhere(store: Store, tx: Tx, path: Path, ledger: Ledger) -> str:
+def elsewhere(store: Store, tx: Tx, path: Path) -> str:
     """When the newest checkpoint was written on another machine, and this folder never had any; else empty.
 
     A store in a file has its checkpoints beside it: where they are missing, somebody took them away. So has whoever emptied
     the file that there is.
     """
-    mark, said = path.parent / _MARK, facts.recall(tx, HOUSE, _WRITER)
-    if path.exists() or isinstance(store, SqliteStore) or said is None or ledger.problems or mark.exists():
+    if isinstance(store, SqliteStore) or path.exists() or (path.parent / _MARK).exists():
         return ""
-    return str(said["at"])
+    said = facts.recall(tx, HOUSE, _WRITER)
+    return str(said["at"]) if said is not None else ""
 
 
 def _has_moved(tx: Tx, at: str) -> bool:

@@ -45,7 +45,7 @@ def standing(world: World, path: Path, most_s: float = MOST_S) -> Standing:
             break
         ledger.take(text)
     with world.store.read() as tx:
-        written_at = elsewhere(world.store, tx, path, ledger)
+        written_at = elsewhere(world.store, tx, path)
         if written_at:
             return Standing(0, "", elsewhere=written_at)
         problem = ledger.problems[0] if ledger.problems else _stranger(tx, ledger, path, is_cut=is_cut)
