@@ -20,7 +20,9 @@ from engine.connections.binding import stands_in
 from engine.contract import Agent, Binding, Connector
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
+from engine.durable import served
 from engine.errors import FlowctlError, UsageError
+from engine.model import Flow
 from engine.overview import age, refused, times
 from engine.store import companies, journal, keys, stops, whereabouts, work
 from engine.store.base import Store, Tx
@@ -117,6 +119,8 @@ def store_of(world: World, checkpoints: Path | None = None) -> Iterator[Finding]
     with store.read() as tx:  # nothing is handed out from inside: a slow reader of ours would hold up writers
         journals = [_journal(tx, company, world.clock) for company in companies.names(tx)]
         strangers = work.refusals(tx, "", world.clock.now())
+        running = served.processes(world, tx)
+    yield from _processes(running)
     yield from journals
     if checkpoints is not None:
         yield _checkpoints(world, checkpoints)
@@ -125,6 +129,30 @@ def store_of(world: World, checkpoints: Path | None = None) -> Iterator[Finding]
         hint = "give the Web Connector the file that `flowctl qwc` writes: it holds the right user name"
         yield Finding("warn", "Web Connector", message, hint)
     yield _sealed(world)
+
+
+def _processes(running: Sequence[served.Process]) -> Iterator[Finding]:
+    """Whether all that do work on the store serve the same."""
+    differing = list(served.mixed(running))
+    for what in differing:
+        subject = f"flow {what.flow}" if what.flow else "processes"
+        yield Finding("warn", subject, f"{what.says}: {what.detail}", what.hint)
+    if running and not differing:
+        noun = "process does work" if len(running) == 1 else "processes do work"
+        same = "" if len(running) == 1 else ", all from the same files"
+        yield Finding("ok", "processes", f"{len(running)} {noun} on this store{same}")
+
+
+def flows_served(world: World, flows: Iterable[Flow]) -> Iterator[Finding]:
+    """Whether what runs is what the flow files say now."""
+    with world.store.read() as tx:
+        running = served.processes(world, tx)
+    for flow in flows:
+        late = served.outdated(running, flow)
+        if late:
+            message = f"{late[0].words} was started with another content of this file, or of the templates beside it"
+            hint = f"start `flowctl serve` anew there; this command looked at {flow.path}"
+            yield Finding("warn", f"flow {flow.name}", message, hint)
 
 
 def _database(store: Store) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from engine.durable import lookback
 from engine.durable.handing import Hands
 from engine.durable.inline import Inline
 from engine.durable.port import Executor, Task
+from engine.durable.served import served
 from engine.durable.tasks import CLAIM_S, STORE_WAIT_S, Work, always
 from engine.durable.tick import Finder
 from engine.errors import FlowctlError, StoreDamaged
@@ -76,7 +77,8 @@ class Service:
     def __post_init__(self) -> None:
         self._work = Work(self.world, self.programs, self._beat, self.poke)
         self._finder = Finder(self.world, self.programs, rests=self.executor.keeps)
-        self._hands = Hands(self.world, self.executor, self._work.lost, frozenset(self.programs))
+        serves = served(self.programs) if self.executor.keeps else ""
+        self._hands = Hands(self.world, self.executor, self._work.lost, frozenset(self.programs), serves)
 
     def start(self) -> None:
         """Start the worker thread."""

@@ -1,4 +1,4 @@
-"""The folders of files that come with the program: flows, schemas, templates, SQL."""
+"""What came with the program: its version, and the folders of files: flows, schemas, templates, SQL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+
+def version() -> str:
+    """The version of flowctl that is installed; `unknown` where it runs without having been."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("flowctl")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def shipped(package: str) -> Traversable:

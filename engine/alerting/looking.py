@@ -14,6 +14,7 @@ from engine.clock import iso
 from engine.connections.authorizing import Authorizes, Permission
 from engine.contract import Binding
 from engine.diagnostics import of_company
+from engine.durable import served
 from engine.errors import FlowctlError, StoreError
 from engine.operator.worklist import sums
 from engine.program import FlowProgram
@@ -110,6 +111,8 @@ def house(tx: Tx, world: World, rules: Mapping[str, Settings], home: Path | None
         found += _disk(home, rules["disk"].numbers["free_mb"])
     if rules["channel"].on:
         found += [_dead(row) for row in tx.rows("alert_channels_failing", {}) if row["failures"] >= DEAD_AFTER]
+    if rules["versions"].on:
+        found += _versions(tx, world, rules["versions"].numbers["older_min"])
     if rules["stranded"].on:
         found += _stranded(tx, world, rules["stranded"].numbers["older_min"])
     strangers = work.refusals(tx, HOUSE, world.clock.now())
@@ -135,6 +138,14 @@ def _stranded(tx: Tx, world: World, older_min: int) -> Iterator[Condition]:
             yield Condition(
                 "stranded", "waiting", title, "", hint, "/companies", waiting["count"], since_at=waiting["first_at"]
             )
+
+
+def _versions(tx: Tx, world: World, older_min: int) -> Iterator[Condition]:
+    """What processes serve that is not the same in all of them."""
+    for what in served.mixed(served.processes(world, tx)):
+        if served.lasts_s(world, what) >= 60 * older_min:
+            name = what.flow or "flowctl"
+            yield Condition("versions", name, what.title, what.detail, what.hint, "/companies", since_at=what.since_at)
 
 
 def _disk(home: Path, least_mb: int) -> Iterator[Condition]:

@@ -136,6 +136,14 @@ RULES: Mapping[str, Rule] = {
             (_param("older_min", "tell once work has waited for a process for so many minutes", 15, _MINUTES),),
             is_house=True,
         ),
+        Rule(
+            "versions",
+            "Different versions at work",
+            "Processes on one store serve a flow from different files, or are of different versions of flowctl.",
+            "warning",
+            (_param("older_min", "tell once it has been so for so many minutes", 15, _MINUTES),),
+            is_house=True,
+        ),
         Rule("channel", "A channel is dead", "Messages to another channel do not arrive.", is_house=True),
         Rule("trouble", "Anything else", "Every other alert: rival flows, refused marks, webhooks, broken visits."),
     )

@@ -71,6 +71,7 @@ def _store(home: Path, company: str | None, *, offline: bool) -> Iterator[Findin
                 if company:
                     companies.require(tx, company)
             files = office.flows(common.default_paths())
+            yield from health.flows_served(world, files)
             for name in names:
                 with world.store.read(name) as tx:
                     used = [flow for flow in files if flowswitch.is_on(tx, name, flow)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import datetime
 from typing import cast
 
 from engine.clock import from_iso
@@ -19,10 +18,10 @@ from engine.durable.lookback import IsGone, with_process
 from engine.durable.port import KINDS, Executor, Kind, Task, form_of
 from engine.durable.tasks import Still
 from engine.errors import StaleLease, StoreBusy, StoreError
-from engine.holders import drop_name, ended, take_name
+from engine.holders import drop_name, take_name
 from engine.log import logger
 from engine.store import turns, work
-from engine.store.base import Row, Tx, lease_of
+from engine.store.base import Tx, lease_of
 from engine.store.sqlite import SqliteStore
 from engine.store.turns import Open, Turn
 from engine.world import World, take_lease
@@ -46,6 +45,8 @@ class Hands:
     lost: Callable[[Tx, str, str, IsGone], None]
     # The flows that this process serves. It leaves the work of any other to those who know it.
     flows: frozenset[str]
+    # What it shows of that (`engine.durable.served`).
+    serves: str = ""
     leads: bool = False
     name: str = ""
     _beat_at: float = float("-inf")
@@ -138,7 +139,7 @@ class Hands:
         with self.world.store.read() as tx:
             rows, opened = turns.executors(tx), turns.unended(tx)
         now = self.world.clock.now()
-        alive = {row["name"] for row in rows if row["name"] == self.name or not _is_dead(row, now)}
+        alive = {row["name"] for row in rows if row["name"] == self.name or not turns.is_dead(row, now)}
         dead = [row["name"] for row in rows if row["name"] not in alive]
         forms = {self.form, *(row["form"] for row in rows if row["name"] in alive)}
         known = self.executor.known(forms) if opened else {}
@@ -195,7 +196,7 @@ class Hands:
 
     def _show(self) -> None:
         with self.world.store.write(lease_of(self._lease)) as tx:
-            turns.beat(tx, self.name, self.world.at(), self.form)
+            turns.beat(tx, self.name, self.world.at(), self.form, self.serves)
             self.leads = take_lease(tx, self._lease, self.name, self.world.clock.now(), LEASE_S) is not None
 
     def _why(self, each: Open, alive: set[str], known: Mapping[str, str]) -> str:
@@ -237,10 +238,6 @@ class Hands:
 def _knows(flows: Collection[str], turn: Turn) -> bool:
     kind, _, flow = turn.work.partition(":")
     return kind in KINDS and (kind != "flow" or flow in flows)
-
-
-def _is_dead(row: Row, now: datetime) -> bool:
-    return ended(row["name"]) or turns.is_silent(row, now)
 
 
 def _is_free(world: World, lease: str) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from engine.clock import iso
 from engine.dataclass import dataclass
+from engine.holders import ended
 from engine.store.base import Row, Tx
 
 # A process that has not shown for so long that it lives is taken for dead.
@@ -68,9 +69,9 @@ def unended(tx: Tx) -> list[Open]:
     return [Open(Turn(r["company"], r["work"], int(r["number"]), r["at"]), r["executor"]) for r in rows]
 
 
-def beat(tx: Tx, name: str, at: str, form: str) -> None:
-    """A process shows that it lives, and which form of tasks it takes."""
-    tx.run("executor_seen", {"name": name, "at": at, "form": form})
+def beat(tx: Tx, name: str, at: str, form: str, serves: str = "") -> None:
+    """A process shows that it lives, which form of tasks it takes, and what it serves (`engine.durable.served`)."""
+    tx.run("executor_seen", {"name": name, "at": at, "form": form, "serves": serves})
 
 
 def gone(tx: Tx, name: str) -> None:
@@ -87,6 +88,11 @@ def is_silent(row: Row, now: datetime) -> bool:
     """Whether a process has not shown for long that it lives. A time ahead of the clock is of a clock that was ahead."""
     far = timedelta(seconds=DEAD_S)
     return not iso(now - far) < str(row["seen_at"]) < iso(now + far)
+
+
+def is_dead(row: Row, now: datetime) -> bool:
+    """Whether a process is gone from this machine, or was silent for long."""
+    return ended(row["name"]) or is_silent(row, now)
 
 
 def release_reads(tx: Tx, process: str) -> None:

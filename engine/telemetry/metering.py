@@ -11,7 +11,6 @@ import platform
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import prometheus_client as prometheus
@@ -27,6 +26,7 @@ from engine.alerting import channels
 from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.errors import StoreError, UsageError
+from engine.shipped import version
 from engine.store import companies
 from engine.telemetry import meters
 from engine.telemetry.gauges import AGES, CompanyFigures, Figures, Gauges
@@ -199,7 +199,7 @@ def metering(world: World, most_each: int, host: str = "127.0.0.1") -> Metering:
     prometheus.ProcessCollector(registry=sink.registry)
     prometheus.GCCollector(registry=sink.registry)
     sink.registry.register(StoreCollector(Gauges(world.store, world.clock, most_each)))
-    sink.put(meters.BUILD, (_version(), platform.python_version(), sqlite3.sqlite_version), 1)
+    sink.put(meters.BUILD, (version(), platform.python_version(), sqlite3.sqlite_version), 1)
     return Metering(world, sink, token, host)
 
 
@@ -222,10 +222,3 @@ def _has_front(world: World) -> bool:
 def _has(request: Request, token: str) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
-
-
-def _version() -> str:
-    try:
-        return version("flowctl")
-    except PackageNotFoundError:
-        return "unknown"

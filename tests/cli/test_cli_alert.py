@@ -62,7 +62,7 @@ def test_a_channel_and_its_test(acme: Cli) -> None:
             (
                 "[2]\n--\nerror: there is no rule `pol`\n  hint: did you mean `poll`? known: backlog, changed, channel, "
                 "connection, deferred, disk, failed, journal, poll, reconcile, sign_in, stranded, token, trouble, unknown, "
-                "vanished\n"
+                "vanished, versions\n"
             ),
         ),
         (

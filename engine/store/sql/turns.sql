@@ -25,7 +25,7 @@ SELECT * FROM turns WHERE state <> 'idle' ORDER BY company, work;
 SELECT state, COUNT(*) AS count, MIN(at) AS first_at FROM turns WHERE state <> 'idle' GROUP BY state;
 
 -- name: executor_seen
-INSERT INTO executors (name, started_at, seen_at, form) VALUES (:name, :at, :at, :form)
+INSERT INTO executors (name, started_at, seen_at, form, serves) VALUES (:name, :at, :at, :form, :serves)
 ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at;
 
 -- name: executor_gone

@@ -124,7 +124,7 @@ def test_an_older_flowctl_and_this_one_side_by_side(bench: Bench) -> None:
     older, executor = Held(shared, form=OLD_FORM), Held(shared)
     name = "elsewhere:7:another:0011223344556677:abcdefgh"
     with bench.world.store.write() as tx:
-        tx.run("executor_seen", {"name": name, "at": bench.world.at(), "form": OLD_FORM})
+        tx.run("executor_seen", {"name": name, "at": bench.world.at(), "form": OLD_FORM, "serves": ""})
         turn = turns.open_(tx, COMPANY, f"flow:{FLOW}", bench.world.at())
         assert turn is not None
     older.submit([Task("flow", COMPANY, FLOW, turn.number, turn.at)])
