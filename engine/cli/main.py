@@ -112,6 +112,9 @@ def main() -> None:
         sys.exit(1)
     except click.ClickException as error:
         error.show()
+        hint = _of_usage(error)
+        if hint:
+            click.echo(f"  hint: {hint}", err=True)
         sys.exit(2)
     except FlowctlError as error:
         if "-vv" in sys.argv:
@@ -132,6 +135,15 @@ def main() -> None:
         _unwritable(error)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _of_usage(error: click.ClickException) -> str:
+    """What to do about a misused command, where more can be said than the parser does."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    takes_company = ctx is not None and any("--company" in param.opts for param in ctx.command.params)
+    if takes_company and error.message.startswith("Got unexpected extra argument"):
+        return "a company is named with `--company NAME`"
+    return ""
 
 
 def _unwritable(error: OSError) -> None:

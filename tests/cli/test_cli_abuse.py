@@ -36,6 +36,15 @@ HOMELESS = (
 )
 
 
+@pytest.mark.parametrize("command", ["status", "doctor", "reconcile", "deferred"])
+def test_a_company_that_is_not_named_as_one(cli: Cli, command: str) -> None:
+    assert (
+        cli(command, "acme")
+        .text()
+        .endswith("Error: Got unexpected extra argument (acme)\n  hint: a company is named with `--company NAME`\n")
+    )
+
+
 @pytest.mark.only_sqlite("a database is taken to be there")
 @pytest.mark.parametrize("command", HOMELESS, ids=" ".join)
 def test_without_a_store(cli: Cli, command: tuple[str, ...]) -> None:
