@@ -13,6 +13,10 @@ from engine.dataclass import dataclass
 if TYPE_CHECKING:
     from engine.contract import Operation, OperationOutcome
 
+# A copy of our own store was put back: `at` is when, and what a connector keeps beside it says how far the rest that follows
+# has come; empty once it is over.
+PUT_BACK = "put_back"
+
 
 def plain_guid(text: str) -> str:
     """A marker in lower case without braces; empty where there is none."""

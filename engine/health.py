@@ -22,9 +22,10 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.durable import served
 from engine.errors import FlowctlError, UsageError
+from engine.evidence import PUT_BACK
 from engine.model import Flow
 from engine.overview import age, refused, times
-from engine.store import companies, journal, keys, stops, whereabouts, work
+from engine.store import companies, facts, journal, keys, stops, whereabouts, work
 from engine.store.base import Store, Tx
 from engine.store.sqlite import SqliteStore
 from engine.validate import validate
@@ -266,6 +267,13 @@ def _books(tx: Tx, company: str) -> Iterator[Finding]:
     """Whether posting is halted, and what was posted and is gone from the target."""
     where = of_company(company)
     halted = holdings.halted(tx, company)
+    put_back = facts.recall(tx, company, PUT_BACK)
+    if put_back:
+        message = (
+            f"the store was put back at {put_back['at'][:16].replace('T', ' ')} UTC, and nothing was written since"
+        )
+        still = "let the Web Connector update twice, half an hour apart, or open the company file in single-user mode"
+        yield Finding("warn", f"{company}/posting", message, still)
     gone = tx.rows("records_vanished", {"company": company})
     hint = f"`flowctl reconcile{where}` lists them; decide with --post-again or --leave-out"
     if halted is not None:

@@ -177,6 +177,11 @@ class BooksRig(TargetRig, Protocol):
         """Whatever happens between two sessions, then one session; returns what happened, for a timeline."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether another machine may come while this one is still at work on what it was given."""
+        ...
+
     def refuse(self, kind: str, *, after_loss: bool = False) -> None:
         """From now on, or once the answer to a write of it was lost, queries of a kind are refused; of none when empty."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from connectors.qbwc import gate, merging, pace, probe, ready, reckoning, recovery, survey
+from connectors.qbwc import gate, merging, pace, probe, putback, ready, reckoning, recovery, survey
 from connectors.qbwc.auth import TICKET_LENGTH
 from connectors.qbwc.context import Context
 from connectors.qbwc.lists import is_readable, read_page, request_page
@@ -77,7 +77,7 @@ def look(ctx: Context, state: State) -> Outlook:
 
 def _look_before_resend(ctx: Context, state: State, outlook: Outlook, unsettled: MessageSet) -> Outlook:
     """What is sent again waits for the same look around as what is sent the first time."""
-    halted = ctx.desk.holdings.halted(ctx.company) is not None
+    halted = ready.why_not(ctx) is not None
     requests = () if halted else tuple(dict.fromkeys(operation.request for operation in unsettled.operations))
     facts = replace(outlook.facts, halted=halted, survey=survey.is_due(ctx, state, requests))
     return replace(outlook, facts=facts, requests=requests)
@@ -112,7 +112,7 @@ def stopped(ctx: Context, state: State, turn: Turn) -> State:
     """End a session that would write and may not with the reason, which the Web Connector shows."""
     if state.ended or turn != "end":
         return state
-    why = ctx.desk.holdings.halted(ctx.company)
+    why = ready.why_not(ctx)
     return state if why is None or not is_waiting(ctx) else changed(state, ended=True, error=why)
 
 
@@ -327,7 +327,9 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
         if verdict.bind is not None:
             ctx.desk.sessions.bind(ctx.company, verdict.bind)
         _notice_period(ctx, gate.closing_date(answer))
-        return changed(state, gate="passed", version=verdict.version, sole_user=found.file_mode == "SingleUser")
+        sole_user = found.file_mode == "SingleUser"
+        putback.noticed(ctx, sole_user=sole_user)
+        return changed(state, gate="passed", version=verdict.version, sole_user=sole_user)
     event = "company_unconfirmed" if verdict.kind == "unconfirmed" else "company_refused"
     return refuse(ctx, state, event, verdict.reason, verdict.bind or verdict.seen)
 

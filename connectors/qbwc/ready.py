@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from connectors.qbwc import pace, probe, survey, written
+from connectors.qbwc import pace, probe, putback, survey, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
 from connectors.qbwc.state import State, changed
@@ -38,6 +38,11 @@ class Waiting:
     first: tuple[Operation, ...] | None = ()
 
 
+def why_not(ctx: Context) -> str | None:
+    """Why nothing may be written now, for whoever sits before the Web Connector; None when it may."""
+    return ctx.desk.holdings.halted(ctx.company) or putback.why_not(ctx)
+
+
 def has_operations(desk: Desk, company: str) -> bool:
     """Whether there is an operation to send, preparing waiting records when there is none yet."""
     return bool(desk.operations.next(company, 1)) or (
@@ -56,6 +61,8 @@ def waiting(ctx: Context, state: State) -> Waiting:
         operations = desk.operations.next(company, wanted)
     if not operations:
         return Waiting(first=None if prepared else ())
+    if putback.why_not(ctx) is not None:
+        return Waiting()
     passes_over = state.survey.failed or state.merging.later
     return Waiting(desk.unsent.kinds(company), None if passes_over else operations)
 
@@ -73,7 +80,7 @@ def next_set(ctx: Context, state: State, first: tuple[Operation, ...] | None = N
 
     `first` are those that come first, when `waiting` has just said so.
     """
-    if ctx.desk.holdings.halted(ctx.company) is not None:
+    if why_not(ctx) is not None:
         return ()
     may = current_pace(ctx, state)
     wanted = _wanted(may)

@@ -12,7 +12,7 @@ import httpx
 
 from engine import registry
 from engine.campaign.clock import HostClock, TrueClock
-from engine.campaign.disk import AnyDisk, Crash, CrashingStore
+from engine.campaign.disk import AnyDisk, Crash, CrashingStore, never
 from engine.contract import Handler, HttpCall, HttpReply, Served
 from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
@@ -23,6 +23,7 @@ from engine.service import Service
 from engine.store import work
 from engine.store.base import Tx
 from engine.testing import SeededIds
+from engine.upkeep.restoring import wake
 from engine.vault import Vault
 from engine.world import World
 
@@ -133,6 +134,8 @@ class Machine:
         # By process, how far its clock was off before somebody set it.
         self.wrong: dict[int, timedelta] = {}
         self.restores = 0
+        # Whether who puts an older copy back does so by `flowctl restore`; without, no process learns of it.
+        self.tells = False
         # An older copy is in place so many seconds after its last change, at the earliest.
         self.restore_s = 0.0
         # What another process does in the middle of a call or of a session; a schedule says what.
@@ -269,6 +272,10 @@ class Machine:
             # One that is in the middle of a call learns of it when it comes back.
             process.store.dead = True
             self.restart(process)
+        if self.tells:
+            at = self.world.at()
+            with CrashingStore(self.disk, never).write() as tx:
+                wake(tx, at, at, "user:campaign")
         self.was_restored()
 
     def _boot(self, number: int, clock: HostClock, ids: SeededIds) -> Process:

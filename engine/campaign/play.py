@@ -24,8 +24,9 @@ from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
 from engine.campaign.work import Work
 from engine.dataclass import dataclass
+from engine.evidence import PUT_BACK
 from engine.rigs import BooksRig, Permits, SourceRig, TargetRig
-from engine.store import outbox
+from engine.store import facts, outbox
 
 __all__ = ["COMPANY", "Plan", "Result", "Stage", "play", "stage_of"]
 
@@ -206,6 +207,10 @@ class Stage:
         if "refused_for_long" in self.setting.has:
             self._refused()
         self.work.guarded(self.person.works)
+        if facts.recall(self.machine.tx, self.machine.company, PUT_BACK):
+            # After `flowctl restore` a session looks around half an hour before the first that writes.
+            self.work.cycle()
+            self.clock.advance("+31m")
         self.work.cycle()
         for _ in range(2 if not self._goes_round else 4):
             # What is at rest stays so; now and then that is looked at, since it costs as much as the rest.

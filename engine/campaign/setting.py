@@ -161,6 +161,8 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: AnyDisk | None =
     machine.complains, machine.was_restored = witness.broke, witness.restored
     witness.taken_away = books.removed
     machine.has_copies = "restore_ours" in has
+    # What another machine is still at work on is known to nobody but whoever knows that the store is an older one.
+    machine.tells = _tells(books) or random.Random(f"{seed}:tells").random() < 0.5  # noqa: S311 - it must repeat
     meeting = _meeting(machine, books, source, witness, login, has)
     machine.start()
     if "two_processes" in has:
@@ -179,6 +181,11 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: AnyDisk | None =
     if is_called and "late_write" not in kept_away:
         chaos.rates = {name: rate for name, rate in chaos.rates.items() if name != "clock_set"}
     return Setting(chance, clock, machine, books, source, witness, meeting, has, lean)
+
+
+def _tells(books: TargetRig) -> bool:
+    """Whether our store may be put back by `flowctl restore` alone."""
+    return isinstance(books, BooksRig) and books.is_shared
 
 
 def _meeting(

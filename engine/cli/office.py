@@ -28,6 +28,12 @@ MAX_SECRET = 64 * 1024
 _COMPANY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _CONNECTION = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 
+# Said after a store was put back.
+RESTS = (
+    "note: while QuickBooks has a company file open in multi-user mode, nothing is written to it before two updates of the Web "
+    "Connector half an hour apart"
+)
+
 
 class PlaceUnusable(UsageError):
     """The store cannot be opened where it should be."""

@@ -33,7 +33,8 @@ def command(backup: Path, home: Path, yes: bool, checkpoint_copy: Path | None) -
     """Put a backup in the place of the store; what is there now is set aside in a folder, and not removed.
 
     Stop flowctl first. Before anything is written to QuickBooks, the next session looks for what was posted after the
-    backup was made, so nothing is posted twice.
+    backup was made, so nothing is posted twice; where the company file is open in multi-user mode, nothing is written
+    before a second session half an hour later.
 
     Example: flowctl restore /mnt/elsewhere/flowctl-20260301T020000Z
     """
@@ -79,6 +80,8 @@ def command(backup: Path, home: Path, yes: bool, checkpoint_copy: Path | None) -
         click.echo(f"  {one.company}/{one.connection}: {is_kept}")
     office.say("next: `flowctl doctor` tries each connection; sign in again where it fails")
     office.say("then: start `flowctl serve`, here alone: a second server on the same companies would write as well")
+    if done.rest:
+        office.say(office.RESTS)
     return 0
 
 

@@ -133,32 +133,35 @@ def copy_(home: Path, form: str, yes: bool) -> int:
 @common.home_option
 @click.argument("at", metavar="TIME")
 def recovered(home: Path, at: str) -> int:
-    """Say that the database was brought back to an earlier TIME, by pg_restore or point-in-time recovery.
+    """Say that the store was brought back to an earlier TIME by other means than `flowctl restore`.
 
-    Do this before anything else starts: nobody is at work with the store then, everything is read anew, whoever was signed in
-    signs in again, and the journals say so. Nothing is posted twice: each session looks at the books before it writes.
+    Such as pg_restore, point-in-time recovery, or a snapshot of the whole machine. Do this before anything else starts: nobody
+    is at work with the store then, everything is read anew, whoever was signed in signs in again, and the journals say so.
+    Nothing is posted twice: each session looks at the books before it writes, and where QuickBooks has the company file open in
+    multi-user mode, nothing is written before a second session half an hour later.
 
     Example: flowctl store recovered 2026-03-01T02:00:00Z
     """
     from engine.clock import from_iso, iso
-    from engine.store import whereabouts
+    from engine.store import occupied, whereabouts
     from engine.upkeep.restoring import recovered as wake
 
-    if whereabouts.address(home) is None:
-        raise UsageError(
-            "the store is a file", hint="`flowctl restore` puts a backup of it back, and does this as well"
-        )
     try:
         made_at = iso(from_iso(at))
     except ValueError as error:
         hint = "it looks like 2026-03-01T02:00:00Z"
         raise UsageError(f"`{common.clean(at)[:60]}` is no time in UTC", hint=hint) from error
+    if whereabouts.exists(home) and whereabouts.address(home) is None:
+        with occupied.alone(home):
+            pass  # nobody else is at work with it
     with office.opened(home) as world:
-        wake(world, home, made_at, f"cli:{office.person()}")
+        rest = wake(world, home, made_at, f"cli:{office.person()}")
     click.echo(
         f"{whereabouts.named(home)}: nobody is at work, everything is due, and the journals say that it was recovered"
     )
     office.say("next: `flowctl doctor` tries each connection; sign in again where it fails")
+    if rest:
+        office.say(office.RESTS)
     return 0
 
 

@@ -1,7 +1,8 @@
 """Puts a backup back: the store's files, and what a store must know that wakes in an earlier time.
 
-Nothing special is needed against double posting: every session looks at the books before it writes, from the time of its
-last look on, and a store that was put back has an older one (`docs/explanation/exactly-once.md`).
+Little is needed against double posting: every session looks at the books before it writes, from the time of its last look on,
+and a store that was put back has an older one. What a target is still at work on shows in no look, and is waited for
+(`docs/explanation/exactly-once.md`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from engine.audit.notary import FILE, Notary
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
-from engine.store import companies, journal, keys, occupied, whereabouts
+from engine.evidence import PUT_BACK
+from engine.store import companies, facts, journal, keys, occupied, whereabouts
 from engine.store.base import Row, Tx
 from engine.store.sqlite import SqliteStore, SqliteTx
 from engine.upkeep import before
@@ -40,7 +42,8 @@ class Restored:
 
     `note` says why no token was taken over from the store before. `stopped` is how many pauses and holds were: what people
     have stopped since the backup was made stays stopped; `users` how many users differ in the backup from who could sign
-    in before. Each of the two is None when the store before could not be read for it.
+    in before. Each of the two is None when the store before could not be read for it. `rest` is how many companies have a target
+    to which nothing is written for a while.
     """
 
     aside: Path | None
@@ -48,6 +51,7 @@ class Restored:
     note: str = ""
     stopped: int | None = 0
     users: int | None = 0
+    rest: int = 0
 
 
 def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path | None = None) -> Restored:
@@ -71,7 +75,7 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
             with store.write() as tx:
                 keys.check(tx, vault)
                 note = _take_over(tx, world, aside) if aside is not None else ""
-                _wake(tx, backup.made_at, at, actor)
+                rest = wake(tx, backup.made_at, at, actor)
                 stopped = before.stop_again(tx, aside / STORE, at, actor) if aside is not None else 0
                 users = before.let_in_again(tx, aside / STORE, vault, at, actor) if aside is not None else None
                 found = tuple(
@@ -81,29 +85,41 @@ def restore(home: Path, backup: Backup, at: str, actor: str, checkpoints: Path |
             Notary(world, home / FILE).write(accept=f"restored the backup of {backup.made_at}", actor=actor)
         finally:
             store.close()
-    return Restored(aside, found, note, stopped, users)
+    return Restored(aside, found, note, stopped, users, rest)
 
 
-def recovered(world: World, home: Path, made_at: str, actor: str) -> None:
-    """After somebody has brought a database back to an earlier time, outside of flowctl: what a restore does at its end.
+def recovered(world: World, home: Path, made_at: str, actor: str) -> int:
+    """After somebody has brought a store back to an earlier time, outside of flowctl: what a restore does at its end.
+
+    How many companies have a target to which nothing is written for a while is returned.
 
     Raises:
         StoreError: when the store is not available; nothing is done then.
     """
     with world.store.write() as tx:
-        _wake(tx, made_at, world.at(), actor)
-    Notary(world, home / FILE).write(accept=f"the database was recovered to {made_at}", actor=actor)
+        rest = wake(tx, made_at, world.at(), actor)
+    Notary(world, home / FILE).write(accept=f"the store was recovered to {made_at}", actor=actor)
+    return rest
 
 
-def _wake(tx: Tx, made_at: str, at: str, actor: str) -> None:
-    """Nobody is at work with this store, everything is to be read anew, and whoever was signed in signs in again."""
+def wake(tx: Tx, made_at: str, at: str, actor: str) -> int:
+    """Nobody is at work with this store, everything is to be read anew, and whoever was signed in signs in again.
+
+    What was sent since the copy was made may be under way in a target whose agent calls us, and this store knows nothing of
+    it: there nothing is written for a while (`PUT_BACK`). How many companies have such a target is returned.
+    """
+    rest = 0
     tx.run("leases_end", {})
     tx.run("schedule_all_due", {"at": at})
     tx.run("lists_all_due", {})
     tx.run("user_sessions_end_all", {})
     for company in companies.names(tx):
         tx.run("sessions_close_of", {"company": company})
+        if companies.logins(tx, company):
+            facts.remember(tx, company, at, PUT_BACK, {"at": at})
+            rest += 1
         journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": made_at})])
+    return rest
 
 
 def _take_over(tx: Tx, world: World, aside: Path) -> str:

@@ -58,6 +58,7 @@ FOCUS: Mapping[str, frozenset[str]] = {
     "refusal_of_the_disk_is_hidden": frozenset({"store_locked", "disk_full"}),
     "session_goes_on_over_a_restore": frozenset({"restored"}),
     "rest_of_a_set_is_sent_at_once": frozenset({"slow"}),
+    "written_at_once_after_a_restore": frozenset({"restore_ours", "restore_midway", "slow_set", "second_connector"}),
     "sent_again_without_a_look_around": frozenset({"rolled_back"}),
 }
 # Some need a rare order of events. Schedules are played from a little before the one that finds a bug by now, so
@@ -69,4 +70,5 @@ FIRST: Mapping[str, int] = {
     "look_up_by_number_alone": 41,
     "doubt_is_not_kept": 15,
     "scanned_before_its_last_page": 15,
+    "session_goes_on_over_a_restore": 601,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.qbwc import conduct, ready, recovery, session, survey
+from connectors.qbwc import conduct, putback, ready, recovery, session, survey
 from tests.campaign.planting import doctored, plant
 
 
@@ -40,3 +40,9 @@ def session_goes_on_over_a_restore(patch: pytest.MonkeyPatch) -> None:
 def sent_again_without_a_look_around(patch: pytest.MonkeyPatch) -> None:
     """What is in doubt is sent again without a look whether the company file was restored."""
     patch.setattr(conduct, "_look_before_resend", lambda _ctx, _state, outlook, _unsettled: outlook)
+
+
+@plant
+def written_at_once_after_a_restore(patch: pytest.MonkeyPatch) -> None:
+    """A store that was put back writes in its first session, while another machine may be at work on what it forgot."""
+    patch.setattr(putback, "why_not", lambda _ctx: None)

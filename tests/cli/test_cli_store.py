@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli.main import COMMANDS
-from engine.store import keys, pgschema
+from engine.store import keys, occupied, pgschema
 from engine.store.private import PrivatePostgres
 from engine.vault import load_key
 from tests import postgres_kit
@@ -53,8 +53,20 @@ def test_a_store_in_a_file(cli: Cli) -> None:
         "newest_record": 0,
     }  # fmt: skip
     assert cli.ok("store", "migrate").out == f"{path}: schema version {NEWEST}, nothing to do\n"
-    refused = cli("store", "recovered", "2026-03-01T02:00:00Z")
-    assert (refused.status, refused.err.splitlines()[0]) == (2, "error: the store is a file")
+
+
+def test_a_file_that_was_brought_back_is_told(cli: Cli) -> None:
+    assert cli("store", "recovered", "2026-03-01T02:00:00Z").status == 2
+    cli.ok("company", "add", "acme")
+    with occupied.shared(cli.home):
+        assert cli("store", "recovered", "2026-03-01T02:00:00Z").text() == (
+            f"[2]\n--\nerror: {cli.home}: another flowctl works with this store\n"
+            "  hint: stop `flowctl serve` and what else runs with it, then do this again\n"
+        )
+    assert cli.ok("store", "recovered", "2026-03-01T02:00:00Z").out == (
+        f"{cli.home}/flowctl.db: nobody is at work, everything is due, and the journals say that it was recovered\n"
+    )
+    assert "restored" in cli.ok("audit", "export", "--company", "acme").out
 
 
 def test_a_database_is_migrated_by_hand_and_then_works(pg: Cli, tmp_path: Path) -> None:
@@ -149,7 +161,7 @@ def test_a_database_that_was_brought_back_is_told(pg: Cli) -> None:
     )
     ran = pg("audit", "verify")
     assert ran.status == 0, ran.text()
-    assert "the database was recovered to 2026-03-01T02:00:00.000000Z" in ran.out
+    assert "the store was recovered to 2026-03-01T02:00:00.000000Z" in ran.out
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Any
 from xml.sax.saxutils import unescape
 
 from lxml import etree
@@ -23,10 +22,10 @@ from connectors.qbwc.simulator import dotnet
 from connectors.qbwc.simulator.clerk import clerk_of
 from connectors.qbwc.simulator.company import Books, CompanyFile, close_books, user_deletes
 from connectors.qbwc.simulator.faults import FAULTS, FaultPlan, Faults
-from connectors.qbwc.simulator.model import Behaviour, Preferences, VirtualClock
 from connectors.qbwc.simulator.people import Storm, fields_of
 from connectors.qbwc.simulator.processor import RequestProcessor
-from connectors.qbwc.simulator.seed import Account, add, seed_company
+from connectors.qbwc.simulator.seed import add
+from connectors.qbwc.simulator.smallfile import any_behaviour, small_company
 from connectors.qbwc.simulator.transport import Answer
 from connectors.qbwc.simulator.webconnector import Abandoned, Application, WebConnector
 from connectors.qbwc.spec import OWNER_ID
@@ -57,14 +56,6 @@ _REFUSED = (3260, 1000)
 _AT_HOME = dict.fromkeys(("restore_backup", "user_edit", "user_delete", "switch_file"), 0.0)
 _POLITE = frozenset({"serverVersion", "clientVersion"})
 _HERE, _THERE = "203.0.113.10", "198.51.100.20"
-_ACCOUNTS = (
-    Account("Checking", "Bank", "10100"),
-    Account("Accounts Payable", "AccountsPayable", "20000"),
-    Account("Ramp Card", "CreditCard", "20500"),
-    Account("Office Supplies", "Expense", "64900"),
-    Account("Software", "Expense", "67800"),
-    Account("Travel", "Expense", "68400"),
-)
 _MOST_REQUESTS = 120
 _SENT, _SENT_END = b"<sendRequestXMLResult>", b"</sendRequestXMLResult>"
 _WRITES = re.compile(r"<\w+(?:Add|Mod|Void)Rq ")
@@ -285,6 +276,11 @@ class QuickBooksRig:
     # Whether it asks for the service's version first, as the real one does; no answer changes anything.
     is_polite: bool = True
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether another machine may come while QuickBooks is slow over a set."""
+        return bool(self.rates.get("slow_set"))
+
     def place(self, company: CompanyFile) -> str:
         """Which company file this is."""
         return "home" if company is self.sandbox.company else "other"
@@ -444,8 +440,8 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     focus = frozenset(options.get("focus", ()))
     apart = _wants("clock_apart", without, focus) and chance.random() < (1.0 if focus else 0.25)
     theirs = _Apart(clock, timedelta(minutes=chance.choice((-10, 10)))) if apart else clock
-    company, other = _company(seed, theirs, "home"), _company(seed + 1, theirs, "other")
-    company.behaviour = other.behaviour = _behaviour(chance)
+    company, other = small_company(seed, theirs, "home"), small_company(seed + 1, theirs, "other")
+    company.behaviour = other.behaviour = any_behaviour(chance)
     if "no_marker" in options.get("often", {}):
         blind = replace(company.behaviour, guid_in_queries=False, guid_in_add_answers=False)
         company.behaviour = other.behaviour = blind
@@ -486,52 +482,6 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
 
 def _wants(name: str, without: frozenset[str], focus: frozenset[str]) -> bool:
     return name not in without and (not focus or name in focus)
-
-
-def _behaviour(chance: random.Random) -> Behaviour:
-    """Every switch for what is not known, thrown."""
-    options: Mapping[str, Sequence[Any]] = {
-        "guid_in_add_answers": (True, False),
-        "guid_in_queries": (True, True, False),
-        "checksum": ("bytes", "content"),
-        "stored_answer": ("full", "ids"),
-        "kept_sets": (0, 0, 1, 3),
-        "backup_restores_recovery": (True, False),
-        "store_loss": (0.0, 0.0, 0.1, 0.5),
-        "absent_set_code": ("9002", "600"),
-        "message_set_id_limit": (24, 23),
-        "closed_period_code": (3170, 3171),
-        "wrong_account_code": (3210, 3140),
-        "currency_mismatch_code": (3210, 3140, 3180),
-        "refuse_negative_total": (True, False),
-        "missing_ref_number_code": (500, 1),
-        "unrun_requests": ("omit", "3231"),
-        "payment_touches_bill": (True, False),
-        "outside_cp1252": ("replace", "keep"),
-        "inactive_usable": (True, False),
-    }
-    return Behaviour(**{name: chance.choice(values) for name, values in options.items()})
-
-
-@cache
-def _template() -> Books:
-    company = seed_company(
-        1,
-        vendors=("Acme Supply", "Harbor Office Park"),
-        accounts=_ACCOUNTS,
-        classes=("Engineering",),
-        customers=("Smith", "Smith:Kitchen"),
-        clock=VirtualClock(),
-    )
-    return company.books
-
-
-def _company(seed: int, clock: Clock, place: str) -> CompanyFile:
-    """A copy of the one small company file: building it anew would take longer than a schedule may."""
-    preferences = Preferences(company_name=f"Sandbox Company {place}")
-    company = CompanyFile(f"C:\\QuickBooks\\{place}.qbw", seed=seed, preferences=preferences, clock=clock)
-    company.load(_template().copy())
-    return company
 
 
 def _ids(books: Books) -> set[str]:

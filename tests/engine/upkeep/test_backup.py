@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from engine import health
 from engine.access import users as access
 from engine.audit.notary import FILE, Notary
+from engine.contract import Login
 from engine.errors import StoreDamaged, StoreTooNew, UsageError
+from engine.evidence import PUT_BACK
 from engine.follow import Hand
 from engine.operator import onhold, pausing
-from engine.store import companies, journal, occupied, records, stops, work
+from engine.store import companies, facts, journal, occupied, records, stops, work
 from engine.store.base import Row, Tx
 from engine.store.occupied import StoreInUse
 from engine.store.sqlite import SqliteStore
@@ -210,6 +213,19 @@ def bill_of(tx: Tx, source_id: str) -> Row:
     row = tx.one("record_find", scope)
     assert row is not None
     return row
+
+
+def test_what_an_agent_fetches_rests_for_a_while(home: Path, tmp_path: Path) -> None:
+    with opened(home) as world, world.store.write() as tx:
+        companies.put_login(tx, Login("beta", "books", "hash", {}), AT)
+    done = restore(home, backup.make(home, tmp_path / "to", AT, "1"), LATER, ACTOR)
+    assert done.rest == 1
+    with opened(home) as world, world.store.read() as tx:
+        told = {name: facts.recall(tx, name, PUT_BACK) for name in ("acme", "beta")}
+        found = [[each.message for each in health.company_of(world, name, offline=True)] for name in told]
+    assert told == {"acme": None, "beta": {"at": LATER}}
+    words = f"the store was put back at {LATER[:10]} {LATER[11:16]} UTC, and nothing was written since"
+    assert [words in messages for messages in found] == [False, True]
 
 
 def test_what_people_have_stopped_since_stays_stopped(home: Path, tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""After a copy of our own store was put back: what was sent since the copy was made may still be under way on another computer.
+
+What QuickBooks has is found by the look around before the first write. What it does not have yet, since it is slow over a
+set that this store knows nothing of, nobody can find; so nothing is written until it must be through.
+"""
+
+from __future__ import annotations
+
+from connectors.qbwc.context import Context
+from connectors.qbwc.recovery import STILL_RUNNING
+from engine.clock import from_iso, iso
+from engine.evidence import PUT_BACK
+
+_WHY = (
+    "A copy of flowctl's store was put back, and another computer that has the company file open may still be working on what "
+    "it was given before. Nothing is sent before two updates half an hour apart, or the file is open in single-user mode; the "
+    "next update looks again."
+)
+
+
+def noticed(ctx: Context, *, sole_user: bool) -> None:
+    """The company file was let in. The rest ends when nobody else can have it open, or in the second visit in half an hour.
+
+    The clock may have been set since the copy was put back, so that one look at it decides nothing, as with a set in doubt.
+    """
+    known = ctx.desk.sessions.recall(ctx.company, PUT_BACK)
+    if not known:
+        return
+    now, seen_at = ctx.clock.now(), known.get("seen_at")
+    times = (known["at"], seen_at) if seen_at else ()
+    if sole_user or (times and all(abs(now - from_iso(at)) >= STILL_RUNNING for at in times)):
+        ctx.desk.sessions.remember(ctx.company, PUT_BACK, {})
+    elif not seen_at:
+        ctx.desk.sessions.remember(ctx.company, PUT_BACK, {**known, "seen_at": iso(now)})
+
+
+def why_not(ctx: Context) -> str | None:
+    """Why nothing may be written yet, for whoever sits before the Web Connector; None when it may."""
+    return _WHY if ctx.desk.sessions.recall(ctx.company, PUT_BACK) else None
