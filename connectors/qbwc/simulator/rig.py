@@ -275,11 +275,8 @@ class QuickBooksRig:
     loses: str = ""
     # Whether it asks for the service's version first, as the real one does; no answer changes anything.
     is_polite: bool = True
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether another machine may come while QuickBooks is slow over a set."""
-        return bool(self.rates.get("slow_set"))
+    # Whether another machine may come while QuickBooks is slow over a set.
+    is_shared: bool = False
 
     def place(self, company: CompanyFile) -> str:
         """Which company file this is."""
@@ -467,7 +464,8 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
     )
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
     rig.is_polite = chance.random() < 0.1
-    if rig.rates.get("slow_set"):
+    rig.is_shared = bool(rig.rates.get("slow_set"))
+    if rig.is_shared:
         # Two computers are in the file at the same time: what one asks does not wait for what the other does.
         company.preferences = replace(company.preferences, file_mode="MultiUser")
     rig.total["clock_apart"] += apart
