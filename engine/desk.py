@@ -498,6 +498,10 @@ class _Unsent:
                 first[row["request"]] = min(int(row["first"]), first.get(row["request"], int(row["first"])))
         return tuple(sorted(first, key=lambda request: first[request]))
 
+    def possible(self, company: str) -> tuple[str, ...]:
+        streams = (each for program in self.base.flows(company) for each in program.streams if each.is_polled)
+        return tuple(dict.fromkeys(variant.request for each in streams for variant in each.variants))
+
     def conclude(self, company: str, outcome: OperationOutcome, answer: bytes) -> None:
         hand = self.base.hand(company)
         row = self._waiting(company, outcome.operation_id)

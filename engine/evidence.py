@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from engine.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from engine.contract import Operation, OperationOutcome
+    from engine.contract import Json, Operation, OperationOutcome
 
-# A copy of our own store was put back: `at` is when, and what a connector keeps beside it says how far the rest that follows
-# has come; empty once it is over.
+# A copy of our own store was put back: `at` is when, `made_at` when it was made. What a connector keeps beside it says how far
+# what follows from that has come: the rest is `over` before everything was looked through; then nothing is kept any more.
 PUT_BACK = "put_back"
+
+
+def is_resting(put_back: Json | None) -> bool:
+    """Whether nothing may be written yet, by what is kept under `PUT_BACK`."""
+    return bool(put_back) and not (put_back or {}).get("over")
 
 
 def plain_guid(text: str) -> str:
@@ -175,8 +180,9 @@ class Holdings(Protocol):
     ) -> tuple[Sighting, ...]:
         """Kept sightings that could be what an operation is about to make.
 
-        Those with its marker, and those without any that have its number, or its date when it has no number; and those
-        without any that have its memo, where that names the source record.
+        Those with its marker, of whatever kind, and those without any that have its number, or its date when it has no
+        number; and those without any that have its memo, where that names the source record. A marker that is no record's
+        of ours counts as none.
         """
         ...
 
@@ -190,6 +196,10 @@ class Unsent(Protocol):
 
     def kinds(self, company: str) -> tuple[str, ...]:
         """The requests of the operations that wait to be sent, each once: `BillAdd`."""
+        ...
+
+    def possible(self, company: str) -> tuple[str, ...]:
+        """All requests that the company's flows may come to send, by whatever settings."""
         ...
 
     def conclude(self, company: str, outcome: OperationOutcome, answer: bytes) -> None:

@@ -22,7 +22,7 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.durable import served
 from engine.errors import FlowctlError, UsageError
-from engine.evidence import PUT_BACK
+from engine.evidence import PUT_BACK, is_resting
 from engine.model import Flow
 from engine.overview import age, refused, times
 from engine.store import companies, facts, journal, keys, stops, whereabouts, work
@@ -268,7 +268,7 @@ def _books(tx: Tx, company: str) -> Iterator[Finding]:
     where = of_company(company)
     halted = holdings.halted(tx, company)
     put_back = facts.recall(tx, company, PUT_BACK)
-    if put_back:
+    if put_back and is_resting(put_back):
         message = (
             f"the store was put back at {put_back['at'][:16].replace('T', ' ')} UTC, and nothing was written since"
         )

@@ -224,22 +224,23 @@ class Held:
     ) -> tuple[Sighting, ...]:
         """Kept sightings that could be what an operation is about to make.
 
-        Those with its marker, and those without any that have its number, or its date when it has no number; and, since
-        people change numbers and dates, those without any whose memo is the same and names the source record. Once a
-        person has said that the record is not there, only its own marker says more than that person did.
+        Those with its marker, of whatever kind, and those without any that have its number, or its date when it has no
+        number; and, since people change numbers and dates, those without any whose memo is the same and names the source
+        record. A marker that is no record's of ours counts as none. Once a person has said that the record is not there,
+        only its own marker says more than that person did.
         """
         if operation.target_id:
             return ()
         kind = kept.kind_of(operation.request)
         scope = {"company": company, "kind": kind}
         guid = plain_guid(operation.guid)
-        rows = self.tx.rows("sightings_marked_as", {**scope, "guid": guid}) if guid else []
+        rows = self.tx.rows("sightings_marked_as", {"company": company, "guid": guid}) if guid else []
         if (reference or dated_on or memo) and not declared_absent(self.tx, operation.id):
-            like, value = ("sightings_numbered", reference) if reference else ("sightings_dated", dated_on)
-            rows += self.tx.rows(like, {**scope, "value": value}) if value else []
-            rows += (
-                self.tx.rows("sightings_noted", {**scope, "value": memo}) if _names(self.tx, memo, operation) else []
-            )
+            wanted = [("numbered", reference)] if reference else [("dated", dated_on)]
+            wanted += [("noted", memo)] if _names(self.tx, memo, operation) else []
+            for like, value in wanted:
+                for whose in ("sightings", "sightings_strange"):
+                    rows += self.tx.rows(f"{whose}_{like}", {**scope, "value": value}) if value else []
         return tuple(kept.sighting(row) for row in {row["target_id"]: row for row in rows}.values())
 
     def halted(self, company: str) -> str | None:

@@ -27,6 +27,8 @@ from engine.qbxml.response import Answer, parse_response, text_at
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
 _MISSED = "unanswered"
+# Refusals that say that something could not be saved: FACTS section 6 wants it looked for before it is sent again.
+_MAY_BE_SAVED = frozenset({"3170", "3180"})
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -381,6 +383,8 @@ def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: st
     if isinstance(verdict, recovery.Settled):
         if flight.kind == "write":
             state = _timed(ctx, state, flight, clean=all(item.outcome == "posted" for item in verdict.outcomes))
+            if any(item.outcome == "retry" and item.code in _MAY_BE_SAVED for item in verdict.outcomes):
+                state = survey.anew(state)
         return commit(ctx, state, unsettled, verdict.outcomes, text)
     if flight.kind == "write":
         state = slower(ctx, state)

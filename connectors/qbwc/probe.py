@@ -21,6 +21,9 @@ from engine.qbxml.response import Answer, Response, text_at
 
 # The workstation's clock stamps what it saves, in a local time without a zone: a day for the zone, a day for the clock.
 CLOCK_MARGIN = timedelta(days=2)
+# How far a look goes back where no time is known from which it could start. What we may have written before a backup was put
+# back is newer than this.
+FIRST_LOOK = timedelta(days=60)
 _WITHOUT_REF_NUMBER = frozenset({"Deposit", "Transfer"})
 # Of those that look alike a text names no more than these.
 _MOST_NAMED = 3
@@ -92,7 +95,7 @@ def questions(
         if marks.kind not in TXN_KINDS:
             raise Bug(f"there is no way to find a {operation.request} again")
         if marks.kind not in recent:
-            since = TxnFilter(modified=(oldest[operation.request] - CLOCK_MARGIN, now + CLOCK_MARGIN))
+            since = TxnFilter(modified=(_since(oldest[operation.request], now), None))
             requests.append(_told_by(marks.kind, since, f"{own}.0"))
             recent[marks.kind] = f"{own}.0"
         names[operation.id] = (recent[marks.kind],)
@@ -101,6 +104,15 @@ def questions(
             requests.append(_told_by(marks.kind, numbered, f"{own}.1"))
             names[operation.id] += (f"{own}.1",)
     return tuple(requests), names
+
+
+def _since(frozen_at: datetime, now: datetime) -> datetime:
+    """From when on an operation that was frozen then may have been saved, by the workstation's clock.
+
+    There is no end: that clock may be ahead of ours by any amount. What was frozen in what is the future now was frozen while
+    our clock was ahead; when that was, nobody knows.
+    """
+    return frozen_at - CLOCK_MARGIN if frozen_at <= now else now - FIRST_LOOK
 
 
 def _told_by(kind: str, which: TxnFilter, request_id: str) -> bytes:
@@ -150,6 +162,12 @@ def look(operation: Operation, answer: Answer, names: Sequence[str], others: Col
 def judge(marks: Marks, objects: Sequence[Json]) -> Found:
     """Whether one of the objects is what a new transaction or vendor would make, or looks like it."""
     return _vendor(marks, objects) if marks.kind == "Vendor" else _transaction(marks, objects)
+
+
+def strange(marks: Marks, objects: Sequence[Json]) -> Found:
+    """Whether one of the objects, which carry markers of no record of ours, looks like what a transaction would make."""
+    bare = [{name: value for name, value in data.items() if name != "ExternalGUID"} for data in objects]
+    return _looking_alike(marks, [data for data in bare if _is_alike(marks, data)])
 
 
 # --- is it ours? ---------------------------------------------------------------------------------------------------
@@ -266,8 +284,8 @@ def for_a_person(found: Found) -> str:
 
 
 def looked_for_by(data: Json) -> tuple[str, str]:
-    """The number, or the name in lower case, and the date by which an object without a marker can be found."""
-    return text_at(data, "RefNumber").strip() or _name_of(data).casefold(), text_at(data, "TxnDate").strip()
+    """The number or the name, in lower case, and the date by which an object without a marker can be found."""
+    return (text_at(data, "RefNumber").strip() or _name_of(data)).casefold(), text_at(data, "TxnDate").strip()
 
 
 def _carries(marks: Marks, data: Json) -> bool:
@@ -304,12 +322,17 @@ def _compared(marks: Marks, data: Json) -> Mapping[str, bool]:
     """Whether number, date, total and party are the same, each as far as both sides tell it."""
     total, party = total_there(data), _same_party(marks, data)
     same: dict[str, bool | None] = {
-        "number": text_at(data, "RefNumber").strip() == marks.ref_number if marks.ref_number else None,
+        "number": _same_number(marks, data) if marks.ref_number else None,
         "date": text_at(data, "TxnDate").strip() == marks.date if marks.date else None,
         "total": abs(marks.total) == abs(total) if marks.total is not None and total is not None else None,
         "party": party,
     }
     return {name: agrees for name, agrees in same.items() if agrees is not None}
+
+
+def _same_number(marks: Marks, data: Json) -> bool:
+    """QuickBooks' own filter tells no case from another."""
+    return text_at(data, "RefNumber").strip().casefold() == marks.ref_number.casefold()
 
 
 def _same_party(marks: Marks, data: Json) -> bool | None:

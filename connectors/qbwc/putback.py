@@ -6,10 +6,12 @@ set that this store knows nothing of, nobody can find; so nothing is written unt
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from connectors.qbwc.context import Context
 from connectors.qbwc.recovery import STILL_RUNNING
 from engine.clock import from_iso, iso
-from engine.evidence import PUT_BACK
+from engine.evidence import PUT_BACK, is_resting
 
 _WHY = (
     "A copy of flowctl's store was put back, and another computer that has the company file open may still be working on what "
@@ -26,14 +28,40 @@ def noticed(ctx: Context, *, sole_user: bool) -> None:
     known = ctx.desk.sessions.recall(ctx.company, PUT_BACK)
     if not known:
         return
-    now, seen_at = ctx.clock.now(), known.get("seen_at")
-    times = (known["at"], seen_at) if seen_at else ()
-    if sole_user or (times and all(abs(now - from_iso(at)) >= STILL_RUNNING for at in times)):
+    if is_resting(known):
+        now, seen_at = ctx.clock.now(), known.get("seen_at")
+        times = (known["at"], seen_at) if seen_at else ()
+        if sole_user or (times and all(abs(now - from_iso(at)) >= STILL_RUNNING for at in times)):
+            ctx.desk.sessions.remember(ctx.company, PUT_BACK, {**known, "over": True})
+        elif not seen_at:
+            ctx.desk.sessions.remember(ctx.company, PUT_BACK, {**known, "seen_at": iso(now)})
+    elif not unscanned(ctx):
         ctx.desk.sessions.remember(ctx.company, PUT_BACK, {})
-    elif not seen_at:
-        ctx.desk.sessions.remember(ctx.company, PUT_BACK, {**known, "seen_at": iso(now)})
 
 
 def why_not(ctx: Context) -> str | None:
     """Why nothing may be written yet, for whoever sits before the Web Connector; None when it may."""
-    return _WHY if ctx.desk.sessions.recall(ctx.company, PUT_BACK) else None
+    return _WHY if is_resting(ctx.desk.sessions.recall(ctx.company, PUT_BACK)) else None
+
+
+def unscanned(ctx: Context) -> tuple[str, ...]:
+    """The requests whose kinds were not looked through since the copy was put back, if one was.
+
+    The settings by which a record becomes one kind of object and not another may have been others since it was made, so that
+    what may be there already need not be of the kind that waits to be written.
+    """
+    known = ctx.desk.sessions.recall(ctx.company, PUT_BACK)
+    if not known:
+        return ()
+    at = from_iso(known["at"])
+    return tuple(
+        request
+        for request in ctx.desk.unsent.possible(ctx.company)
+        if (scanned := ctx.desk.holdings.scanned_at(ctx.company, request.removesuffix("Add"))) is None or scanned < at
+    )
+
+
+def made_at(ctx: Context) -> datetime | None:
+    """When the copy was made that was put back last, if one was: what was written since is newer."""
+    known = ctx.desk.sessions.recall(ctx.company, PUT_BACK)
+    return from_iso(known["made_at"]) if known and "made_at" in known else None

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from connectors.qbwc import pace, probe, putback, survey, written
 from connectors.qbwc.context import Context
 from connectors.qbwc.pace import Pace
+from connectors.qbwc.probe import Found
 from connectors.qbwc.state import State, changed
+from connectors.qbwc.written import Marks
 from engine.contract import Desk, Operation, OperationOutcome
 from engine.dataclass import dataclass
 from engine.evidence import Seen, Sighting
@@ -146,6 +148,21 @@ def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) 
     return count(state, done)
 
 
+def _judged(marks: Marks, sighted: Sequence[Sighting]) -> Found:
+    """Whether one of these is the object, or looks like it; one with its marker and of another kind is left to a person."""
+    others = [item for item in sighted if item.kind != marks.kind]
+    if others:
+        known = (
+            f"QuickBooks has it as another kind of object: {others[0].kind} {others[0].target_id} carries its marker"
+        )
+        return Found("twice", {}, known, tuple(item.target_id for item in others))
+    own = [item.data for item in sighted if item.guid in {"", marks.guid}]
+    found = probe.judge(marks, own)
+    if found.kind == "none" and marks.kind != "Vendor":
+        found = probe.strange(marks, [item.data for item in sighted])
+    return found
+
+
 def count(state: State, done: Mapping[str, int]) -> State:
     """Add to what the session has done."""
     if not done:
@@ -179,13 +196,13 @@ def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping
     if not operation.request.endswith("Add"):
         return None
     marks = written.marks_of(operation)
-    reference = marks.ref_number or marks.name.casefold()
+    reference = (marks.ref_number or marks.name).casefold()
     sighted = ctx.desk.holdings.candidates(
         ctx.company, operation, reference=reference, dated_on=marks.date, memo=marks.memo
     )
     if not sighted:
         return None
-    found = probe.judge(marks, [item.data for item in sighted])
+    found = _judged(marks, sighted)
     told = found.kind == "hit" or (found.kind != "none" and marks.kind != "Vendor")
     if told and (unsure := survey.unsure(state, sighted)):
         return unsure

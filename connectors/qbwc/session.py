@@ -285,6 +285,8 @@ class Service:
 def _late(state: State, flight: Flight) -> State:
     if flight.kind == "survey":
         return survey.late(state, flight)
+    if flight.kind == "merge":
+        return survey.merged_late(state)
     return survey.found_late(state) if flight.kind == "probe" else survey.anew(state)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from connectors.qbwc import probe, voiding
+from connectors.qbwc import probe, putback, voiding
 from connectors.qbwc.context import Context
 from connectors.qbwc.state import Flight, State, Survey, changed
 from engine.clock import from_iso, iso
@@ -17,8 +17,6 @@ from engine.qbxml.envelope import envelope
 from engine.qbxml.queries import LIST_FIELDS, TXN_KINDS, TxnFilter, list_query, txn_query
 from engine.qbxml.response import Answer, Response, text_at
 
-# A kind that was never looked through. What we may have written before a backup was put back is newer than this.
-FIRST_LOOK = timedelta(days=60)
 # How many of our own objects are looked at in one document.
 IDS_A_PAGE = 20
 # From the second session in a row that could not look, a person is told.
@@ -36,9 +34,14 @@ def kinds_of(requests: Sequence[str]) -> tuple[str, ...]:
     return tuple(kind for kind in dict.fromkeys(kinds) if kind in TXN_KINDS or kind in LIST_FIELDS)
 
 
+def _wanted(ctx: Context, requests: Sequence[str]) -> tuple[str, ...]:
+    """The kinds to look through before these are sent: after a restore, every kind that they might have been, once."""
+    return kinds_of((*requests, *putback.unscanned(ctx))) if requests else ()
+
+
 def is_due(ctx: Context, state: State, requests: Sequence[str]) -> bool:
     """Whether something must be asked before the next write of one of these requests, or because it is time."""
-    if state.survey.iterators or state.survey.closer or _unscanned(state.survey, kinds_of(requests)):
+    if state.survey.iterators or state.survey.closer or _unscanned(state.survey, _wanted(ctx, requests)):
         return True
     return _checking(ctx, state, requests)
 
@@ -117,7 +120,7 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
     survey, now = state.survey, ctx.clock.now()
     asks: list[Mapping[str, Any]] = []
     begun = dict(survey.begun)
-    for kind in dict.fromkeys((*survey.iterators, *_unscanned(survey, kinds_of(requests)))):
+    for kind in dict.fromkeys((*survey.iterators, *_unscanned(survey, _wanted(ctx, requests)))):
         begun.setdefault(kind, iso(now))
         asks.append({"scan": kind})
     checking = _checking(ctx, state, requests)
@@ -151,7 +154,10 @@ def _request(ctx: Context, state: State, survey: Survey, item: Mapping[str, Any]
     began = from_iso(survey.begun[kind])
     scanned = ctx.desk.holdings.scanned_at(ctx.company, kind)
     # Our clock may have been ahead when it was looked through before.
-    first = min(scanned, began) - probe.CLOCK_MARGIN if scanned else began - FIRST_LOOK
+    first = min(scanned, began) - probe.CLOCK_MARGIN if scanned else began - probe.FIRST_LOOK
+    made_at = None if scanned else putback.made_at(ctx)
+    if made_at is not None:
+        first = min(first, made_at - probe.CLOCK_MARGIN)
     return _scan(kind, first, request_id, state.options.page_size, survey.iterators.get(kind, ""))
 
 
@@ -370,6 +376,17 @@ def late(state: State, flight: Flight) -> State:
         return state
     fresh = changed(survey, scanned=scanned, looked=looked, late=survey.late + 1)
     return changed(again, survey=fresh, judged=())
+
+
+def merged_late(state: State) -> State:
+    """The object of a change was shown late: what was looked through before is looked through again, but not without an end.
+
+    Where every answer takes long, a void that must be held against its object right before it is sent would never be sent.
+    """
+    if state.survey.late >= _LATE:
+        return state
+    fresh = anew(state)
+    return changed(fresh, survey=changed(fresh.survey, late=state.survey.late + 1))
 
 
 def unreadable(ctx: Context, state: State, flight: Flight, text: str) -> State:

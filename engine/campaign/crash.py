@@ -13,6 +13,7 @@ import httpx
 from engine import registry
 from engine.campaign.clock import HostClock, TrueClock
 from engine.campaign.disk import AnyDisk, Crash, CrashingStore, never
+from engine.clock import iso
 from engine.contract import Handler, HttpCall, HttpReply, Served
 from engine.dataclass import dataclass
 from engine.desk import StoreOutbox
@@ -273,9 +274,9 @@ class Machine:
             process.store.dead = True
             self.restart(process)
         if self.tells:
-            at = self.world.at()
+            at, made_at = self.world.at(), iso(self.clock.now() - timedelta(hours=1))
             with CrashingStore(self.disk, never).write() as tx:
-                wake(tx, at, at, "user:campaign")
+                wake(tx, made_at, at, "user:campaign")
         self.was_restored()
 
     def _boot(self, number: int, clock: HostClock, ids: SeededIds) -> Process:

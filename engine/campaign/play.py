@@ -24,7 +24,7 @@ from engine.campaign.setting import COMPANY, Plan, Setting, set_up
 from engine.campaign.witness import Witness
 from engine.campaign.work import Work
 from engine.dataclass import dataclass
-from engine.evidence import PUT_BACK
+from engine.evidence import PUT_BACK, is_resting
 from engine.rigs import BooksRig, Permits, SourceRig, TargetRig
 from engine.store import facts, outbox
 
@@ -207,7 +207,7 @@ class Stage:
         if "refused_for_long" in self.setting.has:
             self._refused()
         self.work.guarded(self.person.works)
-        if facts.recall(self.machine.tx, self.machine.company, PUT_BACK):
+        if is_resting(facts.recall(self.machine.tx, self.machine.company, PUT_BACK)):
             # After `flowctl restore` a session looks around half an hour before the first that writes.
             self.work.cycle()
             self.clock.advance("+31m")

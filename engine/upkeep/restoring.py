@@ -116,7 +116,7 @@ def wake(tx: Tx, made_at: str, at: str, actor: str) -> int:
     for company in companies.names(tx):
         tx.run("sessions_close_of", {"company": company})
         if companies.logins(tx, company):
-            facts.remember(tx, company, at, PUT_BACK, {"at": at})
+            facts.remember(tx, company, at, PUT_BACK, {"at": at, "made_at": made_at})
             rest += 1
         journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": made_at})])
     return rest

@@ -877,10 +877,12 @@ def test_candidates_carry_the_marker_or_none(bench: Bench) -> None:
         ]  # fmt: skip
         desk.holdings.sighted(COMPANY, "Bill", seen)
         seen = [replace(item, seen_at=bench.world.at()) for item in seen]
-        assert desk.holdings.candidates(COMPANY, operation, **numbered) == (seen[1], seen[0])
-        assert desk.holdings.candidates(COMPANY, operation) == (seen[1],)
+        assert desk.holdings.candidates(COMPANY, operation, **numbered) == (seen[1], seen[4], seen[0], seen[2])
+        assert desk.holdings.candidates(COMPANY, operation) == (seen[1], seen[4])
         # Without a number, everything of its date could be it.
-        assert desk.holdings.candidates(COMPANY, operation, dated_on="2026-03-01") == (seen[1], seen[5])
+        assert desk.holdings.candidates(COMPANY, operation, dated_on="2026-03-01") == (
+            seen[1], seen[4], seen[5],
+        )  # fmt: skip
         modify = replace(operation, request="BillMod", target_id="T-9")
         assert desk.holdings.candidates(COMPANY, modify, **numbered) == ()
         assert desk.holdings.candidates("zeta", operation, **numbered) == ()
@@ -1144,9 +1146,12 @@ def plan(bench: Bench, name: str, params: Mapping[str, object]) -> list[str]:
         ("holdings_home", {"file": ""}),
         ("records_waiting_with", {"flow": "", "stream": "", "text": ""}),
         ("record_keys", {"flow": "", "stream": "", "source_id": "", "phase": "", "limit": 1}),
-        ("sightings_marked_as", {"guid": "", "kind": ""}),
+        ("sightings_marked_as", {"guid": ""}),
         ("sightings_numbered", {"kind": "", "value": ""}),
         ("sightings_dated", {"kind": "", "value": ""}),
+        ("sightings_strange_numbered", {"kind": "", "value": ""}),
+        ("sightings_strange_dated", {"kind": "", "value": ""}),
+        ("sightings_strange_noted", {"kind": "", "value": ""}),
         ("sightings_unlooked", {}),
         ("sightings_in_vain", {}),
         ("sightings_found", {}),

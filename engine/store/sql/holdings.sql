@@ -97,7 +97,7 @@ DELETE FROM sightings WHERE company = :company AND kind = :kind AND seen_at < :b
 
 -- name: sightings_marked_as
 -- `target_id || ''`, here and below: SQLite would walk all that the company has, to have them in order.
-SELECT * FROM sightings WHERE company = :company AND guid = CAST(:guid AS TEXT) AND kind = :kind ORDER BY target_id || '';
+SELECT * FROM sightings WHERE company = :company AND guid = CAST(:guid AS TEXT) ORDER BY target_id || '';
 
 -- name: sightings_numbered
 SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind AND reference = :value ORDER BY target_id || '';
@@ -108,6 +108,16 @@ SELECT * FROM sightings WHERE company = :company AND guid = '' AND kind = :kind 
 -- name: sightings_noted
 SELECT * FROM sightings
 WHERE company = :company AND guid = '' AND memo <> '' AND kind = :kind AND memo = :value ORDER BY target_id || '';
+
+-- name: sightings_strange_numbered
+SELECT * FROM sightings WHERE company = :company AND record_id + 0 <= 0 AND guid <> '' AND kind = :kind AND reference = :value ORDER BY target_id || '';
+
+-- name: sightings_strange_dated
+SELECT * FROM sightings WHERE company = :company AND record_id + 0 <= 0 AND guid <> '' AND kind = :kind AND dated_on = :value ORDER BY target_id || '';
+
+-- name: sightings_strange_noted
+SELECT * FROM sightings
+WHERE company = :company AND record_id + 0 <= 0 AND guid <> '' AND memo <> '' AND kind = :kind AND memo = :value ORDER BY target_id || '';
 
 -- name: sightings_unlooked
 SELECT target_id, guid FROM sightings WHERE company = :company AND record_id IS NULL ORDER BY guid, target_id;

@@ -293,6 +293,9 @@ class MemoryUnsent:
         waiting = [row.operation.request for row in self.data.operations.values() if row.state == "waiting"]
         return tuple(dict.fromkeys(waiting))
 
+    def possible(self, company: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.operation.request for row in self.data.operations.values()))
+
     def conclude(self, company: str, outcome: OperationOutcome, answer: bytes) -> None:
         if self.data.operations[outcome.operation_id].state != "waiting":
             raise Bug("only what waits is concluded")

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from connectors.qbwc import conduct
+from connectors.qbwc import conduct, putback
 from connectors.qbwc.context import Context
 from connectors.qbwc.simulator import RequestProcessor, seed_company
 from connectors.qbwc.state import State
-from engine.contract import Json
+from engine.contract import Json, Login
 from engine.qbxml.response import parse_response
-from engine.store import facts, work
+from engine.store import companies, facts, work
+from engine.upkeep.restoring import wake
 from tests import stores
 from tests.engine import kit
 from tests.engine.kit import COMPANY, Bench
@@ -103,10 +104,19 @@ class Rig:
         """A copy of our store."""
         return stores.image(self.bench.world.store)
 
-    def restore(self, image: Any) -> None:
-        """Our store is put back as it was."""
+    def restore(self, image: Any, made_at: str = "") -> None:
+        """Our store is put back as it was; by `flowctl restore`, when it is said when the copy was made."""
         self.bench.world.store.close()
         self.bench.world = replace(self.bench.world, store=stores.like(image))
+        if not made_at:
+            return
+        with self.bench.world.store.write() as tx:
+            companies.put_login(tx, Login(COMPANY, "books", "no hash", {}), made_at)
+            wake(tx, made_at, self.bench.world.at(), "cli:pat")
+        with self.bench.outbox.transaction() as desk:
+            # The file is open in single-user mode.
+            context = Context(desk, COMPANY, "t", self.bench.world.clock, self.bench.world.ids)
+            putback.noticed(context, sole_user=True)
 
     def quick(self, limit: int = 20) -> None:
         """QuickBooks has been quick so far, so that many records go together."""
@@ -116,6 +126,10 @@ class Rig:
     def alerts(self) -> list[str]:
         with self.bench.world.store.read() as tx:
             return [row["message"] for row in work.alerts(tx, COMPANY)]
+
+    def hints(self) -> list[str]:
+        with self.bench.world.store.read() as tx:
+            return [row["hint"] or "" for row in work.alerts(tx, COMPANY)]
 
 
 def additions(document: str) -> list[str]:

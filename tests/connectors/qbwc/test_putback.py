@@ -26,7 +26,7 @@ def visit(kit: Kit, mode: str) -> str:
 
 @pytest.mark.parametrize("mode", ["MultiUser", ""])
 def test_nothing_is_written_before_two_visits_half_an_hour_apart(mode: str) -> None:
-    kit = woken(with_bills(1))
+    kit = woken(with_bills(2))
     kit.clock.sleep(3600)
     assert visit(kit, mode) == ""
     assert kit.error() == putback._WHY
@@ -36,8 +36,12 @@ def test_nothing_is_written_before_two_visits_half_an_hour_apart(mode: str) -> N
     kit.close()
     kit.clock.sleep(1)
     assert "<BillAddRq" in visit(kit, mode)
-    assert kit.receive(posted(op(1))) == 100
+    assert kit.receive(posted(op(1))) == 50
     assert outcomes(kit, 1) == ["posted"]
+    assert kit.outbox.data.facts[PUT_BACK]["over"]
+    kit.close()
+    kit.login()
+    kit.send(hello(mode=mode))
     assert kit.outbox.data.facts[PUT_BACK] == {}
 
 

@@ -507,6 +507,12 @@ def test_no_statement_is_prepared_anew_each_time() -> None:
         ("sightings_numbered", "sightings_by_number (company=? AND kind=? AND reference=?)"),
         ("sightings_dated", "sightings_by_date (company=? AND kind=? AND dated_on=?)"),
         ("sightings_noted", "sightings_by_memo (company=? AND kind=? AND memo=?)"),
+        (
+            "sightings_strange_numbered",
+            "sightings_strange_by_number (company=? AND kind=? AND reference=?)",
+        ),
+        ("sightings_strange_dated", "sightings_strange_by_date (company=? AND kind=? AND dated_on=?)"),
+        ("sightings_strange_noted", "sightings_strange_by_memo (company=? AND kind=? AND memo=?)"),
         ("records_in_state", "records_by_state (company=? AND state=? AND flow=? AND stream=? AND id>?)"),
         ("records_parked", "records_by_state (company=? AND state=?)"),
         ("list_object_numbered", "list_objects_by_number (company=? AND list=? AND number=?)"),

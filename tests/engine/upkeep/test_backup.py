@@ -223,7 +223,7 @@ def test_what_an_agent_fetches_rests_for_a_while(home: Path, tmp_path: Path) -> 
     with opened(home) as world, world.store.read() as tx:
         told = {name: facts.recall(tx, name, PUT_BACK) for name in ("acme", "beta")}
         found = [[each.message for each in health.company_of(world, name, offline=True)] for name in told]
-    assert told == {"acme": None, "beta": {"at": LATER}}
+    assert told == {"acme": None, "beta": {"at": LATER, "made_at": AT}}
     words = f"the store was put back at {LATER[:10]} {LATER[11:16]} UTC, and nothing was written since"
     assert [words in messages for messages in found] == [False, True]
 
