@@ -525,6 +525,11 @@ def _clashes(tx: Tx, row: Row | None) -> bool:
 def _drop_change(tx: Tx, hand: Hand, record: Row) -> None:
     """A change of what is gone has nothing to change: whatever becomes of the record, the source is read for it anew."""
     change = records.newest_change(tx, record)
+    if change is not None and change["state"] == "intended":
+        operation = tx.one("operation_get", {"id": change["operation_id"]})
+        if operation is not None and operation["state"] == "waiting":
+            follow.begin_anew(tx, hand, operation, "what it was to change is gone from the target")
+            change = records.newest_change(tx, record)
     if change is not None and change["state"] in ("pending", "deferred", "failed"):
         why = Reason("not_there", "what it was to change is gone from the target")
         records.move(tx, hand.company, hand.at, hand.actor, [Move(change, "skipped", "skipped", (why,))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -577,6 +577,23 @@ def test_a_change_of_what_has_vanished_is_not_prepared(bench: Bench) -> None:
         records.move(tx, COMPANY, AT, "test", [records.Move(bench.record("b-1"), "closed", "back")])
     bench.run("bills")
     assert of(bench)["state"] == "intended"
+
+
+@pytest.mark.parametrize("decide", [worklist.post_again, worklist.leave_out])
+def test_a_change_that_waits_to_be_sent_goes_with_the_record_that_a_person_decides_about(
+    bench: Bench, decide: Callable[..., object]
+) -> None:
+    post(bench, "closed")
+    change(bench, **costs("80.00"))
+    assert of(bench)["state"] == "intended"
+    with bench.world.store.write() as tx:
+        records.move(tx, COMPANY, AT, "test", [records.Move(bench.record("b-1"), "vanished", "vanished")])
+        decide(tx, Hand(COMPANY, AT, "user:pat"), [bench.record("b-1")], "the backup")
+    assert (of(bench)["state"], reasons(of(bench))) == (
+        "skipped", [("not_there", "what it was to change is gone from the target")],
+    )  # fmt: skip
+    with bench.outbox.transaction() as desk:
+        assert not [one.request for one in desk.operations.next(COMPANY, 9) if one.request == "BillMod"]
 
 
 @pytest.mark.parametrize("news", [costs("80.00"), {"vendor": ODD}, {"amount": "1.00"}])
