@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -409,25 +409,68 @@ def test_a_large_webhook_is_refused(bench: Bench) -> None:
     assert (answer.status_code, answer.json()) == (413, {"error": "the body is larger than 1048576 bytes"})
 
 
-def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.02)
+def slowly(sizes: Sequence[int], pause_s: float, limit: int = 10**6) -> bytes:
+    """A body in chunks of these sizes, each after a pause, as it is read."""
+    left = list(sizes)
 
     async def receive() -> dict[str, Any]:
-        await anyio.sleep(0.005)
-        return {"type": "http.request", "body": b"x", "more_body": True}
+        await anyio.sleep(pause_s)
+        size = left.pop(0)
+        return {"type": "http.request", "body": b"x" * size, "more_body": bool(left)}
 
-    async def main() -> None:
-        request = Request({"type": "http", "method": "POST", "headers": [], "path": "/"}, receive)
-        with pytest.raises(BodyRefused) as caught:
-            await read_body(request, 10**6)
-        assert (caught.value.status, str(caught.value)) == (408, "the body did not arrive within 0 s")
+    async def main() -> bytes:
+        return await read_body(Request({"type": "http", "method": "POST", "headers": [], "path": "/"}, receive), limit)
 
-    anyio.run(main)
+    return anyio.run(main)
+
+
+def test_a_body_on_a_slow_line_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes five times as long as a body may be silent."""
+    monkeypatch.setattr(bodies, "BODY_IDLE_S", 0.05)
+    assert len(slowly([30_000] * 10, 0.025)) == 300_000
+    assert bodies._SLOW.count == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pause_s", "deadline_s"),
+    [
+        # Nothing comes; hardly anything comes; it never ends.
+        ((5000, 1), 0.2, 300.0),
+        ((1,) * 40, 0.01, 300.0),
+        ((5000,) * 40, 0.01, 0.15),
+    ],
+)
+def test_a_slow_body_is_refused(
+    monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int], pause_s: float, deadline_s: float
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_IDLE_S", 0.1)
+    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", deadline_s)
+    with pytest.raises(BodyRefused, match=r"the body came too slowly: \d+ bytes in 0 s") as caught:
+        slowly(sizes, pause_s)
+    assert (caught.value.status, bodies._SLOW.count) == (408, 0)
+
+
+@pytest.mark.parametrize(("most", "status"), [(0, 408), (1, None)])
+def test_only_so_many_bodies_are_slow_at_a_time(monkeypatch: pytest.MonkeyPatch, most: int, status: int | None) -> None:
+    monkeypatch.setattr(bodies, "BODY_IDLE_S", 0.05)
+    monkeypatch.setattr(bodies, "MOST_SLOW", most)
+    try:
+        slowly([5000] * 6, 0.02)
+        got = None
+    except BodyRefused as error:
+        got = error.status
+    assert (got, bodies._SLOW.count) == (status, 0)
+    assert len(slowly([5000], 0.0)) == 5000
+
+
+def test_a_slow_body_is_as_large_as_others() -> None:
+    with pytest.raises(BodyRefused, match="larger than 9 bytes"):
+        slowly([5, 5], 0.0, limit=9)
 
 
 @pytest.mark.acceptance
 def test_a_client_that_dribbles_gets_408_over_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_DEADLINE_S", 0.05)
+    monkeypatch.setattr(bodies, "BODY_IDLE_S", 0.05)
     with running(app_of(echo)) as url:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), 5) as client:
