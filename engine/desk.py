@@ -331,8 +331,9 @@ class _Sessions:
         self.base.tx.run("session_close", {"ticket_hash": ticket_hash, "at": self.base.at})
         self.base.touched.add(company)
         # One line, not two.
-        begun = self.base.said.pop()
-        self.base.said.append(_Line(begun.level, _IDLE, begun.fields))
+        said = self.base.said
+        place = max(number for number, line in enumerate(said) if line.event == _BEGINS)
+        said[place] = _Line(said[place].level, _IDLE, said[place].fields)
 
     def _ended(self, row: Row, level: int, event: str) -> None:
         """Log what a session came to."""

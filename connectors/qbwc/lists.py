@@ -31,6 +31,11 @@ def is_readable(name: str) -> bool:
     return _kind(name) in LIST_FIELDS
 
 
+def is_paged(name: str) -> bool:
+    """Whether QuickBooks gives a list page by page."""
+    return _kind(name) in ITERABLE_LISTS
+
+
 def request_page(name: str, iterator_id: str, request_id: str, page_size: int) -> bytes:
     """The query for the first page, or for the one after that which gave `iterator_id`."""
     kind = _kind(name)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 
-from connectors.qbwc import conduct, gate, survey
+from connectors.qbwc import conduct, gate, portion, survey
 from connectors.qbwc.auth import Doorkeeper, new_ticket, ticket_hash
 from connectors.qbwc.context import Context
 from connectors.qbwc.soap import Call
@@ -126,6 +126,10 @@ class Service:
         for other in earlier:
             if other.flight is not None and other.flight.kind == "write":
                 conduct.slower(ctx, other)
+            portion.given_up(ctx, other)
+        sized = portion.begin(ctx, state)
+        if sized is not state:
+            desk.sessions.save(ticket, dump(sized))
         nothing = desk.operations.none(company)
         unsettled = None if nothing else desk.operations.unsettled(company)
         if unsettled is not None and unsettled.state == "sent":
@@ -155,7 +159,7 @@ class Service:
             ctx, state = session.context, session.state
             if state.flight is not None:
                 reason = "the Web Connector asked for the next request instead of giving the answer"
-                state = survey.anew(conduct.lost(ctx, state, reason))
+                state = survey.anew(conduct.lost(ctx, portion.unanswered(ctx, state), reason))
             elif self._after_a_gap(state):
                 state = survey.anew(state)
             state = self._meet(ctx, state, call)
@@ -243,6 +247,9 @@ class Service:
             if session is None:
                 return "OK"
             ctx = session.context
+            portion.given_up(ctx, session.state)
+            if session.state.flight is None and session.state.error in ("", conduct.DONE_TEXT):
+                portion.ended_well(ctx)
             state = conduct.lost(ctx, session.state, "the Web Connector closed the session before it gave the answer")
             ctx.desk.sessions.close(ctx.ticket_hash)
             return _summary(state)

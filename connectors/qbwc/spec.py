@@ -29,7 +29,12 @@ SETTINGS = (
         default=False,
     ),
     FieldSpec("qbxml_version", "text", "newest QBXML version to speak", default="13.0"),
-    FieldSpec("page_size", "integer", "objects to read at once from lists that can be paged", default=500),
+    FieldSpec(
+        "page_size",
+        "integer",
+        "objects to read at once from lists that can be paged; fewer are asked for while the line is slow",
+        default=500,
+    ),
     FieldSpec(
         "batch",
         "integer",

@@ -309,6 +309,7 @@ def test_sessions_are_logged_after_the_commit(bench: Bench, capsys: pytest.Captu
             raise Stop
         with outbox.transaction() as desk:
             desk.sessions.open(COMPANY, "t-1", {"user": "acme-wc"})
+            desk.sessions.note(COMPANY, "page_unanswered", "the same", alert=True)
             desk.sessions.in_vain(COMPANY, "t-1")
         for ticket in ("t-2", "t-3"):
             with outbox.transaction() as desk:
@@ -328,17 +329,14 @@ def test_sessions_are_logged_after_the_commit(bench: Bench, capsys: pytest.Captu
         del line["timestamp"]
     who = {"company": COMPANY, "user": "acme-wc"}
     came = {**who, "requests": 7, "posted": 3, "deferred": 0, "failed": 0, "retry": 1, "seconds": 2.5}
+    trouble = {"event": "Web Connector session has trouble", "level": "warning", "company": COMPANY}
     assert lines == [
         {"event": "Web Connector came, nothing to do", "level": "info", **who},
+        {**trouble, "state": "page_unanswered"},
         {"event": "Web Connector session begins", "level": "info", **who},
         {"event": "Web Connector session was cut off", "level": "warning", **came},
         {"event": "Web Connector session begins", "level": "info", **who},
-        {
-            "event": "Web Connector session has trouble",
-            "level": "warning",
-            "company": COMPANY,
-            "state": "company_refused",
-        },
+        {**trouble, "state": "company_refused"},
         {"event": "Web Connector session ends", "level": "info", **came},
         {"event": "Web Connector sign-in refused", "level": "warning", "user": "no?body"},
     ]

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 import pytest
 
-from connectors.qbwc.simulator import user_deletes
+from connectors.qbwc import CONNECTOR, portion
+from connectors.qbwc.simulator import Application, WebConnector, handler_post, seed_company, user_deletes
+from connectors.qbwc.simulator.transport import Answer
+from connectors.qbwc.simulator.webconnector import SessionReport
+from connectors.qbwc.state import Flight
+from engine.contract import Login
 from engine.follow import Hand
 from engine.operator import pausing, worklist
+from engine.store import companies, work
+from tests.connectors.qbwc.kit import password_hash
+from tests.connectors.qbwc.rig import FLOW as RIG_FLOW
 from tests.connectors.qbwc.rig import Rig, bill, rig
-from tests.engine.kit import COMPANY
+from tests.engine import kit
+from tests.engine.kit import AT, COMPANY, Bench
 
 BY_HAND = (
     '<BillAddRq requestID="1"><BillAdd><VendorRef><FullName>Acme Supply</FullName></VendorRef><TxnDate>2026-02-27</TxnDate>'
@@ -110,3 +123,120 @@ def test_another_flow_that_is_paused_stops_nothing() -> None:
         made.prepare(bill())
         sessions(made, 4)
         assert (made.count("Bill"), made.bench.states()) == (1, {"b-1": "posted"})
+
+
+# --- a line that is slow ----------------------------------------------------------------------------------------------
+
+
+class Line:
+    """A company whose Web Connector gets no call through that is larger than `most` bytes, or is about what `bars` finds."""
+
+    def __init__(self, bench: Bench, vendors: int) -> None:
+        self.bench, self.most, self.bars = bench, 10_000_000, "nothing"
+        with bench.world.store.write() as tx:
+            companies.put_login(tx, Login(COMPANY, "acme-wc", password_hash(), {}), AT)
+        names = ["Acme Supply", *(f"Vendor {number:04}" for number in range(vendors))]
+        company = seed_company(1, clock=bench.world.clock, vendors=names)
+        self._answer = handler_post(CONNECTOR.handler(bench.outbox, bench.world.clock, bench.world.ids))
+        self._agent = WebConnector(self._post, "acme-wc", "pw", company, application=Application())
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        if len(body) > self.most or (b"receiveResponseXML" in body and re.search(self.bars.encode(), body)):
+            return 408, b"the body came too slowly", "text/plain"
+        return self._answer(body, headers)
+
+    def update(self, count: int = 1) -> SessionReport:
+        for _ in range(count):
+            report = self._agent.update()
+            self.bench.world.clock.sleep(600)
+        return report
+
+    def sizes(self, report: SessionReport) -> list[int]:
+        """The sizes of the pages of vendors that were asked for."""
+        asked = [text for text in report.requests if "VendorQueryRq" in text and "MaxReturned" in text]
+        return [int(size) for text in asked for size in re.findall("<MaxReturned>(.*?)<", text)]
+
+    def alerts(self) -> list[str]:
+        with self.bench.world.store.read() as tx:
+            return [row["message"] for row in work.alerts(tx, COMPANY) if row["subject"] == portion.EVENT]
+
+    def noted(self) -> int:
+        with self.bench.world.store.read() as tx:
+            row = tx.one("journal_newest", {"company": COMPANY, "event": portion.EVENT})
+            return 0 if row is None else int(row["seq"])
+
+
+@contextmanager
+def slow(vendors: int = 600) -> Iterator[Line]:
+    with kit.bench(RIG_FLOW, lists=False) as bench:
+        bench.shop.listed["bills"] = [bill()]
+        bench.run("bills")
+        yield Line(bench, vendors)
+
+
+def test_a_page_that_does_not_get_through_is_asked_for_in_smaller_ones() -> None:
+    with slow() as line:
+        line.most = 50_000
+        first = line.update()
+        assert line.sizes(first) == [500]
+        line.update(5)
+        assert line.bench.states() == {"b-1": "posted"}
+        # The one that was lost twice was told of, and what got through has ended that.
+        assert line.alerts() == []
+
+
+def test_a_page_that_got_through_before_stays_small_for_a_week() -> None:
+    with slow() as line:
+        line.most = 100_000
+        line.update(2)
+        assert line.bench.states() == {"b-1": "posted"}
+        line.most = 10_000_000
+        sizes = []
+        for days in (1, 5, 2, 7):
+            line.bench.world.clock.sleep(days * 86400)
+            sizes += line.sizes(line.update())[:1]
+        assert sizes == [250, 250, 500, 500]
+
+
+def test_a_person_is_told_of_what_never_gets_through() -> None:
+    with slow(5) as line:
+        line.bars = "AccountQueryRs"
+        # That an update is over is seen when the next one begins.
+        line.update(2)
+        assert (line.alerts(), line.noted() > 0) == ([], True)
+        line.update()
+        (message,) = line.alerts()
+        assert message.startswith(
+            "QuickBooks' answer about the list Account did not get through in 2 updates in a row, and what comes after it "
+            "waits: it can only be asked for as a whole. What to do: leave QuickBooks and the Web Connector open"
+        )
+        line.update()
+        assert "in 3 updates in a row" in line.alerts()[0]
+        line.bars = "nothing"
+        line.update()
+        assert (line.alerts(), line.bench.states()) == ([], {"b-1": "posted"})
+        line.bars = "BillQueryRs"
+        line.bench.world.clock.sleep(7200)
+        line.update()
+        assert line.alerts() == []
+
+
+@pytest.mark.parametrize(
+    ("flight", "what"),
+    [
+        (
+            Flight("survey", "q1", asks=({"scan": "Bill"},)),
+            "about what was changed lately .* asks for 31 objects at a time",
+        ),
+        (
+            Flight("survey", "q1", asks=({"check": "Bill", "ids": ["1"]},)),
+            "about what was changed lately .* as a whole",
+        ),
+        (Flight("figures", "q1", list="Bill"), r"both sides \(Bill\) .* 31 objects at a time"),
+        (Flight("list", "q1", list="SalesTaxItem"), "the list SalesTaxItem .* 31 objects at a time"),
+        (Flight("probe", "q1"), "whether a write whose answer was lost is there .* as a whole"),
+        (Flight("merge", "q1"), "about the objects to be changed .* as a whole"),
+    ],
+)
+def test_the_text_says_what_was_asked_for(flight: Flight, what: str) -> None:
+    assert re.search(what, portion._text(flight, 2, 31))
