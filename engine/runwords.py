@@ -107,7 +107,7 @@ ALERTS: Mapping[str, tuple[str, str]] = {
     "edited": ("somebody edited a posted entry in the target", "put it back, or `flowctl reconcile --accept`"),
     "failed": ("a record was refused for good", "correct the cause, then `flowctl retry`"),
     "failures": ("many failures are told to the source", "`flowctl deferred` shows their common cause"),
-    "mark": ("the source refused to be told", "look at the record there; mark it by hand if it is right"),
+    "mark": ("the source refused to be told, or takes it and does not show it", "look at the record there; mark it by hand if it is right"),
     "restored": ("an older backup of the company file seems to be open", "open the newer file, or decide: `flowctl reconcile`"),
     "rival": ("two flows would post the same records", "switch one off with `flowctl company flow`"),
     "session": ("a visit of the Web Connector was refused or broke off", "as the line says"),
