@@ -12,6 +12,7 @@
     ├── RunError                what a run met; the runner decides by class
     │   ├── Transient           try again later, perhaps after `retry_after_s`
     │   │   ├── RateLimited
+    │   │   ├── NotShown        the source took what it was told, and does not show it of some records
     │   │   └── BeingRead       another process reads the same: its records come with that
     │   ├── AuthExpired         refresh the token once, then try again
     │   ├── AuthRefused         credentials or permissions need a person
@@ -32,6 +33,8 @@ Each class words itself from typed values, so that a call site holds no message 
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class FlowctlError(Exception):
@@ -134,6 +137,17 @@ class Transient(RunError):
 
 class RateLimited(Transient):
     """The other side asked us to slow down."""
+
+
+class NotShown(Transient):
+    """The source took what it was told, and does not show it of some records."""
+
+    def __init__(
+        self, message: str, ids: Iterable[str], *, retry_after_s: float | None = None, hint: str | None = None
+    ) -> None:
+        """Name the records that do not show, read after the source has answered; it shows all others of the call."""
+        super().__init__(message, retry_after_s=retry_after_s, hint=hint)
+        self.ids = frozenset(ids)
 
 
 class BeingRead(Transient):

@@ -31,7 +31,7 @@ from engine.runlog import begun
 from engine.runreport import RunReport, StreamReport
 from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken
-from engine.store import companies, lists, work
+from engine.store import companies, lists, unlisted, work
 from engine.store.base import Tx
 from engine.store.patience import patient
 from engine.telemetry import pulse
@@ -362,6 +362,9 @@ class Runner:
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
+            with self.world.store.write(company) as tx:
+                held.hold(tx)
+                unlisted.listed(tx, company, self.world.at(), ACTOR, flow, stream.stream.name, began)
         if watermark is not None and sweep_s(group) is not None:
             names = frozenset(stream.stream.name for stream in group)
             with self.world.store.write(company) as tx:

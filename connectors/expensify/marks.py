@@ -9,7 +9,7 @@ from connectors.expensify.client import ExpensifyClient
 from connectors.expensify.jobs import Selection
 from connectors.expensify.spec import MARK
 from engine.contract import MarkCall
-from engine.errors import Rejected, RunError, Transient
+from engine.errors import NotShown, Rejected, RunError, Transient
 
 # The website itself loses reports from bulk marks of more than fifty (FACTS.md, "Peers").
 CHUNK = 50
@@ -47,9 +47,10 @@ def _mark(client: ExpensifyClient, ids: tuple[str, ...], label: str) -> None:
     if listed:
         named = ", ".join(name if REPORT_ID.fullmatch(name) else "an odd id" for name in sorted(listed)[:5])
         more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-        raise Transient(
-            f"{client.where}: {MARK} was taken but does not show yet: {named}{more}", retry_after_s=_AGAIN_S
-        )
+        said = f"{client.where}: {MARK} was taken but does not show yet: {named}{more}"
+        if set(ids) <= listed:
+            raise Transient(said, retry_after_s=_AGAIN_S)
+        raise NotShown(said, listed, retry_after_s=_AGAIN_S)
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -16,15 +16,15 @@ from engine.retry import later_s
 from engine.store import facts, work
 from engine.store.base import Tx
 from engine.store.places import Place
-from engine.world import TOKEN_LEASE_S, World, take_lease
+from engine.world import TOKEN_WAIT_S, World, take_lease
 
 ACTOR = "flowctl"
 # One call to the vendor: a wait for its place, and then the call itself, which ends before the place does.
 _CALL_S = PATIENCE_S + PLACE_S
 # Signing in: a wait for the token's lock, a wait for the limit of sign-ins, and a call.
-_SIGN_IN_S = TOKEN_LEASE_S + PATIENCE_S + _CALL_S
+_SIGN_IN_S = TOKEN_WAIT_S + PATIENCE_S + _CALL_S
 # A write at its slowest: signed in, refused, signed in anew, done; then the token's lock once more, to say it is in use.
-WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_LEASE_S
+WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_WAIT_S
 # So much time may pass between taking the lease and beginning to write: the store may be slow to commit.
 BEGIN_S = 60.0
 # By so much the clocks of two machines may differ.

@@ -24,6 +24,7 @@ TODO = {
     "RunError": "see the kinds below it",
     "Transient": _ITSELF,
     "RateLimited": "nothing: it is tried again once the pause that was asked for is over",
+    "NotShown": "nothing: it is told again by itself; an alert `mark` names a record that still does not show",
     "BeingRead": "nothing: another process reads the same, and its records come with that",
     "AuthExpired": "nothing: the token is renewed once, and what still fails then is refused credentials",
     "AuthRefused": "give new credentials, or the permission that is named, with `flowctl connect ... --check`",

@@ -31,7 +31,7 @@ from engine.errors import UnknownName
 
 _PARTS = ("accounts", "vendors", "bills", "transactions", "profile", *FIRST_PARTS, *OTHER_PARTS, *CHART_PARTS)
 # What the sandbox reads of what a case gives, and not its script.
-_ABOUT = ("settings", "counted")
+_ABOUT = ("settings", "counted", "syncs")
 _ACCOUNT = ("name", "code", "classification", "active", "id")
 _VENDOR = ("name", "country", "active", "external_id", "email", "id", "linked")
 _BILL = (

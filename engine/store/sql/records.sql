@@ -154,6 +154,14 @@ WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
 SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.state = 'deferred' ORDER BY r.id;
 
+-- name: waits_unlisted
+-- What records wait for since before a time, of a stream of which there is no such record.
+SELECT DISTINCT w.wait_key FROM waits w JOIN records r ON r.id = w.record_id
+WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.flow = :flow AND r.state = 'deferred'
+  AND r.updated_at < :began
+  AND NOT EXISTS (SELECT 1 FROM records o WHERE o.company = :company AND o.flow = :flow AND o.stream = :stream
+                    AND o.source_id = substr(w.wait_key, :start));
+
 -- name: records_untold
 SELECT COUNT(*) AS count FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
   AND (state IN ('intended', 'sent', 'unknown', 'posted') OR (:tells = 0 AND state = 'closed'));

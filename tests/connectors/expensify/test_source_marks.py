@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from engine.contract import MarkCall, Marked
-from engine.errors import AuthRefused, Rejected, Transient
+from engine.errors import AuthRefused, NotShown, Rejected, Transient
 from tests.connectors.expensify.source_kit import FakeExpensify, Raw, envelope, report
 
 
@@ -69,9 +69,20 @@ def test_a_mark_that_does_not_show_is_to_be_repeated() -> None:
         "R00000000004, R00000000005 and 2 more"
     )
     assert caught.value.retry_after_s == 15.0
+    assert type(caught.value) is Transient
     vendor.before = lambda _: None
     vendor.source().mark(call(*range(1, 8)))
     assert len(vendor.labels) == 7
+
+
+def test_what_shows_of_a_mark_is_told_from_what_does_not() -> None:
+    vendor = FakeExpensify(*(report(n) for n in range(1, 4)))
+    vendor.source().mark(call(1, 3))
+    vendor.before = lambda job: httpx.Response(200, text="export1.json") if "onFinish" in job else None
+    with pytest.raises(NotShown) as caught:
+        vendor.source().mark(call(1, 2, 3))
+    assert caught.value.ids == {"R00000000002"}
+    assert caught.value.retry_after_s == 15.0
 
 
 @pytest.mark.parametrize(
