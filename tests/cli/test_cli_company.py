@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import companies, journal
+from engine.store import companies, journal, work
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, shelf, unmapped
@@ -224,10 +224,34 @@ def test_not_released_while_a_set_is_open(cli: Cli) -> None:
     ran = cli("company", "bind", "--release", "--yes")
     assert ran.text() == (
         "[1]\n--\nerror: the message set set-1 is not settled, and only the bound company file can tell what became of it\n"
-        "  hint: let the Web Connector run once more with that company file open, then release it\n"
+        "  hint: let the Web Connector run once more with that company file open, then release it; when that very file "
+        "was moved or renamed, say so first: `flowctl company bind --confirm`\n"
     )
     with shelf(cli) as desk:
         assert companies.identity(desk.tx, "main") == IDENTITY
+
+
+def test_a_moved_file_is_taken_once_a_person_says_so(cli: Cli) -> None:
+    seen = {**IDENTITY, "path": "D:\\new\\acme.qbw"}
+    with shelf(cli) as desk:
+        companies.bind(desk.tx, "main", IDENTITY, AT)
+        entry = journal.Entry("company_refused", detail={"message": "elsewhere", **seen})
+        journal.append(desk.tx, "main", AT, "web-connector", [entry])
+        work.raise_alert(desk.tx, "main", work.Alert("session", "company_refused", "elsewhere"), AT)
+    shown = cli.ok("company", "bind")
+    assert shown.out.endswith("main: turned away: `Acme Books` D:\\new\\acme.qbw\n")
+    assert shown.err == (
+        "run `flowctl company bind --confirm --company main` when it is the same file, moved or renamed\n"
+    )
+    assert cli("company", "bind", "--confirm").text() == (
+        "[1]\n--\n`Acme Books` C:\\acme.qbw\nis now\n`Acme Books` D:\\new\\acme.qbw\n"
+        "Is it the same company file, and no copy or backup of it? [y/N]: aborted\n"
+    )
+    taken = cli.ok("company", "bind", "--confirm", "--yes", "--format", "json")
+    assert taken.json()["bound"] == {**IDENTITY, "path": "D:\\new\\acme.qbw"}
+    assert taken.err == "taken as it is now; work goes on at the next visit of the Web Connector\n"
+    with shelf(cli) as desk:
+        assert desk.events()[-1][:2] == ("file_moved", "cli:pat")
 
 
 def test_switch_flows(cli: Cli) -> None:
