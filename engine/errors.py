@@ -16,6 +16,7 @@
     │   │   └── BeingRead       another process reads the same: its records come with that
     │   ├── AuthExpired         refresh the token once, then try again
     │   ├── AuthRefused         credentials or permissions need a person
+    │   │   └── NotAsSent       a write that was done otherwise: nothing more is written until a person has looked
     │   ├── Ambiguous           a write whose outcome is not known: find out before anything else
     │   ├── Rejected            the other side refused for good: dead letter
     │   ├── NotYet              a source that cannot say yet what it holds: nothing is missing there
@@ -162,6 +163,10 @@ class AuthExpired(RunError):
 
 class AuthRefused(RunError):
     """The credentials were refused or lack a permission."""
+
+
+class NotAsSent(AuthRefused):
+    """What was written is there, and not as it was sent."""
 
 
 class Ambiguous(RunError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
-from connectors.expensify.client import ExpensifyClient
+from connectors.expensify.client import ExpensifyClient, Missing
 from connectors.expensify.jobs import Selection
 from connectors.expensify.spec import MARK
 from engine.contract import MarkCall
@@ -42,8 +43,10 @@ def mark(client: ExpensifyClient, call: MarkCall, label: str) -> None:
 
 def _mark(client: ExpensifyClient, ids: tuple[str, ...], label: str) -> None:
     """One job that marks and one that confirms; in every state, for a report may have been reopened meanwhile."""
-    client.order(Selection(report_ids=ids), CHUNK, mark=label)
-    listed = {report["reportID"] for report in client.export(Selection(report_ids=ids, unmarked=label), 2 * CHUNK)}
+    with suppress(Missing):  # Expensify has none of them any more; the other job says so as well
+        client.order(Selection(report_ids=ids), CHUNK, mark=label)
+    found = client.export_or_none(Selection(report_ids=ids, unmarked=label), 2 * CHUNK)
+    listed = {report["reportID"] for report in found or ()}
     if listed:
         named = ", ".join(name if REPORT_ID.fullmatch(name) else "an odd id" for name in sorted(listed)[:5])
         more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""

@@ -122,10 +122,11 @@ class Link:
         else:
             self.errors.append(error)
 
-    def leave_alone(self, error: FlowctlError, *, asking: bool = False) -> None:
+    def leave_alone(self, error: FlowctlError, *, asking: bool = False, least_s: float = 0.0) -> None:
         """Send nothing over this connection for a while, longer each time; a person is told what keeps it from working.
 
-        With `asking`, it was not even written: an answer to a question is then enough to see that this is over.
+        With `asking`, it was not even written: an answer to a question is then enough to see that this is over. `least_s` is
+        how long that while is at least.
         """
         self.stopped = True
         if error not in self.errors:
@@ -135,7 +136,7 @@ class Link:
             failures = int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0)) + 1
             wait_s = later_s(failures - 1, self.world.ids.fraction())
             asked_s = error.retry_after_s if isinstance(error, Transient) else None
-            until = self.after(min(max(wait_s, asked_s or 0.0), LONGEST.total_seconds()))
+            until = self.after(min(max(wait_s, asked_s or 0.0, least_s), LONGEST.total_seconds()))
             kept = {"until": until, "failures": failures, "limited": limited, "asking": asking}
             facts.remember(tx, self.company, self.world.at(), self._fact, kept)
             if limited and failures < _OFTEN:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from engine import astray, follow, holdings
 from engine.clock import iso
 from engine.contract import OperationOutcome, Receipt
-from engine.errors import BadAnswer, Bug, Rejected, RunError, StaleLease, Transient
+from engine.errors import BadAnswer, Bug, NotAsSent, Rejected, RunError, StaleLease, Transient
 from engine.jsontext import plain
 from engine.pushing.link import ACTOR, BEGIN_S, LONGEST, Link
 from engine.store import journal, outbox, places, records, stops
@@ -146,6 +146,15 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
             records.move(tx, link.company, link.world.at(), ACTOR, moves)
         link.states |= {row["record_id"]: "unknown" for row in left}
     return [{**dict(row), "not_before": not_before} for row in rows]
+
+
+def not_as_sent(link: Link, rows: Sequence[Row], error: NotAsSent) -> None:
+    """They are there, and not as they are to be: each stays in doubt, whatever becomes of its source, and is looked for first.
+
+    Nothing else is written before that look: the connection is left alone until it is due.
+    """
+    doubt(link, rows, str(error))
+    link.leave_alone(error, least_s=link.settle_s)
 
 
 def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:

@@ -28,6 +28,7 @@ TODO = {
     "BeingRead": "nothing: another process reads the same, and its records come with that",
     "AuthExpired": "nothing: the token is renewed once, and what still fails then is refused credentials",
     "AuthRefused": "give new credentials, or the permission that is named, with `flowctl connect ... --check`",
+    "NotAsSent": "look at what is named in the target: nothing more is written over the connection until it is right",
     "Ambiguous": "nothing: what became of the write is found out first; when that cannot be told, an alert `unknown` says so",
     "Rejected": "correct what the text says, then run `flowctl retry`",
     "NotYet": "nothing: the source is read again once it can say what it holds",

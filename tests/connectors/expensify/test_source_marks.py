@@ -53,6 +53,15 @@ def test_a_report_that_is_gone_needs_no_mark() -> None:
     FakeExpensify().source().mark(call(1))
 
 
+def test_that_nothing_is_left_to_mark_may_be_said_with_404() -> None:
+    vendor = FakeExpensify(report(1))
+    vendor.nothing_is_404()
+    vendor.source().mark(call(1, 2))
+    assert vendor.labels == {"R00000000001": {"flowctl"}}
+    vendor.source().mark(call(2))
+    assert len(marks(vendor)) == 2
+
+
 def test_nothing_to_mark_is_no_call() -> None:
     vendor = FakeExpensify()
     vendor.source().mark(call())
