@@ -121,18 +121,27 @@ class Matcher:
             self._taken.pop((claim.lookup, claim.list_id), None)
 
     def waited(self, name: str, day: str, days: int, owner: Owner) -> Reason | None:
-        """None once so many days have passed since the date, or the record is written; else until when it waits."""
+        """None once so many days have passed since the date, or the record is written; else until when it waits.
+
+        The list must have been read since, too: one that is older says nothing of what came to the target meanwhile.
+        """
         try:
             due = (date.fromisoformat(day) + timedelta(days=days)).isoformat()
         except OverflowError as error:
             raise ExpressionError(f"{days} days after {day} is no date") from error
-        record = self._record(owner) if self.today < due else None
-        if self.today >= due or (record is not None and record["state"] in _IN_THE_TARGET):
+        lookup = self._lookup(name)
+        read_on = self._read_on(self._kept_as(lookup)) if self.today >= due else ""
+        record = self._record(owner) if read_on < due else None
+        if read_on >= due or (record is not None and record["state"] in _IN_THE_TARGET):
             return None
-        listed = self._lookup(name).list
         message = f"nothing fits yet; it is written otherwise from {due}"
-        hint = f"it is looked at again each time the {listed} list is read"
-        return Reason("waiting", message, hint, (f"list:{self._kept_as(self._lookup(name))}",))
+        if self.today >= due:
+            when = f"was read on {read_on} last" if read_on else "was never read"
+            message = (
+                f"nothing fits yet, and the {lookup.list} list {when}; it is written otherwise once that is read again"
+            )
+        hint = f"it is looked at again each time the {lookup.list} list is read"
+        return Reason("waiting", message, hint, (f"list:{self._kept_as(lookup)}",))
 
     def wanted(self, name: str, key: str, owner: Owner) -> bool:
         """Whether another record waits for this mapping, or the flow has made it already."""
@@ -211,6 +220,12 @@ class Matcher:
         scope = {"company": self.company, "flow": self.flow.name, **_key(owner)}
         rows = self.tx.rows("record_find_any_phase", scope)
         return rows[0] if rows else None
+
+    def _read_on(self, name: str) -> str:
+        """The day, in UTC, on which a list was read completely; empty when it never was, or when a clock was ahead then."""
+        row = self.tx.one("list_get", {"company": self.company, "list": name})
+        read_on = str(row["loaded_at"] or "")[:10] if row is not None else ""
+        return read_on if read_on <= self.today else ""
 
     def _index(self, name: str) -> Index:
         """The list by amount and currency, made once for each of its revisions."""

@@ -100,8 +100,8 @@ MATCHING: tuple[FunctionSpec, ...] = (
         "waited",
         (_NAME, _DATE, _DAYS),
         "boolean",
-        "true once so many days have passed since the date; until then the record waits for the lookup's list to be read "
-        "again",
+        "true once so many days have passed since the date, and the lookup's list was read since; until then the record "
+        "waits for the list to be read again",
         "waited('card', '2026-03-02', `5`)",
         True,
         waited,

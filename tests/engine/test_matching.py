@@ -11,6 +11,7 @@ from engine.contract import ListObject
 from engine.errors import Bug, Rejected, UsageError
 from engine.follow import Hand
 from engine.lookups import Resolver
+from engine.matching import Matcher, Owner
 from engine.operator import mapfile, worklist
 from engine.operator.targets import NoSuchMatch, Target, find_target
 from engine.store import claims, lists, records
@@ -254,6 +255,34 @@ def test_none_of_them_is_meant(bench: CloudBench) -> None:
     listed(bench, "charges", charge("t-1"))
     bench.run()
     assert (written(bench), match_kit.claims(bench)) == (["N-b-1"], {})
+
+
+@pytest.mark.parametrize(
+    ("today", "reason"),
+    [
+        ("2026-03-01", "nothing fits yet; it is written otherwise from 2026-03-02"),
+        ("2026-03-02", None),
+        ("2026-03-09", None),
+    ],
+)
+def test_a_wait_ends_by_a_list_that_was_read_since(bench: CloudBench, today: str, reason: str | None) -> None:
+    listed(bench, "charges")
+    with bench.world.store.write() as tx:
+        matcher = Matcher(tx, COMPANY, bench.program.flow, today)
+        said = matcher.waited("card", "2026-02-27", 3, Owner("bills", "b-1"))
+    assert (said and said.message) == reason
+
+
+def test_a_list_that_was_read_too_long_ago_says_nothing_of_what_came_since(bench: CloudBench) -> None:
+    listed(bench, "charges")
+    with bench.world.store.write() as tx:
+        matcher = Matcher(tx, COMPANY, bench.program.flow, "2026-03-09")
+        assert matcher.waited("card", "2026-02-27", 4, Owner("bills", "b-1")) == records.Reason(
+            "waiting",
+            "nothing fits yet, and the charges list was read on 2026-03-02 last; it is written otherwise once that is read again",
+            "it is looked at again each time the charges list is read",
+            ("list:cloud.charges",),
+        )
 
 
 def test_what_a_person_chose_for_one_is_no_other_records(bench: CloudBench) -> None:
