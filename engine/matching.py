@@ -9,7 +9,7 @@ import json
 import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from engine.contract import ListObject
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import ExpressionError
-from engine.listsource import kept_as
+from engine.listsource import covers_days, kept_as
 from engine.model import Flow, Lookup
 from engine.money import parse_money
 from engine.store import claims, lists, records
@@ -89,8 +89,8 @@ class Matcher:
             found.append((abs(there - around), list_id, item))
         return [item for _, _, item in sorted(found, key=lambda each: each[:2])]
 
-    def match(self, name: str, key: str, found: Sequence[Object], owner: Owner) -> Matched:
-        """The object that is meant by a key of the source, among those that fit."""
+    def match(self, name: str, key: str, found: Sequence[Object], owner: Owner, since: str = "") -> Matched:
+        """The object that is meant by a key of the source, among those that fit; they were looked for from `since` on."""
         record = self._record(owner)
         settled = claims.of_record(self.tx, record["id"], name) if record is not None else None
         if record is not None and (record["state"] in _IN_THE_TARGET or (settled and records.was_posted(record))):
@@ -104,7 +104,7 @@ class Matcher:
         fitting = {str(item.get("list_id", "")): item for item in found}
         held = {list_id: by for list_id in fitting if (by := self._holder(lookup, list_id, key, owner))}
         if not fitting:
-            return Matched()
+            return Matched(None, self._beyond(lookup, key, since))
         if len(fitting) > 1 or held:
             return Matched(None, self._ambiguous(lookup, key, fitting, held))
         ((list_id, item),) = fitting.items()
@@ -199,6 +199,19 @@ class Matcher:
         fit = "fits" if len(fitting) == 1 else "fit"
         return self._reason(lookup, key, f"{count} of the {lookup.list} list {fit} {key}: {listed}")
 
+    def _beyond(self, lookup: Lookup, key: str, since: str) -> Reason | None:
+        """Nothing of the list fits, and what would may be older than what is listed: a person knows."""
+        days = covers_days(self.flow, lookup) if since and self.today else 0
+        # The day on which the list begins is listed in part.
+        begins = (date.fromisoformat(self.today) - timedelta(days=days - 1)).isoformat() if days else ""
+        if since >= begins:
+            return None
+        waits = self._reason(lookup, key, f"nothing fits in the {lookup.list} list, which is whole only since {begins}")
+        none = shlex.join(["flowctl", "map", "set", self.flow.name, lookup.name, key, NO_MATCH])
+        skip = shlex.join(["flowctl", "skip", key])
+        of = of_company(self.company)
+        return replace(waits, hint=f"when an older one is meant, run `{skip}{of}`; when none is, run `{none}{of}`")
+
     def _reason(self, lookup: Lookup, key: str, message: str) -> Reason:
         words = shlex.join(["flowctl", "map", "set", self.flow.name, lookup.name, key])
         hint = f"run `{words} ID-OR-none{of_company(self.company)}`"
@@ -234,6 +247,11 @@ class Matcher:
         if known is None or known[0] != revision:
             known = self._indexes[name] = (revision, _indexed(lists.objects(self.tx, self.company, name)))
         return known[1]
+
+
+def earlier(day: str, days: int) -> str:
+    """The day so many days before, or the first one that there is."""
+    return date.fromordinal(max(date.fromisoformat(day).toordinal() - days, 1)).isoformat()
 
 
 def view(found: ListObject) -> Object:

@@ -11,6 +11,7 @@ from connectors.ramp.chart import list_accounting_vendors
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
 from connectors.ramp.records import Record, normaliser
+from connectors.ramp.requests import SYNCED_DAYS
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import ACCOUNTING_READ, STREAM_SCOPES
 from engine.contract import ListObject
@@ -22,8 +23,6 @@ Reader = Callable[[RampClient, Settings], Pages]
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
 _OPEN = ("SYNC_READY", "NOT_SYNC_READY")
-# Of what is in the books, so much is listed: an older one is not matched any more.
-_SYNCED_SINCE = timedelta(days=90)
 
 
 def list_objects(client: RampClient, settings: Settings, name: str) -> Pages:
@@ -92,7 +91,7 @@ def _open_transactions(client: RampClient, settings: Settings) -> Pages:
 
 
 def _card_transactions(client: RampClient, settings: Settings) -> Pages:
-    since = client.clock.now() - _SYNCED_SINCE
+    since = client.clock.now() - timedelta(days=SYNCED_DAYS)
     recent = {"sync_status": "SYNCED", "from_date": since.replace(microsecond=0).isoformat()}
     asked = [*({"sync_status": status} for status in _OPEN), recent]
     return _transactions(client, settings, asked, lambda _: True)

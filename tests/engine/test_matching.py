@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from engine import matching
 from engine.contract import ListObject
 from engine.errors import Bug, Rejected, UsageError
 from engine.follow import Hand
 from engine.lookups import Resolver
-from engine.matching import Matcher, Owner
+from engine.matching import Matched, Matcher, Owner
 from engine.operator import mapfile, worklist
 from engine.operator.targets import NoSuchMatch, Target, find_target
 from engine.store import claims, lists, records
@@ -283,6 +284,34 @@ def test_a_list_that_was_read_too_long_ago_says_nothing_of_what_came_since(bench
             "it is looked at again each time the charges list is read",
             ("list:cloud.charges",),
         )
+
+
+@pytest.mark.parametrize(("since", "waits"), [("2025-12-02", True), ("2025-12-03", False), ("", False)])
+def test_what_may_be_older_than_what_is_listed_waits_for_a_person(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch, since: str, waits: bool
+) -> None:
+    monkeypatch.setattr(matching, "covers_days", lambda *_: 90)
+    with bench.world.store.write() as tx:
+        matched = Matcher(tx, COMPANY, bench.program.flow, "2026-03-02").match("card", "b 1", [], Owner("", ""), since)
+    assert matched.reason == (
+        records.Reason(
+            "ambiguous",
+            "nothing fits in the charges list, which is whole only since 2025-12-03",
+            "when an older one is meant, run `flowctl skip 'b 1' --company acme`; "
+            "when none is, run `flowctl map set shop_to_cloud card 'b 1' none --company acme`",
+            ("mapping:card:b 1", "list:cloud.charges"),
+        )
+        if waits
+        else None
+    )
+
+
+def test_a_person_says_that_none_is_meant_however_old(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "covers_days", lambda *_: 90)
+    with bench.world.store.write() as tx:
+        lists.put_mapping(tx, COMPANY, lists.Mapping(NAME, "card", "b-1", "none"), "ann", AT)
+        matcher = Matcher(tx, COMPANY, bench.program.flow, "2026-03-02")
+        assert matcher.match("card", "b-1", [], Owner("", ""), "2025-01-01") == Matched()
 
 
 def test_what_a_person_chose_for_one_is_no_other_records(bench: CloudBench) -> None:
