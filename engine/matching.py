@@ -264,21 +264,35 @@ def _key(owner: Owner) -> dict[str, str]:
 
 
 def _indexed(objects: Iterable[ListObject]) -> Index:
-    """The active objects that have an amount, a currency and a date; the others fit nothing."""
+    """The active objects that have an amount, a currency and a date; the others fit nothing.
+
+    One that was paid in another currency than it is booked in has both amounts, and either fits.
+    """
     found: dict[tuple[Decimal, str], list[tuple[int, str, Object]]] = {}
     for item in objects:
-        currency, day = item.data.get("currency"), item.data.get("date")
-        if not item.active or not isinstance(currency, str) or not isinstance(day, str):
+        day = item.data.get("date")
+        if not item.active or not isinstance(day, str):
             continue
         try:
-            place = (parse_money(item.data.get("amount")), currency.casefold())
             dated = date.fromisoformat(day[:10]).toordinal()
-        except (ExpressionError, ValueError):  # what a vendor says in another way than it promised
+        except ValueError:  # what a vendor says in another way than it promised
             continue
-        found.setdefault(place, []).append((dated, item.list_id, view(item)))
+        for place in {place for which in ("", "other_") if (place := _place(item, which)) is not None}:
+            found.setdefault(place, []).append((dated, item.list_id, view(item)))
     for listed in found.values():
         listed.sort(key=lambda each: each[:2])
     return found
+
+
+def _place(item: ListObject, which: str) -> tuple[Decimal, str] | None:
+    """Where an amount of the object stands in the index; None where it has none that can be read."""
+    currency = item.data.get(f"{which}currency")
+    if not isinstance(currency, str):
+        return None
+    try:
+        return parse_money(item.data.get(f"{which}amount")), currency.casefold()
+    except ExpressionError:
+        return None
 
 
 def _described(item: Object) -> str:

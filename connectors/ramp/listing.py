@@ -129,6 +129,7 @@ def _transaction(record: Record) -> ListObject:
     names = (holder.get("first_name"), holder.get("last_name"))
     parts = record["line_items"] or [record]
     moment = record["user_transaction_time"] or record["accounting_date"]
+    other = _other_amount(record)
     return ListObject(
         record["id"],
         record["merchant_name"] or record["merchant_descriptor"] or "",
@@ -136,6 +137,8 @@ def _transaction(record: Record) -> ListObject:
             # One that cannot be trusted is no amount that anything could be matched by.
             "amount": record["amount"] if _AMOUNT.fullmatch(record["amount"] or "") else None,
             "currency": record["currency"],
+            "other_amount": other,
+            "other_currency": record["merchant_currency"] if other is not None else None,
             "date": moment[:10] if moment else None,
             "memo": record["memo"],
             "card_holder": " ".join(name for name in names if name) or None,
@@ -144,6 +147,16 @@ def _transaction(record: Record) -> ListObject:
             "is_synced": _is_synced(record),
         },
     )
+
+
+def _other_amount(record: Record) -> str | None:
+    """What the merchant charged in its own currency. It is documented of the entity's amount alone that refunds are negative."""
+    amount, charged = record["amount"] or "", record["merchant_amount"] or ""
+    if record["merchant_currency"] == record["currency"] or not (
+        _AMOUNT.fullmatch(amount) and _AMOUNT.fullmatch(charged)
+    ):
+        return None
+    return f"{'-' if amount.startswith('-') else ''}{charged.lstrip('-')}"
 
 
 def _has_account(record: Record) -> bool:

@@ -168,6 +168,12 @@ _TRANSACTION = (
     *_COMMON,
     _f("amount", "money", "Amount in major units; negative for refunds"),
     _f("currency", "text", "Currency of the amount"),
+    _f(
+        "other_amount",
+        "money",
+        "Amount that the merchant charged, where that was in another currency; it is matched too",
+    ),
+    _f("other_currency", "text", "Currency that the merchant charged"),
     _f("date", "date", "Day on which the card was used"),
     _f("memo", "text", "Memo"),
     _f("card_holder", "text", "Who used the card"),

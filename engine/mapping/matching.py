@@ -17,7 +17,7 @@ from engine.mapping.functions import (
 from engine.mapping.scope import EvalContext
 from engine.mapping.similar import similar
 
-# What an object needs for `candidates` to compare it with a record.
+# What an object needs for `candidates` to compare it with a record; it may have `other_amount` and `other_currency` as well.
 COMPARED = ("amount", "currency", "date")
 
 _Object = Mapping[str, object]

@@ -73,6 +73,25 @@ def test_candidates(bench: CloudBench, amount: str, currency: str, day: str, day
         assert [o["list_id"] for o in matcher.candidates("card", Decimal(amount), currency, day, days)] == found
 
 
+def test_either_of_two_amounts_fits(bench: CloudBench) -> None:
+    other = {"amount": "18.40", "currency": "USD", "date": "2026-03-04"}
+    listed(
+        bench,
+        "charges",
+        ListObject("t-1", "Staples", data={**other, "other_amount": "17.00", "other_currency": "EUR"}),
+        ListObject("t-2", "Staples", data={**other, "other_amount": None, "other_currency": None}),
+        ListObject("t-3", "Staples", data={**other, "other_amount": "18.4", "other_currency": "usd"}),
+        ListObject("t-4", "Staples", data={**other, "amount": None, "other_amount": "17", "other_currency": "EUR"}),
+    )
+    with bench.world.store.write() as tx:
+        matcher = Resolver(tx, COMPANY, bench.program.flow, {}).at(tx).matcher
+        found = [
+            [item["list_id"] for item in matcher.candidates("card", Decimal(amount), currency, "2026-03-04", 0)]
+            for amount, currency in (("17.00", "EUR"), ("18.40", "USD"), ("17.00", "USD"))
+        ]
+    assert found == [["t-1", "t-4"], ["t-1", "t-2", "t-3"], []]
+
+
 def test_a_list_is_put_in_order_once_for_each_of_its_revisions(
     bench: CloudBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
