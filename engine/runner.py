@@ -11,6 +11,7 @@ from functools import partial
 from typing import NoReturn
 
 from engine import asked, flowswitch, intake, opened, pipeline, preparing, telling
+from engine.abilities import Withholding
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -40,6 +41,7 @@ from engine.world import World
 
 # What an alert is about when no stream can be read, since the accounting seat is not ours.
 _SEAT = "accounting"
+_WITHHELD = "withheld"
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
@@ -359,6 +361,7 @@ class Runner:
             read = [name for name in counts if kept is None and not counts[name]["unreadable"]]
             over = [("connection", "/".join(job.subject)), *(("failed", f"{flow}/{name}") for name in read)]
             work.resolve_alerts(tx, company, over, self.world.at())
+        self._withheld(job)
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
@@ -373,6 +376,20 @@ class Runner:
                 swept_at = kept.swept_at if kept else began
                 value = work.Checkpoint(watermark, names, swept_at)
                 work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
+
+    def _withheld(self, job: _Job) -> None:
+        """Tell a person of what the source counts and does not show; what it shows is worked on all the same."""
+        source = job.sources(job.lead.fetch.connection)
+        found = source.withheld(job.lead.fetch.stream) if isinstance(source, Withholding) else None
+        if found is None:
+            return
+        subject = f"{'/'.join(job.subject)}/{_WITHHELD}"
+        with self.world.store.write(job.company) as tx:
+            if found.message:
+                alert = work.Alert("connection", subject, f"{'/'.join(job.subject[:2])}: {found.message}", found.hint)
+                work.raise_alert(tx, job.company, alert, self.world.at())
+            else:
+                work.resolve_alert(tx, job.company, "connection", subject, self.world.at())
 
     def _take_page(
         self, job: _Job, held: Reading, stream: StreamProgram, page: Sequence[Json], resolver: Resolver | None

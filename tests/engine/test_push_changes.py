@@ -498,9 +498,30 @@ def test_those_that_cannot_be_asked_for_have_had_their_turn(bench: ChartBench, m
     assert "find BillArchive:c-2" in bench.go()
 
 
-def test_a_source_that_lists_nothing_undoes_nothing(bench: ChartBench) -> None:
+def test_a_source_that_lists_nothing_undoes_nothing_that_it_does_not_know(bench: ChartBench) -> None:
     bench.shop.listed["bills"] = []
-    assert (bench.go(), bench.shop.gets) == ([], [])
+    assert (bench.go(), bench.shop.gets) == ([], ["bills/b-1"])
+    said = "the source lists nothing at all, and does not know a record that is posted, as b-1: nothing is undone"
+    assert told(bench) == [("drifted", f"{NAME}/bills: {said}")]
+    # It is one alert as long as nothing is listed; when the source has it again, nobody need look any more.
+    assert (bench.go(), bench.go(), len(told(bench))) == ([], [], 1)
+    bench.shop.listed["bills"] = [bill()]
+    assert (bench.go(), told(bench)) == ([], [])
+
+
+def test_what_is_missed_and_then_not_listed_beside_others_is_archived(bench: ChartBench) -> None:
+    bench.shop.listed["bills"] = []
+    bench.go()
+    gone(bench, "b-1")
+    assert bench.go() == ["find BillArchive:c-1", "write BillArchive:c-1"]
+    assert told(bench) == []
+
+
+def test_a_source_that_lists_nothing_may_say_itself_that_a_record_is_void(bench: ChartBench) -> None:
+    bench.shop.listed["bills"] = []
+    bench.shop.singles["b-1"] = bill(status="void")
+    assert bench.go() == ["find BillArchive:c-1", "write BillArchive:c-1"]
+    assert (receipt(bench)["voided"], told(bench)) == ("here", [])
 
 
 def test_without_gone_nothing_is_asked_for() -> None:

@@ -40,7 +40,7 @@ _BILL = (
 )
 _TRANSACTION = (
     *("merchant", "amount", "currency", "on", "state", "ready", "memo", "account", "class", "customer", "vendor"),
-    *("lines", "id", "provider", "entity", "fields"),
+    *("lines", "id", "provider", "entity", "fields", "charged"),
 )
 
 
@@ -166,6 +166,8 @@ def _transaction(story: Story, name: str, given: Json) -> None:
         fields["entity_id"] = story.id_of("entity", given["entity"])
     if "ready" in given:
         fields["sync_status"] = "SYNC_READY" if given["ready"] else "NOT_SYNC_READY"
+    if "charged" in given:
+        fields["original"] = _charged(given)
     story.simulator.add_transaction(
         settled,
         id=story.new_id("transaction", name, given),
@@ -180,9 +182,17 @@ def _transaction(story: Story, name: str, given: Json) -> None:
     )
 
 
+def _charged(given: Json) -> Money:
+    """What the merchant charged, in its own currency."""
+    known("charged", given["charged"], ("amount", "currency"))
+    currency = given["charged"]["currency"]
+    return Money(minor_of(given["charged"]["amount"], currency), currency)
+
+
 def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLine]:
     if "lines" not in given:
-        return [TransactionLine(settled, settled, coding(story, given, given), None)]
+        charged = _charged(given) if "charged" in given else settled
+        return [TransactionLine(charged, settled, coding(story, given, given), None)]
     lines = []
     for line in expanded(given["lines"]):
         amount = Money(minor_of(line["amount"], settled.currency), settled.currency)
