@@ -42,6 +42,7 @@ _TRANSACTION = (
     *("merchant", "amount", "currency", "on", "state", "ready", "memo", "account", "class", "customer", "vendor"),
     *("lines", "id", "provider", "entity", "fields", "charged"),
 )
+_PAID = ("on", "amount", "method", "manual", "planned", "charges")
 
 
 def tell(story: Story, given: Json) -> None:
@@ -128,8 +129,19 @@ def _bill(story: Story, name: str, given: Json) -> None:
 def _settle(story: Story, bill: Bill, given: Json) -> None:
     if "paid" in given:
         paid = given["paid"]
-        minor = minor_of(paid["amount"], bill.currency) if "amount" in paid else None
-        story.simulator.pay_bill(bill.id, paid_on=date_of(paid["on"]), minor=minor, method=paid.get("method", "ACH"))
+        known("paid", paid, _PAID)
+        fields: dict[str, Any] = {key: paid[key] for key in ("method", "manual") if key in paid}
+        if "amount" in paid:
+            fields["minor"] = minor_of(paid["amount"], bill.currency)
+        if "planned" in paid:
+            fields["planned_on"] = date_of(paid["planned"])
+        if "charges" in paid:
+            # Such a transaction may be told of after its bill, under its own name.
+            named = story.simulator.world.names.fixed
+            fields["charges"] = tuple(
+                story.ids.get(f"transaction:{c}", named("transaction", c)) for c in paid["charges"]
+            )
+        story.simulator.pay_bill(bill.id, paid_on=date_of(paid["on"]), **fields)
     if "scheduled" in given:
         build.schedule_payment(story.simulator.world, bill.id, date_of(given["scheduled"]))
 
@@ -204,7 +216,8 @@ def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLi
 
 
 def _pay(story: Story, value: Json) -> None:
-    _settle(story, story.simulator.world.bills[story.id_of("bill", value["bill"])], {"paid": value})
+    paid = {key: item for key, item in value.items() if key != "bill"}
+    _settle(story, story.simulator.world.bills[story.id_of("bill", value["bill"])], {"paid": paid})
 
 
 def _edit_bill(story: Story, value: Json) -> None:
