@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, opened, pipeline, preparing, telling
+from engine import asked, flowswitch, intake, opened, otheraccount, pipeline, preparing, telling
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -378,9 +378,7 @@ class Runner:
         start, end, limit = 0, 0, intake.most(self.world.store)
         while True:
             with self.world.store.write(job.company) as tx:
-                self.still(tx)
-                held.hold(tx)
-                flowswitch.require_on(tx, job.company, job.program.flow)
+                self._keep(tx, job, held, stream)
                 resolver = resolver or self.resolver(tx, job.program, job.company)
                 batch = self.batch(tx, job.program, job.company, job.number, resolver)
                 size = end - start or intake.at_once(batch, stream, page, limit)
@@ -389,6 +387,14 @@ class Runner:
             job.counts[stream.stream.name].update(batch.counts)
             if end >= len(page):
                 return resolver
+
+    def _keep(self, tx: Tx, job: _Job, held: Reading, stream: StreamProgram) -> None:
+        """Make sure that what was read may be kept: nobody has taken over, switched the flow off, or changed the account."""
+        self.still(tx)
+        held.hold(tx)
+        flowswitch.require_on(tx, job.company, job.program.flow)
+        connection = stream.stream.fetch.connection
+        otheraccount.require_same(tx, job.company, connection, job.sources.led[connection])
 
     def _list_asked(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Learn which records people of the source wait for, before anything is said of any."""
@@ -463,9 +469,7 @@ class Runner:
             return self._get(job.sources(fetch.connection), fetch, record_id)
 
         def batch(tx: Tx) -> Batch:
-            self.still(tx)
-            held.hold(tx)
-            flowswitch.require_on(tx, job.company, job.program.flow)
+            self._keep(tx, job, held, stream)
             return self.batch(tx, job.program, job.company, job.number)
 
         recheck(Asking(self.world.store, scope, get, batch, job.counts[name]), stream)

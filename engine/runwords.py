@@ -79,6 +79,7 @@ STATES: Mapping[str, str] = {
 # What people call the kinds of alerts.
 KINDS: Mapping[str, str] = {
     "stranded": "Work left behind",
+    "account": "Another account",
     "ambiguous": "Two records, one key",
     "audit": "Journal",
     "backlog": "Backlog",
@@ -99,6 +100,7 @@ KINDS: Mapping[str, str] = {
 }
 # What an alert tells of, by kind, and what to do.
 ALERTS: Mapping[str, tuple[str, str]] = {
+    "account": ("another account of the source has another record under the same id", "as the line says"),
     "ambiguous": ("the source lists two different records under one key", "correct `key` in the flow"),
     "backlog": ("more records wait than usual", "`flowctl status` shows what stands still"),
     "connection": ("a vendor refuses or cannot be read", "as the line says; credentials with `flowctl connect`"),

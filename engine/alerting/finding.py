@@ -28,7 +28,7 @@ _PLACE_OF = {"session": "/connections/web-connector", "rival": "/flows", "connec
 # The longest title of a notice.
 TITLE = 200
 # One notice for all alerts of a kind: there may be one a record.
-_TOGETHER = frozenset({"twice", "edited", "drifted", "ambiguous", "mark"})
+_TOGETHER = frozenset({"twice", "edited", "drifted", "ambiguous", "account", "mark"})
 _MOST_ALERTS = 5000
 _SHORTEST_UNKNOWN = timedelta(minutes=15)
 _EVERY_MIN = 5

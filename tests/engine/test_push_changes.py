@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine import absent
+from engine.connections import accounts
 from engine.errors import Ambiguous, BadAnswer, Rejected, Transient
 from engine.follow import Hand
 from engine.operator import worklist
@@ -501,6 +502,25 @@ def test_those_that_cannot_be_asked_for_have_had_their_turn(bench: ChartBench, m
 def test_a_source_that_lists_nothing_undoes_nothing(bench: ChartBench) -> None:
     bench.shop.listed["bills"] = []
     assert (bench.go(), bench.shop.gets) == ([], [])
+
+
+def test_another_account_is_not_asked_for_what_was_posted_from_the_one_before(
+    bench: ChartBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not have them, and that says nothing."""
+    monkeypatch.setattr(absent, "POSTED", 1)
+    with bench.world.store.write() as tx:
+        accounts.told(tx, HAND, "shop", "acct-1", "One")
+    bench.world.clock.sleep(3600)
+    with bench.world.store.write() as tx:
+        accounts.told(tx, Hand(COMPANY, bench.world.at(), "test"), "shop", "acct-2", "Two")
+    bench.world.clock.sleep(3600)
+    bench.shop.listed["bills"] = [bill("b-7"), bill("b-8")]
+    bench.go()
+    bench.shop.listed["bills"] = [bill("b-8")]
+    bench.go()
+    assert (bench.shop.gets, bench.record("b-1")["state"]) == (["bills/b-7"], "closed")
+    assert "archived" not in bench.chart.objects["c-1"]
 
 
 def test_without_gone_nothing_is_asked_for() -> None:
