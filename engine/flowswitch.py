@@ -7,7 +7,7 @@ keeps it until a person switches it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -53,14 +53,22 @@ class FlowPaused(FlowOff):
 class RivalFlow(UsageError):
     """Two flows of a company would write the same records into the same place."""
 
-    def __init__(self, company: str, mine: str, other: str, to: str) -> None:
+    def __init__(self, company: str, mine: str, other: str, to: str, *, is_filtered: bool = False) -> None:
         theirs = other.partition("/")[0]
-        self.other, self.to = theirs, to
-        super().__init__(
-            f"{company}/{mine}: `{other}` writes the same records into `{to}` already; both would post everything twice",
-            hint=f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this "
-            "one, or switch this one off",
+        self.other, self.to, self.is_filtered = theirs, to, is_filtered
+        message = f"`{other}` writes the same records into `{to}` already; both would post everything twice"
+        hint = (
+            f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this one, or "
+            "switch this one off"
         )
+        if is_filtered:
+            message = (
+                f"`{other}` reads the same with another filter, and writes it into `{to}` already; what both read would be "
+                "posted twice"
+            )
+            beside = f"flowctl company flow {mine.partition('/')[0]} on --beside {theirs}{of_company(company)}"
+            hint += f"; when they never read the same record, run `{beside}`"
+        super().__init__(f"{company}/{mine}: {message}", hint=hint)
 
 
 class StillUnderWay(UsageError):
@@ -87,8 +95,13 @@ class Claim:
     tells: bool
 
     def rivals(self, other: Claim) -> bool:
-        """Whether both write the same."""
-        return (self.phase, self.fetch, self.to) == (other.phase, other.fetch, other.to)
+        """Whether both may write the same: what their filters leave out of it is not known here."""
+        return (self.phase, self.reads, self.to) == (other.phase, other.reads, other.to)
+
+    @property
+    def reads(self) -> str:
+        """What it reads, whatever it leaves out of it."""
+        return self.fetch.partition("?")[0]
 
 
 def is_on(tx: Tx, company: str, flow: Flow) -> bool:
@@ -102,11 +115,12 @@ def is_running(tx: Tx, company: str, flow: Flow) -> bool:
     return is_on(tx, company, flow) and stops.paused(tx, company, flow.name) is None
 
 
-def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "") -> bool:
+def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "", beside: str = "") -> bool:
     """Switch the flow on or off for the company; False when it was so before.
 
     Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it. What waits
-    rests, and its alerts are over; on again, it is looked at anew.
+    rests, and its alerts are over; on again, it is looked at anew. `beside` is a flow that reads the same with another
+    filter, of which a person has said that the two never read the same record.
 
     Raises:
         RivalFlow: when another flow that is on writes the same.
@@ -114,8 +128,8 @@ def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "") -> bool:
     """
     was = is_on(tx, hand.company, flow)
     if on:
-        claim(tx, hand.company, flow, hand.at)
-        _nothing_under_way(tx, hand.company, flow)
+        claim(tx, hand.company, flow, hand.at, beside=beside)
+        _nothing_under_way(tx, hand.company, flow, {beside})
         facts.forget(tx, hand.company, f"{_WROTE}{flow.name}")
     else:
         facts.forget(tx, hand.company, f"{_WRITES}{flow.name}")
@@ -143,15 +157,24 @@ def _quiet(tx: Tx, hand: Hand, flow: str) -> None:
             work.resolve_alert(tx, hand.company, alert["kind"], alert["subject"], hand.at)
 
 
-def claim(tx: Tx, company: str, flow: Flow, at: str) -> None:
-    """Note what the flow writes for the company.
+def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "") -> None:
+    """Note what the flow writes for the company; `beside` as of `switch`.
+
+    Two flows that read the same with other filters go on beside one another where they did so before.
 
     Raises:
         RivalFlow: when another flow has noted the same before.
+        StillUnderWay: when one that was switched off has not come to its end, and this one begins.
     """
+    noted = facts.recall(tx, company, f"{_WRITES}{flow.name}")
+    old = [Claim(**one) for one in (noted or {}).get("streams", [])]
+    kept = _kept(flow, {*(noted or {}).get("beside", []), beside} - {""})
     for other, mine, theirs in _rivals(tx, company, flow, _WRITES):
-        raise RivalFlow(company, f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}", mine.to)
-    kept = _kept(flow)
+        is_filtered = mine.fetch != theirs.fetch
+        if not (is_filtered and (mine in old or other in kept.get("beside", []))):
+            names = f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}"
+            raise RivalFlow(company, *names, mine.to, is_filtered=is_filtered)
+    _nothing_under_way(tx, company, flow, kept.get("beside", []), old)
     if facts.recall(tx, company, f"{_WRITES}{flow.name}") != kept:
         facts.remember(tx, company, at, f"{_WRITES}{flow.name}", kept)
         work.resolve_alert(tx, company, "rival", flow.name, at)
@@ -180,13 +203,17 @@ def _rivals(tx: Tx, company: str, flow: Flow, prefix: str) -> Iterator[tuple[str
             yield from ((other, one, theirs) for one in mine if one.rivals(theirs))
 
 
-def _nothing_under_way(tx: Tx, company: str, flow: Flow) -> None:
-    """Refuse to take over from a flow whose records the source may still offer.
+def _nothing_under_way(tx: Tx, company: str, flow: Flow, beside: Collection[str], old: Collection[Claim] = ()) -> None:
+    """Refuse to take over from a flow whose records the source may still offer; what it writes already is taken over.
+
+    A person has said of those `beside` it that they never read the same record.
 
     Raises:
         StillUnderWay: when there are any.
     """
-    for other, _, theirs in _rivals(tx, company, flow, _WROTE):
+    for other, mine, theirs in _rivals(tx, company, flow, _WROTE):
+        if mine in old or (mine.fetch != theirs.fetch and other in beside):
+            continue
         scope = {"company": company, "flow": other, "stream": theirs.stream, "phase": theirs.phase}
         row = tx.one("records_untold", {**scope, "tells": int(theirs.tells)})
         if row is not None and row["count"]:
@@ -201,5 +228,6 @@ def _claims(flow: Flow) -> Iterator[Claim]:
             yield Claim(stream.name, stream.phase, stream.fetch.identity, stream.target, told)
 
 
-def _kept(flow: Flow) -> dict[str, Any]:
-    return {"streams": [asdict(one) for one in _claims(flow)]}
+def _kept(flow: Flow, beside: Iterable[str] = ()) -> dict[str, Any]:
+    named = {"beside": sorted(beside)} if beside else {}
+    return {"streams": [asdict(one) for one in _claims(flow)], **named}

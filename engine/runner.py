@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, opened, otheraccount, pipeline, preparing, telling
+from engine import asked, flowswitch, intake, keying, opened, otheraccount, pipeline, preparing, telling
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -112,6 +112,7 @@ class Runner:
             companies.require(tx, company)
             flowswitch.require_on(tx, company, program.flow)
             flowswitch.claim(tx, company, program.flow, self.world.at())
+            keying.look(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
             log = begun(self.world, tx, company, flow)
             work.reading(tx, company, flow, read_along(program, streams), self.world.at())
@@ -149,6 +150,10 @@ class Runner:
     ) -> RunReport:
         """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
+        with self.world.store.read(company) as tx:
+            rekeyed = keying.changed(tx, company, program.flow)
+        held = [StreamReport(s.stream.name, {}, rekeyed[s.stream.name]) for s in wanted if s.stream.name in rekeyed]
+        wanted = [s for s in wanted if s.stream.name not in rekeyed]
         with self._sources(program, company) as sources:
             pages = {s.stream.name: self._listed(s, sources) for s in wanted}
         kept = Lists(self.world, company, program.flow.name, self._wait)
@@ -171,7 +176,7 @@ class Runner:
                 for stream in wanted:
                     if stream.wants:
                         intake.prepare_pending(self.batch(tx, program, company, number), stream, 1_000_000)
-                report = RunReport(program.flow.name, company, tuple(found), list_errors=unread)
+                report = RunReport(program.flow.name, company, (*held, *found), list_errors=unread)
                 look(tx, report)
                 _undo()
         except DryRun:
@@ -296,7 +301,15 @@ class Runner:
         sources: Sources,
     ) -> Iterator[StreamReport]:
         """Read what is wanted; streams that read the same thing share one read."""
-        enabled = self._enabled(program, company)
+        with self.world.store.read(company) as tx:
+            rekeyed = keying.changed(tx, company, program.flow)
+        enabled = []
+        for stream in self._enabled(program, company):
+            error = rekeyed.get(stream.stream.name)
+            if error is None:
+                enabled.append(stream)
+            elif streams is None or stream.stream.name in streams:
+                yield StreamReport(stream.stream.name, {}, error)
         groups: dict[str, list[StreamProgram]] = {}
         for stream in enabled:
             groups.setdefault(stream.stream.fetch.identity, []).append(stream)

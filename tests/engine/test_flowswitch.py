@@ -15,7 +15,7 @@ from engine.follow import Hand
 from engine.program import FlowProgram, StreamProgram, compile_flow
 from engine.runner import Runner
 from engine.service import Service
-from engine.store import companies, journal, work
+from engine.store import companies, facts, journal, work
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, FLOW, YAML, Bench, Shop, bill, vendor
 
@@ -62,6 +62,53 @@ def test_a_copy_of_a_flow_that_runs_is_refused(bench: Bench) -> None:
     with bench.world.store.read() as tx:
         listed = tx.rows("records_listing", {"company": COMPANY, "state": "", "flow": "", "limit": 100})
     assert {row["flow"] for row in listed} == {FLOW}
+
+
+FILTERED = RIVAL.replace(", with: {ready: true}", "")
+
+
+def test_a_copy_with_another_filter_is_refused_until_a_person_has_looked(bench: Bench) -> None:
+    """Which records two filters let pass is not known here: what both read would be posted twice."""
+    bench.run()
+    with pytest.raises(RivalFlow) as caught:
+        Runner(bench.world).run(program(FILTERED), COMPANY)
+    assert said(caught) == (
+        (
+            "acme/copy_of_it/bills: `shop_to_ledger/bills` reads the same with another filter, and writes it into `ledger` "
+            "already; what both read would be posted twice"
+        ),
+        (
+            "use one of the two: run `flowctl company flow shop_to_ledger off --company acme` to go on with this one, or "
+            "switch this one off; when they never read the same record, run "
+            "`flowctl company flow copy_of_it on --beside shop_to_ledger --company acme`"
+        ),
+    )
+    with bench.world.store.write() as tx:
+        flowswitch.switch(tx, HAND, program(FILTERED).flow, on=True, beside=FLOW)
+    assert Runner(bench.world).run(program(FILTERED), COMPANY).errors == ()
+    bench.run()
+    with pytest.raises(RivalFlow), bench.world.store.write() as tx:
+        flowswitch.switch(tx, HAND, program(RIVAL).flow, on=True, beside=FLOW)
+
+
+def test_flows_that_ran_beside_one_another_with_other_filters_go_on(bench: Bench) -> None:
+    """An older flowctl let them."""
+    bench.run()
+    with bench.world.store.write() as tx:
+        facts.remember(tx, COMPANY, AT, "writes:copy_of_it", flowswitch._kept(program(FILTERED).flow))
+    assert Runner(bench.world).run(program(FILTERED), COMPANY).errors == ()
+    bench.run()
+
+
+def test_a_flow_that_starts_by_itself_waits_as_well_until_the_source_knows(bench: Bench) -> None:
+    bench.run()
+    assert bench.post_all() > 0
+    switch(bench, bench.program, on=False)
+    with pytest.raises(StillUnderWay):
+        Runner(bench.world).run(program(RIVAL), COMPANY)
+    Runner(bench.world).tell(bench.program, COMPANY)
+    bench.shop.listed["bills"] = []
+    assert Runner(bench.world).run(program(RIVAL), COMPANY).errors == ()
 
 
 def test_a_flow_by_hand_runs_only_once_it_is_switched_on(bench: Bench) -> None:

@@ -121,6 +121,9 @@ SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id
 WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.state = 'waiting'
   AND (:text = '' OR r.payload LIKE '%' || :text || '%' ESCAPE '!') ORDER BY r.id;
 
+-- name: stream_has_records
+SELECT 1 AS found FROM records WHERE company = :company AND flow = :flow AND stream = :stream LIMIT 1;
+
 -- name: record_counts
 SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watched, COUNT(*) AS count FROM records
 WHERE company = :company AND (:flow = '' OR flow = :flow)
