@@ -10,12 +10,12 @@ import pytest
 
 from engine import absent
 from engine.connections import accounts
-from engine.errors import Ambiguous, BadAnswer, Rejected, Transient
+from engine.errors import Ambiguous, BadAnswer, RateLimited, Rejected, Transient
 from engine.follow import Hand
 from engine.operator import worklist
 from engine.store import journal, records, work
 from tests.engine import kit
-from tests.engine.chart_kit import FLOW, NAME, ChartBench, account, chart_bench
+from tests.engine.chart_kit import FLOW, NAME, Chart, ChartBench, account, chart_bench
 from tests.engine.kit import AT, COMPANY, bill
 
 HAND = Hand(COMPANY, AT, "test")
@@ -392,6 +392,28 @@ def test_bringing_back_that_was_refused_is_tried_again_by_a_person(hidden: Chart
         worklist.retry(tx, HAND, [hidden.change(2, "a-1", "accounts")], "")
     assert hidden.go() == ["find AccountUpdate:c-1", "write AccountUpdate:c-1"]
     assert told(hidden) == []
+
+
+@pytest.mark.parametrize("key", ["v-1", "v-77"])
+def test_what_a_person_corrects_during_a_call_that_was_not_made_is_prepared_anew(
+    bench: ChartBench, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """The service says that it has enough of us: nothing was written, and what waits is what the person wants by now."""
+    bench.shop.listed["bills"].append(bill("b-2"))
+
+    def write(_self: Chart, _operation: object) -> None:
+        with bench.world.store.write() as tx:
+            detail = {"lookup": "vendor", "key": key, "full_name": "Right One", "list_id": "V-9"}
+            journal.append(tx, COMPANY, AT, "ann", [journal.Entry("mapped", NAME, detail=detail)])
+        raise RateLimited("slow down", retry_after_s=600)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Chart, "write", write)
+        bench.go()
+    assert bench.states()["b-2"] == ("pending" if key == "v-1" else "intended")
+    bench.passed(700)
+    bench.go()
+    assert bench.states()["b-2"] == "closed"
 
 
 # --- what a complete listing does not show ----------------------------------------------------------------------------
