@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from engine import keying
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import UsageError
@@ -79,7 +80,8 @@ class StillUnderWay(UsageError):
         super().__init__(
             f"{company}/{flow}: {count} of the records of `{other}`, which writes the same, are in the target or on their "
             "way there, and the source was not told of it: this flow would post them a second time",
-            hint="where the source is told, that ends by itself while `flowctl serve` runs; "
+            hint="where the source is told, that ends by itself while `flowctl serve` runs; what has vanished from the target "
+            "is decided with `flowctl reconcile`; "
             f"`flowctl status --flow {other.partition('/')[0]}{of_company(company)}` shows them",
         )
 
@@ -128,7 +130,7 @@ def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "", beside: s
     """
     was = is_on(tx, hand.company, flow)
     if on:
-        claim(tx, hand.company, flow, hand.at, beside=beside)
+        claim(tx, hand.company, flow, hand.at, beside=beside, actor=hand.actor)
         _nothing_under_way(tx, hand.company, flow, {beside})
         facts.forget(tx, hand.company, f"{_WROTE}{flow.name}")
     else:
@@ -157,7 +159,7 @@ def _quiet(tx: Tx, hand: Hand, flow: str) -> None:
             work.resolve_alert(tx, hand.company, alert["kind"], alert["subject"], hand.at)
 
 
-def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "") -> None:
+def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "", actor: str = "flowctl") -> None:
     """Note what the flow writes for the company; `beside` as of `switch`.
 
     Two flows that read the same with other filters go on beside one another where they did so before.
@@ -175,6 +177,8 @@ def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "") -> Non
             names = f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}"
             raise RivalFlow(company, *names, mine.to, is_filtered=is_filtered)
     _nothing_under_way(tx, company, flow, kept.get("beside", []), old)
+    if noted is None:
+        _take_over(tx, Hand(company, at, actor), flow, kept.get("beside", []))
     if facts.recall(tx, company, f"{_WRITES}{flow.name}") != kept:
         facts.remember(tx, company, at, f"{_WRITES}{flow.name}", kept)
         work.resolve_alert(tx, company, "rival", flow.name, at)
@@ -218,6 +222,32 @@ def _nothing_under_way(tx: Tx, company: str, flow: Flow, beside: Collection[str]
         row = tx.one("records_untold", {**scope, "tells": int(theirs.tells)})
         if row is not None and row["count"]:
             raise StillUnderWay(company, flow.name, f"{other}/{theirs.stream}", row["count"])
+
+
+def _take_over(tx: Tx, hand: Hand, flow: Flow, beside: Collection[str]) -> None:
+    """What a person has left out of a flow that was switched off is left out of this one as well, which reads the same."""
+    for other, mine, theirs in _rivals(tx, hand.company, flow, _WROTE):
+        if mine.fetch != theirs.fetch and other in beside:
+            continue
+        scope = {"company": hand.company, "stream": theirs.stream, "phase": theirs.phase}
+        rows = {str(row["source_id"]): row for row in tx.rows("records_left_out", {**scope, "flow": other})}
+        if rows and not keying.is_alike(tx, hand.company, (other, theirs.stream), (flow, mine.stream)):
+            raise StillUnderWay(hand.company, flow.name, f"{other}/{theirs.stream}", len(rows))
+        place = records.Place(hand.company, flow.name, mine.stream, mine.phase)
+        known = records.known(tx, place, list(rows))
+        new = [_left_out(row) for source_id, row in rows.items() if source_id not in known]
+        records.insert(tx, place, 0, hand.at, hand.actor, new)
+        rest = [name for name, row in known.items() if row["state"] in ("pending", "deferred", "failed")]
+        found = [(name, tx.one("record_get", {"id": known[name]["id"]})) for name in rest]
+        moves = [Move(row, "skipped", "left_out", records.load_reasons(rows[name])) for name, row in found if row]
+        records.move(tx, hand.company, hand.at, hand.actor, moves)
+
+
+def _left_out(row: Row) -> records.NewRecord:
+    names = ("source_id", "payload", "payload_sha256", "amount", "currency", "party", "reference", "dated_on")
+    detail = {"left_out_of": f"{row['flow']}/{row['stream']}"}
+    intake = records.Intake(*(row[name] for name in names))
+    return records.NewRecord(intake, "skipped", records.load_reasons(row), detail=detail)
 
 
 def _claims(flow: Flow) -> Iterator[Claim]:

@@ -109,6 +109,13 @@ def confirm(tx: Tx, hand: Hand, flow: Flow, stream: str) -> None:
     work.resolve_alert(tx, hand.company, "rekeyed", f"{flow.name}/{stream}", hand.at)
 
 
+def is_alike(tx: Tx, company: str, other: tuple[str, str], mine: tuple[Flow, str]) -> bool:
+    """Whether a stream of another flow knew its records by the key that one of this flow has; where that is noted."""
+    found = facts.recall(tx, company, f"{_FACT}{other[0]}") or {}
+    theirs = (found.get("streams", {}) | found.get("before", {})).get(other[1])
+    return theirs is None or bool(theirs["key"] == dict(_ways(mine[0]))[mine[1]].key)
+
+
 def _differs(tx: Tx, company: str, flow: Flow, known: Known, name: str, way: Way) -> str:
     """What a stream goes by that it did not go by before; empty when nothing of it can be posted twice for that."""
     was = known.streams.get(name)

@@ -163,6 +163,11 @@ WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
 SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.state = 'deferred' ORDER BY r.id;
 
+-- name: records_left_out
+-- What a person has left out of a stream, for whatever its source says of it.
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
+  AND state = 'skipped' AND reasons LIKE '%"code":"left_out"%' ORDER BY id;
+
 -- name: records_untold
 SELECT COUNT(*) AS count FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
-  AND (state IN ('intended', 'sent', 'unknown', 'posted') OR (:tells = 0 AND state = 'closed'));
+  AND (state IN ('intended', 'sent', 'unknown', 'posted', 'vanished') OR (:tells = 0 AND state = 'closed'));
