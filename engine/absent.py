@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from engine import intake
+from engine import intake, otheraccount
 from engine.batch import Batch
 from engine.contract import Json
 from engine.dataclass import dataclass
@@ -49,7 +49,7 @@ def recheck(asking: Asking, stream: StreamProgram) -> None:
     after = 0
     bad: RunError | None = None
     while rows := _rows(asking, "records_unseen", {"after": after, "limit": _PAGE}):
-        found = _ask(asking, stream, rows, intake.recheck)
+        found = _ask(asking, stream, _of_here(asking, stream, rows), intake.recheck)
         bad, after = bad or found, rows[-1]["id"]
     if asks_for_gone(stream):
         found = _recheck_posted(asking, stream)
@@ -73,7 +73,7 @@ def _recheck_posted(asking: Asking, stream: StreamProgram) -> RunError | None:
         batch.tx.many("records_seen", [(batch.run, row["id"])])
         missing.append(row["source_id"])
 
-    rows = _rows(asking, "records_posted_unseen", {"limit": POSTED})
+    rows = _posted(asking, stream)
     take = intake.recheck_posted if asking.counts["read"] else take_alone
     bad = _ask(asking, stream, rows, take, once=True)
     where = f"{asking.scope['flow']}/{asking.scope['stream']}"
@@ -99,6 +99,26 @@ def _none_listed(where: str, missing: Sequence[str]) -> work.Alert:
 def _rows(asking: Asking, statement: str, more: Mapping[str, object]) -> list[Row]:
     with asking.store.read(asking.company) as tx:
         return tx.rows(statement, {**asking.scope, **more})
+
+
+def _posted(asking: Asking, stream: StreamProgram) -> list[Row]:
+    """The posted records whose turn it is, those first that were not read for long."""
+    found: list[Row] = []
+    behind = {"after_run": -1, "after": 0}
+    while len(found) < POSTED and (
+        rows := _rows(asking, "records_posted_unseen", {**behind, "limit": POSTED - len(found)})
+    ):
+        found += _of_here(asking, stream, rows)
+        behind = {"after_run": rows[-1]["seen_run"], "after": rows[-1]["id"]}
+    return found
+
+
+def _of_here(asking: Asking, stream: StreamProgram, rows: Sequence[Row]) -> list[Row]:
+    """Those that were read from the account that is connected now: another one is not asked, it does not know them."""
+    connection = stream.stream.fetch.connection
+    with asking.store.read(asking.company) as tx:
+        strange = otheraccount.strangers(tx, asking.company, connection, [row["id"] for row in rows]).ids
+    return [row for row in rows if row["id"] not in strange]
 
 
 def _ask(

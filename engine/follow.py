@@ -18,6 +18,7 @@ from engine.diagnostics import of_company
 from engine.failtext import PASSING, failure_text
 from engine.jsontext import own, plain
 from engine.model import Flow
+from engine.operator import since
 from engine.reference import reference_of
 from engine.store import holdings, lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
@@ -72,8 +73,7 @@ def settle(
             hand.actor,
             [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
         )
-        if record["drifted"]:
-            begin_anew(tx, hand, operation, "the source changed while it was under way")
+        begun_anew(tx, hand, operation)
         return
     waits_for = outcome.waits_for
     provide = own(operation["follow_up"]).get("provide")
@@ -336,6 +336,17 @@ def begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
     outbox.put(tx, operation["id"], "cancelled")
     step = Move(record, "pending", "changed", detail={"cancelled": operation["id"], "why": why})
     records.move(tx, hand.company, hand.at, hand.actor, [step])
+
+
+def begun_anew(tx: Tx, hand: Hand, operation: Row) -> bool:
+    """Whether an operation that waits again, since it did certainly not run, is what is wanted no more: it is taken back then."""
+    record = tx.one("record_get", {"id": operation["record_id"]})
+    assert record is not None
+    drifted = "the source changed while it was under way" if record["drifted"] else ""
+    why = drifted or since.stale(tx, record, operation)
+    if why:
+        begin_anew(tx, hand, operation, why)
+    return bool(why)
 
 
 def _retry(hand: Hand, record: Row, options: str = "", command: str = "retry") -> str:

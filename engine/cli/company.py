@@ -211,29 +211,57 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 @command.command("flow")
 @click.argument("flow", required=False)
 @click.argument("state", required=False, type=click.Choice(["on", "off"]))
+@click.option(
+    "--confirm", metavar="STREAM", help="You looked: its source offers nothing that is posted already; read it again."
+)
+@click.option(
+    "--beside",
+    metavar="FLOW",
+    help="With `on`: you looked, and the two never read the same record, since each leaves out what the other reads.",
+)
 @common.home_option
 @common.company_option
 @common.format_option
-def flow_(flow: str | None, state: str | None, home: Path, company: str, form: str) -> int:
+def flow_(
+    flow: str | None,
+    state: str | None,
+    confirm: str | None,
+    beside: str | None,
+    home: Path,
+    company: str,
+    form: str,
+) -> int:
     """Show which flows run for this company; switch one on or off.
 
     A flow that is off reads and prepares nothing; what it had prepared is still written, and its source told. Two flows
     that read the same and write it to the same place cannot both be on.
 
+    A stream whose key, phase or name was changed in the flow file is not read before --confirm: whatever is posted already
+    would look new.
+
     Example: flowctl company flow ramp_to_quickbooks off
     """
-    from engine import flowswitch
+    from engine import flowswitch, keying
     from engine.store import companies
 
+    if (confirm is not None or beside is not None) and flow is None:
+        raise click.UsageError("--confirm and --beside speak of one flow: name it")
+    if beside is not None and state != "on":
+        raise click.UsageError("--beside goes with `on`")
     chosen = [office.flow(flow)] if flow else office.flows()
     with office.opened(home) as world:
         with world.store.read(company) as tx:
             companies.require(tx, company)
         if state is not None:
             with world.store.write(company) as tx:
-                changed = flowswitch.switch(tx, office.hand(world, company), chosen[0], on=state == "on")
+                hand = office.hand(world, company)
+                changed = flowswitch.switch(tx, hand, chosen[0], on=state == "on", beside=beside or "")
             if not changed:
                 office.say(f"{company}/{chosen[0].name}: was {state} before")
+        if confirm is not None:
+            with world.store.write(company) as tx:
+                keying.confirm(tx, office.hand(world, company), chosen[0], confirm)
+            office.say(f"{company}/{chosen[0].name}/{confirm}: is read again")
         with world.store.read(company) as tx:
             made = {item["connection"] for item in companies.connections(tx, company)}
             states = {item.name: flowswitch.is_on(tx, company, item) for item in chosen}

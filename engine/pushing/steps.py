@@ -158,13 +158,17 @@ def not_as_sent(link: Link, rows: Sequence[Row], error: NotAsSent) -> None:
 
 
 def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
-    """They were certainly not written, for no fault of their own; returns them as they are now."""
+    """They were certainly not written, for no fault of their own; returns them as they are now.
+
+    Those of which the source or a person says something else by now are prepared anew.
+    """
     with link.world.store.write(link.company) as tx:
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and now[row["id"]]["state"] == "sent"]
         outbox.put_all(tx, [row["id"] for row in left], "waiting")
         moves = [Move(found[row["id"]], "intended", "retry", detail={"operation": row["id"]}) for row in left]
         records.move(tx, link.company, link.world.at(), ACTOR, moves)
+        left = [row for row in left if not follow.begun_anew(tx, link.hand(), row)]
     link.states |= {row["record_id"]: "intended" for row in left}
     return [{**dict(row), "state": "waiting", "not_before": ""} for row in left]
 

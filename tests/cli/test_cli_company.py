@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import companies, journal, work
+from engine.store import companies, facts, journal, work
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, shelf, unmapped
@@ -268,3 +268,24 @@ def test_switch_flows(cli: Cli) -> None:
         f"error: main/{FLOW}: the flow is switched off for this company\n  hint: run `flowctl company flow {FLOW} on`\n"
     )
     assert [line["on"] for line in cli.ok("company", "flow", FLOW, "on", "--format", "json").json()] == [True]
+    assert cli.ok("company", "flow", FLOW, "on", "--beside", "other").out.startswith(f"flow\n{FLOW}  on")
+
+
+def test_confirm_what_a_stream_knows_its_records_by(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    ran = cli("company", "flow", FLOW, "--confirm", "bills")
+    assert (ran.status, ran.err) == (
+        2,
+        (
+            f"error: main/{FLOW}/bills: knows its records by what it knew them by before\n"
+            "  hint: there is nothing to confirm\n"
+        ),
+    )
+    with shelf(cli) as desk:
+        known = {"key": "number", "phase": "post", "read": "ramp/bills", "to": "books"}
+        facts.remember(desk.tx, "main", AT, f"keys:{FLOW}", {"streams": {"bills": known}, "before": {}})
+        desk.record("b-1", "pending")
+    ran = cli.ok("company", "flow", FLOW, "--confirm", "bills")
+    assert ran.err == f"main/{FLOW}/bills: is read again\n"
+    for given in (["--confirm", "bills"], ["--beside", "other"], [FLOW, "--beside", "other"]):
+        assert cli("company", "flow", *given).status == 2
