@@ -238,7 +238,7 @@ class Held:
         Those with its marker, of whatever kind, and those without any that have its number, or its date when it has no
         number; and, since people change numbers and dates, those without any whose memo is the same and names the source
         record. A marker that is no record's of ours counts as none. Once a person has said that the record is not there,
-        only its own marker says more than that person did.
+        only its own marker says more than that person did, until it is posted.
         """
         if operation.target_id:
             return ()
@@ -257,14 +257,13 @@ class Held:
     def halted(self, company: str) -> str | None:
         """Why nothing is written for the company until a person decides, and what to do, or None.
 
-        It is read in the Web Connector's window, by somebody who may have no command line.
+        It is read in the Web Connector's window, by somebody who may have no command line. What a paused flow has sent, and
+        nobody knows what became of it, is not sent again, and nothing is written before it.
         """
         why = halted(self.tx, company)
         if why is None:
-            pause = stops.paused(self.tx, company)
-            if pause is None:
-                return None
-            return f"paused by {pause['actor'].partition(':')[2] or pause['actor']}: {pause['why']}"
+            pause = stops.stopping(self.tx, company)
+            return stops.told(pause) if pause is not None else None
         where = of_company(company)
         return (
             f"{why}. What to do: when the newer company file still exists, open it and run the Web Connector again; else "
@@ -550,12 +549,14 @@ def _forget_undone(tx: Tx, row: Row, differences: tuple[str, ...]) -> None:
 
 
 def declared_absent(tx: Tx, operation_id: str) -> bool:
-    """Whether a person has looked for the operation's record and has not found it."""
+    """Whether a person has looked for the operation's record and has not found it, since it was posted last."""
     operation = tx.one("operation_get", {"id": operation_id})
-    if operation is None:
-        return False
-    lines = [line for line in journal.of_record(tx, operation["record_id"]) if line["event"] == "declared"]
-    return bool(lines) and json.loads(lines[-1]["detail"]).get("target_id") is None
+    for line in reversed(journal.of_record(tx, operation["record_id"]) if operation is not None else []):
+        if line["event"] == "declared":
+            return json.loads(line["detail"]).get("target_id") is None
+        if line["state_to"] == "posted" != line["state_from"]:
+            return False
+    return False
 
 
 def _names(tx: Tx, memo: str, operation: Operation) -> bool:

@@ -19,7 +19,8 @@ def command(flow: str | None, home: Path, company: str, reason: str, form: str) 
     """Pause a flow of the company, or the whole company: nothing new is read, prepared or sent.
 
     What was sent before comes to its end: its answer is taken, what became of it is asked for, and the source is told of
-    what is posted. `flowctl resume` lets it go on.
+    what is posted. Of what did not arrive, nothing is sent again; in QuickBooks nothing of the company's other flows goes
+    before it. `flowctl resume` lets it go on.
 
     Example: flowctl pause ramp_to_quickbooks --reason "the books are being closed"
     """

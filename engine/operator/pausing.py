@@ -1,7 +1,9 @@
 """A person pauses a company or one of its flows, and lets it go on.
 
 Paused, nothing new is read, prepared or sent. What was sent before is brought to its end: its answer is taken, what became
-of it is asked for, and the source is told of what is posted. Webhooks are taken in and acted on later.
+of it is asked for, and the source is told of what is posted; but nothing is sent again. Where requests travel in sets, a
+set of which any request is a paused flow's waits as a whole, and the company's other flows wait behind it. Webhooks are
+taken in and acted on later.
 """
 
 from __future__ import annotations

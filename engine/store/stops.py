@@ -21,6 +21,22 @@ def paused(tx: Tx, company: str, flow: str = "") -> Row | None:
     return tx.one("pause_for", {"company": company, "flow": flow})
 
 
+def stopping(tx: Tx, company: str) -> Row | None:
+    """The pause that lets nothing be written: of the whole company, or of a flow of which something sent is unsettled."""
+    return tx.one("pause_stopping", {"company": company})
+
+
+def told(row: Row) -> str:
+    """A pause that lets nothing be written, for whoever sits before the Web Connector."""
+    who = str(row["actor"]).partition(":")[2] or str(row["actor"])
+    if not row["flow"]:
+        return f"paused by {who}: {row['why']}"
+    return (
+        f"the flow {row['flow']} is paused by {who}: {row['why']}. What it sent before does not seem to have arrived; it is "
+        "sent again once the flow is resumed, and nothing of other flows is sent before that"
+    )
+
+
 def pause(tx: Tx, scope: Mapping[str, object]) -> bool:
     """Note a pause: `company`, `flow`, `at`, `actor`, `why`. False when there is one already."""
     made = tx.run("pause_put", scope) == 1

@@ -12,6 +12,13 @@ SELECT * FROM pauses WHERE company = :company ORDER BY flow;
 -- There are few of a company: `flow || ''` lets SQLite walk them in order, where it would look for each and sort.
 SELECT * FROM pauses WHERE company = :company AND flow || '' IN ('', :flow) ORDER BY flow LIMIT 1;
 
+-- name: pause_stopping
+SELECT p.* FROM pauses p WHERE p.company = :company
+  AND (p.flow = '' OR EXISTS (SELECT 1 FROM message_sets s JOIN operations o ON o.message_set_id = s.id
+                              JOIN records r ON r.id = o.record_id
+                              WHERE s.company = :company AND s.state <> 'settled' AND r.flow = p.flow))
+ORDER BY p.flow LIMIT 1;
+
 -- name: company_paused
 UPDATE companies SET paused = :paused WHERE company = :company;
 
