@@ -73,6 +73,23 @@ class Tried(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What a source counts and does not show: for people what that is and what to do; both empty when it shows all."""
+
+    message: str = ""
+    hint: str = ""
+
+
+@runtime_checkable
+class Withholding(Protocol):
+    """An open source whose lists say how many records there are, also of those that the user may not see."""
+
+    def withheld(self, stream: str) -> Withheld | None:
+        """What the newest complete read over this connection was not shown; None where that is not known."""
+        ...
+
+
 @runtime_checkable
 class Means(Protocol):
     """A connector that says what the fields of its streams mean to most targets, for flows that are written for a person."""

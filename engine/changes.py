@@ -36,6 +36,11 @@ from engine.store.records import Intake, Move, NewRecord, Reason
 UNDER_WAY = frozenset({"sent", "unknown"})
 _TAKEN_BACK = Reason("taken_back", "the source says again what is posted")
 _GONE = Reason("gone", "the source no longer has it")
+# What a person is told where the stream's records are undone when they are gone, and this one was written in another way.
+_KEPT = (
+    "the source no longer has it, and what was written of it stays as it is",
+    "when it is not to be in the target, take it out there by hand",
+)
 
 
 def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Intake, data: Json) -> None:
@@ -128,10 +133,13 @@ def gone(batch: Batch, stream: StreamProgram, record: Row, change: Row | None) -
     if change is not None and (change["state"] in UNDER_WAY or _waits_as_gone(batch, change)):
         return
     undone = _undone_gone(batch, stream, record)
+    if undone is None:
+        take_back(batch, change, _GONE)
+        if undo.asks_for_gone(stream) and record["payload_sha256"]:
+            drifted(batch, record, {**_as_read(record), "payload_sha256": ""}, record["reference"], news=_KEPT)
     # Should it come back, it is news even when it looks as before.
     batch.tx.run("record_forget_seen", {"id": record["id"]})
     if undone is None:
-        take_back(batch, change, _GONE)
         return
     batch.tx.run("record_same", {**_as_read(record), "payload_sha256": "", "at": batch.hand.at})
     if record["drifted"]:

@@ -158,7 +158,7 @@ class Source(Protocol):
     def mark(self, call: MarkCall) -> None:
         """Tell the source; returning means that it acknowledged every id. Safe to repeat with the same key.
 
-        An error that is marked `unsent` says that the source has heard nothing of it.
+        An error that is marked `unsent` says that the source has heard nothing of it; `NotShown` names what it took in vain.
         """
         ...
 

@@ -12,9 +12,11 @@
     ├── RunError                what a run met; the runner decides by class
     │   ├── Transient           try again later, perhaps after `retry_after_s`
     │   │   ├── RateLimited
+    │   │   ├── NotShown        the source took what it was told, and does not show it of some records
     │   │   └── BeingRead       another process reads the same: its records come with that
     │   ├── AuthExpired         refresh the token once, then try again
     │   ├── AuthRefused         credentials or permissions need a person
+    │   │   └── NotAsSent       a write that was done otherwise: nothing more is written until a person has looked
     │   ├── Ambiguous           a write whose outcome is not known: find out before anything else
     │   ├── Rejected            the other side refused for good: dead letter
     │   ├── NotYet              a source that cannot say yet what it holds: nothing is missing there
@@ -32,6 +34,8 @@ Each class words itself from typed values, so that a call site holds no message 
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class FlowctlError(Exception):
@@ -136,6 +140,17 @@ class RateLimited(Transient):
     """The other side asked us to slow down."""
 
 
+class NotShown(Transient):
+    """The source took what it was told, and does not show it of some records."""
+
+    def __init__(
+        self, message: str, ids: Iterable[str], *, retry_after_s: float | None = None, hint: str | None = None
+    ) -> None:
+        """Name the records that do not show, read after the source has answered; it shows all others of the call."""
+        super().__init__(message, retry_after_s=retry_after_s, hint=hint)
+        self.ids = frozenset(ids)
+
+
 class BeingRead(Transient):
     """Another process is reading this, or has read it meanwhile; nothing older is kept."""
 
@@ -148,6 +163,10 @@ class AuthExpired(RunError):
 
 class AuthRefused(RunError):
     """The credentials were refused or lack a permission."""
+
+
+class NotAsSent(AuthRefused):
+    """What was written is there, and not as it was sent."""
 
 
 class Ambiguous(RunError):

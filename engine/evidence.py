@@ -126,8 +126,13 @@ class Holdings(Protocol):
         """The holdings to ask for next, of those that were not looked at since `since` (a UTC time as text).
 
         First the newest, then those that were looked at longest ago, then what is gone and may be back. As long as the
-        newest of them turn out to be missing, more of the next older ones follow. Empty when enough was looked at.
+        newest of them turn out to be missing, more of the next older ones follow. Empty when enough was looked at. With
+        each comes what its record had there before, under other ids.
         """
+        ...
+
+    def before(self, company: str, operation: Operation) -> tuple[Holding, ...]:
+        """What the record of an operation had there, gone or replaced by another: it may be there again."""
         ...
 
     def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:

@@ -7,10 +7,11 @@ keeps it until a person switches it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from engine import keying
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import UsageError
@@ -53,14 +54,22 @@ class FlowPaused(FlowOff):
 class RivalFlow(UsageError):
     """Two flows of a company would write the same records into the same place."""
 
-    def __init__(self, company: str, mine: str, other: str, to: str) -> None:
+    def __init__(self, company: str, mine: str, other: str, to: str, *, is_filtered: bool = False) -> None:
         theirs = other.partition("/")[0]
-        self.other, self.to = theirs, to
-        super().__init__(
-            f"{company}/{mine}: `{other}` writes the same records into `{to}` already; both would post everything twice",
-            hint=f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this "
-            "one, or switch this one off",
+        self.other, self.to, self.is_filtered = theirs, to, is_filtered
+        message = f"`{other}` writes the same records into `{to}` already; both would post everything twice"
+        hint = (
+            f"use one of the two: run `flowctl company flow {theirs} off{of_company(company)}` to go on with this one, or "
+            "switch this one off"
         )
+        if is_filtered:
+            message = (
+                f"`{other}` reads the same with another filter, and writes it into `{to}` already; what both read would be "
+                "posted twice"
+            )
+            beside = f"flowctl company flow {mine.partition('/')[0]} on --beside {theirs}{of_company(company)}"
+            hint += f"; when they never read the same record, run `{beside}`"
+        super().__init__(f"{company}/{mine}: {message}", hint=hint)
 
 
 class StillUnderWay(UsageError):
@@ -71,7 +80,8 @@ class StillUnderWay(UsageError):
         super().__init__(
             f"{company}/{flow}: {count} of the records of `{other}`, which writes the same, are in the target or on their "
             "way there, and the source was not told of it: this flow would post them a second time",
-            hint="where the source is told, that ends by itself while `flowctl serve` runs; "
+            hint="where the source is told, that ends by itself while `flowctl serve` runs; what has vanished from the target "
+            "is decided with `flowctl reconcile`; "
             f"`flowctl status --flow {other.partition('/')[0]}{of_company(company)}` shows them",
         )
 
@@ -87,8 +97,13 @@ class Claim:
     tells: bool
 
     def rivals(self, other: Claim) -> bool:
-        """Whether both write the same."""
-        return (self.phase, self.fetch, self.to) == (other.phase, other.fetch, other.to)
+        """Whether both may write the same: what their filters leave out of it is not known here."""
+        return (self.phase, self.reads, self.to) == (other.phase, other.reads, other.to)
+
+    @property
+    def reads(self) -> str:
+        """What it reads, whatever it leaves out of it."""
+        return self.fetch.partition("?")[0]
 
 
 def is_on(tx: Tx, company: str, flow: Flow) -> bool:
@@ -102,11 +117,12 @@ def is_running(tx: Tx, company: str, flow: Flow) -> bool:
     return is_on(tx, company, flow) and stops.paused(tx, company, flow.name) is None
 
 
-def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "") -> bool:
+def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "", beside: str = "") -> bool:
     """Switch the flow on or off for the company; False when it was so before.
 
     Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it. What waits
-    rests, and its alerts are over; on again, it is looked at anew.
+    rests, and its alerts are over; on again, it is looked at anew. `beside` is a flow that reads the same with another
+    filter, of which a person has said that the two never read the same record.
 
     Raises:
         RivalFlow: when another flow that is on writes the same.
@@ -114,8 +130,8 @@ def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "") -> bool:
     """
     was = is_on(tx, hand.company, flow)
     if on:
-        claim(tx, hand.company, flow, hand.at)
-        _nothing_under_way(tx, hand.company, flow)
+        claim(tx, hand.company, flow, hand.at, beside=beside, actor=hand.actor)
+        _nothing_under_way(tx, hand.company, flow, {beside})
         facts.forget(tx, hand.company, f"{_WROTE}{flow.name}")
     else:
         facts.forget(tx, hand.company, f"{_WRITES}{flow.name}")
@@ -143,15 +159,26 @@ def _quiet(tx: Tx, hand: Hand, flow: str) -> None:
             work.resolve_alert(tx, hand.company, alert["kind"], alert["subject"], hand.at)
 
 
-def claim(tx: Tx, company: str, flow: Flow, at: str) -> None:
-    """Note what the flow writes for the company.
+def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "", actor: str = "flowctl") -> None:
+    """Note what the flow writes for the company; `beside` as of `switch`.
+
+    Two flows that read the same with other filters go on beside one another where they did so before.
 
     Raises:
         RivalFlow: when another flow has noted the same before.
+        StillUnderWay: when one that was switched off has not come to its end, and this one begins.
     """
+    noted = facts.recall(tx, company, f"{_WRITES}{flow.name}")
+    old = [Claim(**one) for one in (noted or {}).get("streams", [])]
+    kept = _kept(flow, {*(noted or {}).get("beside", []), beside} - {""})
     for other, mine, theirs in _rivals(tx, company, flow, _WRITES):
-        raise RivalFlow(company, f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}", mine.to)
-    kept = _kept(flow)
+        is_filtered = mine.fetch != theirs.fetch
+        if not (is_filtered and (mine in old or other in kept.get("beside", []))):
+            names = f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}"
+            raise RivalFlow(company, *names, mine.to, is_filtered=is_filtered)
+    _nothing_under_way(tx, company, flow, kept.get("beside", []), old)
+    if noted is None:
+        _take_over(tx, Hand(company, at, actor), flow, kept.get("beside", []))
     if facts.recall(tx, company, f"{_WRITES}{flow.name}") != kept:
         facts.remember(tx, company, at, f"{_WRITES}{flow.name}", kept)
         work.resolve_alert(tx, company, "rival", flow.name, at)
@@ -180,17 +207,47 @@ def _rivals(tx: Tx, company: str, flow: Flow, prefix: str) -> Iterator[tuple[str
             yield from ((other, one, theirs) for one in mine if one.rivals(theirs))
 
 
-def _nothing_under_way(tx: Tx, company: str, flow: Flow) -> None:
-    """Refuse to take over from a flow whose records the source may still offer.
+def _nothing_under_way(tx: Tx, company: str, flow: Flow, beside: Collection[str], old: Collection[Claim] = ()) -> None:
+    """Refuse to take over from a flow whose records the source may still offer; what it writes already is taken over.
+
+    A person has said of those `beside` it that they never read the same record.
 
     Raises:
         StillUnderWay: when there are any.
     """
-    for other, _, theirs in _rivals(tx, company, flow, _WROTE):
+    for other, mine, theirs in _rivals(tx, company, flow, _WROTE):
+        if mine in old or (mine.fetch != theirs.fetch and other in beside):
+            continue
         scope = {"company": company, "flow": other, "stream": theirs.stream, "phase": theirs.phase}
         row = tx.one("records_untold", {**scope, "tells": int(theirs.tells)})
         if row is not None and row["count"]:
             raise StillUnderWay(company, flow.name, f"{other}/{theirs.stream}", row["count"])
+
+
+def _take_over(tx: Tx, hand: Hand, flow: Flow, beside: Collection[str]) -> None:
+    """What a person has left out of a flow that was switched off is left out of this one as well, which reads the same."""
+    for other, mine, theirs in _rivals(tx, hand.company, flow, _WROTE):
+        if mine.fetch != theirs.fetch and other in beside:
+            continue
+        scope = {"company": hand.company, "stream": theirs.stream, "phase": theirs.phase}
+        rows = {str(row["source_id"]): row for row in tx.rows("records_left_out", {**scope, "flow": other})}
+        if rows and not keying.is_alike(tx, hand.company, (other, theirs.stream), (flow, mine.stream)):
+            raise StillUnderWay(hand.company, flow.name, f"{other}/{theirs.stream}", len(rows))
+        place = records.Place(hand.company, flow.name, mine.stream, mine.phase)
+        known = records.known(tx, place, list(rows))
+        new = [_left_out(row) for source_id, row in rows.items() if source_id not in known]
+        records.insert(tx, place, 0, hand.at, hand.actor, new)
+        rest = [name for name, row in known.items() if row["state"] in ("pending", "deferred", "failed")]
+        found = [(name, tx.one("record_get", {"id": known[name]["id"]})) for name in rest]
+        moves = [Move(row, "skipped", "left_out", records.load_reasons(rows[name])) for name, row in found if row]
+        records.move(tx, hand.company, hand.at, hand.actor, moves)
+
+
+def _left_out(row: Row) -> records.NewRecord:
+    names = ("source_id", "payload", "payload_sha256", "amount", "currency", "party", "reference", "dated_on")
+    detail = {"left_out_of": f"{row['flow']}/{row['stream']}"}
+    intake = records.Intake(*(row[name] for name in names))
+    return records.NewRecord(intake, "skipped", records.load_reasons(row), detail=detail)
 
 
 def _claims(flow: Flow) -> Iterator[Claim]:
@@ -201,5 +258,6 @@ def _claims(flow: Flow) -> Iterator[Claim]:
             yield Claim(stream.name, stream.phase, stream.fetch.identity, stream.target, told)
 
 
-def _kept(flow: Flow) -> dict[str, Any]:
-    return {"streams": [asdict(one) for one in _claims(flow)]}
+def _kept(flow: Flow, beside: Iterable[str] = ()) -> dict[str, Any]:
+    named = {"beside": sorted(beside)} if beside else {}
+    return {"streams": [asdict(one) for one in _claims(flow)], **named}

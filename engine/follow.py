@@ -18,6 +18,7 @@ from engine.diagnostics import of_company
 from engine.failtext import PASSING, failure_text
 from engine.jsontext import own, plain
 from engine.model import Flow
+from engine.operator import since
 from engine.reference import reference_of
 from engine.store import holdings, lists, marks, outbox, records, work
 from engine.store.base import Row, Tx
@@ -31,6 +32,7 @@ MOST_TRIES = 12
 _LONGEST_WAIT_S = 3600.0
 # No flow makes a key of more parts than this.
 _MOST_PARTS = 8
+_POSTED_ANEW = Reason("posted_anew", "the record that it changes was posted anew")
 _RETRY = re.compile(r"`flowctl (retry|reconcile --leave-out) ID([^`]*)`")
 
 
@@ -71,8 +73,7 @@ def settle(
             hand.actor,
             [Move(record, "intended", "retry", (reason,), attempt=True, detail=detail)],
         )
-        if record["drifted"]:
-            begin_anew(tx, hand, operation, "the source changed while it was under way")
+        begun_anew(tx, hand, operation)
         return
     waits_for = outcome.waits_for
     provide = own(operation["follow_up"]).get("provide")
@@ -187,7 +188,7 @@ def after_posting(
     quiet(tx, hand, record)
     records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
     if record["receipt"] is not None:
-        _drop_change(tx, hand, record)
+        drop_change(tx, hand, record, _POSTED_ANEW)
     if record["drifted"] and follow_up.get("change"):
         _still_differs(tx, hand, record)
     if not mark or told == "done":
@@ -311,16 +312,15 @@ def change_follows(tx: Tx, hand: Hand, record: Row, newest: str) -> None:
     records.insert(tx, place, record["seen_run"], hand.at, hand.actor, [new])
 
 
-def _drop_change(tx: Tx, hand: Hand, record: Row) -> None:
-    """The record was posted anew, as the source says now: what waited to change the one before it is over."""
+def drop_change(tx: Tx, hand: Hand, record: Row, why: Reason) -> None:
+    """What waits to change what was posted before is over."""
     change = records.newest_change(tx, record)
     if change is None or change["state"] not in ("pending", "intended", "deferred", "failed"):
         return
     operation = tx.one("operation_get", {"id": change["operation_id"]}) if change["operation_id"] else None
     if operation is not None and operation["state"] in ("waiting", "held"):
         outbox.put(tx, operation["id"], "cancelled")
-    reason = Reason("posted_anew", "the record that it changes was posted anew")
-    records.move(tx, hand.company, hand.at, hand.actor, [Move(change, "skipped", "skipped", (reason,))])
+    records.move(tx, hand.company, hand.at, hand.actor, [Move(change, "skipped", "skipped", (why,))])
     quiet(tx, hand, change)
 
 
@@ -336,6 +336,17 @@ def begin_anew(tx: Tx, hand: Hand, operation: Row, why: str) -> None:
     outbox.put(tx, operation["id"], "cancelled")
     step = Move(record, "pending", "changed", detail={"cancelled": operation["id"], "why": why})
     records.move(tx, hand.company, hand.at, hand.actor, [step])
+
+
+def begun_anew(tx: Tx, hand: Hand, operation: Row) -> bool:
+    """Whether an operation that waits again, since it did certainly not run, is what is wanted no more: it is taken back then."""
+    record = tx.one("record_get", {"id": operation["record_id"]})
+    assert record is not None
+    drifted = "the source changed while it was under way" if record["drifted"] else ""
+    why = drifted or since.stale(tx, record, operation)
+    if why:
+        begin_anew(tx, hand, operation, why)
+    return bool(why)
 
 
 def _retry(hand: Hand, record: Row, options: str = "", command: str = "retry") -> str:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from engine import follow, money, reclaim, registry
+from engine import follow, money, otherstate, reclaim, registry
 from engine.clock import from_iso, iso
 from engine.contract import Operation
 from engine.dataclass import dataclass
@@ -76,7 +76,7 @@ class Held:
         """
         latest = iso(from_iso(self.at) + _SLACK)
         looked = [self.at]
-        for state in ("there", "gone"):
+        for state in ("there", "gone", "replaced"):
             row = self.tx.one("holdings_looked_last", {"company": company, "state": state, "latest": latest})
             looked.append(str(row["at"] or "") if row is not None else "")
         return max(looked)
@@ -84,7 +84,8 @@ class Held:
     def to_check(self, company: str, limit: int, since: str) -> tuple[Holding, ...]:
         """The holdings to ask for next; the same until they were `seen` or are `missing`.
 
-        The newest that are believed to be there come first: each that is missing makes room for the next older one.
+        The newest that are believed to be there come first: each that is missing makes room for the next older one. With
+        each comes what its record has or had under other ids: in another state of the company file it is there as that.
         """
         self._began(company, since)
         newest = self.tx.rows(
@@ -99,7 +100,12 @@ class Held:
                 until, seq = last[state] if state == "there" or not returning else (_EVER, 0)
                 scope = {"company": company, "state": state, "since": since, "until": until, "seq": seq}
                 rows = self.tx.rows("holdings_longest_ago", {**scope, "limit": limit})
+        rows += kept.beside(self.tx, company, [row["target_id"] for row in rows], since)
         return tuple(kept.holding(self.tx, row) for row in {row["target_id"]: row for row in rows}.values())
+
+    def before(self, company: str, operation: Operation) -> tuple[Holding, ...]:
+        """What the record of an operation had there, gone or replaced by another."""
+        return tuple(kept.holding(self.tx, row) for row in kept.before(self.tx, company, operation.id))
 
     def _began(self, company: str, since: str) -> None:
         """A look is under way; what was looked at while our clock was ahead was not looked at."""
@@ -130,6 +136,7 @@ class Held:
             kept.put(self.tx, row, looked_at, "there", item)
             if row["state"] != "there":
                 facts.remember(self.tx, company, self.at, _BACK, {"target_id": row["target_id"]})
+                otherstate.noticed(self.tx, hand, row, facts.recall(self.tx, company, _LOOK))
                 _return_or_tell(self.tx, hand, row)
             _edited(self.tx, hand, row, item.differences)
 
@@ -137,14 +144,17 @@ class Held:
         """These are not there: their records have vanished, and a person is told."""
         hand = Hand(company, self.at, self.actor)
         looked_at = self._looked_at(company)
-        missed = []
+        missed, newest = [], 0
         for row in kept.of_ids(self.tx, company, target_ids):
             if row["state"] == "there":
+                newest = max(newest, int(row["seq"]))
                 kept.put(self.tx, row, looked_at, "gone")
                 if _gone(self.tx, hand, row, self.programs.get(_record(self.tx, row["record_id"])["flow"])):
                     missed.append(str(row["target_id"]))
             else:
                 kept.put(self.tx, row, looked_at, row["state"])
+        if newest > kept.newest_there(self.tx, company):
+            otherstate.look_further_back(self.tx, company)
         if missed:
             before = facts.recall(self.tx, company, _MISSED)
             if before is None or not iso(from_iso(self.at) - MISSED_AGE) < before["at"] <= self.at:
@@ -170,6 +180,7 @@ class Held:
                 turn[state] = [rows[-1]["looked_at"], rows[-1]["seq"]]
         facts.remember(self.tx, company, self.at, _CHECK, turn)
         hand = Hand(company, self.at, self.actor)
+        otherstate.over(self.tx, hand)
         before = facts.recall(self.tx, company, _HALT)
         if before is not None and _halt(self.tx, hand) != before["records"]:
             work.raise_alert(self.tx, company, _restored(self.tx, company), self.at)
@@ -309,6 +320,8 @@ def _gone(tx: Tx, hand: Hand, row: Row, program: FlowProgram | None) -> bool:
         detail = {"target_id": row["target_id"], "kind": row["kind"]}
         records.move(tx, hand.company, hand.at, hand.actor, [Move(record, "vanished", "vanished", detail=detail)])
         _return(tx, hand, _record(tx, record["id"]), others[-1])
+        if otherstate.was_noticed(tx, others[-1], facts.recall(tx, hand.company, _LOOK)):
+            otherstate.told(tx, hand, others[-1], _title(tx, record))
     return False
 
 
@@ -341,8 +354,7 @@ def _judge(tx: Tx, hand: Hand, missed: Sequence[str]) -> None:
     """Whether so much is missing together that a backup of the target was restored: it never has the newest."""
     if halted(tx, hand.company) is not None:
         return
-    there = tx.rows("holdings_newest", {"company": hand.company, "state": "there", "also": "there", "limit": 1})
-    last = int(there[0]["seq"]) if there else 0
+    last = kept.newest_there(tx, hand.company)
     rows = {row["target_id"]: row for row in kept.of_ids(tx, hand.company, missed) if row["state"] == "gone"}
     newer = sum(row["seq"] > last for row in rows.values())
     if newer < _NEWEST_TOGETHER and not (newer and len(rows) >= TOGETHER):
@@ -398,6 +410,8 @@ def _return_or_tell(tx: Tx, hand: Hand, row: Row) -> None:
     left_out = state == "skipped" and any(reason.code == "left_out" for reason in records.load_reasons(record))
     if state == "vanished" or left_out or unsent:
         _return(tx, hand, record, row)
+        if row["state"] == "replaced":
+            otherstate.told(tx, hand, row, _title(tx, record))
     elif under_way:
         message = f"the {_thing(record, row)} is in {_title(tx, record)} again, while it is being posted once more"
         hint = f"when both are there, delete one of them in {_title(tx, record)}"

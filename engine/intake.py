@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from engine import changes, follow, pipeline, watch
+from engine import changes, follow, otheraccount, pipeline, watch
 from engine.batch import (
     OPEN,
     Batch,
@@ -64,11 +64,19 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
     seen: list[tuple[int, int]] = []
     again: list[tuple[Row, Json]] = []
     posted: list[str] = []
+    ids = [row["id"] for row in known.values()]
+    strange = otheraccount.strangers(batch.tx, place.company, stream.stream.fetch.connection, ids)
+    here: list[str] = []
     for source_id, (intake, data) in intakes.items():
         row = known.get(source_id)
         if row is None:
             new.append((intake, data))
-        elif row["payload_sha256"] == intake.payload_sha256:
+            continue
+        if row["id"] in strange.ids and row["payload_sha256"] != intake.payload_sha256:
+            otheraccount.hold(batch, stream, row, intake)
+            continue
+        here.append(f"{place.flow}/{place.stream}/{source_id}")
+        if row["payload_sha256"] == intake.payload_sha256:
             seen.append((batch.run, row["id"]))
             if watch.is_watched(stream):
                 again.append((row, data))
@@ -76,6 +84,8 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
                 posted.append(source_id)
         else:
             _changed(batch, stream, row, intake, data)
+    if strange.is_moved:
+        otheraccount.settled(batch.tx, place.company, batch.hand.at, here)
     if seen:
         batch.tx.many("records_seen", seen)
     if posted:
@@ -160,6 +170,8 @@ def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) ->
     assert full is not None
     if full["state"] not in OPEN and full["state"] != "intended":
         return
+    if _is_strange(batch, stream, full):
+        return
     is_change = records.is_change(full)
     record = records.changed_by(batch.tx, full) if is_change else full
     if data is None:
@@ -181,6 +193,8 @@ def recheck_posted(batch: Batch, stream: StreamProgram, row: Row, data: Json | N
     """A posted record that was not in the newest complete listing was read by itself: take what the source says now."""
     full = batch.tx.one("record_get", {"id": row["id"]})
     assert full is not None
+    if _is_strange(batch, stream, full):
+        return
     # Its turn is over, whatever comes of it: others are asked for next.
     batch.tx.many("records_seen", [(batch.run, full["id"])])
     if full["state"] not in ("posted", "closed") or records.is_voided(full):
@@ -191,6 +205,12 @@ def recheck_posted(batch: Batch, stream: StreamProgram, row: Row, data: Json | N
     intake = _asked_for(batch, stream, full, data)
     if intake is not None and intake.payload_sha256 != full["payload_sha256"]:
         _changed(batch, stream, full, intake, data)
+
+
+def _is_strange(batch: Batch, stream: StreamProgram, full: Row) -> bool:
+    """Whether the record was read from another account: what the one that is connected now has, or lacks, is not said of it."""
+    connection = stream.stream.fetch.connection
+    return bool(otheraccount.strangers(batch.tx, batch.hand.company, connection, [full["id"]]).ids)
 
 
 def _asked_for(batch: Batch, stream: StreamProgram, full: Row, data: Json) -> Intake | None:

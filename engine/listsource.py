@@ -44,6 +44,14 @@ def kept_as(flow: Flow, lookup: Lookup) -> str:
     return lookup.list
 
 
+def covers_days(flow: Flow, lookup: Lookup) -> int:
+    """How many days back the list behind a lookup is whole; 0 when it is whole however old its objects are."""
+    named = flow.connection(lookup.connection)
+    connector = registry.find(named.connector) if named else None
+    listed = connector.spec.list(lookup.list) if connector is not None else None
+    return listed.covers_days if listed is not None else 0
+
+
 @dataclass(frozen=True, slots=True)
 class ListSource:
     """The cached lists of one company, read as streams. A list that was never read raises `NotYet`.

@@ -14,7 +14,7 @@ from engine.diagnostics import of_company
 from engine.listsource import kept_as
 from engine.matching import Matcher, view
 from engine.model import Flow, Lookup, MatchRule
-from engine.store import lists, records
+from engine.store import lists, records, unlisted
 from engine.store.base import LONGEST_ID, Tx, is_too_long
 from engine.store.records import Reason
 from engine.titles import called
@@ -174,9 +174,7 @@ class Resolver:
                 return receipt, None
         wait = (f"posted:{stream}:{_text(key)}",)
         if not rows:
-            return None, Reason(
-                "not_posted", f"{stream}/{_text(key)} was never read", "it waits until that record is posted", wait
-            )
+            return None, self._never_read(stream, _text(key), wait)
         state = rows[0]["state"]
         shown = called(rows[0])
         if state == "skipped":
@@ -188,6 +186,19 @@ class Resolver:
             hint = f"{self._decide(rows[0])}; what waits for it follows by itself once it is posted again"
             return None, Reason("not_posted", message, hint, wait)
         return None, Reason("not_posted", f"{stream}/{shown} is {state}", "it waits until that record is posted", wait)
+
+    def _never_read(self, stream: str, key: str, wait: tuple[str, ...]) -> Reason:
+        """It may come with the next listing. Once a complete one has not shown it, a person must look for it."""
+        message = f"{stream}/{key} was never read"
+        if not unlisted.is_unlisted(self.tx, self.company, self.flow.name, stream, key):
+            return Reason("not_posted", message, "it waits until that record is posted", wait)
+        source = next((s.fetch.connection for s in self.flow.streams if s.name == stream), "the source")
+        source = self.titles.get(source, source).partition(" (")[0]
+        hint = (
+            f"look for it in {source}; this one follows by itself once that one is listed there and posted; "
+            "or enter both in the target by hand, then leave this one out with `flowctl skip`"
+        )
+        return Reason("never_read", f"{message}, and {source} does not list it", hint, wait)
 
     def _voided(self, stream: str, row: Mapping[str, Any]) -> Reason:
         """What was posted is there and holds no money: nothing can refer to it."""

@@ -9,7 +9,7 @@ import json
 import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from engine.contract import ListObject
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import ExpressionError
-from engine.listsource import kept_as
+from engine.listsource import covers_days, kept_as
 from engine.model import Flow, Lookup
 from engine.money import parse_money
 from engine.store import claims, lists, records
@@ -89,8 +89,8 @@ class Matcher:
             found.append((abs(there - around), list_id, item))
         return [item for _, _, item in sorted(found, key=lambda each: each[:2])]
 
-    def match(self, name: str, key: str, found: Sequence[Object], owner: Owner) -> Matched:
-        """The object that is meant by a key of the source, among those that fit."""
+    def match(self, name: str, key: str, found: Sequence[Object], owner: Owner, since: str = "") -> Matched:
+        """The object that is meant by a key of the source, among those that fit; they were looked for from `since` on."""
         record = self._record(owner)
         settled = claims.of_record(self.tx, record["id"], name) if record is not None else None
         if record is not None and (record["state"] in _IN_THE_TARGET or (settled and records.was_posted(record))):
@@ -104,7 +104,7 @@ class Matcher:
         fitting = {str(item.get("list_id", "")): item for item in found}
         held = {list_id: by for list_id in fitting if (by := self._holder(lookup, list_id, key, owner))}
         if not fitting:
-            return Matched()
+            return Matched(None, self._beyond(lookup, key, since))
         if len(fitting) > 1 or held:
             return Matched(None, self._ambiguous(lookup, key, fitting, held))
         ((list_id, item),) = fitting.items()
@@ -121,18 +121,27 @@ class Matcher:
             self._taken.pop((claim.lookup, claim.list_id), None)
 
     def waited(self, name: str, day: str, days: int, owner: Owner) -> Reason | None:
-        """None once so many days have passed since the date, or the record is written; else until when it waits."""
+        """None once so many days have passed since the date, or the record is written; else until when it waits.
+
+        The list must have been read since, too: one that is older says nothing of what came to the target meanwhile.
+        """
         try:
             due = (date.fromisoformat(day) + timedelta(days=days)).isoformat()
         except OverflowError as error:
             raise ExpressionError(f"{days} days after {day} is no date") from error
-        record = self._record(owner) if self.today < due else None
-        if self.today >= due or (record is not None and record["state"] in _IN_THE_TARGET):
+        lookup = self._lookup(name)
+        read_on = self._read_on(self._kept_as(lookup)) if self.today >= due else ""
+        record = self._record(owner) if read_on < due else None
+        if read_on >= due or (record is not None and record["state"] in _IN_THE_TARGET):
             return None
-        listed = self._lookup(name).list
         message = f"nothing fits yet; it is written otherwise from {due}"
-        hint = f"it is looked at again each time the {listed} list is read"
-        return Reason("waiting", message, hint, (f"list:{self._kept_as(self._lookup(name))}",))
+        if self.today >= due:
+            when = f"was read on {read_on} last" if read_on else "was never read"
+            message = (
+                f"nothing fits yet, and the {lookup.list} list {when}; it is written otherwise once that is read again"
+            )
+        hint = f"it is looked at again each time the {lookup.list} list is read"
+        return Reason("waiting", message, hint, (f"list:{self._kept_as(lookup)}",))
 
     def wanted(self, name: str, key: str, owner: Owner) -> bool:
         """Whether another record waits for this mapping, or the flow has made it already."""
@@ -190,6 +199,19 @@ class Matcher:
         fit = "fits" if len(fitting) == 1 else "fit"
         return self._reason(lookup, key, f"{count} of the {lookup.list} list {fit} {key}: {listed}")
 
+    def _beyond(self, lookup: Lookup, key: str, since: str) -> Reason | None:
+        """Nothing of the list fits, and what would may be older than what is listed: a person knows."""
+        days = covers_days(self.flow, lookup) if since and self.today else 0
+        # The day on which the list begins is listed in part.
+        begins = (date.fromisoformat(self.today) - timedelta(days=days - 1)).isoformat() if days else ""
+        if since >= begins:
+            return None
+        waits = self._reason(lookup, key, f"nothing fits in the {lookup.list} list, which is whole only since {begins}")
+        none = shlex.join(["flowctl", "map", "set", self.flow.name, lookup.name, key, NO_MATCH])
+        skip = shlex.join(["flowctl", "skip", key])
+        of = of_company(self.company)
+        return replace(waits, hint=f"when an older one is meant, run `{skip}{of}`; when none is, run `{none}{of}`")
+
     def _reason(self, lookup: Lookup, key: str, message: str) -> Reason:
         words = shlex.join(["flowctl", "map", "set", self.flow.name, lookup.name, key])
         hint = f"run `{words} ID-OR-none{of_company(self.company)}`"
@@ -212,6 +234,12 @@ class Matcher:
         rows = self.tx.rows("record_find_any_phase", scope)
         return rows[0] if rows else None
 
+    def _read_on(self, name: str) -> str:
+        """The day, in UTC, on which a list was read completely; empty when it never was, or when a clock was ahead then."""
+        row = self.tx.one("list_get", {"company": self.company, "list": name})
+        read_on = str(row["loaded_at"] or "")[:10] if row is not None else ""
+        return read_on if read_on <= self.today else ""
+
     def _index(self, name: str) -> Index:
         """The list by amount and currency, made once for each of its revisions."""
         revision = self._revisions.get(name)
@@ -219,6 +247,11 @@ class Matcher:
         if known is None or known[0] != revision:
             known = self._indexes[name] = (revision, _indexed(lists.objects(self.tx, self.company, name)))
         return known[1]
+
+
+def earlier(day: str, days: int) -> str:
+    """The day so many days before, or the first one that there is."""
+    return date.fromordinal(max(date.fromisoformat(day).toordinal() - days, 1)).isoformat()
 
 
 def view(found: ListObject) -> Object:
@@ -231,21 +264,35 @@ def _key(owner: Owner) -> dict[str, str]:
 
 
 def _indexed(objects: Iterable[ListObject]) -> Index:
-    """The active objects that have an amount, a currency and a date; the others fit nothing."""
+    """The active objects that have an amount, a currency and a date; the others fit nothing.
+
+    One that was paid in another currency than it is booked in has both amounts, and either fits.
+    """
     found: dict[tuple[Decimal, str], list[tuple[int, str, Object]]] = {}
     for item in objects:
-        currency, day = item.data.get("currency"), item.data.get("date")
-        if not item.active or not isinstance(currency, str) or not isinstance(day, str):
+        day = item.data.get("date")
+        if not item.active or not isinstance(day, str):
             continue
         try:
-            place = (parse_money(item.data.get("amount")), currency.casefold())
             dated = date.fromisoformat(day[:10]).toordinal()
-        except (ExpressionError, ValueError):  # what a vendor says in another way than it promised
+        except ValueError:  # what a vendor says in another way than it promised
             continue
-        found.setdefault(place, []).append((dated, item.list_id, view(item)))
+        for place in {place for which in ("", "other_") if (place := _place(item, which)) is not None}:
+            found.setdefault(place, []).append((dated, item.list_id, view(item)))
     for listed in found.values():
         listed.sort(key=lambda each: each[:2])
     return found
+
+
+def _place(item: ListObject, which: str) -> tuple[Decimal, str] | None:
+    """Where an amount of the object stands in the index; None where it has none that can be read."""
+    currency = item.data.get(f"{which}currency")
+    if not isinstance(currency, str):
+        return None
+    try:
+        return parse_money(item.data.get(f"{which}amount")), currency.casefold()
+    except ExpressionError:
+        return None
 
 
 def _described(item: Object) -> str:

@@ -114,10 +114,15 @@ class Fetch:
     sweep_s: int | None = None
 
     @property
+    def reads(self) -> str:
+        """What it reads, whatever it leaves out of it."""
+        return f"{self.connection}/{self.stream}"
+
+    @property
     def identity(self) -> str:
         """Equal for two fetches that read the same thing, so that a run reads it once."""
         filters = "&".join(f"{k}={v}" for k, v in sorted(self.filters.items()))
-        return f"{self.connection}/{self.stream}?{filters}"
+        return f"{self.reads}?{filters}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from engine.jsontext import canonical, plain
 from engine.listsource import kept_as
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
-from engine.matching import Owner
+from engine.matching import Owner, earlier
 from engine.money import format_money, parse_money
 from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
 from engine.spec import kind_of
@@ -103,6 +103,8 @@ class RecordContext:
     claims: list[Claim] = field(default_factory=list)
     # By lookup, the mappings that would say what was to be matched.
     asked: dict[str, list[str]] = field(default_factory=dict)
+    # By lookup, the first day on which what is matched was looked for.
+    sought: dict[str, str] = field(default_factory=dict)
     # What the record would be looked at again for, were it left out: the mappings that nobody waits for.
     unwanted: list[str] = field(default_factory=list)
 
@@ -144,6 +146,7 @@ class RecordContext:
 
     def candidates(self, name: str, amount: Decimal, currency: str, date: str, days: int) -> list[Mapping[str, Any]]:
         """The objects that fit."""
+        self.sought[name] = min(self.sought.get(name, date), earlier(date, days))
         return self.resolver.matcher.candidates(name, amount, currency, date, days)
 
     def match(self, name: str, key: str, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -151,7 +154,7 @@ class RecordContext:
         asked = self.asked.setdefault(name, [])
         if (mapping := f"mapping:{name}:{key}") not in asked:
             asked.append(mapping)
-        matched = self.resolver.matcher.match(name, key, found, self._owner())
+        matched = self.resolver.matcher.match(name, key, found, self._owner(), self.sought.get(name, ""))
         if matched.reason is not None:
             self._note(matched.reason)
         if matched.claim is not None and matched.claim not in self.claims:

@@ -10,7 +10,8 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, opened, pipeline, preparing, telling
+from engine import asked, flowswitch, intake, keying, opened, otheraccount, pipeline, preparing, telling
+from engine.abilities import Withholding
 from engine.absent import Asking, recheck
 from engine.batch import Batch
 from engine.clock import iso
@@ -31,7 +32,7 @@ from engine.runlog import begun
 from engine.runreport import RunReport, StreamReport
 from engine.runscope import fetched, measured, read_along, sweep_s
 from engine.seatcheck import SeatTaken
-from engine.store import companies, lists, work
+from engine.store import companies, lists, unlisted, work
 from engine.store.base import Tx
 from engine.store.patience import patient
 from engine.telemetry import pulse
@@ -40,6 +41,7 @@ from engine.world import World
 
 # What an alert is about when no stream can be read, since the accounting seat is not ours.
 _SEAT = "accounting"
+_WITHHELD = "withheld"
 ACTOR = "flowctl"
 Progress = Callable[[str, int], None]
 # Connection, fault, and how many seconds pass before the next try.
@@ -112,6 +114,7 @@ class Runner:
             companies.require(tx, company)
             flowswitch.require_on(tx, company, program.flow)
             flowswitch.claim(tx, company, program.flow, self.world.at())
+            keying.look(tx, company, program.flow, self.world.at())
             self._know_lists(tx, program, company)
             log = begun(self.world, tx, company, flow)
             work.reading(tx, company, flow, read_along(program, streams), self.world.at())
@@ -149,6 +152,10 @@ class Runner:
     ) -> RunReport:
         """Do everything but keep it: `look` sees the store as the run would leave it, before it is rolled back."""
         wanted = [s for s in self._enabled(program, company) if streams is None or s.stream.name in streams]
+        with self.world.store.read(company) as tx:
+            rekeyed = keying.changed(tx, company, program.flow)
+        held = [StreamReport(s.stream.name, {}, rekeyed[s.stream.name]) for s in wanted if s.stream.name in rekeyed]
+        wanted = [s for s in wanted if s.stream.name not in rekeyed]
         with self._sources(program, company) as sources:
             pages = {s.stream.name: self._listed(s, sources) for s in wanted}
         kept = Lists(self.world, company, program.flow.name, self._wait)
@@ -171,7 +178,7 @@ class Runner:
                 for stream in wanted:
                     if stream.wants:
                         intake.prepare_pending(self.batch(tx, program, company, number), stream, 1_000_000)
-                report = RunReport(program.flow.name, company, tuple(found), list_errors=unread)
+                report = RunReport(program.flow.name, company, (*held, *found), list_errors=unread)
                 look(tx, report)
                 _undo()
         except DryRun:
@@ -296,7 +303,15 @@ class Runner:
         sources: Sources,
     ) -> Iterator[StreamReport]:
         """Read what is wanted; streams that read the same thing share one read."""
-        enabled = self._enabled(program, company)
+        with self.world.store.read(company) as tx:
+            rekeyed = keying.changed(tx, company, program.flow)
+        enabled = []
+        for stream in self._enabled(program, company):
+            error = rekeyed.get(stream.stream.name)
+            if error is None:
+                enabled.append(stream)
+            elif streams is None or stream.stream.name in streams:
+                yield StreamReport(stream.stream.name, {}, error)
         groups: dict[str, list[StreamProgram]] = {}
         for stream in enabled:
             groups.setdefault(stream.stream.fetch.identity, []).append(stream)
@@ -359,9 +374,13 @@ class Runner:
             read = [name for name in counts if kept is None and not counts[name]["unreadable"]]
             over = [("connection", "/".join(job.subject)), *(("failed", f"{flow}/{name}") for name in read)]
             work.resolve_alerts(tx, company, over, self.world.at())
+        self._withheld(job)
         # What is absent from a list of changes has not changed, and nothing more is to be said of it.
         for stream in group if kept is None else ():
             self._recheck(job, held, stream)
+            with self.world.store.write(company) as tx:
+                held.hold(tx)
+                unlisted.listed(tx, company, self.world.at(), ACTOR, flow, stream.stream.name, began)
         if watermark is not None and sweep_s(group) is not None:
             names = frozenset(stream.stream.name for stream in group)
             with self.world.store.write(company) as tx:
@@ -371,6 +390,20 @@ class Runner:
                 value = work.Checkpoint(watermark, names, swept_at)
                 work.put_checkpoint(tx, company, flow, job.lead.fetch.identity, value)
 
+    def _withheld(self, job: _Job) -> None:
+        """Tell a person of what the source counts and does not show; what it shows is worked on all the same."""
+        source = job.sources(job.lead.fetch.connection)
+        found = source.withheld(job.lead.fetch.stream) if isinstance(source, Withholding) else None
+        if found is None:
+            return
+        subject = f"{'/'.join(job.subject)}/{_WITHHELD}"
+        with self.world.store.write(job.company) as tx:
+            if found.message:
+                alert = work.Alert("connection", subject, f"{'/'.join(job.subject[:2])}: {found.message}", found.hint)
+                work.raise_alert(tx, job.company, alert, self.world.at())
+            else:
+                work.resolve_alert(tx, job.company, "connection", subject, self.world.at())
+
     def _take_page(
         self, job: _Job, held: Reading, stream: StreamProgram, page: Sequence[Json], resolver: Resolver | None
     ) -> Resolver:
@@ -378,9 +411,7 @@ class Runner:
         start, end, limit = 0, 0, intake.most(self.world.store)
         while True:
             with self.world.store.write(job.company) as tx:
-                self.still(tx)
-                held.hold(tx)
-                flowswitch.require_on(tx, job.company, job.program.flow)
+                self._keep(tx, job, held, stream)
                 resolver = resolver or self.resolver(tx, job.program, job.company)
                 batch = self.batch(tx, job.program, job.company, job.number, resolver)
                 size = end - start or intake.at_once(batch, stream, page, limit)
@@ -389,6 +420,14 @@ class Runner:
             job.counts[stream.stream.name].update(batch.counts)
             if end >= len(page):
                 return resolver
+
+    def _keep(self, tx: Tx, job: _Job, held: Reading, stream: StreamProgram) -> None:
+        """Make sure that what was read may be kept: nobody has taken over, switched the flow off, or changed the account."""
+        self.still(tx)
+        held.hold(tx)
+        flowswitch.require_on(tx, job.company, job.program.flow)
+        connection = stream.stream.fetch.connection
+        otheraccount.require_same(tx, job.company, connection, job.sources.led[connection])
 
     def _list_asked(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Learn which records people of the source wait for, before anything is said of any."""
@@ -463,9 +502,7 @@ class Runner:
             return self._get(job.sources(fetch.connection), fetch, record_id)
 
         def batch(tx: Tx) -> Batch:
-            self.still(tx)
-            held.hold(tx)
-            flowswitch.require_on(tx, job.company, job.program.flow)
+            self._keep(tx, job, held, stream)
             return self.batch(tx, job.program, job.company, job.number)
 
         recheck(Asking(self.world.store, scope, get, batch, job.counts[name]), stream)

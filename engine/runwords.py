@@ -23,6 +23,11 @@ REASONS: Mapping[str, tuple[str, str, str]] = {
         "another record must be posted first",
         "look at that record; this one follows by itself",
     ),
+    "never_read": (
+        "deferred",
+        "it needs another record, which the source does not list",
+        "look for that record in the source; or enter both by hand, then `flowctl skip`",
+    ),
     "waiting": ("deferred", "time is given to a counterpart that may still appear", "nothing, or `flowctl map set`"),
     "ambiguous": ("deferred", "several objects fit", "`flowctl map set` with one of the ids in the text, or `none`"),
     "not_changeable": (
@@ -79,6 +84,7 @@ STATES: Mapping[str, str] = {
 # What people call the kinds of alerts.
 KINDS: Mapping[str, str] = {
     "stranded": "Work left behind",
+    "account": "Another account",
     "ambiguous": "Two records, one key",
     "audit": "Journal",
     "backlog": "Backlog",
@@ -89,6 +95,7 @@ KINDS: Mapping[str, str] = {
     "failed": "Failed",
     "failures": "Many failures",
     "mark": "Source not told",
+    "rekeyed": "Records known otherwise",
     "restored": "Older backup",
     "rival": "Two flows for the same",
     "session": "Web Connector",
@@ -99,6 +106,7 @@ KINDS: Mapping[str, str] = {
 }
 # What an alert tells of, by kind, and what to do.
 ALERTS: Mapping[str, tuple[str, str]] = {
+    "account": ("another account of the source has another record under the same id", "as the line says"),
     "ambiguous": ("the source lists two different records under one key", "correct `key` in the flow"),
     "backlog": ("more records wait than usual", "`flowctl status` shows what stands still"),
     "connection": ("a vendor refuses or cannot be read", "as the line says; credentials with `flowctl connect`"),
@@ -107,7 +115,11 @@ ALERTS: Mapping[str, tuple[str, str]] = {
     "edited": ("somebody edited a posted entry in the target", "put it back, or `flowctl reconcile --accept`"),
     "failed": ("a record was refused for good", "correct the cause, then `flowctl retry`"),
     "failures": ("many failures are told to the source", "`flowctl deferred` shows their common cause"),
-    "mark": ("the source refused to be told", "look at the record there; mark it by hand if it is right"),
+    "mark": (
+        "the source refused to be told, or takes it and does not show it",
+        "look at the record there; mark it by hand if it is right",
+    ),
+    "rekeyed": ("a stream would know its records by something else, and post them again", "as the line says"),
     "restored": ("an older backup of the company file seems to be open", "open the newer file, or decide: `flowctl reconcile`"),
     "rival": ("two flows would post the same records", "switch one off with `flowctl company flow`"),
     "session": ("a visit of the Web Connector was refused or broke off", "as the line says"),

@@ -147,7 +147,7 @@ class ListSpec:
 
     A target that is called is asked for it anew (`Listing`) once what is kept is older than `refresh_s` seconds.
     `kind` is the field that tells of what kind an object is, such as an account's type; to objects of the `seldom` kinds no
-    line is coded as a rule: they are suggested last.
+    line is coded as a rule: they are suggested last. With `covers_days`, older objects may not be listed, by their `date`.
     """
 
     name: str
@@ -156,6 +156,7 @@ class ListSpec:
     refresh_s: int = 3600
     kind: str = ""
     seldom: tuple[str, ...] = ()
+    covers_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from engine.clock import iso
 from engine.contract import MarkCall
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
-from engine.errors import FlowctlError, Rejected
+from engine.errors import FlowctlError, NotShown, Rejected
 from engine.follow import Hand, close
 from engine.intake import AT_ONCE
 from engine.opened import Sources
@@ -30,6 +30,12 @@ from engine.world import World
 MARKS_A_CALL = 500
 # A call of which nothing was sent waits as long as one that has failed so often: it is not counted, and costs little.
 _UNSENT = 3
+# How often the same call is made before a source that shows nothing of it is told under other keys: it may only be slow.
+_SLOW = 2
+# So often a record is told, each time taken and not shown, before a person hears of it.
+_PATIENCE = 4
+# A new key is long enough that no other call has it.
+_KEY = 32
 # So many records an alert names; of the others it says how many they are.
 _NAMED = 3
 # Flow, connection and kind of what is told, and the fault.
@@ -74,6 +80,9 @@ def tell(it: Telling) -> tuple[int, list[FlowctlError]]:
                 errors += refused(it, row, error)
                 continue
             errors.append(error)
+            if tried and isinstance(error, NotShown):
+                done += in_part(it, row, error)
+                continue
             with store.write(company) as tx:
                 if tried and error.unsent:
                     marks.unheard(tx, row["id"])
@@ -113,8 +122,12 @@ def _call(it: Telling, tx: Tx, row: Row) -> MarkCall | None:
 
 
 def _later(it: Telling, tx: Tx, row: Row, *, sent: bool) -> None:
-    wait = later_s(row["attempts"] if sent else _UNSENT, it.world.ids.fraction())
-    marks.later(tx, row["id"], iso(it.world.clock.now() + timedelta(seconds=wait)))
+    marks.later(tx, row["id"], _in(it, row["attempts"] if sent else _UNSENT))
+
+
+def _in(it: Telling, attempts: int) -> str:
+    """When a call that has failed so often is made again."""
+    return iso(it.world.clock.now() + timedelta(seconds=later_s(attempts, it.world.ids.fraction())))
 
 
 def _strange(tx: Tx, led: places.Led, row: Row) -> frozenset[int]:
@@ -181,18 +194,26 @@ def _due(it: Telling) -> list[Row]:
                 told[call["id"]] = tx.rows("mark_subjects", {"call_id": call["id"]})
         with it.world.store.read(company) as tx:
             now = tx.rows("mark_calls_open", open_calls)
-        if [row["id"] for row in now] == [row["id"] for row in calls]:
-            return marks.ready(calls, told, it.world.at(), streams)
+        if [row["id"] for row in now] != [row["id"] for row in calls]:
+            continue
+        at = it.world.at()
+        parted = False
+        for call, kept in marks.held(calls, told, at, streams):
+            with it.world.store.write(company) as tx:
+                parted |= marks.split_off(tx, company, call, kept, at)
+        if not parted:
+            return marks.ready(calls, told, at, streams)
 
 
-def acknowledged(it: Telling, row: Row) -> int:
+def acknowledged(it: Telling, row: Row, but: frozenset[str] = frozenset()) -> int:
     """The source said yes: what was posted is closed; returns how many were posted.
 
-    The call is done with the last of its records. Who is killed before tells it again under the same key.
+    The call is done with the last of its records, and only then is told elsewhere what it does not show (`but`). Who is
+    killed before tells it again as it was, under the same key.
     """
     company, call_id, done = it.company, int(row["id"]), 0
     with it.world.store.read(company) as tx:
-        members = tx.rows("marks_of_call", {"call_id": call_id})
+        members = [mark for mark in tx.rows("marks_of_call", {"call_id": call_id}) if mark["source_id"] not in but]
     for start in range(0, max(1, len(members)), AT_ONCE):
         piece = members[start : start + AT_ONCE]
         with it.world.store.write(company) as tx:
@@ -202,6 +223,7 @@ def acknowledged(it: Telling, row: Row) -> int:
                 if mark["outcome"] == "posted" and record is not None and record["state"] == "posted":
                     close(tx, hand, record, f"{mark['kind']} acknowledged")
             if start + AT_ONCE >= len(members):
+                marks.set_aside(tx, company, row, but, hand.at, _in(it, 1))
                 marks.finish(tx, call_id, "done")
                 _said_yes(tx, hand, row)
             over = [("mark", f"{row['flow']}/{row['kind']}/{mark['source_id']}") for mark in piece]
@@ -215,6 +237,54 @@ def _said_yes(tx: Tx, hand: Hand, row: Row) -> None:
     work.resolve_alert(tx, hand.company, "connection", subject, hand.at)
     if tx.one("alert_open", {"company": hand.company, "kind": "mark", "subject": subject}) is not None:
         say_elsewhere(tx, hand, row)
+
+
+def in_part(it: Telling, row: Row, error: NotShown) -> int:
+    """The source took the call and does not show it of these records; returns how many others are closed.
+
+    What shows is done. The rest is told again in a call of its own: under the old key the source would drop it, whatever
+    has kept it from showing. A call of which nothing shows is made once more as it is, then each record is told alone.
+    """
+    with it.world.store.read(it.company) as tx:
+        told = {mark["source_id"] for mark in tx.rows("marks_of_call", {"call_id": row["id"]})}
+    if error.ids & told and told - error.ids:
+        return acknowledged(it, row, error.ids)
+    with it.world.store.write(it.company) as tx:
+        now = tx.one("mark_call_get", {"id": row["id"]})
+        if now is not None and now["state"] == "waiting":
+            _hidden(it, tx, now, error)
+    return 0
+
+
+def _hidden(it: Telling, tx: Tx, row: Row, error: NotShown) -> None:
+    """Nothing of a call shows. It says so to a person as a fault of the source, until it is surely the record's."""
+    members = tx.rows("marks_of_call", {"call_id": row["id"]})
+    place = (it.program.flow.name, row["connection"], row["kind"])
+    _later(it, tx, row, sent=True)
+    if row["attempts"] >= _SLOW and not marks.is_single(members):
+        marks.split(tx, it.company, row, it.world.at(), _in(it, 1))
+    elif row["attempts"] >= _SLOW:
+        marks.renew(tx, row["id"], it.world.ids.base62(_KEY))
+    if row["attempts"] < _PATIENCE or not marks.is_single(members):
+        it.trouble(tx, place, error)
+        return
+    work.resolve_alert(tx, it.company, "connection", "/".join(place), it.world.at())
+    for mark in members:
+        work.raise_alert(tx, it.company, _unshown(tx, it.company, mark, error), it.world.at())
+
+
+def _unshown(tx: Tx, company: str, mark: Row, error: NotShown) -> work.Alert:
+    """What a person is told of a record that the source took and does not show."""
+    record = tx.one("record_get", {"id": mark["record_id"]})
+    name = called(record) if record is not None else mark["source_id"]
+    told = f"`flowctl replay {shlex.quote(mark['source_id'])} --told{of_company(company)}`"
+    return work.Alert(
+        "mark",
+        f"{mark['flow']}/{mark['kind']}/{mark['source_id']}",
+        f"{mark['flow']}/{mark['kind']}/{name}: told again and again, and the source does not show it: {error}",
+        f"{error.hint or 'look at the record in the source'}; it is told again by itself; "
+        f"or mark it there by hand, then run {told}",
+    )
 
 
 def refused(it: Telling, row: Row, error: Rejected) -> list[FlowctlError]:

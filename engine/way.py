@@ -36,6 +36,7 @@ _TITLES = {
     "on_hold": "Held back by a person",
     "released": "Released by a person",
     "replayed": "Replayed: the same request goes on",
+    "same_there": "A person said that another account has the same record",
     "told_there": "A person told the source by hand",
     "found_elsewhere": "A person found it in the target under another id",
     "post_again": "To be posted, a person decided",

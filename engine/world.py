@@ -15,7 +15,7 @@ from engine.dataclass import dataclass
 from engine.documents import MOST, Document, HasDocuments
 from engine.errors import Bug, NotConnected, Rejected, SettingMissing, StoreBusy, UnknownName
 from engine.holders import drop_name, ended, take_name
-from engine.limits import StoreLimits
+from engine.limits import PATIENCE_S, PLACE_S, StoreLimits
 from engine.listsource import ListSource
 from engine.store import companies, work
 from engine.store.base import Store, Tx
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 
     import httpx
 
-# How long the right to ask for a token is held, and waited for.
-TOKEN_LEASE_S = 120.0
+# How long the right to ask for a token is waited for.
+TOKEN_WAIT_S = 120.0
+# How long it is held by who does not give it back: longer than the longest exchange, of two calls, each with a wait for its
+# place, and by the clock of another machine. A second process that asks meanwhile would spend a token that is good once.
+TOKEN_LEASE_S = 2 * (PATIENCE_S + PLACE_S) + 60.0
+# What is noted about a token, and is no other token: when it was last about to be exchanged.
+_NOTED = "asked_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +157,11 @@ class StoreTokens:
         Raises:
             StoreBusy: when the token is another one than when the lease was taken: somebody stood still for so long that
                 another process asked for one, or a person has given another permission meanwhile. The newer one stays.
+                That another process was about to ask is no newer token: what this one was given may be the only good one.
         """
         with self.world.store.write(self.company) as tx:
-            if self._seen and companies.token(tx, self.world.vault, self.company, self.connection) != self._seen[0]:
+            now = companies.token(tx, self.world.vault, self.company, self.connection) if self._seen else None
+            if self._seen and _bare(now) != _bare(self._seen[0]):
                 raise StoreBusy(f"{self.company}/{self.connection}: another process has saved a newer token")
             companies.put_token(tx, self.world.vault, self.company, self.connection, token, self.world.at())
         if self._seen:
@@ -171,7 +178,7 @@ class StoreTokens:
         with self._lock:
             holder = take_name(self.world.ids)
             try:
-                give_up = self.world.clock.monotonic() + TOKEN_LEASE_S
+                give_up = self.world.clock.monotonic() + TOKEN_WAIT_S
                 while not self._taken(name, holder):
                     if self.world.clock.monotonic() > give_up:
                         raise StoreBusy(f"{self.company}/{self.connection}: another process is asking for a token")
@@ -189,6 +196,11 @@ class StoreTokens:
                 return False
             self._seen = (companies.token(tx, self.world.vault, self.company, self.connection),)
             return True
+
+
+def _bare(token: Json | None) -> Json | None:
+    """A token without what is only noted about it."""
+    return {name: value for name, value in token.items() if name != _NOTED} if token is not None else None
 
 
 def take_lease(tx: Tx, name: str, holder: str, now: datetime, seconds: float) -> int | None:

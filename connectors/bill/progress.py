@@ -43,7 +43,7 @@ class Progress:
             start = self.since - overlap
         except OverflowError:  # a watermark in the year 1
             return {}
-        return {"filters": f'updatedTime:gte:"{start.isoformat("T", "milliseconds")[:23]}Z"'}
+        return {"filters": changed_since(start)}
 
     def checkpoint(self) -> str:
         """Where to go on: at the next page, or, behind the last one, at the watermark.
@@ -58,6 +58,11 @@ class Progress:
         newest = min(self.seen, self.begun) if self.seen is not None else None
         marks = [mark for mark in (self.since, newest) if mark is not None]
         return _print({"of": self.of, "since": max(marks, default=None)})
+
+
+def changed_since(start: datetime) -> str:
+    """The filter of what has changed at a moment, in UTC, or later."""
+    return f'updatedTime:gte:"{start.isoformat("T", "milliseconds")[:23]}Z"'
 
 
 def resume(checkpoint: str | None, of: str, now: datetime) -> Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from connectors.bill.spec import API
 from engine.clock import from_iso, iso
 from engine.contract import Rate, Tools
 from engine.dataclass import dataclass
-from engine.errors import AuthRefused, BadAnswer
+from engine.errors import AuthRefused, BadAnswer, StoreBusy
 
 LOGIN = f"{API}/login"
 # BILL allows a developer key 200 logins an hour (FACTS.md, Auth); other programs may share the key.
@@ -100,7 +101,8 @@ class SessionKeeper:
         self._held = replace(self._held, used_at=now)
         if self._told_at is not None and now - self._told_at < _TOLD_EVERY:
             return
-        with self._tools.tokens.lock():
+        # The call is done, whether or not the others hear of it: what became of it must not be lost over that.
+        with suppress(StoreBusy), self._tools.tokens.lock():
             saved = self._saved()
             if saved is not None and saved.id == self._held.id:
                 self._save(self._held)

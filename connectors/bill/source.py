@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from connectors.bill.client import BillClient
 from connectors.bill.credits import tell
 from connectors.bill.filters import Filters, keeper
 from connectors.bill.names import Names
-from connectors.bill.progress import resume
+from connectors.bill.payers import Payers
+from connectors.bill.progress import changed_since, resume
 from connectors.bill.records import Record, normalise
 from connectors.bill.settings import Settings
 from connectors.bill.spec import PATHS, SPEC
@@ -35,6 +37,7 @@ class BillConnection:
         self._settings = settings
         self._clock = tools.clock
         self._names = Names(self._all, self._one)
+        self._payers = Payers(self._payments, settings.overlap)
 
     def read(self, stream: str, filters: Filters, checkpoint: str | None) -> Iterator[Page]:
         """All matching records, page by page.
@@ -115,6 +118,11 @@ class BillConnection:
         for page in self._client.pages(PATHS[stream], {"sort": _SORT}):
             yield from (normalise(stream, row) for row in page.rows)
 
+    def _payments(self, since: datetime | None) -> Iterator[Record]:
+        params = {"sort": _SORT, **({"filters": changed_since(since)} if since is not None else {})}
+        for page in self._client.pages(PATHS["payments"], params):
+            yield from (normalise("payments", row) for row in page.rows)
+
     def _one(self, stream: str, record_id: str) -> Record | None:
         """A record that another one names; None when BILL does not have it, or cannot have given such an id."""
         try:
@@ -128,7 +136,7 @@ class BillConnection:
         for record in records:
             self._names.add_to(stream, record)
             if stream == "payments":
-                tell(record, lambda bill_id: self._one("bills", bill_id))
+                tell(record, lambda bill_id: self._one("bills", bill_id), self._payers.others)
         return records
 
     def _question(self, stream: str, asked: str) -> str:

@@ -15,7 +15,7 @@ from engine.errors import AuthRefused, BadAnswer, RateLimited, Rejected, RunErro
 
 # Counted by Expensify for one partnerUserID, whoever uses it (FACTS.md, "Transport").
 RATES = (Rate(5, 10.0), Rate(20, 60.0))
-VERSION = "flowctl-1"
+VERSION = "flowctl-2"
 # A file of some thousand reports; an export that is larger has to be asked for in smaller pieces.
 MAX_FILE = 64 * 1024 * 1024
 _FIRST_WAIT_S = 2.0
@@ -85,6 +85,16 @@ class ExpensifyClient:
             Transient: when the file is not there within the connection's `download_wait_s`.
         """
         return self._fetch(self.order(selection, limit))
+
+    def export_or_none(self, selection: Selection, limit: int) -> list[dict[str, Any]] | None:
+        """The reports of an export, or None when Expensify says that there is nothing.
+
+        ASSUMED: a selection that holds no report gives a file without any, or is answered with 404.
+        """
+        try:
+            return self.export(selection, limit)
+        except Missing:
+            return None
 
     def order(self, selection: Selection, limit: int, *, mark: str = "") -> str:
         """Ask for an export and return the name of its file. It can be asked for again: a mark is set no more than once."""

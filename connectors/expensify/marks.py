@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
-from connectors.expensify.client import ExpensifyClient
+from connectors.expensify.client import ExpensifyClient, Missing
 from connectors.expensify.jobs import Selection
 from connectors.expensify.spec import MARK
 from engine.contract import MarkCall
-from engine.errors import Rejected, RunError, Transient
+from engine.errors import NotShown, Rejected, RunError, Transient
 
 # The website itself loses reports from bulk marks of more than fifty (FACTS.md, "Peers").
 CHUNK = 50
@@ -42,14 +43,17 @@ def mark(client: ExpensifyClient, call: MarkCall, label: str) -> None:
 
 def _mark(client: ExpensifyClient, ids: tuple[str, ...], label: str) -> None:
     """One job that marks and one that confirms; in every state, for a report may have been reopened meanwhile."""
-    client.order(Selection(report_ids=ids), CHUNK, mark=label)
-    listed = {report["reportID"] for report in client.export(Selection(report_ids=ids, unmarked=label), 2 * CHUNK)}
+    with suppress(Missing):  # Expensify has none of them any more; the other job says so as well
+        client.order(Selection(report_ids=ids), CHUNK, mark=label)
+    found = client.export_or_none(Selection(report_ids=ids, unmarked=label), 2 * CHUNK)
+    listed = {report["reportID"] for report in found or ()}
     if listed:
         named = ", ".join(name if REPORT_ID.fullmatch(name) else "an odd id" for name in sorted(listed)[:5])
         more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-        raise Transient(
-            f"{client.where}: {MARK} was taken but does not show yet: {named}{more}", retry_after_s=_AGAIN_S
-        )
+        said = f"{client.where}: {MARK} was taken but does not show yet: {named}{more}"
+        if set(ids) <= listed:
+            raise Transient(said, retry_after_s=_AGAIN_S)
+        raise NotShown(said, listed, retry_after_s=_AGAIN_S)
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -23,7 +23,7 @@ _TRUE = frozenset({"true", "1", "yes", "y"})
 _FALSE = frozenset({"false", "0", "no", "n"})
 
 
-def report(raw: Raw, *, exported: bool, unit: AmountUnit) -> Record:
+def report(raw: Raw, *, exported: bool, old: bool = False, unit: AmountUnit) -> Record:
     """A record of the stream `reports` from one report of a file."""
     code = currency(raw.get("currency"))
     return {
@@ -48,6 +48,7 @@ def report(raw: Raw, *, exported: bool, unit: AmountUnit) -> Record:
         },
         "managerEmail": _text(raw.get("managerEmail")),
         "isExported": exported,
+        "isOld": old,
         "expenses": [_expense(entry, code, unit) for entry in _objects(raw.get("expenses"))],
     }
 

@@ -22,12 +22,14 @@ POLICY_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _DEFAULTS = {spec.name: spec.default for spec in SPEC.settings}
 _CREDENTIALS = ("partner_user_id", "partner_user_secret")
 _RANGES = {
-    "lookback_days": (1, 365),
+    "lookback_days": (1, 1095),
     "recheck_days": (1, 365),
     "export_limit": (50, 5000),
     "download_wait_s": (10, 600),
 }
 _MOST_LABEL = 100
+# So far back every report that is not marked is new, unless a person has said how far.
+_SURELY_DAYS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Settings:
     export_label: str
     policies: tuple[str, ...]
     lookback_days: int
+    surely_days: int
     recheck_days: int
     export_limit: int
     download_wait_s: int
@@ -66,6 +69,7 @@ def read_settings(binding: Binding) -> Settings:
         export_label=_label(binding),
         policies=_policies(binding),
         lookback_days=_number(binding, "lookback_days"),
+        surely_days=max(int(binding.settings.get("lookback_days") or _SURELY_DAYS), _number(binding, "recheck_days")),
         recheck_days=_number(binding, "recheck_days"),
         export_limit=_number(binding, "export_limit"),
         download_wait_s=_number(binding, "download_wait_s"),

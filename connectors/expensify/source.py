@@ -8,7 +8,7 @@ from connectors.expensify import records
 from connectors.expensify.client import ExpensifyClient, Missing
 from connectors.expensify.jobs import policy, policy_list
 from connectors.expensify.marks import mark, report_id
-from connectors.expensify.reading import Found, all_reports, one_report
+from connectors.expensify.reading import Found, Reading, all_reports, one_report
 from connectors.expensify.records import Raw, Record
 from connectors.expensify.settings import POLICY_ID, Settings
 from connectors.expensify.spec import SPEC
@@ -44,8 +44,9 @@ class ExpensifySource:
         """All matching records, page by page. There is no checkpoint: every read lists all, and begins at the start."""
         wanted = self._policies(stream, filters)
         if stream == "reports":
-            found = all_reports(self._client, self._settings, wanted, self._clock.now().date())
-            yield from _pages("reportID", (self._report(report) for report in found))
+            today = self._clock.now().date()
+            it = Reading(self._client, self._settings, today, lambda: self._chosen(wanted))
+            yield from _pages("reportID", (self._report(report) for report in all_reports(it, wanted)))
             return
         chosen = self._chosen(wanted)
         if stream == "policies":
@@ -64,7 +65,8 @@ class ExpensifySource:
         if stream != "reports":
             return next((r for page in self.read(stream, {}, None) for r in page.records if r["id"] == record_id), None)
         try:
-            found = one_report(self._client, self._settings, report_id(self._client.where, record_id))
+            asked, today = report_id(self._client.where, record_id), self._clock.now().date()
+            found = one_report(self._client, self._settings, asked, today)
         except Missing:
             return None
         return None if found is None else {**self._report(found), "reportID": record_id}
@@ -93,7 +95,7 @@ class ExpensifySource:
         self._client.close()
 
     def _report(self, found: Found) -> Record:
-        return records.report(found.raw, exported=found.exported, unit=self._settings.amount_unit)
+        return records.report(found.raw, exported=found.exported, old=found.old, unit=self._settings.amount_unit)
 
     def _policies(self, stream: str, filters: Filters) -> tuple[str, ...]:
         """The ids of the policies to read, none for all.

@@ -89,6 +89,12 @@ REPORT = (
         "boolean",
         "True when Expensify has the report marked as exported with the connection's `export_label`",
     ),
+    _f(
+        "isOld",
+        "boolean",
+        "True when the report is not marked, and was submitted and approved longer ago than `lookback_days`, or 180 days where "
+        "that is not given: it may have been entered by hand before flowctl was set up",
+    ),
     _list("expenses", "Every expense of the report", *EXPENSE),
 )
 
@@ -157,7 +163,7 @@ STREAMS = (
     StreamSpec(
         "reports",
         "Approved, reimbursed and closed reports with all their expenses: those not yet marked as exported that were "
-        "submitted within `lookback_days`, and all that were approved within `recheck_days`",
+        "submitted or approved within `lookback_days`, and all that were approved within `recheck_days`",
         "reportID",
         REPORT,
         filters=(_POLICY_FILTER,),
@@ -191,8 +197,9 @@ SETTINGS = (
     FieldSpec(
         "lookback_days",
         "integer",
-        "How many days back reports that are not marked are looked for, by the day they were submitted, 1 to 365",
-        default=180,
+        "How many days back reports that are not marked are looked for, by the day they were submitted, 1 to 1095, and by "
+        "the day they were approved, for a year at most; without it, those older than 180 days are `isOld`",
+        default=365,
     ),
     FieldSpec(
         "recheck_days",
@@ -224,7 +231,7 @@ SPEC = ConnectorSpec(
     limits=(
         "5 requests in any 10 seconds and 20 in any 60 seconds for one partnerUserID, counted over all processes",
         "an export has no pages: one as large as its limit is read again in halves of its window",
-        "a window of submission dates spans at most one year",
+        "a window of submission dates spans at most one year, and so does what is looked for by approval",
         "at most 50 reports are marked in one job",
     ),
 )

@@ -30,7 +30,7 @@
 <#macro tags of>
 <#local some = false>
 [<#t>
-<#list 1..10 as level>
+<#list 1..20 as level>
 <#local name = "ntag" + level?c>
 <#if given(of, name) || given(of, name + "GlCode")>
 <#if some>,</#if>{"level":"${level?c}","name":<@scalar of name/>,"glCode":<@scalar of name + "GlCode"/>}<#t>
@@ -54,7 +54,7 @@
 </#if>
 ]<#t>
 </#macro>
-{"template":"flowctl-1","reports":[<#t>
+{"template":"flowctl-2","reports":[<#t>
 <#list reports![] as report>
 {<@scalars report reportFields/>,"expenses":<@expenses report/>}<#sep>,</#sep>
 </#list>

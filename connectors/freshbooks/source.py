@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.freshbooks.callbacks import Callback, confirm, resend, standings, subscribe
 from connectors.freshbooks.client import FreshBooksClient, RawPage
+from connectors.freshbooks.counting import Count
 from connectors.freshbooks.documents import document
 from connectors.freshbooks.filters import Filters, keeper
 from connectors.freshbooks.progress import Progress, resume
 from connectors.freshbooks.records import Record, normalise
 from connectors.freshbooks.settings import Settings, digest
 from connectors.freshbooks.spec import ACCOUNT_ID, DELETED, DELETED_APART, INCLUDES, PLACES, SPEC
-from engine.abilities import Standing
+from engine.abilities import Standing, Withheld
 from engine.connections.authorizing import Allowed
 from engine.contract import Binding, Handshake, Json, MarkCall, Page, Tools
 from engine.diagnostics import suggestion
@@ -20,6 +21,8 @@ from engine.documents import Document
 from engine.errors import AuthRefused, BadAnswer, Rejected
 from engine.spec import StreamSpec
 from engine.webhooks.handshakes import Confirmed
+
+_MAY_SEE = "give the FreshBooks user a role that may see them, or connect as another user"
 
 
 class FreshBooksConnection:
@@ -31,6 +34,7 @@ class FreshBooksConnection:
         self._clock = tools.clock
         # By their id; None until they are needed.
         self._categories: dict[str, str | None] | None = None
+        self._counts: dict[str, Count] = {}
 
     def read(self, stream: str, filters: Filters, checkpoint: str | None) -> Iterator[Page]:
         """All matching records, page by page.
@@ -68,18 +72,26 @@ class FreshBooksConnection:
 
     def _raw_pages(self, stream: str, path: str, progress: Progress) -> Iterator[RawPage]:
         """The pages of one of FreshBooks' lists from where the read stands."""
+        spec = self._known(stream)
         narrowed = progress.filters(self._settings.overlap)
         params = {**INCLUDES.get(stream, {}), **narrowed}
         if progress.deleted:
             params["search[vis_state]"] = str(DELETED)
         rows_seen = (progress.page or 1) > 1
+        if not rows_seen and not progress.deleted:
+            self._counts.pop(stream, None)
+            if not narrowed:
+                self._counts[stream] = Count()
+        count = self._counts.get(stream) if not progress.deleted else None
         for raw in self._client.pages(path, PLACES[stream][1], params, progress.page or 1, progress.total):
             rows_seen = rows_seen or bool(raw.rows)
+            if count is not None:
+                count.add(raw, spec.key)
             if raw.next is None and raw.total and not rows_seen and not narrowed and not progress.deleted:
                 # A user without the right is shown an empty list that counts what it hides (FACTS.md, URL families).
                 raise AuthRefused(
                     f"{raw.where}: FreshBooks counts {raw.total:,} and shows none of them",
-                    hint="give the FreshBooks user a role that may see them, or connect as another user",
+                    hint=_MAY_SEE,
                 )
             yield raw
 
@@ -93,11 +105,35 @@ class FreshBooksConnection:
             return next((record for record in found if record[spec.key] == record_id), None)
         answer = self._client.find(place, name, record_id, INCLUDES.get(stream))
         if answer is None:
+            self._require_all_shown(stream, record_id)
             return None
         record = self._record(spec, answer[1])
         if record[spec.key] != record_id:
             raise BadAnswer(f"{answer[0]}: another object than was asked for")
         return record
+
+    def withheld(self, stream: str) -> Withheld | None:
+        """How many rows the newest complete list counted and did not show; None when this connection has read none."""
+        count = self._counts.get(stream)
+        if count is None or count.hidden is None:
+            return None
+        if not count.hidden:
+            return Withheld()
+        shown, counted = len(count.ids), count.hidden + len(count.ids)
+        return Withheld(f"{count.where}: FreshBooks counts {counted:,} and shows {shown:,} of them", _MAY_SEE)
+
+    def _require_all_shown(self, stream: str, record_id: str) -> None:
+        """What FreshBooks does not have when it is asked for it may be hidden, where it hides others.
+
+        Raises:
+            Rejected: where it does.
+        """
+        told = self.withheld(stream)
+        if told is not None and told.message:
+            raise Rejected(
+                f"{told.message}; whether {record_id} was deleted cannot be told",
+                hint=f"{told.hint}; when it was deleted, take what was made of it out of the target by hand",
+            )
 
     def document(self, stream: str, record_id: str) -> Document | None:
         """The document of a bill or an expense, read anew; None when it has none, or is not there.

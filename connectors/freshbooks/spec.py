@@ -135,6 +135,7 @@ BILL = (
         _f("paid_date", "date", "Day of the payment"),
         _f("payment_type", "text", "Check, Credit Card, Bank Transfer and others"),
         _f("note", "text", "Note on the payment"),
+        _VIS_STATE,
     ),
     FieldSpec("vendor", "object", "The vendor, as it is in the list of bill vendors", fields=VENDOR),
     _CREATED,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from engine.clock import from_iso, iso
 from engine.connections.authorizing import Permission
 from engine.contract import Json, Tools
 from engine.dataclass import dataclass
-from engine.errors import AuthRefused, BadAnswer, RunError, Transient
+from engine.errors import AuthRefused, BadAnswer, RunError, StoreBusy, Transient
 
 _MARGIN = timedelta(minutes=10)
 _SHORTEST = timedelta(minutes=10)  # assumed when FreshBooks does not say how long a token lives
@@ -135,13 +136,25 @@ class TokenKeeper:
         """The token that any process has saved, or a new one, made durable before anyone uses it."""
         token = self._usable(useless)
         if token is None:
-            with self._tools.tokens.lock():
-                # Another process may have exchanged the refresh token while this one waited: ours is spent then.
-                token = self._usable(useless)
-                if token is None:
-                    token = self._renewed(useless)
+            with ExitStack() as held:
+                try:
+                    held.enter_context(self._tools.tokens.lock())
+                except StoreBusy:
+                    # The exchange of another process takes its time, and what there is may still be good.
+                    token = self._spare(self._saved(), useless)
+                    if token is None:
+                        raise
+                else:
+                    # Another process may have exchanged the refresh token while this one waited: ours is spent then.
+                    token = self._usable(useless) or self._renewed(useless)
         self._held = token
         return token
+
+    def _spare(self, saved: Token | None, useless: Mapping[str, str] | None) -> Token | None:
+        """The saved token as long as it lives: a new one is asked for some time before, so that a failure does no harm."""
+        if saved is None or self._tools.clock.now() >= saved.expires_at or _bearer(saved) == useless:
+            return None
+        return saved
 
     def _usable(self, useless: Mapping[str, str] | None) -> Token | None:
         """The saved token, unless it is about to end or is the one that was refused."""
@@ -166,10 +179,17 @@ class TokenKeeper:
             )
         try:
             return self._by_refresh(saved)
+        except AuthRefused:
+            # Another process stood still over an exchange for longer than anybody thought, and has saved what it was given.
+            other = self._usable(useless)
+            if other is None or other.access == saved.access:
+                raise
+            return other
         except Transient:
-            if self._tools.clock.now() < saved.expires_at and _bearer(saved) != useless:
-                return saved  # it is asked for some time before the end, so that a failure then does no harm
-            raise
+            spare = self._spare(saved, useless)
+            if spare is None:
+                raise
+            return spare
 
     def _by_code(self, code: str, saved: Token | None) -> Token:
         asked = self._ask({"grant_type": "authorization_code", "code": code}, self._code_refused)

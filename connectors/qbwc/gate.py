@@ -127,6 +127,12 @@ def _mismatch(seen: Json, bound: Json, differing: tuple[str, ...]) -> str:
     details = "; ".join(
         f"{_LABELS[name]} is `{seen[name] or 'missing'}`, expected `{bound[name]}`" for name in differing
     )
+    if len(bound) > 1 and "file_id" not in differing and (bound.get("file_id") or len(differing) == 1):
+        return (
+            f"The open company file is not where it was, or not called as it was, so nothing was written. {details}. "
+            "Open the right company file; or, when this is the same one, moved or renamed and no copy or backup of it, say "
+            "so in flowctl, on its page Web Connector or with `flowctl company bind --confirm`."
+        )
     return (
         f"The open company file is not the one that flowctl writes to, so nothing was written. {details}. "
         "Open the right company file, or have the company bound to this one in flowctl."

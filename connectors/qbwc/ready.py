@@ -195,6 +195,8 @@ def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping
     """
     if not operation.request.endswith("Add"):
         return None
+    if before := survey.not_looked_for(ctx, state, operation):
+        return before
     marks = written.marks_of(operation)
     reference = (marks.ref_number or marks.name).casefold()
     sighted = ctx.desk.holdings.candidates(

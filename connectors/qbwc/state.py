@@ -95,7 +95,7 @@ class Survey:
     from which an object counts as looked at, empty before the first look; `brief` when a look at the newest will do,
     `cut` while part of a page of them has not been asked for, and `answered` once QuickBooks has answered for some.
     `unchecked` are the kinds for which it could not. `closer` are ids that must be asked for, with their kinds, and
-    `looked` those of them that are no holdings and were asked for. `late` counts answers that took so long that what was
+    `looked` those of them that were asked for and told. `late` counts answers that took so long that what was
     looked through before them was looked through again.
     """
 

@@ -10,7 +10,7 @@ from connectors.qbwc import probe, putback, voiding
 from connectors.qbwc.context import Context
 from connectors.qbwc.state import Flight, State, Survey, changed
 from engine.clock import from_iso, iso
-from engine.contract import Json
+from engine.contract import Json, Operation
 from engine.dataclass import dataclass
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.qbxml.envelope import envelope
@@ -105,6 +105,16 @@ def unsure(state: State, sightings: Sequence[Sighting]) -> Mapping[str, str]:
         for item in sightings
         if item.target_id not in known.looked and not (known.since and item.seen_at >= known.since)
     }
+
+
+def not_looked_for(ctx: Context, state: State, operation: Operation) -> Mapping[str, str]:
+    """What the record of an operation had there before and was not asked for by itself in this session, with its kinds.
+
+    A person wants it posted again; by now a newer company file may be open, which has it.
+    """
+    before = ctx.desk.holdings.before(ctx.company, operation)
+    shown = [item for item in before if item.kind in TXN_KINDS or item.kind in LIST_FIELDS]
+    return {item.target_id: item.kind for item in shown if item.target_id not in state.survey.looked}
 
 
 def look_closer(state: State, wanted: Mapping[str, str]) -> State:
@@ -223,7 +233,8 @@ def take(ctx: Context, state: State, flight: Flight, answer: Answer) -> State | 
     asked = any("check" in item for item in flight.asks)
     if survey.brief and survey.check == "open" and asked and not survey.cut:
         survey = changed(survey, check="done")
-    return changed(state, survey=survey, troubles=0)
+    judged = () if set(state.survey.scanned) - set(survey.scanned) else state.judged
+    return changed(state, survey=survey, troubles=0, judged=judged)
 
 
 def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None, size: int) -> Survey:
@@ -259,13 +270,10 @@ def _looked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respons
     shown = _sorted_out(ctx, kind, response.objects, whole=True)
     ctx.desk.holdings.seen(ctx.company, shown.seen)
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, missing)]
-    if ours:
-        ctx.desk.holdings.missing(ctx.company, ours)
-        survey = changed(survey, brief=False)
+    survey = _missed(ctx, survey, ours)
     ctx.desk.holdings.verified(ctx.company, shown.others, [key for key in missing if key not in ours], survey.since)
     _went_well(ctx, f"look:{kind}")
-    looked = (*survey.looked, *(item.target_id for item in shown.others))
-    return changed(survey, closer=_without(survey.closer, *ids), looked=looked)
+    return changed(survey, closer=_without(survey.closer, *ids), looked=(*survey.looked, *ids))
 
 
 def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], response: Response | None) -> Survey:
@@ -276,11 +284,23 @@ def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respon
     if kind not in survey.unchecked:
         _went_well(ctx, f"check:{kind}")
     survey = changed(survey, answered=True, closer=_without(survey.closer, *ids))
+    return _missed(ctx, survey, missing)
+
+
+def _missed(ctx: Context, survey: Survey, missing: Sequence[str]) -> Survey:
+    """Those of ours that are not there; what was there may be the first of many, and then everything is looked at."""
     if not missing:
         return survey
+    brief = survey.brief and not any(holding.there for holding in ctx.desk.holdings.of(ctx.company, missing))
     ctx.desk.holdings.missing(ctx.company, missing)
-    # It may be the first of many: now everything is looked at.
-    return changed(survey, brief=False)
+    survey = changed(survey, brief=brief)
+    kinds = (*survey.scanned, *survey.iterators)
+    unknown = [kind for kind in kinds if ctx.desk.holdings.scanned_at(ctx.company, kind) is None]
+    if not unknown:
+        return survey
+    scanned = tuple(kind for kind in survey.scanned if kind not in unknown)
+    # The newest is missing: what was looked through is looked through again, from further back.
+    return changed(survey, scanned=scanned, iterators={}, begun={})
 
 
 def _by_id_problem(kind: str, ids: Sequence[str], response: Response | None) -> tuple[str, list[str]]:
@@ -425,16 +445,20 @@ def _not_written(survey: Survey, kind: str) -> Survey:
 def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
     survey = changed(survey, closer=_without(survey.closer, *ids))
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, ids)]
+    # What is to be posted again must not be, before it is known whether it is back.
+    sought = any(not holding.there for holding in ctx.desk.holdings.of(ctx.company, ours))
     if ours:
         survey = _check_failed(ctx, survey, kind, ours, problem)
-    if len(ours) == len(ids) or kind in survey.failed:
+    if not sought and (len(ours) == len(ids) or kind in survey.failed):
         return survey
     message = (
         f"QuickBooks could not say whether what was seen there before is still there ({kind}), so nothing of that kind "
         f"was written in this session: {problem}"
     )
     _went_wrong(ctx, f"look:{kind}", "scan_failed", message)
-    return _not_written(survey, kind)
+    for name in (kind, *(survey.scanned if sought else ())):
+        survey = _not_written(survey, name)
+    return survey
 
 
 def _check_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:

@@ -17,7 +17,7 @@ from connectors.ramp.settings import Settings
 from connectors.ramp.spec import BILLS_WRITE, STREAM_SCOPES
 from engine.contract import Operation, Receipt
 from engine.dataclass import dataclass
-from engine.errors import Ambiguous, AuthRefused, Rejected
+from engine.errors import Ambiguous, NotAsSent, Rejected
 
 Row = dict[str, Any]
 _BILLS = f"{API}/bills"
@@ -28,14 +28,14 @@ _WINDOW = timedelta(days=31)
 _HUNDREDFOLD = frozenset({10, 100, 1000, 10000})
 
 
-class AmountsDiffer(AuthRefused):
+class AmountsDiffer(NotAsSent):
     """Ramp shows another amount than it was sent, so nothing more is written until a person has looked.
 
     Requests are in major units and answers in minor ones, and that is proven by documents only (CREATE_BILL.md, "Units
     trap"). Should it ever be wrong, every bill would be a hundredfold. So this is the connection's fault and not the
-    record's: as with credentials that are refused, the engine puts the operation back, tells a person and writes nothing
-    more over this connection. The bill is there: the next look finds it under its remote id and stops again, until a
-    person has corrected or archived it. It is never entered a second time.
+    record's: the engine tells a person and writes nothing more over this connection. The bill is there: its operation stays
+    in doubt, also when its source is deleted, and each look finds it under its remote id and stops again, until a person has
+    corrected or archived it. It is never entered a second time.
     """
 
 

@@ -111,7 +111,7 @@ BILL = (
     _f(
         "approval_status",
         "text",
-        "How far approval is",
+        "How far approval is; null where Ramp does not say",
         "APPROVED",
         "INITIALIZED",
         "PENDING",
@@ -150,9 +150,13 @@ BILL = (
         _f("customer_friendly_payment_id", "text", "Payment number that people see (profile 2026-08)"),
         _f("amount", "money", "Paid amount in major units"),
         _f("currency", "text", "Currency of the payment"),
-        _f("payment_date", "datetime", "When the payment was or will be initiated; for cards, when it settled"),
+        _f("payment_date", "datetime", "When the payment was planned to be initiated; for cards, when it settled"),
         _f("effective_date", "datetime", "When the payment was really initiated; not for cards"),
-        _f("payment_method", "text", "How it is paid: ACH, CARD, CHECK, PAID_MANUALLY, VENDOR_CREDIT and others"),
+        _f(
+            "payment_method",
+            "text",
+            "How it is paid: ACH, CARD, CHECK, PAID_MANUALLY and others; null where Ramp does not say",
+        ),
         _object(
             "trace_id",
             "Bank reference; present only when one bill is read, not in lists",

@@ -11,6 +11,9 @@ from connectors.ramp.spec import SPEC
 from engine.diagnostics import suggestion
 from engine.errors import Rejected
 
+# What is surely not approved; a flow decides about a bill of which Ramp says nothing, or something new.
+_REFUSED = frozenset({"INITIALIZED", "PENDING", "REJECTED", "TERMINATED"})
+
 Filters = Mapping[str, str | int | bool | None]
 Record = Mapping[str, Any]
 
@@ -90,10 +93,10 @@ def _says(given: object, wanted: str) -> bool:
 
 
 def _sync_ready(bill: Record) -> bool:
-    """Approved, current, meant for the books, and either the bill or its payment not there yet."""
+    """Not refused, current, meant for the books, and either the bill or its payment not there yet."""
     if bill["archived_at"] is not None or bill["enable_accounting_sync"] is False:
         return False
-    if bill["approval_status"] not in (None, "APPROVED") or bill["sync_status"] == "BILL_AND_PAYMENT_SYNCED":
+    if bill["approval_status"] in _REFUSED or bill["sync_status"] == "BILL_AND_PAYMENT_SYNCED":
         return False
     return bill["sync_status"] != "BILL_SYNCED" or bill["status"] != "OPEN" or bill["payment"] is not None
 

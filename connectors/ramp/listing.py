@@ -11,6 +11,7 @@ from connectors.ramp.chart import list_accounting_vendors
 from connectors.ramp.client import API, RampClient
 from connectors.ramp.directory import PAGE
 from connectors.ramp.records import Record, normaliser
+from connectors.ramp.requests import SYNCED_DAYS
 from connectors.ramp.settings import Settings
 from connectors.ramp.spec import ACCOUNTING_READ, STREAM_SCOPES
 from engine.contract import ListObject
@@ -22,8 +23,6 @@ Reader = Callable[[RampClient, Settings], Pages]
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 # `NOT_SYNC_READY` holds what is not settled or not complete yet: it may be the one that is looked for all the same.
 _OPEN = ("SYNC_READY", "NOT_SYNC_READY")
-# Of what is in the books, so much is listed: an older one is not matched any more.
-_SYNCED_SINCE = timedelta(days=90)
 
 
 def list_objects(client: RampClient, settings: Settings, name: str) -> Pages:
@@ -92,7 +91,7 @@ def _open_transactions(client: RampClient, settings: Settings) -> Pages:
 
 
 def _card_transactions(client: RampClient, settings: Settings) -> Pages:
-    since = client.clock.now() - _SYNCED_SINCE
+    since = client.clock.now() - timedelta(days=SYNCED_DAYS)
     recent = {"sync_status": "SYNCED", "from_date": since.replace(microsecond=0).isoformat()}
     asked = [*({"sync_status": status} for status in _OPEN), recent]
     return _transactions(client, settings, asked, lambda _: True)
@@ -130,6 +129,7 @@ def _transaction(record: Record) -> ListObject:
     names = (holder.get("first_name"), holder.get("last_name"))
     parts = record["line_items"] or [record]
     moment = record["user_transaction_time"] or record["accounting_date"]
+    other = _other_amount(record)
     return ListObject(
         record["id"],
         record["merchant_name"] or record["merchant_descriptor"] or "",
@@ -137,6 +137,8 @@ def _transaction(record: Record) -> ListObject:
             # One that cannot be trusted is no amount that anything could be matched by.
             "amount": record["amount"] if _AMOUNT.fullmatch(record["amount"] or "") else None,
             "currency": record["currency"],
+            "other_amount": other,
+            "other_currency": record["merchant_currency"] if other is not None else None,
             "date": moment[:10] if moment else None,
             "memo": record["memo"],
             "card_holder": " ".join(name for name in names if name) or None,
@@ -145,6 +147,16 @@ def _transaction(record: Record) -> ListObject:
             "is_synced": _is_synced(record),
         },
     )
+
+
+def _other_amount(record: Record) -> str | None:
+    """What the merchant charged in its own currency. It is documented of the entity's amount alone that refunds are negative."""
+    amount, charged = record["amount"] or "", record["merchant_amount"] or ""
+    if record["merchant_currency"] == record["currency"] or not (
+        _AMOUNT.fullmatch(amount) and _AMOUNT.fullmatch(charged)
+    ):
+        return None
+    return f"{'-' if amount.startswith('-') else ''}{charged.lstrip('-')}"
 
 
 def _has_account(record: Record) -> bool:

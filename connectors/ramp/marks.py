@@ -14,7 +14,7 @@ from connectors.ramp.settings import CHUNK, Settings
 from connectors.ramp.spec import MARK_SCOPE, SPEC, STREAM_SCOPES
 from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.dataclass import dataclass
-from engine.errors import Ambiguous, Rejected, RunError, Transient
+from engine.errors import Ambiguous, NotShown, Rejected, RunError, Transient
 
 MOST_TEXT = 500
 _OBJECTS = {mark.name: mark.streams[0] for mark in SPEC.marks}
@@ -55,7 +55,8 @@ def mark(client: RampClient, call: MarkCall, settings: Settings) -> None:
     """Send every id, then return; or raise an error, after every batch has been tried, one worth repeating first.
 
     Raises:
-        Transient: when Ramp does not show the new status yet; repeat with the same key.
+        Transient: when it is not known whether Ramp took it; repeat with the same key.
+        NotShown: when Ramp took it, and does not show the new status of some records.
         Rejected: when Ramp refuses a record for good and does not show it as synced either.
 
     """
@@ -65,14 +66,25 @@ def mark(client: RampClient, call: MarkCall, settings: Settings) -> None:
         client.ready(MARK_SCOPE)
     if call.kind == "TRANSACTION_SYNC":
         code_vendors(client, call.posted, settings)
-    errors: list[RunError] = []
+    errors: list[tuple[_Batch, RunError]] = []
     for batch in _batches(call, settings):
         try:
             _tell(client, batch, confirm=settings.confirm_marks)
         except (Rejected, Transient) as error:
-            errors.append(error)
+            errors.append((batch, error))
     if errors:
-        raise next((e for e in errors if isinstance(e, Transient)), errors[0])
+        raise _outcome(errors)
+
+
+def _outcome(errors: Sequence[tuple[_Batch, RunError]]) -> RunError:
+    """What became of the whole call. As long as one batch may still be taken, all keep their keys."""
+    unclear = [e for _, e in errors if isinstance(e, Transient) and not isinstance(e, NotShown)]
+    hidden = [e for _, e in errors if isinstance(e, NotShown)]
+    if unclear or not hidden:
+        return unclear[0] if unclear else errors[0][1]
+    # What was refused is not told either: it is told again with what does not show, and is refused there by itself.
+    ids = [id_ for batch, e in errors for id_ in (e.ids if isinstance(e, NotShown) else [i.id for i in batch.items])]
+    return NotShown(str(hidden[0]), ids, retry_after_s=hidden[0].retry_after_s, hint=_HINT)
 
 
 def _batches(call: MarkCall, settings: Settings) -> Iterator[_Batch]:
@@ -118,7 +130,7 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
         never += [item.id] if standing == "never" else []
     if not open_ids:
         return
-    if never and outcome is None:
+    if never and outcome is None and len(open_ids) == len(batch.items):
         raise Rejected(
             f"{client.where}: {batch.kind} was taken and cannot show, archived or before its bill's: {_listed(never)}",
             hint=_HINT,
@@ -130,7 +142,8 @@ def _send(client: RampClient, batch: _Batch, *, confirm: bool) -> None:
         ) from outcome
     if isinstance(outcome, Ambiguous):
         raise Transient(f"{outcome}; not shown as synced yet: {named}", retry_after_s=5.0) from outcome
-    raise Transient(f"{client.where}: {batch.kind} was taken but does not show yet: {named}", retry_after_s=5.0)
+    said = f"{client.where}: {batch.kind} was taken but does not show yet: {named}"
+    raise NotShown(said, open_ids, retry_after_s=5.0, hint=_HINT)
 
 
 def _standing(client: RampClient, kind: str, record_id: str, *, accepted: bool) -> Literal["shown", "open", "never"]:

@@ -15,6 +15,8 @@ BILL_UPDATE = "BillUpdate"
 BILL_ARCHIVE = "BillArchive"
 TRANSACTION_CODE = "TransactionCode"
 TRANSACTION_CODE_UPDATE = "TransactionCodeUpdate"
+# Of card transactions that are in the books, those of so many days are listed.
+SYNCED_DAYS = 90
 
 # What Ramp takes for a bill that was paid outside it (CREATE_BILL.md).
 MANUAL_METHODS = (
@@ -166,6 +168,12 @@ _TRANSACTION = (
     *_COMMON,
     _f("amount", "money", "Amount in major units; negative for refunds"),
     _f("currency", "text", "Currency of the amount"),
+    _f(
+        "other_amount",
+        "money",
+        "Amount that the merchant charged, where that was in another currency; it is matched too",
+    ),
+    _f("other_currency", "text", "Currency that the merchant charged"),
     _f("date", "date", "Day on which the card was used"),
     _f("memo", "text", "Memo"),
     _f("card_holder", "text", "Who used the card"),
@@ -219,8 +227,10 @@ LISTS = (
     ),
     ListSpec(
         "card_transactions",
-        "the same, and those that were synced, of the last 90 days: what the cards have paid is not to be paid once more",
+        f"the same, and those that were synced, of the last {SYNCED_DAYS} days: "
+        "what the cards have paid is not to be paid once more",
         _TRANSACTION,
         refresh_s=900,
+        covers_days=SYNCED_DAYS,
     ),
 )

@@ -143,7 +143,9 @@ def make(seed: int, clock: Clock, options: Json) -> RampSandbox:
         seed,
         clock,
         profile=options.get("given", options).get("profile", "2025-08"),
-        options=Options(webhook_secret=WEBHOOK_SECRET),
+        options=Options(
+            webhook_secret=WEBHOOK_SECRET, sync_all_or_nothing=options.get("given", {}).get("syncs") != "in part"
+        ),
     )
     chart: Mapping[str, Sequence[Mapping[str, Any]]] = options.get("chart", {})
     if "given" in options:

@@ -24,11 +24,16 @@ from engine.telemetry import pulse
 _RULE_OF = {"restored": "vanished", "twice": "vanished", "edited": "changed", "drifted": "changed",
             "audit": "journal", "connection": "connection"}  # fmt: skip
 # Where something is done about an alert that is no record's.
-_PLACE_OF = {"session": "/connections/web-connector", "rival": "/flows", "connection": "/connections"}
+_PLACE_OF = {
+    "session": "/connections/web-connector",
+    "rival": "/flows",
+    "rekeyed": "/flows",
+    "connection": "/connections",
+}
 # The longest title of a notice.
 TITLE = 200
 # One notice for all alerts of a kind: there may be one a record.
-_TOGETHER = frozenset({"twice", "edited", "drifted", "ambiguous", "mark"})
+_TOGETHER = frozenset({"twice", "edited", "drifted", "ambiguous", "account", "mark"})
 _MOST_ALERTS = 5000
 _SHORTEST_UNKNOWN = timedelta(minutes=15)
 _EVERY_MIN = 5

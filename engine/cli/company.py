@@ -211,29 +211,57 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 @command.command("flow")
 @click.argument("flow", required=False)
 @click.argument("state", required=False, type=click.Choice(["on", "off"]))
+@click.option(
+    "--confirm", metavar="STREAM", help="You looked: its source offers nothing that is posted already; read it again."
+)
+@click.option(
+    "--beside",
+    metavar="FLOW",
+    help="With `on`: you looked, and the two never read the same record, since each leaves out what the other reads.",
+)
 @common.home_option
 @common.company_option
 @common.format_option
-def flow_(flow: str | None, state: str | None, home: Path, company: str, form: str) -> int:
+def flow_(
+    flow: str | None,
+    state: str | None,
+    confirm: str | None,
+    beside: str | None,
+    home: Path,
+    company: str,
+    form: str,
+) -> int:
     """Show which flows run for this company; switch one on or off.
 
     A flow that is off reads and prepares nothing; what it had prepared is still written, and its source told. Two flows
     that read the same and write it to the same place cannot both be on.
 
+    A stream whose key, phase or name was changed in the flow file is not read before --confirm: whatever is posted already
+    would look new.
+
     Example: flowctl company flow ramp_to_quickbooks off
     """
-    from engine import flowswitch
+    from engine import flowswitch, keying
     from engine.store import companies
 
+    if (confirm is not None or beside is not None) and flow is None:
+        raise click.UsageError("--confirm and --beside speak of one flow: name it")
+    if beside is not None and state != "on":
+        raise click.UsageError("--beside goes with `on`")
     chosen = [office.flow(flow)] if flow else office.flows()
     with office.opened(home) as world:
         with world.store.read(company) as tx:
             companies.require(tx, company)
         if state is not None:
             with world.store.write(company) as tx:
-                changed = flowswitch.switch(tx, office.hand(world, company), chosen[0], on=state == "on")
+                hand = office.hand(world, company)
+                changed = flowswitch.switch(tx, hand, chosen[0], on=state == "on", beside=beside or "")
             if not changed:
                 office.say(f"{company}/{chosen[0].name}: was {state} before")
+        if confirm is not None:
+            with world.store.write(company) as tx:
+                keying.confirm(tx, office.hand(world, company), chosen[0], confirm)
+            office.say(f"{company}/{chosen[0].name}/{confirm}: is read again")
         with world.store.read(company) as tx:
             made = {item["connection"] for item in companies.connections(tx, company)}
             states = {item.name: flowswitch.is_on(tx, company, item) for item in chosen}
@@ -252,7 +280,9 @@ def flow_(flow: str | None, state: str | None, home: Path, company: str, form: s
 @command.command(short_help="Show, confirm or release the company file.")
 @common.home_option
 @common.company_option
-@click.option("--confirm", is_flag=True, help="Bind the company file that waits to be confirmed.")
+@click.option(
+    "--confirm", is_flag=True, help="Bind the file that waits to be confirmed, or take a moved or renamed one."
+)
 @click.option("--refuse", is_flag=True, help="Say that the company file that waits, or is bound, is not the right one.")
 @click.option("--release", is_flag=True, help="Forget the company file; the next contact binds the one that is open.")
 @click.option("--ask-again", is_flag=True, help="Take back which files are not the right ones.")
@@ -272,6 +302,8 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Show which company file this company writes to; confirm, refuse or release it.
 
+    When the bound file was moved or renamed, --confirm takes its new path and name, also while something is in doubt.
+
     A file that is refused is turned away whenever it calls, until another one is bound, or --ask-again.
 
     Example: flowctl company bind --confirm
@@ -285,7 +317,10 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
     with office.opened(home) as world:
         with world.store.read(company) as tx:
             companies.require(tx, company)
-            bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
+            bound, moved = companies.identity(tx, company), companyfile.moved(tx, company)
+        if confirm and bound is not None and moved is not None and not yes:
+            click.echo(f"{_file(bound)}\nis now\n{_file(moved)}", err=True)
+            click.confirm("Is it the same company file, and no copy or backup of it?", abort=True, err=True)
         if (release or refuse) and bound is not None and not yes:
             name = common.clean(bound.get("company_name", ""))
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
@@ -293,12 +328,12 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
         word = next((name for name, is_given in words.items() if is_given), "")
         if word:
             with world.store.write(company) as tx:
-                said = _bind(tx, office.hand(world, company), word, reason)
+                said = _bind(tx, office.hand(world, company), word, reason, moved)
             if said:
                 office.say(said)
         with world.store.read(company) as tx:
             bound, asked = companies.identity(tx, company), companyfile.unconfirmed(tx, company)
-            refused = companyfile.refused(tx, company)
+            refused, moved = companyfile.refused(tx, company), companyfile.moved(tx, company)
     if form == "json":
         common.echo_json({"company": company, "bound": bound, "unconfirmed": asked, "refused": refused})
         return 0
@@ -310,6 +345,11 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
         click.echo(
             f"{company}: turned away: {common.clean(file.get('company_name', ''))} {common.clean(file.get('path', ''))}"
         )
+    if moved is not None:
+        click.echo(f"{company}: turned away: {_file(moved)}")
+        office.say(
+            f"run `flowctl company bind --confirm --company {company}` when it is the same file, moved or renamed"
+        )
     if bound is None and asked is None:
         click.echo(f"{company}: no company file is bound; the first contact binds it")
     elif asked is not None:
@@ -317,11 +357,22 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
     return 0
 
 
-def _bind(tx: Tx, hand: Hand, word: str, reason: str) -> str:
-    """Give a person's word about the company file; returns what came of it, where what is shown does not say so."""
+def _file(identity: Mapping[str, object]) -> str:
+    """A company file as it is told from others: its name and its path."""
+    return common.clean(f"`{identity.get('company_name', '')}` {identity.get('path', '')}").strip()
+
+
+def _bind(tx: Tx, hand: Hand, word: str, reason: str, moved: Mapping[str, object] | None) -> str:
+    """Give a person's word about the company file; returns what came of it, where what is shown does not say so.
+
+    `moved` is the bound file under another path or name, as the person has seen it.
+    """
     from engine.operator import companyfile
     from engine.store import companies
 
+    if word == "confirm" and moved is not None:
+        companyfile.accept_moved(tx, hand, reason, mark=companyfile.mark_of(moved))
+        return "taken as it is now; work goes on at the next visit of the Web Connector"
     if word == "confirm":
         companyfile.confirm(tx, hand)
         return ""

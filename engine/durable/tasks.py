@@ -84,7 +84,7 @@ class Work:
             return self._one(company, program.bound(connected), still)
         except StoreDamaged:
             raise
-        except flowswitch.RivalFlow as error:
+        except (flowswitch.RivalFlow, flowswitch.StillUnderWay) as error:
             self._rival(company, flow, error)
         except StaleLease as error:
             logger().warning("left to another", company=company, flow=flow, error=str(error))
@@ -118,8 +118,8 @@ class Work:
                     logger().info("told the source", company=company, flow=flow, marked=told.marked)
                     told.marked, told.logged_at = 0, now
 
-    def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow) -> None:
-        """A person has to say which of two flows it is to be."""
+    def _rival(self, company: str, flow: str, error: flowswitch.RivalFlow | flowswitch.StillUnderWay) -> None:
+        """A person has to say which of two flows it is to be, or that it has come to its end."""
         logger().error("not run", company=company, flow=flow, error=str(error), hint=error.hint)
         with self.world.store.write(company) as tx:
             alert = work.Alert("rival", flow, str(error), error.hint or "")

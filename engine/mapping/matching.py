@@ -17,7 +17,7 @@ from engine.mapping.functions import (
 from engine.mapping.scope import EvalContext
 from engine.mapping.similar import similar
 
-# What an object needs for `candidates` to compare it with a record.
+# What an object needs for `candidates` to compare it with a record; it may have `other_amount` and `other_currency` as well.
 COMPARED = ("amount", "currency", "date")
 
 _Object = Mapping[str, object]
@@ -100,8 +100,8 @@ MATCHING: tuple[FunctionSpec, ...] = (
         "waited",
         (_NAME, _DATE, _DAYS),
         "boolean",
-        "true once so many days have passed since the date; until then the record waits for the lookup's list to be read "
-        "again",
+        "true once so many days have passed since the date, and the lookup's list was read since; until then the record "
+        "waits for the list to be read again",
         "waited('card', '2026-03-02', `5`)",
         True,
         waited,

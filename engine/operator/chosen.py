@@ -15,7 +15,7 @@ from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UnknownName
 from engine.follow import Hand
 from engine.jsontext import plain
-from engine.operator import onhold, replaying, skipping, toldthere, worklist
+from engine.operator import onhold, replaying, sameas, skipping, toldthere, worklist
 from engine.operator.worklist import Retried
 from engine.store import browse
 from engine.store.base import Row, Store, Tx
@@ -65,6 +65,7 @@ ACTS: Mapping[str, Act] = {
     "not-there": _not_there,
     "post-again": worklist.post_again,
     "accept-gone": worklist.leave_out,
+    "same": sameas.same_there,
     "told": toldthere.told_there,
 }
 

@@ -11,7 +11,7 @@ from engine.contract import REFUSED_FILES, Json
 from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.jsontext import plain
-from engine.store import companies, facts, journal, work
+from engine.store import boundfile, companies, facts, journal, work
 from engine.store.base import Row, Tx
 
 # So many files that are not the right ones are remembered.
@@ -37,7 +37,8 @@ class SetInDoubt(FlowctlError):
     def __init__(self, set_id: str) -> None:
         super().__init__(
             f"the message set {set_id} is not settled, and only the bound company file can tell what became of it",
-            hint="let the Web Connector run once more with that company file open, then release it",
+            hint="let the Web Connector run once more with that company file open, then release it; when that very file was "
+            "moved or renamed, say so first: `flowctl company bind --confirm`",
         )
 
 
@@ -89,6 +90,21 @@ def turned_away(tx: Tx, company: str) -> Json | None:
     return _file_of(row) if "company_name" in json.loads(row["detail"]) else None
 
 
+def moved(tx: Tx, company: str) -> Json | None:
+    """The company's own file as it called last from another path, or with another name; None when it has not.
+
+    It has the FileID that the company is bound to. One without, or with another, is another file. Where no FileID is known
+    of the bound one, its name or its path must be as it was.
+    """
+    bound, away = companies.identity(tx, company), turned_away(tx, company)
+    if bound is None or away is None:
+        return None
+    if bound.get("file_id"):
+        return away if away.get("file_id") and boundfile.key(away) == boundfile.key(bound) else None
+    is_called_so = away.get("company_name") == bound.get("company_name")
+    return away if is_called_so or _plain_path(away) == _plain_path(bound) else None
+
+
 def in_question(tx: Tx, company: str) -> Json | None:
     """The company file that a person may refuse: one that waits to be confirmed, or was turned away before any was bound."""
     asked = unconfirmed(tx, company)
@@ -115,12 +131,14 @@ def _file_of(line: Row) -> Json:
 
 
 def confirm(tx: Tx, hand: Hand) -> Json:
-    """Bind the company to the file that waits to be confirmed.
+    """Bind the company to the file that waits to be confirmed, or take its own under a new path or name.
 
     Raises:
         BoundAlready, NothingToConfirm: when there is nothing to decide.
     """
     bound = companies.identity(tx, hand.company)
+    if bound is not None and moved(tx, hand.company) is not None:
+        return accept_moved(tx, hand)
     if bound is not None:
         raise BoundAlready(str(bound.get("company_name", "")))
     identity = unconfirmed(tx, hand.company)
@@ -129,6 +147,29 @@ def confirm(tx: Tx, hand: Hand) -> Json:
     companies.bind(tx, hand.company, identity, hand.at)
     _told(tx, hand, journal.Entry("bound", detail=dict(identity)))
     return identity
+
+
+def accept_moved(tx: Tx, hand: Hand, reason: str = "", *, mark: str = "") -> Json:
+    """Take the path and name with which the company's own file called last; returns what it is bound to from now on.
+
+    It is the same file, so that nothing is released: what was sent and is in doubt is looked for in it, and what was
+    prepared for it stays. With `mark`, the file must be the one that a person has looked at.
+
+    Raises:
+        NothingToConfirm: when it has not called so.
+        AnotherFile: when what called last has yet another path or name.
+    """
+    bound, seen = companies.identity(tx, hand.company), moved(tx, hand.company)
+    if bound is None or seen is None:
+        raise NothingToConfirm
+    if mark and mark_of(seen) != mark:
+        raise AnotherFile
+    place = {"company_name": seen["company_name"], "path": seen.get("path") or bound.get("path", "")}
+    new = {**boundfile.kept(bound), **place}
+    companies.rename(tx, hand.company, new)
+    detail = {**_known(new), "was": _known(bound), **({"why": reason} if reason else {})}
+    _told(tx, hand, journal.Entry("file_moved", detail=detail))
+    return new
 
 
 def refuse(tx: Tx, hand: Hand, reason: str) -> Json:
@@ -185,6 +226,10 @@ def release(tx: Tx, hand: Hand, reason: str, *, is_wrong: bool = False) -> Json 
         _remember(tx, hand, bound)
     _told(tx, hand, journal.Entry("released", detail={**bound, **wrong, **({"why": reason} if reason else {})}))
     return bound
+
+
+def _plain_path(identity: Json) -> str:
+    return str(identity.get("path", "")).strip().replace("/", "\\").casefold()
 
 
 def _known(identity: Json) -> dict[str, Any]:

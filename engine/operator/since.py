@@ -6,6 +6,7 @@ import json
 
 from engine.dataclass import dataclass
 from engine.jsontext import plain
+from engine.store import journal
 from engine.store.base import Row, Tx
 
 # So many of the newest mappings are looked through, and so many changes are told.
@@ -48,11 +49,44 @@ def changed(tx: Tx, record: Row, operation: Row | None) -> tuple[Changed, ...]:
     return tuple(sorted(found, key=lambda each: each.at, reverse=True)[:_TOLD])
 
 
+def stale(tx: Tx, record: Row, operation: Row) -> str:
+    """That a person has said something else since a request was prepared, so that it must not be sent as it is; else empty.
+
+    What waits at that moment is taken back at once. This is for what was under way, and did certainly not run.
+    """
+    prepared = _prepared(tx, record, str(operation["id"]))
+    if prepared is None:
+        return ""
+    for event in ("mapped", "unmapped", "setting"):
+        scope = {"company": record["company"], "flow": record["flow"], "event": event, "seq": prepared}
+        for line in tx.rows("journal_since", scope):
+            detail = json.loads(line["detail"])
+            if event == "setting":
+                return f"the setting `{detail.get('setting', '')}` was changed while it was under way"
+            means = detail.get("list_id")
+            is_in = bool(means) and plain(means) in str(operation["mapped"])
+            if _is_asked(str(detail["key"]), str(record["payload"])) and not is_in:
+                return f"the mapping of `{detail['key']}` was changed while it was under way"
+    return ""
+
+
+def _prepared(tx: Tx, record: Row, operation: str) -> int | None:
+    """The line of the journal that first names an operation: it was prepared then."""
+    for line in journal.of_record(tx, record["id"]):
+        if json.loads(line["detail"]).get("operation") == operation:
+            return int(line["seq"])
+    return None
+
+
 def _is_used(row: Row, payload: str) -> bool:
+    return _is_asked(str(row["source_key"]), payload)
+
+
+def _is_asked(key: str, payload: str) -> bool:
     """Whether the record may have asked for this mapping; one that stands for a setting concerns every record."""
-    if row["source_key"].startswith("setting:"):
+    if key.startswith("setting:"):
         return True
-    parts = row["source_key"].split(":")
+    parts = key.split(":")
     ends = (":".join(parts[number:]) for number in range(min(len(parts), _MOST_PARTS)))
     return any(plain(end) in payload for end in ends if end)
 

@@ -33,11 +33,16 @@ def told_there(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
 
 
 def open_marks(tx: Tx, row: Row) -> list[Row]:
-    """What the source of a record is not told by itself: it refused, or another account is connected now."""
+    """What a person may have told the source of a record: it refused, does not show it, or is another account now."""
     found = []
     for mark in marks.untold(tx, row["id"]):
         led = places.led(tx, row["company"], mark["connection"])
-        if mark["state"] == "refused" or led.elsewhere(mark["read_at"]):
+        said = {
+            "company": row["company"],
+            "kind": "mark",
+            "subject": f"{mark['flow']}/{mark['kind']}/{mark['source_id']}",
+        }
+        if mark["state"] == "refused" or led.elsewhere(mark["read_at"]) or tx.one("alert_open", said) is not None:
             found.append(mark)
     return found
 

@@ -26,6 +26,8 @@ from engine.store.records import Move, Reason
 Value = str | int | bool
 # Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
 _CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
+# Whatever becomes of what is gone from the target: a change of it has nothing to change, and the source is read for it anew.
+_NOT_THERE = Reason("not_there", "what it was to change is gone from the target")
 # An id as targets show it, such as a TxnID or ListID of QuickBooks: 1A2B-1234567890.
 TARGET_ID = re.compile(r"[0-9A-Fa-f-]{1,64}")
 _QUICKBOOKS_ID = re.compile(r"[0-9A-Fa-f]{1,16}-[0-9A-Fa-f]{1,16}")
@@ -522,19 +524,6 @@ def _clashes(tx: Tx, row: Row | None) -> bool:
     return row["state"] == "deferred" and any(reason.code in _CLASHES for reason in records.load_reasons(row))
 
 
-def _drop_change(tx: Tx, hand: Hand, record: Row) -> None:
-    """A change of what is gone has nothing to change: whatever becomes of the record, the source is read for it anew."""
-    change = records.newest_change(tx, record)
-    if change is not None and change["state"] == "intended":
-        operation = tx.one("operation_get", {"id": change["operation_id"]})
-        if operation is not None and operation["state"] == "waiting":
-            follow.begin_anew(tx, hand, operation, "what it was to change is gone from the target")
-            change = records.newest_change(tx, record)
-    if change is not None and change["state"] in ("pending", "deferred", "failed"):
-        why = Reason("not_there", "what it was to change is gone from the target")
-        records.move(tx, hand.company, hand.at, hand.actor, [Move(change, "skipped", "skipped", (why,))])
-
-
 def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]) -> Retried:
     moved, refused = [], []
     for row in rows:
@@ -551,7 +540,7 @@ def _decide(tx: Tx, hand: Hand, rows: Sequence[Row], step: Callable[[Row], Move]
         # Who waits for it must look again, and say what is so now.
         records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{full['stream']}:{full['source_id']}")
         if not records.is_change(full):
-            _drop_change(tx, hand, full)
+            follow.drop_change(tx, hand, full, _NOT_THERE)
             holdings.decided(tx, hand, full)
         moved.append(row)
     return Retried(tuple(moved), tuple(refused))

@@ -16,15 +16,15 @@ from engine.retry import later_s
 from engine.store import facts, work
 from engine.store.base import Tx
 from engine.store.places import Place
-from engine.world import TOKEN_LEASE_S, World, take_lease
+from engine.world import TOKEN_WAIT_S, World, take_lease
 
 ACTOR = "flowctl"
 # One call to the vendor: a wait for its place, and then the call itself, which ends before the place does.
 _CALL_S = PATIENCE_S + PLACE_S
 # Signing in: a wait for the token's lock, a wait for the limit of sign-ins, and a call.
-_SIGN_IN_S = TOKEN_LEASE_S + PATIENCE_S + _CALL_S
+_SIGN_IN_S = TOKEN_WAIT_S + PATIENCE_S + _CALL_S
 # A write at its slowest: signed in, refused, signed in anew, done; then the token's lock once more, to say it is in use.
-WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_LEASE_S
+WRITE_S = 2 * (_SIGN_IN_S + _CALL_S) + TOKEN_WAIT_S
 # So much time may pass between taking the lease and beginning to write: the store may be slow to commit.
 BEGIN_S = 60.0
 # By so much the clocks of two machines may differ.
@@ -122,10 +122,11 @@ class Link:
         else:
             self.errors.append(error)
 
-    def leave_alone(self, error: FlowctlError, *, asking: bool = False) -> None:
+    def leave_alone(self, error: FlowctlError, *, asking: bool = False, least_s: float = 0.0) -> None:
         """Send nothing over this connection for a while, longer each time; a person is told what keeps it from working.
 
-        With `asking`, it was not even written: an answer to a question is then enough to see that this is over.
+        With `asking`, it was not even written: an answer to a question is then enough to see that this is over. `least_s` is
+        how long that while is at least.
         """
         self.stopped = True
         if error not in self.errors:
@@ -135,7 +136,7 @@ class Link:
             failures = int((facts.recall(tx, self.company, self._fact) or {}).get("failures", 0)) + 1
             wait_s = later_s(failures - 1, self.world.ids.fraction())
             asked_s = error.retry_after_s if isinstance(error, Transient) else None
-            until = self.after(min(max(wait_s, asked_s or 0.0), LONGEST.total_seconds()))
+            until = self.after(min(max(wait_s, asked_s or 0.0, least_s), LONGEST.total_seconds()))
             kept = {"until": until, "failures": failures, "limited": limited, "asking": asking}
             facts.remember(tx, self.company, self.world.at(), self._fact, kept)
             if limited and failures < _OFTEN:

@@ -13,7 +13,17 @@ from dataclasses import replace
 
 from engine.contract import BatchTarget, Operation, OperationOutcome, Receipt
 from engine.dataclass import dataclass
-from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
+from engine.errors import (
+    Ambiguous,
+    AuthExpired,
+    AuthRefused,
+    BadAnswer,
+    NotAsSent,
+    RateLimited,
+    Rejected,
+    RunError,
+    Transient,
+)
 from engine.pushing import steps
 from engine.pushing.link import TOGETHER, Link
 from engine.spec import RequestSpec
@@ -136,6 +146,8 @@ def _call(link: Link, target: BatchTarget, rows: Sequence[Row], *, chokes: bool)
         receipts = _receipts(target.write_all([_operation(row) for row in rows]), len(rows))
     except Rejected as error:
         return error
+    except NotAsSent as error:
+        steps.not_as_sent(link, rows, error)
     except (Transient, AuthExpired, AuthRefused) as error:
         if chokes and isinstance(error, Transient) and not isinstance(error, RateLimited):
             return error

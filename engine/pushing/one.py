@@ -6,7 +6,17 @@ from dataclasses import replace
 
 from engine import follow
 from engine.contract import Operation, OperationOutcome, Target
-from engine.errors import Ambiguous, AuthExpired, AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
+from engine.errors import (
+    Ambiguous,
+    AuthExpired,
+    AuthRefused,
+    BadAnswer,
+    NotAsSent,
+    RateLimited,
+    Rejected,
+    RunError,
+    Transient,
+)
 from engine.pushing import steps
 from engine.pushing.link import Link
 from engine.store import outbox, work
@@ -50,6 +60,8 @@ def _write(link: Link, target: Target, row: Row, operation: Operation) -> None:
     (row,) = made
     try:
         receipt = steps.ids_of(target.write(operation))
+    except NotAsSent as error:
+        steps.not_as_sent(link, [row], error)
     except (RateLimited, AuthExpired, AuthRefused) as error:
         steps.put_back(link, [row])
         link.leave_alone(error)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from engine import astray, follow, holdings
 from engine.clock import iso
 from engine.contract import OperationOutcome, Receipt
-from engine.errors import BadAnswer, Bug, Rejected, RunError, StaleLease, Transient
+from engine.errors import BadAnswer, Bug, NotAsSent, Rejected, RunError, StaleLease, Transient
 from engine.jsontext import plain
 from engine.pushing.link import ACTOR, BEGIN_S, LONGEST, Link
 from engine.store import journal, outbox, places, records, stops
@@ -148,14 +148,27 @@ def doubt(link: Link, rows: Sequence[Row], why: str) -> list[Row]:
     return [{**dict(row), "not_before": not_before} for row in rows]
 
 
+def not_as_sent(link: Link, rows: Sequence[Row], error: NotAsSent) -> None:
+    """They are there, and not as they are to be: each stays in doubt, whatever becomes of its source, and is looked for first.
+
+    Nothing else is written before that look: the connection is left alone until it is due.
+    """
+    doubt(link, rows, str(error))
+    link.leave_alone(error, least_s=link.settle_s)
+
+
 def put_back(link: Link, rows: Sequence[Row]) -> list[Row]:
-    """They were certainly not written, for no fault of their own; returns them as they are now."""
+    """They were certainly not written, for no fault of their own; returns them as they are now.
+
+    Those of which the source or a person says something else by now are prepared anew.
+    """
     with link.world.store.write(link.company) as tx:
         now, found = _now(tx, rows)
         left = [row for row in rows if row["id"] in found and now[row["id"]]["state"] == "sent"]
         outbox.put_all(tx, [row["id"] for row in left], "waiting")
         moves = [Move(found[row["id"]], "intended", "retry", detail={"operation": row["id"]}) for row in left]
         records.move(tx, link.company, link.world.at(), ACTOR, moves)
+        left = [row for row in left if not follow.begun_anew(tx, link.hand(), row)]
     link.states |= {row["record_id"]: "intended" for row in left}
     return [{**dict(row), "state": "waiting", "not_before": ""} for row in left]
 

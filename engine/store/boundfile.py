@@ -8,11 +8,19 @@ from engine.store import facts
 from engine.store.base import Row, Tx
 
 _LAST = "last_file"
+# Beside what is told of a file without a FileID: by what it is known, wherever it lies by now.
+_AS = "known_as"
 
 
 def key(value: Json) -> str:
-    """What tells one company file from another: its FileID, else where it lies."""
-    return str(value.get("file_id") or value.get("path") or value.get("company_name") or "").strip("{} ").casefold()
+    """What tells one company file from another: its FileID, else where it lies, or lay when it was bound."""
+    known = value.get("file_id") or value.get(_AS) or value.get("path") or value.get("company_name") or ""
+    return str(known).strip("{} ").casefold()
+
+
+def kept(value: Json) -> dict[str, object]:
+    """A company file that stays the same one when it gets another path or name."""
+    return {**value, **({} if value.get("file_id") else {_AS: key(value)})}
 
 
 def newest(tx: Tx, company: str, bound: Row | None = None) -> tuple[str, str]:

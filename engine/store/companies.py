@@ -208,6 +208,11 @@ def bind(tx: Tx, company: str, value: Json, at: str) -> None:
     tx.run("identity_put", {"company": company, "identity": json.dumps(dict(value)), "at": at})
 
 
+def rename(tx: Tx, company: str, value: Json) -> None:
+    """The company file has another path or name; it is the same one, bound since the same moment."""
+    tx.run("identity_change", {"company": company, "identity": json.dumps(dict(value))})
+
+
 def unbind(tx: Tx, company: str) -> None:
     """Release the company from its company file; the next contact binds it anew, and what was written is not looked for."""
     bound = identity(tx, company)
@@ -215,4 +220,6 @@ def unbind(tx: Tx, company: str) -> None:
         boundfile.released(tx, company)
         holdings.put_aside(tx, company, boundfile.key(bound))
         facts.forget_file(tx, company)
+        # Another file may have the same ids under other names.
+        tx.run("lists_expire_polled", {"company": company})
     tx.run("identity_delete", {"company": company})

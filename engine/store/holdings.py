@@ -86,6 +86,24 @@ def of_record(tx: Tx, record_id: int) -> list[Row]:
     return tx.rows("holdings_of_record", {"record_id": record_id})
 
 
+def beside(tx: Tx, company: str, target_ids: Sequence[str], since: str) -> list[Row]:
+    """What the records of these ids have or had there under other ids, and was not looked at since, oldest first."""
+    if not target_ids:
+        return []
+    return tx.rows("holdings_beside", {"company": company, "since": since, "target_ids": plain(list(target_ids))})
+
+
+def before(tx: Tx, company: str, operation_id: str) -> list[Row]:
+    """What the record of an operation had there, gone or replaced, oldest first."""
+    return tx.rows("holdings_before", {"company": company, "operation_id": operation_id})
+
+
+def newest_there(tx: Tx, company: str) -> int:
+    """The number of the newest that is believed to be there; 0 when none is."""
+    rows = tx.rows("holdings_newest", {"company": company, "state": "there", "also": "there", "limit": 1})
+    return int(rows[0]["seq"]) if rows else 0
+
+
 def put(tx: Tx, row: Row, at: str, state: str, seen: Seen | None = None) -> None:
     """An object was looked at."""
     tx.run(

@@ -97,17 +97,39 @@ def ready(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], at: str, stre
     return [call for call in found if call is loosest or not waits[call["id"]]]
 
 
+def held(
+    calls: Sequence[Row], told: Mapping[int, Sequence[Row]], at: str, streams: Sequence[str] = ()
+) -> list[tuple[Row, frozenset[int]]]:
+    """Calls that were never made, with those of their marks that wait for a call that is put off: the others need not."""
+    off = {call["id"] for call in calls if at < call["not_before"]}
+    first = _first(calls, told, {name: number for number, name in enumerate(streams)})
+    found = []
+    for call in calls if off else ():
+        before = {mark["id"]: first[call["connection"], mark["source_id"]][2] for mark in told[call["id"]]}
+        kept = frozenset(mark for mark, other in before.items() if other != call["id"] and other in off)
+        if kept and len(kept) < len(before) and not call["attempts"]:
+            found.append((call, kept))
+    return found
+
+
 def _waits(calls: Sequence[Row], told: Mapping[int, Sequence[Row]], ranks: Mapping[str, int]) -> dict[int, set[int]]:
     """Each call's number, and those of the calls that have something to tell before it."""
-    subjects: dict[int, set[tuple[str, str]]] = {call["id"]: set() for call in calls}
+    first = _first(calls, told, ranks)
+    subjects = {call["id"]: {(call["connection"], mark["source_id"]) for mark in told[call["id"]]} for call in calls}
+    return {call_id: {first[subject][2] for subject in found} - {call_id} for call_id, found in subjects.items()}
+
+
+def _first(
+    calls: Sequence[Row], told: Mapping[int, Sequence[Row]], ranks: Mapping[str, int]
+) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """What is told first of each subject: the place of its stream, its mark, and the call that tells it."""
     first: dict[tuple[str, str], tuple[int, int, int]] = {}
     for call in calls:
         for mark in told[call["id"]]:
             subject = (call["connection"], mark["source_id"])
             place = (ranks.get(mark["stream"], len(ranks)), mark["id"], call["id"])
-            subjects[call["id"]].add(subject)
             first[subject] = min(first.get(subject, place), place)
-    return {call_id: {first[subject][2] for subject in found} - {call_id} for call_id, found in subjects.items()}
+    return first
 
 
 def _knot(waits: Mapping[int, set[int]]) -> set[int]:
@@ -146,14 +168,39 @@ def finish(tx: Tx, call_id: int, state: str) -> list[Row]:
     return tx.rows("marks_of_call", {"call_id": call_id})
 
 
-def split(tx: Tx, company: str, row: Row, at: str) -> int:
+def split(tx: Tx, company: str, row: Row, at: str, not_before: str = "") -> int:
     """Replace a refused call by one call a mark, so that one bad record does not hold back the others."""
     members = tx.rows("marks_of_call", {"call_id": row["id"]})
     tx.run("mark_call_done", {"id": row["id"], "state": "refused"})
     scope = _scope(company, row)
     for member in members:
-        tx.many("marks_into_call", [(_call(tx, scope, [member], at), member["id"])])
+        call_id = _call(tx, scope, [member], at)
+        _move(tx, call_id, [member])
+        later(tx, call_id, not_before)
     return len(members)
+
+
+def set_aside(tx: Tx, company: str, row: Row, some: Collection[str], at: str, not_before: str) -> None:
+    """Put what a call told of these records, and the source does not show, into a call of its own, under its own key."""
+    members = tx.rows("marks_of_call", {"call_id": row["id"]})
+    left = [mark for mark in members if mark["source_id"] in some and mark["state"] == "calling"]
+    if left:
+        call_id = _call(tx, _scope(company, row), left, at)
+        _move(tx, call_id, left)
+        later(tx, call_id, not_before)
+
+
+def is_single(members: Sequence[Row]) -> bool:
+    """Whether a call tells one thing: what two streams say of one record is told once."""
+    return len({(mark["source_id"], mark["outcome"], mark["text"]) for mark in members}) == 1
+
+
+def renew(tx: Tx, call_id: int, chance: str) -> None:
+    """Give a call a new key: the source has taken it under the old one, under which it drops it from now on.
+
+    The new key is not of the content: under that one the source would drop it as well.
+    """
+    tx.run("mark_call_renew", {"id": call_id, "key": f"flowctl-{chance}"})
 
 
 def withhold(tx: Tx, record_id: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import companies, journal
+from engine.store import companies, facts, journal, work
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, shelf, unmapped
@@ -224,10 +224,34 @@ def test_not_released_while_a_set_is_open(cli: Cli) -> None:
     ran = cli("company", "bind", "--release", "--yes")
     assert ran.text() == (
         "[1]\n--\nerror: the message set set-1 is not settled, and only the bound company file can tell what became of it\n"
-        "  hint: let the Web Connector run once more with that company file open, then release it\n"
+        "  hint: let the Web Connector run once more with that company file open, then release it; when that very file "
+        "was moved or renamed, say so first: `flowctl company bind --confirm`\n"
     )
     with shelf(cli) as desk:
         assert companies.identity(desk.tx, "main") == IDENTITY
+
+
+def test_a_moved_file_is_taken_once_a_person_says_so(cli: Cli) -> None:
+    seen = {**IDENTITY, "path": "D:\\new\\acme.qbw"}
+    with shelf(cli) as desk:
+        companies.bind(desk.tx, "main", IDENTITY, AT)
+        entry = journal.Entry("company_refused", detail={"message": "elsewhere", **seen})
+        journal.append(desk.tx, "main", AT, "web-connector", [entry])
+        work.raise_alert(desk.tx, "main", work.Alert("session", "company_refused", "elsewhere"), AT)
+    shown = cli.ok("company", "bind")
+    assert shown.out.endswith("main: turned away: `Acme Books` D:\\new\\acme.qbw\n")
+    assert shown.err == (
+        "run `flowctl company bind --confirm --company main` when it is the same file, moved or renamed\n"
+    )
+    assert cli("company", "bind", "--confirm").text() == (
+        "[1]\n--\n`Acme Books` C:\\acme.qbw\nis now\n`Acme Books` D:\\new\\acme.qbw\n"
+        "Is it the same company file, and no copy or backup of it? [y/N]: aborted\n"
+    )
+    taken = cli.ok("company", "bind", "--confirm", "--yes", "--format", "json")
+    assert taken.json()["bound"] == {**IDENTITY, "path": "D:\\new\\acme.qbw"}
+    assert taken.err == "taken as it is now; work goes on at the next visit of the Web Connector\n"
+    with shelf(cli) as desk:
+        assert desk.events()[-1][:2] == ("file_moved", "cli:pat")
 
 
 def test_switch_flows(cli: Cli) -> None:
@@ -244,3 +268,24 @@ def test_switch_flows(cli: Cli) -> None:
         f"error: main/{FLOW}: the flow is switched off for this company\n  hint: run `flowctl company flow {FLOW} on`\n"
     )
     assert [line["on"] for line in cli.ok("company", "flow", FLOW, "on", "--format", "json").json()] == [True]
+    assert cli.ok("company", "flow", FLOW, "on", "--beside", "other").out.startswith(f"flow\n{FLOW}  on")
+
+
+def test_confirm_what_a_stream_knows_its_records_by(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    ran = cli("company", "flow", FLOW, "--confirm", "bills")
+    assert (ran.status, ran.err) == (
+        2,
+        (
+            f"error: main/{FLOW}/bills: knows its records by what it knew them by before\n"
+            "  hint: there is nothing to confirm\n"
+        ),
+    )
+    with shelf(cli) as desk:
+        known = {"key": "number", "phase": "post", "read": "ramp/bills", "to": "books"}
+        facts.remember(desk.tx, "main", AT, f"keys:{FLOW}", {"streams": {"bills": known}, "before": {}})
+        desk.record("b-1", "pending")
+    ran = cli.ok("company", "flow", FLOW, "--confirm", "bills")
+    assert ran.err == f"main/{FLOW}/bills: is read again\n"
+    for given in (["--confirm", "bills"], ["--beside", "other"], [FLOW, "--beside", "other"]):
+        assert cli("company", "flow", *given).status == 2

@@ -14,7 +14,7 @@ from engine.operator import worklist
 from engine.store import journal, lists, records
 from engine.store.records import Reason
 from tests.engine import kit
-from tests.engine.kit import AT, COMPANY, FLOW, Bench, bill, vendor
+from tests.engine.kit import AT, COMPANY, FLOW, VENDORS, Bench, bill, vendor
 
 
 @pytest.fixture
@@ -128,6 +128,55 @@ def test_retry(bench: Bench) -> None:
     assert again is not None
     assert again.operations[0].body == made.operations[0].body
     assert again.operations[0].sent_before is True
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("mapped", "the mapping of `v-1` was changed while it was under way"),
+        ("unmapped", "the mapping of `v-1` was changed while it was under way"),
+        ("setting", "the setting `card_payments` was changed while it was under way"),
+        ("another", ""),
+        ("as it was", ""),
+        ("before", ""),
+    ],
+)
+def test_what_a_person_corrects_while_it_is_under_way_is_not_sent_as_it_was(bench: Bench, case: str, why: str) -> None:
+    """QuickBooks refuses it as busy, so it did not run: it is prepared anew, with what the person has said."""
+    bench.read_lists(vendors=(*VENDORS, ListObject("V-9", "Right One")))
+    hand, flow = Hand(COMPANY, AT, "ann"), bench.program.flow
+
+    def say() -> None:
+        with bench.world.store.write() as tx:
+            to = ("Right One", "V-9") if case == "mapped" else ("Grün & Söhne", "V-1")
+            if case == "setting":
+                worklist.put_setting(tx, hand, flow, "card_payments", value=True)
+                # The newest change of a setting may be of another flow.
+                journal.append(tx, COMPANY, AT, "ann", [journal.Entry("setting", "other", detail={"setting": "x"})])
+            elif case == "unmapped":
+                assert worklist.drop_mapping(tx, hand, flow, "vendor", "v-1")
+            else:
+                key = "v-77" if case == "another" else "v-1"
+                worklist.save_mapping(tx, hand, flow, lists.Mapping(FLOW, "vendor", key, *to))
+
+    if case == "unmapped":
+        with bench.world.store.write() as tx:
+            worklist.save_mapping(tx, hand, flow, lists.Mapping(FLOW, "vendor", "v-1", "Grün & Söhne", "V-1"))
+    if case == "before":
+        say()
+    made = sent(bench)
+    if case != "before":
+        say()
+    answer(bench, made, "retry", code="3175", message="in use", retry_after_s=60)
+    with bench.world.store.read() as tx:
+        newest = json.loads(journal.of_record(tx, bench.record("b-1")["id"])[-1]["detail"])
+    assert (newest.get("why", ""), bench.record("b-1")["state"]) == (why, "pending" if why else "intended")
+    bench.world.clock.sleep(60)
+    bench.run("bills")
+    again = bench.send()
+    assert again is not None
+    assert (b"V-9" in again.operations[0].body) is (case == "mapped")
+    assert (again.operations[0].body == made.operations[0].body) is (case in {"another", "as it was", "before"})
 
 
 @pytest.mark.parametrize(

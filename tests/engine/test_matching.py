@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from engine import matching
 from engine.contract import ListObject
 from engine.errors import Bug, Rejected, UsageError
 from engine.follow import Hand
 from engine.lookups import Resolver
+from engine.matching import Matched, Matcher, Owner
 from engine.operator import mapfile, worklist
 from engine.operator.targets import NoSuchMatch, Target, find_target
 from engine.store import claims, lists, records
@@ -69,6 +71,25 @@ def test_candidates(bench: CloudBench, amount: str, currency: str, day: str, day
     with bench.world.store.write() as tx:
         matcher = Resolver(tx, COMPANY, bench.program.flow, {}).at(tx).matcher
         assert [o["list_id"] for o in matcher.candidates("card", Decimal(amount), currency, day, days)] == found
+
+
+def test_either_of_two_amounts_fits(bench: CloudBench) -> None:
+    other = {"amount": "18.40", "currency": "USD", "date": "2026-03-04"}
+    listed(
+        bench,
+        "charges",
+        ListObject("t-1", "Staples", data={**other, "other_amount": "17.00", "other_currency": "EUR"}),
+        ListObject("t-2", "Staples", data={**other, "other_amount": None, "other_currency": None}),
+        ListObject("t-3", "Staples", data={**other, "other_amount": "18.4", "other_currency": "usd"}),
+        ListObject("t-4", "Staples", data={**other, "amount": None, "other_amount": "17", "other_currency": "EUR"}),
+    )
+    with bench.world.store.write() as tx:
+        matcher = Resolver(tx, COMPANY, bench.program.flow, {}).at(tx).matcher
+        found = [
+            [item["list_id"] for item in matcher.candidates("card", Decimal(amount), currency, "2026-03-04", 0)]
+            for amount, currency in (("17.00", "EUR"), ("18.40", "USD"), ("17.00", "USD"))
+        ]
+    assert found == [["t-1", "t-4"], ["t-1", "t-2", "t-3"], []]
 
 
 def test_a_list_is_put_in_order_once_for_each_of_its_revisions(
@@ -254,6 +275,62 @@ def test_none_of_them_is_meant(bench: CloudBench) -> None:
     listed(bench, "charges", charge("t-1"))
     bench.run()
     assert (written(bench), match_kit.claims(bench)) == (["N-b-1"], {})
+
+
+@pytest.mark.parametrize(
+    ("today", "reason"),
+    [
+        ("2026-03-01", "nothing fits yet; it is written otherwise from 2026-03-02"),
+        ("2026-03-02", None),
+        ("2026-03-09", None),
+    ],
+)
+def test_a_wait_ends_by_a_list_that_was_read_since(bench: CloudBench, today: str, reason: str | None) -> None:
+    listed(bench, "charges")
+    with bench.world.store.write() as tx:
+        matcher = Matcher(tx, COMPANY, bench.program.flow, today)
+        said = matcher.waited("card", "2026-02-27", 3, Owner("bills", "b-1"))
+    assert (said and said.message) == reason
+
+
+def test_a_list_that_was_read_too_long_ago_says_nothing_of_what_came_since(bench: CloudBench) -> None:
+    listed(bench, "charges")
+    with bench.world.store.write() as tx:
+        matcher = Matcher(tx, COMPANY, bench.program.flow, "2026-03-09")
+        assert matcher.waited("card", "2026-02-27", 4, Owner("bills", "b-1")) == records.Reason(
+            "waiting",
+            "nothing fits yet, and the charges list was read on 2026-03-02 last; it is written otherwise once that is read again",
+            "it is looked at again each time the charges list is read",
+            ("list:cloud.charges",),
+        )
+
+
+@pytest.mark.parametrize(("since", "waits"), [("2025-12-02", True), ("2025-12-03", False), ("", False)])
+def test_what_may_be_older_than_what_is_listed_waits_for_a_person(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch, since: str, waits: bool
+) -> None:
+    monkeypatch.setattr(matching, "covers_days", lambda *_: 90)
+    with bench.world.store.write() as tx:
+        matched = Matcher(tx, COMPANY, bench.program.flow, "2026-03-02").match("card", "b 1", [], Owner("", ""), since)
+    assert matched.reason == (
+        records.Reason(
+            "ambiguous",
+            "nothing fits in the charges list, which is whole only since 2025-12-03",
+            "when an older one is meant, run `flowctl skip 'b 1' --company acme`; "
+            "when none is, run `flowctl map set shop_to_cloud card 'b 1' none --company acme`",
+            ("mapping:card:b 1", "list:cloud.charges"),
+        )
+        if waits
+        else None
+    )
+
+
+def test_a_person_says_that_none_is_meant_however_old(bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "covers_days", lambda *_: 90)
+    with bench.world.store.write() as tx:
+        lists.put_mapping(tx, COMPANY, lists.Mapping(NAME, "card", "b-1", "none"), "ann", AT)
+        matcher = Matcher(tx, COMPANY, bench.program.flow, "2026-03-02")
+        assert matcher.match("card", "b-1", [], Owner("", ""), "2025-01-01") == Matched()
 
 
 def test_what_a_person_chose_for_one_is_no_other_records(bench: CloudBench) -> None:

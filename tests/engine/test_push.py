@@ -22,6 +22,7 @@ from engine.errors import (
     AuthRefused,
     BadAnswer,
     Bug,
+    NotAsSent,
     RateLimited,
     Rejected,
     RunError,
@@ -34,7 +35,7 @@ from engine.pushing.link import LEASE_S, WRITE_S
 from engine.runner import Runner
 from engine.service import Service
 from engine.store import companies, journal, outbox, records, work
-from engine.world import TOKEN_LEASE_S
+from engine.world import TOKEN_WAIT_S
 from tests import stores
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, bill
@@ -600,6 +601,65 @@ def test_an_alert_of_a_connection_ends_when_nothing_is_left_to_be_written(bench:
     assert bench.alerts() == []
 
 
+class NotRight:
+    """A cloud that keeps what it is given otherwise, and says so until a person has corrected it."""
+
+    def __init__(self, bench: CloudBench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_right = False
+        self.wrote: list[str] = []
+        write, find = type(bench.cloud).write, type(bench.cloud).find
+
+        def write_other(cloud: Cloud, operation: Operation) -> Receipt:
+            made = write(cloud, operation)
+            self.wrote.append(operation.id)
+            raise NotAsSent(f"{made.ids['id']} shows another amount", hint="look at it")
+
+        def find_other(cloud: Cloud, operation: Operation) -> Receipt | None:
+            found = find(cloud, operation)
+            if found is not None and not self.is_right and operation.id in self.wrote:
+                raise NotAsSent(f"{found.ids['id']} shows another amount", hint="look at it")
+            return found
+
+        monkeypatch.setattr(type(bench.cloud), "write", write_other)
+        monkeypatch.setattr(type(bench.cloud), "find", find_other)
+
+
+def test_what_is_not_there_as_it_was_sent_is_told_until_it_is_right_also_when_its_source_is_deleted(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.shop.listed["bills"] = [bill(), bill("b-2", number="N-b-2")]
+    cloud = NotRight(bench, monkeypatch)
+    assert errors(bench) == ["c-2 shows another amount"]
+    assert (bench.states(), len(cloud.wrote)) == ({"b-1": "unknown", "b-2": "intended"}, 1)
+    bench.shop.listed["bills"] = [bill("b-2", number="N-b-2")]
+    for _ in range(10):
+        bench.passed(4000)
+        assert errors(bench) == ["c-2 shows another amount"]
+        assert [alert[:2] for alert in bench.alerts()] == [("connection", f"{NAME}/cloud/write")]
+    # Nothing else was written meanwhile, and nothing a second time.
+    assert (bench.states(), len(cloud.wrote)) == ({"b-1": "unknown", "b-2": "intended"}, 1)
+    with bench.world.store.read() as tx:
+        (alert,) = work.alerts(tx, COMPANY)
+    assert (alert["message"], alert["hint"]) == (f"{NAME}/cloud: c-2 shows another amount", "look at it")
+    cloud.is_right = True
+    monkeypatch.undo()
+    bench.passed(4000)
+    assert errors(bench) == []
+    assert (bench.states(), bench.alerts()) == ({"b-1": "closed", "b-2": "closed"}, [])
+
+
+def test_a_schedule_writes_nothing_more_before_what_is_not_as_sent_is_looked_at(
+    bench: CloudBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.shop.listed["bills"] = [bill(), bill("b-2", number="N-b-2")]
+    cloud = NotRight(bench, monkeypatch)
+    run(bench)
+    for _ in range(60):
+        bench.passed(10)
+        push.push(bench.world, bench.program, COMPANY, eager=False)
+    assert len(cloud.wrote) == 1
+
+
 def test_an_alert_that_nothing_could_be_asked_ends_when_something_was(bench: CloudBench) -> None:
     bench.cloud.faults = {1: "before", 2: AuthRefused("no")}
     run(bench)
@@ -673,8 +733,8 @@ def test_a_call_that_waits_before_it_is_sent_is_not_written_twice(
 
 def test_a_lease_outlasts_all_the_waits_of_a_write() -> None:
     call_s = limits.PATIENCE_S + limits.PLACE_S
-    sign_in_s = TOKEN_LEASE_S + limits.PATIENCE_S + call_s
-    assert 2 * (sign_in_s + call_s) + TOKEN_LEASE_S < LEASE_S
+    sign_in_s = TOKEN_WAIT_S + limits.PATIENCE_S + call_s
+    assert 2 * (sign_in_s + call_s) + TOKEN_WAIT_S < LEASE_S
     (total_s,) = (field.default for field in fields(Api) if field.name == "total_timeout_s")
     assert isinstance(total_s, float)
     assert total_s < limits.PLACE_S

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from engine import absent
-from engine.errors import Ambiguous, BadAnswer, Rejected, Transient
+from engine.connections import accounts
+from engine.errors import Ambiguous, BadAnswer, RateLimited, Rejected, Transient
 from engine.follow import Hand
 from engine.operator import worklist
 from engine.store import journal, records, work
 from tests.engine import kit
-from tests.engine.chart_kit import FLOW, NAME, ChartBench, account, chart_bench
+from tests.engine.chart_kit import FLOW, NAME, Chart, ChartBench, account, chart_bench
 from tests.engine.kit import AT, COMPANY, bill
 
 HAND = Hand(COMPANY, AT, "test")
@@ -393,6 +394,28 @@ def test_bringing_back_that_was_refused_is_tried_again_by_a_person(hidden: Chart
     assert told(hidden) == []
 
 
+@pytest.mark.parametrize("key", ["v-1", "v-77"])
+def test_what_a_person_corrects_during_a_call_that_was_not_made_is_prepared_anew(
+    bench: ChartBench, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """The service says that it has enough of us: nothing was written, and what waits is what the person wants by now."""
+    bench.shop.listed["bills"].append(bill("b-2"))
+
+    def write(_self: Chart, _operation: object) -> None:
+        with bench.world.store.write() as tx:
+            detail = {"lookup": "vendor", "key": key, "full_name": "Right One", "list_id": "V-9"}
+            journal.append(tx, COMPANY, AT, "ann", [journal.Entry("mapped", NAME, detail=detail)])
+        raise RateLimited("slow down", retry_after_s=600)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Chart, "write", write)
+        bench.go()
+    assert bench.states()["b-2"] == ("pending" if key == "v-1" else "intended")
+    bench.passed(700)
+    bench.go()
+    assert bench.states()["b-2"] == "closed"
+
+
 # --- what a complete listing does not show ----------------------------------------------------------------------------
 
 
@@ -498,9 +521,49 @@ def test_those_that_cannot_be_asked_for_have_had_their_turn(bench: ChartBench, m
     assert "find BillArchive:c-2" in bench.go()
 
 
-def test_a_source_that_lists_nothing_undoes_nothing(bench: ChartBench) -> None:
+def test_a_source_that_lists_nothing_undoes_nothing_that_it_does_not_know(bench: ChartBench) -> None:
     bench.shop.listed["bills"] = []
-    assert (bench.go(), bench.shop.gets) == ([], [])
+    assert (bench.go(), bench.shop.gets) == ([], ["bills/b-1"])
+    said = "the source lists nothing at all, and does not know a record that is posted, as b-1: nothing is undone"
+    assert told(bench) == [("drifted", f"{NAME}/bills: {said}")]
+    # It is one alert as long as nothing is listed; when the source has it again, nobody need look any more.
+    assert (bench.go(), bench.go(), len(told(bench))) == ([], [], 1)
+    bench.shop.listed["bills"] = [bill()]
+    assert (bench.go(), told(bench)) == ([], [])
+
+
+def test_what_is_missed_and_then_not_listed_beside_others_is_archived(bench: ChartBench) -> None:
+    bench.shop.listed["bills"] = []
+    bench.go()
+    gone(bench, "b-1")
+    assert bench.go() == ["find BillArchive:c-1", "write BillArchive:c-1"]
+    assert told(bench) == []
+
+
+def test_a_source_that_lists_nothing_may_say_itself_that_a_record_is_void(bench: ChartBench) -> None:
+    bench.shop.listed["bills"] = []
+    bench.shop.singles["b-1"] = bill(status="void")
+    assert bench.go() == ["find BillArchive:c-1", "write BillArchive:c-1"]
+    assert (receipt(bench)["voided"], told(bench)) == ("here", [])
+
+
+def test_another_account_is_not_asked_for_what_was_posted_from_the_one_before(
+    bench: ChartBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not have them, and that says nothing."""
+    monkeypatch.setattr(absent, "POSTED", 1)
+    with bench.world.store.write() as tx:
+        accounts.told(tx, HAND, "shop", "acct-1", "One")
+    bench.world.clock.sleep(3600)
+    with bench.world.store.write() as tx:
+        accounts.told(tx, Hand(COMPANY, bench.world.at(), "test"), "shop", "acct-2", "Two")
+    bench.world.clock.sleep(3600)
+    bench.shop.listed["bills"] = [bill("b-7"), bill("b-8")]
+    bench.go()
+    bench.shop.listed["bills"] = [bill("b-8")]
+    bench.go()
+    assert (bench.shop.gets, bench.record("b-1")["state"]) == (["bills/b-7"], "closed")
+    assert "archived" not in bench.chart.objects["c-1"]
 
 
 def test_without_gone_nothing_is_asked_for() -> None:

@@ -54,7 +54,12 @@ def bill(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def payment(method: str = "ACH", manual: str | None = None, **changes: Any) -> dict[str, Any]:
+BANK = ("ACH", "CHECK", "DOMESTIC_WIRE", "INTERNATIONAL", "LOCAL_BANK_TRANSFER", "RTP", "SWIFT")
+OWN_BANK = ("CHECK", "CROSS_BORDER_PAYMENT", "DIRECT_DEBIT", "DOMESTIC_WIRE_TRANSFER")
+CARDS = ("AUTOMATIC_CARD_PAYMENT", "CARD", "ONE_TIME_CARD", "ONE_TIME_CARD_DELIVERY")
+
+
+def payment(method: str | None = "ACH", manual: str | None = None, **changes: Any) -> dict[str, Any]:
     return {
         "amount": "100.00", "currency": "USD", "payment_date": "2026-03-01T00:00:00Z", "payment_method": method,
         "details": {"manual_payment_method": manual}, **changes,
@@ -107,9 +112,43 @@ def test_a_bill_that_a_person_must_enter(books: World, program: FlowProgram, cha
     assert taken(books, program, "bills", bill(**changes)) == ("failed", [say])
 
 
-BY_HAND = (
-    "the bill was not paid from the bank account but by card, cash or credit; enter the payment in QuickBooks by hand"
+@pytest.mark.parametrize(
+    ("approval", "state"),
+    [
+        ("APPROVED", "intended"),
+        ("PENDING", "skipped"),
+        ("INITIALIZED", "skipped"),
+        ("REJECTED", "skipped"),
+        ("TERMINATED", "skipped"),
+        (None, "failed"),
+        ("", "failed"),
+        ("APPROVED_BY_A_LATER_API", "failed"),
+    ],
 )
+def test_a_bill_is_posted_once_it_is_approved_and_left_out_once_it_is_not(
+    books: World, program: FlowProgram, approval: str | None, state: str
+) -> None:
+    said = {"intended": [], "skipped": ["the bill is not approved"], "failed": [NOT_TOLD]}
+    assert taken(books, program, "bills", bill(approval_status=approval)) == (state, said[state])
+
+
+NOT_TOLD = (
+    "Ramp does not say whether the bill is approved: approve it there or enter it in QuickBooks by hand, or see what "
+    "`unstated_approval` does"
+)
+BY_CARD = (
+    "a card paid the bill, so no check is written: pay it in QuickBooks from the card's account by hand, and see that the "
+    "card's charge is not there as an expense as well"
+)
+BY_HAND = (
+    "the bill was paid in cash, with a credit, from a wallet or by a card outside Ramp, so no check is written: enter the "
+    "payment in QuickBooks by hand"
+)
+UNKNOWN = (
+    "Ramp does not say in a way known here how the bill was paid, so no check is written: look at the payment in Ramp, and "
+    "enter it in QuickBooks by hand"
+)
+CHARGED: dict[str, Any] = {"details": {"manual_payment_method": None, "transaction_ids": ["t-1"]}}
 
 
 @pytest.mark.parametrize(
@@ -117,9 +156,21 @@ BY_HAND = (
     [
         ({"payment": payment()}, "intended", []),
         ({"payment": payment("PAID_MANUALLY", "CHECK")}, "intended", []),
-        ({"payment": None, "paid_at": "2026-03-01T10:00:00Z"}, "intended", []),
-        ({"payment": payment("CARD")}, "failed", [BY_HAND]),
-        ({"payment": payment("ONE_TIME_CARD_DELIVERY")}, "failed", [BY_HAND]),
+        *(({"payment": payment(method)}, "intended", []) for method in BANK),
+        *(({"payment": payment("PAID_MANUALLY", manual)}, "intended", []) for manual in OWN_BANK),
+        *(({"payment": payment(method)}, "failed", [BY_CARD]) for method in CARDS),
+        *(({"payment": payment(method, **CHARGED)}, "failed", [BY_CARD]) for method in ("ACH", None, "PIGEON_POST")),
+        *(({"payment": payment(method)}, "failed", [UNKNOWN]) for method in ("UNSPECIFIED", "PIGEON_POST", "ach", "", None)),
+        ({"payment": None, "paid_at": "2026-03-01T10:00:00Z"}, "failed", [UNKNOWN]),
+        ({"payment": payment(details=None)}, "intended", []),
+        ({"payment": payment("PAID_MANUALLY", details=None)}, "failed", [UNKNOWN]),
+        ({"payment": payment("PAID_MANUALLY", "OTHER")}, "failed", [UNKNOWN]),
+        ({"payment": payment("PAID_MANUALLY", "PIGEON_POST")}, "failed", [UNKNOWN]),
+        ({"payment": payment(None, "CHECK")}, "failed", [UNKNOWN]),
+        ({"payment": payment("ACH", "OTHER")}, "failed", [UNKNOWN]),
+        ({"payment": payment("CRYPTO_WALLET_TRANSFER")}, "failed", [BY_HAND]),
+        ({"payment": payment(payment_date=None)}, "failed",
+         ["Ramp does not say when the bill was paid; enter the payment in QuickBooks by hand"]),
         ({"payment": payment("VENDOR_CREDIT")}, "failed", [BY_HAND]),
         ({"payment": payment("PAID_MANUALLY", "NON_RAMP_CREDIT_CARD")}, "failed", [BY_HAND]),
         ({"payment": payment("PAID_MANUALLY", "CASH")}, "failed", [BY_HAND]),
@@ -138,3 +189,22 @@ def test_which_payments_leave_the_bank(
     post(books, program)
     paid = bill(status="PAID", sync_status="BILL_SYNCED", **changes)
     assert taken(books, program, "bill_payments", paid) == (state, reasons)
+
+
+@pytest.mark.parametrize(
+    ("days", "dated"),
+    [
+        ({"effective_date": "2026-03-04T00:00:00Z", "payment_date": "2026-03-01T00:00:00Z"}, "2026-03-04"),
+        ({"effective_date": None, "payment_date": "2026-03-01T00:00:00Z"}, "2026-03-01"),
+        ({"effective_date": None, "payment_date": None}, "2026-03-05"),
+    ],
+)
+def test_a_check_has_the_day_on_which_the_payment_was_made(
+    books: World, program: FlowProgram, days: dict[str, Any], dated: str
+) -> None:
+    post(books, program)
+    paid = bill(status="PAID", sync_status="BILL_SYNCED", paid_at="2026-03-05T10:00:00Z", payment=payment(**days))
+    assert taken(books, program, "bill_payments", paid) == ("intended", [])
+    with StoreOutbox(books, {program.flow.name: program}).transaction() as desk:
+        (check,) = desk.operations.next(COMPANY, 9)
+    assert f"<TxnDate>{dated}</TxnDate>".encode() in check.body

@@ -227,3 +227,16 @@ def test_a_connection_fetches_documents_of_its_own_company_only() -> None:
         with pytest.raises(Rejected) as caught:
             bench.shop.tools.documents.fetch("shop", "bills", "b-1")
         assert str(caught.value) == f"{COMPANY}/shop: this connector hands out no documents"
+
+
+def test_what_is_only_noted_of_a_token_makes_no_newer_one(bench: Bench) -> None:
+    one, two = StoreTokens(bench.world, COMPANY, "shop"), StoreTokens(bench.world, COMPANY, "shop")
+    one.save({"refresh": "r-1"})
+    with one.lock():
+        one.save({"refresh": "r-1", "asked_at": AT})
+        two.save({"refresh": "r-1", "asked_at": "later"})  # another process was about to ask as well
+        one.save({"refresh": "r-2", "asked_at": None})
+        two.save({"refresh": "r-3"})
+        with pytest.raises(StoreBusy, match="another process has saved a newer token"):
+            one.save({"refresh": "r-4"})
+    assert one.load() == {"refresh": "r-3"}

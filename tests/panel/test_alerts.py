@@ -142,7 +142,7 @@ def test_a_channel_from_adding_to_removing(office: Office, watch: Watch) -> None
         page = browser.get("/c/acme/alerts/settings")
         text = text_of(page)
         assert text.splitlines()[0] == "The channel ops is there. Send it a test."
-        assert "json://127.0.0.1\nonce a day at 7:00 · quiet 20:00-07:00 · everything · 1 of 16 rules" in text
+        assert "json://127.0.0.1\nonce a day at 7:00 · quiet 20:00-07:00 · everything · 1 of 17 rules" in text
         assert last(watch) == ("panel:admin", "alert_channel_added", {"channel": "ops", "to": "json://127.0.0.1"})
         operator = office.as_("operator")
         operator.get("/c/acme/alerts/settings")

@@ -305,3 +305,28 @@ def test_addresses_that_the_web_connector_refuses_are_not_kept(home: House) -> N
         companies.add(tx, "zeta", "Zeta", other.at())
     answer = admin.post("/c/zeta/connections/books/settings", GIVEN)
     assert "another company's QuickBooks Desktop (Web Connector) signs in with this user name" in text_of(answer)
+
+
+def test_a_moved_file_is_taken_here(home: House) -> None:
+    admin = home.as_("admin")
+    connect(admin)
+    with home.world.store.write() as tx:
+        companies.bind(tx, "acme", FILE, home.world.at())
+    moved = {**FILE, "path": "D:\\Server\\Acme.qbw"}
+    note(home, "company_refused", "The open company file is not where it was", {**moved, "file_id": "{9F}"})
+    assert f"{HERE}/company-file/moved" not in admin.get(HERE).text
+    assert admin.get(f"{HERE}/company-file/moved").status_code == 303
+    note(home, "company_refused", "The open company file is not where it was", moved)
+    assert "When it is the same file, moved or renamed: say so" in text_of(admin.get(HERE))
+    shown = text_of(admin.get(f"{HERE}/company-file/moved"))
+    assert "D:\\Server\\Acme.qbw" in shown
+    assert "Do not say so of a copy" in shown
+    admin.post(f"{HERE}/company-file/moved", {"seen": "another"})
+    assert "another company file has called since this was shown" in text_of(admin.get(HERE))
+    admin.get(f"{HERE}/company-file/moved")
+    admin.post(f"{HERE}/company-file/moved", {"reason": "a new server"})
+    assert "The company file is taken as it is now." in text_of(admin.get(HERE))
+    assert events(home)[-1] == ("file_moved", "panel:admin")
+    with home.world.store.read() as tx:
+        assert companies.identity(tx, "acme") == moved
+        assert companyfile.turned_away(tx, "acme") is None

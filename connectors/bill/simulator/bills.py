@@ -131,7 +131,7 @@ _WITH_APPROVAL = Listing({**LISTING.fields, "approvalStatus": listing.text(lambd
 def list_bills(world: World, request: Request) -> HttpReply:
     """GET /bills."""
     chosen = _WITH_APPROVAL if world.options.filter_approval else LISTING
-    return listing.answer(world, request, list(world.bills.values()), chosen)
+    return listing.answer(world, request, [bill for bill in world.bills.values() if bill.listed], chosen)
 
 
 def get_bill(world: World, request: Request) -> HttpReply:

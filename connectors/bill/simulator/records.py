@@ -112,6 +112,8 @@ class Bill:
     purchase_order: str | None = None
     exchange_rate: Decimal | None = None
     archived: bool = False
+    # ASSUMED: no document says that a list shows every bill that a payment names. One that is not listed can be read by id.
+    listed: bool = True
 
     @property
     def amount(self) -> Decimal:

@@ -32,7 +32,7 @@ _VENDOR = {
 }  # fmt: skip
 _BILL = {
     "invoice": "invoice_number", "memo": "description", "approval": "approval", "archived": "archived",
-    "order": "purchase_order",
+    "order": "purchase_order", "listed": "listed",
 }  # fmt: skip
 _BILL_PARTS = ("id", "vendor", "issued", "due", "lines", "rate", *_BILL, *_CODING)
 _CREDIT_PARTS = ("id", "vendor", "reference", "on", "memo", "lines", "archived", *_CODING)

@@ -53,6 +53,8 @@ def run_file(world: World, job: Job, *, duplicated: bool = False) -> HttpReply:
     if not renderer.recognised(job.template):
         raise ApiError(410, "This sandbox renders the template of flowctl's Expensify connector, and no other")
     chosen = choose(world, export)
+    if not chosen and world.options.empty_export == "404":
+        raise ApiError(404, "No reports were found")
     for report in chosen:
         world.shown[report.id].add(report.total)
     rows = [report_model(world, report) for report in chosen]

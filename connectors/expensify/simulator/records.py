@@ -56,6 +56,8 @@ class Options:
     flags: Literal["boolean", "text"] = "boolean"
     # ASSUMED: whether 100 yen are shown as 10000 (hundredths of every currency) or as 100 (minor units).
     amounts: Literal["minor", "hundredths"] = "hundredths"
+    # ASSUMED: an export that holds no report makes a file without any, or is answered with 404.
+    empty_export: Literal["file", "404"] = "file"
     # ASSUMED: the code that goes with "Authentication error".
     wrong_credentials: Literal[401, 403, 500] = 500
     # ASSUMED: a report that is reopened keeps the labels of its exports.

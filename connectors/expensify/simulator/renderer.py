@@ -33,7 +33,7 @@ def recognised(template: str) -> bool:
 
 def render(reports: Sequence[Mapping[str, Any]]) -> bytes:
     """The file's bytes; `reports` as `data.report_model` makes them."""
-    made = {"template": "flowctl-1", "reports": [_report(item) for item in reports]}
+    made = {"template": "flowctl-2", "reports": [_report(item) for item in reports]}
     return json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -48,7 +48,7 @@ def _expense(of: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {name: _scalar(of, name) for name in _EXPENSE}
     made["ntags"] = [
         {"level": str(level), "name": _scalar(of, f"ntag{level}"), "glCode": _scalar(of, f"ntag{level}GlCode")}
-        for level in range(1, 11)
+        for level in range(1, 21)
         if _given(of, f"ntag{level}") or _given(of, f"ntag{level}GlCode")
     ]
     made["companyCard"] = _flag(_given(of, "bank") or _given(of, "cardNumber"))

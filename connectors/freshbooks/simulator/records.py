@@ -43,6 +43,10 @@ class Options:
     filters_by_state: bool = True
     # ASSUMED: whether a deleted object is still shown when it is asked for by its id.
     shows_deleted: bool = True
+    # ASSUMED: what an overdue bill is called of which a part is paid.
+    overdue_and_partly_paid: Literal["partial", "overdue"] = "partial"
+    # ASSUMED: whether a bill shows payments that were deleted, with their `vis_state`.
+    shows_deleted_payments: bool = False
     # A receipt is made at least so long.
     receipt_bytes: int = 0
     # Official clients disagree on the zone of a bill vendor's times.
@@ -128,6 +132,7 @@ class Payment:
     amount: Decimal
     on: date
     type: str = "Check"
+    vis_state: int = ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +175,13 @@ class Bill:
 
     @property
     def paid(self) -> Decimal:
-        """What was paid."""
-        return sum((payment.amount for payment in self.payments), Decimal(0))
+        """What was paid; a payment that was deleted does not count."""
+        return sum((payment.amount for payment in self.payments if payment.vis_state != DELETED), Decimal(0))
+
+    @property
+    def is_partly_paid(self) -> bool:
+        """Whether a part is paid and a part is owed."""
+        return 0 < self.paid < self.total
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def show_bill(world: World, bill: Bill) -> JsonObject:
         "id": bill.id,
         "vendorid": bill.vendor_id,
         "bill_number": bill.number,
-        "status": status_of(bill, world.now.date()),
+        "status": status_of(world, bill),
         "vis_state": bill.vis_state,
         "issue_date": bill.issued_on.isoformat(),
         "due_date": bill.due_on.isoformat(),
@@ -89,9 +89,10 @@ def show_bill(world: World, bill: Bill) -> JsonObject:
                 "paid_date": payment.on.isoformat(),
                 "payment_type": payment.type,
                 "note": "",
-                "vis_state": 0,
+                "vis_state": payment.vis_state,
             }
             for payment in bill.payments
+            if payment.vis_state != DELETED or world.options.shows_deleted_payments
         ],
         "lines": [_show_line(world, line, place, code) for place, line in enumerate(bill.lines, 1)],
         "vendor": show_vendor(world, world.vendors[bill.vendor_id], balance=False)

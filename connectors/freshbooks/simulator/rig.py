@@ -315,7 +315,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> FreshBooksRig:
     often: Mapping[str, float] = options.get("often", {})
     # An account in which nothing keeps a bill from being posted at once: it may still change.
     plain = "plain" in often
-    simulator = FreshBooksSimulator(seed, clock, options=_options(chance), faults=_plan(chance, without, focus))
+    simulator = FreshBooksSimulator(seed, clock, options=_options(seed, chance), faults=_plan(chance, without, focus))
     gap = not plain and "gap" not in without and (not focus or "gap" in focus) and chance.random() < 0.4
     seed_categories(simulator.world, options.get("chart", {}), [{"name": "Client Gifts"}] if gap else [])
     deeds = _drawn(chance, _DEEDS, without, focus)
@@ -350,8 +350,9 @@ def _drawn(
     }
 
 
-def _options(chance: random.Random) -> Options:
+def _options(seed: int, chance: random.Random) -> Options:
     """Every switch for what is not known, thrown."""
+    deleted = random.Random(f"{seed}:deleted")  # noqa: S311 - a simulation must repeat
     return Options(
         verifier=VERIFIER,
         # Our processes die at any call, and a campaign has nobody who would allow the app again.
@@ -364,6 +365,9 @@ def _options(chance: random.Random) -> Options:
         vendor_times=chance.choice(("utc", "eastern")),
         text_ids=chance.random() < 0.3,
         page_most=chance.choice((100, 2)),
+        filters_by_state=deleted.random() < 0.5,
+        # Whether the last one of all was deleted or another account is connected would be a person's to say.
+        shows_deleted=True,
     )
 
 

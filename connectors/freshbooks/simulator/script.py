@@ -184,7 +184,9 @@ def _pay_bill(story: Story, value: Json) -> None:
 
 
 def _unpay_bill(story: Story, name: str) -> None:
-    story.world.edit_bill(story.id_of("bill", name), payments=())
+    """Delete all payments of a bill."""
+    bill = story.world.bills[story.id_of("bill", name)]
+    story.world.edit_bill(bill.id, payments=tuple(replace(payment, vis_state=DELETED) for payment in bill.payments))
 
 
 def _state(kind: str, vis_state: int) -> Callable[[Story, Any], object]:

@@ -131,8 +131,7 @@ class World:
 
     def total(self) -> Decimal:
         """What all bills and expenses come to; archived ones count, deleted ones and bills paid in part do not."""
-        today = self.now.date()
-        counted = [b for b in self.bills.values() if b.vis_state != DELETED and status_of(b, today) != "partial"]
+        counted = [b for b in self.bills.values() if b.vis_state != DELETED and not b.is_partly_paid]
         bills = sum((bill.total for bill in counted), Decimal(0))
         spent = sum((expense.amount for expense in self.expenses.values() if expense.vis_state != DELETED), Decimal(0))
         return bills + spent
@@ -144,13 +143,14 @@ def founded(seed: int, clock: Clock, options: Options) -> World:
     return World(names, clock, options, names.fixed_text("account", "only", 6))
 
 
-def status_of(bill: Bill, today: date) -> str:
-    """How much of a bill is paid. ASSUMED: an overdue bill that is paid in part is `partial`."""
+def status_of(world: World, bill: Bill) -> str:
+    """How much of a bill is paid; what an overdue one that is paid in part is called is a switch."""
+    is_overdue = bill.due_on < world.now.date()
     if bill.total > 0 and bill.paid >= bill.total:
         return "paid"
     if bill.paid > 0:
-        return "partial"
-    return "overdue" if bill.due_on < today else "unpaid"
+        return world.options.overdue_and_partly_paid if is_overdue else "partial"
+    return "overdue" if is_overdue else "unpaid"
 
 
 def days_ago(world: World, days: int) -> datetime:

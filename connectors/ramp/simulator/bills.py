@@ -33,7 +33,7 @@ SYNC_STATUSES = ("BILL_AND_PAYMENT_SYNCED", "BILL_SYNCED", "NOT_SYNCED")
 
 def list_bills(world: World, request: Request) -> HttpReply:
     """GET /bills."""
-    keep = _filter(request)
+    keep = _filter(world, request)
     return page(request, list(world.bills.values()), keep, lambda bill: show_bill(world, bill))
 
 
@@ -43,13 +43,13 @@ def get_bill(world: World, request: Request) -> HttpReply:
     if bill is None:
         raise not_found("Bill")
     body = show_bill(world, bill)
-    if bill.payment is not None:
+    if bill.payment is not None and not bill.payment.by_card:
         trace = world.names.fixed("trace", bill.id).replace("-", "")[:15].upper()
         body["payment"]["trace_id"] = {"descriptor": f"{bill.payment.method} Trace ID", "trace_id": trace}
     return reply(200, body)
 
 
-def _filter(request: Request) -> Callable[[Bill], bool]:
+def _filter(world: World, request: Request) -> Callable[[Bill], bool]:
     approval = choice(request, "approval_status", APPROVALS)
     status = choice(request, "payment_status", ("OPEN", "PAID"))
     sync = choice(request, "sync_status", SYNC_STATUSES)
@@ -83,7 +83,7 @@ def _filter(request: Request) -> Callable[[Bill], bool]:
         return (
             all(wanted is None or wanted == value for wanted, value in same)
             and (bill.archived_at is not None) is archived
-            and (ready is None or bill_ready(bill) is ready)
+            and (ready is None or bill_ready(world, bill) is ready)
             and in_range(bill)
         )
 
@@ -160,7 +160,7 @@ def _since_2026(bill: Bill) -> JsonObject:
         summary = "ARCHIVED"
     elif bill.status == "PAID":
         summary = "PAYMENT_COMPLETED"
-    elif bill.approval != "APPROVED":
+    elif bill.approval not in ("APPROVED", None):
         summary = "APPROVAL_REJECTED" if bill.approval == "REJECTED" else "APPROVAL_PENDING"
     else:
         summary = "PAYMENT_SCHEDULED" if bill.payment else "PAYMENT_DETAILS_MISSING"
@@ -200,6 +200,9 @@ def _inventory_line(world: World, bill: Bill, line: InventoryLine) -> JsonObject
 def _details(world: World, bill: Bill, payment: Payment) -> JsonObject:
     if payment.manual:
         return {"manual_payment_method": payment.manual}
+    if payment.by_card:
+        limit = world.names.fixed("spend_limit", payment.id)
+        return {"spend_limit_id": limit, "transaction_ids": list(payment.charges)}
     return {
         "approval_status": "APPROVED",
         "source_bank_account_id": world.names.fixed("bank_account", bill.entity_id),
@@ -211,8 +214,9 @@ def _payment(world: World, bill: Bill, payment: Payment) -> JsonObject:
     body: JsonObject = {
         "amount": amount(Money(payment.minor, bill.currency), world.profile),
         "details": _details(world, bill, payment),
-        "effective_date": text_time(payment.paid_on),
-        "payment_date": text_time(payment.paid_on),
+        # The real day is told of payments that are not by card; the other one is the planned day there.
+        "effective_date": None if payment.by_card else text_time(payment.paid_on),
+        "payment_date": text_time(payment.planned_on or payment.paid_on),
         "payment_method": payment.method,
         "trace_id": None,
     }

@@ -94,18 +94,22 @@ def edit_bill(world: World, bill_id: str, **fields: Any) -> Bill:
         world.emit("bills.approved", bill_id)
     elif world.profile == "2026-08":
         world.emit("bills.updated", bill_id)
-    if not bill_ready(before):
+    if not bill_ready(world, before):
         _announce_ready(world, made)
     return made
 
 
 def pay_bill(
-    world: World, bill_id: str, *, paid_on: date | None = None, minor: int | None = None, method: str = "ACH"
+    world: World, bill_id: str, *, paid_on: date | None = None, minor: int | None = None, **fields: Any
 ) -> Bill:
-    """Pay a bill; with `minor` below its amount, a vendor credit is taken to have covered the rest."""
+    """Pay a bill; with `minor` below its amount, a vendor credit is taken to have covered the rest.
+
+    `fields` are those of `records.Payment`; it is paid by ACH unless told otherwise.
+    """
     bill = world.bills[bill_id]
     day = paid_on or world.now.date()
-    payment = Payment(world.names.uuid("payment"), bill.minor if minor is None else minor, method, day)
+    payment = Payment(world.names.uuid("payment"), bill.minor if minor is None else minor, "ACH", day)
+    payment = replace(payment, **fields)
     paid_at = datetime.combine(day, time(14, 2, 28), UTC)
     made = world.change_bill(bill_id, status="PAID", payment=payment, paid_at=paid_at)
     world.emit("bills.paid", bill_id)
@@ -185,5 +189,5 @@ def _announce_transaction(world: World, row: Transaction) -> None:
 
 def _announce_ready(world: World, bill: Bill) -> None:
     # In the list of 2026; it does not fire again when the payment becomes ready, which `bills.paid` announces.
-    if world.profile == "2026-08" and bill_ready(bill):
+    if world.profile == "2026-08" and bill_ready(world, bill):
         world.emit("bills.ready_to_sync", bill.id)

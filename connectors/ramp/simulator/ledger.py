@@ -69,7 +69,7 @@ def totals(world: World) -> Totals:
             bills[bill.currency] += from_minor(bill.minor, bill.currency)
         if bill.sync_status == "BILL_AND_PAYMENT_SYNCED" and bill.payment is not None:
             payments[bill.currency] += from_minor(bill.payment.minor, bill.currency)
-        if bill_ready(bill):
+        if bill_ready(world, bill):
             ready["BILL_SYNC" if bill.sync_status == "NOT_SYNCED" else "BILL_PAYMENT_SYNC"] += 1
     for row in world.transactions.values():
         if row.sync_status == "SYNCED":

@@ -16,6 +16,7 @@ Approval = Literal["APPROVED", "INITIALIZED", "PENDING", "REJECTED", "TERMINATED
 TransactionState = Literal["CLEARED", "COMPLETION", "DECLINED", "ERROR", "PENDING", "PENDING_INITIATION"]
 TransactionSync = Literal["NOT_SYNC_READY", "SYNC_READY", "SYNCED"]
 ConnectionKind = Literal["API", "CSV", "DIRECT"]
+CARD_METHODS = frozenset({"AUTOMATIC_CARD_PAYMENT", "CARD", "ONE_TIME_CARD", "ONE_TIME_CARD_DELIVERY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,20 @@ class Payment:
 
     id: str
     minor: int
-    method: str
+    # None where Ramp does not say how.
+    method: str | None
+    # The real day; a planned one stands beside it where it was another.
     paid_on: date
     # How it was paid outside Ramp, when it was.
     manual: str = ""
+    planned_on: date | None = None
+    # The card transactions that paid it.
+    charges: tuple[str, ...] = ()
+
+    @property
+    def by_card(self) -> bool:
+        """Whether a card of Ramp pays it."""
+        return self.method in CARD_METHODS or bool(self.charges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,8 @@ class Bill:
     posting_on: date | None = None
     memo: str | None = None
     status: BillStatus = "OPEN"
-    approval: Approval = "APPROVED"
+    # None where Ramp does not say.
+    approval: Approval | None = "APPROVED"
     sync_status: BillSync = "NOT_SYNCED"
     payment: Payment | None = None
     paid_at: datetime | None = None
@@ -368,6 +380,8 @@ class Options:
     refuse_resync: bool = True
     # ASSUMED: a known idempotency key with another body is refused. False answers the first sync id again.
     refuse_key_reuse: bool = True
+    # ASSUMED: a bill whose approval is null is in the `sync_ready` view. False keeps it out, as one that is not approved.
+    unstated_approval_is_ready: bool = True
     # ASSUMED: a payment cannot be synced before its bill. False accepts it.
     payment_needs_bill: bool = True
     # ASSUMED: an active API connection answers whoever asks for an inactive one too. False makes the inactive one.

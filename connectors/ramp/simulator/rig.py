@@ -75,6 +75,9 @@ _ON_THE_WAY: Mapping[str, float] = {
 # What keeps a bill from being changed any more.
 _LOSES = frozenset({"pay", "archive", "delete", "export", "vendor_off", "late_bill", "late_transaction"})
 _MOST_BILLS = 5
+# One bill of so many is paid by each of the other means, or has an approval that Ramp does not tell; chosen by its id.
+_SELDOM = 12
+_OTHER_MEANS = ("CARD", None, "AUTOMATIC_CARD_PAYMENT")
 
 
 @dataclass(slots=True)
@@ -173,7 +176,9 @@ class RampRig:
         for bill in world.bills.values():
             self._show("post", bill.id, bill.minor, bill.currency)
             if bill.payment is not None:
-                self._show("payment", bill.id, bill.payment.minor, bill.currency)
+                # What did not leave the bank, or may not have, is never a check: any amount of one is wrong.
+                minor = bill.payment.minor if bill.payment.method == "ACH" else 0
+                self._show("payment", bill.id, minor, bill.currency)
         for row in world.transactions.values():
             self._show("post", row.id, abs(row.settled.minor), row.settled.currency)
 
@@ -213,14 +218,14 @@ class RampRig:
             return "told"
         if bill.sync_status != "NOT_SYNCED":
             return "by_hand"
-        return "due" if bill_ready(bill) else "off"
+        return "due" if bill_ready(self._simulator.world, bill) else "off"
 
     def _payment_stands(self, bill: Bill, told: set[tuple[str, str]]) -> Standing:
         if ("BILL_PAYMENT_SYNC", bill.id) in told:
             return "told"
         if bill.sync_status == "BILL_AND_PAYMENT_SYNCED":
             return "by_hand"
-        return "due" if bill_ready(bill) else "off"
+        return "due" if bill_ready(self._simulator.world, bill) else "off"
 
     def _transaction_stands(self, row: Transaction, told: set[tuple[str, str]]) -> Standing:
         if ("TRANSACTION_SYNC", row.id) in told:
@@ -257,6 +262,8 @@ class RampRig:
             memo=chance.choice((None, "Per contract §4")),
             approval="PENDING" if chance.random() < 0.1 and not self.is_plain else "APPROVED",
         )
+        if made.approval == "APPROVED" and not self.is_plain and int(made.id[:8], 16) % _SELDOM == 0:
+            made = build.edit_bill(world, made.id, approval=None)
         if self.is_plain:
             return made
         if made.approval == "APPROVED" and chance.random() < 0.4:
@@ -264,9 +271,13 @@ class RampRig:
         return made
 
     def pay(self, bill: Bill) -> None:
-        """Pay all or a part."""
+        """Pay all or a part; a few are paid by a card, or Ramp does not say how."""
+        world = self._simulator.world
         part = bill.minor * 2 // 3 if bill.minor > 2 and self.chance.random() < 0.2 else None
-        build.pay_bill(self._simulator.world, bill.id, minor=part)
+        chosen = int(bill.id[-8:], 16) % _SELDOM
+        method = _OTHER_MEANS[chosen] if chosen < len(_OTHER_MEANS) else "ACH"
+        charges = tuple(world.transactions)[:1] if method in (None, "CARD") else ()
+        build.pay_bill(world, bill.id, minor=part, method=method, charges=charges)
 
     def add_transaction(self) -> Transaction:
         """A card transaction or a refund, settled or pending."""
@@ -340,7 +351,7 @@ def _archive(rig: RampRig) -> str:
 
 def _export(rig: RampRig) -> str:
     world = rig.sandbox.simulator.world
-    ready = [b.id for b in world.bills.values() if bill_ready(b)]
+    ready = [b.id for b in world.bills.values() if bill_ready(world, b)]
     ready += [t.id for t in world.transactions.values() if t.sync_status == "SYNC_READY"]
     if not ready:
         return ""
@@ -387,7 +398,7 @@ def _clear(rig: RampRig) -> str:
 
 
 def _approve(rig: RampRig) -> str:
-    bill = _some_bill(rig, lambda b: b.approval == "PENDING")
+    bill = _some_bill(rig, lambda b: b.approval in ("PENDING", None))
     if bill is None:
         return ""
     build.edit_bill(rig.sandbox.simulator.world, bill.id, approval="APPROVED")

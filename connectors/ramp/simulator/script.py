@@ -31,7 +31,7 @@ from engine.errors import UnknownName
 
 _PARTS = ("accounts", "vendors", "bills", "transactions", "profile", *FIRST_PARTS, *OTHER_PARTS, *CHART_PARTS)
 # What the sandbox reads of what a case gives, and not its script.
-_ABOUT = ("settings", "counted")
+_ABOUT = ("settings", "counted", "syncs")
 _ACCOUNT = ("name", "code", "classification", "active", "id")
 _VENDOR = ("name", "country", "active", "external_id", "email", "id", "linked")
 _BILL = (
@@ -40,8 +40,9 @@ _BILL = (
 )
 _TRANSACTION = (
     *("merchant", "amount", "currency", "on", "state", "ready", "memo", "account", "class", "customer", "vendor"),
-    *("lines", "id", "provider", "entity", "fields"),
+    *("lines", "id", "provider", "entity", "fields", "charged"),
 )
+_PAID = ("on", "amount", "method", "manual", "planned", "charges")
 
 
 def tell(story: Story, given: Json) -> None:
@@ -128,8 +129,19 @@ def _bill(story: Story, name: str, given: Json) -> None:
 def _settle(story: Story, bill: Bill, given: Json) -> None:
     if "paid" in given:
         paid = given["paid"]
-        minor = minor_of(paid["amount"], bill.currency) if "amount" in paid else None
-        story.simulator.pay_bill(bill.id, paid_on=date_of(paid["on"]), minor=minor, method=paid.get("method", "ACH"))
+        known("paid", paid, _PAID)
+        fields: dict[str, Any] = {key: paid[key] for key in ("method", "manual") if key in paid}
+        if "amount" in paid:
+            fields["minor"] = minor_of(paid["amount"], bill.currency)
+        if "planned" in paid:
+            fields["planned_on"] = date_of(paid["planned"])
+        if "charges" in paid:
+            # Such a transaction may be told of after its bill, under its own name.
+            named = story.simulator.world.names.fixed
+            fields["charges"] = tuple(
+                story.ids.get(f"transaction:{c}", named("transaction", c)) for c in paid["charges"]
+            )
+        story.simulator.pay_bill(bill.id, paid_on=date_of(paid["on"]), **fields)
     if "scheduled" in given:
         build.schedule_payment(story.simulator.world, bill.id, date_of(given["scheduled"]))
 
@@ -166,6 +178,8 @@ def _transaction(story: Story, name: str, given: Json) -> None:
         fields["entity_id"] = story.id_of("entity", given["entity"])
     if "ready" in given:
         fields["sync_status"] = "SYNC_READY" if given["ready"] else "NOT_SYNC_READY"
+    if "charged" in given:
+        fields["original"] = _charged(given)
     story.simulator.add_transaction(
         settled,
         id=story.new_id("transaction", name, given),
@@ -180,9 +194,17 @@ def _transaction(story: Story, name: str, given: Json) -> None:
     )
 
 
+def _charged(given: Json) -> Money:
+    """What the merchant charged, in its own currency."""
+    known("charged", given["charged"], ("amount", "currency"))
+    currency = given["charged"]["currency"]
+    return Money(minor_of(given["charged"]["amount"], currency), currency)
+
+
 def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLine]:
     if "lines" not in given:
-        return [TransactionLine(settled, settled, coding(story, given, given), None)]
+        charged = _charged(given) if "charged" in given else settled
+        return [TransactionLine(charged, settled, coding(story, given, given), None)]
     lines = []
     for line in expanded(given["lines"]):
         amount = Money(minor_of(line["amount"], settled.currency), settled.currency)
@@ -194,7 +216,8 @@ def _card_lines(story: Story, given: Json, settled: Money) -> list[TransactionLi
 
 
 def _pay(story: Story, value: Json) -> None:
-    _settle(story, story.simulator.world.bills[story.id_of("bill", value["bill"])], {"paid": value})
+    paid = {key: item for key, item in value.items() if key != "bill"}
+    _settle(story, story.simulator.world.bills[story.id_of("bill", value["bill"])], {"paid": paid})
 
 
 def _edit_bill(story: Story, value: Json) -> None:

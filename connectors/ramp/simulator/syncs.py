@@ -187,7 +187,7 @@ def _bill_objection(world: World, sync_type: str, object_id: str) -> str | None:
     done = ("BILL_SYNCED", "BILL_AND_PAYMENT_SYNCED") if sync_type == "BILL_SYNC" else ("BILL_AND_PAYMENT_SYNCED",)
     if bill.sync_status in done:
         return "Bill is already synced." if world.options.refuse_resync else None
-    if not bill_ready(bill):
+    if not bill_ready(world, bill):
         return "Bill is not ready to sync."
     if sync_type == "BILL_PAYMENT_SYNC":
         if bill.status != "PAID":

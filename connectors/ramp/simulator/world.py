@@ -164,9 +164,10 @@ def gl_account(entry: Entry) -> GlAccount:
     return GlAccount(entry.id, account, str(entry.more.get("classification")), entry.created_at, entry.is_active)
 
 
-def bill_ready(bill: Bill) -> bool:
+def bill_ready(world: World, bill: Bill) -> bool:
     """The `sync_ready` view of bills: approved, kept, wanted in the books, and something left to sync."""
-    if bill.approval != "APPROVED" or bill.archived_at is not None or not bill.enable_accounting_sync:
+    approved = bill.approval == "APPROVED" or (bill.approval is None and world.options.unstated_approval_is_ready)
+    if not approved or bill.archived_at is not None or not bill.enable_accounting_sync:
         return False
     return bill.sync_status == "NOT_SYNCED" or (bill.sync_status == "BILL_SYNCED" and bill.status == "PAID")
 

@@ -52,6 +52,11 @@ def _do(ask: Ask) -> Answer:
 def _told(error: FlowctlError) -> str:
     """Why it cannot be switched on, without the commands that a terminal would take."""
     if isinstance(error, RivalFlow):
+        if error.is_filtered:
+            return (
+                f"{error.other} is on, and reads the same with another filter: what both read would be posted twice. "
+                f"Switch {error.other} off first, or say on the server that they never read the same record."
+            )
         return (
             f"{error.other} is on, and writes the same records into {error.to}: both would post everything twice. "
             f"Switch {error.other} off first."

@@ -56,6 +56,10 @@ TROUBLES = {
         "The service did not let flowctl in.",
         "Somebody who may do so has to connect it again: the password, key or permission is no longer good.",
     ),
+    "not_as_sent": (
+        "The service shows something else than it was sent.",
+        "Look at it there: nothing more is written until it is right. The text below says what it is.",
+    ),
     "refused": ("The service refused what it was asked.", "The text below says what; correct it there, or ask for help."),
     "answer": ("The service answered something that makes no sense.", "It is tried again; ask for help if it stays so."),
     "store": ("flowctl could not use its own storage.", "It is tried again in seconds. Is the disk full?"),

@@ -64,6 +64,13 @@ DECISIONS = (
         "The company file is refused; nothing more is written into it. The next other one that calls is bound.",
     ),
     Decision(
+        "moved",
+        "It is the same file",
+        "It was moved or renamed: work goes on in it, and what was sent and not answered is looked for there. Do not say so "
+        "of a copy, or of an older backup: what was posted since it was made is not in it.",
+        "The company file is taken as it is now. Work goes on at the next visit of the Web Connector.",
+    ),
+    Decision(
         "ask-again",
         "Ask about it again",
         "The files that you called wrong are taken as new ones when they call: asked about, or bound where the settings do "
@@ -124,6 +131,7 @@ def _page(ask: Ask) -> Answer:
             "asked": companyfile.unconfirmed(tx, company),
             "refused": companyfile.refused(tx, company),
             "away": companyfile.turned_away(tx, company),
+            "is_moved": companyfile.moved(tx, company) is not None,
             "in_question": companyfile.in_question(tx, company),
         }
     left = _left(ask.query.get("watch", "")) if session is None else 0
@@ -227,6 +235,8 @@ def _about_file(tx: Tx, company: str, decision: Decision) -> Mapping[str, object
     if decision.name == "ask-again":
         files = companyfile.refused(tx, company)
         return files[-1] if files else None
+    if decision.name == "moved":
+        return companyfile.moved(tx, company)
     return companyfile.unconfirmed(tx, company) if decision.name == "confirm" else companyfile.in_question(tx, company)
 
 
@@ -236,12 +246,14 @@ def _decide(ask: Ask) -> Answer:
         with ask.world.store.write(ask.code) as tx:
             # Another file may have called since: what is bound decides into which books money goes.
             is_bound = decision.name in ("release", "wrong")
-            if decision.name != "ask-again":
+            if decision.name not in ("ask-again", "moved"):
                 companyfile.require_same(tx, str(ask.where["company"]), ask.form.get("seen", ""), bound=is_bound)
             if decision.name == "ask-again":
                 companyfile.ask_again(tx, ask.hand)
             elif decision.name == "confirm":
                 companyfile.confirm(tx, ask.hand)
+            elif decision.name == "moved":
+                companyfile.accept_moved(tx, ask.hand, reason, mark=ask.form.get("seen", "") or "none")
             elif decision.name == "refuse":
                 companyfile.refuse(tx, ask.hand, reason)
             elif companyfile.release(tx, ask.hand, reason, is_wrong=decision.name == "wrong") is None:

@@ -78,6 +78,9 @@ SELECT identity, bound_at FROM identities WHERE company = :company;
 -- name: identity_put
 INSERT INTO identities (company, identity, bound_at) VALUES (:company, :identity, :at) ON CONFLICT (company) DO NOTHING;
 
+-- name: identity_change
+UPDATE identities SET identity = :identity WHERE company = :company;
+
 -- name: identity_delete
 DELETE FROM identities WHERE company = :company;
 

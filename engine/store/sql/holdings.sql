@@ -43,6 +43,19 @@ ORDER BY seq + 0;
 -- name: holdings_of_record
 SELECT * FROM holdings WHERE record_id = :record_id ORDER BY seq;
 
+-- name: holdings_beside
+-- What the records of these ids have or had there under other ids, and was not looked at since.
+SELECT h.* FROM holdings h WHERE h.company = :company AND h.state IN ('there', 'gone', 'replaced') AND h.looked_at <= :since
+  AND h.record_id IN (SELECT o.record_id FROM holdings o WHERE o.company = :company
+                      AND o.target_id IN (SELECT value FROM json_each(:target_ids)))
+  AND h.target_id NOT IN (SELECT value FROM json_each(:target_ids))
+ORDER BY h.seq;
+
+-- name: holdings_before
+SELECT h.* FROM operations o JOIN holdings h ON h.record_id = o.record_id
+WHERE o.id = :operation_id AND h.company = :company AND h.state IN ('gone', 'replaced')
+ORDER BY h.seq;
+
 -- name: holdings_any
 SELECT 1 AS found FROM holdings WHERE company = :company AND state IN ('there', 'gone') LIMIT 1;
 
@@ -60,6 +73,9 @@ DELETE FROM facts WHERE company = :company
   AND (name LIKE 'scan:%' OR name IN ('check', 'look', 'missed', 'back', 'pace', 'closing_date', 'survey_trouble',
                'unanswered'));
 
+-- name: scans_forget
+DELETE FROM facts WHERE company = :company AND name LIKE 'scan:%';
+
 -- name: holdings_newest
 SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORDER BY seq DESC LIMIT :limit;
 
@@ -68,7 +84,7 @@ SELECT * FROM holdings WHERE company = :company AND state = :state AND looked_at
   AND (looked_at, seq) <= (:until, :seq) ORDER BY looked_at, seq LIMIT :limit;
 
 -- name: holdings_looked_ahead
-UPDATE holdings SET looked_at = '' WHERE company = :company AND state IN ('there', 'gone') AND looked_at > :latest;
+UPDATE holdings SET looked_at = '' WHERE company = :company AND state IN ('there', 'gone', 'replaced') AND looked_at > :latest;
 
 -- name: holdings_looked_last
 SELECT MAX(looked_at) AS at FROM holdings WHERE company = :company AND state = :state AND looked_at <= :latest;

@@ -53,6 +53,10 @@ UNION ALL SELECT '', value, NULL FROM counters WHERE name = :mappings;
 -- name: list_expire
 UPDATE lists SET due = 1 WHERE company = :company AND list = :list;
 
+-- name: lists_expire_polled
+-- The list of a target that is called has the name of its connection before its own.
+UPDATE lists SET due = 1 WHERE company = :company AND list NOT LIKE '%.%';
+
 -- name: list_begin
 UPDATE lists SET loading = loading + 1 WHERE company = :company AND list = :list RETURNING loading;
 

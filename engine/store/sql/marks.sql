@@ -98,6 +98,9 @@ UPDATE mark_calls SET attempts = attempts + :more WHERE id = :id AND attempts + 
 -- name: mark_call_later
 UPDATE mark_calls SET not_before = :not_before WHERE id = :id;
 
+-- name: mark_call_renew
+UPDATE mark_calls SET idempotency_key = :key WHERE id = :id AND state = 'waiting';
+
 -- name: marks_count
 SELECT outcome, state, COUNT(*) AS count FROM marks WHERE company = :company AND (:flow = '' OR flow = :flow)
 GROUP BY outcome, state;

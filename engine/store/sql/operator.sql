@@ -2,6 +2,11 @@
 -- Of the lines about no record: they have an index of their own.
 SELECT * FROM journal WHERE company = :company AND event = :event AND record_id IS NULL ORDER BY seq DESC LIMIT 1;
 
+-- name: journal_since
+-- Of the lines about no record that came after one, those of a flow.
+SELECT seq, detail FROM journal
+WHERE company = :company AND event = :event AND record_id IS NULL AND seq > :seq AND flow = :flow ORDER BY seq DESC LIMIT 500;
+
 -- name: records_parked
 SELECT id, company, flow, stream, source_id, phase, state, reasons, amount, currency, party, reference, dated_on, attempts,
        updated_at FROM records

@@ -94,13 +94,19 @@ SELECT * FROM records WHERE company = :company AND flow = :flow AND state IN ('p
 SELECT id, source_id FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND seen_run < :run
   AND state IN ('pending', 'deferred', 'failed', 'intended') AND id > :after ORDER BY id LIMIT :limit;
 
+-- name: records_read_at
+-- When the source of each of these records was read last.
+SELECT r.id, COALESCE(u.started_at, r.created_at) AS read_at FROM records r LEFT JOIN runs u ON u.id = r.seen_run
+WHERE r.id IN (SELECT value FROM json_each(:ids));
+
 -- name: records_of_operation
 SELECT r.* FROM operations o JOIN records r ON r.id = o.record_id WHERE o.id = :operation_id AND r.operation_id = o.id;
 
 -- name: records_posted_unseen
-SELECT r.id, r.source_id FROM records r
+SELECT r.id, r.source_id, r.seen_run FROM records r
 WHERE r.company = :company AND r.flow = :flow AND r.stream = :stream AND r.state IN ('posted', 'closed')
-  AND r.seen_run < :run AND r.phase NOT LIKE '%+%' AND COALESCE(r.receipt, '') NOT LIKE '%"voided":%'
+  AND r.seen_run < :run AND (r.seen_run > :after_run OR (r.seen_run = :after_run AND r.id > :after))
+  AND r.phase NOT LIKE '%+%' AND COALESCE(r.receipt, '') NOT LIKE '%"voided":%'
   AND NOT EXISTS (SELECT 1 FROM records c WHERE c.company = r.company AND c.flow = r.flow AND c.stream = r.stream
                   AND c.source_id = r.source_id AND c.phase LIKE r.phase || '+%'
                   AND c.state IN ('pending', 'deferred', 'failed', 'intended', 'sent', 'unknown'))
@@ -114,6 +120,9 @@ WHERE o.id IN (SELECT value FROM json_each(:ids)) AND r.operation_id = o.id;
 SELECT r.* FROM records r JOIN operations o ON o.id = r.operation_id
 WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.state = 'waiting'
   AND (:text = '' OR r.payload LIKE '%' || :text || '%' ESCAPE '!') ORDER BY r.id;
+
+-- name: stream_has_records
+SELECT 1 AS found FROM records WHERE company = :company AND flow = :flow AND stream = :stream LIMIT 1;
 
 -- name: record_counts
 SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watched, COUNT(*) AS count FROM records
@@ -154,6 +163,19 @@ WHERE w.company = :company AND w.wait_key = :wait_key AND r.state = 'deferred';
 SELECT DISTINCT r.* FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.state = 'deferred' ORDER BY r.id;
 
+-- name: waits_unlisted
+-- What records wait for since before a time, of a stream of which there is no such record.
+SELECT DISTINCT w.wait_key FROM waits w JOIN records r ON r.id = w.record_id
+WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.flow = :flow AND r.state = 'deferred'
+  AND r.updated_at < :began
+  AND NOT EXISTS (SELECT 1 FROM records o WHERE o.company = :company AND o.flow = :flow AND o.stream = :stream
+                    AND o.source_id = substr(w.wait_key, :start));
+
+-- name: records_left_out
+-- What a person has left out of a stream, for whatever its source says of it.
+SELECT * FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
+  AND state = 'skipped' AND reasons LIKE '%"code":"left_out"%' ORDER BY id;
+
 -- name: records_untold
 SELECT COUNT(*) AS count FROM records WHERE company = :company AND flow = :flow AND stream = :stream AND phase = :phase
-  AND (state IN ('intended', 'sent', 'unknown', 'posted') OR (:tells = 0 AND state = 'closed'));
+  AND (state IN ('intended', 'sent', 'unknown', 'posted', 'vanished') OR (:tells = 0 AND state = 'closed'));

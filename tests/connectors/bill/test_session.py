@@ -18,6 +18,7 @@ from engine.errors import (
     RateLimited,
     Rejected,
     RunError,
+    StoreBusy,
     Transient,
 )
 from tests.connectors.bill.bill_kit import ORG, SECRETS, FakeBill, bill, binding, error, errors, ids, named, operation
@@ -162,6 +163,19 @@ def test_the_session_of_another_process_is_not_overwritten_with_ours() -> None:
     fake.clock.elapsed_s += 600
     list(source.read("bills", {}, None))
     assert fake.tokens.load() == theirs
+
+
+def test_a_call_that_went_well_is_not_lost_when_the_others_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeBill(bills=BILLS)
+    source = fake.open()
+    list(source.read("bills", {}, None))
+    fake.clock.elapsed_s += 600
+
+    def busy(_tokens: object) -> None:
+        raise StoreBusy("another process is asking for a token")
+
+    monkeypatch.setattr(type(fake.tokens), "lock", busy)
+    assert len([row for page in source.read("bills", {}, None) for row in page.records]) == len(BILLS)
 
 
 @pytest.mark.parametrize(

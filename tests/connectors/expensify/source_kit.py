@@ -143,6 +143,15 @@ class FakeExpensify:
                 self.labels.setdefault(each["reportID"], set()).add(step["label"])
         return httpx.Response(200, text=name)
 
+    def nothing_is_404(self) -> None:
+        """An export that holds no report is answered with 404."""
+
+        def before(job: Raw) -> httpx.Response | None:
+            is_empty = job["type"] == "file" and not self._chosen(job["inputSettings"])
+            return envelope(404, "No reports were found") if is_empty else None
+
+        self.before = before
+
     def _chosen(self, settings: Raw) -> list[Raw]:
         filters, found = settings["filters"], []
         for each in self.reports:
@@ -170,7 +179,7 @@ def _words(job: Raw) -> str:
 
 def file(*reports: Raw) -> bytes:
     """A file as our template writes it."""
-    return json.dumps({"template": "flowctl-1", "reports": reports}).encode()
+    return json.dumps({"template": "flowctl-2", "reports": reports}).encode()
 
 
 def plain(body: object, status: int = 200) -> httpx.Response:

@@ -37,7 +37,7 @@ def test_not_ready_for_so_many_seconds_by_the_clock() -> None:
     account.clock.sleep(29.5)
     assert seen(account.download(name)) == EMPTY
     account.clock.sleep(0.5)
-    assert account.download(name).body == b'{"template":"flowctl-1","reports":[]}'
+    assert account.download(name).body == b'{"template":"flowctl-2","reports":[]}'
 
 
 def test_mixed_forms_take_turns() -> None:

@@ -66,11 +66,11 @@ def test_what_it_renders_of_seeded_reports_is_of_the_schemas_form() -> None:
 
 
 def test_no_report_at_all(tmp_path: Path) -> None:
-    assert renderer.render([]) == b'{"template":"flowctl-1","reports":[]}'
+    assert renderer.render([]) == b'{"template":"flowctl-2","reports":[]}'
     freemarker.needs_freemarker()
-    assert json.loads(freemarker.render({"reports": []}, tmp_path)) == {"template": "flowctl-1", "reports": []}
+    assert json.loads(freemarker.render({"reports": []}, tmp_path)) == {"template": "flowctl-2", "reports": []}
 
 
 def test_another_version_is_not_recognised() -> None:
     assert renderer.recognised(TEMPLATE)
-    assert not renderer.recognised(TEMPLATE.replace("flowctl-1", "flowctl-2"))
+    assert not renderer.recognised(TEMPLATE.replace("flowctl-2", "flowctl-3"))

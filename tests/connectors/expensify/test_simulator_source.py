@@ -218,8 +218,8 @@ def test_the_counters_a_benchmark_prints() -> None:
     source = connect(simulator)
     found = read(source)
     source.mark(MarkCall("MARK_AS_EXPORTED", "key-1", tuple(Marked(key, "1-2") for key in sorted(found))))
-    assert simulator.traffic.by_kind == {"file": 3, "download": 3, "mark": 1}
-    assert simulator.traffic.highest == {10.0: 5, 60.0: 7}
+    assert simulator.traffic.by_kind == {"file": 4, "download": 4, "mark": 1}
+    assert simulator.traffic.highest == {10.0: 5, 60.0: 9}
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -120,12 +120,12 @@ class TestFilesThatAreNotReady:
     @pytest.mark.parametrize(
         ("body", "message"),
         [
-            ({"template": "flowctl-2", "reports": []}, "the file was written by another template than flowctl-1"),
-            ({"template": "flowctl-1", "reports": {}}, "the file has no list of reports"),
-            ({"template": "flowctl-1", "reports": ["R1"]}, "the file has no list of reports"),
-            ({"template": "flowctl-1", "reports": [{"reportID": None}]}, "a report without a `reportID`"),
-            ({"template": "flowctl-1", "reports": [{"reportID": " "}]}, "a report without a `reportID`"),
-            ({"template": "flowctl-1", "reports": [{"reportID": "R1"}]}, "a report without its expenses"),
+            ({"template": "flowctl-1", "reports": []}, "the file was written by another template than flowctl-2"),
+            ({"template": "flowctl-2", "reports": {}}, "the file has no list of reports"),
+            ({"template": "flowctl-2", "reports": ["R1"]}, "the file has no list of reports"),
+            ({"template": "flowctl-2", "reports": [{"reportID": None}]}, "a report without a `reportID`"),
+            ({"template": "flowctl-2", "reports": [{"reportID": " "}]}, "a report without a `reportID`"),
+            ({"template": "flowctl-2", "reports": [{"reportID": "R1"}]}, "a report without its expenses"),
         ],
     )
     def test_a_file_of_another_form_is_not_believed(self, body: object, message: str) -> None:

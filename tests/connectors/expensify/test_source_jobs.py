@@ -25,7 +25,7 @@ def test_a_read_of_reports_asks_for_those_not_marked_and_then_for_those_approved
             "requestJobDescription": '{"type":"file","credentials":{"partnerUserID":"aa_canary_user",'
             '"partnerUserSecret":"canary-secret"},"onReceive":{"immediateResponse":["returnRandomFileName"]},'
             '"inputSettings":{"type":"combinedReportData","reportState":"APPROVED,REIMBURSED,ARCHIVED","limit":"500",'
-            '"filters":{"policyIDList":"A1,B2","startDate":"2026-05-25","endDate":"2026-11-22",'
+            '"filters":{"policyIDList":"A1,B2","startDate":"2025-11-22","endDate":"2026-11-22",'
             '"markedAsExported":"flowctl"}},"outputSettings":{"fileExtension":"json"}}',
             "template": TEMPLATE,
         },
@@ -44,6 +44,19 @@ def test_a_read_of_reports_asks_for_those_not_marked_and_then_for_those_approved
         {
             "requestJobDescription": '{"type":"download","credentials":{"partnerUserID":"aa_canary_user",'
             '"partnerUserSecret":"canary-secret"},"fileName":"export00000001-0000-4000-8000-000000000000.json",'
+            '"fileSystem":"integrationServer"}'
+        },
+        {
+            "requestJobDescription": '{"type":"file","credentials":{"partnerUserID":"aa_canary_user",'
+            '"partnerUserSecret":"canary-secret"},"onReceive":{"immediateResponse":["returnRandomFileName"]},'
+            '"inputSettings":{"type":"combinedReportData","reportState":"APPROVED,REIMBURSED,ARCHIVED","limit":"500",'
+            '"filters":{"policyIDList":"A1,B2","approvedAfter":"2025-11-22","markedAsExported":"flowctl"}},'
+            '"outputSettings":{"fileExtension":"json"}}',
+            "template": TEMPLATE,
+        },
+        {
+            "requestJobDescription": '{"type":"download","credentials":{"partnerUserID":"aa_canary_user",'
+            '"partnerUserSecret":"canary-secret"},"fileName":"export00000002-0000-4000-8000-000000000000.json",'
             '"fileSystem":"integrationServer"}'
         },
     ]
@@ -119,4 +132,4 @@ def test_every_call_asks_for_the_limits_of_the_credentials() -> None:
     vendor = FakeExpensify(report(1))
     list(vendor.source().read("reports", {}, None))
     name = f"expensify:{hashlib.sha256(b'aa_canary_user').hexdigest()[:16]}"
-    assert vendor.limits.asked == [(name, (Rate(5, 10.0), Rate(20, 60.0)), 0)] * 4
+    assert vendor.limits.asked == [(name, (Rate(5, 10.0), Rate(20, 60.0)), 0)] * 6

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from engine.contract import MarkCall, Marked
-from engine.errors import AuthRefused, Rejected, Transient
+from engine.errors import AuthRefused, NotShown, Rejected, Transient
 from tests.connectors.expensify.source_kit import FakeExpensify, Raw, envelope, report
 
 
@@ -53,6 +53,15 @@ def test_a_report_that_is_gone_needs_no_mark() -> None:
     FakeExpensify().source().mark(call(1))
 
 
+def test_that_nothing_is_left_to_mark_may_be_said_with_404() -> None:
+    vendor = FakeExpensify(report(1))
+    vendor.nothing_is_404()
+    vendor.source().mark(call(1, 2))
+    assert vendor.labels == {"R00000000001": {"flowctl"}}
+    vendor.source().mark(call(2))
+    assert len(marks(vendor)) == 2
+
+
 def test_nothing_to_mark_is_no_call() -> None:
     vendor = FakeExpensify()
     vendor.source().mark(call())
@@ -69,9 +78,20 @@ def test_a_mark_that_does_not_show_is_to_be_repeated() -> None:
         "R00000000004, R00000000005 and 2 more"
     )
     assert caught.value.retry_after_s == 15.0
+    assert type(caught.value) is Transient
     vendor.before = lambda _: None
     vendor.source().mark(call(*range(1, 8)))
     assert len(vendor.labels) == 7
+
+
+def test_what_shows_of_a_mark_is_told_from_what_does_not() -> None:
+    vendor = FakeExpensify(*(report(n) for n in range(1, 4)))
+    vendor.source().mark(call(1, 3))
+    vendor.before = lambda job: httpx.Response(200, text="export1.json") if "onFinish" in job else None
+    with pytest.raises(NotShown) as caught:
+        vendor.source().mark(call(1, 2, 3))
+    assert caught.value.ids == {"R00000000002"}
+    assert caught.value.retry_after_s == 15.0
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,13 @@ def test_reports_that_are_marked_come_too_when_they_were_approved_lately() -> No
 
 
 def test_a_report_submitted_long_ago_and_approved_lately_is_not_taken_for_marked() -> None:
-    late = report(1, "2026-01-05", approved="2026-11-20 08:00:00")
+    late = report(1, "2025-01-05", approved="2026-11-20 08:00:00")
     vendor = FakeExpensify(late, report(2), labels={"R00000000002": "flowctl"})
     assert read(vendor) == [("R00000000001", False), ("R00000000002", True)]
     assert exports(vendor) == [
-        "startDate=2026-05-25 endDate=2026-11-22 markedAsExported=flowctl limit=500",
+        "startDate=2025-11-22 endDate=2026-11-22 markedAsExported=flowctl limit=500",
         "approvedAfter=2026-10-21 limit=500",
-        "approvedAfter=2026-10-21 markedAsExported=flowctl limit=500",
+        "approvedAfter=2025-11-22 markedAsExported=flowctl limit=500",
     ]
 
 
@@ -55,6 +55,7 @@ def test_the_settings_set_the_windows() -> None:
     assert exports(vendor) == [
         "startDate=2026-11-11 endDate=2026-11-22 markedAsExported=x limit=50",
         "approvedAfter=2026-11-17 limit=50",
+        "approvedAfter=2026-11-10 markedAsExported=x limit=50",
     ]
 
 
@@ -62,6 +63,73 @@ def test_a_window_never_spans_more_than_a_year() -> None:
     vendor = FakeExpensify()
     read(vendor, lookback_days=365)
     assert exports(vendor)[0] == "startDate=2025-11-22 endDate=2026-11-22 markedAsExported=flowctl limit=500"
+    vendor = FakeExpensify()
+    read(vendor, lookback_days=800, recheck_days=365)
+    assert exports(vendor) == [
+        "startDate=2024-09-13 endDate=2024-11-22 markedAsExported=flowctl limit=500",
+        "startDate=2024-11-22 endDate=2025-11-22 markedAsExported=flowctl limit=500",
+        "startDate=2025-11-22 endDate=2026-11-22 markedAsExported=flowctl limit=500",
+        "approvedAfter=2025-11-22 limit=500",
+        "approvedAfter=2025-11-22 markedAsExported=flowctl limit=500",
+    ]
+
+
+def test_a_report_that_was_approved_while_nobody_read_is_found_by_its_approval() -> None:
+    late = report(1, "2025-01-05", approved="2026-06-20 08:00:00")
+    vendor = FakeExpensify(late, report(2), labels={"R00000000002": "flowctl"})
+    assert read(vendor) == [("R00000000001", False), ("R00000000002", True)]
+
+
+def test_reports_of_long_ago_are_old_unless_a_person_has_said_how_far_back_to_look() -> None:
+    closed = report(1, "2026-05-20", approved=None, state="ARCHIVED", created="2026-05-19")
+    approved = report(2, "2026-01-02", approved="2026-05-20 08:00:00")
+    marked = report(3, "2026-01-02", approved="2026-11-20 08:00:00")
+    reports = [
+        closed,
+        approved,
+        marked,
+        report(4, "2026-05-26"),
+        report(5, "2025-01-02", approved="2026-11-20 08:00:00"),
+    ]
+
+    def old(**settings: int) -> list[str]:
+        source = FakeExpensify(*reports, labels={"R00000000003": "flowctl"}).source(**settings)
+        return [r["reportID"] for page in source.read("reports", {}, None) for r in page.records if r["isOld"]]
+
+    assert old() == ["R00000000001", "R00000000002"]
+    assert old(lookback_days=365) == []
+    source = FakeExpensify(*reports).source()
+    assert [(source.get("reports", r["reportID"]) or {})["isOld"] for r in reports] == [True, True, False, False, False]
+
+
+def test_too_many_reports_by_their_approval_leave_those_of_the_last_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.expensify.reading._MOST_REPORTS", 60)
+    early = [report(n, f"2026-{1 + n % 9:02d}-05", approved=f"2026-{1 + n % 9:02d}-06 08:00:00") for n in range(150)]
+    late = report(900, "2025-01-05", approved="2026-11-20 08:00:00")
+    vendor = FakeExpensify(*early, late)
+    found = read(vendor, export_limit=50)
+    assert sorted(found) == sorted((r["reportID"], False) for r in (*early, late))
+    assert exports(vendor)[-2:] == [
+        "approvedAfter=2025-11-22 markedAsExported=flowctl limit=100",
+        "approvedAfter=2026-10-21 markedAsExported=flowctl limit=50",
+    ]
+
+
+def test_that_there_is_nothing_may_be_said_with_404() -> None:
+    vendor = FakeExpensify(report(1), report(2), labels={"R00000000001": "flowctl"})
+    vendor.nothing_is_404()
+    assert read(vendor) == [("R00000000002", False), ("R00000000001", True)]
+    assert (vendor.source().get("reports", "R00000000001") or {})["isExported"] is True
+    assert vendor.source().get("reports", "R00000000009") is None
+    vendor.reports = []
+    assert read(vendor) == []
+
+
+def test_that_there_is_nothing_in_a_policy_that_is_not_there_is_not_believed() -> None:
+    vendor = FakeExpensify()
+    vendor.nothing_is_404()
+    with pytest.raises(Rejected, match="may not administer the policy NOWHERE, or there is none"):
+        read(vendor, policies="NOWHERE")
 
 
 def test_a_full_file_is_read_again_in_halves_that_share_their_day() -> None:
@@ -131,6 +199,9 @@ def test_a_single_day_that_fills_the_file_is_read_with_twice_the_limit() -> None
         "approvedAfter=2026-11-19 limit=50",
         "approvedAfter=2026-11-19 limit=100",
         "approvedAfter=2026-11-19 limit=200",
+        "approvedAfter=2026-11-19 markedAsExported=flowctl limit=50",
+        "approvedAfter=2026-11-19 markedAsExported=flowctl limit=100",
+        "approvedAfter=2026-11-19 markedAsExported=flowctl limit=200",
     ]
 
 

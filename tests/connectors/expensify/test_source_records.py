@@ -93,6 +93,7 @@ def test_a_whole_report() -> None:
         "submitter": {"email": "ann@example.com", "userID": "17", "payrollID": "P-9"},
         "managerEmail": "boss@example.com",
         "isExported": False,
+        "isOld": False,
         "expenses": [
             {
                 "transactionID": "4056343049275634494",

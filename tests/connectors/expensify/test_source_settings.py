@@ -28,7 +28,7 @@ def test_defaults() -> None:
         "hundredths",
     )
     numbers = (settings.lookback_days, settings.recheck_days, settings.export_limit, settings.download_wait_s)
-    assert numbers == (180, 30, 500, 120)
+    assert numbers == (365, 30, 500, 120)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_defaults() -> None:
     [
         ("partner_user_id", "", "R001 partner_user_id: is not given"),
         ("partner_user_id", "a b", "R002 partner_user_id: holds characters that no Expensify credential has"),
-        ("lookback_days", 0, "R002 lookback_days: must be a whole number from 1 to 365"),
-        ("lookback_days", 366, "R002 lookback_days: must be a whole number from 1 to 365"),
+        ("lookback_days", 0, "R002 lookback_days: must be a whole number from 1 to 1095"),
+        ("lookback_days", 1096, "R002 lookback_days: must be a whole number from 1 to 1095"),
         ("recheck_days", True, "R002 recheck_days: must be a whole number from 1 to 365"),
         ("export_limit", 49, "R002 export_limit: must be a whole number from 50 to 5000"),
         ("download_wait_s", "120", "R002 download_wait_s: must be a whole number from 10 to 600"),

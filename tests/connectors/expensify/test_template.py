@@ -38,6 +38,7 @@ EXPENSE = {
     "ntag2GlCode": "C-1",
     "ntag3": "",
     "ntag10": "Phase 1",
+    "ntag20": "Last",
     "comment": "multi\nline",
     "reimbursable": True,
     "billable": "false",
@@ -102,7 +103,7 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize("locale", ["en-US", "de-DE", "hi-IN-u-nu-deva", "ar-EG"])
 def test_every_field_comes_through_as_text(tmp_path: Path, locale: str) -> None:
     assert rendered({"reports": [REPORT]}, tmp_path, locale) == {
-        "template": "flowctl-1",
+        "template": "flowctl-2",
         "reports": [
             blank_report(
                 0,
@@ -131,6 +132,7 @@ def test_every_field_comes_through_as_text(tmp_path: Path, locale: str) -> None:
                             {"level": "1", "name": "West", "glCode": ""},
                             {"level": "2", "name": "Smith \\ Co", "glCode": "C-1"},
                             {"level": "10", "name": "Phase 1", "glCode": None},
+                            {"level": "20", "name": "Last", "glCode": None},
                         ],
                         comment="multi\nline",
                         reimbursable="true",
@@ -176,7 +178,7 @@ def test_the_records_made_of_it_are_what_the_spec_says(tmp_path: Path) -> None:
     ],
 )
 def test_no_report_is_an_empty_list(tmp_path: Path, model: dict[str, Any]) -> None:
-    assert rendered(model, tmp_path) == {"template": "flowctl-1", "reports": []}
+    assert rendered(model, tmp_path) == {"template": "flowctl-2", "reports": []}
 
 
 def test_reports_and_expenses_without_anything_are_nulls(tmp_path: Path) -> None:

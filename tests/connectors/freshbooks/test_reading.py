@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -163,10 +164,67 @@ def test_rows_that_are_counted_and_never_shown() -> None:
         read(place)
 
 
-def test_some_hidden_rows_do_not_stop_the_rest() -> None:
+def withheld(connection: Any, stream: str) -> str | None:
+    found = connection.withheld(stream)
+    return None if found is None else found.message
+
+
+def test_some_hidden_rows_do_not_stop_the_rest_and_are_told() -> None:
     place = Place(hidden=3)
-    made = place.bill()
-    assert ids(read(place)) == [made]
+    made = [place.bill() for _ in range(5)]
+    with opened(place, page_size=2) as connection:
+        assert withheld(connection, "bills") is None
+        assert sorted(ids(list(connection.read("bills", {}, None)))) == sorted(made)
+        said = f"{WHERE}/{place.world.account_id}/bills/bills: 200: FreshBooks counts 8 and shows 5 of them"
+        assert withheld(connection, "bills") == said
+        told = connection.withheld("bills")
+        assert told is not None
+        assert told.hint.startswith("give the FreshBooks user a role that may see them")
+        # What is not there may be one of those.
+        with pytest.raises(Rejected) as caught:
+            connection.get("bills", "999")
+        assert str(caught.value) == f"{said}; whether 999 was deleted cannot be told"
+        place.world.options = replace(place.world.options, hidden=0)
+        list(connection.read("bills", {}, None))
+        assert (withheld(connection, "bills"), connection.get("bills", "999")) == ("", None)
+
+
+def test_a_read_that_goes_on_over_the_same_connection_is_counted_whole() -> None:
+    place = Place(newest_first=False)
+    for _ in range(5):
+        place.bill()
+    with opened(place, page_size=2) as connection:
+        first = next(iter(connection.read("bills", {}, None)))
+        assert withheld(connection, "bills") is None
+        list(connection.read("bills", {}, first.checkpoint))
+        assert withheld(connection, "bills") == ""
+    with opened(place, page_size=2) as connection:  # how many the pages before had is not known
+        list(connection.read("bills", {}, first.checkpoint))
+        assert withheld(connection, "bills") is None
+
+
+def test_what_comes_or_goes_while_a_list_is_read_is_not_hidden() -> None:
+    for change in ("add", "delete"):
+        place = Place()
+        made = [place.bill() for _ in range(4)]
+        with opened(place, page_size=2) as connection:
+            pages = connection.read("bills", {}, None)
+            next(pages)
+            if change == "add":
+                place.bill()
+            else:
+                place.world.edit_bill(int(made[-1]), vis_state=1)
+            list(pages)
+            assert withheld(connection, "bills") == ""
+
+
+def test_changes_alone_say_nothing_of_what_is_hidden() -> None:
+    place = Place(hidden=2)
+    place.expense()
+    watermark = read(place, "expenses")[-1].checkpoint
+    with opened(place, page_size=2) as connection:
+        list(connection.read("expenses", {}, watermark))
+        assert withheld(connection, "expenses") is None
 
 
 @pytest.mark.parametrize(

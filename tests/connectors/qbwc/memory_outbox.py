@@ -333,6 +333,9 @@ class MemoryHoldings:
                 return tuple(due[:limit])
         return ()
 
+    def before(self, company: str, operation: Operation) -> tuple[Holding, ...]:
+        return ()
+
     def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:
         return tuple(self.data.holdings[item] for item in target_ids if item in self.data.holdings)
 

@@ -43,23 +43,45 @@ def test_first_contact_binds_unless_a_person_must_confirm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hcp", "path", "detail"),
+    ("hcp", "bound", "detail"),
     [
-        (hello(company="Other"), PATH, "company name is `Other`, expected `Acme`"),
         (
             hello(file_id="{00000000-0000-0000-0000-000000000000}"),
-            PATH,
+            BOUND,
             f"FileID is `{{00000000-0000-0000-0000-000000000000}}`, expected `{FILE}`",
         ),
-        (hello(), "D:\\copy\\acme.qbw", f"path is `D:\\copy\\acme.qbw`, expected `{PATH}`"),
+        (
+            hello(company="Other"),
+            {**BOUND, "file_id": "", "path": "C:\\other.qbw"},
+            f"company name is `Other`, expected `Acme`; path is `{PATH}`, expected `C:\\other.qbw`",
+        ),
     ],
 )
-def test_another_file_is_refused_in_words_for_a_bookkeeper(hcp: str, path: str, detail: str) -> None:
+def test_another_file_is_refused_in_words_for_a_bookkeeper(hcp: str, bound: dict[str, str], detail: str) -> None:
     text = (
         f"The open company file is not the one that flowctl writes to, so nothing was written. {detail}. "
         "Open the right company file, or have the company bound to this one in flowctl."
     )
-    assert verdict(hcp, path, BOUND) == ("refused", "", text)
+    assert verdict(hcp, PATH, bound) == ("refused", "", text)
+
+
+@pytest.mark.parametrize(
+    ("hcp", "path", "bound", "detail"),
+    [
+        (hello(company="Other"), PATH, BOUND, "company name is `Other`, expected `Acme`"),
+        (hello(), "D:\\new\\acme.qbw", BOUND, f"path is `D:\\new\\acme.qbw`, expected `{PATH}`"),
+        (hello(), "D:\\acme.qbw", {**BOUND, "file_id": ""}, f"path is `D:\\acme.qbw`, expected `{PATH}`"),
+    ],
+)
+def test_a_file_that_was_moved_or_renamed_waits_for_a_word(
+    hcp: str, path: str, bound: dict[str, str], detail: str
+) -> None:
+    text = (
+        f"The open company file is not where it was, or not called as it was, so nothing was written. {detail}. "
+        "Open the right company file; or, when this is the same one, moved or renamed and no copy or backup of it, say "
+        "so in flowctl, on its page Web Connector or with `flowctl company bind --confirm`."
+    )
+    assert verdict(hcp, path, bound) == ("refused", "", text)
 
 
 def test_the_setting_pins_the_file_on_first_contact_too() -> None:

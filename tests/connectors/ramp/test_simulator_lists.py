@@ -110,6 +110,35 @@ def test_sync_ready_view() -> None:
     assert api.ids("/bills", sync_ready="true") == [ready, synced_open, synced_paid]
 
 
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_a_bill_whose_approval_ramp_does_not_tell(is_ready: bool) -> None:
+    target = simulator(unstated_approval_is_ready=is_ready)
+    bill = target.add_bill([rent(100)], approval=None).id
+    api = Api(target)
+    assert api.get(f"/bills/{bill}")["approval_status"] is None
+    assert api.ids("/bills", sync_ready="true") == ([bill] if is_ready else [])
+
+
+def test_payment_by_card_names_its_transactions_and_no_day_of_initiation() -> None:
+    target = simulator()
+    bill = target.add_bill([rent(100)]).id
+    charge = target.add_transaction(Money(100)).id
+    target.pay_bill(bill, paid_on=date(2026, 3, 2), method=None, charges=(charge,))
+    payment = Api(target).get(f"/bills/{bill}")["payment"]
+    assert (payment["payment_method"], payment["effective_date"], payment["trace_id"]) == (None, None, None)
+    assert payment["payment_date"] == "2026-03-02T00:00:00+00:00"
+    assert payment["details"]["transaction_ids"] == [charge]
+
+
+def test_payment_that_was_planned_for_another_day() -> None:
+    target = simulator()
+    bill = target.add_bill([rent(100)]).id
+    target.pay_bill(bill, paid_on=date(2026, 3, 2), planned_on=date(2026, 2, 27))
+    payment = Api(target).get(f"/bills/{bill}")["payment"]
+    assert payment["payment_date"] == "2026-02-27T00:00:00+00:00"
+    assert payment["effective_date"] == "2026-03-02T00:00:00+00:00"
+
+
 def test_bill_filters() -> None:
     target = simulator()
     vendor = target.add_vendor("Other").id

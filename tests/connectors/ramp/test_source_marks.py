@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from engine.contract import MarkCall, Marked, MarkedFailed
-from engine.errors import AuthRefused, RateLimited, Rejected, RunError, Transient
+from engine.errors import AuthRefused, NotShown, RateLimited, Rejected, RunError, Transient
 from tests.connectors.http_kit import Script, everything_said, reply
 from tests.connectors.ramp.openapi import ramp_2025
 from tests.connectors.ramp.source_kit import FakeRamp, bill, refusal, transaction, uuid
@@ -103,13 +103,39 @@ def test_an_old_transaction_shows_only_when_it_was_synced() -> None:
     ramp.source().mark(MarkCall("TRANSACTION_SYNC", KEY, posted(1)))
 
 
-def test_accepted_but_not_shown_is_repeated_with_the_same_key() -> None:
+def test_accepted_but_not_shown_names_all_that_does_not_show() -> None:
     ramp = FakeRamp(bills=[bill(n) for n in range(1, 8)])
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(NotShown) as caught:
         ramp.source().mark(bill_call(*range(1, 8)))
     shown = ", ".join(uuid(n) for n in range(1, 6))
     assert str(caught.value) == f"acme/ramp: BILL_SYNC was taken but does not show yet: {shown} and 2 more"
     assert caught.value.retry_after_s == 5.0
+    assert caught.value.ids == {uuid(n) for n in range(1, 8)}
+
+
+def test_a_lost_answer_says_of_none_that_it_was_taken() -> None:
+    ramp = FakeRamp(bills=[bill(1), bill(2, sync_status="BILL_SYNCED")])
+    ramp.before = lambda r: reply(504, {}) if r.method == "POST" else None
+    with pytest.raises(Transient) as caught:
+        ramp.source().mark(bill_call(1, 2))
+    assert type(caught.value) is Transient
+
+
+def test_a_call_in_pieces_keeps_its_keys_as_long_as_one_piece_may_still_be_taken() -> None:
+    """One piece is taken and does not show; the other is refused, or nobody knows."""
+
+    def outcome(answer: Callable[[], httpx.Response]) -> RunError:
+        ramp = FakeRamp(bills=[bill(1), bill(2), bill(3, sync_status="BILL_SYNCED")])
+        answers = [answer(), reply(201, {"sync_id": uuid(9)})]
+        ramp.before = lambda r: answers.pop() if r.method == "POST" else None
+        with pytest.raises(RunError) as caught:
+            ramp.source().mark(MarkCall("BILL_SYNC", KEY, posted(1, 3), failed(2)))
+        return caught.value
+
+    refused = outcome(lambda: refusal(400, "DEVELOPER_7098"))
+    assert isinstance(refused, NotShown)
+    assert refused.ids == {uuid(1), uuid(2)}
+    assert type(outcome(lambda: reply(504, {}))) is Transient
 
 
 def test_a_bill_that_is_synced_is_not_yet_a_payment_that_is() -> None:
@@ -189,8 +215,11 @@ def test_a_record_that_is_gone_needs_no_mark_when_the_call_was_taken() -> None:
 def test_what_ramp_takes_and_can_never_show_is_refused_and_keeps_no_other(kind: str, more: dict[str, Any]) -> None:
     ramp = FakeRamp(bills=[bill(1, **more), bill(2, status="PAID", sync_status="BILL_AND_PAYMENT_SYNCED")])
     ramp.before = lambda r: reply(201, {"sync_id": uuid(9)}) if r.method == "POST" else None
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(NotShown) as beside:
         ramp.source().mark(MarkCall(kind, KEY, posted(1, 2)))
+    assert beside.value.ids == {uuid(1)}
+    with pytest.raises(Rejected) as caught:
+        ramp.source().mark(MarkCall(kind, KEY, posted(1)))
     said = f"acme/ramp: {kind} was taken and cannot show, archived or before its bill's: {uuid(1)}"
     assert str(caught.value) == said
 

@@ -326,22 +326,24 @@ READY = [
         sync_status="BILL_SYNCED",
         payment={"amount": {"amount": 105000, "currency_code": "USD"}, "payment_date": None},
     ),
+    # What Ramp may say one day: whether that is approved is for the flow to say, and aloud.
+    bill(11, approval_status="APPROVED_BY_A_LATER_API"),
 ]
 
 
 @pytest.mark.parametrize(
     ("filters", "kept"),
     [
-        ({"sync_ready": True}, [1, 3, 6, 9, 10]),
-        ({"sync_ready": False}, list(range(1, 11))),
+        ({"sync_ready": True}, [1, 3, 6, 9, 10, 11]),
+        ({"sync_ready": False}, list(range(1, 12))),
         ({"sync_status": "BILL_SYNCED"}, [3, 4, 10]),
         ({"approval_status": "APPROVED"}, [1, 2, 3, 4, 6, 7, 8, 9, 10]),
         ({"payment_status": "PAID"}, [3]),
         ({"is_archived": True}, [7]),
-        ({"is_archived": False}, [1, 2, 3, 4, 5, 6, 8, 9, 10]),
+        ({"is_archived": False}, [1, 2, 3, 4, 5, 6, 8, 9, 10, 11]),
         ({"entity_id": uuid(701)}, [9]),
         ({"from_created_at": "2026-11-03"}, []),
-        ({"from_created_at": "2026-11-02T10:00:00Z"}, list(range(1, 11))),
+        ({"from_created_at": "2026-11-02T10:00:00Z"}, list(range(1, 12))),
     ],
 )
 def test_rows_of_a_server_that_ignores_the_filter_are_dropped(filters: dict[str, str | bool], kept: list[int]) -> None:

@@ -312,6 +312,8 @@ def test_open_transactions_are_those_that_are_not_synced(profile: Profile) -> No
     swipe(bench, sync_status="SYNCED")
     common = {
         "currency": "USD",
+        "other_amount": None,
+        "other_currency": None,
         "date": happened.date().isoformat(),
         "memo": None,
         "is_coded": False,
@@ -325,6 +327,22 @@ def test_open_transactions_are_those_that_are_not_synced(profile: Profile) -> No
         parts: ("Two", {**common, "amount": "30.00", "is_split": True, "card_holder": holders[2]}),
         pending: ("Shop", {**common, "amount": "-1050", "currency": "JPY", "card_holder": holders[1]}),
     }
+
+
+@each
+@pytest.mark.parametrize(
+    ("settled", "charged", "other"),
+    [(1840, Money(1700, "EUR"), ("17.00", "EUR")), (-1840, Money(1700, "EUR"), ("-17.00", "EUR")),
+     (-1840, Money(-1700, "JPY"), ("-1700", "JPY")), (1840, Money(1700, "USD"), (None, None))],
+)  # fmt: skip
+def test_what_the_merchant_charged_in_its_own_currency(
+    profile: Profile, settled: int, charged: Money, other: tuple[str | None, str | None]
+) -> None:
+    bench = Bench(profile)
+    bench.simulator.add_transaction(Money(settled), original=charged)
+    (found,) = listed(bench, "card_transactions")
+    assert (found.data["other_amount"], found.data["other_currency"]) == other
+    assert found.data["currency"] == "USD"
 
 
 def test_a_filter_that_is_ignored_lists_no_synced_transaction() -> None:
