@@ -173,7 +173,8 @@ def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "", actor:
     kept = _kept(flow, {*(noted or {}).get("beside", []), beside} - {""})
     for other, mine, theirs in _rivals(tx, company, flow, _WRITES):
         is_filtered = mine.fetch != theirs.fetch
-        if not (is_filtered and (mine in old or other in kept.get("beside", []))):
+        are_two = other in kept.get("beside", []) or _is_beside(tx, company, other, flow.name)
+        if not (is_filtered and (mine in old or are_two)):
             names = f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}"
             raise RivalFlow(company, *names, mine.to, is_filtered=is_filtered)
     _nothing_under_way(tx, company, flow, kept.get("beside", []), old)
@@ -182,6 +183,12 @@ def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "", actor:
     if facts.recall(tx, company, f"{_WRITES}{flow.name}") != kept:
         facts.remember(tx, company, at, f"{_WRITES}{flow.name}", kept)
         work.resolve_alert(tx, company, "rival", flow.name, at)
+
+
+def _is_beside(tx: Tx, company: str, flow: str, other: str) -> bool:
+    """Whether it was said of a flow that it and another one never read the same record."""
+    noted = facts.recall(tx, company, f"{_WRITES}{flow}")
+    return noted is not None and other in noted.get("beside", [])
 
 
 def require_on(tx: Tx, company: str, flow: Flow) -> None:

@@ -70,5 +70,6 @@ FIRST: Mapping[str, int] = {
     "look_up_by_number_alone": 41,
     "doubt_is_not_kept": 15,
     "scanned_before_its_last_page": 15,
-    "session_goes_on_over_a_restore": 601,
+    "session_goes_on_over_a_restore": 2131,
+    "written_at_once_after_a_restore": 701,
 }

@@ -49,6 +49,9 @@ STATUS: Mapping[str, tuple[tuple[int, ...], str]] = {
     ),
     r"flowctl alert test bookkeepers .*": ((1,), "nobody listens at the address that the test gives"),
     r"flowctl connect ramp --set environment=sandbox --check": ((2,), "there are records of the account before it"),
+    r"flowctl company bind --company acme --confirm --reason .new computer.": (
+        (1,), "the file that is bound was not moved",
+    ),
     r"flowctl company bind --confirm": ((1,), "the company is bound already, as its page says"),
     r"flowctl company flow ramp_accounting on": ((2,), "the company runs a flow that posts the same, as its page says"),
 }

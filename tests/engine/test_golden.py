@@ -275,13 +275,13 @@ def test_a_case_may_set_for_a_scope(case: Path, tmp_path: Path, given: str, requ
             "  - cycle",
             "  - set: {create_vendor: false}",
             "5:11: there is no setting `create_vendor`",
-            "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency",
+            "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency, unstated_approval",
         ),
         (
             "  - cycle",
             "  - set: {'create_vendor[P1]': false}",
             "5:12: there is no setting `create_vendor`",
-            "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency",
+            "did you mean `create_vendors`? known: ap_account, bank_account, billable_jobs, card_account, card_posts_as, create_vendors, home_currency, unstated_approval",
         ),
         (
             "  - cycle",

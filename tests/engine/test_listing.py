@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine import flowswitch
 from engine.connections import connecting
 from engine.contract import Listing, ListObject
 from engine.errors import AuthRefused, BadAnswer, NotYet, RateLimited, Transient
@@ -413,6 +414,10 @@ def test_two_flows_share_a_list(bench: ListBench) -> None:
         .replace("number: number\n  ", "number: id\n  ")
         .replace("stream: bills}", "stream: bills, with: {ready: true}}")
     )
+    with bench.world.store.write(COMPANY) as tx:
+        flowswitch.switch(
+            tx, Hand(COMPANY, bench.world.at(), "user:pat"), other.flow, on=True, beside=bench.program.flow.name
+        )
     bench.cloud.list_faults = [BadAnswer("no list")]
     bench.shop.listed["bills"] = [bill("b-1", "Nobody")]
     assert len(run(bench).errors) == 1

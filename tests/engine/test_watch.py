@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine import keying
 from engine.cli.status import _state as kind
 from engine.contract import ListObject
 from engine.follow import Hand
@@ -184,6 +185,9 @@ def test_a_stream_that_begins_to_write_posts_what_it_compared(bench: Bench) -> N
     )
     with kit.bench(text) as other:
         bench.program, other.shop.listed = other.program, bench.shop.listed
+        # Another stream posts the same into the same place, so that a person is asked whether they are two.
+        with bench.world.store.write(COMPANY) as tx:
+            keying.confirm(tx, Hand(COMPANY, bench.world.at(), "user:pat"), other.program.flow, "accounts")
         bench.run("accounts")
     with bench.world.store.read() as tx:
         rows = tx.rows("record_find_any_phase", {

@@ -169,7 +169,7 @@ SELECT DISTINCT w.wait_key FROM waits w JOIN records r ON r.id = w.record_id
 WHERE w.company = :company AND w.wait_key LIKE :prefix || '' AND r.flow = :flow AND r.state = 'deferred'
   AND r.updated_at < :began
   AND NOT EXISTS (SELECT 1 FROM records o WHERE o.company = :company AND o.flow = :flow AND o.stream = :stream
-                    AND o.source_id = substr(w.wait_key, :start));
+                    AND o.source_id = substr(w.wait_key, CAST(:start AS INTEGER)));
 
 -- name: records_left_out
 -- What a person has left out of a stream, for whatever its source says of it.

@@ -477,7 +477,10 @@ def test_whether_amounts_hold_the_credits_is_told_by_sums_and_bills(
     total: object, parts: list[Row], due: int | None, included: bool | None
 ) -> None:
     payment = {"id": "stp01", "amount": total, "billPayments": parts}
-    bills = [bill(1, 200) | {"id": "00n01", "dueAmount": due}, bill(2, 200) | {"id": "00n02", "dueAmount": 120}]
+    bills = [
+        bill(1, 200) | {"id": "00n01", "dueAmount": due, "creditAmount": 20},
+        bill(2, 200) | {"id": "00n02", "dueAmount": 120, "creditAmount": 20},
+    ]
     (page,) = FakeBill(bills=bills, payments=[payment]).open().read("payments", {}, None)
     assert page.records[0]["creditsIncluded"] is included
 

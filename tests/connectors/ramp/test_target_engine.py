@@ -133,7 +133,7 @@ def test_a_mistaken_unit_stops_after_one_bill_until_a_person_has_looked(profile:
         for _ in range(3):
             run(bench)
         assert ramp.writes() == ["POST /vendors", "POST /bills"]
-        assert states(bench) == ({"v-1": "closed"}, {"b-1": "intended", "b-2": "intended"})
+        assert states(bench) == ({"v-1": "closed"}, {"b-1": "unknown", "b-2": "intended"})
         (found,) = ramp.world.bills.values()
         assert [(kind, subject) for kind, subject, _ in bench.alerts()] == [("connection", "shop_to_ramp/ramp/write")]
         ramp.change = lambda _, answer: answer
