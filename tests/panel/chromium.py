@@ -61,6 +61,9 @@ def shot(page: Page, name: str) -> None:
 
 def fits(page: Page, name: str) -> None:
     """Nothing is wider than the window, on the desk as on a phone."""
+    # Right after a click the next page may have begun and hold nothing yet.
+    page.wait_for_load_state("load")
+    page.wait_for_function("document.documentElement !== null")
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
