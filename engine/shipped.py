@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 
-def version() -> str:
-    """The version of flowctl that is installed; `unknown` where it runs without having been."""
+def version(otherwise: str = "unknown") -> str:
+    """The version of flowctl that is installed; what is given `otherwise`, where it runs from a source tree."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version("flowctl")
     except PackageNotFoundError:
-        return "unknown"
+        return otherwise
 
 
 def shipped(package: str) -> Traversable:

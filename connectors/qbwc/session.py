@@ -20,6 +20,7 @@ from engine.dataclass import dataclass
 from engine.errors import FlowctlError, NotAtOnce, StaleLease, StoreBusy
 from engine.qbxml.errors import UnreadableAnswer
 from engine.qbxml.response import parse_response
+from engine.shipped import version
 from engine.telemetry.correlation import correlated, of_session
 
 Result = str | int | tuple[str, ...]
@@ -307,12 +308,7 @@ def _constant(call: Call) -> str:
 
 @cache
 def _server_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"flowctl {version('flowctl')}"
-    except PackageNotFoundError:
-        return "flowctl"
+    return f"flowctl {version('')}".rstrip()
 
 
 def _summary(state: State) -> str:

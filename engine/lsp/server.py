@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, TypeVar
 
 from lsprotocol import types
@@ -31,6 +30,7 @@ from engine.lsp.meaning import meaning
 from engine.lsp.outline import outline
 from engine.lsp.project import problems
 from engine.lsp.session import SETTLED_S, Document, Session
+from engine.shipped import version
 
 _LOG = logging.getLogger("flowctl.lsp")
 _TRIGGERS = (".", "'", " ", "{", "[", "(")
@@ -91,7 +91,7 @@ class Service:
 
     def __init__(self) -> None:
         whole = types.TextDocumentSyncKind.Full
-        self.server = _Server("flowctl", _version(), text_document_sync_kind=whole, protocol_cls=_Protocol)
+        self.server = _Server("flowctl", version("0"), text_document_sync_kind=whole, protocol_cls=_Protocol)
         self.session = Session(self._publish, self._failed)
         self.ended = False
         self._register()
@@ -234,13 +234,6 @@ def _wants(only: object, kind: str) -> bool:
     """Whether an editor that asks for some kinds of actions asks for this one; a kind stands for those below it."""
     asked = [str(getattr(each, "value", each)) for each in only] if isinstance(only, list | tuple) else None
     return asked is None or any(kind == each or kind.startswith(f"{each}.") for each in asked)
-
-
-def _version() -> str:
-    try:
-        return version("flowctl")
-    except PackageNotFoundError:  # run from a source tree
-        return "0"
 
 
 def serve(port: int | None = None) -> int:
