@@ -12,7 +12,7 @@ from engine.clock import Clock, Ids
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic
 from engine.documents import Documents
-from engine.evidence import Holdings, Reconciling, Unsent
+from engine.evidence import Holdings, Reconciling, Told, Unsent
 from engine.spec import ConnectorSpec
 
 if TYPE_CHECKING:  # httpx takes 0.1 s to import and `validate` must not pay for it
@@ -343,12 +343,6 @@ class MessageSet:
     sent_at: datetime | None = None
 
 
-# Under this name it is remembered which company files a person has called the wrong ones: `files`, each as it is bound.
-REFUSED_FILES = "refused_files"
-# The code of a `posted` outcome of an undoing that a person had done in the target before.
-VOIDED_THERE = "voided_there"
-
-
 @dataclass(frozen=True, slots=True)
 class OperationOutcome:
     """What became of one operation. `waits_for` names what would wake a deferred record, for example `list:Vendor`.
@@ -505,6 +499,10 @@ class Books(Protocol):
 
     def opened(self, company: str) -> None:
         """The target's closing date was moved back or taken away: records that wait for their period wake."""
+        ...
+
+    def told(self, company: str, said: Mapping[str, Told]) -> None:
+        """What the target says of itself, by the names in the connector's `tells`: settings go by it."""
         ...
 
 

@@ -12,11 +12,12 @@ from functools import partial
 from hashlib import sha256
 from types import TracebackType
 
-from engine import astray, contract, follow, holdings, pipeline, registry
+from engine import astray, contract, follow, holdings, pipeline, registry, resetting
 from engine.clock import from_iso, iso
 from engine.contract import Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
 from engine.errors import Bug
+from engine.evidence import Told
 from engine.follow import Hand
 from engine.holdings import Held
 from engine.jsontext import own, plain
@@ -566,6 +567,9 @@ class _Books:
     def opened(self, company: str) -> None:
         hand = self.base.hand(company)
         records.wake(self.base.tx, company, hand.at, hand.actor, "period")
+
+    def told(self, company: str, said: Mapping[str, Told]) -> None:
+        resetting.heard(self.base.tx, self.base.hand(company), self.base.flows(company), said)
 
 
 def _is_polled(name: str) -> bool:

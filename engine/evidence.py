@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 # A copy of our own store was put back: `at` is when, `made_at` when it was made. What a connector keeps beside it says how far
 # what follows from that has come: the rest is `over` before everything was looked through; then nothing is kept any more.
 PUT_BACK = "put_back"
+# Under this name it is remembered which company files a person has called the wrong ones: `files`, each as it is bound.
+REFUSED_FILES = "refused_files"
+# The code of a `posted` outcome of an undoing that a person had done in the target before.
+VOIDED_THERE = "voided_there"
 
 
 def is_resting(put_back: Json | None) -> bool:
     """Whether nothing may be written yet, by what is kept under `PUT_BACK`."""
     return bool(put_back) and not (put_back or {}).get("over")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a target says of itself; when it is not sure of it, a person knows better."""
+
+    value: str
+    is_sure: bool
 
 
 def plain_guid(text: str) -> str:

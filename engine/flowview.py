@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from engine import flowswitch, pipeline, registry
+from engine import flowswitch, pipeline, registry, told
 from engine.dataclass import dataclass
 from engine.flowlang.diagram import span
 from engine.model import Flow, Lookup, Stream, Trigger
@@ -56,7 +56,10 @@ class StreamView:
 
 @dataclass(frozen=True, slots=True)
 class SettingView:
-    """A setting: what it is for, its value for the company, and whether the company chose it. `scopes` are values for one."""
+    """A setting: what it is for, its value for the company, and whether the company chose it. `scopes` are values for one.
+
+    `told_by` is the connection whose word counts, if it is one's.
+    """
 
     name: str
     help: str
@@ -64,6 +67,7 @@ class SettingView:
     is_chosen: bool
     line: int
     scopes: tuple[tuple[str, str], ...] = ()
+    told_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,7 @@ def _starts(trigger: Trigger) -> Iterator[str]:
 
 def _settings(tx: Tx, company: str, program: FlowProgram) -> Iterator[SettingView]:
     flow = program.flow
-    chosen = companies.settings(tx, company, flow.name)
+    chosen, standings = companies.settings(tx, company, flow.name), told.standings(tx, company, flow)
     for one in flow.settings:
         scopes = tuple(
             (scope, _value(value))
@@ -210,8 +214,8 @@ def _settings(tx: Tx, company: str, program: FlowProgram) -> Iterator[SettingVie
             for name, scope in [companies.setting_of(key)]
             if name == one.name and scope
         )
-        value = chosen.get(one.name, program.settings.get(one.name, one.default))
-        yield SettingView(one.name, one.help, _value(value), one.name in chosen, one.location.line, scopes)
+        now = standings[one.name]
+        yield SettingView(one.name, one.help, _value(now.value), one.name in chosen, one.location.line, scopes, now.by)
 
 
 def _value(value: object) -> str:

@@ -12,9 +12,10 @@ from hashlib import sha256
 from typing import Any
 
 from engine import asked
-from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
+from engine.contract import ListObject, OperationOutcome
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
+from engine.evidence import VOIDED_THERE
 from engine.failtext import PASSING, failure_text
 from engine.jsontext import own, plain
 from engine.model import Flow

@@ -46,6 +46,9 @@ class Setting:
     location: Location
     minimum: int | None = None
     maximum: int | None = None
+    # The connection that tells it, and what it calls it; empty for what only a person can say.
+    connection: str = ""
+    told: str = ""
 
     def within(self, value: int) -> bool:
         """Whether a whole number is within the bounds."""

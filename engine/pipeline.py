@@ -9,7 +9,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from engine import marker
+from engine import marker, told
 from engine.clock import Ids
 from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
@@ -547,7 +547,7 @@ def map_digest(stream: StreamProgram, desk: Desk, data: Mapping[str, Any]) -> st
 
 def enabled(tx: Tx, company: str, program: FlowProgram) -> list[StreamProgram]:
     """The streams whose `when` holds for this company's settings."""
-    settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
+    settings = told.values(tx, company, program)
     context = RecordContext(Resolver(tx, company, program.flow, {}), settings)
     return [s for s in program.streams if s.when is None or truthy(s.when({}, context))]
 

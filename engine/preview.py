@@ -44,11 +44,11 @@ class NoIds:
 
 @dataclass(slots=True)
 class Previewer:
-    """Previews records of one stream. `own` are the settings that the company has given itself."""
+    """Previews records of one stream. `whose` says of settings, by key, where they are from."""
 
     stream: StreamProgram
     desk: Desk
-    own: Mapping[str, object] = field(default_factory=dict)
+    whose: Mapping[str, str] = field(default_factory=dict)
     _programs: dict[str, Program] = field(default_factory=dict)
     _scope: Scope = field(init=False)
 
@@ -109,7 +109,7 @@ class Previewer:
         if lost:
             return Computed(expr, None, error=Trouble(f"not computed: {', '.join(lost)}"))
         context = context_of(self.stream, self.desk, root)
-        listening = Listening(context, self.own)
+        listening = Listening(context, self.whose)
         reads = tuple((p, _at(p.removeprefix(ROOT), root if p.startswith(ROOT) else data)) for p in paths)
         try:
             value = self._program(expr)(data, listening)

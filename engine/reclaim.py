@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from engine import follow, pipeline, undo
+from engine import follow, pipeline, told, undo
 from engine.contract import OperationOutcome
 from engine.errors import ExpressionError
 from engine.evidence import Seen, Sighting
@@ -197,7 +197,7 @@ def _says_void(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, 
 
 
 def _settings(tx: Tx, hand: Hand, program: FlowProgram) -> dict[str, str | int | bool | None]:
-    return {**program.settings, **companies.settings(tx, hand.company, program.flow.name)}
+    return told.values(tx, hand.company, program)
 
 
 def _receipt(sighting: Sighting, *, provides: bool) -> dict[str, str]:

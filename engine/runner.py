@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, keying, opened, otheraccount, pipeline, preparing, telling
+from engine import asked, flowswitch, intake, keying, opened, otheraccount, pipeline, preparing, telling, told
 from engine.abilities import Withholding
 from engine.absent import Asking, recheck
 from engine.batch import Batch
@@ -284,7 +284,7 @@ class Runner:
 
     def batch(self, tx: Tx, program: FlowProgram, company: str, run: int, resolver: Resolver | None = None) -> Batch:
         """What taking in and preparing need, for one transaction; a resolver that is handed in remembers across them."""
-        settings = {**program.settings, **companies.settings(tx, company, program.flow.name)}
+        settings = told.values(tx, company, program)
         resolver = (resolver or self.resolver(tx, program, company)).at(tx)
         desk = pipeline.Desk(company, program, settings, resolver, self.world.ids, freeze_request)
         return Batch(tx, Hand(company, self.world.at(), ACTOR), desk, run)

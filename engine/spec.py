@@ -166,7 +166,8 @@ class ConnectorSpec:
     `settle_s` is for targets that are called: how long after a write whose answer was lost the object may still appear.
     Nothing is written a second time before. A whole-number setting of the same name overrides it for a connection.
     `stands_for` names connectors in whose place a company may connect this one: it takes what their documents say.
-    `account` names the settings by which one account of the vendor is told from another.
+    `account` names the settings by which one account of the vendor is told from another. `tells` is what the other side
+    says of itself whenever it is met, so that nobody need set it (`told_by` of a flow's setting).
     """
 
     name: str
@@ -183,6 +184,7 @@ class ConnectorSpec:
     settle_s: int = 60
     stands_for: tuple[str, ...] = ()
     account: tuple[str, ...] = ()
+    tells: tuple[FieldSpec, ...] = ()
 
     def stream(self, name: str) -> StreamSpec | None:
         """The stream called `name`."""

@@ -16,8 +16,9 @@ from connectors.qbwc.state import Flight, Paging, Recovery, State, changed
 from connectors.qbwc.status import com_error, com_text
 from connectors.qbwc.turns import Facts, Turn, next_turn, percent_done
 from engine.clock import BASE62, from_iso, iso
-from engine.contract import REFUSED_FILES, MessageSet, Operation, OperationOutcome
+from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
+from engine.evidence import REFUSED_FILES
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer
@@ -329,6 +330,9 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
         if verdict.bind is not None:
             ctx.desk.sessions.bind(ctx.company, verdict.bind)
         _notice_period(ctx, gate.closing_date(answer))
+        told = gate.told(answer)
+        if told is not None:
+            ctx.desk.books.told(ctx.company, told)
         sole_user = found.file_mode == "SingleUser"
         putback.noticed(ctx, sole_user=sole_user)
         return changed(state, gate="passed", version=verdict.version, sole_user=sole_user)

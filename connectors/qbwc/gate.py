@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from connectors.qbwc.state import Options
 from engine.contract import Json
 from engine.dataclass import dataclass
-from engine.qbxml.books import CompanyIdentity, best_version
+from engine.evidence import Told
+from engine.qbxml.books import CompanyIdentity, best_version, company_identity, is_currency
 from engine.qbxml.response import Answer, text_at
 
 # ExternalGUID on transactions, our proof after a lost answer, came with 9.0 (FACTS section 7).
 OLDEST_VERSION = (9, 0)
+
+# The home currency that goes with QuickBooks' editions, by what HostQuery calls their country: `US`, and `USA` of some.
+_CURRENCIES = {"US": "USD", "USA": "USD", "CA": "CAD", "CAN": "CAD", "UK": "GBP", "GB": "GBP", "AU": "AUD"}
 
 _LABELS = {"company_name": "company name", "file_id": "FileID", "path": "path"}
 
@@ -104,6 +109,22 @@ def closing_date(answer: Answer) -> str | None:
     if preferences is None or preferences.code != 0 or not preferences.objects:
         return None
     return text_at(preferences.objects[0], "AccountingPreferences", "ClosingDate").strip()
+
+
+def told(answer: Answer) -> Mapping[str, Told] | None:
+    """What the company file says of itself; None when it did not say enough to go by.
+
+    Where QuickBooks keeps more than one currency, it names its own. Else only the edition tells, and a person may know
+    better.
+    """
+    preferences, found = answer.named("PreferencesQueryRs"), company_identity(answer)
+    if preferences is None or preferences.code != 0 or not preferences.objects:
+        return None
+    named, meant = found.home_currency, _CURRENCIES.get(found.country.strip().upper(), "")
+    if named:
+        # A name that is in no table is compared as it stands, with those of vendors and accounts.
+        return {"home_currency": Told(named, is_currency(named))}
+    return {"home_currency": Told(meant, is_sure=False)} if meant else {}
 
 
 def same_path(one: str, other: str) -> bool:

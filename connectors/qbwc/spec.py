@@ -57,6 +57,14 @@ SETTINGS = (
     FieldSpec("run_every_min", "integer", "how often the Web Connector asks for work by itself", default=5),
 )
 
+TELLS = (
+    FieldSpec(
+        "home_currency",
+        "text",
+        "ISO 4217 code of the home currency: sure where the company file keeps several currencies, else that of its edition",
+    ),
+)
+
 _COMMON = (
     FieldSpec("list_id", "id", "ListID in QuickBooks"),
     FieldSpec("full_name", "text", "full name, levels separated by a colon"),
@@ -143,6 +151,7 @@ SPEC = ConnectorSpec(
     title="QuickBooks Desktop (Web Connector)",
     help="Posts into QuickBooks Desktop through the QuickBooks Web Connector, which polls this server.",
     settings=SETTINGS,
+    tells=TELLS,
     requests=REQUESTS,
     lists=LISTS,
     delivery="pull",

@@ -13,7 +13,8 @@ from lxml import etree
 
 from connectors.qbwc import merge, probe, written
 from connectors.qbwc.merge import Later, Ready
-from engine.contract import VOIDED_THERE, Json, Operation, OperationOutcome
+from engine.contract import Json, Operation, OperationOutcome
+from engine.evidence import VOIDED_THERE
 from engine.qbxml.queries import TxnFilter, txn_query
 from engine.qbxml.response import Response, text_at
 

@@ -106,12 +106,14 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
 
     Example: flowctl company show ramp_to_quickbooks
     """
+    from engine import told
     from engine.store import companies
 
     chosen = [office.flow(flow)] if flow else office.flows()
     with office.opened(home) as world, world.store.read(company) as tx:
         row = companies.require(tx, company)
         given = {item.name: companies.settings(tx, company, item.name) for item in chosen}
+        stands = {item.name: told.standings(tx, company, item) for item in chosen}
         bound = companies.identity(tx, company)
         connections = {item["connection"]: item["connector"] for item in companies.connections(tx, company)}
     found = [
@@ -119,8 +121,9 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
             "flow": item.name,
             "name": setting.name,
             "for": companies.setting_of(key)[1],
-            "value": given[item.name].get(key, setting.default),
+            "value": stands[item.name][setting.name].value if key == setting.name else given[item.name][key],
             "default": key not in given[item.name],
+            "told_by": stands[item.name][setting.name].by if key == setting.name else "",
             "help": setting.help,
         }
         for item in chosen
@@ -138,7 +141,7 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
             f["flow"],
             companies.setting_key(str(f["name"]), str(f["for"])),
             _shown(f["value"]),
-            "default" if f["default"] else "set",
+            f"{f['told_by']} says" if f["told_by"] else "default" if f["default"] else "set",
             f["help"],
         )
         for f in found
@@ -190,6 +193,7 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 
     Example: flowctl company unset ramp_to_quickbooks bank_account
     """
+    from engine import told
     from engine.operator import flowsettings
     from engine.store import companies
 
@@ -200,9 +204,11 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
         hand = office.hand(world, company)
         wishes = [flowsettings.Wish(setting, None, scope) for setting in settings]
         woken = sum(flowsettings.change(tx, hand, definition, wish) for wish in wishes)
-        given = companies.settings(tx, company, definition.name)
+        stands = told.standings(tx, company, definition)
     for setting in settings:
-        value, note = given.get(setting.name, setting.default), "" if setting.name in given else " (default)"
+        now = stands[setting.name]
+        value = now.value
+        note = f" ({now.by} says)" if now.by else " (default)" if now.own is None else ""
         click.echo(f"{definition.name}: {companies.setting_key(setting.name, scope)} = {_shown(value)}{note}")
     _woken(woken)
     return 0

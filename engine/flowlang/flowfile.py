@@ -145,6 +145,7 @@ class _Builder:
 
     def _setting(self, name: ScalarNode, node: MapNode) -> model.Setting:
         default = node.get("default")
+        connection, _, told = _text(node, "told_by").partition(".") if node.get("told_by") else ("", "", "")
         value = default.value if isinstance(default, ScalarNode) else None
         if isinstance(value, str | int | bool | None):
             return model.Setting(
@@ -156,6 +157,8 @@ class _Builder:
                 self._at(name),
                 _whole(node, "min"),
                 _whole(node, "max"),
+                connection,
+                told,
             )
         raise _Missing
 

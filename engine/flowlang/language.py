@@ -100,6 +100,7 @@ DURATION = Text("duration", "[1-9][0-9]{0,4}[smhd]", "write a number and s, m, h
 EVENT = Text("webhook event", r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*", "write it as the vendor does: bills.approved")
 IDENTIFIER = Text("name", "[A-Za-z][A-Za-z0-9_]*", "use letters, digits and _, beginning with a letter")
 FILTER = Text("filter", "[A-Za-z_][A-Za-z0-9_.]*", "use letters, digits, _ and .", name=True)
+TOLD = Text("word", NAME_PATTERN + r"\.[a-z][a-z0-9_]*", "write connection.name: books.home_currency")
 TARGET = Text("lookup target", NAME_PATTERN + r"\.[A-Za-z][A-Za-z0-9_]*", "write connection.List: books.Vendor")
 TEMPLATE = Text("template", r"[a-z0-9][a-z0-9_]*\.xml\.j2", "give a file name like bill_add.xml.j2, without a folder")
 
@@ -132,6 +133,12 @@ SETTING = Object(
         Key("options", ListOf(Text("option")), "The values a `choice` may take.", "[credit_card, journal_entry]"),
         Key("min", Integer(-_BOUND, _BOUND), "The smallest value an `integer` may take.", "0"),
         Key("max", Integer(-_BOUND, _BOUND), "The largest value an `integer` may take.", "365"),
+        Key(
+            "told_by",
+            TOLD,
+            "What a connection says of itself, as connection.name: its word counts, and nobody need set it.",
+            "books.home_currency",
+        ),
         Key("help", Text(), "One line for the person who sets it.", "Create missing vendors", required=True),
     ),
 )

@@ -69,12 +69,14 @@ def _offer(what: str, connector: str) -> str:
 
 
 def _role(role: str, connectors: Sequence[str], named: Mapping[str, ConnectorSpec]) -> Schema:
-    """What streams that use a role, and lookups, are offered: by the connector that the file gives to it."""
+    """What streams that use a role, lookups and settings, are offered: by the connector that the file gives to it."""
     found = _inside(streams=_streams_using(role, _EVERY))
     for name in reversed(connectors):
         inner = {"streams": _streams_using(role, name)}
         if lists := [(f"{role}.{entry.name}", entry.help) for entry in named[name].lists]:
             inner["lookups"] = {"additionalProperties": _inside(target=_proposed(lists))}
+        if told := [(f"{role}.{each.name}", each.help) for each in named[name].tells]:
+            inner["settings"] = {"additionalProperties": _inside(told_by=_proposed(told))}
         is_it = _has("connections", _uses(role, "connector", {"const": name}))
         found = {"if": is_it, "then": _inside(**inner), "else": found}
     return found

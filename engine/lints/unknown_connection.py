@@ -30,6 +30,9 @@ def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
 
 
 def _uses(flow: Flow) -> Iterator[tuple[Steps, str]]:
+    for setting in flow.settings:
+        if setting.told:
+            yield ("settings", setting.name, "told_by"), setting.connection
     for lookup in flow.lookups:
         yield ("lookups", lookup.name, "target"), lookup.connection
     for stream in flow.streams:

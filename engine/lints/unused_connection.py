@@ -21,7 +21,7 @@ ID = "F053"
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
     """Compare the connections with what is read, written, told and searched."""
-    used = {lookup.connection for lookup in flow.lookups}
+    used = {lookup.connection for lookup in flow.lookups} | {setting.connection for setting in flow.settings}
     for stream in flow.streams:
         used |= {stream.fetch.connection, stream.target}
         if stream.mark_synced:

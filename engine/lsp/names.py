@@ -78,6 +78,8 @@ def values(place: Place) -> list[Name]:
         return list(_connectors())
     if steps[:1] == ("lookups",) and steps[-1:] == ("target",):
         return list(_lists(place))
+    if steps[:1] == ("settings",) and steps[-1:] == ("told_by",):
+        return list(_told(place))
     if steps[:1] != ("streams",) or len(steps) < 3:
         return _setting_values(place)
     if steps[2] == "fetch" and steps[3:4] == ("with",):
@@ -105,6 +107,14 @@ def _lists(place: Place) -> Iterator[Name]:
         spec = place.env.specs.get(connection)
         for each in spec.lists if spec is not None else ():
             about = wording.of_list(each)
+            yield Name(f"{connection}.{each.name}", each.help, about, ("connections", connection))
+
+
+def _told(place: Place) -> Iterator[Name]:
+    for connection in place.env.declared("connections"):
+        spec = place.env.specs.get(connection)
+        for each in spec.tells if spec is not None else ():
+            about = wording.of_spec(each)
             yield Name(f"{connection}.{each.name}", each.help, about, ("connections", connection))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from engine.contract import REFUSED_FILES, Json
+from engine.contract import Json
 from engine.errors import FlowctlError
+from engine.evidence import REFUSED_FILES
 from engine.follow import Hand
 from engine.jsontext import plain
 from engine.store import boundfile, companies, facts, journal, work

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
+from engine import told
 from engine.clock import is_day
 from engine.connections.connecting import SettingWrong
 from engine.dataclass import dataclass
@@ -169,14 +170,28 @@ def effect(tx: Tx, company: str, flow: Flow) -> Effect:
     return Effect(prepared, money, waiting)
 
 
+def fit_told(tx: Tx, company: str, setting: Setting, value: Value | None, scope: str = "") -> None:
+    """Refuse a value that would not count, since the target is sure of another.
+
+    Raises:
+        SettingWrong: when it is.
+    """
+    sure = told.sure(tx, company, setting) if value is not None and not scope else None
+    if sure is not None and value != sure:
+        reason = f"`{setting.connection}` says that it is `{sure}`, and that counts"
+        raise SettingWrong(setting.name, reason, "nothing need be set; look whether the right company is meant")
+
+
 def change(tx: Tx, hand: Hand, flow: Flow, wish: Wish) -> int:
     """Set a setting, or go back to what stands where the company gives no value; returns how many records are looked at anew.
 
     Raises:
         SettingMoved: when it has another value than somebody saw.
+        SettingWrong: when the target is sure of another value.
         UnknownName: when there is no such company.
     """
     companies.require(tx, hand.company)
+    fit_told(tx, hand.company, wish.setting, wish.value, wish.scope)
     name, scope = wish.setting.name, wish.scope
     if wish.seen is not None and text_of(current(tx, hand.company, flow, wish.setting, scope)) != wish.seen:
         raise SettingMoved(name)

@@ -14,9 +14,9 @@ from engine.dataclass import dataclass
 from engine.diagnostics import of_company
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.mapping import settings_of
-from engine.model import Expr, Flow
+from engine.model import Flow
 from engine.operator import elsewhere, resting
+from engine.resetting import looked_anew
 from engine.store import companies, journal, lists, marks, outbox, records, reports, work
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
@@ -230,52 +230,7 @@ def put_setting(
         companies.put_setting(tx, hand.company, flow.name, name, value, scope)
     detail = {"setting": companies.setting_key(name, scope), "value": value, **({"why": why} if why else {})}
     journal.append(tx, hand.company, hand.at, hand.actor, [journal.Entry("setting", flow.name, detail=detail)])
-    withdrawn = follow.reconsider(tx, hand, flow.name, f"setting:{name}", f"setting:{name}")
-    rows = parked(tx, hand.company, "deferred", flow.name)
-    says = _says(flow, name)
-    if says:
-        rows += [
-            row
-            for row in parked(tx, hand.company, "skipped", flow.name)
-            if any(r.code == "not_selected" and (row["stream"], r.message) in says for r in records.load_reasons(row))
-        ]
-    undoing = _undoing(flow, name)
-    rows += [
-        row
-        for row in (parked(tx, hand.company, "skipped", flow.name) if undoing else ())
-        if row["stream"] in undoing and any(r.code == "undone" for r in records.load_reasons(row))
-    ]
-    for row in tx.rows("records_differing", {"company": hand.company, "flow": flow.name}) if undoing else ():
-        # The source has said it already, and need not say it again.
-        change = records.newest_change(tx, row) if row["stream"] in undoing else None
-        if row["stream"] in undoing and (change is None or change["state"] in ("posted", "closed", "skipped")):
-            follow.change_follows(tx, hand, row, row["newest"])
-            withdrawn += 1
-    detail = {"by": f"setting:{name}"}
-    moves = [Move(row, "pending", "woken", records.load_reasons(row), detail=detail) for row in rows]
-    records.move(tx, hand.company, hand.at, hand.actor, moves)
-    return len(moves) + withdrawn
-
-
-def _says(flow: Flow, name: str) -> set[tuple[str, str]]:
-    """Streams and texts of the conditions that depend on a setting."""
-    return {
-        (stream.name, item.say) for stream in flow.streams for item in stream.select if _asks(flow, item.only, name)
-    }
-
-
-def _undoing(flow: Flow, name: str) -> frozenset[str]:
-    """Streams in which it depends on a setting whether what was posted is undone."""
-    return frozenset(
-        stream.name
-        for stream in flow.streams
-        for way in stream.variants
-        if way.undo is not None and _asks(flow, way.undo.when, name)
-    )
-
-
-def _asks(flow: Flow, expr: Expr, name: str) -> bool:
-    return name in settings_of(expr, dict(flow.define))
+    return looked_anew(tx, hand, flow, name)
 
 
 # --- trying again ----------------------------------------------------------------------------------------------------

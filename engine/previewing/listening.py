@@ -37,11 +37,11 @@ class Heard:
 class Listening:
     """The context of one expression: it asks the record's own context, and remembers what was asked.
 
-    `own` are the settings that the company has given itself.
+    `whose` has the settings that do not stand as the flow has them, by key, with the words that say where they are from.
     """
 
     inner: RecordContext
-    own: Mapping[str, object]
+    whose: Mapping[str, str]
     heard: dict[Question, Heard] = field(default_factory=dict)
 
     @property
@@ -69,8 +69,7 @@ class Listening:
         """A setting of this company, for a scope or in general."""
         answer = self.inner.setting(name, scope)
         key = setting_key(name, scope) if scope else name
-        is_own = key in self.own or name in self.own
-        where = "set for the company" if is_own else "the flow's default"
+        where = self.whose.get(key) or self.whose.get(name) or "the flow's default"
         self._hear("setting", name, (scope,), answer, where)
         return answer
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 import httpx
 
-from engine import flowswitch, intake, registry
+from engine import flowswitch, intake, registry, told
 from engine.contract import Json, Rate, Served
 from engine.dataclass import dataclass
 from engine.demo import DemoOptions, sandboxes_of
@@ -80,9 +80,11 @@ def previews(
     """Preview records of a stream with the lists, mappings and settings that the store has of a company."""
     with world.store.read(company) as tx:
         companies.require(tx, company)
-        own = companies.settings(tx, company, program.flow.name)
+        whose = dict.fromkeys(companies.settings(tx, company, program.flow.name), "set for the company")
+        standings = told.standings(tx, company, program.flow)
+        whose |= {name: f"as `{each.by}` says" for name, each in standings.items() if each.by}
         desk = Runner(world).batch(tx, program, company, 0).desk
-        previewer = Previewer(program.stream(stream), desk, own)
+        previewer = Previewer(program.stream(stream), desk, whose)
         return [previewer.preview(data) for data in items]
 
 

@@ -160,6 +160,11 @@ def currency_code(name: str) -> str:
     return _CURRENCIES.get(" ".join(plain.casefold().split()), plain)
 
 
+def is_currency(text: str) -> bool:
+    """Whether it is a code, and no name of a currency that is not known here."""
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
+
+
 def list_objects(response: Response) -> tuple[ListObject, ...]:
     """The names of a list answer; objects without a ListID are left out."""
     return tuple(

@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
-from engine import pipeline, registry, undo
+from engine import pipeline, registry, told, undo
 from engine.clock import SystemIds
 from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
@@ -198,7 +198,7 @@ class Sources:
     def _desk(self, program: FlowProgram) -> pipeline.Desk:
         name = program.flow.name
         if name not in self._desks:
-            settings = {**program.settings, **companies.settings(self.tx, self.company, name)}
+            settings = told.values(self.tx, self.company, program)
             resolver = Resolver(self.tx, self.company, program.flow, {})
             self._desks[name] = pipeline.Desk(self.company, program, settings, resolver, SystemIds(), freeze_request)
         return self._desks[name]

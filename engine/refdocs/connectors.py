@@ -40,6 +40,10 @@ def described(spec: ConnectorSpec) -> Iterator[str]:
         ("setting", "type", "meaning", "default", "values"),
         [(_name(f), f.type, f.help, shown(f.default), ticked(f.choices)) for f in spec.settings],
     )
+    if spec.tells:
+        yield f"### What {spec.name} tells of itself"
+        yield "A flow's setting takes it with `told_by`."
+        yield table(("name", "type", "meaning"), [(f"`{f.name}`", f.type, f.help) for f in spec.tells])
     yield from _streams(spec)
     yield from _webhooks(spec)
     yield from _marks(spec)

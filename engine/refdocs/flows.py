@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.refdocs.markdown import block, code_of, page, sentence, shown, table, ticked
 
 if TYPE_CHECKING:
-    from engine.model import Flow, Stream
+    from engine.model import Flow, Setting, Stream
 
 
 def flows_page() -> str:
@@ -44,12 +44,17 @@ def _flow(flow: Flow) -> Iterator[str]:
     )
     yield table(
         ("setting", "values", "default", "meaning"),
-        [(f"`{s.name}`", ticked(s.options) or s.type, shown(s.default), s.help) for s in flow.settings],
+        [(f"`{s.name}`", ticked(s.options) or s.type, _default(s), s.help) for s in flow.settings],
     )
     yield table(
         ("lookup", "finds an object of", "by"),
         [(f"`{entry.name}`", f"`{entry.connection}.{entry.list}`", ticked(entry.match)) for entry in flow.lookups],
     )
+
+
+def _default(setting: Setting) -> str:
+    told = f"what `{setting.connection}` says" if setting.told else ""
+    return " or else ".join(part for part in (told, shown(setting.default)) if part)
 
 
 def _stream(stream: Stream) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
-from engine.contract import REFUSED_FILES, Binding, Json, Login
+from engine.contract import Binding, Json, Login
 from engine.errors import UnknownName
+from engine.evidence import REFUSED_FILES
 from engine.store import boundfile, facts, holdings, keys
 from engine.store.base import Row, Tx
 from engine.vault import SealBroken, Vault

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine import told
+from engine.evidence import Told
 from engine.store import companies, facts, journal, work
 from engine.store.records import Reason
 from tests.cli.cli_kit import Cli
@@ -42,6 +44,24 @@ def test_set_and_unset(cli: Cli) -> None:
         assert companies.settings(desk.tx, "main", FLOW) == {"card_posts_as": "journal_entry", "bank_account": " Main "}
         last = [(event, actor, json.loads(detail)) for event, actor, detail in desk.events()][-1]
     assert last == ("setting", "cli:pat", {"setting": "create_vendors", "value": None})
+
+
+def test_what_the_company_file_says_of_itself_counts(cli: Cli) -> None:
+    cli.ok("company", "add", "main")
+    cli.ok("company", "set", FLOW, "home_currency=EUR")
+    with shelf(cli) as desk:
+        told.keep(desk.tx, "main", AT, {"home_currency": Told("CAD", is_sure=True)})
+    shown = cli.ok("company", "show", FLOW, "--format", "json").json()["settings"]
+    (found,) = (each for each in shown if each["name"] == "home_currency")
+    assert (found["value"], found["told_by"], found["default"]) == ("CAD", "books", False)
+    (line,) = (line for line in cli.ok("company", "show", FLOW).out.splitlines() if "home_currency" in line)
+    assert line.split()[1:5] == ["home_currency", "CAD", "books", "says"]
+    ran = cli("company", "set", FLOW, "home_currency=USD")
+    assert (ran.status, "setting `home_currency`: `books` says that it is `CAD`, and that counts\n" in ran.err) == (
+        2,
+        True,
+    )
+    assert cli.ok("company", "unset", FLOW, "home_currency").out == f"{FLOW}: home_currency = CAD (books says)\n"
 
 
 @pytest.mark.parametrize(

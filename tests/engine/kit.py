@@ -167,6 +167,7 @@ LEDGER = ConnectorSpec(
     ),
     lists=(ListSpec("Vendor", "vendors"), ListSpec("Account", "accounts")),
     delivery="pull",
+    tells=(FieldSpec("home_currency", "text", "its own currency"), FieldSpec("size", "text", "its size")),
 )
 
 ACCOUNTS = (

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from connectors.qbwc.figures import figures
-from engine.contract import VOIDED_THERE, ListObject, OperationOutcome
-from engine.evidence import Figures, Sighting, plain_guid
+from engine.contract import ListObject, OperationOutcome
+from engine.evidence import VOIDED_THERE, Figures, Sighting, plain_guid
 from engine.follow import Hand
 from engine.operator import worklist
 from engine.overview import overview

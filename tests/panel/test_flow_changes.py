@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine import flowswitch
+from engine import flowswitch, told
 from engine.contract import ListObject
+from engine.evidence import Told
 from engine.follow import Hand
 from engine.operator import flowsettings
 from engine.store import companies, facts, lists
@@ -160,6 +161,30 @@ def test_an_account_is_named_from_the_list_and_a_mapping_counts_first() -> None:
         ) in asked
         assert "This changes nothing while setting:ap_account is mapped to Checking" in asked
         assert "has nothing called" not in text_of(browser.post(where, {"value": "checking"}))
+
+
+def test_where_the_company_file_says_it_nothing_need_be_set() -> None:
+    where = f"/c/acme/flows/{RAMP}/settings/home_currency"
+    with house(RAMP) as made:
+        browser = made.as_("admin")
+        with made.world.store.write() as tx:
+            companies.put_setting(tx, "acme", RAMP, "home_currency", "EUR")
+            told.keep(tx, "acme", made.world.at(), {"home_currency": Told("CAD", is_sure=False)})
+        assert "Now EUR set for this company" in " ".join(text_of(browser.get(where)).splitlines())
+        with made.world.store.write() as tx:
+            told.keep(tx, "acme", made.world.at(), {"home_currency": Told("CAD", is_sure=True)})
+        shown = " ".join(text_of(browser.get(where)).splitlines())
+        assert "Now CAD as books says" in shown
+        assert (
+            "The company file is sure of it, so no other value can be set; the one set for this company, EUR" in shown
+        )
+        assert "CAD as books says" in text_of(browser.get(f"/c/acme/flows/{RAMP}"))
+        refused = browser.post(where, {"value": "USD", "sure": "yes"})
+        assert refused.status_code == 422
+        assert "`books` says that it is `CAD`, and that counts. Nothing need be set" in text_of(refused)
+        assert browser.post(where, {"do": "back", "sure": "yes", "seen": "EUR"}).status_code == 303
+        with made.world.store.read() as tx:
+            assert companies.settings(tx, "acme", RAMP) == {}
 
 
 def test_a_value_for_one_policy_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine import told
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UnknownName
 from engine.model import Flow, Setting
@@ -34,14 +35,17 @@ def _form(ask: Ask, place: _Place, typed: str | None = None, error: FlowctlError
     company, flow, setting = str(ask.where["company"]), place.flow, place.setting
     with ask.world.store.read(ask.code) as tx:
         now = flowsettings.current(tx, company, flow, setting, place.scope)
+        by_target = _by_target(tx, company, place)
+        beside = _beside(tx, company, place)
         given = companies.settings(tx, company, flow.name)
         lookup = flowsettings.named_list(flow, setting.name)
         known = suggesting.known(ask.world.store, tx, company, flow, lookup) if lookup else None
         mapped = flowsettings.overruled(tx, company, flow, setting.name)
     scoped = [(scope, value) for key, value in sorted(given.items()) for scope in [_scope(key, setting)] if scope]
     values = {
-        **_shared(place, now, given.get(setting.name)),
-        "typed": flowsettings.text_of(setting.default if now is None else now) if typed is None else typed,
+        **_shared(beside, place, now),
+        **by_target,
+        "typed": flowsettings.text_of(beside if now is None else now) if typed is None else typed,
         "scopes": [(scope, _said(setting, value)) for scope, value in scoped],
         "takes_scope": flowsettings.takes_scope(flow, setting.name),
         "names": [(o.full_name, known.kind_of(o)) for o in known.search("", _MOST_NAMES) if o.active] if known else [],
@@ -60,6 +64,8 @@ def _do(ask: Ask) -> Answer:
     try:
         flowsettings.fit_scope(place.flow, [place.setting.name], place.scope)
         value = None if is_back else flowsettings.typed(place.setting, text)
+        with ask.world.store.read(ask.code) as tx:
+            flowsettings.fit_told(tx, str(ask.where["company"]), place.setting, value, place.scope)
     except FlowctlError as error:
         # What it is for cannot be right where the form for that alone would not be shown.
         fits = flowsettings.takes_scope(place.flow, place.setting.name)
@@ -87,12 +93,11 @@ def _before_and_after(
     tx: Tx, ask: Ask, place: _Place, value: flowsettings.Value | None, now: flowsettings.Value | None
 ) -> dict[str, object]:
     company = str(ask.where["company"])
-    general = companies.settings(tx, company, place.flow.name).get(place.setting.name)
-    beside = general if place.scope and general is not None else place.setting.default
+    beside = _beside(tx, company, place)
     text = flowsettings.text_of(value)
     lookup = flowsettings.named_list(place.flow, place.setting.name)
     return {
-        **_shared(place, now, general),
+        **_shared(beside, place, now),
         "after": _said(place.setting, beside if value is None else value),
         "value": text,
         "is_back": value is None,
@@ -104,9 +109,17 @@ def _before_and_after(
     }
 
 
-def _shared(place: _Place, now: flowsettings.Value | None, general: flowsettings.Value | None) -> dict[str, object]:
+def _beside(tx: Tx, company: str, place: _Place) -> flowsettings.Value | None:
+    """What stands where the company gives no value here: in general, what the target says or the flow has."""
+    general = told.standings(tx, company, place.flow)[place.setting.name]
+    if place.scope:
+        return general.value
+    word = told.said(tx, company).get(place.setting.told) if place.setting.told else None
+    return word.value if word is not None else place.setting.default
+
+
+def _shared(beside: flowsettings.Value | None, place: _Place, now: flowsettings.Value | None) -> dict[str, object]:
     setting, is_set = place.setting, now is not None
-    beside = general if place.scope and general is not None else setting.default
     return {
         "flow": place.flow,
         "setting": setting,
@@ -117,6 +130,16 @@ def _shared(place: _Place, now: flowsettings.Value | None, general: flowsettings
         "default": _said(setting, beside),
         "seen": flowsettings.text_of(now),
     }
+
+
+def _by_target(tx: Tx, company: str, place: _Place) -> dict[str, object]:
+    """What stands in the place of a value where it is the target's word that counts."""
+    stands = told.standings(tx, company, place.flow)[place.setting.name]
+    if not stands.by or place.scope:
+        return {"told_by": ""}
+    is_sure = told.sure(tx, company, place.setting) is not None
+    own = "" if stands.own is None else _said(place.setting, stands.own)
+    return {"told_by": stands.by, "is_sure": is_sure, "own": own, "before": _said(place.setting, stands.value)}
 
 
 def _said(setting: Setting, value: object) -> str:

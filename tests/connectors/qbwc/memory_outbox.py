@@ -13,7 +13,7 @@ from typing import Any
 from engine.clock import iso
 from engine.contract import Desk, Json, ListObject, Login, MessageSet, Operation, OperationOutcome
 from engine.errors import Bug, StoreBusy
-from engine.evidence import Figures, Holding, Seen, Sighting, Span
+from engine.evidence import Figures, Holding, Seen, Sighting, Span, Told
 
 START = datetime.fromisoformat("2026-11-21T09:00:00+00:00")
 
@@ -77,6 +77,7 @@ class Data:
     facts: dict[str, Json] = field(default_factory=dict)
     over: list[str] = field(default_factory=list)
     reopened: int = 0
+    said: dict[str, Told] = field(default_factory=dict)
     holdings: dict[str, Holding] = field(default_factory=dict)
     looked: dict[str, str] = field(default_factory=dict)
     differences: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -436,6 +437,9 @@ class MemoryBooks:
 
     def opened(self, company: str) -> None:
         self.data.reopened += 1
+
+    def told(self, company: str, said: Mapping[str, Told]) -> None:
+        self.data.said = dict(said)
 
     def expire(self, company: str, names: Sequence[str]) -> None:
         self.data.due += [name for name in names if name not in self.data.due]

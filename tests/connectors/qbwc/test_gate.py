@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.qbwc.gate import common_version, judge, same_path, unless_refused
+from connectors.qbwc.gate import common_version, judge, same_path, told, unless_refused
 from connectors.qbwc.state import Options
 from engine.qbxml.books import company_identity
 from engine.qbxml.response import parse_response
@@ -151,3 +151,45 @@ def test_a_file_that_a_person_refused_is_turned_away_until_another_comes() -> No
         assert unless_refused(said, {"files": [file]}) is said
     assert unless_refused(said, None) is said
     assert unless_refused(said, {"files": "broken"}) is said
+
+
+# --- what the company file says of itself -----------------------------------------------------------------------------
+
+
+def says(country: str = "", home: str | None = "", code: int = 0) -> str:
+    """With `home` None no preferences at all."""
+    named = f"<HomeCurrencyRef><ListID>1-1</ListID><FullName>{home}</FullName></HomeCurrencyRef>" if home else ""
+    on = "true" if home else "false"
+    group = f"<MultiCurrencyPreferences><IsMultiCurrencyOn>{on}</IsMultiCurrencyOn>{named}</MultiCurrencyPreferences>"
+    ret = f"<PreferencesRet>{group}</PreferencesRet>" if code == 0 else ""
+    told = (
+        f'<PreferencesQueryRs requestID="2" statusCode="{code}">{ret}</PreferencesQueryRs>' if home is not None else ""
+    )
+    edition = f"<Country>{country}</Country></HostRet>" if country else "</HostRet>"
+    return hello().replace("</HostRet>", edition).replace("</QBXMLMsgsRs>", f"{told}</QBXMLMsgsRs>")
+
+
+@pytest.mark.parametrize(
+    ("hcp", "expected"),
+    [
+        (says("US"), ("USD", False)),
+        (says("USA"), ("USD", False)),
+        (says("CA"), ("CAD", False)),
+        (says("UK"), ("GBP", False)),
+        (says("US", "Canadian Dollar"), ("CAD", True)),
+        (says("US", "Shell Money"), ("Shell Money", False)),
+        (says("ZZ"), ()),
+        (says(), ()),
+        (says("US", None), None),
+        (says("US", "Canadian Dollar", code=1000), None),
+    ],
+)
+def test_the_home_currency_is_told_by_the_preferences_or_guessed_from_the_edition(
+    hcp: str, expected: tuple[str, bool] | tuple[()] | None
+) -> None:
+    found = told(parse_response(hcp))
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert [(one.value, one.is_sure) for one in found.values()] == ([expected] if expected else [])
