@@ -104,6 +104,7 @@ TARGET = ConnectorSpec(
             ),
         ),
     ),
+    tells=(FieldSpec("home_currency", "text", "its own currency"),),
     lists=(
         ListSpec("Vendor", "vendors", _OBJECT),
         ListSpec("Account", "accounts", _OBJECT),
