@@ -148,7 +148,8 @@ def set_up(plan: Plan, seed: int, company: str = COMPANY, disk: AnyDisk | None =
     # A write without an answer is waited for by the clock: where one is wrong, it must not show late.
     is_late = is_called and lean == "late"
     kept_away = plan.without | ({"late_write"} if has & _CLOCKS and not is_late else frozenset())
-    options = {"without": sorted(kept_away), "focus": sorted(plan.focus), "often": dict(often)}
+    options: dict[str, object] = {"without": sorted(kept_away), "focus": sorted(plan.focus), "often": dict(often)}
+    options["forgets"] = "restore_ours" in has
     books, source = _rigs(plan.program, seed, clock, options)
     chaos = Chaos(random.Random(f"{seed}:crash"), {})  # noqa: S311 - it must repeat
     warm, login = chance.random() < 0.85, (_user(company), _PASSWORD)

@@ -52,6 +52,8 @@ def _overslept(scene: Scene[TargetRig], reason: records.Reason) -> str:
         if kind == "posted" and any(
             row["stream"] == stream and row["source_id"] == source_id and row["state"] in ("posted", "closed")
             for row in scene.rows
+            # A change that was made before a person left the record out counts for nothing.
+            if not records.is_change(row)
         ):
             return f"it waits for {stream}/{source_id}, which is posted"
         if kind == "mapping" and reason.code == "not_posted":

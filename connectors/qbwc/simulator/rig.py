@@ -463,6 +463,7 @@ def make_rig(seed: int, clock: Clock, options: Json) -> QuickBooksRig:
         QuickBooksSandbox(company, application), other, Storm(plan, other, clerk_of(seed, options)), chance
     )
     rig.rates = {name: rate for name, rate in drawn.items() if name in _OWN}
+    rig.faults.forgets = bool(options.get("forgets"))
     rig.is_polite = chance.random() < 0.1
     rig.is_shared = bool(rig.rates.get("slow_set"))
     if rig.is_shared:
