@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from engine import registry
+from engine import registry, told
 from engine.clock import iso
 from engine.contract import ListObject
 from engine.dataclass import dataclass
@@ -373,6 +373,12 @@ def _case(world: World, flow: Flow, wish: Wish, mappings: Sequence[Mapping[str, 
     ]
     with world.store.read(wish.company) as tx:
         own = companies.settings(tx, wish.company, flow.name)
+        stands = told.standings(tx, wish.company, flow)
+    # What the target says of itself: the simulated one of the case would say otherwise.
+    for each in flow.settings:
+        value = stands[each.name].value if stands[each.name].by else None
+        if value is not None and value != each.default:
+            own[each.name] = value
     settings = {name: _setting(flow, name, value, scrubber) for name, value in own.items()}
     if settings:
         lines.append(f"settings: {_inline(settings)}")

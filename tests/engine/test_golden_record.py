@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from engine import told
 from engine.cli import common
+from engine.evidence import Told
 from engine.golden import record as recording
 from engine.golden.case import CaseWrong, load_case
 from engine.golden.compare import check
@@ -183,6 +185,20 @@ def test_amounts_are_kept_and_ids_fit_each_other(tmp_path: Path) -> None:
     ]
 
 
+def test_what_the_company_file_says_of_itself_comes_along(tmp_path: Path) -> None:
+    program = program_of("ramp_to_quickbooks")
+    for said, expected in (("CAD", ['settings: {"home_currency": "CAD"}']), ("USD", [])):
+        with live(tmp_path / f"live {said}", program, {"ramp": RAMP}) as stage:
+            stage.play()
+            with stage.world.store.write() as tx:
+                told.keep(tx, COMPANY, stage.world.at(), {"home_currency": Told(said, is_sure=True)})
+            made = recording.record(
+                stage.world, program, Wish(COMPANY, "vendors", 1), tmp_path / "c" / "f" / said.lower()
+            )
+        lines = (made.folder / "case.yaml").read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if line.startswith("settings:")] == expected
+
+
 def test_mappings_and_settings_of_the_company_come_along(tmp_path: Path) -> None:
     program = program_of("ramp_to_quickbooks")
     coded = {"amount": "9.50", "account": {"id": "ramp-gifts", "name": "Gifts to Quokka"}}
@@ -191,6 +207,9 @@ def test_mappings_and_settings_of_the_company_come_along(tmp_path: Path) -> None
         stage.play()
         stage._map({"lookup": "account", "key": "ramp-gifts", "to": "Advertising"})
         stage._set({"ap_account": "Accounts Payable", "home_currency": "USD", "billable_jobs": True})
+        with stage.world.store.write() as tx:
+            # The company file's guess: what the company has set comes first.
+            told.keep(tx, COMPANY, stage.world.at(), {"home_currency": Told("CAD", is_sure=False)})
         made = recording.record(stage.world, program, Wish(COMPANY, "bills", 1), tmp_path / "c" / "f" / "mine")
     reads = json.loads((made.folder / "given" / "ramp.recorded.json").read_text(encoding="utf-8"))["reads"]
     key = reads[1]["records"][0]["line_items"][0]["accounting_field_selections"][0]["external_id"]
