@@ -169,6 +169,8 @@ def _of_work(filled: Filled) -> dict[str, tuple[str, ...]]:
         "/c/{company}/flows/{flow}": (f"{_HOME}/flows/ramp_to_quickbooks",),
         "/c/{company}/flows/{flow}/settings/{setting}": (f"{_HOME}/flows/{FLOW}/settings/ap_account",),
         "/c/{company}/flows/{flow}/switch": (f"{_HOME}/flows/{FLOW}/switch",),
+        # It leads back to the flow, where nothing is to be confirmed.
+        "/c/{company}/flows/{flow}/streams/{stream}/read-again": (),
         # The comparison has objects that people entered; what the records wrote is not among them.
         "/c/{company}/reconcile": (
             f"{_HOME}/reconcile",

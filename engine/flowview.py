@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Literal
 
-from engine import flowswitch, pipeline, registry, told
+from engine import flowswitch, keying, pipeline, registry, told
 from engine.dataclass import dataclass
 from engine.flowlang.diagram import span
 from engine.model import Flow, Lookup, Stream, Trigger
@@ -41,7 +42,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class StreamView:
-    """One stream: its way, what starts it, and when it was read and is read next (UTC text, empty when that is not known)."""
+    """One stream: its way, what starts it, and when it was read and is read next (UTC text, empty when that is not known).
+
+    `rekeyed` says why it is not read before a person has confirmed by what it knows its records, empty when it is read.
+    """
 
     name: str
     line: int
@@ -52,6 +56,7 @@ class StreamView:
     after: tuple[str, ...]
     read_at: str
     next_at: str
+    rekeyed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,14 @@ def view(tx: Tx, company: str, program: FlowProgram) -> View:
     flow = bound.flow
     schedule = {row["stream"]: row for row in tx.rows("schedule_of", {"company": company, "flow": flow.name})}
     enabled = {stream.stream.name for stream in pipeline.enabled(tx, company, bound)}
-    streams = tuple(_stream(flow, stream, schedule.get(stream.name), stream.name in enabled) for stream in flow.streams)
+    rekeyed = {name: error.what for name, error in keying.changed(tx, company, flow).items()}
+    streams = tuple(
+        replace(
+            _stream(flow, stream, schedule.get(stream.name), stream.name in enabled),
+            rekeyed=rekeyed.get(stream.name, ""),
+        )
+        for stream in flow.streams
+    )
     head = _head(tx, company, flow)
     return View(head, streams, tuple(_settings(tx, company, bound)), tuple(_lookup(flow, one) for one in flow.lookups))
 

@@ -53,6 +53,7 @@ class Rekeyed(FlowctlError):
     """A stream would know its records by something else than before."""
 
     def __init__(self, company: str, flow: str, stream: str, what: str) -> None:
+        self.what = what
         super().__init__(
             f"{company}/{flow}/{stream}: {what}: whatever is posted already would look new, and be posted a second time; "
             "nothing of this stream is read",

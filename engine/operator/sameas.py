@@ -17,9 +17,8 @@ def same_there(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
     for row in rows:
         full = tx.one("record_get", {"id": row["id"]})
         assert full is not None
-        scope = {"company": hand.company, "kind": otheraccount.KIND, "subject": otheraccount.subject_of(full)}
         run = tx.one("browse_run_newest", {"company": hand.company, "flow": full["flow"]})
-        if run is None or tx.one("alert_open", scope) is None:
+        if run is None or not is_open(tx, hand, full):
             refused.append((full, "no other account has listed another record under its id"))
             continue
         tx.many("records_seen", [(run["id"], full["id"])])
@@ -29,3 +28,9 @@ def same_there(tx: Tx, hand: Hand, rows: Sequence[Row], reason: str) -> Retried:
         otheraccount.settled(tx, hand.company, hand.at, [otheraccount.subject_of(full)])
         moved.append(full)
     return Retried(tuple(moved), tuple(refused))
+
+
+def is_open(tx: Tx, hand: Hand, row: Row) -> bool:
+    """Whether another account has listed another record under its id, and nobody has said what that is."""
+    scope = {"company": hand.company, "kind": otheraccount.KIND, "subject": otheraccount.subject_of(row)}
+    return tx.one("alert_open", scope) is not None

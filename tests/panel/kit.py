@@ -36,7 +36,7 @@ _HIDDEN = re.compile(r'type="hidden" name="([a-z_]+)" value="([^"]*)"')
 PARTS = {
     "company": kit.COMPANY, "record": "1", "action": "retry", "flow": kit.FLOW, "lookup": "account", "run": "1",
     "connection": "shop", "secret": "hook_secret", "decision": "confirm", "user": "viewer", "what": "all", "report": "1",
-    "webhook": "1", "setting": "with_payments", "notice": "1", "channel": "ops",
+    "webhook": "1", "setting": "with_payments", "notice": "1", "channel": "ops", "stream": "bills",
 }  # fmt: skip
 
 

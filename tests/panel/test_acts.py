@@ -418,3 +418,24 @@ def test_a_bill_of_another_account_is_shown_untold_and_counts_as_told_once_a_per
     assert flash(browser, "/c/acme/alerts")[1:] == ["Open Over Who is told, and when"]
     browser.post(f"{path}/told", {"reason": "again", "seen": "1"})
     assert flash(browser, path)[0].startswith("Nothing was changed: the record has changed")
+
+
+def test_what_another_account_has_under_its_id_is_taken_in_once_a_person_says_that_it_is_the_same(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.engine.kit.ShopConnector.spec", replace(kit.SHOP, account=("region",)))
+    bench = office.bench
+    for region, listed in (("eu", bill("b-1")), ("us", bill("b-1", "640.00", number="Z-9"))):
+        office.clock.sleep(1)
+        connect(office.world, "acme", "shop", "shop", {"region": region}, {"api_key": "k"})
+        bench.shop.listed["bills"] = [listed]
+        bench.run("bills")
+    browser = office.as_("operator")
+    path = f"/c/acme/records/{number(office, 'b-1')}"
+    assert "or enter the new one in the target by hand; only when both are" in text_of(browser.get("/c/acme/alerts"))
+    assert "It is the same record" in text_of(browser.get(path))
+    assert "Were it another record, it would be written over this one." in text_of(browser.get(f"{path}/same"))
+    answer = browser.post(f"{path}/same", {"reason": "moved house"})
+    assert (answer.status_code, flash(browser, path)[0]) == (303, "It is read from the account that is connected now.")
+    assert events(office, "b-1", "same_there") == [("same_there", "panel:operator", {"why": "moved house"})]
+    assert "It is the same record" not in text_of(browser.get(path))

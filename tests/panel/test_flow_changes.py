@@ -259,6 +259,54 @@ def test_rivals_are_not_both_on() -> None:
             assert not flowswitch.is_on(tx, "acme", program("ramp_accounting").flow)
 
 
+def test_a_stream_with_another_key_is_read_again_once_an_admin_says_so(office: Office) -> None:
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    with office.world.store.write() as tx:
+        kept = dict(facts.recall(tx, "acme", f"keys:{FLOW}") or {})
+        way = {**kept["streams"]["bills"], "key": "number"}
+        facts.remember(
+            tx, "acme", office.world.at(), f"keys:{FLOW}", {**kept, "streams": {**kept["streams"], "bills": way}}
+        )
+    path = f"{HERE}/streams/bills/read-again"
+    why = "Nothing of it is read: its `key` was `number` and is `id` now."
+    operator, admin = office.as_("operator"), office.as_("admin")
+    assert why in text_of(operator.get(HERE))
+    assert "or ask an admin to have it read again" in text_of(operator.get(HERE))
+    assert f'href="/panel{path}"' in admin.get(HERE).text
+    assert "Whatever it still offers would be posted a second time." in text_of(admin.get(path))
+    assert admin.post(path, {}).status_code == 303
+    shown = text_of(admin.get(HERE))
+    assert (shown.splitlines()[0], why in shown) == ("bills is read again.", False)
+    assert [actor for _, actor, _ in journalled(office, "rekeyed")] == ["panel:admin"]
+    assert admin.post(path, {}).status_code == 303
+    assert "Nothing was changed: acme/shop_to_ledger/bills: knows its records by what it knew" in text_of(
+        admin.get(HERE)
+    )
+    assert admin.get(path).status_code == 303
+    assert "bills is read as ever" in text_of(admin.get(HERE))
+    assert admin.get(f"{HERE}/streams/no_such/read-again").status_code == 404
+
+
+def test_a_rival_with_another_filter_is_let_in_by_who_has_looked(office: Office) -> None:
+    office.bench.run("bills")
+    with office.world.store.write() as tx:
+        kept = dict(facts.recall(tx, "acme", f"writes:{FLOW}") or {})
+        other = json.loads(json.dumps(kept).replace("ready", "open"))
+        assert other != kept
+        facts.forget(tx, "acme", f"writes:{FLOW}")
+        facts.remember(tx, "acme", office.world.at(), f"flow:{FLOW}", {"on": False})
+        facts.remember(tx, "acme", office.world.at(), "writes:another", other)
+    browser = office.as_("operator")
+    refused = browser.post(f"{HERE}/switch", {"do": "on"})
+    assert refused.status_code == 422
+    assert "say below that they never read the same record" in text_of(refused)
+    assert f"I have looked: {FLOW} and another never read the same record" in text_of(refused)
+    assert browser.post(f"{HERE}/switch", {"do": "on", "beside": "another"}).status_code == 303
+    with office.world.store.read() as tx:
+        assert flowswitch.is_on(tx, "acme", office.bench.program.flow)
+
+
 def test_a_flow_whose_records_are_under_way_is_waited_for(office: Office) -> None:
     with office.world.store.write() as tx:
         error = flowswitch.StillUnderWay("acme", FLOW, "old/bills", 3)

@@ -99,6 +99,8 @@ ROUTES = {
     ("POST", "/c/{company}/flows/{flow}/settings/{setting}"): "admin",
     ("GET", "/c/{company}/flows/{flow}/switch"): "operator",
     ("POST", "/c/{company}/flows/{flow}/switch"): "operator",
+    ("GET", "/c/{company}/flows/{flow}/streams/{stream}/read-again"): "admin",
+    ("POST", "/c/{company}/flows/{flow}/streams/{stream}/read-again"): "admin",
     ("GET", "/c/{company}/audit"): "viewer",
     ("GET", "/c/{company}/audit/export"): "viewer",
     ("POST", "/c/{company}/audit/verify"): "viewer",

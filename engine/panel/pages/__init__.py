@@ -11,6 +11,7 @@ from engine.panel.pages import (
     choose,
     companies,
     connections,
+    flow_rekeyed,
     flow_settings,
     flow_switch,
     flows,
@@ -51,6 +52,7 @@ PAGES: tuple[Page, ...] = (
     *flows.PAGES,
     *flow_settings.PAGES,
     *flow_switch.PAGES,
+    *flow_rekeyed.PAGES,
     # The same, with a connection.
     *webconnector.PAGES,
     *connections.PAGES,

@@ -28,6 +28,7 @@ def _form(ask: Ask, error: FlowctlError | None = None, why: str = "") -> Answer:
     values = {"flow": flow, "is_on": is_on, "count": count, "money": money, "rest": rest, "why": why}
     rival = error.other if isinstance(error, RivalFlow | StillUnderWay) else ""
     told = {"error": _told(error) if error else "", "rival": rival if rival in ask.programs else ""}
+    told["beside"] = error.other if isinstance(error, RivalFlow) and error.is_filtered else ""
     return Shown("flow_switch.html", {**values, **told}, 422 if error else 200)
 
 
@@ -39,7 +40,8 @@ def _do(ask: Ask) -> Answer:
     try:
         with ask.world.store.write(ask.code) as tx:
             flow = flows.bound(ask, tx, program)
-            changed = flowswitch.switch(tx, ask.hand, flow, on=is_to_be == "on", why=why)
+            beside = ask.form.get("beside", "") if is_to_be == "on" else ""
+            changed = flowswitch.switch(tx, ask.hand, flow, on=is_to_be == "on", why=why, beside=beside)
     except FlowctlError as error:
         return _form(ask, error, why)
     to = f"/c/{ask.where['company']}/flows/{flow.name}"
@@ -55,7 +57,7 @@ def _told(error: FlowctlError) -> str:
         if error.is_filtered:
             return (
                 f"{error.other} is on, and reads the same with another filter: what both read would be posted twice. "
-                f"Switch {error.other} off first, or say on the server that they never read the same record."
+                f"Switch {error.other} off first, or say below that they never read the same record."
             )
         return (
             f"{error.other} is on, and writes the same records into {error.to}: both would post everything twice. "

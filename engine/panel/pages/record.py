@@ -8,7 +8,7 @@ from collections.abc import Callable
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.follow import Hand
-from engine.operator import chosen, replaying, resting, since, toldthere, worklist
+from engine.operator import chosen, replaying, resting, sameas, since, toldthere, worklist
 from engine.operator.lookfor import evidence
 from engine.panel import forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
@@ -163,6 +163,16 @@ ACTIONS = (
         "It counts as told.",
         moves_money=False,
         is_open=_is_untold,
+    ),
+    Action(
+        "same",
+        "It is the same record",
+        "Another account is connected now, and lists a record of this id that looks otherwise. You looked, and both are one "
+        "and the same record, changed since: it is taken in when that account is read next. Were it another record, it would "
+        "be written over this one.",
+        "It is read from the account that is connected now.",
+        moves_money=True,
+        is_open=sameas.is_open,
     ),
 )
 
