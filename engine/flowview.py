@@ -181,14 +181,14 @@ def _stream(flow: Flow, stream: Stream, row: Row | None, is_on: bool) -> StreamV
 
 def _stops(flow: Flow, stream: Stream) -> Iterator[Stop]:
     fetch = stream.fetch
-    yield Stop("read", "is read from", _named(flow, fetch.connection), fetch.stream)
+    yield Stop("read", "is read from", named(flow, fetch.connection), fetch.stream)
     if stream.select:
         says = tuple(one.say for one in stream.select)
         yield Stop("select", "is left out in", _cases(len(says)), says=says)
     if stream.check:
         says = tuple(one.say for one in stream.check)
         yield Stop("check", "fails in", _cases(len(says)), says=says)
-    target = _named(flow, stream.target)
+    target = named(flow, stream.target)
     joint: Literal["then", "or"] = "then"
     for one in stream.variants:
         yield Stop("write", _help(flow, stream.target, one.request), target, one.request, joint)
@@ -200,7 +200,7 @@ def _stops(flow: Flow, stream: Stream) -> Iterator[Stop]:
     if not stream.variants:
         yield Stop("watch", "is only compared", "nothing is written")
     if stream.mark_synced:
-        yield Stop("tell", "hears of it", _named(flow, stream.mark_synced.connection), stream.mark_synced.kind)
+        yield Stop("tell", "hears of it", named(flow, stream.mark_synced.connection), stream.mark_synced.kind)
 
 
 def _cases(count: int) -> str:
@@ -227,7 +227,8 @@ def _settings(tx: Tx, company: str, program: FlowProgram) -> Iterator[SettingVie
             if name == one.name and scope
         )
         now = standings[one.name]
-        yield SettingView(one.name, one.help, _value(now.value), one.name in chosen, one.location.line, scopes, now.by)
+        by = named(flow, now.by) if now.by else ""
+        yield SettingView(one.name, one.help, _value(now.value), one.name in chosen, one.location.line, scopes, by)
 
 
 def _value(value: object) -> str:
@@ -238,7 +239,7 @@ def _value(value: object) -> str:
 
 def _lookup(flow: Flow, lookup: Lookup) -> LookupView:
     by = tuple(_MATCHES.get(rule, rule) for rule in lookup.match)
-    return LookupView(lookup.name, lookup.location.line, _named(flow, lookup.connection), lookup.list, by)
+    return LookupView(lookup.name, lookup.location.line, named(flow, lookup.connection), lookup.list, by)
 
 
 def _help(flow: Flow, connection: str, request: str) -> str:
@@ -248,7 +249,8 @@ def _help(flow: Flow, connection: str, request: str) -> str:
     return found or "is written"
 
 
-def _named(flow: Flow, connection: str) -> str:
+def named(flow: Flow, connection: str) -> str:
+    """A connection, as people know what it is made with."""
     known = flow.connection(connection)
     return _title(known.connector) if known is not None else connection
 

@@ -134,5 +134,5 @@ def test_where_a_person_reads_the_settings_it_says_whose_word_it_is(bench: Bench
         assert companies.settings(tx, COMPANY, bench.program.flow.name) == {}
         view = flowview.view(tx, COMPANY, bench.program)
     shown = {one.name: (one.value, one.told_by) for one in view.settings}
-    assert shown["home_currency"] == ("CAD", "ledger")
+    assert shown["home_currency"] == ("CAD", "Ledger")
     assert shown["with_payments"] == ("yes", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine import told
+from engine import flowview, told
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError, UnknownName
 from engine.model import Flow, Setting
@@ -139,7 +139,12 @@ def _by_target(tx: Tx, company: str, place: _Place) -> dict[str, object]:
         return {"told_by": ""}
     is_sure = told.sure(tx, company, place.setting) is not None
     own = "" if stands.own is None else _said(place.setting, stands.own)
-    return {"told_by": stands.by, "is_sure": is_sure, "own": own, "before": _said(place.setting, stands.value)}
+    return {
+        "told_by": flowview.named(place.flow, stands.by),
+        "is_sure": is_sure,
+        "own": own,
+        "before": _said(place.setting, stands.value),
+    }
 
 
 def _said(setting: Setting, value: object) -> str:
