@@ -174,9 +174,9 @@ def test_where_the_company_file_says_it_nothing_need_be_set() -> None:
         with made.world.store.write() as tx:
             told.keep(tx, "acme", made.world.at(), {"home_currency": Told("CAD", is_sure=True)})
         shown = " ".join(text_of(browser.get(where)).splitlines())
-        assert "Now CAD as QuickBooks Desktop says" in shown
+        assert "Now CAD as QuickBooks Desktop (Web Connector) says" in shown
         assert "The company file is sure of it, so nothing else can be set; what was set for this company, EUR" in shown
-        assert "CAD as QuickBooks Desktop says" in text_of(browser.get(f"/c/acme/flows/{RAMP}"))
+        assert "CAD as QuickBooks Desktop (Web Connector) says" in text_of(browser.get(f"/c/acme/flows/{RAMP}"))
         refused = browser.post(where, {"value": "USD", "sure": "yes"})
         assert refused.status_code == 422
         assert "`books` says that it is `CAD`, and that counts. Nothing need be set" in text_of(refused)
