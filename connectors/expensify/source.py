@@ -70,7 +70,7 @@ class ExpensifySource:
 
     def mark(self, call: MarkCall) -> None:
         """Mark the reports as exported; returning means that none of them shows as not exported. Safe to repeat."""
-        mark(self._client, call, self._settings.export_label)
+        mark(self._client, call, self._settings.export_label, self._administered)
 
     def tried(self) -> str:
         """How many policies there are to read; one job.
