@@ -122,25 +122,25 @@ def _news(reports: Sequence[Raw], seen: set[str]) -> list[Raw]:
     return [raw for found in by_id.values() for raw in found]
 
 
-def one_report(client: ExpensifyClient, settings: Settings, report_id: str, today: date) -> Found | None:
+def one_report(it: Reading, report_id: str) -> Found | None:
     """One report in whatever state it is now, or None when Expensify has it no more."""
     selection = Selection(report_ids=(report_id,))
     # A report that is asked for by itself is nearly always one that is not marked, and then one export is enough.
-    unmarked = _only(client, replace(selection, unmarked=settings.export_label), report_id)
+    unmarked = _only(it, replace(selection, unmarked=it.settings.export_label), report_id)
     if unmarked is not None:
-        return _unmarked(unmarked, settings, today)
-    found = _only(client, selection, report_id)
+        return _unmarked(unmarked, it.settings, it.today)
+    found = _only(it, selection, report_id)
     return None if found is None else Found(found, exported=True)
 
 
-def _only(client: ExpensifyClient, selection: Selection, report_id: str) -> Raw | None:
+def _only(it: Reading, selection: Selection, report_id: str) -> Raw | None:
     """The report itself; a filter that was not honoured must not pass off another one for it."""
-    reports = client.export_or_none(selection, 2)
+    reports = it.export(selection, 2)
     if not reports:
         return None
     found = next((raw for raw in reports if report_id in (raw["reportID"], raw.get("oldReportID"))), None)
     if found is None or len(reports) > 1:
-        raise BadAnswer(f"{client.where}: Expensify answered with other reports than the one that was asked for")
+        raise BadAnswer(f"{it.client.where}: Expensify answered with other reports than the one that was asked for")
     return found
 
 

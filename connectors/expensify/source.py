@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from connectors.expensify import records
-from connectors.expensify.client import ExpensifyClient, Missing
+from connectors.expensify.client import ExpensifyClient
 from connectors.expensify.jobs import policy, policy_list
 from connectors.expensify.marks import mark, report_id
 from connectors.expensify.reading import Found, Reading, all_reports, one_report
@@ -64,16 +64,13 @@ class ExpensifySource:
         """
         if stream != "reports":
             return next((r for page in self.read(stream, {}, None) for r in page.records if r["id"] == record_id), None)
-        try:
-            asked, today = report_id(self._client.where, record_id), self._clock.now().date()
-            found = one_report(self._client, self._settings, asked, today)
-        except Missing:
-            return None
+        asked, today = report_id(self._client.where, record_id), self._clock.now().date()
+        found = one_report(Reading(self._client, self._settings, today, self._administered), asked)
         return None if found is None else {**self._report(found), "reportID": record_id}
 
     def mark(self, call: MarkCall) -> None:
         """Mark the reports as exported; returning means that none of them shows as not exported. Safe to repeat."""
-        mark(self._client, call, self._settings.export_label)
+        mark(self._client, call, self._settings.export_label, self._administered)
 
     def tried(self) -> str:
         """How many policies there are to read; one job.
@@ -82,12 +79,7 @@ class ExpensifySource:
             AuthRefused: when Expensify does not take the credentials.
             Rejected: when a policy of the setting `policies` is not among those they may administer.
         """
-        chosen = self._chosen(self._settings.policies)
-        if not chosen:
-            raise Rejected(
-                f"{self._client.where}: the credentials may administer no policy",
-                hint="make their account an admin of the policies whose reports are to be posted",
-            )
+        chosen = self._administered()
         return "1 policy can be read" if len(chosen) == 1 else f"{len(chosen)} policies can be read"
 
     def close(self) -> None:
@@ -131,6 +123,20 @@ class ExpensifySource:
                 hint="make their account an admin of the policy, or correct the setting `policies`",
             )
         return [listed[policy_id] for policy_id in wanted] if wanted else list(listed.values())
+
+    def _administered(self) -> list[Record]:
+        """The policies of the connection.
+
+        Raises:
+            Rejected: when there is none, or one of the setting `policies` is not among them.
+        """
+        chosen = self._chosen(self._settings.policies)
+        if not chosen:
+            raise Rejected(
+                f"{self._client.where}: the credentials may administer no policy",
+                hint="make their account an admin of the policies whose reports are to be posted",
+            )
+        return chosen
 
     def _listed(self) -> Raw:
         """The policies, asked for once: a source is open for one run, and 20 calls a minute are few."""

@@ -16,6 +16,7 @@ from tests.connectors.http_kit import ManualClock, MemoryTokens, NotedLimits, Sc
 
 URL = "https://integrations.expensify.com/Integration-Server/ExpensifyIntegrations"
 USER, SECRET = "aa_canary_user", "canary-secret"
+POLICY = "DEADBEEF12345678"
 SECRETS = {"partner_user_secret": SECRET}
 Raw = dict[str, Any]
 _REPORT = [
@@ -91,7 +92,7 @@ def report(number: int, submitted: str = "2026-11-01", **fields: object) -> Raw:
         "currency": "USD",
         "submitted": submitted,
         "approved": f"{submitted} 10:11:12",
-        "policyID": "DEADBEEF12345678",
+        "policyID": POLICY,
         "accountEmail": "ann@example.com",
         "expenses": [expense()],
         **fields,
@@ -105,7 +106,7 @@ class FakeExpensify:
         self.reports = list(reports)
         self.labels = {report_id: {label} for report_id, label in (labels or {}).items()}
         self.files: dict[str, bytes] = {}
-        self.lists: dict[str, object] = {"policyList": [], "policyInfo": {}}
+        self.lists: dict[str, object] = {"policyList": [{"id": POLICY}], "policyInfo": {}}
         self.before: Callable[[Raw], httpx.Response | None] = lambda _: None
         self.jobs: list[Raw] = []
         self.forms: list[dict[str, str]] = []

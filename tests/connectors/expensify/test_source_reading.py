@@ -277,12 +277,23 @@ class TestGet:
     def test_one_that_is_gone_is_none(self) -> None:
         assert FakeExpensify().source().get("reports", "R1") is None
         vendor = FakeExpensify()
-        vendor.before = lambda _: envelope(404)
+        vendor.before = lambda job: envelope(404) if job["type"] == "file" else None
         assert vendor.source().get("reports", "R1") is None
+        assert [job["type"] for job in vendor.jobs] == ["file", "get", "file"]
+
+    def test_that_one_is_gone_from_policies_that_are_not_there_is_not_believed(self) -> None:
+        """Who has lost a policy is told the same of all its reports: they would be left out though they wait to be posted."""
+        vendor = FakeExpensify(report(1))
+        vendor.before = lambda job: envelope(404) if job["type"] == "file" else None
+        with pytest.raises(Rejected, match="may not administer the policy NOWHERE, or there is none"):
+            vendor.source(policies="NOWHERE").get("reports", "R00000000001")
+        vendor.lists = {"policyList": []}
+        with pytest.raises(Rejected, match="may administer no policy"):
+            vendor.source().get("reports", "R00000000001")
 
     def test_an_address_where_nothing_is_says_nothing_of_the_report(self) -> None:
         vendor = FakeExpensify()
-        vendor.before = lambda _: envelope(404, status=404)
+        vendor.before = lambda job: envelope(404, status=404) if job["type"] == "file" else None
         assert vendor.source().get("reports", "R1") is None
 
         vendor.before = lambda _: httpx.Response(404, text="<html>")
