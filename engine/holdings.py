@@ -154,7 +154,7 @@ class Held:
             else:
                 kept.put(self.tx, row, looked_at, row["state"])
         if newest > kept.newest_there(self.tx, company):
-            otherstate.look_further_back(self.tx, company)
+            otherstate.look_further_back(self.tx, company, self.at)
         if missed:
             before = facts.recall(self.tx, company, _MISSED)
             if before is None or not iso(from_iso(self.at) - MISSED_AGE) < before["at"] <= self.at:
@@ -187,7 +187,7 @@ class Held:
 
     def scanned_at(self, company: str, kind: str) -> datetime | None:
         """When everything of a kind that was changed in the target was last looked through; None when never."""
-        found = facts.recall(self.tx, company, f"scan:{kind}")
+        found = facts.recall(self.tx, company, f"{otherstate.SCAN}{kind}")
         # One that is to come was noted by a clock that was ahead: nobody knows when it was.
         if found is None or from_iso(found["at"]) > from_iso(self.at) + _SLACK:
             return None
@@ -206,7 +206,7 @@ class Held:
             return
         before = iso(from_iso(self.at) - SIGHTING_AGE)
         self.tx.run("sightings_prune", {"company": company, "kind": kind, "before": before})
-        facts.remember(self.tx, company, self.at, f"scan:{kind}", {"at": iso(scanned_at)})
+        facts.remember(self.tx, company, self.at, f"{otherstate.SCAN}{kind}", {"at": iso(scanned_at)})
         self._reclaim(company, iso(scanned_at))
 
     def unverified(self, company: str, since: str) -> tuple[Sighting, ...]:

@@ -13,13 +13,24 @@ from engine.store.base import Row, Tx
 # So long after the last of them was found people are told of it.
 _TOLD_FOR = timedelta(days=7)
 _MOST = 1000
+# Under this name, with the kind, it is remembered when everything of a kind that was changed was last looked through.
+SCAN = "scan:"
+# As if the last look had been so long ago. A connector begins some days before that, and its first look goes 60 days back.
+_FURTHER_BACK = timedelta(days=58)
 _FACT, _KIND, _SUBJECT = "other_state", "restored", "newer"
 _NOTICED = "other_state_ids"
 
 
-def look_further_back(tx: Tx, company: str) -> None:
-    """The newest is missing: what people did in this state of the file while another was open is looked through as well."""
-    tx.run("scans_forget", {"company": company})
+def look_further_back(tx: Tx, company: str, at: str) -> None:
+    """The newest is missing: what people did in this state of the file while another was open is looked through as well.
+
+    What was looked through last before that, or not to its end, keeps its time. Without one, the look would begin later.
+    """
+    furthest = iso(from_iso(at) - _FURTHER_BACK)
+    for row in tx.rows("facts_named", {"company": company, "prefix": SCAN}):
+        known = facts.recall(tx, company, row["name"])
+        if known is not None and known["at"] > furthest:
+            facts.remember(tx, company, at, row["name"], {**known, "at": furthest})
 
 
 def noticed(tx: Tx, hand: Hand, row: Row, look: dict[str, Any] | None) -> None:

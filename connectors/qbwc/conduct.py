@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from connectors.qbwc import gate, merging, pace, probe, putback, ready, reckoning, recovery, survey
+from connectors.qbwc import gate, merging, pace, portion, probe, putback, ready, reckoning, recovery, survey
 from connectors.qbwc.auth import TICKET_LENGTH
 from connectors.qbwc.context import Context
 from connectors.qbwc.lists import is_readable, read_page, request_page
@@ -115,6 +115,7 @@ def stopped(ctx: Context, state: State, turn: Turn) -> State:
     """End a session that would write and may not with the reason, which the Web Connector shows."""
     if state.ended or turn != "end":
         return state
+    portion.ended_well(ctx)
     why = ready.why_not(ctx)
     return state if why is None or not is_waiting(ctx) else changed(state, ended=True, error=why)
 
@@ -418,6 +419,7 @@ def _probed(ctx: Context, state: State, flight: Flight, unsettled: MessageSet, a
     if isinstance(verdict, recovery.NotNow):
         return _unusable(ctx, state, flight, verdict.reason)
     if isinstance(verdict, recovery.Running):
+        portion.ended_well(ctx)
         if missed_at is None:
             ctx.desk.sessions.remember(ctx.company, _MISSED, {**_sending(unsettled), "at": iso(ctx.clock.now())})
         return changed(state, recovery=None, ended=True, error=verdict.reason)

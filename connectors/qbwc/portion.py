@@ -60,7 +60,7 @@ def given_up(ctx: Context, state: State) -> None:
 
 
 def ended_well(ctx: Context) -> None:
-    """A session came to its end: everything that it asked for has got through."""
+    """A session came to its end, or to where it may not go on: everything that it asked for has got through."""
     known = ctx.desk.sessions.recall(ctx.company, _FACT)
     if known and known.get("missed"):
         ctx.desk.sessions.remember(ctx.company, _FACT, {**known, "missed": 0})

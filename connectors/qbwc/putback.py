@@ -61,7 +61,12 @@ def unscanned(ctx: Context) -> tuple[str, ...]:
     )
 
 
-def made_at(ctx: Context) -> datetime | None:
-    """When the copy was made that was put back last, if one was: what was written since is newer."""
+def made_at(ctx: Context, scanned: datetime | None) -> datetime | None:
+    """When the copy was made that was put back, if one was: what was written since is newer.
+
+    None as well for a kind that was looked through since then, the last time at `scanned`.
+    """
     known = ctx.desk.sessions.recall(ctx.company, PUT_BACK)
-    return from_iso(known["made_at"]) if known and "made_at" in known else None
+    if not known or "made_at" not in known or (scanned is not None and scanned >= from_iso(known["at"])):
+        return None
+    return from_iso(known["made_at"])

@@ -249,8 +249,6 @@ class Service:
                 return "OK"
             ctx = session.context
             portion.given_up(ctx, session.state)
-            if session.state.flight is None and session.state.error in ("", conduct.DONE_TEXT):
-                portion.ended_well(ctx)
             state = conduct.lost(ctx, session.state, "the Web Connector closed the session before it gave the answer")
             ctx.desk.sessions.close(ctx.ticket_hash)
             return _summary(state)

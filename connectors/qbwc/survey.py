@@ -165,7 +165,7 @@ def _request(ctx: Context, state: State, survey: Survey, item: Mapping[str, Any]
     scanned = ctx.desk.holdings.scanned_at(ctx.company, kind)
     # Our clock may have been ahead when it was looked through before.
     first = min(scanned, began) - probe.CLOCK_MARGIN if scanned else began - probe.FIRST_LOOK
-    made_at = None if scanned else putback.made_at(ctx)
+    made_at = putback.made_at(ctx, scanned)
     if made_at is not None:
         first = min(first, made_at - probe.CLOCK_MARGIN)
     return _scan(kind, first, request_id, state.options.page_size, survey.iterators.get(kind, ""))
@@ -292,15 +292,23 @@ def _missed(ctx: Context, survey: Survey, missing: Sequence[str]) -> Survey:
     if not missing:
         return survey
     brief = survey.brief and not any(holding.there for holding in ctx.desk.holdings.of(ctx.company, missing))
+    before = _scanned_at(ctx, survey)
     ctx.desk.holdings.missing(ctx.company, missing)
     survey = changed(survey, brief=brief)
-    kinds = (*survey.scanned, *survey.iterators)
-    unknown = [kind for kind in kinds if ctx.desk.holdings.scanned_at(ctx.company, kind) is None]
-    if not unknown:
+    after = _scanned_at(ctx, survey)
+    again = [kind for kind, at in before.items() if at is not None and ((now := after[kind]) is None or now < at)]
+    if not again:
         return survey
-    scanned = tuple(kind for kind in survey.scanned if kind not in unknown)
-    # The newest is missing: what was looked through is looked through again, from further back.
-    return changed(survey, scanned=scanned, iterators={}, begun={})
+    # The newest is missing: what was looked through, or is under way, is looked through again, from further back.
+    scanned = tuple(kind for kind in survey.scanned if kind not in again)
+    iterators, begun = _without(survey.iterators, *again), _without(survey.begun, *again)
+    return changed(survey, scanned=scanned, iterators=iterators, begun=begun)
+
+
+def _scanned_at(ctx: Context, survey: Survey) -> Mapping[str, datetime | None]:
+    """When each kind that is or was looked through in this session was looked through last."""
+    kinds = dict.fromkeys((*survey.scanned, *survey.iterators))
+    return {kind: ctx.desk.holdings.scanned_at(ctx.company, kind) for kind in kinds}
 
 
 def _by_id_problem(kind: str, ids: Sequence[str], response: Response | None) -> tuple[str, list[str]]:

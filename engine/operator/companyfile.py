@@ -168,6 +168,8 @@ def accept_moved(tx: Tx, hand: Hand, reason: str = "", *, mark: str = "") -> Jso
     place = {"company_name": seen["company_name"], "path": seen.get("path") or bound.get("path", "")}
     new = {**boundfile.kept(bound), **place}
     companies.rename(tx, hand.company, new)
+    # A session may be at work in a copy that lies at the old place. What it has sent is in doubt, and is looked for in this file.
+    tx.run("sessions_close_of", {"company": hand.company})
     detail = {**_known(new), "was": _known(bound), **({"why": reason} if reason else {})}
     _told(tx, hand, journal.Entry("file_moved", detail=detail))
     return new

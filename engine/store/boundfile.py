@@ -10,6 +10,8 @@ from engine.store.base import Row, Tx
 _LAST = "last_file"
 # Beside what is told of a file without a FileID: by what it is known, wherever it lies by now.
 _AS = "known_as"
+# Of those that were released after they were moved: where each lies, and by what it is known.
+_MOVED = "moved_files"
 
 
 def key(value: Json) -> str:
@@ -21,6 +23,23 @@ def key(value: Json) -> str:
 def kept(value: Json) -> dict[str, object]:
     """A company file that stays the same one when it gets another path or name."""
     return {**value, **({} if value.get("file_id") else {_AS: key(value)})}
+
+
+def come_again(tx: Tx, company: str, value: Json, at: str) -> Json:
+    """A company file that is bound now, as UTC text `at`; without a FileID, as it was known when it was released.
+
+    What lies by now where a moved one lay when it was bound first is another file.
+    """
+    if value.get("file_id"):
+        return value
+    moved, place = _moved(tx, company), key(value)
+    if place in moved:
+        return {**value, _AS: moved[place]}
+    return {**value, _AS: f"{place} {at}"} if place in moved.values() else value
+
+
+def _moved(tx: Tx, company: str) -> dict[str, str]:
+    return dict((facts.recall(tx, company, _MOVED) or {}).get("files", {}))
 
 
 def newest(tx: Tx, company: str, bound: Row | None = None) -> tuple[str, str]:
@@ -39,3 +58,9 @@ def released(tx: Tx, company: str) -> None:
     """Remember which file it was: until the next one is bound, what is prepared is prepared with its lists."""
     file, bound_at = newest(tx, company)
     facts.remember(tx, company, bound_at, _LAST, {"file": file})
+    row = tx.one("identity_get", {"company": company})
+    value: Json = own(row["identity"]) if row is not None else {}
+    if value.get(_AS) and not value.get("file_id"):
+        lies = key({name: known for name, known in value.items() if name != _AS})
+        others = {place: known for place, known in _moved(tx, company).items() if known != file}
+        facts.remember(tx, company, bound_at, _MOVED, {"files": {**others, lies: file}})

@@ -203,6 +203,7 @@ def bound_at(tx: Tx, company: str) -> str:
 def bind(tx: Tx, company: str, value: Json, at: str) -> None:
     """Bind the company to a company file; a binding that exists stays. What was written there earlier counts again."""
     if identity(tx, company) is None:
+        value = boundfile.come_again(tx, company, value, at)
         holdings.take_up(tx, company, boundfile.key(value))
         # Once the right one is known, any other is refused for that.
         facts.forget(tx, company, REFUSED_FILES)

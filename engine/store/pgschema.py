@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from typing import cast
 
 from psycopg import Connection, errors
 
 from engine.errors import StoreTooNew, StoreTooOld
 from engine.shipped import shipped
+from engine.store import datasteps
 from engine.store.dialect import migration
 
 # Locks that two processes must agree on, in the space of two numbers; those of transactions are in the space of one.
@@ -112,9 +114,17 @@ def migrate(connection: Connection[tuple[object, ...]]) -> tuple[int, int]:
             if version(connection) < number:
                 for script in scripts:
                     connection.execute(script)
+                datasteps.follow(number, partial(_run, connection))
                 connection.execute(_POLICY)
                 connection.execute("INSERT INTO schema_versions (number) VALUES (%s)", (number,))
     return before, newest()
+
+
+def _run(
+    connection: Connection[tuple[object, ...]], text: str, values: Sequence[str | int]
+) -> list[tuple[object, ...]]:
+    cursor = connection.execute(text.replace("?", "%s"), values)
+    return cursor.fetchall() if cursor.description else []
 
 
 def _lock(connection: Connection[tuple[object, ...]]) -> None:

@@ -14,6 +14,7 @@ import sqlite_utils
 
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
 from engine.shipped import shipped
+from engine.store import datasteps
 from engine.store.base import Params, Row, require_within, statements, strange
 from engine.store.inturn import InTurn, OneAtATime, Turns
 from engine.store.patience import is_patient
@@ -417,6 +418,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
                 for script in scripts:
                     for statement in _split(script):
                         connection.execute(statement)
+                datasteps.follow(number, lambda text, values: connection.execute(text, values).fetchall())
                 connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.audit.notary import FILE, Notary
+from engine.clock import from_iso
 from engine.dataclass import dataclass
 from engine.errors import FlowctlError
 from engine.evidence import PUT_BACK
@@ -116,7 +117,9 @@ def wake(tx: Tx, made_at: str, at: str, actor: str) -> int:
     for company in companies.names(tx):
         tx.run("sessions_close_of", {"company": company})
         if companies.logins(tx, company):
-            facts.remember(tx, company, at, PUT_BACK, {"at": at, "made_at": made_at})
+            # Not everything was looked through since another copy was put back: what was written since that was made counts too.
+            other = (facts.recall(tx, company, PUT_BACK) or {}).get("made_at", made_at)
+            facts.remember(tx, company, at, PUT_BACK, {"at": at, "made_at": min(other, made_at, key=from_iso)})
             rest += 1
         journal.append(tx, company, at, actor, [journal.Entry("restored", detail={"made_at": made_at})])
     return rest

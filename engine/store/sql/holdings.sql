@@ -73,9 +73,6 @@ DELETE FROM facts WHERE company = :company
   AND (name LIKE 'scan:%' OR name IN ('check', 'look', 'missed', 'back', 'pace', 'closing_date', 'survey_trouble',
                'unanswered'));
 
--- name: scans_forget
-DELETE FROM facts WHERE company = :company AND name LIKE 'scan:%';
-
 -- name: holdings_newest
 SELECT * FROM holdings WHERE company = :company AND state IN (:state, :also) ORDER BY seq DESC LIMIT :limit;
 

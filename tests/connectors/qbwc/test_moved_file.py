@@ -8,18 +8,27 @@ from dataclasses import dataclass, replace
 import pytest
 
 from connectors.qbwc import CONNECTOR
-from connectors.qbwc.simulator import Account, Application, CompanyFile, WebConnector, handler_post, seed_company
+from connectors.qbwc.simulator import (
+    Account,
+    Application,
+    CompanyFile,
+    WebConnector,
+    handler_post,
+    seed_company,
+    user_deletes,
+)
 from connectors.qbwc.simulator.seed import CHART
 from connectors.qbwc.spec import OWNER_ID
 from engine.contract import Login
 from engine.errors import FlowctlError
 from engine.follow import Hand
 from engine.operator import companyfile
-from engine.store import companies, journal
+from engine.store import boundfile, companies, journal
 from tests.connectors.qbwc.kit import password_hash
 from tests.connectors.qbwc.rig import FLOW, bill
 from tests.engine import kit
 from tests.engine.kit import AT, COMPANY, Bench
+from tests.stores import table
 
 FILE, OTHER = "{11111111-33D9-4815-AC85-BC87A7E7D1EB}", "{22222222-33D9-4815-AC85-BC87A7E7D1EB}"
 DAY = 86400
@@ -185,3 +194,135 @@ def test_the_lists_of_a_released_file_are_not_used_for_the_next(office: Office) 
     (txn,) = second.txns("Bill")
     names = {item.list_id: item.full_name for item in second.items("Account")}
     assert [names[line.refs["AccountRef"]] for line in txn.lines if "AccountRef" in line.refs] == ["Travel"]
+
+
+def test_a_session_in_the_copy_at_the_old_place_ends_when_the_moved_file_is_taken(office: Office) -> None:
+    clock = office.bench.world.clock
+    old, new = seed_company(1, clock=clock), seed_company(1, clock=clock)
+    move(new)
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    office.connector(old, FILE).update()
+    assert len(list(old.txns("Bill"))) == 1
+    office.bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+    office.bench.run("bills")
+    clock.sleep(DAY)
+    assert "moved or renamed" in office.connector(new, FILE).update().last_error
+    clock.sleep(60)
+    inner, said = office.post(), list[str]()
+
+    def through(body: bytes, headers: dict[str, str]) -> object:
+        if b"receiveResponseXML" in body and not said:
+            # It was let in with the old path, and a person speaks before anything is written.
+            said.append(office.take())
+        return inner(body, headers)
+
+    application = Application(owner_id=OWNER_ID, file_id=FILE)
+    first = WebConnector(through, "acme-wc", "pw", old, application=application).update()  # type: ignore[arg-type]
+    assert (said, len(list(old.txns("Bill")))) == ([""], 1)
+    assert first.last_error.startswith("This session is over")
+    assert "moved or renamed" in office.connector(old, FILE).update().last_error
+    office.connector(new, FILE).update()
+    assert len(list(new.txns("Bill"))) == 1
+
+
+def test_what_a_session_that_was_ended_so_had_sent_is_looked_for_in_the_file_that_was_taken(office: Office) -> None:
+    """The same file, which two computers reach by two paths: what the first one is at work on is not sent by the second."""
+    clock = office.bench.world.clock
+    company = seed_company(1, clock=clock)
+    path, inner = company.path, office.post()
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    lost, said = list[bytes](), list[str]()
+
+    def through(body: bytes, headers: dict[str, str]) -> object:
+        if b"BillAddRs" in body and not said:
+            said.append(office.take())
+        answer = inner(body, headers)
+        if b"BillAddRq" in answer[1] and not lost:  # type: ignore[index]
+            lost.append(body)
+            raise ConnectionError("the computer is dead")
+        return answer
+
+    application = Application(owner_id=OWNER_ID, file_id=FILE)
+    first = WebConnector(through, "acme-wc", "pw", company, application=application)  # type: ignore[arg-type]
+    first.update()
+    assert (len(lost), len(list(company.txns("Bill")))) == (1, 0)
+    clock.sleep(DAY)
+    move(company)
+    office.connector(company, FILE).update()
+    company.path = path
+    # What was lost is sent again, and while QuickBooks is at work on it, a person takes the other path.
+    clock.sleep(60)
+    first.update()
+    assert (said, len(list(company.txns("Bill"))), office.bench.states()) == ([""], 1, {"b-1": "sent"})
+    move(company)
+    clock.sleep(60)
+    office.connector(company, FILE).update()
+    assert (len(list(company.txns("Bill"))), office.bench.states()) == (1, {"b-1": "posted"})
+
+
+def bound_to(office: Office) -> str:
+    """By what the company's file is told from others."""
+    with office.bench.world.store.read() as tx:
+        return boundfile.newest(tx, COMPANY)[0]
+
+
+def state_of_holding(office: Office) -> str:
+    (row,) = table(office.bench.world.store, "holdings")
+    return str(row["state"])
+
+
+@pytest.mark.parametrize("change", [move, rename])
+def test_a_file_without_an_id_that_was_moved_is_known_again_after_it_was_released(
+    office: Office, change: Callable[[CompanyFile], None]
+) -> None:
+    clock = office.bench.world.clock
+    company = seed_company(1, clock=clock)
+    connector = office.connector(company)
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    connector.update()
+    known = bound_to(office)
+    for _ in range(2):
+        change(company)
+        clock.sleep(DAY)
+        connector.update()
+        office.take()
+        assert bound_to(office) == known
+        assert (office.release(), state_of_holding(office)) == ("", "away")
+        connector.update()
+        assert (bound_to(office), state_of_holding(office)) == (known, "there")
+    user_deletes(company, next(iter(company.txns("Bill"))).txn_id)
+    clock.sleep(DAY)
+    connector.update()
+    assert office.bench.states() == {"b-1": "vanished"}
+
+
+def test_another_file_where_a_moved_one_lay_is_not_taken_for_it(office: Office) -> None:
+    """Neither has a FileID. What was written into the moved one is not missing in the other."""
+    clock = office.bench.world.clock
+    company, another = seed_company(1, clock=clock), seed_company(2, clock=clock)
+    connector = office.connector(company)
+    office.bench.shop.listed["bills"] = [bill("b-1")]
+    office.bench.run("bills")
+    connector.update()
+    known = bound_to(office)
+    another.path = company.path
+    move(company)
+    clock.sleep(DAY)
+    connector.update()
+    assert (office.take(), office.release()) == ("", "")
+    other = office.connector(another)
+    for _ in range(2):
+        clock.sleep(DAY)
+        other.update()
+        assert (bound_to(office) == known, state_of_holding(office)) == (False, "away")
+    there = bound_to(office)
+    assert office.release() == ""
+    other.update()
+    assert bound_to(office) == there
+    assert office.release() == ""
+    connector.update()
+    assert (bound_to(office), state_of_holding(office)) == (known, "there")
+    assert set(office.bench.states().values()) <= {"posted", "closed"}

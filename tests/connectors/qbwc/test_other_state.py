@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from connectors.qbwc.simulator import backup, restore
 from connectors.qbwc.simulator.company import Books
+from connectors.qbwc.state import State, changed
+from engine.clock import from_iso, iso
+from engine.evidence import PUT_BACK
 from engine.follow import Hand
 from engine.operator import worklist
+from engine.store import facts
 from tests.connectors.qbwc.rig import Rig, bill, rig
 from tests.engine.kit import COMPANY
 
@@ -149,3 +155,143 @@ def test_what_people_entered_in_the_newer_file_meanwhile_is_seen(made: Rig) -> N
     made.session()
     assert made.bills().count("N-b-9") == 1
     assert made.bench.states()["b-9"] == "unknown"
+
+
+# --- from how far back ------------------------------------------------------------------------------------------------
+
+
+HAND = (
+    '<BillAddRq requestID="1"><BillAdd><VendorRef><FullName>Acme Supply</FullName></VendorRef><TxnDate>2026-03-01</TxnDate>'
+    "<RefNumber>{}</RefNumber><ExpenseLineAdd><AccountRef><FullName>Travel</FullName></AccountRef>"
+    "<Amount>100.00</Amount></ExpenseLineAdd></BillAdd></BillAddRq>"
+)
+
+
+def somebody_deletes(made: Rig, number: str) -> None:
+    made.posts(f'<TxnDelRq requestID="1"><TxnDelType>Bill</TxnDelType><TxnID>{made.ids()[number]}</TxnID></TxnDelRq>')
+
+
+def looks(made: Rig) -> list[str]:
+    """From when on bills were looked through."""
+    return [when[:10] for text in made.sent for when in re.findall("<FromModifiedDate>(.*?)<", text)]
+
+
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_after_a_quiet_quarter_the_look_goes_back_to_the_last_one(made: Rig, *, is_checked: bool) -> None:
+    """The newest of ours was deleted, and the check that is due each hour may be the first to see it."""
+    made.prepare(bill("b-1"))
+    made.session()
+    last = made.bench.world.clock.now() - timedelta(days=2)
+    days(made, 5)
+    made.posts(HAND.format("N-b-9"))
+    days(made, 90)
+    somebody_deletes(made, "N-b-1")
+    if is_checked:
+        made.session()
+    assert made.bench.states() == {"b-1": "vanished" if is_checked else "posted"}
+    made.prepare(bill("b-9"))
+    made.sent.clear()
+    made.session()
+    assert looks(made)[0] == last.date().isoformat()
+    made.session()
+    assert (made.bills().count("N-b-9"), made.bench.states()["b-9"]) == (1, "unknown")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_pages_that_were_not_read_yet_are_not_dropped(
+    made: Rig, monkeypatch: pytest.MonkeyPatch, *, is_deleted: bool
+) -> None:
+    base = State(gate="passed", version="13.0")
+    small = changed(base, options=changed(base.options, page_size=10))
+    monkeypatch.setattr("tests.connectors.qbwc.rig.State", lambda **_: small)
+    made.prepare(bill("b-1"))
+    made.session()
+    days(made, 5)
+    for number in (*(f"X-{count}" for count in range(12)), "N-b-9"):
+        made.posts(HAND.format(number))
+    days(made, 90)
+    if is_deleted:
+        somebody_deletes(made, "N-b-1")
+    made.prepare(bill("b-9"))
+    for _ in range(2):
+        made.session()
+    assert (made.bills().count("N-b-9"), made.bench.states()["b-9"]) == (1, "unknown")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_snapshot_of_our_store_that_nobody_told_of_is_looked_back_to(made: Rig, *, is_deleted: bool) -> None:
+    made.prepare(bill("b-1"))
+    made.session()
+    image = made.image()
+    days(made, 5)
+    made.prepare(bill("b-1"), bill("b-9"))
+    made.session()
+    days(made, 70)
+    made.restore(image)
+    if is_deleted:
+        somebody_deletes(made, "N-b-1")
+    made.session()
+    made.prepare(bill("b-1"), bill("b-9"))
+    for _ in range(2):
+        made.session()
+    assert (made.bills().count("N-b-9"), made.bench.states()["b-9"]) == (1, "posted")
+
+
+def test_what_was_just_looked_through_is_looked_through_from_further_back(made: Rig) -> None:
+    """Other kinds that have not been looked through for longer keep their time."""
+    made.prepare(bill("b-1"))
+    made.session()
+    long_ago = iso(made.bench.world.clock.now() - timedelta(days=100))
+    with made.bench.world.store.write() as tx:
+        facts.remember(tx, COMPANY, long_ago, "scan:Check", {"at": long_ago})
+    days(made, 1)
+    somebody_deletes(made, "N-b-1")
+    made.prepare(bill("b-2"))
+    made.sent.clear()
+    first = made.bench.world.clock.now()
+    made.session()
+    assert looks(made) == [(first - timedelta(days=count)).date().isoformat() for count in (3, 60)]
+    with made.bench.world.store.read() as tx:
+        assert facts.recall(tx, COMPANY, "scan:Check") == {"at": long_ago}
+    assert made.bench.states()["b-2"] == "posted"
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_two_copies_of_our_store_put_back_one_after_the_other_are_looked_back_to_the_older(
+    made: Rig, *, is_deleted: bool
+) -> None:
+    """The second is a copy of what the first has made, before everything was looked through."""
+    made.session()
+    image, made_at = made.image(), made.bench.world.at()
+    days(made, 5)
+    made.prepare(bill("b-1"))
+    made.session()
+    made.prepare(bill("b-1"), bill("b-2"))
+    made.session()
+    days(made, 70)
+    made.restore(image, made_at)
+    days(made, 0.1)
+    made.restore(made.image(), made.bench.world.at())
+    if is_deleted:
+        somebody_deletes(made, "N-b-2")
+    made.prepare(bill("b-1"))
+    made.session()
+    assert (made.bills().count("N-b-1"), made.bench.states()) == (1, {"b-1": "posted"})
+
+
+def test_after_a_copy_was_put_back_a_look_from_further_back_goes_back_to_it(made: Rig) -> None:
+    """As long as not every kind was looked through since."""
+    made.session()
+    made_at = made.bench.world.at()
+    days(made, 90)
+    made.restore(made.image(), made_at)
+    made.prepare(bill("b-1"))
+    made.session()
+    with made.bench.world.store.read() as tx:
+        assert (facts.recall(tx, COMPANY, PUT_BACK) or {})["made_at"] == made_at
+    somebody_deletes(made, "N-b-1")
+    made.prepare(bill("b-1"), bill("b-2"))
+    days(made, 0.1)
+    made.sent.clear()
+    made.session()
+    assert looks(made)[-1] == (from_iso(made_at) - timedelta(days=2)).date().isoformat()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -20,7 +20,8 @@ from connectors.qbwc.simulator import (
 )
 from engine.contract import Login
 from engine.spec import RequestSpec
-from engine.store import companies
+from engine.store import companies, datasteps
+from tests import stores
 from tests.connectors.qbwc.kit import password_hash
 from tests.connectors.qbwc.rig import FLOW, UNNUMBERED, Hook, Rig, bill, rig
 from tests.connectors.qbwc.test_voiding import TEXT
@@ -28,6 +29,11 @@ from tests.engine import kit
 from tests.engine.kit import AT, COMPANY
 
 DAY = 86_400
+BY_HAND = (
+    '<BillAddRq requestID="1"><BillAdd><VendorRef><FullName>Acme Supply</FullName></VendorRef><TxnDate>2026-03-01</TxnDate>'
+    "<RefNumber>{}</RefNumber><ExpenseLineAdd><AccountRef><FullName>Travel</FullName></AccountRef>"
+    "<Amount>100.00</Amount></ExpenseLineAdd></BillAdd></BillAddRq>"
+)
 LOCKED = "There was an error when saving a Bill. QuickBooks error message: the list is locked by another user."
 KINDS = FLOW.replace(
     "write: {to: ledger, request: BillAdd, template: bill_add.xml.j2, change: {request: BillMod, "
@@ -250,3 +256,28 @@ def test_a_copy_that_is_older_than_a_first_look() -> None:
         made.prepare(bill())
         sessions(made, 2)
         assert (made.count("Bill"), made.bench.states()) == (1, {"b-1": "posted"})
+
+
+@pytest.mark.parametrize("number", ["N-ABC", "N-\u00c9T\u00c9"])
+def test_a_number_that_was_seen_before_an_upgrade_is_found_in_any_case(number: str) -> None:
+    with rig() as made:
+        made.company.clock = made.bench.world.clock
+        made.posts(BY_HAND.format(number.encode("ascii", "xmlcharrefreplace").decode()))
+        made.bench.world.clock.sleep(4 * DAY)
+        made.prepare(bill("b-1"))
+        made.session()
+        store = made.bench.world.store
+        # As an older flowctl has kept it: as QuickBooks shows it, then in lower case as the store knows it.
+        lower = "".join(char.lower() if char.isascii() else char for char in number)
+        stores.raw(store, f"UPDATE sightings SET reference = '{lower}' WHERE reference = '{number.casefold()}'")
+
+        def run(text: str, values: Sequence[str | int]) -> list[tuple[object, ...]]:
+            for value in values:
+                text = text.replace("?", f"'{value}'" if isinstance(value, str) else str(value), 1)
+            return stores.raw(store, text)
+
+        datasteps.follow(31, run)
+        made.bench.world.clock.sleep(10 * DAY)
+        made.prepare(bill("b-1"), bill("b-9", number=number.lower()))
+        sessions(made, 2)
+        assert (made.count("Bill"), made.bench.states()["b-9"]) == (2, "unknown")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,9 +15,10 @@ from connectors.qbwc.simulator.transport import Answer
 from connectors.qbwc.simulator.webconnector import SessionReport
 from connectors.qbwc.state import Flight
 from engine.contract import Login
+from engine.evidence import PUT_BACK
 from engine.follow import Hand
 from engine.operator import pausing, worklist
-from engine.store import companies, work
+from engine.store import companies, facts, work
 from tests.connectors.qbwc.kit import password_hash
 from tests.connectors.qbwc.rig import FLOW as RIG_FLOW
 from tests.connectors.qbwc.rig import Rig, bill, rig
@@ -133,17 +135,23 @@ class Line:
 
     def __init__(self, bench: Bench, vendors: int) -> None:
         self.bench, self.most, self.bars = bench, 10_000_000, "nothing"
+        # The next set of writes never gets there.
+        self.withholds = False
         with bench.world.store.write() as tx:
             companies.put_login(tx, Login(COMPANY, "acme-wc", password_hash(), {}), AT)
         names = ["Acme Supply", *(f"Vendor {number:04}" for number in range(vendors))]
-        company = seed_company(1, clock=bench.world.clock, vendors=names)
+        self.company = seed_company(1, clock=bench.world.clock, vendors=names)
         self._answer = handler_post(CONNECTOR.handler(bench.outbox, bench.world.clock, bench.world.ids))
-        self._agent = WebConnector(self._post, "acme-wc", "pw", company, application=Application())
+        self._agent = WebConnector(self._post, "acme-wc", "pw", self.company, application=Application())
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         if len(body) > self.most or (b"receiveResponseXML" in body and re.search(self.bars.encode(), body)):
             return 408, b"the body came too slowly", "text/plain"
-        return self._answer(body, headers)
+        answer = self._answer(body, headers)
+        if self.withholds and b"BillAddRq" in answer[1]:
+            self.withholds = False
+            return 408, b"the answer came too slowly", "text/plain"
+        return answer
 
     def update(self, count: int = 1) -> SessionReport:
         for _ in range(count):
@@ -219,6 +227,48 @@ def test_a_person_is_told_of_what_never_gets_through() -> None:
         line.bench.world.clock.sleep(7200)
         line.update()
         assert line.alerts() == []
+
+
+def stop(line: Line, how: str) -> None:
+    world = line.bench.world
+    with world.store.write() as tx:
+        if how == "rest":
+            facts.remember(tx, COMPANY, world.at(), PUT_BACK, {"at": world.at(), "made_at": world.at()})
+        else:
+            pausing.pause(tx, Hand(COMPANY, world.at(), "test:ana"), "", "the books are being closed")
+
+
+@pytest.mark.parametrize("how", ["pause", "rest"])
+def test_what_has_got_through_is_over_also_where_nothing_may_be_written(how: str) -> None:
+    with slow(5) as line:
+        line.company.preferences = replace(line.company.preferences, file_mode="MultiUser")
+        # The lists are read and the bill is prepared; then the lists are due again.
+        line.bars = "BillQueryRs"
+        line.update()
+        with line.bench.world.store.write() as tx:
+            tx.run("lists_all_due", {})
+        line.bars = "AccountQueryRs"
+        line.update(3)
+        stop(line, how)
+        line.update()
+        assert "the list Account" in line.alerts()[0]
+        line.bars = "nothing"
+        stop(line, how)
+        ended = line.update()
+        assert ("paused by ana" if how == "pause" else "flowctl's store was put back") in ended.last_error
+        assert (line.alerts(), line.bench.states()) == ([], {"b-1": "intended"})
+
+
+def test_what_was_asked_about_a_lost_write_has_got_through_also_where_it_is_not_sent_again_yet() -> None:
+    with slow(5) as line:
+        line.company.preferences = replace(line.company.preferences, file_mode="MultiUser")
+        line.withholds = True
+        line.bars = "BillQueryRs.*RefNumber|statusCode=.{0,6}1.*BillQueryRs"
+        line.update(5)
+        assert "whether a write whose answer was lost is there" in line.alerts()[0]
+        line.bars = "nothing"
+        assert "another computer" in line.update().last_error
+        assert (line.alerts(), len(list(line.company.txns("Bill")))) == ([], 0)
 
 
 @pytest.mark.parametrize(

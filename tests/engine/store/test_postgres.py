@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from engine.errors import Bug, FlowctlError, StoreBusy, StoreTooNew, StoreTooOld, UnknownName
-from engine.store import companies, dialect, journal, pgerrors, pgschema, private
+from engine.store import companies, datasteps, dialect, journal, pgerrors, pgschema, private
 from engine.store import postgres as backend
 from engine.store.base import Timed, Tx, statements, take_number
 from engine.store.journal import Entry
@@ -27,6 +27,7 @@ from engine.telemetry import committed
 from tests import postgres_kit
 from tests.engine.kit import count
 from tests.engine.store.rows import AT, COMPANY, add
+from tests.engine.store.test_sqlite import REFERENCES, SIGHTING
 from tests.reference import ROOT
 from tests.stores import raw
 
@@ -432,6 +433,28 @@ def test_a_migration_that_fails_leaves_none_of_it(postgres: PrivatePostgres, mon
         monkeypatch.setattr(pgschema, "migrations", lambda: (*every, (len(every) + 1, broken[-1][1][:1])))
         assert pgschema.migrate(connection) == (len(every), len(every) + 1)
         assert pgschema.unprotected(connection) == ()
+
+
+def test_numbers_that_were_seen_before_are_folded_as_those_that_come(
+    postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = pgschema.migrations()
+    monkeypatch.setattr(datasteps, "_PAGE", 2)
+    with postgres_kit.another(postgres, is_migrated=False) as url, connected(url) as connection:
+        with monkeypatch.context() as patch:
+            patch.setattr(pgschema, "migrations", lambda: tuple(one for one in every if one[0] < 29))
+            pgschema.migrate(connection)
+        with connection.transaction():
+            connection.execute("SELECT set_config('flowctl.of', '*', true)")
+            for name in (COMPANY, "beta"):
+                connection.execute("INSERT INTO companies (company, title, created_at) VALUES (%s, '', '')", (name,))
+                for number, reference in enumerate(REFERENCES):
+                    connection.execute(SIGHTING.replace("?", "%s").encode(), (name, f"T-{number}", reference))
+        pgschema.migrate(connection)
+        with connection.transaction():
+            connection.execute("SELECT set_config('flowctl.of', '*', true)")
+            rows = connection.execute("SELECT reference FROM sightings ORDER BY company, target_id").fetchall()
+    assert [row[0] for row in rows] == [reference.casefold() for reference in REFERENCES] * 2
 
 
 def test_a_dump_as_the_page_says_holds_every_company(

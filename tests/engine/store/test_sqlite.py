@@ -13,11 +13,18 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Bug, StoreBusy, StoreDamaged, StoreTooNew
-from engine.store import companies, journal, sqlite, work
+from engine.store import companies, datasteps, journal, sqlite, work
 from engine.store.base import statements
 from engine.store.journal import Entry
 from engine.store.sqlite import SqliteStore
 from tests.engine.store.rows import AT, COMPANY
+
+# Numbers as QuickBooks shows them.
+REFERENCES = ("", "N-ABC", "N-\u00c9T\u00c9", "n-\u00e9t\u00e9", "STRASSE", "Stra\u00dfe \u0130", "\u0416-1")
+SIGHTING = (
+    "INSERT INTO sightings (company, target_id, kind, guid, reference, dated_on, edit_sequence, data, seen_at) "
+    "VALUES (?, ?, 'Bill', '', ?, '', '1', '{}', '')"
+)
 
 
 @contextmanager
@@ -193,6 +200,25 @@ def test_places_within_a_listing_are_not_taken_for_watermarks(tmp_path: Path, mo
         assert work.checkpoint(tx, COMPANY, "flow", "shop/bills?") is None
         (row,) = tx.rows("schedule_of", {"company": COMPANY, "flow": "flow"})
         assert (row["next_at"], row["read_at"]) == (AT, "")
+
+
+def test_numbers_that_were_seen_before_are_folded_as_those_that_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lower` of either store knows ASCII alone: what it has left is found all the same."""
+    path = tmp_path / "flowctl.db"
+    every = sqlite._migrations()
+    monkeypatch.setattr(datasteps, "_PAGE", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "_migrations", lambda: [one for one in every if one[0] < 29])
+        with opened(path) as store:
+            for name in (COMPANY, "beta"):
+                add(store, name)
+                for number, reference in enumerate(REFERENCES):
+                    store.connection.execute(SIGHTING, (name, f"T-{number}", reference))
+    with opened(path) as store:
+        rows = store.connection.execute("SELECT reference FROM sightings ORDER BY company, target_id")
+        assert [row[0] for row in rows] == [reference.casefold() for reference in REFERENCES] * 2
 
 
 def test_a_later_migration_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from engine.store import companies, facts, journal, occupied, records, stops, wo
 from engine.store.base import Row, Tx
 from engine.store.occupied import StoreInUse
 from engine.store.sqlite import SqliteStore
-from engine.upkeep import backup
+from engine.upkeep import backup, restoring
 from engine.upkeep.backup import BackupUnusable
 from engine.upkeep.before import Outlook, outlook
 from engine.upkeep.restoring import Signed, restore
@@ -226,6 +226,28 @@ def test_what_an_agent_fetches_rests_for_a_while(home: Path, tmp_path: Path) -> 
     assert told == {"acme": None, "beta": {"at": LATER, "made_at": AT}}
     words = f"the store was put back at {LATER[:10]} {LATER[11:16]} UTC, and nothing was written since"
     assert [words in messages for messages in found] == [False, True]
+
+
+def test_of_two_copies_the_older_one_counts_until_everything_was_looked_through(home: Path) -> None:
+    def told() -> object:
+        with opened(home) as world, world.store.read() as tx:
+            return facts.recall(tx, "acme", PUT_BACK)
+
+    def wake(made_at: str, at: str) -> None:
+        with opened(home) as world, world.store.write() as tx:
+            restoring.wake(tx, made_at, at, ACTOR)
+
+    with opened(home) as world, world.store.write() as tx:
+        companies.put_login(tx, Login("acme", "books", "hash", {}), AT)
+    wake("2026-01-02T00:00:00Z", AT)
+    wake("2026-02-01T00:00:00.000000Z", LATER)
+    assert told() == {"at": LATER, "made_at": "2026-01-02T00:00:00Z"}
+    wake("2026-01-01T00:00:00Z", LATER)
+    assert told() == {"at": LATER, "made_at": "2026-01-01T00:00:00Z"}
+    with opened(home) as world, world.store.write() as tx:
+        facts.remember(tx, "acme", LATER, PUT_BACK, {})
+    wake("2026-02-01T00:00:00Z", LATER)
+    assert told() == {"at": LATER, "made_at": "2026-02-01T00:00:00Z"}
 
 
 def test_what_people_have_stopped_since_stays_stopped(home: Path, tmp_path: Path) -> None:

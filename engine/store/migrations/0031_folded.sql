@@ -1,0 +1,2 @@
+-- A number counts as QuickBooks counts it, in any case, letters beyond ASCII too: those that were kept before are folded by
+-- `engine/store/datasteps.py`.
