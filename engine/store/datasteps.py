@@ -33,4 +33,4 @@ def _fold_references(run: Run) -> None:
                 run(_FOLD, (folded, company, target_id))
 
 
-_STEPS: Mapping[int, Callable[[Run], None]] = {31: _fold_references}
+_STEPS: Mapping[int, Callable[[Run], None]] = {30: _fold_references}

@@ -276,7 +276,7 @@ def test_a_number_that_was_seen_before_an_upgrade_is_found_in_any_case(number: s
                 text = text.replace("?", f"'{value}'" if isinstance(value, str) else str(value), 1)
             return stores.raw(store, text)
 
-        datasteps.follow(31, run)
+        datasteps.follow(30, run)
         made.bench.world.clock.sleep(10 * DAY)
         made.prepare(bill("b-1"), bill("b-9", number=number.lower()))
         sessions(made, 2)
