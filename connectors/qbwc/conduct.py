@@ -28,8 +28,7 @@ from engine.qbxml.response import Answer, parse_response, text_at
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
 _MISSED = "unanswered"
-# Refusals that say that something could not be saved: FACTS section 6 wants it looked for before it is sent again.
-_MAY_BE_SAVED = frozenset({"3170", "3180"})
+_REFUSED_UNSURE = "QuickBooks refused it in a way that does not rule out that it was saved"
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -387,12 +386,13 @@ def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: st
     if isinstance(verdict, recovery.Settled):
         if flight.kind == "write":
             state = _timed(ctx, state, flight, clean=all(item.outcome == "posted" for item in verdict.outcomes))
-            if any(item.outcome == "retry" and item.code in _MAY_BE_SAVED for item in verdict.outcomes):
-                state = survey.anew(state)
         return commit(ctx, state, unsettled, verdict.outcomes, text)
+    is_answered = bool(verdict.absent) and set(verdict.ask) == {item["operation_id"] for item in verdict.absent}
     if flight.kind == "write":
-        state = slower(ctx, state)
-    doubt(ctx, unsettled.id, "QuickBooks did not say what became of every request")
+        state = _timed(ctx, state, flight, clean=False) if is_answered else slower(ctx, state)
+    state = survey.anew(state) if verdict.absent else state
+    why = _REFUSED_UNSURE if is_answered else "QuickBooks did not say what became of every request"
+    doubt(ctx, unsettled.id, why)
     return changed(state, recovery=verdict)
 
 
