@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from connectors.qbwc import gate, merging, pace, portion, probe, putback, ready, reckoning, recovery, survey
@@ -19,6 +19,7 @@ from engine.clock import BASE62, from_iso, iso
 from engine.contract import MessageSet, Operation, OperationOutcome
 from engine.dataclass import dataclass
 from engine.evidence import REFUSED_FILES
+from engine.jsontext import plain
 from engine.qbxml.books import company_identity
 from engine.qbxml.envelope import envelope, status_check
 from engine.qbxml.errors import UnreadableAnswer
@@ -28,8 +29,11 @@ from engine.qbxml.response import Answer, parse_response, text_at
 MOST_TROUBLES = 3
 DONE_TEXT = "There is nothing more to send."
 _MISSED = "unanswered"
-# Refusals that say that something could not be saved: FACTS section 6 wants it looked for before it is sent again.
-_MAY_BE_SAVED = frozenset({"3170", "3180"})
+_NOT_SHOWN = (
+    "QuickBooks could not show what is there already, so what it was given before is not sent again; the next update asks "
+    "again."
+)
+_REFUSED_UNSURE = "QuickBooks refused it in a way that does not rule out that it was saved"
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------
@@ -37,12 +41,17 @@ _MAY_BE_SAVED = frozenset({"3170", "3180"})
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What one look at the store found: the lists that are due, and what could be written, if it came to that."""
+    """What one look at the store found: the lists that are due, and what could be written, if it came to that.
+
+    Of what is to be sent again: what was `seen` already, and, in `unsure`, what must be asked for before that is known.
+    """
 
     facts: Facts
     lists: tuple[str, ...] = ()
     requests: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
+    seen: Mapping[str, OperationOutcome] = field(default_factory=dict)
+    unsure: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def turn(self) -> Turn:
@@ -80,10 +89,16 @@ def look(ctx: Context, state: State) -> Outlook:
 
 def _look_before_resend(ctx: Context, state: State, outlook: Outlook, unsettled: MessageSet) -> Outlook:
     """What is sent again waits for the same look around as what is sent the first time."""
-    halted = ready.why_not(ctx) is not None
+    halted = ready.why_not(ctx, state) is not None
     requests = () if halted else tuple(dict.fromkeys(operation.request for operation in unsettled.operations))
     facts = replace(outlook.facts, halted=halted, survey=survey.is_due(ctx, state, requests))
-    return replace(outlook, facts=facts, requests=requests)
+    outlook = replace(outlook, facts=facts, requests=requests)
+    if halted or facts.survey:
+        return outlook
+    seen, unsure = ready.seen_already(ctx, state, unsettled.operations)
+    # What could not be shown in this session says nothing: neither that it may go again, nor that it must not.
+    shown = all(survey.may_be_written(state, name) for name in requests) and not survey.is_unshown(state, unsure)
+    return replace(outlook, facts=replace(facts, halted=not shown), seen=seen, unsure=unsure)
 
 
 def settle_known(ctx: Context, state: State) -> tuple[State, Outlook]:
@@ -93,11 +108,29 @@ def settle_known(ctx: Context, state: State) -> tuple[State, Outlook]:
         checked = survey.settle_check(ctx, state, outlook.requests)
         if checked is not state:
             state, outlook = checked, look(ctx, checked)
+    if outlook.turn == "resend" and (outlook.seen or outlook.unsure):
+        state = _seen_before_resend(ctx, state, outlook)
+        return state, look(ctx, state)
     if not outlook.operations:
         return state, outlook
     concluded = ready.conclude_known(ctx, state, outlook.operations)
-    settled = concluded.done != state.done or concluded.survey is not state.survey
+    settled = concluded.done != state.done
+    settled = settled or concluded.survey is not state.survey or concluded.merging is not state.merging
     return concluded, look(ctx, concluded) if settled else outlook
+
+
+def _seen_before_resend(ctx: Context, state: State, outlook: Outlook) -> State:
+    """What was to be sent again is in QuickBooks, or may be: that settles it, or is asked for first."""
+    if outlook.unsure:
+        return survey.look_closer(state, outlook.unsure)
+    unsettled = ctx.desk.operations.unsettled(ctx.company)
+    assert unsettled is not None
+    verdict = recovery.seen_as(unsettled, outlook.seen)
+    if verdict.ask:
+        return changed(state, recovery=verdict)
+    outcomes = tuple(recovery.restored(verdict.decided))
+    shown = plain([{"found": item.message, "receipt": dict(item.receipt)} for item in outcomes])
+    return commit(ctx, state, unsettled, outcomes, shown)
 
 
 def progress(ctx: Context, state: State, outlook: Outlook) -> int:
@@ -111,12 +144,12 @@ def progress(ctx: Context, state: State, outlook: Outlook) -> int:
     return max(state.last_percent, percent_done(state.done, max(1, left)))
 
 
-def stopped(ctx: Context, state: State, turn: Turn) -> State:
+def stopped(ctx: Context, state: State, outlook: Outlook) -> State:
     """End a session that would write and may not with the reason, which the Web Connector shows."""
-    if state.ended or turn != "end":
+    if state.ended or outlook.turn != "end":
         return state
     portion.ended_well(ctx)
-    why = ready.why_not(ctx)
+    why = ready.why_not(ctx, state) or (_NOT_SHOWN if outlook.facts.halted else None)
     return state if why is None or not is_waiting(ctx) else changed(state, ended=True, error=why)
 
 
@@ -145,7 +178,7 @@ def begin(ctx: Context, state: State) -> tuple[State, bytes]:
     """Take the next turn: the state to keep, and the document to send, empty when there is nothing."""
     state, outlook = settle_known(ctx, state)
     if outlook.turn == "end":
-        state = stopped(ctx, state, outlook.turn)
+        state = stopped(ctx, state, outlook)
         return changed(state, ended=True, error=state.error or DONE_TEXT), b""
     number = state.turn + 1
     state, body = _turn(ctx, state, f"q{number}", outlook)
@@ -388,12 +421,13 @@ def _settle(ctx: Context, state: State, flight: Flight, answer: Answer, text: st
     if isinstance(verdict, recovery.Settled):
         if flight.kind == "write":
             state = _timed(ctx, state, flight, clean=all(item.outcome == "posted" for item in verdict.outcomes))
-            if any(item.outcome == "retry" and item.code in _MAY_BE_SAVED for item in verdict.outcomes):
-                state = survey.anew(state)
         return commit(ctx, state, unsettled, verdict.outcomes, text)
+    is_answered = bool(verdict.absent) and set(verdict.ask) == {item["operation_id"] for item in verdict.absent}
     if flight.kind == "write":
-        state = slower(ctx, state)
-    doubt(ctx, unsettled.id, "QuickBooks did not say what became of every request")
+        state = _timed(ctx, state, flight, clean=False) if is_answered else slower(ctx, state)
+    state = survey.anew(state) if verdict.absent else state
+    why = _REFUSED_UNSURE if is_answered else "QuickBooks did not say what became of every request"
+    doubt(ctx, unsettled.id, why)
     return changed(state, recovery=verdict)
 
 

@@ -6,6 +6,7 @@ set that this store knows nothing of, nobody can find; so nothing is written unt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from connectors.qbwc.context import Context
@@ -42,6 +43,18 @@ def noticed(ctx: Context, *, sole_user: bool) -> None:
 def why_not(ctx: Context) -> str | None:
     """Why nothing may be written yet, for whoever sits before the Web Connector; None when it may."""
     return _WHY if is_resting(ctx.desk.sessions.recall(ctx.company, PUT_BACK)) else None
+
+
+def unseen(kinds: Sequence[str]) -> str:
+    """What is held up while these kinds cannot be looked through, and what a person can do about it."""
+    names = ", ".join(kinds)
+    return (
+        "A copy of flowctl's store was put back, and what was written after it was made may be in QuickBooks as another "
+        f"kind of object than flowctl would write now. Nothing at all is sent before QuickBooks has shown these: {names}. "
+        "What to do: sign in to QuickBooks as Admin and let this application see them (Edit > Preferences > Integrated "
+        "Applications, and the role of its user); where QuickBooks has an internal error, run File > Utilities > Verify "
+        "Data."
+    )
 
 
 def unscanned(ctx: Context) -> tuple[str, ...]:

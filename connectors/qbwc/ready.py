@@ -40,9 +40,9 @@ class Waiting:
     first: tuple[Operation, ...] | None = ()
 
 
-def why_not(ctx: Context) -> str | None:
+def why_not(ctx: Context, state: State) -> str | None:
     """Why nothing may be written now, for whoever sits before the Web Connector; None when it may."""
-    return ctx.desk.holdings.halted(ctx.company) or putback.why_not(ctx)
+    return ctx.desk.holdings.halted(ctx.company) or putback.why_not(ctx) or survey.why_not(ctx, state)
 
 
 def has_operations(desk: Desk, company: str) -> bool:
@@ -63,7 +63,7 @@ def waiting(ctx: Context, state: State) -> Waiting:
         operations = desk.operations.next(company, wanted)
     if not operations:
         return Waiting(first=None if prepared else ())
-    if putback.why_not(ctx) is not None:
+    if putback.why_not(ctx) is not None or survey.why_not(ctx, state) is not None:
         return Waiting()
     passes_over = state.survey.failed or state.merging.later
     return Waiting(desk.unsent.kinds(company), None if passes_over else operations)
@@ -82,7 +82,7 @@ def next_set(ctx: Context, state: State, first: tuple[Operation, ...] | None = N
 
     `first` are those that come first, when `waiting` has just said so.
     """
-    if why_not(ctx) is not None:
+    if why_not(ctx, state) is not None:
         return ()
     may = current_pace(ctx, state)
     wanted = _wanted(may)
@@ -124,28 +124,54 @@ def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) 
     `operations` are those of the next set.
     """
     done: Counter[str] = Counter()
-    while done.total() < _MOST_CONCLUDED:
-        before = done.total()
+    later: list[str] = []
+    while done.total() + len(later) < _MOST_CONCLUDED:
+        before = done.total() + len(later)
         unsure: dict[str, str] = {}
         for operation in operations:
             # One after the other: what one of them was settled with is kept as a holding and speaks for no other.
             known = None if operation.id in state.judged else _known(ctx, state, operation)
             if isinstance(known, Mapping):
-                unsure.update(known)
+                if survey.is_unshown(state, known):
+                    later.append(operation.id)
+                else:
+                    unsure.update(known)
                 continue
             if known is None:
                 continue
             _conclude(ctx, operation, known)
             done[known.outcome.outcome] += 1
+        if later:
+            # What it hangs on cannot be shown in this session; to ask again and again would be no end.
+            names = tuple(dict.fromkeys((*state.merging.later, *later)))
+            state = changed(state, merging=changed(state.merging, later=names))
         if unsure:
             # They are asked for before anything is written, and then it is seen what they say.
             state = survey.look_closer(state, unsure)
             break
-        if done.total() == before:
+        if done.total() + len(later) == before:
             state = changed(state, judged=tuple(operation.id for operation in operations))
             break
         operations = next_set(ctx, state)
     return count(state, done)
+
+
+def seen_already(
+    ctx: Context, state: State, operations: Sequence[Operation]
+) -> tuple[Mapping[str, OperationOutcome], Mapping[str, str]]:
+    """Of what is to be sent again: what was seen in QuickBooks, as whatever kind, and what must be asked for first.
+
+    It was looked for as what it says it is. A store that was put back may have written its record as something else since.
+    """
+    outcomes: dict[str, OperationOutcome] = {}
+    unsure: dict[str, str] = {}
+    for operation in operations:
+        known = _known(ctx, state, operation)
+        if isinstance(known, _Known):
+            outcomes[operation.id] = known.outcome
+        elif known is not None:
+            unsure.update(known)
+    return outcomes, unsure
 
 
 def _judged(marks: Marks, sighted: Sequence[Sighting]) -> Found:

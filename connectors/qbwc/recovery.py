@@ -24,6 +24,8 @@ STILL_RUNNING = timedelta(minutes=30)
 _ANSWER_KEPT = 256 * 1024
 
 UNREADABLE = "0x80040400"
+# Refusals that say that something could not be saved: FACTS section 6 wants it looked for before anything else is done.
+_MAY_BE_SAVED = frozenset({"3170", "3180"})
 _MARK_MISSING = "QuickBooks keeps no answer and does not hold it"
 
 
@@ -97,19 +99,31 @@ def after_answer(message_set: MessageSet, answer: Answer, text: str) -> Verdict:
     if not answer.responses:
         return Recovery(message_set.id, "probe", ask=ids)
     readings = {op.id: read(op, answer.by_request_id(op.id)) for op in message_set.operations}
-    decided = tuple(reading for reading in readings.values() if isinstance(reading, OperationOutcome))
+    told = [(op, reading) for op in message_set.operations if isinstance(reading := readings[op.id], OperationOutcome)]
+    decided = tuple(outcome for op, outcome in told if not _may_be_saved(op, outcome))
     if len(decided) == len(readings):
         return Settled(decided)
+    sure = {outcome.operation_id for outcome in decided}
     return Recovery(
         message_set.id,
         "probe",
         whole=False,
         decided=tuple(asdict(outcome) for outcome in decided),
-        ask=tuple(key for key, reading in readings.items() if not isinstance(reading, OperationOutcome)),
+        ask=tuple(key for key in readings if key not in sure),
         taken=tuple(key for key, reading in readings.items() if reading == "look_up"),
         silent=tuple(op.id for op in message_set.operations if answer.by_request_id(op.id) is None),
+        absent=tuple(asdict(outcome) for op, outcome in told if _may_be_saved(op, outcome)),
         answer=text if len(text) <= _ANSWER_KEPT else "",
     )
+
+
+def _may_be_saved(operation: Operation, outcome: OperationOutcome) -> bool:
+    """Whether something new may be there although it was refused.
+
+    Whoever tries it again may prepare it as something else by then, so it is looked for while its bytes still tell what it
+    was. A change names its object, and is held against that before it is sent again.
+    """
+    return outcome.outcome == "retry" and outcome.code in _MAY_BE_SAVED and not reads_first(operation.request)
 
 
 def read(operation: Operation, response: Response | None) -> Reading:
@@ -178,7 +192,7 @@ def after_probe(
             f"QuickBooks has a part of what it was given ({len(operations)} records) and may be working on the rest. "
             "Nothing is sent until it has finished; the next update asks again."
         )
-    decided = [OperationOutcome(**_restored(data)) for data in recovery.decided]
+    decided = restored(recovery.decided)
     concluded = (_concluded(message_set, operations[key], recovery, found[key]) for key in recovery.ask)
     return Settled((*decided, *concluded))
 
@@ -192,6 +206,25 @@ def _may_run(message_set: MessageSet, now: datetime, missed_at: datetime | None)
     if message_set.sent_at is None:
         return False
     return missed_at is None or any(abs(now - at) < STILL_RUNNING for at in (message_set.sent_at, missed_at))
+
+
+def seen_as(message_set: MessageSet, known: Mapping[str, OperationOutcome]) -> Recovery:
+    """What was to be sent again has been seen in QuickBooks, or a part of it: that part is settled by what was seen.
+
+    The rest goes alone, under another id: all of it together would be that part again. But QuickBooks may still be at work
+    on the set, as after a look that found a part of it.
+    """
+    rest = tuple(operation.id for operation in message_set.operations if operation.id not in known)
+    absent = (OperationOutcome(name, "retry", code="not_run", message=_MARK_MISSING) for name in rest)
+    return Recovery(
+        message_set.id,
+        "probe",
+        whole=False,
+        decided=tuple(asdict(known[op.id]) for op in message_set.operations if op.id in known),
+        ask=rest,
+        silent=rest,
+        absent=tuple(asdict(outcome) for outcome in absent),
+    )
 
 
 def refused_whole(message_set: MessageSet, message: str) -> Settled | Recovery:
@@ -220,11 +253,16 @@ def _concluded(message_set: MessageSet, operation: Operation, recovery: Recovery
     taken = operation.id in recovery.taken
     # A set of one carries its operation's id the first time, and a new id after that.
     again = operation.sent_before or (len(message_set.operations) == 1 and message_set.id != operation.id)
+    absent = next((item for item in restored(recovery.absent) if item.operation_id == operation.id), None)
     if found.kind == "hit":
-        note = (
-            "the vendor existed in QuickBooks and is used" if taken else "found in QuickBooks after its answer was lost"
-        )
+        note = "found in QuickBooks after its answer was lost"
+        if absent is not None and absent.code in _MAY_BE_SAVED:
+            note = f"QuickBooks refused it ({absent.code}) and has it all the same"
+        elif taken:
+            note = "the vendor existed in QuickBooks and is used"
         return OperationOutcome(operation.id, "posted", found.receipt, message=note)
+    if found.kind == "none" and absent is not None:
+        return absent
     if taken:
         text = found.message or "the name belongs to a customer, an employee or another name in QuickBooks"
         hint = "rename one of them in QuickBooks, or map the vendor to an existing one"
@@ -281,5 +319,6 @@ def _mapped(operation: Operation, response: Response, rule: Rule) -> OperationOu
     return replace(_outcome(operation, response, rule, "deferred"), waits_for=(f"list:{name}",))
 
 
-def _restored(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {**data, "waits_for": tuple(data.get("waits_for", ()))}
+def restored(kept: Sequence[Mapping[str, Any]]) -> list[OperationOutcome]:
+    """Outcomes that were kept with how far a recovery has come."""
+    return [OperationOutcome(**{**data, "waits_for": tuple(data.get("waits_for", ()))}) for data in kept]

@@ -225,7 +225,7 @@ class Service:
     def _look_on(self, ctx: Context, state: State) -> int:
         """How far the session is with what it looks at next."""
         state, outlook = conduct.settle_known(ctx, state)
-        state = conduct.stopped(ctx, state, outlook.turn)
+        state = conduct.stopped(ctx, state, outlook)
         percent = _REFUSED if state.ended else max(0, conduct.progress(ctx, state, outlook))
         self._keep(ctx, changed(state, last_percent=percent))
         return percent

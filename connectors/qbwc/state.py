@@ -61,8 +61,8 @@ class Recovery:
 
     `whole` means that no answer to the set exists, `frozen` that its bytes must never be sent again (9001). `decided`
     holds outcomes of operations that are sure, `ask` the ids of those to look up, `taken` those of them whose name was
-    taken, `silent` those of which an answer says nothing. `refused` is what QuickBooks said of a document that it could
-    not read.
+    taken, `silent` those of which an answer says nothing. `absent` holds outcomes of some that are asked for, for when
+    they are not there. `refused` is what QuickBooks said of a document that it could not read.
     """
 
     set_id: str
@@ -73,6 +73,7 @@ class Recovery:
     ask: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    absent: tuple[Mapping[str, Any], ...] = ()
     refused: str = ""
     answer: str = ""
 
@@ -94,9 +95,9 @@ class Survey:
     Each kind is asked for in a document of its own after QuickBooks could not read one (`alone`). `since` is the moment
     from which an object counts as looked at, empty before the first look; `brief` when a look at the newest will do,
     `cut` while part of a page of them has not been asked for, and `answered` once QuickBooks has answered for some.
-    `unchecked` are the kinds for which it could not. `closer` are ids that must be asked for, with their kinds, and
-    `looked` those of them that were asked for and told. `late` counts answers that took so long that what was
-    looked through before them was looked through again.
+    `unchecked` are the kinds for which it could not. `closer` are ids that must be asked for, with their kinds,
+    `looked` those of them that were asked for and told, and `unshown` those that it could not show. `late` counts
+    answers that took so long that what was looked through before them was looked through again.
     """
 
     scanned: tuple[str, ...] = ()
@@ -112,6 +113,7 @@ class Survey:
     unchecked: tuple[str, ...] = ()
     closer: Mapping[str, str] = field(default_factory=dict)
     looked: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
     late: int = 0
 
 

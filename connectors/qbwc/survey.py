@@ -46,6 +46,19 @@ def is_due(ctx: Context, state: State, requests: Sequence[str]) -> bool:
     return _checking(ctx, state, requests)
 
 
+def why_not(ctx: Context, state: State) -> str | None:
+    """Why nothing may be written in this session, since after a restore QuickBooks could not show all that may be there."""
+    if not state.survey.failed:
+        return None
+    unseen = [kind for kind in kinds_of(putback.unscanned(ctx)) if kind in state.survey.failed]
+    return f"{putback.unseen(unseen)} The next update asks again." if unseen else None
+
+
+def is_unshown(state: State, wanted: Mapping[str, str]) -> bool:
+    """Whether any of these ids was asked for in this session and could not be shown."""
+    return any(target_id in state.survey.unshown for target_id in wanted)
+
+
 def may_be_written(state: State, request: str) -> bool:
     """Whether the kind was looked through in this session, or need not be."""
     return all(kind in state.survey.scanned for kind in kinds_of((request,)))
@@ -436,6 +449,8 @@ def _scan_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Surve
         f"QuickBooks could not show what was changed lately ({kind}), so nothing of that kind was written in this "
         f"session: {problem}"
     )
+    if kind in kinds_of(putback.unscanned(ctx)):
+        message = f"QuickBooks could not show what was changed lately ({kind}): {problem}. {putback.unseen([kind])}"
     _went_wrong(ctx, kind, "scan_failed", message)
     return _not_written(survey, kind)
 
@@ -451,22 +466,20 @@ def _not_written(survey: Survey, kind: str) -> Survey:
 
 
 def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
-    survey = changed(survey, closer=_without(survey.closer, *ids))
+    survey = changed(survey, closer=_without(survey.closer, *ids), unshown=(*survey.unshown, *ids))
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, ids)]
-    # What is to be posted again must not be, before it is known whether it is back.
+    # What is to be posted again must not be, before it is known whether it is back: `unshown` keeps it, of whatever kind.
     sought = any(not holding.there for holding in ctx.desk.holdings.of(ctx.company, ours))
     if ours:
         survey = _check_failed(ctx, survey, kind, ours, problem)
     if not sought and (len(ours) == len(ids) or kind in survey.failed):
         return survey
     message = (
-        f"QuickBooks could not say whether what was seen there before is still there ({kind}), so nothing of that kind "
-        f"was written in this session: {problem}"
+        f"QuickBooks could not say whether what was seen there before is still there ({kind}), so nothing of that kind, "
+        f"and nothing that may be one of these, was written in this session: {problem}"
     )
     _went_wrong(ctx, f"look:{kind}", "scan_failed", message)
-    for name in (kind, *(survey.scanned if sought else ())):
-        survey = _not_written(survey, name)
-    return survey
+    return _not_written(survey, kind)
 
 
 def _check_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.qbwc import conduct, probe, recovery, session, turns
+from connectors.qbwc import conduct, probe, ready, recovery, session, turns
 from connectors.qbwc.state import Flight
 from engine import desk, follow, intake, pipeline, runner
 from engine.campaign.setting import COMPANY
@@ -274,6 +274,8 @@ def look_up_by_number_alone(patch: pytest.MonkeyPatch) -> None:
 
     original = probe.questions
     patch.setattr(probe, "questions", questions)
+    # The look around before it is sent again sees the bill by its marker, whatever number it has by then.
+    patch.setattr(ready, "seen_already", lambda *_: ({}, {}))
 
 
 # --- identity and gate ---------------------------------------------------------------------------------------------

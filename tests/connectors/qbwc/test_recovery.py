@@ -18,6 +18,8 @@ from connectors.qbwc.recovery import (
     after_probe,
     foreign,
     refused_whole,
+    restored,
+    seen_as,
     stale_lists,
 )
 from connectors.qbwc.state import Recovery
@@ -507,3 +509,51 @@ def test_a_request_that_cannot_be_found_again_is_a_bug() -> None:
     with pytest.raises(Bug) as caught:
         queries(operation(5, "<Name>x</Name>", "InvoiceAdd"))
     assert str(caught.value) == "there is no way to find a InvoiceAdd again"
+
+
+# --- seen before it is sent again -------------------------------------------------------------------------------------
+
+ELSEWHERE = OperationOutcome(ONE.id, "held", code="twice", message="QuickBooks has it as another kind of object")
+
+
+def test_what_was_seen_settles_a_set_of_one() -> None:
+    known = seen_as(ALONE, {ONE.id: ELSEWHERE})
+    assert (known.ask, known.stage, restored(known.decided)) == ((), "probe", [ELSEWHERE])
+
+
+@pytest.mark.parametrize("sent_before", [False, True])
+def test_the_rest_of_a_set_of_which_a_part_was_seen_goes_alone_once_quickbooks_must_be_through(
+    sent_before: bool,
+) -> None:
+    two = replace(TWO, sent_before=sent_before)
+    both = replace(message_set(ONE, two, set_id="SET"), sent_at=START)
+    known = seen_as(both, {ONE.id: ELSEWHERE})
+    none, late = {two.id: Found("none", {})}, START + timedelta(hours=1)
+    assert known.ask == (two.id,)
+    assert isinstance(after_probe(both, known, none, START), Running)
+    assert isinstance(after_probe(both, known, none, late), Running)
+    again = OperationOutcome(two.id, "retry", code="not_run", message="QuickBooks keeps no answer and does not hold it")
+    assert after_probe(both, known, none, late, missed_at=START) == Settled((ELSEWHERE, again))
+
+
+# --- refused, and perhaps saved ----------------------------------------------------------------------------------------
+
+LOCKED = "the list is locked by another user"
+
+
+@pytest.mark.parametrize("code", [3170, 3180])
+def test_what_is_refused_as_locked_is_looked_for_before_it_waits(code: int) -> None:
+    known = judged(refused(ONE.id, code, LOCKED))
+    assert isinstance(known, Recovery)
+    assert (known.stage, known.whole, known.ask, known.decided, known.silent) == ("probe", False, (ONE.id,), (), ())
+    waits = only(after_probe(ALONE, known, {ONE.id: Found("none", {})}, START))
+    assert (waits.outcome, waits.code, waits.message, waits.retry_after_s) == ("retry", str(code), LOCKED, 30.0)
+    there = only(after_probe(ALONE, known, {ONE.id: Found("hit", {"TxnID": "1"})}, START))
+    assert there == OperationOutcome(
+        ONE.id, "posted", {"TxnID": "1"}, message=f"QuickBooks refused it ({code}) and has it all the same"
+    )
+
+
+def test_what_certainly_did_not_run_is_not_looked_for() -> None:
+    assert only(judged(refused(ONE.id, 3175, "in use"))).outcome == "retry"
+    assert only(judged(refused(ONE.id, 3180, "There was an error when saving a Bill."))).outcome == "failed"
