@@ -231,6 +231,7 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
         )
 
     def stream_program(stream: Stream) -> StreamProgram:
+        select = [item for item in stream.select if not item.later]
         still = [item for item in stream.select if not item.first]
         about = [(name, expr) for name in ABOUT if (expr := getattr(stream.about, name))]
         return StreamProgram(
@@ -239,8 +240,8 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
             compiled(stream.key),
             compile_map(about, scope),
             tuple(compile_map([entry], scope) for entry in about),
-            compile_conditions([item.only for item in stream.select], scope),
-            tuple(item.say for item in stream.select),
+            compile_conditions([item.only for item in select], scope),
+            tuple(item.say for item in select),
             compile_conditions([item.only for item in still], scope),
             tuple(item.say for item in still),
             compiled(stream.adopt.found) if stream.adopt else None,
