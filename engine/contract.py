@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from engine.clock import Clock, Ids
+from engine.connections.authorizing import Owner
 from engine.dataclass import dataclass
 from engine.diagnostics import Diagnostic
 from engine.documents import Documents
@@ -75,7 +76,7 @@ class Limits(Protocol):
 class Tools:
     """What a connector may use of the world. With `transport` set, no socket is opened.
 
-    `documents` fetches from the other connections of the company what a write names, such as a receipt.
+    `documents` fetches from other connections what a write names; `owner` is whose account must answer, None for any.
     """
 
     clock: Clock
@@ -84,6 +85,7 @@ class Tools:
     limits: Limits
     transport: httpx.BaseTransport | None = None
     documents: Documents | None = None
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine import changes, follow, otheraccount, pipeline, watch
 from engine.batch import (
@@ -67,7 +67,8 @@ def take_page(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> None
     ids = [row["id"] for row in known.values()]
     strange = otheraccount.strangers(batch.tx, place.company, stream.stream.fetch.connection, ids)
     here: list[str] = []
-    for source_id, (intake, data) in intakes.items():
+    own = {source_id: row for source_id, row in known.items() if row["id"] not in strange.ids}
+    for source_id, (intake, data) in _all_as_told(batch, stream, own, intakes).items():
         row = known.get(source_id)
         if row is None:
             new.append((intake, data))
@@ -183,6 +184,7 @@ def recheck(batch: Batch, stream: StreamProgram, row: Row, data: Json | None) ->
     intake = _asked_for(batch, stream, full, data)
     if intake is None:
         return
+    intake, data = _as_told(batch, stream, record, intake, data)
     if intake.payload_sha256 != record["payload_sha256"]:
         _changed(batch, stream, record, intake, data)
     if is_change or intake.payload_sha256 == record["payload_sha256"]:
@@ -203,7 +205,10 @@ def recheck_posted(batch: Batch, stream: StreamProgram, row: Row, data: Json | N
         changes.gone(batch, stream, full, records.newest_change(batch.tx, full))
         return
     intake = _asked_for(batch, stream, full, data)
-    if intake is not None and intake.payload_sha256 != full["payload_sha256"]:
+    if intake is None:
+        return
+    intake, data = _as_told(batch, stream, full, intake, data)
+    if intake.payload_sha256 != full["payload_sha256"]:
         _changed(batch, stream, full, intake, data)
 
 
@@ -211,6 +216,38 @@ def _is_strange(batch: Batch, stream: StreamProgram, full: Row) -> bool:
     """Whether the record was read from another account: what the one that is connected now has, or lacks, is not said of it."""
     connection = stream.stream.fetch.connection
     return bool(otheraccount.strangers(batch.tx, batch.hand.company, connection, [full["id"]]).ids)
+
+
+def _as_told(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data: Json) -> tuple[Intake, Json]:
+    """The record with what the source has told of it before, and cannot tell any more, though what it told it of is the same."""
+    silent = [(name, others) for name, others in stream.staying if data.get(name) is None]
+    full = batch.tx.one("record_get", {"id": row["id"]}) if silent else None
+    if full is None:
+        return intake, data
+    before = [json.loads(full[name]) for name in ("newest", "payload") if full[name]]
+    kept: dict[str, object] = {}
+    for name, others in silent:
+        told = next((known for known in before if known.get(name) is not None), None)
+        if told is not None and all(told.get(other) == data.get(other) for other in others):
+            kept[name] = told[name]
+    if not kept:
+        return intake, data
+    data = {**data, **kept}
+    return pipeline.take_in(stream, batch.desk, data), data
+
+
+def _all_as_told(
+    batch: Batch, stream: StreamProgram, known: Mapping[str, Row], intakes: Mapping[str, tuple[Intake, Json]]
+) -> Mapping[str, tuple[Intake, Json]]:
+    """The same for the records of a page, those of them that are known and look otherwise than before."""
+    if not stream.staying:
+        return intakes
+    found = dict(intakes)
+    for source_id, row in known.items():
+        intake, data = intakes[source_id]
+        if row["payload_sha256"] != intake.payload_sha256:
+            found[source_id] = _as_told(batch, stream, row, intake, data)
+    return found
 
 
 def _asked_for(batch: Batch, stream: StreamProgram, full: Row, data: Json) -> Intake | None:

@@ -79,12 +79,14 @@ class Lookup:
 class Select:
     """A condition on the source record; a record that fails it is skipped, for the reason in `say`.
 
-    With `first`, it is for the first write alone: a change of what is posted need not meet it.
+    With `first`, it is for the first write alone: a change of what is posted need not meet it. With `later`, it is for
+    such a change alone.
     """
 
     only: Expr
     say: str
     first: bool = False
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def require_same(tx: Tx, company: str, connection: str, opened: Place) -> None:
     Raises:
         PointedElsewhere: when it was.
     """
-    if places.current(tx, company, connection, pushed=True) != opened:
+    if not places.current(tx, company, connection, pushed=True).is_still(opened):
         raise PointedElsewhere(company, connection)
 
 

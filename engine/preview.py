@@ -63,7 +63,9 @@ class Previewer:
         source_id, about, unread = self._taken_in(data)
         if unread is not None:
             data = _whole(data)
-        select = tuple(self._conditions(((item.only, item.say) for item in stream.select), data, data))
+        select = tuple(
+            self._conditions(((item.only, item.say) for item in stream.select if not item.later), data, data)
+        )
         adopt = self._computed(stream.adopt.found, data, data) if stream.adopt else None
         fields = tuple((name, self._computed(expr, data, data)) for name, expr in stream.map)
         mapped = {name: each.value for name, each in fields if each.error is None}

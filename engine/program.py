@@ -116,6 +116,8 @@ class StreamProgram:
     # Whether it depends on what waits that a record is selected.
     wants: bool = False
     told: MapProgram | None = None
+    # Fields of the source that stay what they were told to be, each with those that it stays with.
+    staying: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,7 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
         )
 
     def stream_program(stream: Stream) -> StreamProgram:
+        select = [item for item in stream.select if not item.later]
         still = [item for item in stream.select if not item.first]
         about = [(name, expr) for name in ABOUT if (expr := getattr(stream.about, name))]
         return StreamProgram(
@@ -239,8 +242,8 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
             compiled(stream.key),
             compile_map(about, scope),
             tuple(compile_map([entry], scope) for entry in about),
-            compile_conditions([item.only for item in stream.select], scope),
-            tuple(item.say for item in stream.select),
+            compile_conditions([item.only for item in select], scope),
+            tuple(item.say for item in select),
             compile_conditions([item.only for item in still], scope),
             tuple(item.say for item in still),
             compiled(stream.adopt.found) if stream.adopt else None,
@@ -254,6 +257,7 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
             _called_lists(flow, stream, specs),
             any(named_in(item.only, scope.define, "wanted") for item in stream.select),
             details_of(stream, scope),
+            _staying(stream, specs),
         )
 
     return FlowProgram(
@@ -347,6 +351,12 @@ def _specs(flow: Flow) -> Mapping[str, ConnectorSpec]:
     """What the flow's connections are, as far as their connectors are installed."""
     found = {connection.name: registry.find(connection.connector) for connection in flow.connections}
     return {name: connector.spec for name, connector in found.items() if connector is not None}
+
+
+def _staying(stream: Stream, specs: Mapping[str, ConnectorSpec]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    source = specs.get(stream.fetch.connection)
+    spec = source.stream(stream.fetch.stream) if source is not None else None
+    return tuple((field.name, field.stays_with) for field in (spec.fields if spec else ()) if field.stays_with)
 
 
 def _lists_of(flow: Flow, stream: Stream, specs: Mapping[str, ConnectorSpec]) -> Iterator[str]:

@@ -24,6 +24,9 @@ class FieldSpec:
     `id` is always text. A `list` describes one item: its `fields` when items are objects, else `of`.
     An `object` with no `fields` is open: any key may be read from it. A `local` setting names a file of the machine that
     flowctl runs on: it is given there, and not from a browser.
+
+    `stays_with` names fields of a record with which this one stays: null is what was told before, as long as they are what
+    they were. It is for what a source works out, and may be unable to work out again.
     """
 
     name: str
@@ -36,6 +39,7 @@ class FieldSpec:
     fields: tuple[FieldSpec, ...] = ()
     of: FieldType = "text"
     local: bool = False
+    stays_with: tuple[str, ...] = ()
 
     def child(self, name: str) -> FieldSpec | None:
         """The field called `name` inside this object or list item."""

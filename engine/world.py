@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import registry
 from engine.clock import Clock, Ids, SystemClock, SystemIds, iso
+from engine.connections.authorizing import Owner
 from engine.contract import Binding, Connector, Json, Limits, Source, Target, Tokens, Tools
 from engine.dataclass import dataclass
 from engine.documents import MOST, Document, HasDocuments
@@ -17,7 +18,7 @@ from engine.errors import Bug, NotConnected, Rejected, SettingMissing, StoreBusy
 from engine.holders import drop_name, ended, take_name
 from engine.limits import PATIENCE_S, PLACE_S, StoreLimits
 from engine.listsource import ListSource
-from engine.store import companies, work
+from engine.store import companies, places, work
 from engine.store.base import Store, Tx
 from engine.vault import Vault
 
@@ -105,10 +106,12 @@ class World:
     def _opened(
         self, connector: Connector, binding: Binding, limits: Limits | None = None, tokens: Tokens | None = None
     ) -> Any:
+        # Tokens that are handed in are those of a permission of which nobody has looked yet whose account it is for.
+        owner: Owner | None = StoreOwner(self, binding.company, binding.connection) if tokens is None else None
         tokens = tokens or StoreTokens(self, binding.company, binding.connection)
         limits = limits or StoreLimits(self.store, self.clock, self.ids)
         transport, documents = self.transports.get(binding.connection), CompanyDocuments(self, binding.company)
-        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents))
+        return connector.open(binding, Tools(self.clock, self.ids, tokens, limits, transport, documents, owner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,25 @@ class CompanyDocuments:
         if found is not None and len(found.content) > MOST:
             raise Rejected(f"{where}: a document of more than {MOST:,} bytes", hint="attach it by hand")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOwner:
+    """Whose account a connection leads to, as the store has it."""
+
+    world: World
+    company: str
+    connection: str
+
+    def known(self) -> str:
+        """The vendor's id of the account; empty where none is noted."""
+        with self.world.store.read(self.company) as tx:
+            return places.account(tx, self.company, self.connection)
+
+    def note(self, account: str) -> str:
+        """Note the account that answers where none is noted yet; returns the one that is noted then."""
+        with self.world.store.write(self.company) as tx:
+            return places.note_account(tx, self.company, self.world.at(), self.connection, account)
 
 
 @dataclass(slots=True)

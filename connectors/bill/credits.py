@@ -4,7 +4,8 @@ No document of BILL says so (FACTS.md, Objects), and three readings are possible
 them and a total without, both with them. The payment's own sums tell the second; for the others, the bills are asked.
 
 What a bill still owes tells together with its other payments. Which of those are counted in it by now is not asked, for
-it may be told late: where one of them is as large as the credits, both readings fit, and nothing is told.
+it may be told late: where one of them is as large as the credits, both readings fit, and nothing is told. What was told
+before of the same payment stays (`stays_with` in the spec).
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ def _told(payment: Record, part: Record, bill_of: _Bill, others_of: _Others) -> 
         return None
     amounts, used = [parse_money(each["amount"] or "0") for each in others], [_credit(each) for each in others]
     amount, credit = parse_money(part["amount"] or "0"), _credit(part)
-    # A credit may be applied without a payment. ASSUMED: `creditAmount` is what credits cover; else nothing is told.
+    # ASSUMED: `creditAmount` is all that credits cover of the bill, those of its payments among it. A credit that was applied
+    # without a payment then leaves a sum that fits no payments, and nothing is told. Did BILL count such credits alone, one
+    # as large as this part's would fit by chance, and the wrong reading could be told. The vendor credits do not help: a
+    # bill names none, and `usage` is known of those alone that a payment names.
     if parse_money(bill["creditAmount"]) - credit not in _sums(used):
         return None
     rest = parse_money(bill["amount"]) - parse_money(bill["dueAmount"]) - amount

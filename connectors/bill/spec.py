@@ -214,10 +214,11 @@ PAYMENT = (
             _f("amount", "money", "What it covers"),
         ),
     ),
-    _f(
+    FieldSpec(
         "creditsIncluded",
         "boolean",
-        "Whether the amounts in `billPayments` hold what the credits cover; null when nothing tells",
+        "Whether the amounts in `billPayments` hold what the credits cover; null when nothing tells, and nothing has told before",
+        stays_with=("amount", "billPayments"),
     ),
     _f("description", "text", "Description of the payment"),
     _f("processDate", "date", "Day the payment is made"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, TypeVar
 
@@ -55,6 +55,7 @@ class FreshBooksClient:
         self._http = HttpClient(binding, tools, api)
         self.tokens = TokenKeeper(self._http, tools, settings, self.where)
         self._account = settings.account_id
+        self._owner = tools.owner
 
     def send(self, call: Call) -> Reply:
         """Send with a token; once more with another one when FreshBooks says that it has expired.
@@ -69,15 +70,29 @@ class FreshBooksClient:
         return self._authorized(call, self._raw)
 
     def account(self) -> str:
-        """FreshBooks' id of the account, from the settings or of the only one that the user has.
+        """FreshBooks' id of the account, from the settings, or of the one that was connected, or the only one of the user.
 
         Raises:
-            Rejected: when there are several, or none.
+            AuthRefused: when the user no longer has the account that was connected; of another one, nothing is read.
+            Rejected: when none was connected yet, and there are several, or none.
         """
         if not self._account:
-            reply = self.send(Call("GET", ME))
-            self._account = self._only(reply)
+            self._account = self._connected(self.send(Call("GET", ME)))
         return self._account
+
+    def _connected(self, reply: Reply) -> str:
+        """A user may leave a business, and be invited to another one: the same token leads to that one then."""
+        if self._owner is None:
+            return self._only(reply)
+        found = _accounts(reply.body)
+        account = self._owner.known() or self._owner.note(self._only(reply))
+        if account not in found:
+            raise AuthRefused(
+                f"{reply.where}: the FreshBooks user has {_listed(found)}, and not `{account}`, which was connected: "
+                "nothing is read",
+                hint=self._settings.same_account,
+            )
+        return account
 
     def business(self) -> tuple[str, str]:
         """The account, and the name of its business, read anew; the name is empty where FreshBooks does not say it.
@@ -98,8 +113,9 @@ class FreshBooksClient:
     def _only(self, reply: Reply) -> str:
         found = _accounts(reply.body)
         if len(found) != 1:
-            listed = f"{len(found)} accounts: {', '.join(found[:8])}" if found else "no account"
-            raise Rejected(f"{reply.where}: the FreshBooks user has {listed}", hint=self._settings.choose_account)
+            raise Rejected(
+                f"{reply.where}: the FreshBooks user has {_listed(found)}", hint=self._settings.choose_account
+            )
         return found[0]
 
     def path(self, place: str, record_id: str | None = None, family: str = "accounting") -> str:
@@ -221,6 +237,13 @@ def _accounts(me: Mapping[str, Any]) -> list[str]:
         if named:
             return list(dict.fromkeys(named))
     return []
+
+
+def _listed(accounts: Sequence[str]) -> str:
+    """Accounts in words."""
+    if len(accounts) == 1:
+        return f"the account `{accounts[0]}`"
+    return f"{len(accounts)} accounts: {', '.join(accounts[:8])}" if accounts else "no account"
 
 
 def _business_name(me: Mapping[str, Any], account: str) -> str:

@@ -45,6 +45,7 @@ class Settings:
     overlap: timedelta
     hint: str
     choose_account: str
+    same_account: str
 
     def owner(self) -> str:
         """Equal only for the same app and host; it holds no secret. A new client secret keeps the tokens."""
@@ -81,6 +82,11 @@ def read_settings(binding: Binding) -> Settings:
         hint=again(binding),
         choose_account=(
             f"run `flowctl connect {binding.connection} --company {binding.company} --set account_id=ID` with one of them"
+        ),
+        same_account=(
+            "give the FreshBooks user that account again, or run "
+            f"`flowctl connect {binding.connection} --company {binding.company}` and allow it as a user who has it; "
+            "with `--yes` when the other account is meant from now on"
         ),
     )
 

@@ -69,8 +69,11 @@ def connected(
         made = Account(spec.name, mark, before.id, before.name, hand.at)
     else:
         is_same = before is not None and before.connector == spec.name and (not before.mark or not mark)
+        is_same = is_same and not _names_another(before, spec, binding)
         since = before.since if before is not None and is_same else ""
-        made = Account(spec.name, mark, "", "", since or hand.at)
+        # Settings that only name what answered all the time say nothing new.
+        stays = before if before is not None and is_same and _named_in(spec, binding) == before.id else None
+        made = Account(spec.name, mark, stays.id if stays else "", stays.name if stays else "", since or hand.at)
     _put(tx, hand, binding.connection, made, earliest)
 
 
@@ -96,8 +99,22 @@ def require_same(tx: Tx, company: str, spec: ConnectorSpec, before: Binding | No
     """
     was = known(tx, company, now.connection)
     mark = was.mark if was is not None else mark_of(spec, before) if before is not None else ""
-    if (was is not None and was.connector not in ("", spec.name)) or (mark and mark != mark_of(spec, now)):
-        raise OtherAccount(now.connection, shown(spec, before) if before is not None else "", shown(spec, now))
+    is_other = was is not None and (was.connector not in ("", spec.name) or _names_another(was, spec, now))
+    if is_other or (mark and mark != mark_of(spec, now)):
+        named = shown(spec, before) if before is not None else ""
+        answered = was.id if was is not None and _names_another(was, spec, now) else ""
+        raise OtherAccount(now.connection, named or answered, shown(spec, now))
+
+
+def _names_another(was: Account | None, spec: ConnectorSpec, binding: Binding) -> bool:
+    """Whether settings that named no account name now another one than has answered without."""
+    named = _named_in(spec, binding)
+    return was is not None and not was.mark and bool(was.id) and bool(named) and named != was.id
+
+
+def _named_in(spec: ConnectorSpec, binding: Binding) -> str:
+    """The vendor's id of the account, where one setting may hold just that; empty where it does not."""
+    return _value(spec, binding, spec.account[0]) if spec.account == ("account_id",) else ""
 
 
 def mark_of(spec: ConnectorSpec, binding: Binding) -> str:

@@ -48,6 +48,18 @@ class Allowed:
     scopes: tuple[str, ...]
 
 
+class Owner(Protocol):
+    """Whose account a connection leads to, as it was noted when it was connected, or first read."""
+
+    def known(self) -> str:
+        """The vendor's id of the account; empty where none is noted."""
+        ...
+
+    def note(self, account: str) -> str:
+        """Note the account that answers where none is noted yet; returns the one that is noted then."""
+        ...
+
+
 @runtime_checkable
 class Authorizes(Protocol):
     """A connector that a person has to allow on a page of its vendor."""

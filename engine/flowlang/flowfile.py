@@ -214,8 +214,9 @@ class _Builder:
         only = self._expr(node, "only")
         say = node.get("say")
         written = node.get("for")
-        first = isinstance(written, ScalarNode) and written.text == "first"
-        return model.Select(only, say.text if isinstance(say, ScalarNode) else _default_say(only.text), first)
+        kind = written.text if isinstance(written, ScalarNode) else ""
+        said = say.text if isinstance(say, ScalarNode) else _default_say(only.text)
+        return model.Select(only, said, kind == "first", kind == "later")
 
     def _check(self, node: MapNode) -> model.Check:
         return model.Check(self._expr(node, "expect"), _text(node, "say"))

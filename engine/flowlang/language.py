@@ -208,8 +208,9 @@ SELECT = Object(
         Key("say", Text(), "Why a record is skipped when it does not.", "the bill is not paid yet"),
         Key(
             "for",
-            Choice("kind of write", ("all", "first")),
-            "`first`: it must hold for the first write alone, and not for a later change of what is posted.",
+            Choice("kind of write", ("all", "first", "later")),
+            "`first`: it must hold for the first write alone, and not for a later change of what is posted; `later`: for such "
+            "a change alone.",
             "first",
             default="all",
         ),

@@ -7,6 +7,7 @@ frozen for one is sent to another, whoever asks for it. Nor is an account told w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from engine.dataclass import dataclass
 from engine.jsontext import own, plain
@@ -28,6 +29,11 @@ class Place:
     inside: str
     since: str = ""
     is_called: bool = False
+
+    def is_still(self, earlier: Place) -> bool:
+        """Whether this is what it was, though the vendor may have said meanwhile whose account it is."""
+        since = earlier.since or (self.since if self.since == _EVER else "")
+        return self == replace(earlier, inside=earlier.inside or self.inside, since=since)
 
     def text(self) -> str:
         """As an operation keeps it."""
@@ -52,6 +58,8 @@ class Place:
 
 # Stands for an account of which nothing is known any more.
 UNKNOWN = ("", "?", "", "")
+# Before anything was read, as UTC text.
+_EVER = "1970-01-01T00:00:00.000000Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,27 @@ def current(tx: Tx, company: str, connection: str, *, pushed: bool) -> Place:
         return Place(connector, "", *boundfile.newest(tx, company))
     mark, inside, since = (str(known.get(name, "")) for name in ("mark", "id", "since"))
     return Place(connector, mark, inside, since, is_called=True)
+
+
+def account(tx: Tx, company: str, connection: str) -> str:
+    """The vendor's id of the account that the connection leads to; empty where none is noted."""
+    return str((facts.recall(tx, company, account_fact(connection)) or {}).get("id", ""))
+
+
+def note_account(tx: Tx, company: str, at: str, connection: str, account_id: str) -> str:
+    """Note the account that answers, where none is noted yet; returns the one that is noted then.
+
+    Where an older flowctl has noted nothing, it is taken for the one that has been there from the very first.
+    """
+    known = facts.recall(tx, company, account_fact(connection))
+    if known is not None and known.get("id"):
+        return str(known["id"])
+    if known is None:
+        row = tx.one("connection_to", {"company": company, "connection": connection})
+        connector = row["connector"] if row is not None else ""
+        known = {"connector": connector, "mark": "", "name": "", "since": _EVER, "before": []}
+    facts.remember(tx, company, at, account_fact(connection), {**known, "id": account_id})
+    return account_id
 
 
 def led(tx: Tx, company: str, connection: str) -> Led:

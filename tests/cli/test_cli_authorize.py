@@ -24,7 +24,7 @@ from engine.connections import accounts
 from engine.follow import Hand
 from engine.registry import registered
 from engine.serving import running
-from engine.store import companies, journal, records, work
+from engine.store import companies, journal, places, records, work
 from engine.store.records import Intake, NewRecord, Place
 from tests import stores
 from tests.cli.cli_kit import Cli, Ran, _Text
@@ -544,6 +544,60 @@ def test_the_permission_for_another_account_is_not_kept_unasked(bench: Bench) ->
     done = bench.cli("connect", "freshbooks", "--yes", "--code-file", "-", stdin=bench.browse(url).encode())
     assert done.text() == f"[0]\nmain/freshbooks: connected with FreshBooks\n{said(bench)}--\n"
     assert bench.token() is not None
+
+
+def posted_one(bench: Bench) -> None:
+    with shelf(bench.cli) as desk:
+        new = NewRecord(Intake("1", "{}", "0" * 64, "1.00", "USD", "Acme", None, "2026-11-01"), "posted", ())
+        records.insert(desk.tx, Place("main", "freshbooks_to_ramp", "bills", "post"), 1, AT, "test", [new])
+
+
+def test_what_answered_first_is_the_account_of_a_connection_whose_account_nobody_has_read(bench: Bench) -> None:
+    """A code that was given as a secret is exchanged by the first call, whoever makes it."""
+    Path("code").write_text(bench.sandbox.simulator.grants.code())
+    assert bench.connect("--secret-file", "authorization_code=code", "--check").status == 0
+    posted_one(bench)
+    first = account(bench)
+    bench.sandbox.simulator.world.move_user("zz9")
+    checked = bench.cli("connect", "freshbooks", "--set", "page_size=50", "--check")
+    assert (checked.status, f"the FreshBooks user has the account `zz9`, and not `{first}`" in checked.text()) == (
+        1,
+        True,
+    )
+    url = url_in(bench.cli("connect", "freshbooks", "--no-browser"))
+    ran = bench.cli("connect", "freshbooks", "--code-file", "-", stdin=bench.browse(url).encode())
+    assert ran.status == 2
+    assert f"would lead to another account: `zz9 (Sandbox Business)`, and it was `{first}`" in ran.err
+    url = url_in(bench.cli("connect", "freshbooks", "--no-browser"))
+    assert bench.cli("connect", "freshbooks", "--yes", "--code-file", "-", stdin=bench.browse(url).encode()).status == 0
+    checked = bench.cli("connect", "freshbooks", "--set", "page_size=100", "--check")
+    assert (checked.status, "account zz9: 0 bills" in checked.text()) == (0, True)
+
+
+def test_an_account_that_is_chosen_is_the_one_that_answered_or_another(bench: Bench) -> None:
+    answer = bench.browse(url_in(bench.connect()))
+    bench.cli.ok("connect", "freshbooks", "--code-file", "-", stdin=answer.encode())
+    posted_one(bench)
+    ran = bench.cli("connect", "freshbooks", "--set", "account_id=zz9")
+    assert ran.status == 2
+    assert f"`freshbooks` would lead to another account: `zz9`, and it was `{account(bench)}`" in ran.err
+    bench.cli.ok("connect", "freshbooks", "--set", f"account_id={account(bench)}")
+    with shelf(bench.cli) as desk:
+        same = accounts.known(desk.tx, "main", "freshbooks")
+        assert places.led(desk.tx, "main", "freshbooks").before == ()
+    assert same is not None
+    assert (same.id, same.name) == (account(bench), "Sandbox Business")
+
+
+def test_another_account_that_is_chosen_and_meant_is_another_one(bench: Bench) -> None:
+    answer = bench.browse(url_in(bench.connect()))
+    bench.cli.ok("connect", "freshbooks", "--code-file", "-", stdin=answer.encode())
+    posted_one(bench)
+    bench.cli.ok("connect", "freshbooks", "--set", "account_id=zz9", "--yes")
+    with shelf(bench.cli) as desk:
+        led = places.led(desk.tx, "main", "freshbooks")
+    assert [place.inside for place in led.before] == [account(bench)]
+    assert led.now.inside == ""
 
 
 def test_nothing_is_kept_of_a_permission_whose_account_is_not_read_where_another_is_known(

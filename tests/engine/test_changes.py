@@ -359,6 +359,20 @@ def test_what_would_be_written_by_another_request_is_for_a_person() -> None:
         assert bench.alerts() == [("failed", f"{FLOW}/bills/b-1", 1)]
 
 
+def test_a_condition_of_later_changes_is_not_one_of_the_first_write() -> None:
+    """What is new goes on to the checks; of what is posted, a person is told."""
+    later = WITH_CHANGE.replace("say: the bill is a draft}", "say: the bill is a draft, for: later}")
+    with kit.bench(later) as bench:
+        bench.shop.listed["bills"] = [bill("b-1"), bill("b-2", status="draft")]
+        bench.run("bills")
+        assert bench.states() == {"b-1": "intended", "b-2": "intended"}
+        assert bench.post_all() == 2
+        change(bench, status="draft")
+        assert bench.alerts() == [("drifted", f"{FLOW}/bills/b-1", 1)]
+        with bench.world.store.read(COMPANY) as tx:
+            assert "the bill is a draft" in work.alerts(tx, COMPANY)[0]["message"]
+
+
 def test_a_condition_of_the_first_write_is_not_one_of_a_change() -> None:
     told = WITH_CHANGE.replace(
         """      - {only: "status != 'draft'", say: the bill is a draft}

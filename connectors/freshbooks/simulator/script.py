@@ -225,6 +225,7 @@ _ACTIONS: Mapping[str, Callable[[Story, Any], object]] = {
     **{f"delete_{kind}": _state(kind, DELETED) for kind in ("bill", "expense", "vendor")},
     **{f"archive_{kind}": _state(kind, ARCHIVED) for kind in ("bill", "vendor")},
     **{f"restore_{kind}": _state(kind, ACTIVE) for kind in ("bill", "expense", "vendor")},
+    "move_user": lambda story, value: story.world.move_user(str(value)),
     "options": lambda story, value: tell(story, {"options": value}),
     "expire_tokens": lambda story, _value: story.simulator.grants.expire(),
     "revoke": lambda story, _value: story.simulator.grants.revoke(),

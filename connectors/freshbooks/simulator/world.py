@@ -53,6 +53,8 @@ class World:
     deliveries: list[Delivery] = field(default_factory=list)
     outage: bool = False
     last_id: int = 1000
+    # What is in the accounts that the user has left, by their id.
+    left: dict[str, list[dict[int, Any]]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -128,6 +130,15 @@ class World:
         made = Payment(self.new_id(), amount, on or self.now.date(), type_)
         self.edit_bill(bill_id, payments=(*bill.payments, made))
         return made
+
+    def move_user(self, account_id: str) -> None:
+        """The user leaves the only business that he has for another one: the same token leads to that one from now on."""
+        objects: tuple[dict[int, Any], ...] = (self.vendors, self.bills, self.expenses)
+        self.left[self.account_id] = [dict(each) for each in objects]
+        self.account_id = account_id
+        for each, known in zip(objects, self.left.get(account_id, ({}, {}, {})), strict=True):
+            each.clear()
+            each.update(known)
 
     def total(self) -> Decimal:
         """What all bills and expenses come to; archived ones count, deleted ones and bills paid in part do not."""

@@ -40,6 +40,13 @@ def test_the_bill_of_one_payment_tells(due: float, is_with: bool | None) -> None
     assert told(due, 20.0, payment(1, 100.0, 20.0)) is is_with
 
 
+def test_what_is_assumed_of_the_credits_of_a_bill() -> None:
+    """That they are all that cover it. Another one, applied by itself, is noticed when it is counted beside this one."""
+    assert told(180.0, 40.0, payment(1, 100.0, 20.0)) is None
+    # Counted alone, and as large by chance, it would be taken for this one: the guide says so.
+    assert told(180.0, 20.0, payment(1, 100.0, 20.0)) is False
+
+
 @pytest.mark.parametrize("first", [payment(1, 80.0, 20.0), payment(1, 100.0, 20.0)])
 @pytest.mark.parametrize("status", ["PAID", "SCHEDULED", "SOMETHING_NEW"])
 def test_another_payment_as_large_as_the_credit_leaves_it_open(first: Row, status: str) -> None:

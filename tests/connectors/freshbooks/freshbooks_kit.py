@@ -22,6 +22,20 @@ from tests.connectors.http_kit import ManualClock, MemoryTokens, NotedLimits
 BASE = "https://api.freshbooks.com"
 
 
+class Noted:
+    """Whose account it is, as a store would note it."""
+
+    def __init__(self, account: str = "") -> None:
+        self.account = account
+
+    def known(self) -> str:
+        return self.account
+
+    def note(self, account: str) -> str:
+        self.account = self.account or account
+        return self.account
+
+
 class Place:
     """A simulated account, a token store, and a clock."""
 
@@ -35,6 +49,7 @@ class Place:
         # May answer, change or break a request before the simulator sees it.
         self.before: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
         self.requests: list[httpx.Request] = []
+        self.owner: Noted | None = None
 
     def binding(self, secrets: Mapping[str, str] | None = None, /, **settings: str | int | bool) -> Binding:
         given, hidden = self.sandbox.binding(BASE)
@@ -47,7 +62,8 @@ class Place:
             self.requests.append(request)
             return self.before(request) or inner.handle_request(request)
 
-        return Tools(self.clock, SystemIds(), self.tokens, self.limits, httpx.MockTransport(answer))
+        transport = httpx.MockTransport(answer)
+        return Tools(self.clock, SystemIds(), self.tokens, self.limits, transport, owner=self.owner)
 
     def open(self, secrets: Mapping[str, str] | None = None, /, **settings: str | int | bool) -> FreshBooksConnection:
         return CONNECTOR.open(self.binding(secrets, **settings), self.tools())

@@ -17,7 +17,7 @@ from connectors.freshbooks.spec import PLACES, SPEC
 from connectors.freshbooks.times import moment
 from engine.contract import MarkCall
 from engine.errors import AuthRefused, BadAnswer, RateLimited, Rejected, RunError, Transient
-from tests.connectors.freshbooks.freshbooks_kit import Place, ids, opened, reply
+from tests.connectors.freshbooks.freshbooks_kit import Noted, Place, ids, opened, reply
 from tests.reference import reference
 
 WHERE = "acme/freshbooks: GET /accounting/account"
@@ -526,6 +526,72 @@ def test_several_accounts_need_a_choice() -> None:
         "acme/freshbooks: GET /auth/api/v1/users/me: 200: the FreshBooks user has 2 accounts: aaa, bbb"
     )
     assert caught.value.hint == "run `flowctl connect freshbooks --company acme --set account_id=ID` with one of them"
+
+
+NOT_CONNECTED = (
+    "acme/freshbooks: GET /auth/api/v1/users/me: 200: the FreshBooks user has {}, and not `{}`, which was connected: "
+    "nothing is read"
+)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda connection: list(connection.read("bills", {}, None)),
+        lambda connection: connection.get("bills", "1002"),
+        lambda connection: connection.get("accounts", "1"),
+        lambda connection: connection.document("bills", "1002"),
+        lambda connection: connection.subscribe("https://sync.example.com", ["bill"]),
+        lambda connection: connection.tried(),
+    ],
+)
+def test_another_account_than_the_one_that_answered_first_is_not_asked(asked: Any) -> None:
+    """Its user has left a business, and was invited to another one: there, a bill of the first one is nowhere."""
+    place = Place()
+    place.bill()
+    place.owner = Noted()
+    assert len(ids(read(place))) == 1
+    first = place.world.account_id
+    assert place.owner.account == first
+    place.world.move_user("zz9")
+    place.bill()
+    with pytest.raises(AuthRefused) as caught, opened(place) as connection:
+        asked(connection)
+    assert str(caught.value) == NOT_CONNECTED.format("the account `zz9`", first)
+    assert caught.value.hint == (
+        "give the FreshBooks user that account again, or run `flowctl connect freshbooks --company acme` and allow it as a "
+        "user who has it; with `--yes` when the other account is meant from now on"
+    )
+    assert not place.queries("/account/zz9/")
+    place.world.move_user(first)
+    assert len(ids(read(place))) == 1
+
+
+def test_of_several_accounts_the_one_that_was_connected_is_read() -> None:
+    place = Place()
+    made, first = place.bill(), place.world.account_id
+    place.owner = Noted(first)
+    accounts = ["aaa", first]
+    place.before = lambda r: (
+        reply(200, {"response": {"business_memberships": [{"business": {"account_id": name}} for name in accounts]}})
+        if r.url.path.endswith("/me")
+        else None
+    )
+    assert ids(read(place)) == [made]
+    for left, said in ((["aaa", "bbb"], "2 accounts: aaa, bbb"), ([], "no account")):
+        accounts[:] = left
+        with pytest.raises(AuthRefused) as caught:
+            read(place)
+        assert str(caught.value) == NOT_CONNECTED.format(said, first)
+
+
+def test_an_account_of_the_settings_is_asked_whatever_was_noted() -> None:
+    place = Place()
+    made = place.bill()
+    place.owner = Noted("other")
+    with opened(place, account_id=place.world.account_id) as connection:
+        assert ids(list(connection.read("bills", {}, None))) == [made]
+    assert place.owner.account == "other"
 
 
 def test_what_a_try_shows() -> None:
