@@ -29,6 +29,8 @@ from engine.contract import Json
 from engine.diagnostics import of_company
 from engine.pipeline import Frozen, NotReady, Parked, There
 from engine.program import StreamProgram, UndoProgram, VariantProgram
+from engine.spec import kind_of
+from engine.store import holdings as objects
 from engine.store import marks, outbox, records
 from engine.store.base import Row
 from engine.store.records import Intake, Move, NewRecord, Reason
@@ -268,7 +270,7 @@ def _put(
 def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> Frozen | Parked | NotReady:
     """The change as far as it gets; skipped when there is none to be made, and a person must look instead."""
     operation = undo.writer(batch.tx, record)
-    there = _there(record, operation)
+    there = _there(batch, record, operation)
     undone = undo.due(batch.tx, batch.desk, stream, record, data) if there is not None else None
     if isinstance(undone, Parked):
         return undone
@@ -277,17 +279,24 @@ def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> F
         return Parked("skipped", (Reason("no_change", "the flow does not say how it is changed"),))
     if undone is not None:
         return pipeline.prepare_undo(stream, batch.desk, record["source_id"], undone, there)
+    if there.request != operation["request"]:
+        # A person has named an object of another kind: what the flow would send changes none of these.
+        text = f"it would have been posted by {operation['request']}, and what a person named is a {kind_of(there.request)}"
+        return Parked("failed", (Reason("other_kind", text, "change it in the target by hand"),))
     made = pipeline.prepare_change(stream, batch.desk, record["source_id"], data, there)
     return _unable(batch, stream, operation, made) if isinstance(made, Frozen) else made
 
 
-def _there(record: Row, operation: Row | None) -> There | None:
+def _there(batch: Batch, record: Row, operation: Row | None) -> There | None:
     """What a change of a posted record is made to; None when it is not known."""
     receipt = json.loads(record["receipt"] or "{}")
     target_id = follow.target_id_of(operation, receipt) if operation is not None else ""
     if operation is None or not target_id:
         return None
-    return There(target_id, receipt.get("EditSequence") or "", operation["id"], operation["request"])
+    held = next((row for row in objects.of_record(batch.tx, record["id"]) if row["target_id"] == target_id), None)
+    is_other = held is not None and held["kind"] != kind_of(operation["request"])
+    request = f"{held['kind']}Add" if held is not None and is_other else operation["request"]
+    return There(target_id, receipt.get("EditSequence") or "", operation["id"], request)
 
 
 def _unable(batch: Batch, stream: StreamProgram, operation: Row, made: Frozen) -> Frozen | Parked:
@@ -312,7 +321,7 @@ def _unable(batch: Batch, stream: StreamProgram, operation: Row, made: Frozen) -
 def _undone_gone(batch: Batch, stream: StreamProgram, record: Row) -> Frozen | Parked | None:
     """The undoing of a record that the source no longer has; None where the flow does not want it, or nothing is there."""
     operation = batch.tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
-    there = _there(record, operation)
+    there = _there(batch, record, operation)
     way = undo.due_gone(batch.tx, stream, record) if there is not None else None
     if there is None or way is None:
         return None

@@ -320,6 +320,7 @@ def _gone(tx: Tx, hand: Hand, row: Row, program: FlowProgram | None) -> bool:
         detail = {"target_id": row["target_id"], "kind": row["kind"]}
         records.move(tx, hand.company, hand.at, hand.actor, [Move(record, "vanished", "vanished", detail=detail)])
         _return(tx, hand, _record(tx, record["id"]), others[-1])
+        _take_back(tx, hand, record, row["target_id"], program)
         if otherstate.was_noticed(tx, others[-1], facts.recall(tx, hand.company, _LOOK)):
             otherstate.told(tx, hand, others[-1], _title(tx, record))
     return False
@@ -405,14 +406,13 @@ def _return_or_tell(tx: Tx, hand: Hand, row: Row) -> None:
     record = _record(tx, row["record_id"])
     state = record["state"]
     operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
-    under_way = state in ("sent", "unknown")
     unsent = state in _DECIDED and (operation is None or operation["state"] != "sent")
     left_out = state == "skipped" and any(reason.code == "left_out" for reason in records.load_reasons(record))
     if state == "vanished" or left_out or unsent:
         _return(tx, hand, record, row)
         if row["state"] == "replaced":
             otherstate.told(tx, hand, row, _title(tx, record))
-    elif under_way:
+    elif state in ("sent", "unknown"):
         message = f"the {_thing(record, row)} is in {_title(tx, record)} again, while it is being posted once more"
         hint = f"when both are there, delete one of them in {_title(tx, record)}"
         alert = work.Alert("twice", follow.subject_of(record), f"{_where(record)}: {message}", hint)
@@ -429,9 +429,10 @@ def _return(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
         outbox.put(tx, operation["id"], "cancelled")
         detail["cancelled"] = operation["id"]
     receipt = json.loads(record["receipt"] or "{}")
-    if kept.target_of(receipt) != row["target_id"]:
-        name = "ListID" if "ListID" in receipt and "TxnID" not in receipt else "TxnID"
-        receipt = {name: row["target_id"]}
+    before = kept.target_of(receipt)
+    if before != row["target_id"]:
+        receipt = {"ListID" if "ListID" in receipt and "TxnID" not in receipt else "TxnID": row["target_id"]}
+        marks.withdraw(tx, hand.company, record["id"], hand.at)
     written = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
     step = Move(
         record,
@@ -444,10 +445,9 @@ def _return(tx: Tx, hand: Hand, record: Row, row: Row) -> None:
     )
     records.move(tx, hand.company, hand.at, hand.actor, [step])
     follow.quiet(tx, hand, record)
-    if not marks.revive(tx, record["id"]):
-        follow.close(
-            tx, hand, _record(tx, record["id"]), "it is there again, and there is nothing new to tell the source"
-        )
+    if not marks.revive(tx, record["id"], before, row["target_id"]):
+        why = "it is there again, and there is nothing new to tell the source"
+        follow.close(tx, hand, _record(tx, record["id"]), why)
     records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
     decided(tx, hand, record)
 
@@ -518,8 +518,8 @@ def _edited(tx: Tx, hand: Hand, row: Row, differences: tuple[str, ...]) -> None:
     if not new:
         work.resolve_alert(tx, hand.company, "edited", follow.subject_of(record), hand.at)
         return
-    is_ours = bool(row["operation_id"])
-    what = "was changed in {title} after it was posted" if is_ours else "is in {title}, and not as the source says"
+    ours, found = "was changed in {title} after it was posted", "is in {title}, and not as the source says"
+    what = ours if row["operation_id"] else found
     _tell_edited(tx, hand, row, new, what)
 
 

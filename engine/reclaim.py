@@ -103,6 +103,9 @@ def _settle(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record_id: 
         operation = tx.one("operation_get", {"id": record["operation_id"]}) if record["operation_id"] else None
         if operation is None or operation["state"] != "held" or len(seen) > 1 or _is_open(tx, hand, operation):
             return False
+        if rest[0].kind != kept.kind_of(operation["request"]):
+            # What the request would say of it, and ask of it later, fits no object of another kind: a person decides.
+            return False
         receipt = _receipt(rest[0], provides=bool(json.loads(operation["follow_up"]).get("provide")))
         follow.settle(tx, hand, operation, OperationOutcome(operation["id"], "posted", receipt))
         rest = []

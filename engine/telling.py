@@ -296,7 +296,7 @@ def refused(it: Telling, row: Row, error: Rejected) -> list[FlowctlError]:
             return []
         marks.unheard(tx, row["id"])
         members = tx.rows("marks_of_call", {"call_id": row["id"]})
-        if len(members) > 1:
+        if not marks.is_single(members):
             marks.split(tx, company, row, at)
             return []
         marks.finish(tx, row["id"], "refused")

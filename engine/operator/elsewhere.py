@@ -48,11 +48,11 @@ def found(tx: Tx, hand: Hand, row: Row, target_id: str, reason: str) -> None:
     follow.quiet(tx, hand, row)
     posted = tx.one("record_get", {"id": row["id"]})
     assert posted is not None
-    kind = held["kind"] if held is not None else _kind_of(tx, row)
+    # What was looked through knows of what kind it is; a person may have entered it anew as another one.
+    known = shown or held
+    kind = known["kind"] if known is not None else _kind_of(tx, row)
     holdings.claim(tx, hand, posted, kind, {named: target_id}, shown)
-    if marks.revive(tx, row["id"]):
-        tx.run("mark_named", {"record_id": row["id"], "before": before, "text": target_id})
-    else:
+    if not marks.revive(tx, row["id"], before, target_id):
         follow.close(tx, hand, posted, "it is there under another id, and there is nothing new to tell the source")
     records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{row['stream']}:{row['source_id']}")
     holdings.decided(tx, hand, posted)

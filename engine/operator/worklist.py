@@ -408,7 +408,9 @@ def declare(tx: Tx, hand: Hand, row: Row, target_id: str | None, reason: str) ->
         if not operation["target_id"] and not follow.is_push(operation):
             posted = tx.one("record_get", {"id": row["id"]})
             assert posted is not None
-            holdings.claim(tx, hand, posted, kept.kind_of(operation["request"]), receipt, shown)
+            # What was looked through knows of what kind it is: as another one it would be missed, and said to be gone.
+            kind = shown["kind"] if shown is not None else kept.kind_of(operation["request"])
+            holdings.claim(tx, hand, posted, kind, receipt, shown)
         return
     outbox.put(tx, operation["id"], "cancelled")
     absent = Reason("absent", "a person found that it is not in the target")

@@ -225,13 +225,20 @@ def told(tx: Tx, record_id: int) -> Literal["done", "calling"] | None:
     return "calling" if "calling" in states else None
 
 
-def revive(tx: Tx, record_id: int) -> bool:
-    """The record's object is there again: what was withheld is told. False when the source knows, or need not."""
+def revive(tx: Tx, record_id: int, before: str = "", now: str = "") -> bool:
+    """The record's object is there again: what was withheld is told. False when the source knows, or need not.
+
+    Where it was there as `before` and is there as `now`, the source is told of this one.
+    """
     rows = tx.rows("marks_posted_of", {"record_id": record_id})
     if not rows or any(row["state"] == "done" for row in rows):
         return False
     if all(row["state"] == "dropped" for row in rows):
-        tx.run("mark_revive", {"id": rows[-1]["id"]})
+        # It may have been withheld under both: one mark says the same of a record once.
+        one = next((row for row in rows if now and row["text"] == now), rows[-1])
+        tx.run("mark_revive", {"id": one["id"]})
+        if now and one["text"] == before != now:
+            tx.run("mark_named", {"record_id": record_id, "before": before, "text": now})
     return True
 
 

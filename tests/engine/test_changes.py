@@ -12,6 +12,7 @@ from engine import intake
 from engine.contract import Json, ListObject, MessageSet, OperationOutcome
 from engine.follow import Hand
 from engine.operator import worklist
+from engine.store import holdings as kept
 from engine.store import journal, lists, outbox, records, work
 from engine.store.base import Row
 from tests import stores
@@ -371,6 +372,20 @@ def test_a_condition_of_later_changes_is_not_one_of_the_first_write() -> None:
         assert bench.alerts() == [("drifted", f"{FLOW}/bills/b-1", 1)]
         with bench.world.store.read(COMPANY) as tx:
             assert "the bill is a draft" in work.alerts(tx, COMPANY)[0]["message"]
+
+
+def test_what_is_there_as_another_kind_of_object_is_changed_by_a_person(bench: Bench) -> None:
+    """A person has named it: a modify of a bill would name something that is no bill."""
+    post(bench)
+    with bench.world.store.write() as tx:
+        record = bench.record("b-1")
+        kept.keep(tx, COMPANY, AT, record, "CreditCardCharge", json.loads(record["receipt"]))
+    assert change(bench, **costs("80.00")) == {"read": 1, "failed": 1}
+    made = of(bench)
+    assert (made["state"], operations(bench, made)) == ("failed", [])
+    assert reasons(made) == [
+        ("other_kind", "it would have been posted by BillAdd, and what a person named is a CreditCardCharge")
+    ]
 
 
 def test_a_condition_of_the_first_write_is_not_one_of_a_change() -> None:

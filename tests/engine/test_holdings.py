@@ -817,6 +817,65 @@ def test_the_record_goes_by_the_one_that_is_left(bench: Bench) -> None:
     assert bench.record("b-1")["state"] == "vanished"
 
 
+def posted_twice(bench: Bench) -> tuple[str, str]:
+    """A bill that was gone with a backup and was posted again into the older file; the newer file is open."""
+    (old,) = post(bench, "b-1")
+    look(bench, gone=[old])
+    decide(bench, "post_again", "b-1")
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.refill(COMPANY) == 1
+    assert bench.post_all() == 1
+    new = receipt(bench, "b-1")["TxnID"]
+    assert set(ask(bench, after(bench, hours=1))) == {old, new}
+    return old, new
+
+
+@pytest.mark.parametrize("is_seen_first", [True, False])
+@pytest.mark.parametrize("in_call", [True, False])
+def test_the_source_is_told_the_id_that_is_there(bench: Bench, *, is_seen_first: bool, in_call: bool) -> None:
+    old, new = posted_twice(bench)
+    with bench.world.store.write() as tx:
+        assert marks.group(tx, COMPANY, FLOW, bench.world.at(), limit=10, most=int(in_call)) == int(in_call)
+    steps = (see, old), (miss, new)
+    for step, target_id in steps if is_seen_first else reversed(steps):
+        step(bench, target_id)
+    finish(bench)
+    assert receipt(bench, "b-1")["TxnID"] == old
+    bench.world.clock.sleep(5400)
+    bench.runner.tell(bench.program, COMPANY)
+    assert told(bench) == [("b-1", old)]
+    assert bench.states() == {"b-1": "closed"}
+
+
+def test_who_names_the_first_one_again_has_the_source_told_of_it(bench: Bench) -> None:
+    old, new = posted_twice(bench)
+    miss(bench, old, new)
+    finish(bench)
+    assert bench.states() == {"b-1": "vanished"}
+    with bench.world.store.write() as tx:
+        worklist.declare(tx, hand(bench), bench.record("b-1"), old, "it is there")
+    bench.runner.tell(bench.program, COMPANY)
+    assert told(bench) == [("b-1", old)]
+
+
+@pytest.mark.parametrize("is_seen_first", [True, False])
+def test_what_was_prepared_with_the_newer_id_waits_for_the_one_that_is_there(
+    bench: Bench, *, is_seen_first: bool
+) -> None:
+    old, new = posted_twice(bench)
+    bench.shop.listed["bills"] = [bill("b-1", status="paid")]
+    bench.run("payments")
+    assert bench.states("payments") == {"b-1": "intended"}
+    steps = (see, old), (miss, new)
+    for step, target_id in steps if is_seen_first else reversed(steps):
+        step(bench, target_id)
+    assert bench.states("payments") == {"b-1": "pending"}
+    bench.run("payments")
+    with bench.outbox.transaction() as desk:
+        bodies = [operation.body for operation in desk.operations.next(COMPANY, 5)]
+    assert [old.encode() in body for body in bodies] == [True]
+
+
 # --- what was seen there
 
 

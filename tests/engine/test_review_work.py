@@ -75,6 +75,21 @@ def test_a_late_refusal_does_not_undo_an_acknowledgement(bench: Bench) -> None:
     assert bench.alerts() == []
 
 
+def test_what_two_streams_say_of_one_record_and_the_source_refuses_is_told(bench: Bench) -> None:
+    bench.shop.listed["bills"] = [bill("b-1"), bill("b-2")]
+    bench.run("bills")
+    with bench.world.store.write() as tx:
+        for source_id in ("b-1", "b-2"):
+            number = bench.record(source_id)["id"]
+            marks.add(tx, COMPANY, marks.NewMark(FLOW, "shop", "BILL", number, "b-1", "failed", "no such vendor"))
+    bench.shop.mark_faults = [Rejected("no such object")]
+    bench.runner.tell(bench.program, COMPANY)
+    assert bench.alerts() == [("mark", f"{FLOW}/BILL/b-1", 1)]
+    bench.world.clock.sleep(5400)
+    bench.runner.tell(bench.program, COMPANY)
+    assert len(bench.shop.calls) == 1
+
+
 def test_a_refused_mark_is_told_again_when_the_source_changed(bench: Bench) -> None:
     bench.run()
     bench.post_all()

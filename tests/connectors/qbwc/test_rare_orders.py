@@ -19,8 +19,11 @@ from connectors.qbwc.simulator import (
     seed_company,
 )
 from engine.contract import Login
+from engine.follow import Hand
+from engine.operator import worklist
 from engine.spec import RequestSpec
 from engine.store import companies, datasteps
+from engine.store import holdings as kept
 from tests import stores
 from tests.connectors.qbwc.kit import password_hash
 from tests.connectors.qbwc.rig import FLOW, UNNUMBERED, Hook, Rig, bill, rig
@@ -240,6 +243,60 @@ def test_after_a_restore_every_kind_that_it_may_have_been_is_looked_through(monk
         assert (made.count("CreditCardCharge"), made.count("Bill")) == (1, 0)
         assert made.bench.states() == {"b-1": "unknown"}
         assert "QuickBooks has it as another kind of object: CreditCardCharge" in made.alerts()[0]
+
+
+@contextmanager
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Rig, str]]:
+    """A bill that QuickBooks has as a card charge, which a restored store does not know; and the id of the charge."""
+    with kinds(monkeypatch) as made:
+        made.company.clock = made.bench.world.clock
+        made.session()
+        copy, made_at = made.image(), made.bench.world.at()
+        as_charge(made, on=True)
+        made.prepare(bill())
+        made.session()
+        made.bench.world.clock.sleep(3600)
+        made.restore(copy, made_at)
+        made.prepare(bill())
+        made.session()
+        made.session()
+        assert made.bench.states() == {"b-1": "unknown"}
+        found = re.search(r"CreditCardCharge (\S+) carries", made.alerts()[0])
+        assert found is not None
+        yield made, found[1]
+
+
+def as_charge(made: Rig, *, on: bool) -> None:
+    with made.bench.world.store.write() as tx:
+        companies.put_setting(tx, COMPANY, "shop_to_ledger", "as_charge", on)
+
+
+def test_what_is_held_as_another_kind_stays_held_when_that_kind_is_looked_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with held(monkeypatch) as (made, _):
+        as_charge(made, on=True)
+        made.bench.world.clock.sleep(7200)
+        made.prepare(bill(), bill("b-2"))
+        sessions(made, 4, 7200)
+        assert made.bench.states() == {"b-1": "unknown", "b-2": "posted"}
+        assert [text for text in made.alerts() if "no longer" in text] == []
+        assert (made.count("CreditCardCharge"), made.count("Bill")) == (2, 0)
+
+
+def test_what_a_person_names_is_kept_as_what_it_is_and_is_not_said_to_be_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with held(monkeypatch) as (made, txn_id):
+        hand = Hand(COMPANY, made.bench.world.at(), "person")
+        with made.bench.world.store.write() as tx:
+            worklist.declare(tx, hand, made.bench.record("b-1"), txn_id, "it is that one")
+            rows = kept.of_record(tx, made.bench.record("b-1")["id"])
+        assert [(row["target_id"], row["kind"]) for row in rows] == [(txn_id, "CreditCardCharge")]
+        sessions(made, 3, 7200)
+        assert made.bench.states() == {"b-1": "posted"}
+        assert made.alerts() == []
+        assert (made.count("CreditCardCharge"), made.count("Bill")) == (1, 0)
 
 
 def test_a_copy_that_is_older_than_a_first_look() -> None:
