@@ -86,6 +86,22 @@ class StillUnderWay(UsageError):
         )
 
 
+class LeftOutBefore(StillUnderWay):
+    """What a person has left out of another flow cannot be told from the rest by this one, which has another `key`."""
+
+    def __init__(self, company: str, flow: str, other: str, count: int) -> None:
+        self.other, self.count = other.partition("/")[0], count
+        many = "a record was" if count == 1 else f"{count} records were"
+        UsageError.__init__(
+            self,
+            f"{company}/{flow}: {many} left out of `{other}` by a person, and this flow has another `key`: it cannot tell which "
+            "that is, and would post it if the source still offers it",
+            hint="give the stream the key that the other has; or, once the source offers none of it any more, run "
+            f"`flowctl company flow {flow} on --beside {self.other}{of_company(company)}`; "
+            f"`flowctl status --flow {self.other}{of_company(company)}` shows what was left out",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a stream reads and where it writes it: equal for two streams that would post the same."""
@@ -122,9 +138,11 @@ def switch(tx: Tx, hand: Hand, flow: Flow, *, on: bool, why: str = "", beside: s
 
     Off, nothing is read or prepared any more; what was prepared is still written, and the source is told of it. What waits
     rests, and its alerts are over; on again, it is looked at anew. `beside` is a flow that reads the same with another
-    filter, of which a person has said that the two never read the same record.
+    filter, of which a person has said that the two never read the same record; or one of which records were left out that
+    this one would not know by its key, and that the source does not offer any more.
 
     Raises:
+        LeftOutBefore: when records were left out of one that was switched off, and nobody has said so.
         RivalFlow: when another flow that is on writes the same.
         StillUnderWay: when one that was switched off has not come to its end.
     """
@@ -239,7 +257,9 @@ def _take_over(tx: Tx, hand: Hand, flow: Flow, beside: Collection[str]) -> None:
         scope = {"company": hand.company, "stream": theirs.stream, "phase": theirs.phase}
         rows = {str(row["source_id"]): row for row in tx.rows("records_left_out", {**scope, "flow": other})}
         if rows and not keying.is_alike(tx, hand.company, (other, theirs.stream), (flow, mine.stream)):
-            raise StillUnderWay(hand.company, flow.name, f"{other}/{theirs.stream}", len(rows))
+            if other in beside:
+                continue
+            raise LeftOutBefore(hand.company, flow.name, f"{other}/{theirs.stream}", len(rows))
         place = records.Place(hand.company, flow.name, mine.stream, mine.phase)
         known = records.known(tx, place, list(rows))
         new = [_left_out(row) for source_id, row in rows.items() if source_id not in known]

@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.qbwc import probe, putback, voiding
 from connectors.qbwc.context import Context
-from connectors.qbwc.state import Flight, State, Survey, changed
+from connectors.qbwc.state import Flight, Merging, State, Survey, changed
 from engine.clock import from_iso, iso
 from engine.contract import Json, Operation
 from engine.dataclass import dataclass
@@ -397,7 +397,7 @@ def looked_for_anew(state: State) -> State:
 def found_late(state: State) -> State:
     """The answer to what was looked for by name took long: it counts, where every look takes long, and nothing before it."""
     fresh = changed(state.survey, iterators={}, begun={}, scanned=(), looked=())
-    return changed(state, survey=fresh, judged=())
+    return changed(state, survey=fresh, judged=(), merging=_apart(state))
 
 
 def late(state: State, flight: Flight) -> State:
@@ -416,7 +416,12 @@ def late(state: State, flight: Flight) -> State:
     if (scanned, looked) == (survey.scanned, survey.looked) and again is state:
         return state
     fresh = changed(survey, scanned=scanned, looked=looked, late=survey.late + 1)
-    return changed(again, survey=fresh, judged=())
+    return changed(again, survey=fresh, judged=(), merging=_apart(state))
+
+
+def _apart(state: State) -> Merging:
+    """What is looked through again may show a change's object anew: what it was held against is not the newest then."""
+    return changed(state.merging, merged=(), clean=())
 
 
 def merged_late(state: State) -> State:

@@ -223,7 +223,8 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
 @click.option(
     "--beside",
     metavar="FLOW",
-    help="With `on`: you looked, and the two never read the same record, since each leaves out what the other reads.",
+    help="With `on`: you looked, and the two never read the same record: each leaves out what the other reads, or the source "
+    "offers nothing any more of what was left out of the other.",
 )
 @common.home_option
 @common.company_option

@@ -10,7 +10,7 @@ import pytest
 from engine import flowswitch
 from engine.contract import Page
 from engine.errors import UsageError
-from engine.flowswitch import FlowOff, RivalFlow, StillUnderWay
+from engine.flowswitch import FlowOff, LeftOutBefore, RivalFlow, StillUnderWay
 from engine.follow import Hand
 from engine.operator import skipping
 from engine.program import FlowProgram, StreamProgram, compile_flow
@@ -119,6 +119,31 @@ def leave_out(bench: Bench) -> None:
     bench.run("bills")
     with bench.world.store.write() as tx:
         assert skipping.skip(tx, HAND, [bench.record("b-1")], "entered by hand").moved
+
+
+def test_what_was_left_out_and_cannot_be_told_apart_by_another_key_is_for_a_person(bench: Bench) -> None:
+    leave_out(bench)
+    switch(bench, bench.program, on=False)
+    other = program(RIVAL.replace("    key: id\n    about: {amount", "    key: number\n    about: {amount"))
+    with pytest.raises(LeftOutBefore) as caught:
+        switch(bench, other, on=True)
+    assert said(caught) == (
+        (
+            "acme/copy_of_it: a record was left out of `shop_to_ledger/bills` by a person, and this flow has another `key`: it "
+            "cannot tell which that is, and would post it if the source still offers it"
+        ),
+        (
+            "give the stream the key that the other has; or, once the source offers none of it any more, run "
+            "`flowctl company flow copy_of_it on --beside shop_to_ledger --company acme`; "
+            "`flowctl status --flow shop_to_ledger --company acme` shows what was left out"
+        ),
+    )
+    with bench.world.store.write() as tx:
+        flowswitch.switch(tx, HAND, other.flow, on=True, beside=FLOW)
+    bench.shop.listed["bills"] = []
+    assert Runner(bench.world).run(other, COMPANY).errors == ()
+    with pytest.raises(RivalFlow), bench.world.store.write() as tx:
+        flowswitch.switch(tx, HAND, bench.program.flow, on=True, beside="copy_of_it")
 
 
 @pytest.mark.parametrize("by_hand", [False, True])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine import flowswitch
 from engine.errors import FlowctlError
-from engine.flowswitch import RivalFlow, StillUnderWay
+from engine.flowswitch import LeftOutBefore, RivalFlow, StillUnderWay
 from engine.operator import pausing, resting
 from engine.panel import flows, forms
 from engine.panel.web import Answer, Ask, Page, PageMissing, Sent, Shown
@@ -27,8 +27,9 @@ def _form(ask: Ask, error: FlowctlError | None = None, why: str = "") -> Answer:
         rest = resting.of_flow(tx, company, flow.name)
     values = {"flow": flow, "is_on": is_on, "count": count, "money": money, "rest": rest, "why": why}
     rival = error.other if isinstance(error, RivalFlow | StillUnderWay) else ""
-    told = {"error": _told(error) if error else "", "rival": rival if rival in ask.programs else ""}
-    told["beside"] = error.other if isinstance(error, RivalFlow) and error.is_filtered else ""
+    told: dict[str, object] = {"error": _told(error) if error else "", "rival": rival if rival in ask.programs else ""}
+    is_asked = isinstance(error, LeftOutBefore) or (isinstance(error, RivalFlow) and error.is_filtered)
+    told |= {"beside": rival if is_asked else "", "is_left_out": isinstance(error, LeftOutBefore)}
     return Shown("flow_switch.html", {**values, **told}, 422 if error else 200)
 
 
@@ -62,6 +63,13 @@ def _told(error: FlowctlError) -> str:
         return (
             f"{error.other} is on, and writes the same records into {error.to}: both would post everything twice. "
             f"Switch {error.other} off first."
+        )
+    if isinstance(error, LeftOutBefore):
+        many = "A record was" if error.count == 1 else f"{error.count:,} records were"
+        return (
+            f"{many} left out of {error.other}, and this flow has another key: it cannot tell which, and would post what "
+            "the source still offers of it. Give the stream the key of the other in the flow file, or say below that the "
+            "source offers none of it any more."
         )
     if isinstance(error, StillUnderWay):
         what = "one record" if error.count == 1 else f"{error.count:,} records"

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.qbwc import survey
 from connectors.qbwc.probe import differences
 from connectors.qbwc.spec import SPEC
+from connectors.qbwc.state import Flight, Merging, State, changed
 from connectors.qbwc.survey import kinds_of
 from engine.clock import iso
 from engine.evidence import Holding
@@ -458,3 +460,12 @@ def test_a_modify_is_compared_by_all_that_it_was_to_write() -> None:
     whole = operation(1, "<TxnID>1A-1</TxnID><RefNumber>INV-1</RefNumber><Memo>new</Memo>", "BillMod").body
     data = {"TxnID": "1A-1", "RefNumber": "INV-2", "Memo": "new"}
     assert differences(replace(change, whole=whole), data) == ("number `INV-2` there, `INV-1` here",)
+
+
+def test_a_change_is_held_against_its_object_again_after_everything_is_looked_through_again() -> None:
+    """What the new look shows may be newer than what the change was held against."""
+    held = State(merging=Merging(merged=("one", "two"), clean=("one",), later=("three",), stale=("two",)))
+    flight = Flight("survey", "q1", asks=({"scan": "Vendor"},))
+    looked = changed(held, survey=changed(held.survey, scanned=("Bill", "Vendor")))
+    for after in (survey.anew(held), survey.found_late(held), survey.late(looked, flight), survey.merged_late(held)):
+        assert after.merging == Merging(later=("three",), stale=("two",))
