@@ -77,7 +77,9 @@ def test_a_day_with_an_editor(tmp_path: Path) -> None:
         one.client.text_document_did_close(
             types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(path.as_uri()))
         )
-        assert await one.problems(path, 4) == []
+        # On a busy machine what is wrong with the fourth version is said before the file is closed; then comes that nothing is.
+        while await one.problems(path, 4):
+            pass
 
     one = _drive(tmp_path, steps)
     assert (one.status, set(one.stderr.splitlines())) == (0, {"noise"})
