@@ -14,7 +14,7 @@ from engine.lints.template_variables import variables_of
 from engine.listspec import stream_of, streams_of
 from engine.lsp import wording
 from engine.lsp.project import Place
-from engine.spec import CHANGING, FieldSpec, RequestSpec
+from engine.spec import CHANGING, ConnectorSpec, FieldSpec, RequestSpec
 
 # What the entries of each section are, in words.
 SECTIONS: Mapping[str, str] = {
@@ -103,19 +103,23 @@ def _connectors() -> Iterator[Name]:
 
 
 def _lists(place: Place) -> Iterator[Name]:
-    for connection in place.env.declared("connections"):
-        spec = place.env.specs.get(connection)
-        for each in spec.lists if spec is not None else ():
-            about = wording.of_list(each)
-            yield Name(f"{connection}.{each.name}", each.help, about, ("connections", connection))
+    for connection, spec in _connected(place):
+        for each in spec.lists:
+            yield Name(f"{connection}.{each.name}", each.help, wording.of_list(each), ("connections", connection))
 
 
 def _told(place: Place) -> Iterator[Name]:
+    for connection, spec in _connected(place):
+        for each in spec.tells:
+            yield Name(f"{connection}.{each.name}", each.help, wording.of_spec(each), ("connections", connection))
+
+
+def _connected(place: Place) -> Iterator[tuple[str, ConnectorSpec]]:
+    """The connections of the flow whose connectors are known."""
     for connection in place.env.declared("connections"):
         spec = place.env.specs.get(connection)
-        for each in spec.tells if spec is not None else ():
-            about = wording.of_spec(each)
-            yield Name(f"{connection}.{each.name}", each.help, about, ("connections", connection))
+        if spec is not None:
+            yield connection, spec
 
 
 def _setting_values(place: Place) -> list[Name]:

@@ -111,11 +111,8 @@ def _before_and_after(
 
 def _beside(tx: Tx, company: str, place: _Place) -> flowsettings.Value | None:
     """What stands where the company gives no value here: in general, what the target says or the flow has."""
-    general = told.standings(tx, company, place.flow)[place.setting.name]
-    if place.scope:
-        return general.value
-    word = told.said(tx, company).get(place.setting.told) if place.setting.told else None
-    return word.value if word is not None else place.setting.default
+    own = companies.settings(tx, company, place.flow.name) if place.scope else {}
+    return told.standing(place.setting, own, told.said(tx, company)).value
 
 
 def _shared(beside: flowsettings.Value | None, place: _Place, now: flowsettings.Value | None) -> dict[str, object]:
