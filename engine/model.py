@@ -110,13 +110,22 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What a stream reads. With `sweep_s`, everything is read at least this often and only changes in between."""
+    """What a stream reads. With `sweep_s`, everything is read at least this often and only changes in between.
+
+    `withdrawn` are the filters under which the source lists what was taken back; empty where it is not asked for that.
+    """
 
     connection: str
     stream: str
     filters: Mapping[str, Scalar]
     location: Location
     sweep_s: int | None = None
+    withdrawn: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def given(self) -> tuple[tuple[str, Mapping[str, Scalar]], ...]:
+        """The filters with the key that they stand under."""
+        return ("with", self.filters), ("withdrawn", self.withdrawn)
 
     @property
     def reads(self) -> str:

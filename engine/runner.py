@@ -10,7 +10,19 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
-from engine import asked, flowswitch, intake, keying, opened, otheraccount, pipeline, preparing, telling, told
+from engine import (
+    asked,
+    flowswitch,
+    intake,
+    keying,
+    opened,
+    otheraccount,
+    pipeline,
+    preparing,
+    telling,
+    told,
+    withdrawn,
+)
 from engine.abilities import Withholding
 from engine.absent import Asking, recheck
 from engine.batch import Batch
@@ -370,6 +382,8 @@ class Runner:
                 resolver = self._take_page(job, held, stream, page.records, resolver)
             progress(job.lead.name, counts[job.lead.name]["read"])
             watermark = checkpoint
+        for stream in group if kept is None else ():
+            self._take_withdrawn(job, held, stream)
         with self.world.store.write(company) as tx:
             read = [name for name in counts if kept is None and not counts[name]["unreadable"]]
             over = [("connection", "/".join(job.subject)), *(("failed", f"{flow}/{name}") for name in read)]
@@ -420,6 +434,17 @@ class Runner:
             job.counts[stream.stream.name].update(batch.counts)
             if end >= len(page):
                 return resolver
+
+    def _take_withdrawn(self, job: _Job, held: Reading, stream: StreamProgram) -> None:
+        """Look again at what is posted and listed as taken back."""
+        taken_back = withdrawn.listed(stream)
+        if taken_back is None:
+            return
+        for page, _ in self._pages(taken_back, None, job.sources):
+            with self.world.store.read(job.company) as tx:
+                found = withdrawn.posted(self.batch(tx, job.program, job.company, job.number), stream, page.records)
+            if found:
+                self._take_page(job, held, stream, found, None)
 
     def _keep(self, tx: Tx, job: _Job, held: Reading, stream: StreamProgram) -> None:
         """Make sure that what was read may be kept: nobody has taken over, switched the flow off, or changed the account."""

@@ -197,13 +197,9 @@ class _Builder:
         return model.Trigger(_seconds(node.get("every")), _texts(node, "webhook"), _seconds(node.get("visit")))
 
     def _fetch(self, name: ScalarNode, node: MapNode) -> model.Fetch:
-        given = node.get("with")
-        filters: dict[str, model.Scalar] = {}
-        for key, value in given.entries if isinstance(given, MapNode) else ():
-            if isinstance(value, ScalarNode) and isinstance(value.value, str | int | bool | None):
-                filters[key.text] = value.value
+        filters, withdrawn = _scalars(node.get("with")), _scalars(node.get("withdrawn"))
         sweep_s = _seconds(node.get("sweep"))
-        return model.Fetch(_text(node, "from"), _text(node, "stream"), filters, self._at(name), sweep_s)
+        return model.Fetch(_text(node, "from"), _text(node, "stream"), filters, self._at(name), sweep_s, withdrawn)
 
     def _select(self, node: Node | None) -> tuple[model.Select, ...]:
         if isinstance(node, ScalarNode):
@@ -358,6 +354,14 @@ def _texts(node: MapNode, key: str) -> tuple[str, ...]:
 def _seconds(node: Node | None) -> int | None:
     text = node.text if isinstance(node, ScalarNode) else ""
     return int(text[:-1]) * _SECONDS[text[-1]] if text[-1:] in _SECONDS and text[:-1].isdecimal() else None
+
+
+def _scalars(node: Node | None) -> dict[str, model.Scalar]:
+    found: dict[str, model.Scalar] = {}
+    for key, value in node.entries if isinstance(node, MapNode) else ():
+        if isinstance(value, ScalarNode) and isinstance(value.value, str | int | bool | None):
+            found[key.text] = value.value
+    return found
 
 
 def _default_say(expression: str) -> str:

@@ -192,6 +192,13 @@ FETCH = Object(
         ),
         Key("with", MapOf(FILTER, Scalar(), 0), "Filters that the source applies.", "{sync_ready: true}"),
         Key(
+            "withdrawn",
+            MapOf(FILTER, Scalar()),
+            "Filters under which the source lists what was taken back, in place of those of `with`. What was posted from here "
+            "and is listed there is looked at again, and `select` says what a person is told; all else there is left alone.",
+            "{is_archived: true}",
+        ),
+        Key(
             "sweep",
             DURATION,
             "Read everything at least this often, and only what changed in between; without it every read lists "

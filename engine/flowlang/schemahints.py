@@ -132,9 +132,9 @@ def _source(specs: Sequence[ConnectorSpec]) -> Schema:
         filters.setdefault(stream.name, {}).update(_explained(stream.filters))
     inner = {"stream": _proposed((stream.name, say(spec, stream.help)) for spec, stream in streams)}
     chosen = [
-        {"if": _has("stream", {"const": name}), "then": _inside(**{"with": {"properties": found}})}
+        {"if": _has("stream", {"const": name}), "then": _inside(**{"with": under, "withdrawn": under})}
         for name, found in filters.items()
-        if found
+        if found and (under := {"properties": found})
     ]
     events = _proposed((event, say(spec, _about(spec, event))) for spec in specs for event in spec.webhooks)
     # As a choice of lists: at the items, the YAML language server would also propose an empty one.

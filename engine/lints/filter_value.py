@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.diagnostics import Diagnostic, suggestion
+from engine.flowlang.structure import Steps
 from engine.lints.env import Env, rewritten
 from engine.model import Flow, Scalar
 from engine.spec import FieldSpec
@@ -21,21 +22,25 @@ ID = "F025"
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
-    """Compare the values of `fetch.with` with the types and choices of the filters."""
+    """Compare the values of `fetch.with` and `fetch.withdrawn` with the types and choices of the filters."""
     for stream in flow.streams:
         spec = env.stream_spec(stream)
-        for field in spec.filters if spec else ():
-            if field.name in stream.fetch.filters:
-                value = stream.fetch.filters[field.name]
-                wanted, hint = wrong(field, value)
-                if wanted:
-                    steps = ("streams", stream.name, "fetch", "with", field.name)
-                    shown = env.text(steps) or "nothing"
-                    message = f"the filter `{field.name}` takes {wanted}, not `{shown}`"
-                    if field.choices and isinstance(value, str):
-                        yield env.misspelt(ID, steps, message, value, field.choices)
-                    else:
-                        yield rewritten(env.problem(ID, steps, message, hint), steps, field.type, env)
+        fields = {field.name: field for field in spec.filters} if spec else {}
+        for under, given in stream.fetch.given:
+            for name in (name for name in given if name in fields):
+                yield from _of(fields[name], given[name], ("streams", stream.name, "fetch", under, name), env)
+
+
+def _of(field: FieldSpec, value: Scalar, steps: Steps, env: Env) -> Iterator[Diagnostic]:
+    wanted, hint = wrong(field, value)
+    if not wanted:
+        return
+    shown = env.text(steps) or "nothing"
+    message = f"the filter `{field.name}` takes {wanted}, not `{shown}`"
+    if field.choices and isinstance(value, str):
+        yield env.misspelt(ID, steps, message, value, field.choices)
+    else:
+        yield rewritten(env.problem(ID, steps, message, hint), steps, field.type, env)
 
 
 def wrong(field: FieldSpec, value: Scalar) -> tuple[str, str | None]:

@@ -20,18 +20,20 @@ ID = "F024"
 
 
 def check(flow: Flow, env: Env) -> Iterator[Diagnostic]:
-    """Compare the keys of `fetch.with` with the filters of the connector's stream."""
+    """Compare the keys of `fetch.with` and `fetch.withdrawn` with the filters of the connector's stream."""
     for stream in flow.streams:
         spec = env.stream_spec(stream)
         if spec is None:
             continue
         known = [f.name for f in spec.filters]
-        for name in stream.fetch.filters:
-            if name not in known:
-                steps = ("streams", stream.name, "fetch", "with", name)
+        for under, given in stream.fetch.given:
+            for name in given:
+                if name in known:
+                    continue
+                steps = ("streams", stream.name, "fetch", under, name)
                 message = f"`{spec.name}` cannot be filtered by `{name}`"
-                free = [other for other in known if other not in stream.fetch.filters]
+                free = [other for other in known if other not in given]
                 if known:
                     yield env.misspelt(ID, steps, message, name, free or known, key=True)
                 else:
-                    yield env.problem(ID, steps, message, f"`{spec.name}` takes no filters: remove `with`", key=True)
+                    yield env.problem(ID, steps, message, f"`{spec.name}` takes no filters: remove `{under}`", key=True)

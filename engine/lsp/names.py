@@ -24,6 +24,8 @@ SECTIONS: Mapping[str, str] = {
     "define": "define",
     "streams": "stream",
 }
+# Under these keys of `fetch` stand filters.
+_FILTERED: tuple[Steps, ...] = (("with",), ("withdrawn",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def values(place: Place) -> list[Name]:
         return list(_told(place))
     if steps[:1] != ("streams",) or len(steps) < 3:
         return _setting_values(place)
-    if steps[2] == "fetch" and steps[3:4] == ("with",):
+    if steps[2] == "fetch" and steps[3:4] in _FILTERED:
         return _filter_values(place)
     found = _IN_STREAM.get((str(steps[2]), _last_name(steps)))
     return list(found(place)) if found is not None else []
@@ -220,7 +222,7 @@ def keys(place: Place) -> list[Name]:
         return []
     if below == ("map",):
         return list(_mapped(place))
-    if below == ("fetch", "with"):
+    if below[:1] == ("fetch",) and below[1:] in _FILTERED:
         return [_of_spec(field) for field in _filters(place)]
     if below == ("mark_synced", "with"):
         spec, kind = place.source(), place.in_stream("mark_synced", "as")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -61,18 +61,23 @@ def _stream(stream: Stream) -> tuple[str, ...]:
     from engine.flowlang.diagram import span, starts
 
     fetch = stream.fetch
-    filters = "".join(f", `{name}: {shown(value).strip('`')}`" for name, value in fetch.filters.items())
+    filters = f", {_filters(fetch.filters)}" if fetch.filters else ""
+    withdrawn = f"; taken back: {_filters(fetch.withdrawn)}" if fetch.withdrawn else ""
     sweep = f", all at least every {span(fetch.sweep_s)}" if fetch.sweep_s else ""
     told = stream.mark_synced
     failures = f", {' and '.join(told.failures)} ones too" if told and told.failures else ""
     return (
         f"`{stream.name}`",
-        f"`{fetch.connection}.{fetch.stream}`{filters}{sweep}",
+        f"`{fetch.connection}.{fetch.stream}`{filters}{sweep}{withdrawn}",
         ", ".join(_start(text) for text in starts(stream.trigger)),
         code_of(" ".join(stream.when.text.split())) if stream.when else "",
         "; ".join(_ways(stream)) or "nothing: it compares",
         f"`{told.kind}`{failures}" if told else "",
     )
+
+
+def _filters(given: Mapping[str, Scalar]) -> str:
+    return ", ".join(f"`{name}: {shown(value).strip('`')}`" for name, value in given.items())
 
 
 def _start(text: str) -> str:

@@ -49,6 +49,8 @@ def labels(text: str) -> tuple[str, ...]:
         ("request: VendorAdd, template: vendor_add.xml.j2", "‸", ("request", "template", "change", "undo", "one_of")),
         ("request: VendorAdd, ", "request: VendorAdd, ‸ ", ("change", "undo")),
         ("sync_ready: true, status: OPEN", "‸", ("sync_ready", "status", "limit")),
+        ("sync_ready: true, status: OPEN}", "sync_ready: true}, withdrawn: {‸}", ("sync_ready", "status", "limit")),
+        ("sync_ready: true, status: OPEN}", "sync_ready: true}, withdrawn: {status: ‸}", ("OPEN", "PAID")),
         ('{name: "limit(name, `41`)"}', "{‸}", ("name",)),
         ("      due: add_days(date(issued_at), setting('days'))\n", "      ‸\n", ()),
         ("lookups:\n", "lookups:\n  ‸\n", ()),
