@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.refdocs.markdown import block, code_of, page, sentence, shown, table, ticked
 
 if TYPE_CHECKING:
-    from engine.model import Flow, Setting, Stream
+    from engine.model import Flow, Scalar, Setting, Stream
 
 
 def flows_page() -> str:
