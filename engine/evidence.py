@@ -144,7 +144,7 @@ class Holdings(Protocol):
         ...
 
     def before(self, company: str, operation: Operation) -> tuple[Holding, ...]:
-        """What the record of an operation had there, gone or replaced by another: it may be there again."""
+        """What the record of an operation had there, gone or replaced by another, and what of it is there again."""
         ...
 
     def of(self, company: str, target_ids: Sequence[str]) -> tuple[Holding, ...]:

@@ -7,7 +7,7 @@ keeps it until a person switches it off.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -188,16 +188,21 @@ def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "", actor:
     """
     noted = facts.recall(tx, company, f"{_WRITES}{flow.name}")
     old = [Claim(**one) for one in (noted or {}).get("streams", [])]
-    kept = _kept(flow, {*(noted or {}).get("beside", []), beside} - {""})
+    said = {*(noted or {}).get("beside", []), beside} - {""}
+    # What was said of records that were left out says nothing of what the two read from now on.
+    of_left_out = noted is None and any(
+        one.other == beside and not one.is_known for one in _left_out(tx, company, flow)
+    )
+    kept = _kept(flow, said - {beside} if of_left_out else said)
     for other, mine, theirs in _rivals(tx, company, flow, _WRITES):
         is_filtered = mine.fetch != theirs.fetch
-        are_two = other in kept.get("beside", []) or _is_beside(tx, company, other, flow.name)
+        are_two = other in said or _is_beside(tx, company, other, flow.name)
         if not (is_filtered and (mine in old or are_two)):
             names = f"{flow.name}/{mine.stream}", f"{other}/{theirs.stream}"
             raise RivalFlow(company, *names, mine.to, is_filtered=is_filtered)
-    _nothing_under_way(tx, company, flow, kept.get("beside", []), old)
+    _nothing_under_way(tx, company, flow, said, old)
     if noted is None:
-        _take_over(tx, Hand(company, at, actor), flow, kept.get("beside", []))
+        _take_over(tx, Hand(company, at, actor), flow, said)
     if facts.recall(tx, company, f"{_WRITES}{flow.name}") != kept:
         facts.remember(tx, company, at, f"{_WRITES}{flow.name}", kept)
         work.resolve_alert(tx, company, "rival", flow.name, at)
@@ -249,28 +254,44 @@ def _nothing_under_way(tx: Tx, company: str, flow: Flow, beside: Collection[str]
             raise StillUnderWay(company, flow.name, f"{other}/{theirs.stream}", row["count"])
 
 
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """What a person has left out of a stream of another flow, by its source id; `is_known` where ours has the same ids."""
+
+    other: str
+    mine: Claim
+    theirs: Claim
+    rows: Mapping[str, Row]
+    is_known: bool
+
+
+def _left_out(tx: Tx, company: str, flow: Flow) -> Iterator[_LeftOut]:
+    for other, mine, theirs in _rivals(tx, company, flow, _WROTE):
+        scope = {"company": company, "flow": other, "stream": theirs.stream, "phase": theirs.phase}
+        rows = {str(row["source_id"]): row for row in tx.rows("records_left_out", scope)}
+        if rows:
+            is_known = keying.is_alike(tx, company, (other, theirs.stream), (flow, mine.stream))
+            yield _LeftOut(other, mine, theirs, rows, is_known)
+
+
 def _take_over(tx: Tx, hand: Hand, flow: Flow, beside: Collection[str]) -> None:
     """What a person has left out of a flow that was switched off is left out of this one as well, which reads the same."""
-    for other, mine, theirs in _rivals(tx, hand.company, flow, _WROTE):
-        if mine.fetch != theirs.fetch and other in beside:
+    for one in _left_out(tx, hand.company, flow):
+        if one.other in beside and (one.mine.fetch != one.theirs.fetch or not one.is_known):
             continue
-        scope = {"company": hand.company, "stream": theirs.stream, "phase": theirs.phase}
-        rows = {str(row["source_id"]): row for row in tx.rows("records_left_out", {**scope, "flow": other})}
-        if rows and not keying.is_alike(tx, hand.company, (other, theirs.stream), (flow, mine.stream)):
-            if other in beside:
-                continue
-            raise LeftOutBefore(hand.company, flow.name, f"{other}/{theirs.stream}", len(rows))
-        place = records.Place(hand.company, flow.name, mine.stream, mine.phase)
-        known = records.known(tx, place, list(rows))
-        new = [_left_out(row) for source_id, row in rows.items() if source_id not in known]
+        if not one.is_known:
+            raise LeftOutBefore(hand.company, flow.name, f"{one.other}/{one.theirs.stream}", len(one.rows))
+        place = records.Place(hand.company, flow.name, one.mine.stream, one.mine.phase)
+        known = records.known(tx, place, list(one.rows))
+        new = [_as_left_out(row) for source_id, row in one.rows.items() if source_id not in known]
         records.insert(tx, place, 0, hand.at, hand.actor, new)
         rest = [name for name, row in known.items() if row["state"] in ("pending", "deferred", "failed")]
         found = [(name, tx.one("record_get", {"id": known[name]["id"]})) for name in rest]
-        moves = [Move(row, "skipped", "left_out", records.load_reasons(rows[name])) for name, row in found if row]
+        moves = [Move(row, "skipped", "left_out", records.load_reasons(one.rows[name])) for name, row in found if row]
         records.move(tx, hand.company, hand.at, hand.actor, moves)
 
 
-def _left_out(row: Row) -> records.NewRecord:
+def _as_left_out(row: Row) -> records.NewRecord:
     names = ("source_id", "payload", "payload_sha256", "amount", "currency", "party", "reference", "dated_on")
     detail = {"left_out_of": f"{row['flow']}/{row['stream']}"}
     intake = records.Intake(*(row[name] for name in names))

@@ -145,7 +145,11 @@ def _posted(
         pushed = {"company": hand.company, "connection": operation["connection"], "record_id": record["id"]}
         tx.run("pushed_put", {**pushed, "target_id": receipt.get("id", "")})
     else:
+        there = [row["target_id"] for row in holdings.of_record(tx, record["id"]) if row["state"] == "there"]
         holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
+        if there == [holdings.target_of(receipt)]:
+            # It was told to be there again while it was being posted once more, and that was not done.
+            work.resolve_alert(tx, hand.company, "twice", subject_of(record), hand.at)
     after_posting(tx, hand, record, operation["request"], own(operation["follow_up"]), receipt)
 
 

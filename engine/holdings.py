@@ -104,7 +104,7 @@ class Held:
         return tuple(kept.holding(self.tx, row) for row in {row["target_id"]: row for row in rows}.values())
 
     def before(self, company: str, operation: Operation) -> tuple[Holding, ...]:
-        """What the record of an operation had there, gone or replaced by another."""
+        """What the record of an operation had there, gone or replaced by another, or has by another operation."""
         return tuple(kept.holding(self.tx, row) for row in kept.before(self.tx, company, operation.id))
 
     def _began(self, company: str, since: str) -> None:

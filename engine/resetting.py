@@ -45,12 +45,17 @@ def looked_anew(tx: Tx, hand: Hand, flow: Flow, name: str) -> int:
 
 
 def heard(tx: Tx, hand: Hand, programs: Sequence[FlowProgram], said: Mapping[str, Told]) -> None:
-    """Keep what the target says of itself; what was prepared with another word, or waits, is looked at anew."""
-    before = told.said(tx, hand.company)
-    if before == said:
-        return
-    told.keep(tx, hand.company, hand.at, said)
+    """Keep what the target says of itself; what was prepared with another word, or waits, is looked at anew.
+
+    Whoever hears it may not serve every flow, so each flow has its own note of the word that it was last looked at with.
+    """
+    if told.said(tx, hand.company) != said:
+        told.keep(tx, hand.company, hand.at, said)
     for program in programs:
+        before = told.noted(tx, hand.company, program.flow)
+        if before == said or not any(setting.told for setting in program.flow.settings):
+            continue
+        told.note(tx, hand.company, hand.at, program.flow, said)
         own = companies.settings(tx, hand.company, program.flow.name)
         for setting in program.flow.settings:
             now = told.standing(setting, own, said)

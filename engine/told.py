@@ -60,9 +60,27 @@ def sure(tx: Tx, company: str, setting: Setting) -> str | None:
 
 def said(tx: Tx, company: str) -> dict[str, Told]:
     """What the company's target said of itself last."""
-    return {name: Told(*one) for name, one in (facts.recall(tx, company, _FACT) or {}).items()}
+    return _recalled(tx, company, _FACT)
 
 
 def keep(tx: Tx, company: str, at: str, told: Mapping[str, Told]) -> None:
     """Keep what it says."""
-    facts.remember(tx, company, at, _FACT, {name: [one.value, one.is_sure] for name, one in told.items()})
+    _remember(tx, company, at, _FACT, told)
+
+
+def noted(tx: Tx, company: str, flow: Flow) -> dict[str, Told]:
+    """What it had said when the records of a flow were last looked at anew for that; empty for never."""
+    return _recalled(tx, company, f"{_FACT}:{flow.name}")
+
+
+def note(tx: Tx, company: str, at: str, flow: Flow, told: Mapping[str, Told]) -> None:
+    """The records of a flow are looked at anew with this word."""
+    _remember(tx, company, at, f"{_FACT}:{flow.name}", told)
+
+
+def _recalled(tx: Tx, company: str, name: str) -> dict[str, Told]:
+    return {key: Told(*one) for key, one in (facts.recall(tx, company, name) or {}).items()}
+
+
+def _remember(tx: Tx, company: str, at: str, name: str, told: Mapping[str, Told]) -> None:
+    facts.remember(tx, company, at, name, {key: [one.value, one.is_sure] for key, one in told.items()})

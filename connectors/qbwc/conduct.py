@@ -368,7 +368,7 @@ def enter(ctx: Context, state: State, answer: Answer) -> State:
         if told is not None:
             ctx.desk.books.told(ctx.company, told)
         sole_user = found.file_mode == "SingleUser"
-        putback.noticed(ctx, sole_user=sole_user)
+        putback.noticed(ctx, verdict.version, sole_user=sole_user)
         return changed(state, gate="passed", version=verdict.version, sole_user=sole_user)
     event = "company_unconfirmed" if verdict.kind == "unconfirmed" else "company_refused"
     return refuse(ctx, state, event, verdict.reason, verdict.bind or verdict.seen)

@@ -120,10 +120,13 @@ def told(answer: Answer) -> Mapping[str, Told] | None:
     preferences, found = answer.named("PreferencesQueryRs"), company_identity(answer)
     if preferences is None or preferences.code != 0 or not preferences.objects:
         return None
-    named, meant = found.home_currency, _CURRENCIES.get(found.country.strip().upper(), "")
-    if named:
+    if found.home_currency:
         # A name that is in no table is compared as it stands, with those of vendors and accounts.
-        return {"home_currency": Told(named, is_currency(named))}
+        return {"home_currency": Told(found.home_currency, is_currency(found.home_currency))}
+    if not found.country.strip():
+        # Nor did it take back what it said before.
+        return None
+    meant = _CURRENCIES.get(found.country.strip().upper(), "")
     return {"home_currency": Told(meant, is_sure=False)} if meant else {}
 
 

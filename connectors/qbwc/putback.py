@@ -13,6 +13,7 @@ from connectors.qbwc.context import Context
 from connectors.qbwc.recovery import STILL_RUNNING
 from engine.clock import from_iso, iso
 from engine.evidence import PUT_BACK, is_resting
+from engine.qbxml.requirements import is_in
 
 _WHY = (
     "A copy of flowctl's store was put back, and another computer that has the company file open may still be working on what "
@@ -21,7 +22,7 @@ _WHY = (
 )
 
 
-def noticed(ctx: Context, *, sole_user: bool) -> None:
+def noticed(ctx: Context, version: str, *, sole_user: bool) -> None:
     """The company file was let in. The rest ends when nobody else can have it open, or in the second visit in half an hour.
 
     The clock may have been set since the copy was put back, so that one look at it decides nothing, as with a set in doubt.
@@ -36,7 +37,7 @@ def noticed(ctx: Context, *, sole_user: bool) -> None:
             ctx.desk.sessions.remember(ctx.company, PUT_BACK, {**known, "over": True})
         elif not seen_at:
             ctx.desk.sessions.remember(ctx.company, PUT_BACK, {**known, "seen_at": iso(now)})
-    elif not unscanned(ctx):
+    elif not unscanned(ctx, version):
         ctx.desk.sessions.remember(ctx.company, PUT_BACK, {})
 
 
@@ -57,11 +58,11 @@ def unseen(kinds: Sequence[str]) -> str:
     )
 
 
-def unscanned(ctx: Context) -> tuple[str, ...]:
+def unscanned(ctx: Context, version: str) -> tuple[str, ...]:
     """The requests whose kinds were not looked through since the copy was put back, if one was.
 
     The settings by which a record becomes one kind of object and not another may have been others since it was made, so that
-    what may be there already need not be of the kind that waits to be written.
+    what may be there already need not be of the kind that waits to be written. What this QuickBooks is too old for is not there.
     """
     known = ctx.desk.sessions.recall(ctx.company, PUT_BACK)
     if not known:
@@ -70,7 +71,10 @@ def unscanned(ctx: Context) -> tuple[str, ...]:
     return tuple(
         request
         for request in ctx.desk.unsent.possible(ctx.company)
-        if (scanned := ctx.desk.holdings.scanned_at(ctx.company, request.removesuffix("Add"))) is None or scanned < at
+        if is_in(request, version)
+        and (
+            (scanned := ctx.desk.holdings.scanned_at(ctx.company, request.removesuffix("Add"))) is None or scanned < at
+        )
     )
 
 

@@ -13,14 +13,16 @@ from connectors.qbwc.state import State, changed
 from connectors.qbwc.written import Marks
 from engine.contract import Desk, Operation, OperationOutcome
 from engine.dataclass import dataclass
-from engine.evidence import Seen, Sighting
+from engine.evidence import Holding, Seen, Sighting
 from engine.jsontext import plain
+from engine.qbxml.queries import LIST_FIELDS
 
 # Every time more records are prepared takes a while, and what is prepared may be of a kind that must wait as well.
 _MOST_REFILLS = 8
 # Operations that one call concludes because they were found: it must answer soon, and the next one goes on.
 _MOST_CONCLUDED = 100
 _FOUND = "found in QuickBooks; it was written before"
+_BACK = "what was posted before is in QuickBooks again"
 _ADOPTED = "the vendor existed in QuickBooks and is used"
 
 
@@ -174,6 +176,20 @@ def seen_already(
     return outcomes, unsure
 
 
+def _back(operation: Operation, marks: Marks, there: Holding) -> OperationOutcome:
+    """A person wanted it posted again, and what was posted before is there again: the newer company file was opened."""
+    if there.kind == marks.kind:
+        named = {
+            "ListID" if there.kind in LIST_FIELDS else "TxnID": there.target_id,
+            "EditSequence": there.edit_sequence,
+        }
+        receipt = {name: text for name, text in named.items() if text}
+        return OperationOutcome(operation.id, "posted", receipt, message=_BACK)
+    found = Found("twice", {}, f"QuickBooks has it again as {there.kind} {there.target_id}", (there.target_id,))
+    message = f"{found.message}; nothing was sent"
+    return OperationOutcome(operation.id, "held", code=found.kind, message=message, hint=probe.for_a_person(found))
+
+
 def _judged(marks: Marks, sighted: Sequence[Sighting]) -> Found:
     """Whether one of these is the object, or looks like it; one with its marker and of another kind is left to a person."""
     others = [item for item in sighted if item.kind != marks.kind]
@@ -221,9 +237,12 @@ def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping
     """
     if not operation.request.endswith("Add"):
         return None
-    if before := survey.not_looked_for(ctx, state, operation):
-        return before
+    before = ctx.desk.holdings.before(ctx.company, operation)
+    if unlooked := survey.not_looked_for(state, before):
+        return unlooked
     marks = written.marks_of(operation)
+    if back := [item for item in before if item.there]:
+        return _Known(_back(operation, marks, back[-1]))
     reference = (marks.ref_number or marks.name).casefold()
     sighted = ctx.desk.holdings.candidates(
         ctx.company, operation, reference=reference, dated_on=marks.date, memo=marks.memo

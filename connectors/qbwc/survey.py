@@ -10,7 +10,7 @@ from connectors.qbwc import probe, putback, voiding
 from connectors.qbwc.context import Context
 from connectors.qbwc.state import Flight, Merging, State, Survey, changed
 from engine.clock import from_iso, iso
-from engine.contract import Json, Operation
+from engine.contract import Json
 from engine.dataclass import dataclass
 from engine.evidence import Holding, Seen, Sighting, plain_guid
 from engine.qbxml.envelope import envelope
@@ -21,6 +21,8 @@ from engine.qbxml.response import Answer, Response, text_at
 IDS_A_PAGE = 20
 # From the second session in a row that could not look, a person is told.
 _PATIENCE = 2
+# Under this name it is kept what QuickBooks could not show.
+_TROUBLE = "survey_trouble"
 # How often in a session an answer that took long makes those before it be asked for again.
 _LATE = 3
 # FACTS sections 5 and 6: 1 is an empty answer, 3250 a feature that is off, 500 names a missing object.
@@ -34,14 +36,14 @@ def kinds_of(requests: Sequence[str]) -> tuple[str, ...]:
     return tuple(kind for kind in dict.fromkeys(kinds) if kind in TXN_KINDS or kind in LIST_FIELDS)
 
 
-def _wanted(ctx: Context, requests: Sequence[str]) -> tuple[str, ...]:
+def _wanted(ctx: Context, state: State, requests: Sequence[str]) -> tuple[str, ...]:
     """The kinds to look through before these are sent: after a restore, every kind that they might have been, once."""
-    return kinds_of((*requests, *putback.unscanned(ctx))) if requests else ()
+    return kinds_of((*requests, *putback.unscanned(ctx, state.version))) if requests else ()
 
 
 def is_due(ctx: Context, state: State, requests: Sequence[str]) -> bool:
     """Whether something must be asked before the next write of one of these requests, or because it is time."""
-    if state.survey.iterators or state.survey.closer or _unscanned(state.survey, _wanted(ctx, requests)):
+    if state.survey.iterators or state.survey.closer or _unscanned(state.survey, _wanted(ctx, state, requests)):
         return True
     return _checking(ctx, state, requests)
 
@@ -50,7 +52,7 @@ def why_not(ctx: Context, state: State) -> str | None:
     """Why nothing may be written in this session, since after a restore QuickBooks could not show all that may be there."""
     if not state.survey.failed:
         return None
-    unseen = [kind for kind in kinds_of(putback.unscanned(ctx)) if kind in state.survey.failed]
+    unseen = [kind for kind in kinds_of(putback.unscanned(ctx, state.version)) if kind in state.survey.failed]
     return f"{putback.unseen(unseen)} The next update asks again." if unseen else None
 
 
@@ -120,12 +122,11 @@ def unsure(state: State, sightings: Sequence[Sighting]) -> Mapping[str, str]:
     }
 
 
-def not_looked_for(ctx: Context, state: State, operation: Operation) -> Mapping[str, str]:
-    """What the record of an operation had there before and was not asked for by itself in this session, with its kinds.
+def not_looked_for(state: State, before: Sequence[Holding]) -> Mapping[str, str]:
+    """Of what the record of an operation had there before: what was not asked for in this session, with its kinds.
 
     A person wants it posted again; by now a newer company file may be open, which has it.
     """
-    before = ctx.desk.holdings.before(ctx.company, operation)
     shown = [item for item in before if item.kind in TXN_KINDS or item.kind in LIST_FIELDS]
     return {item.target_id: item.kind for item in shown if item.target_id not in state.survey.looked}
 
@@ -143,7 +144,7 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
     survey, now = state.survey, ctx.clock.now()
     asks: list[Mapping[str, Any]] = []
     begun = dict(survey.begun)
-    for kind in dict.fromkeys((*survey.iterators, *_unscanned(survey, _wanted(ctx, requests)))):
+    for kind in dict.fromkeys((*survey.iterators, *_unscanned(survey, _wanted(ctx, state, requests)))):
         begun.setdefault(kind, iso(now))
         asks.append({"scan": kind})
     checking = _checking(ctx, state, requests)
@@ -267,7 +268,7 @@ def _scanned(ctx: Context, survey: Survey, kind: str, response: Response | None,
         return changed(survey, iterators={**iterators, kind: response.iterator_id})
     began = from_iso(survey.begun[kind])
     ctx.desk.holdings.sighted(ctx.company, kind, shown.others, scanned_at=began)
-    _went_well(ctx, kind)
+    _went_well(ctx, survey, kind)
     # What carries the marker of a record, and was not among those: it is asked for before it says anything.
     marked = {item.target_id: item.kind for item in ctx.desk.holdings.unverified(ctx.company, survey.since)}
     closer = {**survey.closer, **{key: found for key, found in marked.items() if key not in survey.looked}}
@@ -285,7 +286,7 @@ def _looked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respons
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, missing)]
     survey = _missed(ctx, survey, ours)
     ctx.desk.holdings.verified(ctx.company, shown.others, [key for key in missing if key not in ours], survey.since)
-    _went_well(ctx, f"look:{kind}")
+    _went_well(ctx, survey, f"look:{kind}", ids)
     return changed(survey, closer=_without(survey.closer, *ids), looked=(*survey.looked, *ids))
 
 
@@ -295,7 +296,7 @@ def _checked(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], respon
         return _check_failed(ctx, survey, kind, ids, problem)
     ctx.desk.holdings.seen(ctx.company, _sorted_out(ctx, kind, response.objects, whole=True).seen)
     if kind not in survey.unchecked:
-        _went_well(ctx, f"check:{kind}")
+        _went_well(ctx, survey, f"check:{kind}", ids)
     survey = changed(survey, answered=True, closer=_without(survey.closer, *ids))
     return _missed(ctx, survey, missing)
 
@@ -454,9 +455,9 @@ def _scan_failed(ctx: Context, survey: Survey, kind: str, problem: str) -> Surve
         f"QuickBooks could not show what was changed lately ({kind}), so nothing of that kind was written in this "
         f"session: {problem}"
     )
-    if kind in kinds_of(putback.unscanned(ctx)):
+    if kind in kinds_of(putback.unscanned(ctx, "")):
         message = f"QuickBooks could not show what was changed lately ({kind}): {problem}. {putback.unseen([kind])}"
-    _went_wrong(ctx, kind, "scan_failed", message)
+    _went_wrong(ctx, survey, kind, "scan_failed", message)
     return _not_written(survey, kind)
 
 
@@ -480,10 +481,10 @@ def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], pr
     if not sought and (len(ours) == len(ids) or kind in survey.failed):
         return survey
     message = (
-        f"QuickBooks could not say whether what was seen there before is still there ({kind}), so nothing of that kind, "
-        f"and nothing that may be one of these, was written in this session: {problem}"
+        f"QuickBooks could not say whether what was seen there before is still there ({kind} {', '.join(ids)}), so nothing of "
+        f"that kind, and nothing that may be one of these, was written in this session: {problem}"
     )
-    _went_wrong(ctx, f"look:{kind}", "scan_failed", message)
+    _went_wrong(ctx, survey, f"look:{kind}", "scan_failed", message, ids)
     return _not_written(survey, kind)
 
 
@@ -493,29 +494,49 @@ def _check_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], p
     if kind in survey.unchecked:
         return survey
     message = f"QuickBooks could not say whether everything that was written is still there ({kind}): {problem}"
-    _went_wrong(ctx, f"check:{kind}", "check_failed", message)
+    _went_wrong(ctx, survey, f"check:{kind}", "check_failed", message, ids)
     return changed(survey, unchecked=(*survey.unchecked, kind))
 
 
-def _went_wrong(ctx: Context, what: str, event: str, message: str) -> None:
-    """Note it; a person is told when it happens in one session after the other."""
-    known = dict(ctx.desk.sessions.recall(ctx.company, "survey_trouble") or {})
-    known[what] = int(known.get(what, 0)) + 1
-    ctx.desk.sessions.remember(ctx.company, "survey_trouble", known)
-    ctx.desk.sessions.note(ctx.company, event, message, {"kind": what}, alert=known[what] >= _PATIENCE)
+def _went_wrong(ctx: Context, survey: Survey, what: str, event: str, message: str, ids: Sequence[str] = ()) -> None:
+    """Note it; a person is told when it happens in one look after the other. `ids` are those that could not be shown."""
+    known = _troubles(ctx)
+    before = known.get(what, {})
+    times = int(before.get("times", 0)) + (before.get("look") != survey.since)
+    known[what] = {"times": times, "look": survey.since, "ids": list(ids[:IDS_A_PAGE])}
+    ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
+    ctx.desk.sessions.note(ctx.company, event, message, {"kind": what}, alert=times >= _PATIENCE)
 
 
-def _went_well(ctx: Context, what: str) -> None:
-    known = dict(ctx.desk.sessions.recall(ctx.company, "survey_trouble") or {})
-    if known.pop(what, None) is None:
+def _went_well(ctx: Context, survey: Survey, what: str, ids: Sequence[str] = ()) -> None:
+    """It is over. That others than those of before could be shown says so only where these were not asked for any more."""
+    known = _troubles(ctx)
+    trouble = known.get(what)
+    if trouble is None:
         return
-    ctx.desk.sessions.remember(ctx.company, "survey_trouble", known)
+    if trouble["ids"] and not set(trouble["ids"]) & set(ids):
+        since = trouble.get("well", survey.since)
+        if survey.since in (trouble["look"], since):
+            known[what] = {**trouble, "well": since}
+            ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
+            return
+    del known[what]
+    ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
     checks = {name for name in known if name.startswith("check:")}
     if what.startswith("check:"):
         if not checks:
             ctx.desk.sessions.over(ctx.company, "check_failed")
     elif not known.keys() - checks:
         ctx.desk.sessions.over(ctx.company, "scan_failed")
+
+
+def _troubles(ctx: Context) -> dict[str, dict[str, Any]]:
+    """What went wrong in looks one after the other; a number alone is what versions before this one kept."""
+    kept = ctx.desk.sessions.recall(ctx.company, _TROUBLE) or {}
+    return {
+        what: dict(known) if isinstance(known, Mapping) else {"times": known, "look": "", "ids": []}
+        for what, known in kept.items()
+    }
 
 
 def _without(mapping: Mapping[str, str], *keys: str) -> dict[str, str]:

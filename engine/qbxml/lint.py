@@ -13,6 +13,7 @@ from lxml import etree
 from engine.qbxml.envelope import ID_LIMIT, VERSION
 from engine.qbxml.notation import Body, Element, Notation, Value, elements, load
 from engine.qbxml.problem import Problem
+from engine.qbxml.requirements import newer
 from engine.qbxml.text import outside_windows_1252
 
 REQUEST_ID_LIMIT = 50
@@ -95,7 +96,7 @@ def _request(root: etree._Element, version: str) -> list[Problem]:
     notation = load()
     message = notation.requests.get(str(root.tag))
     if message is not None:
-        if _newer(message.since, version):
+        if newer(message.since, version):
             found.append(_problem(root, f"this request came with QBXML {message.since}, the session speaks {version}"))
         found += _walk(root, message.body, notation, version)
     if _LIST_REQUEST.fullmatch(str(root.tag)):
@@ -125,7 +126,7 @@ def _walk(parent: etree._Element, body: Body, notation: Notation, version: str) 
         if kind.mark == "absent":
             hint = "leave it out; each line has a memo" if parent.tag == "JournalEntryAdd" else "leave it out"
             yield _problem(child, f"QuickBooks Desktop does not have `{child.tag}` here", hint)
-        if _newer(kind.since, version):
+        if newer(kind.since, version):
             yield _problem(
                 child,
                 f"`{child.tag}` came with QBXML {kind.since}, the session speaks {version}",
@@ -241,11 +242,3 @@ def _sum(amounts: list[etree._Element | None]) -> Decimal | None:
         except InvalidOperation:
             return None
     return total
-
-
-def _newer(since: str, version: str) -> bool:
-    return bool(since) and _version(since) > _version(version)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))

@@ -77,6 +77,21 @@ def requirements(request: str) -> Requirements:
     return Requirements(message.name, message.since, found)
 
 
+def is_in(request: str, version: str) -> bool:
+    """Whether a version of QBXML, as in `12.0`, has a request: yes where our schema does not hold it, or no version is known."""
+    message = load().requests.get(f"{request}Rq")
+    return message is None or not version or not newer(message.since, version)
+
+
+def newer(since: str, version: str) -> bool:
+    """Whether something came later than a version."""
+    return bool(since) and _numbers(since) > _numbers(version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
 def _collect(notation: Notation, items: tuple[Particle, ...], prefix: str, found: dict[str, Requirement]) -> None:
     for item, required, repeats, choice in _flat(items, _Place(True, False, ())):
         path = prefix + item.name

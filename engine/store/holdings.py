@@ -94,7 +94,7 @@ def beside(tx: Tx, company: str, target_ids: Sequence[str], since: str) -> list[
 
 
 def before(tx: Tx, company: str, operation_id: str) -> list[Row]:
-    """What the record of an operation had there, gone or replaced, oldest first."""
+    """What the record of an operation had there, or has by another operation, oldest first."""
     return tx.rows("holdings_before", {"company": company, "operation_id": operation_id})
 
 

@@ -146,6 +146,19 @@ def test_what_was_left_out_and_cannot_be_told_apart_by_another_key_is_for_a_pers
         flowswitch.switch(tx, HAND, bench.program.flow, on=True, beside="copy_of_it")
 
 
+def test_what_was_said_of_records_left_out_does_not_say_that_two_flows_read_different_ones(bench: Bench) -> None:
+    leave_out(bench)
+    switch(bench, bench.program, on=False)
+    other = program(FILTERED.replace("    key: id\n    about: {amount", "    key: number\n    about: {amount"))
+    with bench.world.store.write() as tx:
+        flowswitch.switch(tx, HAND, other.flow, on=True, beside=FLOW)
+    assert Runner(bench.world).run(other, COMPANY).errors == ()
+    with pytest.raises(RivalFlow):
+        switch(bench, bench.program, on=True)
+    with bench.world.store.write() as tx:
+        assert flowswitch.switch(tx, HAND, bench.program.flow, on=True, beside="copy_of_it")
+
+
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_what_a_person_left_out_is_left_out_of_the_flow_that_takes_over(bench: Bench, *, by_hand: bool) -> None:
     leave_out(bench)

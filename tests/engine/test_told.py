@@ -9,6 +9,7 @@ import pytest
 
 from engine import flowview, told
 from engine.connections.connecting import SettingWrong
+from engine.desk import StoreOutbox
 from engine.evidence import Told
 from engine.follow import Hand
 from engine.operator import flowsettings
@@ -136,3 +137,18 @@ def test_where_a_person_reads_the_settings_it_says_whose_word_it_is(bench: Bench
     shown = {one.name: (one.value, one.told_by) for one in view.settings}
     assert shown["home_currency"] == ("CAD", "Ledger")
     assert shown["with_payments"] == ("yes", "")
+
+
+@pytest.mark.parametrize("is_told_elsewhere", [True, False])
+def test_a_process_that_serves_other_flows_does_not_keep_it_from_being_prepared_anew(
+    bench: Bench, *, is_told_elsewhere: bool
+) -> None:
+    bench.run()
+    assert bench.states() == {"b-1": "intended"}
+    if is_told_elsewhere:
+        with StoreOutbox(bench.world, {}).transaction() as desk:
+            desk.books.told(COMPANY, {"home_currency": SURE})
+    say(bench, home_currency=SURE)
+    assert bench.states() == {"b-1": "pending"}
+    say(bench, home_currency=SURE)
+    assert len(noted(bench)) == 1

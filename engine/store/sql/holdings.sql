@@ -53,7 +53,8 @@ ORDER BY h.seq;
 
 -- name: holdings_before
 SELECT h.* FROM operations o JOIN holdings h ON h.record_id = o.record_id
-WHERE o.id = :operation_id AND h.company = :company AND h.state IN ('gone', 'replaced')
+WHERE o.id = :operation_id AND h.company = :company
+  AND (h.state IN ('gone', 'replaced') OR (h.state = 'there' AND h.operation_id <> o.id))
 ORDER BY h.seq;
 
 -- name: holdings_any

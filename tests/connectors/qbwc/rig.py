@@ -116,7 +116,7 @@ class Rig:
         with self.bench.outbox.transaction() as desk:
             # The file is open in single-user mode.
             context = Context(desk, COMPANY, "t", self.bench.world.clock, self.bench.world.ids)
-            putback.noticed(context, sole_user=True)
+            putback.noticed(context, "", sole_user=True)
 
     def quick(self, limit: int = 20) -> None:
         """QuickBooks has been quick so far, so that many records go together."""

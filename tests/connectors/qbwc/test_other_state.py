@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.qbwc.simulator import backup, restore
+from connectors.qbwc.simulator import backup, restore, user_edits
 from connectors.qbwc.simulator.company import Books
 from connectors.qbwc.state import State, changed
 from engine.clock import from_iso, iso
@@ -295,3 +295,44 @@ def test_after_a_copy_was_put_back_a_look_from_further_back_goes_back_to_it(made
     made.sent.clear()
     made.session()
     assert looks(made)[-1] == (from_iso(made_at) - timedelta(days=2)).date().isoformat()
+
+
+@pytest.mark.parametrize("shows_markers", [True, False])
+@pytest.mark.parametrize("number", ["", "X-1"])
+def test_what_was_lost_on_its_way_is_not_sent_again_when_the_newer_file_has_it(
+    made: Rig, number: str, *, shows_markers: bool
+) -> None:
+    """It is posted again by a person's word, QuickBooks dies over it, and then the newer file is opened after all."""
+    plain = made.quickbooks.process
+
+    def shows(_: str, document: str) -> str:
+        text = plain(document)
+        return text if shows_markers else re.sub(r"<ExternalGUID>[^<]*</ExternalGUID>", "", text)
+
+    made.hook = shows
+    made.session()
+    days(made, 1)
+    old = backup(made.company)
+    days(made, 0.1)
+    made.prepare(bill("b-1"))
+    made.session()
+    if number:
+        user_edits(made.company, made.ids()["N-b-1"], reference=number)
+    days(made, 4)
+    new = backup(made.company)
+    restore(made.company, old)
+    days(made, 0.1)
+    made.session()
+    assert again(made) == 1
+    days(made, 0.01)
+    made.hook = lambda kind, document: None if kind == "write" else shows(kind, document)
+    made.session()
+    assert (made.bench.states(), made.bills()) == ({"b-1": "sent"}, [])
+    restore(made.company, new)
+    made.hook = shows
+    for _ in range(3):
+        days(made, 0.1)
+        made.session()
+    assert (made.bench.states(), made.count("Bill")) == ({"b-1": "posted"}, 1)
+    # That it is there again while it is being posted once more is no news any more; what a person has changed is.
+    assert len(made.alerts()) == (1 if number else 0)
