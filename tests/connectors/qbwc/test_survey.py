@@ -153,6 +153,7 @@ def test_a_kind_that_cannot_be_looked_through_is_not_written_and_a_person_hears_
         f"session: {problem}"
     )
     for alert in (False, True):
+        kit.clock.sleep(5)
         first(kit)
         kit.receive(answer(f'{inner}<VendorQueryRs requestID="q1.1" statusCode="1"/>'))
         assert kit.outbox.data.notes[-1] == ("scan_failed", message, alert)
