@@ -94,7 +94,7 @@ def _key(home: Path) -> Finding:
         if (home / whereabouts.DATABASE).exists():
             hint = f"put the key back, or set {KEY_VARIABLE}; without it every connection must be connected again"
             return Finding("FAIL", "key", f"there is a store at {home} and no key", hint)
-        return Finding("ok", "key", "none yet; `flowctl company add` makes one")
+        return Finding("ok", "key", "none yet; `flowctl company add NAME` makes one")
     try:
         vault = load_key(home, create=False)
     except UsageError as error:

@@ -12,12 +12,12 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from engine import follow, money, otherstate, reclaim, registry
+from engine import follow, money, otherstate, reclaim, registry, sighted
 from engine.clock import from_iso, iso
 from engine.contract import Operation
 from engine.dataclass import dataclass
 from engine.diagnostics import of_company
-from engine.evidence import Holding, Seen, Sighting, plain_guid
+from engine.evidence import Holding, Seen, Sighting
 from engine.follow import Hand
 from engine.program import FlowProgram, meaning
 from engine.store import companies, facts, journal, lists, marks, outbox, records, reports, stops, work
@@ -233,26 +233,9 @@ class Held:
     def candidates(
         self, company: str, operation: Operation, *, reference: str = "", dated_on: str = "", memo: str = ""
     ) -> tuple[Sighting, ...]:
-        """Kept sightings that could be what an operation is about to make.
-
-        Those with its marker, of whatever kind, and those without any that have its number, or its date when it has no
-        number; and, since people change numbers and dates, those without any whose memo is the same and names the source
-        record. A marker that is no record's of ours counts as none. Once a person has said that the record is not there,
-        only its own marker says more than that person did, until it is posted.
-        """
-        if operation.target_id:
-            return ()
-        kind = kept.kind_of(operation.request)
-        scope = {"company": company, "kind": kind}
-        guid = plain_guid(operation.guid)
-        rows = self.tx.rows("sightings_marked_as", {"company": company, "guid": guid}) if guid else []
-        if (reference or dated_on or memo) and not declared_absent(self.tx, operation.id):
-            wanted = [("numbered", reference)] if reference else [("dated", dated_on)]
-            wanted += [("noted", memo)] if _names(self.tx, memo, operation) else []
-            for like, value in wanted:
-                for whose in ("sightings", "sightings_strange"):
-                    rows += self.tx.rows(f"{whose}_{like}", {**scope, "value": value}) if value else []
-        return tuple(kept.sighting(row) for row in {row["target_id"]: row for row in rows}.values())
+        """Kept sightings that could be what an operation is about to make (`engine.sighted`)."""
+        about = sighted.About(reference, dated_on, memo)
+        return sighted.candidates(self.tx, self.programs, company, operation, about)
 
     def halted(self, company: str) -> str | None:
         """Why nothing is written for the company until a person decides, and what to do, or None.
@@ -546,23 +529,6 @@ def _forget_undone(tx: Tx, row: Row, differences: tuple[str, ...]) -> None:
         return
     still = tuple(text for text in differences if passed.covers(text))
     kept.accept(tx, row, replace(passed, differences=still) if still else None)
-
-
-def declared_absent(tx: Tx, operation_id: str) -> bool:
-    """Whether a person has looked for the operation's record and has not found it, since it was posted last."""
-    operation = tx.one("operation_get", {"id": operation_id})
-    for line in reversed(journal.of_record(tx, operation["record_id"]) if operation is not None else []):
-        if line["event"] == "declared":
-            return json.loads(line["detail"]).get("target_id") is None
-        if line["state_to"] == "posted" != line["state_from"]:
-            return False
-    return False
-
-
-def _names(tx: Tx, memo: str, operation: Operation) -> bool:
-    """Whether a memo names the source record of an operation; one that many records share tells of none of them."""
-    record = tx.one("records_of_operation", {"operation_id": operation.id}) if memo else None
-    return record is not None and record["source_id"].casefold() in memo.casefold()
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

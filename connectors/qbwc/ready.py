@@ -194,9 +194,8 @@ def _judged(marks: Marks, sighted: Sequence[Sighting]) -> Found:
     """Whether one of these is the object, or looks like it; one with its marker and of another kind is left to a person."""
     others = [item for item in sighted if item.kind != marks.kind]
     if others:
-        known = (
-            f"QuickBooks has it as another kind of object: {others[0].kind} {others[0].target_id} carries its marker"
-        )
+        has = "carries its marker" if others[0].guid == marks.guid and marks.guid else "has its memo"
+        known = f"QuickBooks has it as another kind of object: {others[0].kind} {others[0].target_id} {has}"
         return Found("twice", {}, known, tuple(item.target_id for item in others))
     own = [item.data for item in sighted if item.guid in {"", marks.guid}]
     found = probe.judge(marks, own)

@@ -49,7 +49,7 @@ def _all(home: Path, company: str | None, *, offline: bool) -> Iterator[Finding]
     yield from health.flows_of(common.default_paths())
     if not whereabouts.exists(home):
         level: health.Level = "FAIL" if company else "warn"
-        yield health.Finding(level, "store", f"none at {home}", "give --home, or start with `flowctl company add`")
+        yield health.Finding(level, "store", f"none at {home}", "give --home, or start with `flowctl company add NAME`")
         return
     if not key_ok:
         yield health.Finding("warn", "store", "not looked at, since the key is not usable", "put the key right first")

@@ -69,7 +69,7 @@ class PathMissing(UsageError):
     """There is no store yet."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"there is no store at {path}", hint="give --home, or start with `flowctl company add`")
+        super().__init__(f"there is no store at {path}", hint="give --home, or start with `flowctl company add NAME`")
 
 
 class KeyLost(UsageError):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from engine import astray, follow, holdings
+from engine import astray, follow, sighted
 from engine.clock import iso
 from engine.contract import OperationOutcome, Receipt
 from engine.errors import BadAnswer, Bug, NotAsSent, Rejected, RunError, StaleLease, Transient
@@ -244,7 +244,7 @@ def is_another(link: Link, row: Row, receipt: Mapping[str, str]) -> bool:
         return (
             row["state"] == "waiting"
             and bool(follow.other_record_of(tx, row, receipt["id"]))
-            and holdings.declared_absent(tx, row["id"])
+            and sighted.declared_absent(tx, row["id"])
         )
 
 

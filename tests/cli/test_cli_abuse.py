@@ -50,7 +50,7 @@ def test_a_company_that_is_not_named_as_one(cli: Cli, command: str) -> None:
 def test_without_a_store(cli: Cli, command: tuple[str, ...]) -> None:
     expected = (
         f"[2]\n--\nerror: there is no store at {cli.home}/flowctl.db\n"
-        "  hint: give --home, or start with `flowctl company add`\n"
+        "  hint: give --home, or start with `flowctl company add NAME`\n"
     )
     assert cli(*command).text() == expected
     assert not cli.home.exists()

@@ -195,7 +195,7 @@ def test_one_place_to_take_records_from(cli: Cli) -> None:
 def test_live_without_a_store(cli: Cli) -> None:
     ran = cli("preview", FLOW, "--stream", "bills", "--live", "1")
     said = f"error: there is no store at {cli.home}/flowctl.db\n"
-    assert ran.text() == f"[2]\n--\n{said}  hint: give --home, or start with `flowctl company add`\n"
+    assert ran.text() == f"[2]\n--\n{said}  hint: give --home, or start with `flowctl company add NAME`\n"
 
 
 def test_live_of_a_company_that_is_not_there(cli: Cli) -> None:

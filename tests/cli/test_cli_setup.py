@@ -98,7 +98,7 @@ def findings(cli: Cli, *args: str) -> dict[str, list[tuple[str, str]]]:
 def test_doctor_before_anything_is_there(cli: Cli) -> None:
     found = findings(cli)
     assert found["store"] == [("warn", f"none at {cli.home}")]
-    assert found["key"] == [("ok", "none yet; `flowctl company add` makes one")]
+    assert found["key"] == [("ok", "none yet; `flowctl company add NAME` makes one")]
     assert found["flow ramp_to_quickbooks"][0][0] == "ok"
     assert not cli.home.exists()
 

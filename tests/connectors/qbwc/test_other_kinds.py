@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from connectors.qbwc import putback
+from connectors.qbwc.context import Context
 from connectors.qbwc.simulator import user_deletes
+from engine.evidence import PUT_BACK
 from engine.follow import Hand
 from engine.operator import worklist
 from tests.connectors.qbwc.rig import Rig, bill, rig
@@ -67,12 +70,12 @@ def breaks(made: Rig, query: str, code: int) -> None:
     made.hook = hook
 
 
-def put_back(made: Rig) -> None:
+def put_back(made: Rig, memo: str = "") -> None:
     """A copy of the store is put back that was made before the bill was posted as a charge."""
     made.session()
     copy, made_at = made.image(), made.bench.world.at()
     switch(made)
-    made.prepare(bill())
+    made.prepare(bill(memo=memo) if memo else bill())
     made.session()
     assert counts(made) == (1, 0)
     made.bench.world.clock.sleep(3600)
@@ -248,3 +251,30 @@ def test_what_is_to_be_posted_again_and_cannot_be_asked_for_keeps_no_other_recor
         made.hook = works
         sessions(made, 1)
         assert made.bills() == ["N-b-1", "N-b-2"]
+
+
+@pytest.mark.parametrize("memo", ["Shop bill b-1", "office chairs"])
+def test_where_no_marker_is_shown_the_memo_tells_of_another_kind(monkeypatch: pytest.MonkeyPatch, memo: str) -> None:
+    """A memo that does not name the record may be that of anything, and tells of nothing."""
+    with kinds(monkeypatch) as made:
+        plain = made.quickbooks.process
+        made.hook = lambda _, document: re.sub(r"<ExternalGUID>[^<]*</ExternalGUID>", "", plain(document))
+        put_back(made, memo)
+        made.prepare(bill(memo=memo))
+        sessions(made, 3)
+        if "b-1" not in memo:
+            assert counts(made) == (1, 1)
+            return
+        assert (counts(made), made.bench.states()) == ((1, 0), {"b-1": "unknown"})
+        (told,) = made.alerts()
+        assert "another kind of object: CreditCardCharge" in told
+        assert told.endswith("has its memo; nothing was sent")
+
+
+def test_a_quickbooks_that_is_too_old_for_a_kind_need_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with rig() as made, made.bench.outbox.transaction() as desk:
+        desk.sessions.remember(COMPANY, PUT_BACK, {"at": made.bench.world.at()})
+        monkeypatch.setattr(type(desk.unsent), "possible", lambda *_: ("BillAdd", "TransferAdd"))
+        ctx = Context(desk, COMPANY, "t", made.bench.world.clock, made.bench.world.ids)
+        assert putback.unscanned(ctx, "11.0") == ("BillAdd",)
+        assert putback.unscanned(ctx, "12.0") == putback.unscanned(ctx, "") == ("BillAdd", "TransferAdd")

@@ -306,7 +306,9 @@ def test_what_cannot_be_asked_for_again_is_neither_believed_nor_written_over() -
             later(made)
             made.session()
         assert made.bench.record("b-1")["state"] == "intended"
-        assert any(f"whether what was seen there before is still there (Bill {txn_id})" in text for text in made.alerts())
+        assert any(
+            f"whether what was seen there before is still there (Bill {txn_id})" in text for text in made.alerts()
+        )
         made.hook = usual
         later(made)
         made.session()
@@ -341,11 +343,15 @@ def cannot_show(made: Rig, txn_id: str) -> Hook:
 
     def hook(_: str, document: str) -> str:
         answer = made.quickbooks.process(document)
-        for name, inside in re.findall(r'<BillQueryRq requestID="([^"]+)"[^>]*>(.*?)</BillQueryRq>', document, re.S):
+        for name, inside in re.findall(
+            r'<BillQueryRq requestID="([^"]+)"[^>]*>(.*?)</BillQueryRq>', document, re.DOTALL
+        ):
             if txn_id in inside:
-                failed = f'<BillQueryRs requestID="{name}" statusCode="1000" statusSeverity="Error" statusMessage="no"/>'
+                failed = (
+                    f'<BillQueryRs requestID="{name}" statusCode="1000" statusSeverity="Error" statusMessage="no"/>'
+                )
                 told = rf'<BillQueryRs requestID="{re.escape(name)}"[^>]*?(/>|>.*?</BillQueryRs>)'
-                answer = re.sub(told, failed, answer, flags=re.S)
+                answer = re.sub(told, failed, answer, flags=re.DOTALL)
         return answer
 
     return hook
