@@ -282,7 +282,8 @@ def _prepared(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> F
     if there.request != operation["request"]:
         # A person has named an object of another kind: what the flow would send changes none of these.
         text = f"it would have been posted by {operation['request']}, and what a person named is a {kind_of(there.request)}"
-        return Parked("failed", (Reason("other_kind", text, "change it in the target by hand"),))
+        hint = f"change it in the target by hand, then run `flowctl reconcile --leave-out ID{of_company(batch.hand.company)}`"
+        return Parked("failed", (Reason("other_kind", text, hint),))
     made = pipeline.prepare_change(stream, batch.desk, record["source_id"], data, there)
     return _unable(batch, stream, operation, made) if isinstance(made, Frozen) else made
 

@@ -12,6 +12,7 @@ from typing import Any
 from engine import marker, told
 from engine.clock import Ids
 from engine.dataclass import dataclass
+from engine.diagnostics import of_company
 from engine.errors import ExpressionError, RenderError
 from engine.jsonbody import body_of
 from engine.jsontext import canonical, plain
@@ -406,7 +407,7 @@ def _map(
         guid = guid_of(desk.company, desk.program.flow.name, stream.stream.name, source_id, stream.stream.phase)
         if there is not None:
             if way.change is None or there.request not in way.requests:
-                return Parked("failed", (_other_kind(way, there),))
+                return Parked("failed", (_other_kind(desk.company, way, there),))
             follow_up = "{}" if stream.is_polled else plain({"push": True})
             return _Draft(way.change, desk.ids.base62(22), guid, mapped, follow_up, there)
         if way.undo is not None and truthy(way.undo.when(data, context)):
@@ -501,9 +502,10 @@ def _freeze(desk: Desk, draft: _Draft) -> Frozen | Parked:
     return made if there is None else replace(made, target_id=there.target_id, base_id=there.base_id)
 
 
-def _other_kind(way: VariantProgram, there: There) -> Reason:
+def _other_kind(company: str, way: VariantProgram, there: There) -> Reason:
     text = f"it would be written by {way.request} now, and was posted by {there.request}"
-    return Reason("other_kind", text, "change it in the target by hand")
+    hint = f"change it in the target by hand, then run `flowctl reconcile --leave-out ID{of_company(company)}`"
+    return Reason("other_kind", text, hint)
 
 
 def _unwritable(draft: _Draft, error: RenderError) -> Parked:

@@ -38,7 +38,7 @@ REASONS: Mapping[str, tuple[str, str, str]] = {
     "other_kind": (
         "deferred, failed",
         "after its change the record would be another kind of object",
-        "change it by hand",
+        "change it by hand, then `flowctl reconcile --leave-out`",
     ),
     "left_out": (
         "skipped, deferred",

@@ -26,6 +26,8 @@ from engine.store.records import Move, Reason
 Value = str | int | bool
 # Why a change of a posted record was not made: the target's object was edited, deleted, or cannot be made so.
 _CLASHES = frozenset({"edited_there", "gone_there", "not_emptied", "not_changeable", "paid_there"})
+# No change can be made of it, whatever the source says: a person makes it.
+_OTHER_KIND = "other_kind"
 # Whatever becomes of what is gone from the target: a change of it has nothing to change, and the source is read for it anew.
 _NOT_THERE = Reason("not_there", "what it was to change is gone from the target")
 # An id as targets show it, such as a TxnID or ListID of QuickBooks: 1A2B-1234567890.
@@ -477,7 +479,8 @@ def _clashes(tx: Tx, row: Row | None) -> bool:
         return False
     if row["state"] == "failed":
         operation = tx.one("operation_get", {"id": row["operation_id"]}) if row["operation_id"] else None
-        return operation is not None and operation["state"] == "done"
+        is_refused = operation is not None and operation["state"] == "done"
+        return is_refused or any(reason.code == _OTHER_KIND for reason in records.load_reasons(row))
     return row["state"] == "deferred" and any(reason.code in _CLASHES for reason in records.load_reasons(row))
 
 

@@ -386,6 +386,10 @@ def test_what_is_there_as_another_kind_of_object_is_changed_by_a_person(bench: B
     assert reasons(made) == [
         ("other_kind", "it would have been posted by BillAdd, and what a person named is a CreditCardCharge")
     ]
+    with bench.world.store.write() as tx:
+        assert worklist.clashes(tx, COMPANY) == {of(bench)["id"]}
+        assert len(worklist.leave_out(tx, HAND, [of(bench)], "by hand").moved) == 1
+    assert (of(bench)["state"], bench.alerts()) == ("skipped", [])
 
 
 def test_a_condition_of_the_first_write_is_not_one_of_a_change() -> None:
