@@ -231,9 +231,7 @@ def refused(cli: Cli, *arguments: str) -> Ran:
 
 @pytest.mark.only_sqlite("a database is taken to be there")
 def test_recording_without_a_store(cli: Cli) -> None:
-    said = (
-        f"error: there is no store at {cli.home}/flowctl.db\n  hint: give --home, or start with `flowctl company add NAME`\n"
-    )
+    said = f"error: there is no store at {cli.home}/flowctl.db\n  hint: give --home, or start with `flowctl company add NAME`\n"
     assert refused(cli).text() == f"[2]\n--\n{said}"
 
 
