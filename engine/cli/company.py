@@ -124,6 +124,7 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
             "value": stands[item.name][setting.name].value if key == setting.name else given[item.name][key],
             "default": key not in given[item.name],
             "told_by": stands[item.name][setting.name].by if key == setting.name else "",
+            "may_tell": setting.connection if setting.told and key == setting.name else "",
             "help": setting.help,
         }
         for item in chosen
@@ -141,13 +142,22 @@ def show(flow: str | None, home: Path, company: str, form: str) -> int:
             f["flow"],
             companies.setting_key(str(f["name"]), str(f["for"])),
             _shown(f["value"]),
-            f"{f['told_by']} says" if f["told_by"] else "default" if f["default"] else "set",
+            _whose(f),
             f["help"],
         )
         for f in found
     ]
     common.table(rows, ["flow", "setting", "value", "", "help"])
     return 0
+
+
+def _whose(found: Mapping[str, object]) -> str:
+    """Whose word a value is, and who may still say otherwise."""
+    if found["told_by"]:
+        return f"{found['told_by']} says"
+    if not found["default"]:
+        return "set"
+    return f"default, until {found['may_tell']} says" if found["may_tell"] else "default"
 
 
 @command.command("set", short_help="Set a flow's settings for this company.")

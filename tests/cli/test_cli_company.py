@@ -48,6 +48,7 @@ def test_set_and_unset(cli: Cli) -> None:
 
 def test_what_the_company_file_says_of_itself_counts(cli: Cli) -> None:
     cli.ok("company", "add", "main")
+    assert "USD default, until books says Home" in " ".join(cli.ok("company", "show", FLOW).out.split())
     cli.ok("company", "set", FLOW, "home_currency=EUR")
     with shelf(cli) as desk:
         told.keep(desk.tx, "main", AT, {"home_currency": Told("CAD", is_sure=True)})
