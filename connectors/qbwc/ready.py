@@ -179,11 +179,8 @@ def seen_already(
 def _back(operation: Operation, marks: Marks, there: Holding) -> OperationOutcome:
     """A person wanted it posted again, and what was posted before is there again: the newer company file was opened."""
     if there.kind == marks.kind:
-        named = {
-            "ListID" if there.kind in LIST_FIELDS else "TxnID": there.target_id,
-            "EditSequence": there.edit_sequence,
-        }
-        receipt = {name: text for name, text in named.items() if text}
+        # Without its version: an object that has that of the receipt counts as we wrote it, and a person may have changed this.
+        receipt = {"ListID" if there.kind in LIST_FIELDS else "TxnID": there.target_id}
         return OperationOutcome(operation.id, "posted", receipt, message=_BACK)
     found = Found("twice", {}, f"QuickBooks has it again as {there.kind} {there.target_id}", (there.target_id,))
     message = f"{found.message}; nothing was sent"

@@ -336,3 +336,9 @@ def test_what_was_lost_on_its_way_is_not_sent_again_when_the_newer_file_has_it(
     assert (made.bench.states(), made.count("Bill")) == ({"b-1": "posted"}, 1)
     # That it is there again while it is being posted once more is no news any more; what a person has changed is.
     assert len(made.alerts()) == (1 if number else 0)
+    # And what that person has changed is not overwritten by what the source says next.
+    made.prepare(bill("b-1", number="N-2"))
+    for _ in range(2):
+        days(made, 0.1)
+        made.session()
+    assert list(made.ids()) == [number or "N-2"]
