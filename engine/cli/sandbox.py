@@ -151,9 +151,19 @@ class ServeOptions(TypedDict):
     "--port", default=9001, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
 @click.option("--seed", default=2026, show_default=True, help="The same seed makes the same business.")
-@click.option("--bills", default=20, show_default=True, type=click.IntRange(0, 100_000), help="Bills; of Expensify, reports.")
-@click.option("--transactions", default=30, show_default=True, type=click.IntRange(0, 100_000), help="Card transactions, where there are any.")
-@click.option("--vendors", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Vendors; of Expensify, people.")
+@click.option(
+    "--bills", default=20, show_default=True, type=click.IntRange(0, 100_000), help="Bills; of Expensify, reports."
+)
+@click.option(
+    "--transactions",
+    default=30,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    help="Card transactions, where there are any.",
+)
+@click.option(
+    "--vendors", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Vendors; of Expensify, people."
+)
 @click.option("--gap/--no-gap", default=True, show_default=True, help="Code some lines to what the books do not have.")
 @click.option(
     "--company-file", type=click.Path(dir_okay=False, path_type=Path), help="Code to this saved company file."

@@ -156,7 +156,7 @@ def test_what_a_connector_offers() -> None:
             "allOf": [
                 {
                     "if": {**hidden(stream={"const": "orders"}), "required": ["stream"]},
-                    "then": hidden(**dict.fromkeys(("with", "withdrawn"), {"properties": {"state": state}})),
+                    "then": hidden(**{key: {"properties": {"state": state}} for key in ("with", "withdrawn")}),
                 }
             ],
         },
