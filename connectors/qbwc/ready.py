@@ -23,6 +23,7 @@ _MOST_REFILLS = 8
 _MOST_CONCLUDED = 100
 _FOUND = "found in QuickBooks; it was written before"
 _BACK = "what was posted before is in QuickBooks again"
+_NOT_SENT, _NOT_AGAIN = "nothing was sent", "it was not sent again"
 _ADOPTED = "the vendor existed in QuickBooks and is used"
 
 
@@ -132,7 +133,7 @@ def conclude_known(ctx: Context, state: State, operations: Sequence[Operation]) 
         unsure: dict[str, str] = {}
         for operation in operations:
             # One after the other: what one of them was settled with is kept as a holding and speaks for no other.
-            known = None if operation.id in state.judged else _known(ctx, state, operation)
+            known = None if operation.id in state.judged else _known(ctx, state, operation, _NOT_SENT)
             if isinstance(known, Mapping):
                 if survey.is_unshown(state, known):
                     later.append(operation.id)
@@ -168,7 +169,7 @@ def seen_already(
     outcomes: dict[str, OperationOutcome] = {}
     unsure: dict[str, str] = {}
     for operation in operations:
-        known = _known(ctx, state, operation)
+        known = _known(ctx, state, operation, _NOT_AGAIN)
         if isinstance(known, _Known):
             outcomes[operation.id] = known.outcome
         elif known is not None:
@@ -176,14 +177,14 @@ def seen_already(
     return outcomes, unsure
 
 
-def _back(operation: Operation, marks: Marks, there: Holding) -> OperationOutcome:
+def _back(operation: Operation, marks: Marks, there: Holding, nothing: str) -> OperationOutcome:
     """A person wanted it posted again, and what was posted before is there again: the newer company file was opened."""
     if there.kind == marks.kind:
         # Without its version: an object that has that of the receipt counts as we wrote it, and a person may have changed this.
         receipt = {"ListID" if there.kind in LIST_FIELDS else "TxnID": there.target_id}
         return OperationOutcome(operation.id, "posted", receipt, message=_BACK)
     found = Found("twice", {}, f"QuickBooks has it again as {there.kind} {there.target_id}", (there.target_id,))
-    message = f"{found.message}; nothing was sent"
+    message = f"{found.message}; {nothing}"
     return OperationOutcome(operation.id, "held", code=found.kind, message=message, hint=probe.for_a_person(found))
 
 
@@ -226,10 +227,11 @@ def _conclude(ctx: Context, operation: Operation, known: _Known) -> None:
         ctx.desk.holdings.seen(ctx.company, (seen,))
 
 
-def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping[str, str] | None:
+def _known(ctx: Context, state: State, operation: Operation, nothing: str) -> _Known | Mapping[str, str] | None:
     """The outcome of an operation that an earlier life of ours, or a person, has written already.
 
-    A mapping of ids and kinds when it depends on what was last seen before this session.
+    A mapping of ids and kinds when it depends on what was last seen before this session. `nothing` ends what a person is
+    told of one that is held.
     """
     if not operation.request.endswith("Add"):
         return None
@@ -238,7 +240,7 @@ def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping
         return unlooked
     marks = written.marks_of(operation)
     if back := [item for item in before if item.there]:
-        return _Known(_back(operation, marks, back[-1]))
+        return _Known(_back(operation, marks, back[-1], nothing))
     reference = (marks.ref_number or marks.name).casefold()
     sighted = ctx.desk.holdings.candidates(
         ctx.company, operation, reference=reference, dated_on=marks.date, memo=marks.memo
@@ -257,7 +259,7 @@ def _known(ctx: Context, state: State, operation: Operation) -> _Known | Mapping
     if found.kind == "none" or marks.kind == "Vendor":
         # QuickBooks itself refuses a name that is taken.
         return None
-    message = f"{found.message}; nothing was sent"
+    message = f"{found.message}; {nothing}"
     return _Known(
         OperationOutcome(operation.id, "held", code=found.kind, message=message, hint=probe.for_a_person(found))
     )

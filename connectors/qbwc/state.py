@@ -96,8 +96,9 @@ class Survey:
     from which an object counts as looked at, empty before the first look; `brief` when a look at the newest will do,
     `cut` while part of a page of them has not been asked for, and `answered` once QuickBooks has answered for some.
     `unchecked` are the kinds for which it could not. `closer` are ids that must be asked for, with their kinds,
-    `looked` those of them that were asked for and told, and `unshown` those that it could not show. `late` counts
-    answers that took so long that what was looked through before them was looked through again.
+    `looked` those of them that were asked for and told, and `unshown` those that it could not show. `apart` are those
+    that are asked for one by one, since one of several could not be shown. `late` counts answers that took so long that
+    what was looked through before them was looked through again.
     """
 
     scanned: tuple[str, ...] = ()
@@ -114,6 +115,7 @@ class Survey:
     closer: Mapping[str, str] = field(default_factory=dict)
     looked: tuple[str, ...] = ()
     unshown: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
     late: int = 0
 
 

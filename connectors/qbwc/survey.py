@@ -21,6 +21,8 @@ from engine.qbxml.response import Answer, Response, text_at
 IDS_A_PAGE = 20
 # From the second session in a row that could not look, a person is told.
 _PATIENCE = 2
+# So many objects may be damaged; of more than these QuickBooks shows none, and to ask for each would take long.
+_DAMAGED = 5
 # Under this name it is kept what QuickBooks could not show.
 _TROUBLE = "survey_trouble"
 # How often in a session an answer that took long makes those before it be asked for again.
@@ -149,7 +151,7 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
         asks.append({"scan": kind})
     checking = _checking(ctx, state, requests)
     survey = changed(_begun(ctx, survey, checking=checking), begun=begun)
-    asks += _by_kind("look", list(survey.closer.items())[:IDS_A_PAGE])
+    asks += _by_kind("look", list(survey.closer.items())[:IDS_A_PAGE], survey.apart)
     if checking:
         due = [holding for holding in _to_check(ctx, survey) if holding.target_id not in survey.closer]
         asks += _by_kind("check", [(holding.target_id, holding.kind) for holding in due])
@@ -163,12 +165,12 @@ def ask(ctx: Context, state: State, prefix: str, requests: Sequence[str]) -> tup
     )
 
 
-def _by_kind(name: str, wanted: Sequence[tuple[str, str]]) -> Iterator[Mapping[str, Any]]:
-    """A question for the ids of each kind; `wanted` are pairs of id and kind."""
-    by_kind: dict[str, list[str]] = {}
+def _by_kind(name: str, wanted: Sequence[tuple[str, str]], apart: Sequence[str] = ()) -> Iterator[Mapping[str, Any]]:
+    """A question for the ids of each kind, and one for each of those `apart`; `wanted` are pairs of id and kind."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for target_id, kind in wanted:
-        by_kind.setdefault(kind, []).append(target_id)
-    return ({name: kind, "ids": ids} for kind, ids in by_kind.items())
+        groups.setdefault((kind, target_id if target_id in apart else ""), []).append(target_id)
+    return ({name: kind, "ids": ids} for (kind, _), ids in groups.items())
 
 
 def _request(ctx: Context, state: State, survey: Survey, item: Mapping[str, Any], request_id: str) -> bytes:
@@ -472,20 +474,27 @@ def _not_written(survey: Survey, kind: str) -> Survey:
 
 
 def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
+    if len(ids) > 1 and kind not in survey.failed:
+        # One damaged object makes QuickBooks refuse its neighbours as well.
+        return changed(survey, apart=(*survey.apart, *ids))
     survey = changed(survey, closer=_without(survey.closer, *ids), unshown=(*survey.unshown, *ids))
     ours = [holding.target_id for holding in ctx.desk.holdings.of(ctx.company, ids)]
     # What is to be posted again must not be, before it is known whether it is back: `unshown` keeps it, of whatever kind.
     sought = any(not holding.there for holding in ctx.desk.holdings.of(ctx.company, ours))
-    if ours:
+    if sought:
+        ctx.desk.holdings.pass_over(ctx.company, ours)
+    elif ours:
         survey = _check_failed(ctx, survey, kind, ours, problem)
     if not sought and (len(ours) == len(ids) or kind in survey.failed):
         return survey
+    several = len(survey.unshown) > _DAMAGED
+    also = "nothing of that kind, and " if several else ""
     message = (
-        f"QuickBooks could not say whether what was seen there before is still there ({kind} {', '.join(ids)}), so nothing of "
-        f"that kind, and nothing that may be one of these, was written in this session: {problem}"
+        f"QuickBooks could not say whether what was seen there before is still there ({kind} {', '.join(ids)}), so {also}"
+        f"nothing that may be {'one of these' if several else 'the same'} was written in this session: {problem}"
     )
     _went_wrong(ctx, survey, f"look:{kind}", "scan_failed", message, ids)
-    return _not_written(survey, kind)
+    return _not_written(survey, kind) if several else survey
 
 
 def _check_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], problem: str) -> Survey:
@@ -502,8 +511,10 @@ def _went_wrong(ctx: Context, survey: Survey, what: str, event: str, message: st
     """Note it; a person is told when it happens in one look after the other. `ids` are those that could not be shown."""
     known = _troubles(ctx)
     before = known.get(what, {})
-    times = int(before.get("times", 0)) + (before.get("look") != survey.since)
-    known[what] = {"times": times, "look": survey.since, "ids": list(ids[:IDS_A_PAGE])}
+    again = before.get("look") == survey.since
+    unshown = dict.fromkeys((*before["ids"], *ids)) if again else ids
+    times = int(before.get("times", 0)) + (not again)
+    known[what] = {"times": times, "look": survey.since, "ids": list(unshown)[:IDS_A_PAGE]}
     ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
     ctx.desk.sessions.note(ctx.company, event, message, {"kind": what}, alert=times >= _PATIENCE)
 
@@ -514,10 +525,10 @@ def _went_well(ctx: Context, survey: Survey, what: str, ids: Sequence[str] = ())
     trouble = known.get(what)
     if trouble is None:
         return
-    if trouble["ids"] and not set(trouble["ids"]) & set(ids):
+    if left := [target_id for target_id in trouble["ids"] if target_id not in ids]:
         since = trouble.get("well", survey.since)
-        if survey.since in (trouble["look"], since):
-            known[what] = {**trouble, "well": since}
+        if len(left) < len(trouble["ids"]) or survey.since in (trouble["look"], since):
+            known[what] = {**trouble, "ids": left, "well": since}
             ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
             return
     del known[what]

@@ -109,8 +109,9 @@ def test_what_waits_to_be_posted_again_is_asked_for_right_before(made: Rig) -> N
     assert set(made.bench.states().values()) <= {"posted", "closed"}
 
 
-def test_what_cannot_be_asked_for_is_not_posted_again(made: Rig) -> None:
-    two_states(made, 2, 4)
+@pytest.mark.parametrize(("count", "also"), [(2, ""), (30, "nothing of that kind, and ")])
+def test_what_cannot_be_asked_for_is_not_posted_again(made: Rig, count: int, also: str) -> None:
+    two_states(made, count, 4)
     again(made)
     days(made, 0.1)
     run = made.quickbooks.process
@@ -121,12 +122,48 @@ def test_what_cannot_be_asked_for_is_not_posted_again(made: Rig) -> None:
         return run(document)
 
     made.hook = lambda kind, document: blind(kind, document).replace('statusCode="500"', 'statusCode="3260"')
-    made.session()
+    for _ in range(2):
+        made.session()
+        days(made, 0.1)
     assert made.bills() == []
+    assert any(f", so {also}nothing that may be" in text for text in made.alerts())
     made.hook = lambda _, document: run(document)
+    for _ in range(2):
+        made.session()
+        days(made, 0.1)
+    assert (len(made.bills()), made.alerts()) == (count, [])
+
+
+def test_one_that_cannot_be_asked_for_keeps_none_of_its_neighbours(made: Rig) -> None:
+    new = two_states(made, 3, 4)
+    again(made)
     days(made, 0.1)
+    run = made.quickbooks.process
+    damaged = next(txn.txn_id for txn in new.txns.values() if txn.values.get("RefNumber") == "N-b-1")
+
+    def blind(_: str, document: str) -> str:
+        answer = run(document)
+        for request, body in re.findall(
+            r'<BillQueryRq requestID="([^"]+)"[^>]*>(.*?)</BillQueryRq>', document, re.DOTALL
+        ):
+            if damaged in body:
+                refused = (
+                    f'<BillQueryRs requestID="{request}" statusCode="3260" statusSeverity="Error" statusMessage="no"/>'
+                )
+                own = rf'<BillQueryRs requestID="{re.escape(request)}"(?:[^>]*/>|.*?</BillQueryRs>)'
+                answer = re.sub(own, refused, answer, flags=re.DOTALL)
+        return answer
+
+    made.hook = blind
+    for _ in range(3):
+        made.session()
+        days(made, 0.1)
+    assert made.bills() == ["N-b-0", "N-b-2"]
+    (told,) = made.alerts()
+    assert f"(Bill {damaged}), so nothing that may be the same was written in this session: 3260: no" in told
+    made.hook = lambda _, document: run(document)
     made.session()
-    assert made.bills() == ["N-b-0", "N-b-1"]
+    assert (made.bills(), made.alerts()) == (["N-b-0", "N-b-1", "N-b-2"], [])
 
 
 def test_what_people_entered_in_the_newer_file_meanwhile_is_seen(made: Rig) -> None:
