@@ -224,10 +224,12 @@ class Witness:
             self.broke(8, f"{new} stood for {first[1]} and now stands for {operations}")
         elif first[0] != digest:
             self.broke(7, f"{new} went out with other bytes than before")
+        # A process may have died before its first answer left: then nobody saw it, and only the store knows.
+        again = self.handed[new] > 0 or (row is not None and row["attempts"] > 1)
         for request in known.writes:
             self._operation(tx, document, request)
             if request.name.endswith("ModRq"):
-                _current(self, request, session, again=self.handed[new] > 0)
+                _current(self, request, session, again=again)
             else:
                 _scanned(self, request, session)
         _rolled_back(self, tx, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -98,6 +99,24 @@ def test_only_what_goes_out_again_may_name_a_version_that_was_read_before(
     text = f"<BillMod><TxnID>1A-1</TxnID><EditSequence>{version}</EditSequence></BillMod>"
     _current(witness, Request("BillModRq", "M", text), session, again=again)
     assert witness.broken == broken
+
+
+@pytest.mark.parametrize("resent", [False, True])
+def test_what_a_process_died_over_before_anybody_saw_it_goes_out_again(resent: bool) -> None:
+    stage = stage_of(Plan(flow_program("ramp_to_quickbooks"), focus=frozenset({"nothing"})), 1)
+    witness, machine = stage.witness, stage.witness.machine
+    document = (
+        '<QBXML><QBXMLMsgsRq newMessageSetID="0123456789abcdefABCDEF" onError="stopOnError"><BillModRq requestID="M">'
+        "<BillMod><TxnID>1A-1</TxnID><EditSequence>1</EditSequence></BillMod></BillModRq></QBXMLMsgsRq></QBXML>"
+    )
+    row = {"id": "0123456789abcdefABCDEF", "company": machine.company, "ticket_hash": "", "at": "2026-03-02"}
+    with machine.world.store.write(machine.company) as tx:
+        tx.run("set_insert", {**row, "body": document.encode(), "sha256": sha256(document.encode()).hexdigest()})
+        if resent:
+            tx.run("set_resent", row)
+    witness.sessions[1].versions["1A-1"] = ["1", "2"]
+    witness.handed_out(document, "home", 1)
+    assert [number for number, _ in witness.broken if number != 7] == ([] if resent else [22])
 
 
 @pytest.mark.parametrize(("dies", "broken"), [(False, 1), (True, 0)])
