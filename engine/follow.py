@@ -159,7 +159,8 @@ def after_posting(
     """What follows once a record is posted: the lookups it provides, its alerts, who waited for it, telling the source.
 
     A source that was told of an earlier posting of the record is not told again: it holds the record as synced, and what
-    it would make of another number is not known.
+    it would make of another number is not known. One that may have been told is told of this posting once it says that it
+    does not know of the other.
     """
     provide = follow_up.get("provide")
     if provide:
@@ -176,7 +177,7 @@ def after_posting(
         records.wake(tx, hand.company, hand.at, hand.actor, f"mapping:{provide['lookup']}:{full_name}")
     mark = follow_up.get("mark")
     told = marks.told(tx, record["id"]) if mark else None
-    if mark and not told:
+    if mark and told != "done":
         reference = reference_of(mark["reference"], receipt)
         new = marks.NewMark(
             record["flow"],
@@ -189,7 +190,8 @@ def after_posting(
             mark.get("details", {}),
             asked.request_of(tx, hand.company, record, hand.at),
         )
-        marks.add(tx, hand.company, new)
+        tell = marks.spare if told else marks.add
+        tell(tx, hand.company, new)
     quiet(tx, hand, record)
     records.wake(tx, hand.company, hand.at, hand.actor, f"posted:{record['stream']}:{record['source_id']}")
     if record["receipt"] is not None:

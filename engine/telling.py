@@ -260,6 +260,8 @@ def _hidden(it: Telling, tx: Tx, row: Row, error: NotShown) -> None:
     """Nothing of a call shows. It says so to a person as a fault of the source, until it is surely the record's."""
     members = tx.rows("marks_of_call", {"call_id": row["id"]})
     place = (it.program.flow.name, row["connection"], row["kind"])
+    if row["attempts"] >= _SLOW and marks.is_single(members) and marks.overtaken(tx, it.company, row, it.world.at()):
+        return
     _later(it, tx, row, sent=True)
     if row["attempts"] >= _SLOW and not marks.is_single(members):
         marks.split(tx, it.company, row, it.world.at(), _in(it, 1))
@@ -298,6 +300,8 @@ def refused(it: Telling, row: Row, error: Rejected) -> list[FlowctlError]:
         members = tx.rows("marks_of_call", {"call_id": row["id"]})
         if not marks.is_single(members):
             marks.split(tx, company, row, at)
+            return []
+        if marks.overtaken(tx, company, now, at):
             return []
         marks.finish(tx, row["id"], "refused")
         subject = f"{row['flow']}/{row['kind']}/{members[0]['source_id']}"

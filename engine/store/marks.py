@@ -42,22 +42,30 @@ def add(tx: Tx, company: str, mark: NewMark) -> bool:
     it is, and what it tells can be told for this request once it is over.
     """
     text = "" if mark.outcome == "posted" else mark.text
-    about = {"kind": mark.kind, "outcome": mark.outcome, "text": mark.text, "request": mark.request}
     tx.run("marks_drop_failed", {"record_id": mark.record_id, "but": text})
-    added = tx.run(
-        "mark_insert",
-        {
-            "id": take_number(tx, "mark"),
-            "company": company,
-            "flow": mark.flow,
-            "connection": mark.connection,
-            "record_id": mark.record_id,
-            "source_id": mark.source_id,
-            "details": plain(dict(mark.details)) if mark.details else "",
-            **about,
-        },
-    )
-    return added == 1 or tx.one("mark_calling_other", {"record_id": mark.record_id, **about}) is None
+    row = _row(tx, company, mark)
+    return tx.run("mark_insert", row) == 1 or tx.one("mark_calling_other", row) is None
+
+
+def spare(tx: Tx, company: str, mark: NewMark) -> None:
+    """Keep what is told only if the source says that it does not know what a call may have told it of an earlier posting."""
+    tx.run("mark_spare", _row(tx, company, mark))
+
+
+def _row(tx: Tx, company: str, mark: NewMark) -> dict[str, object]:
+    return {
+        "id": take_number(tx, "mark"),
+        "company": company,
+        "flow": mark.flow,
+        "connection": mark.connection,
+        "kind": mark.kind,
+        "record_id": mark.record_id,
+        "source_id": mark.source_id,
+        "outcome": mark.outcome,
+        "text": mark.text,
+        "details": plain(dict(mark.details)) if mark.details else "",
+        "request": mark.request,
+    }
 
 
 def group(tx: Tx, company: str, flow: str, at: str, *, limit: int, most: int = sys.maxsize) -> int:
@@ -247,12 +255,27 @@ def only_true(tx: Tx, company: str, row: Row, at: str) -> bool:
 
     A call that was tried before may have been heard: it stands, whatever has happened since.
     """
-    untrue = {mark["id"] for mark in tx.rows("marks_untrue", {"call_id": row["id"]})}
     now = tx.one("mark_call_get", {"id": row["id"]})
-    if not untrue or now is None or now["state"] != "waiting" or now["attempts"]:
+    if now is None or now["state"] != "waiting" or now["attempts"]:
         return False
-    _replace(tx, company, now, untrue, at)
-    return True
+    untrue = {mark["id"] for mark in tx.rows("marks_untrue", {"call_id": row["id"]})}
+    if untrue:
+        _replace(tx, company, now, untrue, at)
+    return bool(untrue) or overtaken(tx, company, now, at)
+
+
+def overtaken(tx: Tx, company: str, row: Row, at: str) -> bool:
+    """Take out of a call what was posted again since: it is told under the id that it has now. False when there is none.
+
+    For a call that the source has not heard, or of which it says that it does not know what it was told.
+    """
+    found = tx.rows("marks_overtaken", {"call_id": row["id"]})
+    if found:
+        _replace(tx, company, row, {mark["id"] for mark in found}, at)
+    for mark in found:
+        if mark["record_state"] == "posted":
+            tx.run("mark_revive", {"id": mark["other_id"]})
+    return bool(found)
 
 
 def split_off(tx: Tx, company: str, row: Row, some: Collection[int], at: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from engine.errors import NotShown, Rejected, Transient
 from engine.follow import Hand
-from engine.operator import toldthere
+from engine.operator import toldthere, worklist
 from engine.store import marks
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill
@@ -112,6 +113,49 @@ def test_of_a_call_of_which_nothing_shows_each_is_told_alone(bench: Bench) -> No
     assert keys(bench)[0] == keys(bench)[1]
     assert len({*keys(bench)}) == 3
     assert bench.states() == {"b-1": "closed", "b-2": "posted"}
+
+
+def posted_again(bench: Bench, source_id: str) -> tuple[str, str]:
+    """Somebody deletes what was posted, and a person has it posted again; the ids of before and of now."""
+    before = json.loads(bench.record(source_id)["receipt"])["TxnID"]
+    with bench.outbox.transaction() as desk:
+        desk.holdings.missing(COMPANY, [before])
+    with bench.world.store.write() as tx:
+        worklist.post_again(tx, Hand(COMPANY, bench.world.at(), "test"), [bench.record(source_id)], "")
+    with bench.outbox.transaction() as desk:
+        assert desk.operations.refill(COMPANY) == 1
+    assert bench.post_all() == 1
+    return before, json.loads(bench.record(source_id)["receipt"])["TxnID"]
+
+
+def references(bench: Bench, source_id: str) -> list[str]:
+    return [mark.reference for call in bench.shop.calls for mark in call.posted if mark.id == source_id]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("no", [hidden("b-1"), Rejected("not that one")])
+def test_what_is_posted_again_while_it_is_told_is_told_anew_once_the_source_does_not_know_it(
+    bench: Bench, no: Exception, alone: bool
+) -> None:
+    posted(bench, *(["b-1"] if alone else ["b-1", "b-2", "b-3"]))
+    tell(bench, Transient("503"))  # nobody knows whether it was heard
+    before, now = posted_again(bench, "b-1")
+    # The call as it was, since it may have been heard.
+    tell(bench, no)
+    for _ in range(3):
+        tell(bench)
+    assert references(bench, "b-1") == [before, before, now]
+    assert (set(bench.states().values()), bench.alerts()) == ({"closed"}, [])
+
+
+def test_what_is_posted_again_while_it_is_told_is_not_told_anew_where_the_source_knows(bench: Bench) -> None:
+    posted(bench, "b-1")
+    tell(bench, Transient("503"))
+    before, _ = posted_again(bench, "b-1")
+    for _ in range(3):
+        tell(bench)
+    assert references(bench, "b-1") == [before] * 2
+    assert (bench.states(), bench.alerts()) == ({"b-1": "closed"}, [])
 
 
 def test_a_source_that_names_nothing_of_the_call_has_shown_nothing(bench: Bench) -> None:

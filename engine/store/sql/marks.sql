@@ -6,6 +6,11 @@ WHERE marks.state = 'dropped'
   OR (excluded.outcome = 'failed' AND excluded.request <> '' AND excluded.request <> marks.request
       AND marks.state <> 'calling');
 
+-- name: mark_spare
+INSERT INTO marks (id, company, flow, connection, kind, record_id, source_id, outcome, text, details, request, state)
+VALUES (:id, :company, :flow, :connection, :kind, :record_id, :source_id, :outcome, :text, :details, :request, 'dropped')
+ON CONFLICT (record_id, kind, outcome, text) DO NOTHING;
+
 -- name: mark_calling_other
 SELECT id FROM marks WHERE record_id = :record_id AND kind = :kind AND outcome = :outcome AND text = :text
   AND state = 'calling' AND :request <> '' AND request <> :request;
@@ -120,6 +125,15 @@ UPDATE marks SET state = 'waiting' WHERE id = :id AND state = 'dropped';
 -- name: marks_untrue
 SELECT m.* FROM marks m JOIN records r ON r.id = m.record_id
 WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state NOT IN ('posted', 'closed') ORDER BY m.id;
+
+-- name: marks_overtaken
+-- What was posted again since, with the mark that names the id that it has now.
+SELECT m.id, o.id AS other_id, o.state AS other_state, r.state AS record_state
+FROM marks m JOIN records r ON r.id = m.record_id
+JOIN marks o ON o.record_id = m.record_id AND o.kind = m.kind AND o.outcome = 'posted' AND o.id <> m.id
+WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state IN ('posted', 'closed')
+  AND r.receipt NOT LIKE '%' || m.text || '%' AND r.receipt LIKE '%' || o.text || '%'
+ORDER BY m.id, o.id;
 
 -- name: marks_out_of_call
 UPDATE marks SET state = 'dropped', call_id = NULL WHERE id = ?;
