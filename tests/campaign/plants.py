@@ -51,7 +51,6 @@ FOCUS: Mapping[str, frozenset[str]] = {
     "unreadable_answer_means_gone": frozenset({"truncated_answer", "non_xml_answer"}),
     **dict.fromkeys(("edit_of_a_person_is_overwritten", "modify_with_the_version_of_the_receipt"), _EDITED),
     "stale_modify_is_sent_again_as_it_is": _EDITED,
-    "one_found_stands_for_the_batch": frozenset({"die_midway", "answer_and_store_lost"}),
     "two_agents_both_send": frozenset({"second_connector", "two_processes"}),
     "webhook_takes_effect_twice": frozenset({"hook_again", "by_schedule"}),
     "webhook_of_anybody_is_taken": frozenset({"hook_forged"}),
@@ -66,6 +65,7 @@ FOCUS: Mapping[str, frozenset[str]] = {
 FIRST: Mapping[str, int] = {
     "edit_of_a_person_is_overwritten": 51,
     "nothing_kept_means_not_run": 41,
+    "one_found_stands_for_the_batch": 131,
     "nothing_kept_means_posted": 66,
     "look_up_by_number_alone": 41,
     "doubt_is_not_kept": 15,

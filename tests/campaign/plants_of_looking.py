@@ -44,8 +44,8 @@ def scanned_before_its_last_page(patch: pytest.MonkeyPatch) -> None:
 @plant
 def what_was_seen_is_ignored(patch: pytest.MonkeyPatch) -> None:
     """What carries a record's marker in the books is not held against what is about to be written."""
-    patch.setattr(ready, "_known", lambda _ctx, _operation: None)
-    patch.setattr(reclaim, "reclaim", lambda _tx, _hand, _programs: [])
+    patch.setattr(ready, "_known", lambda *_: None)
+    patch.setattr(reclaim, "reclaim", lambda *_, **_named: [])
 
 
 @plant
@@ -127,11 +127,11 @@ def one_found_stands_for_the_batch(patch: pytest.MonkeyPatch) -> None:
     """When one of a set in doubt is found, all of it counts as posted."""
 
     def wrapped(after: Any) -> Any:
-        def probed(message_set: MessageSet, known: Any, found: Any) -> Any:
+        def probed(message_set: MessageSet, known: Any, found: Any, now: Any, **given: Any) -> Any:
             hit = next((item for item in found.values() if item.kind == "hit"), None)
             if hit is not None:
                 found = {key: hit if item.kind == "none" else item for key, item in found.items()}
-            return after(message_set, known, found)
+            return after(message_set, known, found, now, **given)
 
         return probed
 
@@ -141,7 +141,7 @@ def one_found_stands_for_the_batch(patch: pytest.MonkeyPatch) -> None:
 @plant
 def stale_modify_is_sent_again_as_it_is(patch: pytest.MonkeyPatch) -> None:
     """After 3200 the same bytes go out again, with the version that is out of date."""
-    patch.setattr(merging, "after_write", lambda state, outcomes: (state, outcomes))
+    patch.setattr(merging, "after_write", lambda state, _operations, outcomes: (state, tuple(outcomes)))
 
 
 # --- more than one -------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ def what_was_sent_before_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
     """What was refused as busy is sent again, although a life of ours that is lost may have written it since."""
 
     def wrapped(known: Any) -> Any:
-        def only_new(ctx: Any, state: Any, operation: Any) -> Any:
-            return None if operation.sent_before else known(ctx, state, operation)
+        def only_new(ctx: Any, state: Any, operation: Any, nothing: str) -> Any:
+            return None if operation.sent_before else known(ctx, state, operation, nothing)
 
         return only_new
 

@@ -38,7 +38,7 @@ def resend_without_query(patch: pytest.MonkeyPatch) -> None:
 def recovery_with_old_id_alone(patch: pytest.MonkeyPatch) -> None:
     """The status check names only `oldMessageSetID`, which throws the saved answer away."""
 
-    def check(set_id: str, *, version: str) -> bytes:
+    def check(set_id: str, *, version: str = "13.0") -> bytes:
         return status_check(set_id, version=version).replace(f' newMessageSetID="{set_id}"'.encode(), b"")
 
     patch.setattr(conduct, "status_check", check)
@@ -64,8 +64,8 @@ def set_id_used_twice(patch: pytest.MonkeyPatch) -> None:
     """Every set of a company has the same id."""
     fixed = "A" * 22
 
-    def write(ctx: Any, state: Any, prefix: str) -> Any:
-        operations = ctx.desk.operations.next(ctx.company, 1)
+    def write(ctx: Any, state: Any, prefix: str, operations: Any) -> Any:
+        operations = operations[:1]
         body = envelope([op.body for op in operations], version=state.version, on_error="stopOnError", new_id=fixed)
         tx = ctx.desk.operations.base.tx
         by_hand(tx, "DELETE FROM message_sets WHERE id = :id AND state = 'settled'", id=fixed)
@@ -133,8 +133,7 @@ def sent_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
     """A set is handed out without having been frozen."""
 
     def wrapped(write: Any) -> Any:
-        def written(ctx: Any, state: Any, prefix: str) -> Any:
-            operations = ctx.desk.operations.next(ctx.company, 1)
+        def written(_ctx: Any, state: Any, _prefix: str, operations: Any) -> Any:
             body = envelope([op.body for op in operations], version=state.version, new_id=operations[0].id)
             return dataclasses.replace(state, recovery=None), body
 
@@ -205,7 +204,7 @@ def any_request_id_will_do(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Answer, "by_request_id", lambda self, _id: self.responses[0] if self.responses else None)
 
     def wrapped(status: Any) -> Any:
-        def check(set_id: str, *, version: str) -> bytes:
+        def check(set_id: str, *, version: str = "13.0") -> bytes:
             return bytes(status("B" * 22, version=version))
 
         return check

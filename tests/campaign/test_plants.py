@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import pytest
 
 from engine.campaign.__main__ import flow_program
@@ -23,6 +26,26 @@ def test_a_planted_bug_is_found(name: str) -> None:
     assert found is not None
     # The same schedule is clean without the bug: it is the bug that was found.
     assert not play(plan, found).failed
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_plant_can_be_called_as_what_it_replaces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that cannot is found because it breaks, and not because of its bug."""
+    replaced: list[tuple[Any, Any]] = []
+    put = monkeypatch.setattr
+
+    def noted(owner: Any, attribute: str, value: object) -> None:
+        replaced.append((getattr(owner, attribute), value))
+        put(owner, attribute, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(patch, "setattr", noted)
+        PLANTS[name](patch)
+        calls = [(inspect.signature(old), inspect.signature(new)) for old, new in replaced if callable(old)]
+    for old, new in calls:
+        given = old.parameters.values()
+        named = [each.name for each in given if each.kind is each.KEYWORD_ONLY and each.default is each.empty]
+        new.bind(*[each.name for each in given if each.kind is each.POSITIONAL_OR_KEYWORD], **dict.fromkeys(named))
 
 
 def test_there_are_enough() -> None:
