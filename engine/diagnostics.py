@@ -79,6 +79,11 @@ def of_company(company: str) -> str:
     return f" --company {quote(company)}"
 
 
+def in_quotes(word: str) -> str:
+    """A word of a command that a person is told to run, in quotes also where a shell needs none."""
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
 def suggestion(given: str, known: Iterable[str], meant: str = "") -> str:
     """Word a hint for a misspelt name: the one that is `meant` or the nearest known one, then all of them."""
     names = sorted(set(known))

@@ -14,7 +14,7 @@ from typing import Any
 from engine import asked
 from engine.contract import ListObject, OperationOutcome
 from engine.dataclass import dataclass
-from engine.diagnostics import of_company
+from engine.diagnostics import in_quotes, of_company
 from engine.evidence import VOIDED_THERE
 from engine.failtext import PASSING, failure_text
 from engine.jsontext import own, plain
@@ -402,7 +402,7 @@ def _taken(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: OperationOu
                 code="name_taken",
                 message=f"`{party}` and `{other['label']}` have the same name there: `{other['full_name']}`",
                 hint="add it there under another name, then "
-                f"run `flowctl map set {record['flow']} {lookup} '{key}' 'NAME THERE'{of_company(hand.company)}`",
+                f"run `flowctl map set {record['flow']} {lookup} {in_quotes(key)} 'NAME THERE'{of_company(hand.company)}`",
             )
     return None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.contract import ListObject
 from engine.dataclass import dataclass
-from engine.diagnostics import of_company
+from engine.diagnostics import in_quotes, of_company
 from engine.listsource import kept_as
 from engine.matching import Matcher, view
 from engine.model import Flow, Lookup, MatchRule
@@ -151,7 +151,7 @@ class Resolver:
         return None
 
     def _taken(self, name: str, key: str, other: str, full_name: str) -> Reason:
-        where = "" if self.company == "main" else f" --company {shlex.quote(self.company)}"
+        where = of_company(self.company)
         command = f"flowctl map set {self.flow.name} {name} {shlex.quote(key)}"
         return Reason(
             "name_taken",
@@ -265,7 +265,8 @@ class Resolver:
                     if row["state"] in _ON_ITS_WAY or self._is_offered(row, lookup.name, key):
                         return Reason("not_posted", f"the {lookup.name} `{shown}` is being created", "", waits)
         title = self.titles.get(lookup.connection, lookup.connection)
-        command = f"run `flowctl map set {self.flow.name} {lookup.name} '{key or label}' 'NAME THERE'{of_company(self.company)}`"
+        missing = f"{self.flow.name} {lookup.name} {in_quotes(key or label)}"
+        command = f"run `flowctl map set {missing} 'NAME THERE'{of_company(self.company)}`"
         found = lists.by_id(self.tx, self.company, self.kept(lookup), key) if key else None
         found = found or (lists.named(self.tx, self.company, self.kept(lookup), label) if label else None)
         if found is not None and not found.active:

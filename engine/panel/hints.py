@@ -42,6 +42,15 @@ _PAGES = {
     "webhook": ("/webhooks", "Webhooks"),
     "audit": ("/audit", "Journal"),
 }
+# The button of a record's page that does what a command does with an option; two of one hint lead to the same page.
+_BUTTONS = {
+    ("retry", "--there"): "It is there",
+    ("retry", "--not-there"): "It is not there",
+    ("release", "--same"): "It is the same record",
+    ("replay", "--told"): "The source knows",
+    ("reconcile", "--post-again"): "Post after all",
+    ("reconcile", "--accept"): "Accept the edit",
+}
 # What takes more than a page does.
 _ONLY_THERE = frozenset({("map", "import"), ("audit", "export")})
 
@@ -79,6 +88,7 @@ def advised(hint: str, base: str, *, own: bool = False) -> Advice:
             links.setdefault(address, name)
         commands.append(found[1])
         before = re.sub(r"\brun $", "use ", before)
+        name = _button(found[1], own=own) or name
         said[-1] += (re.sub(r"\bwith $", "on the page ", before) if name[:1].isupper() else before) + name
     said[-1] += text[behind:]
     rest = "".join(said).strip()
@@ -145,6 +155,13 @@ def _of_record(name: str, words: Sequence[str], rest: Sequence[str], base: str, 
             else (f"{base}/records?text={quote(one)}", "Records")
         )
     return f"{base}{_PAGES[name][0]}", _PAGES[name][1]
+
+
+def _button(command: str, *, own: bool) -> str:
+    """The button that does what a command does, and where it is; empty where its page says enough."""
+    words = command.split()[1:]
+    label = next((_BUTTONS[words[0], word] for word in words[1:] if (words[0], word) in _BUTTONS), "")
+    return f"“{label}” {'above' if own else 'on the page of the record'}" if label else ""
 
 
 def _of_company(rest: Sequence[str], base: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -226,6 +227,14 @@ def test_nothing_given_is_not_looked_up(tx: Tx, nothing: tuple[str | None, str |
     assert resolver(tx).resolve("account", *nothing) == Found(
         None, Reason("uncoded", "no account is given", "code the account in the source")
     )
+
+
+@pytest.mark.parametrize("name", ["O'Malley <&> Sons", "'; rm -rf ~; '", 'a "b" $HOME `x'])
+def test_a_command_that_is_copied_to_a_shell_names_what_is_meant(tx: Tx, name: str) -> None:
+    reason = resolver(tx).resolve("vendor", name, None, None).reason
+    assert reason is not None
+    command = reason.hint.removeprefix("add it there, or run `").removesuffix("`")
+    assert shlex.split(command)[3:6] == [FLOW, "vendor", name]
 
 
 def vendor_record(tx: Tx, state: records.State, source_id: str = "v-9") -> int:

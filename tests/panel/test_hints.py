@@ -45,6 +45,13 @@ BASE = "/panel/c/acme"
         ("run `flowctl retry b-1`", [("/records?text=b-1", "Records")], [""], ["flowctl retry b-1"]),
         ("correct it, then `flowctl retry`", [("/records", "Records")], ["correct it, then Records"], ["flowctl retry"]),
         ("decide with `flowctl reconcile`", [("/reconcile", "Reconcile")], ["decide on the page Reconcile"], ["flowctl reconcile"]),
+        # Two ways that lead to one page are told apart by its buttons.
+        (
+            "when it is, run `flowctl retry b-1 --there ID --company acme`, else `flowctl retry b-1 --not-there --company acme`",
+            [("/records?text=b-1", "Records")],
+            ["when it is, use “It is there” on the page of the record, else “It is not there” on the page of the record"],
+            ["flowctl retry b-1 --there ID --company acme", "flowctl retry b-1 --not-there --company acme"],
+        ),
         # What no page does stays a command of the sentence.
         ("run `flowctl doctor` there", [], ["run ", "flowctl doctor", " there"], []),
         ("split it, or give it to `flowctl map import`", [], ["split it, or give it to ", "flowctl map import", ""], []),
@@ -68,7 +75,7 @@ def test_on_the_records_own_page_the_buttons_are_meant() -> None:
     hint = "run `flowctl reconcile --post-again b-1` to post it again, or `flowctl reconcile --leave-out b-1` to leave it out"
     assert advised(hint, BASE, own=True) == Advice(
         (),
-        ("use the buttons above to post it again, or the buttons above to leave it out",),
+        ("use “Post after all” above to post it again, or the buttons above to leave it out",),
         ("flowctl reconcile --post-again b-1", "flowctl reconcile --leave-out b-1"),
     )
 
