@@ -30,6 +30,7 @@ Code = Literal["missing", "edited", "changed", "twice", "unknown_there", "strang
 TABLES = ("party", "account", "month", "kind")
 # What is told beside the differences: both sides agree in money, or a person has made them agree.
 _NOTES = frozenset({"settled", "noted", "accepted"})
+_NONE = Decimal("0.00")
 _NO_NAME = "(none)"
 _ACCEPTED = "nothing: a person has accepted it as it is"
 _PLACE = ("flow", "stream", "source_id")
@@ -315,7 +316,7 @@ class _Comparison:
         days = f"{self.span.first_on} to {self.span.last_on}"
         return (
             f"QuickBooks shows nothing of it from {days}: it was deleted there, or given another date",
-            "the next session looks for it by itself, and says here what it found",
+            "a session looks for it by itself within the hour; what it found stands here when you ask again",
         )
 
     def _difference(
@@ -434,7 +435,7 @@ def _changes(one: Figures, other: Figures) -> list[str]:
     if sides.UNKNOWN_ACCOUNT in {**shares, **others}:
         moved = []
     found += [
-        f"account {name or _NO_NAME} {shares.get(name, ZERO):,f} -> {others.get(name, ZERO):,f}" for name in moved
+        f"account {name or _NO_NAME} {shares.get(name, _NONE):,f} -> {others.get(name, _NONE):,f}" for name in moved
     ]
     # QuickBooks numbers what was given no number: a journal entry at once, a check when it is printed.
     number = one.reference and other.reference

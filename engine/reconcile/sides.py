@@ -31,7 +31,8 @@ class Ours:
     """A record that was posted, as both of our sides see it.
 
     `journal` is what was written before the books were read, `newer` what was written after it. `since` says that the
-    object itself was made after it. `change` is the newest change record. `unclear` says why `source` is less than exact.
+    object itself was made after it. `change` is the newest change record. `unclear` says why `source` is less than exact,
+    `unwanted` why the flow would not take the record any more: then the source holds nothing of it.
     """
 
     record: Row
@@ -46,6 +47,7 @@ class Ours:
     changed: bool = False
     change: Row | None = None
     unclear: str = ""
+    unwanted: str = ""
 
     @property
     def voided(self) -> bool:
@@ -115,7 +117,7 @@ class Written:
 
 def nothing(figures: Figures) -> Figures:
     """The same object once it is voided."""
-    return replace(figures, total=Decimal(0), accounts=())
+    return replace(figures, total=Decimal("0.00"), accounts=())
 
 
 def _over(base: Figures, change: Figures) -> Figures:
@@ -157,6 +159,18 @@ class Sources:
             return self._rendered(found, desk, record, data), ""
         except (ExpressionError, RenderError) as error:
             return self._told(found, desk, record, data, kind), str(error)
+
+    def unwanted(self, record: Row, data: Mapping[str, Any]) -> str:
+        """Why the flow would not take what is posted any more, as when its source has archived it; empty where it would."""
+        program = self.programs.get(record["flow"])
+        found = next((s for s in program.streams if s.stream.name == record["stream"]), None) if program else None
+        if program is None or found is None:
+            return ""
+        try:
+            failing = found.still(data, pipeline.context_of(found, self._desk(program), data))
+        except ExpressionError:
+            return ""  # the look at the change says it
+        return found.still_says[failing] if failing >= 0 else ""
 
     def payload(self, record: Row) -> Mapping[str, Any]:
         """The source data that a record was posted from."""
@@ -248,9 +262,13 @@ def _ours(row: Row, change: Row | None, written: Written, sources: Sources, read
         newest, unclear = sources.now(row, sources.payload(row), row["kind"])
         if records.is_voided(row):
             newest = nothing(newest)
-    source, changed = newest, bool(row["newest"] or row["drifted"])
+    source, changed, unwanted = newest, bool(row["newest"] or row["drifted"]), ""
     if row["newest"]:
-        source, unclear = sources.now(row, json.loads(row["newest"]), row["kind"])
+        said = json.loads(row["newest"])
+        source, unclear = sources.now(row, said, row["kind"])
+        unwanted = sources.unwanted(row, said)
+        if unwanted:
+            source, unclear = nothing(newest), ""
     elif changed:
         unclear = "what it says now was not kept; the next run reads it again"
     journal = before[-1] if before else newest
@@ -267,6 +285,7 @@ def _ours(row: Row, change: Row | None, written: Written, sources: Sources, read
         changed,
         change,
         unclear,
+        unwanted,
     )
 
 
@@ -284,6 +303,11 @@ def becomes(item: Ours, where: str) -> tuple[str, str]:
     if left_out(item):
         return "a person left the change out", "nothing: what is in QuickBooks stands"
     if change is None or change["state"] in ("posted", "closed", "skipped", "vanished"):
+        if item.unwanted:
+            return (
+                f"{item.unwanted}, and the flow does not take it back",
+                "when it is not to be in QuickBooks, void or delete it there by hand; else correct it in the source",
+            )
         return "the flow does not send changes of it", "correct the entry in QuickBooks by hand"
     if change["state"] in ("pending", "intended", "sent"):
         return "the next session changes it there", "nothing: it follows by itself"

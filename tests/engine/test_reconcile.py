@@ -244,7 +244,7 @@ def test_an_edit_in_the_books_is_told_field_by_field() -> None:
     assert not found.agrees
     assert one == Difference(
         "edited",
-        "edited in QuickBooks after it was posted: amount 100.00 -> 120.50; account Rent 100.00 -> 0; account Food 0 -> 120.50; "
+        "edited in QuickBooks after it was posted: amount 100.00 -> 120.50; account Rent 100.00 -> 0.00; account Food 0.00 -> 120.50; "
         "party Grün & Söhne -> Retired; date 2026-02-27 -> 2026-03-01; number N-b-1 -> X",
         PUT_BACK,
         "Bill",
@@ -270,7 +270,7 @@ def test_an_edit_in_the_books_is_told_field_by_field() -> None:
 def test_a_voided_entry_is_guessed() -> None:
     with desk(bill("b-1")) as made:
         found = answered(made, shown(made, "b-1", total=D("0.00"), accounts=()))
-    assert only(found).what.endswith("amount 100.00 -> 0.00; account Rent 100.00 -> 0 (voided?)")
+    assert only(found).what.endswith("amount 100.00 -> 0.00; account Rent 100.00 -> 0.00 (voided?)")
 
 
 def test_what_the_books_do_not_show_is_missing() -> None:
@@ -397,13 +397,31 @@ def test_what_was_booked_elsewhere_is_accepted_as_the_books_showed_it() -> None:
         accept(made, found)
         again = answered(made, moved)
         other = answered(made, replace(moved, accounts=(("A-FOOD", D("60.00")), ("A-RENT", D("40.00")))))
-    what = "edited in QuickBooks after it was posted: account Rent 100.00 -> 0; account Food 0 -> 100.00"
+    what = "edited in QuickBooks after it was posted: account Rent 100.00 -> 0.00; account Food 0.00 -> 100.00"
     assert (only(again).code, only(again).what, again.agrees, again.shown) == ("accepted", what, True, {})
     assert [sums(line) for line in again.tables["account"]] == [
         ("Food", "0", "0", "100.00"),
         ("Rent", "100.00", "100.00", "0"),
     ]
     assert only(other).code == "edited"
+
+
+def test_what_the_source_took_back_counts_as_nothing_there() -> None:
+    with desk(bill("b-1")) as made:
+        told = shown(made, "b-1")
+        made.shop.listed["bills"] = [bill("b-1", status="draft")]
+        made.run("bills")
+        one = only(answered(made, told))
+        voided = answered(made, replace(told, total=D(0), accounts=()))
+    assert (one.code, one.source, one.journal, one.books) == ("changed", D(0), D("100.00"), D("100.00"))
+    assert one.what == (
+        "the source changed after it was posted: amount 100.00 -> 0.00; account Rent 100.00 -> 0.00; the bill is a draft, "
+        "and the flow does not take it back"
+    )
+    assert (
+        one.do == "when it is not to be in QuickBooks, void or delete it there by hand; else correct it in the source"
+    )
+    assert only(voided).code == "settled"
 
 
 def test_what_was_accepted_before_the_books_were_asked_counts_for_what_was_seen_of_it() -> None:
