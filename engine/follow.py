@@ -423,9 +423,11 @@ def _counted(tx: Tx, hand: Hand, operation: Row, record: Row, outcome: Operation
 def other_record_of(tx: Tx, operation: Row, target_id: str) -> str:
     """That an object cannot be what an operation made, since it is there for another record; empty when it can.
 
-    A modify means the object of its own record, and several people of the source may be one in a list of the target.
+    A modify means the object of its own record, several people of the source may be one in a list of the target, and
+    what joins an object means one that is there.
     """
-    if operation["target_id"] or own(operation["follow_up"]).get("provide") or not target_id:
+    follow_up = own(operation["follow_up"])
+    if operation["target_id"] or follow_up.get("provide") or follow_up.get("joins") or not target_id:
         return ""
     if is_push(operation):
         scope = {name: operation[name] for name in ("company", "connection", "record_id")}

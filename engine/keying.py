@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from engine.dataclass import dataclass
@@ -16,6 +17,7 @@ from engine.diagnostics import of_company
 from engine.errors import FlowctlError, UnknownName, UsageError
 from engine.follow import Hand
 from engine.model import Flow
+from engine.operator.worklist import sums
 from engine.store import facts, journal, work
 from engine.store.base import Tx
 
@@ -84,6 +86,25 @@ def look(tx: Tx, company: str, flow: Flow, at: str) -> dict[str, Rekeyed]:
         work.raise_alert(tx, company, alert, at)
     work.resolve_alerts(tx, company, [("rekeyed", f"{flow.name}/{name}") for name in now if name not in found], at)
     return found
+
+
+def posted(tx: Tx, company: str, flow: Flow, stream: str) -> tuple[int, Mapping[str, Decimal]]:
+    """What would be there twice if the source still offered it: how many records, and their money by currency.
+
+    They are those of the stream, and of others of the flow that read the same and write it to the same place.
+    """
+    known, way = _known(tx, company, flow) or Known({}, {}), dict(_ways(flow)).get(stream)
+    others = {**known.before, **known.streams}
+    names = {stream, *(name for name, theirs in others.items() if way is not None and way.is_beside(theirs))}
+    rows = [
+        row
+        for name in sorted(names)
+        for row in tx.rows("stream_posted", {"company": company, "flow": flow.name, "stream": name})
+    ]
+    money = sums(
+        (row["currency"] or "", Decimal(row["amount"]) * row["count"]) for row in rows if row["amount"] is not None
+    )
+    return sum(int(row["count"]) for row in rows), money
 
 
 def confirm(tx: Tx, hand: Hand, flow: Flow, stream: str) -> None:

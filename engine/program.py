@@ -222,6 +222,9 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
             told["change"] = True
         if not _is_polled(flow, stream):
             told["push"] = True
+        request = spec.request(variant.request) if spec else None
+        if request is not None and request.joins:
+            told["joins"] = True
         return VariantProgram(
             optional(variant.when),
             variant.request,

@@ -104,6 +104,7 @@ class RequestSpec:
     What is in `fields` and not in those of the request that changes it is never changed: a person is told.
     `receipt` names what the target tells of what it wrote, beside the `id` and `name` of a called target, or the ids that
     an answer in QBXML has.
+    What `joins` writes to an object that the map names, whoever made it: that it is another record's is no mistake.
     Of a target that is a `BatchTarget`, up to `batch` operations travel in one call, and only such whose bodies have the
     same value under `batch_by`, where that is named.
     """
@@ -118,6 +119,7 @@ class RequestSpec:
     undone: str = ""
     restores: bool = False
     receipt: tuple[str, ...] = ()
+    joins: bool = False
 
     @property
     def meaning(self) -> str:

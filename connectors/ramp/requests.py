@@ -118,6 +118,7 @@ REQUESTS = (
         "link a vendor to a vendor of the accounting system",
         documents="json",
         fields=(_must(_f("vendor_id", "id", "Ramp's id of the vendor")), _must(_LINK)),
+        joins=True,
     ),
     RequestSpec(
         BILL_CREATE,

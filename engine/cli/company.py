@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
@@ -12,7 +12,9 @@ from engine.cli import common, office
 
 if TYPE_CHECKING:
     from engine.follow import Hand
+    from engine.model import Flow
     from engine.store.base import Tx
+    from engine.world import World
 
 Value = str | int | bool
 
@@ -224,6 +226,11 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
     return 0
 
 
+class _Asked(TypedDict):
+    yes: bool
+    form: str
+
+
 @command.command("flow")
 @click.argument("flow", required=False)
 @click.argument("state", required=False, type=click.Choice(["on", "off"]))
@@ -236,6 +243,7 @@ def unset(flow: str, names: tuple[str, ...], scope: str, home: Path, company: st
     help="With `on`: you looked, and the two never read the same record: each leaves out what the other reads, or the source "
     "offers nothing any more of what was left out of the other.",
 )
+@click.option("--yes", is_flag=True, help="With --confirm: do not ask.")
 @common.home_option
 @common.company_option
 @common.format_option
@@ -246,7 +254,7 @@ def flow_(
     beside: str | None,
     home: Path,
     company: str,
-    form: str,
+    **given: Unpack[_Asked],
 ) -> int:
     """Show which flows run for this company; switch one on or off.
 
@@ -276,6 +284,8 @@ def flow_(
             if not changed:
                 office.say(f"{company}/{chosen[0].name}: was {state} before")
         if confirm is not None:
+            if not given["yes"]:
+                _ask_of_posted(world, company, chosen[0], confirm)
             with world.store.write(company) as tx:
                 keying.confirm(tx, office.hand(world, company), chosen[0], confirm)
             office.say(f"{company}/{chosen[0].name}/{confirm}: is read again")
@@ -283,7 +293,7 @@ def flow_(
             made = {item["connection"] for item in companies.connections(tx, company)}
             states = {item.name: flowswitch.is_on(tx, company, item) for item in chosen}
             missing = {item.name: sorted({c.name for c in item.connections} - made) for item in chosen}
-    if form == "json":
+    if given["form"] == "json":
         common.echo_json([{"flow": name, "on": on, "missing": missing[name]} for name, on in states.items()])
         return 0
     rows = [
@@ -292,6 +302,23 @@ def flow_(
     ]
     common.table(rows, ["flow", "", ""])
     return 0
+
+
+def _ask_of_posted(world: World, company: str, flow: Flow, stream: str) -> None:
+    """Ask before whatever of a stream is posted already looks new; a stream of which nothing is needs no asking."""
+    from engine import keying
+
+    with world.store.read(company) as tx:
+        count, money = keying.posted(tx, company, flow, stream)
+        asks = count and stream in keying.changed(tx, company, flow)
+    if not asks:
+        return
+    sums = office.money(money)
+    of_it = f"{office.counted(count, 'record')}{f' over {sums}' if sums else ''}"
+    office.say(
+        f"{company}/{flow.name}/{stream}: {of_it} {'is' if count == 1 else 'are'} posted already; what the source still offers of it is posted again"
+    )
+    click.confirm("Does it offer nothing of it any more?", abort=True, err=True)
 
 
 @command.command(short_help="Show, confirm or release the company file.")

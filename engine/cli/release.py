@@ -27,5 +27,5 @@ def command(*, same: bool, **given: Unpack[acting.Given]) -> int:
     Example: flowctl release INV-1042
     """
     if same:
-        return acting.run(given, "same", "read from the account that is connected now", asks=False)
+        return acting.run(given, "same", "read from the account that is connected now", asks=True)
     return acting.run(given, "release", "released", asks=True)

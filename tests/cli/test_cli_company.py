@@ -11,6 +11,7 @@ from engine import told
 from engine.evidence import Told
 from engine.store import companies, facts, journal, work
 from engine.store.records import Reason
+from tests import stores
 from tests.cli.cli_kit import Cli
 from tests.cli.shelf import AT, FLOW, shelf, unmapped
 from tests.reference import ROOT
@@ -310,3 +311,22 @@ def test_confirm_what_a_stream_knows_its_records_by(cli: Cli) -> None:
     assert ran.err == f"main/{FLOW}/bills: is read again\n"
     for given in (["--confirm", "bills"], ["--beside", "other"], [FLOW, "--beside", "other"]):
         assert cli("company", "flow", *given).status == 2
+
+
+def test_what_is_posted_is_told_before_it_looks_new(cli: Cli) -> None:
+    with shelf(cli) as desk:
+        known = {"key": "number", "phase": "post", "read": "ramp/bills", "to": "books"}
+        facts.remember(desk.tx, "main", AT, f"keys:{FLOW}", {"streams": {"bills": known}, "before": {}})
+        for source_id, amount in (("b-1", "100.00"), ("b-2", "100.00"), ("b-3", "20.50")):
+            number = desk.record(source_id, "posted" if source_id != "b-3" else "closed", amount=amount)
+            stores.by_hand(desk.tx, f"UPDATE records SET receipt = '{{}}' WHERE id = {number}")
+        desk.record("b-4", "pending")
+    asked = ("company", "flow", FLOW, "--confirm", "bills")
+    ran = cli(*asked, stdin=b"n\n")
+    assert ran.status == 1
+    assert ran.err.startswith(
+        f"main/{FLOW}/bills: 3 records over 220.50 USD are posted already; what the source still offers of it is posted again\n"
+        "Does it offer nothing of it any more? [y/N]: "
+    )
+    assert "is read again" in cli.ok(*asked, stdin=b"y\n").err
+    assert cli(*asked, "--yes").status == 2

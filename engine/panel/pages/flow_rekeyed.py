@@ -14,10 +14,14 @@ _PATH = "/c/{company}/flows/{flow}/streams/{stream}/read-again"
 def _page(ask: Ask) -> Answer:
     with ask.world.store.read(ask.code) as tx:
         flow = flows.bound(ask, tx, _program(ask))
-        error = keying.changed(tx, str(ask.where["company"]), flow).get(ask.path["stream"])
+        company, stream = str(ask.where["company"]), ask.path["stream"]
+        error = keying.changed(tx, company, flow).get(stream)
+        count, money = keying.posted(tx, company, flow, stream)
     if error is None:
         return Sent(_to(ask), bad=f"{ask.path['stream']} is read as ever: nothing need be said of it.")
-    return Shown("flow_rekeyed.html", {"flow": flow, "stream": ask.path["stream"], "what": error.what})
+    return Shown(
+        "flow_rekeyed.html", {"flow": flow, "stream": stream, "what": error.what, "count": count, "money": money}
+    )
 
 
 def _do(ask: Ask) -> Answer:

@@ -124,6 +124,13 @@ WHERE r.company = :company AND r.state = 'intended' AND r.flow = :flow AND o.sta
 -- name: stream_has_records
 SELECT 1 AS found FROM records WHERE company = :company AND flow = :flow AND stream = :stream LIMIT 1;
 
+-- name: stream_posted
+-- What of a stream is in the target, as amounts and how many have each; a change is part of the record that it is of.
+SELECT currency, amount, COUNT(*) AS count FROM records
+WHERE company = :company AND flow = :flow AND stream = :stream AND state IN ('posted', 'closed') AND receipt IS NOT NULL
+  AND phase NOT LIKE '%+%'
+GROUP BY currency, amount;
+
 -- name: record_counts
 SELECT flow, stream, state, CASE WHEN phase = 'watch' THEN 1 ELSE 0 END AS watched, COUNT(*) AS count FROM records
 WHERE company = :company AND (:flow = '' OR flow = :flow)

@@ -55,6 +55,18 @@ streams:
       line_items: "[{amount: money(amount), memo: memo, coding: [{field_id: 'Category', option_id: '6010'}]}]"
     write: {to: ramp, request: BillCreate}
 """
+# What links vendors may be of another flow than what makes them.
+LINKING = f"""{FLOW}
+  vendor_links:
+    after: [vendors]
+    trigger: {{every: 6h}}
+    fetch: {{from: shop, stream: vendors}}
+    key: id
+    phase: link
+    about: {{party: name}}
+    map: {{vendor_id: "posted('vendors', id).id", accounting_vendor_remote_id: "'80000002-1'"}}
+    write: {{to: ramp, request: VendorLink}}
+"""
 
 
 @dataclass(slots=True)
@@ -72,12 +84,12 @@ class Connected:
 
 
 @contextmanager
-def shop_bench(ramp: Bench) -> Iterator[kit.Bench]:
+def shop_bench(ramp: Bench, text: str = FLOW) -> Iterator[kit.Bench]:
     shop, world = kit.Shop(), memory_world()
     connector = kit.ShopConnector(shop)
     with registered({"shop": connector, "simulated_ramp": Connected(ramp)}):
         try:
-            program = compile_flow(kit.flow(FLOW, "shop_to_ramp.yaml"))
+            program = compile_flow(kit.flow(text, "shop_to_ramp.yaml"))
             with world.store.write() as tx:
                 kit.connected(tx, world)
                 companies.put_connection(tx, COMPANY, "ramp", "simulated_ramp", {}, AT)
@@ -110,6 +122,18 @@ def test_a_vendor_is_made_for_its_bill_and_nothing_twice(profile: Profile) -> No
         assert (made.remote_id, made.minor) == ("shop:b-1", 10000)
         run(bench)
         assert ramp.writes() == ["POST /vendors", "POST /bills"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_vendor_that_another_record_made_is_linked(profile: Profile) -> None:
+    ramp = Bench(profile)
+    with shop_bench(ramp, LINKING) as bench:
+        run(bench)
+        run(bench)
+        assert bench.states("vendor_links") == {"v-1": "closed"}
+        (made,) = (row for row in ramp.world.vendors.values() if row.name == "Grün & Söhne")
+        assert made.accounting is not None
+        assert made.accounting.external_id == "80000002-1"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
