@@ -66,7 +66,7 @@ def run(given: Given, action: str, done: str, *, asks: bool) -> int:
             would = chosen.attempt(world.store, action, office.hand(world, given["company"]), rows, given["reason"])
             count, money = office.counted(len(would.moved), "record"), office.money(would.money)
             if would.moved:
-                click.confirm(f"{done.capitalize()}: {count}{f', {money}' if money else ''}?", abort=True, err=True)
+                common.confirm(f"{done.capitalize()}: {count}{f', {money}' if money else ''}?")
         with world.store.write(given["company"]) as tx:
             hand = office.hand(world, given["company"])
             tried = chosen.perform(tx, action, hand, known, common.clean(given["reason"]))

@@ -175,7 +175,7 @@ def remove(name: str, home: Path, company: str, house: bool, yes: bool) -> int:
         with world.store.read(scope) as tx:
             channels.require(tx, scope, name)
         if not yes:
-            click.confirm(f"Remove the channel {name}?", abort=True, err=True)
+            common.confirm(f"Remove the channel {name}?")
         with world.store.write(scope) as tx:
             channels.remove(tx, office.hand(world, scope), name)
     click.echo(f"{name}: removed")

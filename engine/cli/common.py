@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from engine.errors import FlowFileUnreadable, UnknownName, UsageError
+from engine.errors import FlowctlError, FlowFileUnreadable, UnknownName, UsageError
 from engine.shipped import shipped
 
 if TYPE_CHECKING:
@@ -171,3 +171,20 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
 def interactive() -> bool:
     """Whether stderr is a terminal, so that progress may be drawn."""
     return sys.stderr.isatty() and "NO_PROGRESS" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def confirm(question: str) -> None:
+    """Ask whether to go on, on stderr.
+
+    Raises:
+        click.Abort: when the answer is no.
+        FlowctlError: when there is nobody to answer.
+    """
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort as no:
+        # It is raised from nothing where the input ends, and as it is where a person has said no.
+        if not no.__suppress_context__ or sys.stdin is None or sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise FlowctlError("nobody answered, and nothing was done", hint="give --yes where nobody can answer") from None

@@ -277,6 +277,8 @@ def flow_(
     with office.opened(home) as world:
         with world.store.read(company) as tx:
             companies.require(tx, company)
+        if confirm is not None and not given["yes"]:
+            _ask_of_posted(world, company, chosen[0], confirm)
         if state is not None:
             with world.store.write(company) as tx:
                 hand = office.hand(world, company)
@@ -284,8 +286,6 @@ def flow_(
             if not changed:
                 office.say(f"{company}/{chosen[0].name}: was {state} before")
         if confirm is not None:
-            if not given["yes"]:
-                _ask_of_posted(world, company, chosen[0], confirm)
             with world.store.write(company) as tx:
                 keying.confirm(tx, office.hand(world, company), chosen[0], confirm)
             office.say(f"{company}/{chosen[0].name}/{confirm}: is read again")
@@ -314,11 +314,9 @@ def _ask_of_posted(world: World, company: str, flow: Flow, stream: str) -> None:
     if not asks:
         return
     sums = office.money(money)
-    of_it = f"{office.counted(count, 'record')}{f' over {sums}' if sums else ''}"
-    office.say(
-        f"{company}/{flow.name}/{stream}: {of_it} {'is' if count == 1 else 'are'} posted already; what the source still offers of it is posted again"
-    )
-    click.confirm("Does it offer nothing of it any more?", abort=True, err=True)
+    of_it = f"{office.counted(count, 'record')}{f' over {sums}' if sums else ''} {'is' if count == 1 else 'are'} posted already"
+    office.say(f"{company}/{flow.name}/{stream}: {of_it}; what the source still offers of it is posted again")
+    common.confirm("Does it offer nothing of it any more?")
 
 
 @command.command(short_help="Show, confirm or release the company file.")
@@ -364,11 +362,11 @@ def bind(  # noqa: PLR0913, PLR0917 - one parameter an option
             bound, moved = companies.identity(tx, company), companyfile.moved(tx, company)
         if confirm and bound is not None and moved is not None and not yes:
             click.echo(f"{_file(bound)}\nis now\n{_file(moved)}", err=True)
-            click.confirm("Is it the same company file, and no copy or backup of it?", abort=True, err=True)
+            common.confirm("Is it the same company file, and no copy or backup of it?")
         if (release or refuse) and bound is not None and not yes:
             name = common.clean(bound.get("company_name", ""))
             question = f"Release `{name}`? The next company file that calls is bound, and records go there."
-            click.confirm(question, abort=True, err=True)
+            common.confirm(question)
         word = next((name for name, is_given in words.items() if is_given), "")
         if word:
             with world.store.write(company) as tx:

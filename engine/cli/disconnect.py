@@ -32,7 +32,7 @@ def command(connection: str, home: Path, company: str, reason: str, yes: bool) -
             if tx.one("connection_get", {"company": company, "connection": connection}) is None:
                 raise NotConnected(company, connection)
         if not yes:
-            click.confirm(f"Disconnect {company}/{connection}, and forget its secrets?", abort=True, err=True)
+            common.confirm(f"Disconnect {company}/{connection}, and forget its secrets?")
         with world.store.write(company) as tx:
             left = disconnecting.disconnect(tx, office.hand(world, company), connection, reason)
     click.echo(f"{company}/{connection}: disconnected from {left.connector}")

@@ -139,7 +139,7 @@ def forget(home: Path, yes: bool) -> int:
 
     with office.opened(home, check=False) as world:
         if not yes:
-            click.confirm("Every secret that the key at hand does not open is given up. Go on?", abort=True, err=True)
+            common.confirm("Every secret that the key at hand does not open is given up. Go on?")
         gone = rekeying.forget(world, f"cli:{office.person()}")
     click.echo(f"given up: {', '.join(gone)}" if gone else "nothing to give up: the key at hand opens every data key")
     if gone:

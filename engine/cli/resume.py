@@ -36,7 +36,7 @@ def command(flow: str | None, home: Path, company: str, reason: str, yes: bool, 
         if is_paused and not yes:  # asked outside a transaction: a person takes time
             sums = office.money(money)
             text = f"{office.counted(count, 'request')}{f', {sums}' if sums else ''}"
-            click.confirm(f"Let {what} go on, and send {text}?", abort=True, err=True)
+            common.confirm(f"Let {what} go on, and send {text}?")
         with world.store.write(company) as tx:
             changed = pausing.resume(tx, office.hand(world, company), name, common.clean(reason))
             rest = [row for row in stops.pauses(tx, company) if not name or row["flow"] in ("", name)]

@@ -96,7 +96,7 @@ def _declare(given: Given) -> int:
         place = f"{row['flow']}/{row['stream']}/{common.clean(row['source_id'])}"
         what = f"posted as {target_id}" if target_id else "not there, and post it again"
         if not given["yes"]:  # asked outside a transaction: a person takes time
-            click.confirm(f"Take {place} as {what}?", abort=True, err=True)
+            common.confirm(f"Take {place} as {what}?")
         with world.store.write(company) as tx:
             worklist.declare(tx, office.hand(world, company), row, target_id, common.clean(given["reason"]))
     if given["form"] == "json":

@@ -103,7 +103,7 @@ def copy_(home: Path, form: str, yes: bool) -> int:
         raise UsageError("no database is named", hint=hint)
     if not yes:
         question = f"Move the store of {home} into {whereabouts.named(home)}? Nothing may run with it meanwhile."
-        click.confirm(question, abort=True, err=True)
+        common.confirm(question)
     last = ""
 
     def told(what: str, step: Progress) -> None:

@@ -160,7 +160,7 @@ def remove(name: str, home: Path, yes: bool) -> int:
         with world.store.read(HOUSE) as tx:
             kept.require(tx, name)
         if not yes:
-            click.confirm(f"Remove the user {name}?", abort=True, err=True)
+            common.confirm(f"Remove the user {name}?")
         with world.store.write(HOUSE) as tx:
             users.remove(tx, _hand(world), name)
     click.echo(f"{name}: removed")

@@ -215,7 +215,8 @@ def test_confirm_and_release(cli: Cli) -> None:
     assert cli("company", "bind", "--confirm").status == 1
 
     assert cli("company", "bind", "--release").text() == (
-        "[1]\n--\nRelease `Acme Books`? The next company file that calls is bound, and records go there. [y/N]: aborted\n"
+        "[1]\n--\nRelease `Acme Books`? The next company file that calls is bound, and records go there. [y/N]: \n"
+        "error: nobody answered, and nothing was done\n  hint: give --yes where nobody can answer\n"
     )
     cli.ok("company", "bind", "--release", "--yes", "--reason", "moved")
     assert cli.ok("company", "bind").out == "main: no company file is bound; the first contact binds it\n"
@@ -267,7 +268,8 @@ def test_a_moved_file_is_taken_once_a_person_says_so(cli: Cli) -> None:
     )
     assert cli("company", "bind", "--confirm").text() == (
         "[1]\n--\n`Acme Books` C:\\acme.qbw\nis now\n`Acme Books` D:\\new\\acme.qbw\n"
-        "Is it the same company file, and no copy or backup of it? [y/N]: aborted\n"
+        "Is it the same company file, and no copy or backup of it? [y/N]: \n"
+        "error: nobody answered, and nothing was done\n  hint: give --yes where nobody can answer\n"
     )
     taken = cli.ok("company", "bind", "--confirm", "--yes", "--format", "json")
     assert taken.json()["bound"] == {**IDENTITY, "path": "D:\\new\\acme.qbw"}

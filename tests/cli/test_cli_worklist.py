@@ -225,7 +225,8 @@ def held(cli: Cli, *, set_state: str = "settled") -> None:
 def test_a_person_says_that_it_is_not_there(cli: Cli) -> None:
     held(cli)
     assert cli("retry", "u-1", "--not-there").text() == (
-        f"[1]\n--\nTake {FLOW}/bills/u-1 as not there, and post it again? [y/N]: aborted\n"
+        f"[1]\n--\nTake {FLOW}/bills/u-1 as not there, and post it again? [y/N]: \n"
+        "error: nobody answered, and nothing was done\n  hint: give --yes where nobody can answer\n"
     )
     ran = cli.ok("retry", "u-1", "--not-there", "--yes", "--reason", "searched by number")
     assert ran.out == f"{FLOW}/bills/u-1: pending again\n"
