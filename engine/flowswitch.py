@@ -208,6 +208,16 @@ def claim(tx: Tx, company: str, flow: Flow, at: str, *, beside: str = "", actor:
         work.resolve_alert(tx, company, "rival", flow.name, at)
 
 
+def noted(tx: Tx, company: str) -> set[str]:
+    """The flows that wrote for the company at some time, also those whose files are gone."""
+    prefixes = (_WRITES, _WROTE)
+    return {
+        str(row["name"]).removeprefix(prefix)
+        for prefix in prefixes
+        for row in tx.rows("facts_named", {"company": company, "prefix": prefix})
+    }
+
+
 def _is_beside(tx: Tx, company: str, flow: str, other: str) -> bool:
     """Whether it was said of a flow that it and another one never read the same record."""
     noted = facts.recall(tx, company, f"{_WRITES}{flow}")

@@ -267,6 +267,7 @@ def flow_(
     Example: flowctl company flow ramp_to_quickbooks off
     """
     from engine import flowswitch, keying
+    from engine.errors import UnknownName
     from engine.store import companies
 
     if (confirm is not None or beside is not None) and flow is None:
@@ -277,6 +278,11 @@ def flow_(
     with office.opened(home) as world:
         with world.store.read(company) as tx:
             companies.require(tx, company)
+            known = (
+                {item.name for item in office.flows()} | flowswitch.noted(tx, company) if beside is not None else set()
+            )
+        if beside is not None and beside not in known:
+            raise UnknownName("flow", beside, tuple(sorted(known)))
         if confirm is not None and not given["yes"]:
             _ask_of_posted(world, company, chosen[0], confirm)
         if state is not None:

@@ -292,7 +292,9 @@ def test_switch_flows(cli: Cli) -> None:
         f"error: main/{FLOW}: the flow is switched off for this company\n  hint: run `flowctl company flow {FLOW} on`\n"
     )
     assert [line["on"] for line in cli.ok("company", "flow", FLOW, "on", "--format", "json").json()] == [True]
-    assert cli.ok("company", "flow", FLOW, "on", "--beside", "other").out.startswith(f"flow\n{FLOW}  on")
+    assert cli.ok("company", "flow", FLOW, "on", "--beside", "ramp_accounting").out.startswith(f"flow\n{FLOW}  on")
+    ran = cli("company", "flow", FLOW, "on", "--beside", "ramp_acounting")
+    assert (ran.status, ran.err.splitlines()[0]) == (2, "error: there is no flow `ramp_acounting`")
 
 
 def test_confirm_what_a_stream_knows_its_records_by(cli: Cli) -> None:
