@@ -73,6 +73,7 @@ class Given(TypedDict):
     home: Path
     company: str
     settings: tuple[str, ...]
+    unset: tuple[str, ...]
     secret_files: tuple[str, ...]
     ask: bool | None
     check: bool
@@ -93,6 +94,9 @@ class Given(TypedDict):
 @click.option("--connector", "named", metavar="CONNECTOR", help="The same as the argument CONNECTOR.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting that is no secret (repeatable)."
+)
+@click.option(
+    "--unset", multiple=True, metavar="NAME", help="Forget a setting, so that its default counts (repeatable)."
 )
 @click.option(
     "--secret-file", "secret_files", multiple=True, metavar="NAME=PATH", help="A secret from a file; `-` is stdin."
@@ -134,6 +138,7 @@ def command(**given: Unpack[Given]) -> int:
         others = (
             name,
             given["settings"],
+            given["unset"],
             given["secret_files"],
             given["check"],
             given["accounting"],
@@ -155,7 +160,9 @@ def command(**given: Unpack[Given]) -> int:
             if given["company"] != common.DEFAULT_COMPANY:
                 companies.require(tx, given["company"])
             known = companies.connectors(tx, given["company"])
-        touched = bool(given["settings"] or given["secret_files"] or given["ask"] or given["connector"])
+        touched = bool(
+            given["settings"] or given["unset"] or given["secret_files"] or given["ask"] or given["connector"]
+        )
         status = 0
         if (
             not (given["check"] or given["accounting"])
@@ -213,7 +220,7 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     from engine.connections.agents import PASSWORD_LENGTH, forget_other_users, plain_settings
     from engine.connections.authorizing import Authorizes
     from engine.connections.checking import try_out
-    from engine.connections.connecting import connect, standing_for
+    from engine.connections.connecting import connect, merged, standing_for
     from engine.contract import Agent, Binding
     from engine.store import companies
 
@@ -223,20 +230,21 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
         standing_for(office.flows(), connection, connector)
     how = How(given["browser"], given["paste"], given["code_file"], given["form"], given["yes"])
     how.check(connector)
-    settings = _settings(connector, connection, given["settings"])
+    settings = _settings(connector, connection, given["settings"], given["unset"])
+    fields = {field.name: field for field in connector.spec.settings}
     with world.store.read(company) as tx:
         row = companies.binding(tx, world.vault, company, connection) if before == connector.spec.name else None
         logins = companies.logins(tx, company)
     kept = row[1] if row else Binding(company, connection)
     secrets = _secrets(connector, kept, given["secret_files"], ask=given["ask"])
-    merged = Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets})
+    bound = Binding(company, connection, merged(fields, kept.settings, settings), {**kept.secrets, **secrets})
     made = ""
     if isinstance(connector, Agent):
-        settings = {**settings, **connector.made_up(merged, world.ids)}
-        user = str({**merged.settings, **settings}.get("user", ""))
+        settings = {**settings, **connector.made_up(bound, world.ids)}
+        user = str(merged(fields, kept.settings, settings).get("user", ""))
         if "password" not in secrets and user not in logins:
             made = secrets["password"] = world.ids.base62(PASSWORD_LENGTH)
-    now = Binding(company, connection, {**kept.settings, **settings}, {**kept.secrets, **secrets})
+    now = Binding(company, connection, merged(fields, kept.settings, settings), {**kept.secrets, **secrets})
     if not given["yes"] and not _is_meant(world, connector, kept if row else None, now):
         office.say("nothing was changed")
         return 1
@@ -257,7 +265,7 @@ def _keep(world: World, connection: str, before: str | None, given: Given) -> in
     _warn_of_path(connector, settings)
     if isinstance(connector, Authorizes):
         now = world.bound(company, connection)[1]
-        changed = bool(given["connector"] or given["settings"] or dict(now.secrets) != dict(kept.secrets))
+        changed = bool(given["connector"] or settings or dict(now.secrets) != dict(kept.secrets))
         if is_due(world, now, connector, how, changed=changed):
             authorize(world, now, connector, how)
     if called:
@@ -287,7 +295,7 @@ def _is_meant(world: World, connector: Connector, before: Binding | None, now: B
     return True
 
 
-def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
+def _warn_of_path(connector: Connector, settings: Mapping[str, Value | None]) -> None:
     """An agent that calls a path where nobody answers fails without saying why."""
     from urllib.parse import urlsplit
 
@@ -302,15 +310,22 @@ def _warn_of_path(connector: Connector, settings: Mapping[str, Value]) -> None:
         )
 
 
-def _settings(connector: Connector, connection: str, given: tuple[str, ...]) -> dict[str, Value]:
+def _settings(
+    connector: Connector, connection: str, given: tuple[str, ...], unset: tuple[str, ...]
+) -> dict[str, Value | None]:
+    """What --set says and --unset takes away, which is None then."""
     from engine.connections.connecting import SettingWrong
 
     fields = {field.name: field for field in connector.spec.settings}
-    found: dict[str, Value] = {}
-    for name, text in office.pairs("--set", given).items():
-        field = fields.get(name)
-        if field is None:
+    pairs = office.pairs("--set", given)
+    for name in (*pairs, *unset):
+        if name not in fields or (fields[name].secret and name in unset):
             raise UnknownName("setting", name, tuple(n for n, f in fields.items() if not f.secret))
+        if name in pairs and name in unset:
+            raise click.UsageError(f"--set and --unset both speak of {name}")
+    found: dict[str, Value | None] = dict.fromkeys(unset)
+    for name, text in pairs.items():
+        field = fields[name]
         if field.secret:
             raise SecretInArguments(connection, name)
         if field.type == "integer" and not office.is_number(text):
@@ -339,6 +354,10 @@ def _secrets(connector: Connector, kept: Binding, files: tuple[str, ...], *, ask
             found[name] = _from_file(name, paths[name])
         elif variable(kept.connection, name) in os.environ:
             found[name] = fit_secret(name, os.environ[variable(kept.connection, name)])
+            if kept.secrets.get(name, found[name]) != found[name]:
+                office.say(
+                    f"the secret `{name}` is taken from {variable(kept.connection, name)}, and differs from the one before"
+                )
         elif asking and (ask or (field.required and name not in kept.secrets)):
             text = _prompt(f"{connector.spec.title}: {field.help}", optional=not field.required or name in kept.secrets)
             if text:

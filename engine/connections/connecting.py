@@ -98,7 +98,7 @@ def connect(
     company: str,
     connection: str,
     connector_name: str,
-    settings: Mapping[str, Value],
+    settings: Mapping[str, Value | None],
     secrets: Mapping[str, str],
 ) -> Connector:
     """Keep a connection, as a person at this machine does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import re
 import warnings
 from pathlib import Path
@@ -28,6 +29,13 @@ def secrets_of(cli: Cli, connection: str = "ramp") -> dict[str, str]:
         found = companies.binding(desk.tx, desk.world.vault, "main", connection)
     assert found is not None
     return dict(found[1].secrets)
+
+
+def settings_of(cli: Cli) -> dict[str, object]:
+    with shelf(cli) as desk:
+        found = companies.binding(desk.tx, desk.world.vault, "main", "ramp")
+    assert found is not None
+    return dict(found[1].settings)
 
 
 def test_secret_in_arguments_is_refused_and_not_repeated(cli: Cli) -> None:
@@ -151,6 +159,22 @@ def test_wrong_words(cli: Cli, arguments: tuple[str, ...], message: str) -> None
     assert cli("connect", *arguments).text() == f"[2]\n--\n{message}"
 
 
+def test_a_setting_is_forgotten(cli: Cli) -> None:
+    cli.ok("connect", "ramp", "--set", "page_size=50", "--set", "entity_id=e-1", env=IDS)
+    assert "page_size" in json.dumps(settings_of(cli))
+    cli.ok("connect", "ramp", "--unset", "page_size", "--set", "entity_id=e-2")
+    assert settings_of(cli) == {"entity_id": "e-2"}
+    for given, message in (
+        (("--unset", "page_sice"), "error: there is no setting `page_sice`\n"),
+        (("--unset", "client_secret"), "error: there is no setting `client_secret`\n"),
+        (("--unset", "page_size", "--set", "page_size=9"), "--set and --unset both speak of page_size\n"),
+        (("--list", "--unset", "page_size"), "--list shows all connections"),
+    ):
+        ran = cli("connect", "ramp", *given)
+        assert (ran.status, message in ran.err) == (2, True), ran.err
+    assert settings_of(cli) == {"entity_id": "e-2"}
+
+
 def test_password_is_made_once(cli: Cli) -> None:
     first = cli.ok(*BOOKS)
     assert re.fullmatch(f"main/books: connected with QuickBooks Desktop \\(Web Connector\\)\n{PASSWORD}", first.out)
@@ -255,6 +279,7 @@ def test_an_address_where_nobody_answers_is_warned_of(cli: Cli) -> None:
 # --- another account -------------------------------------------------------------------------------------------------
 
 OTHER = {**IDS, "FLOWCTL_SECRET_RAMP_CLIENT_ID": "id-2"}
+TAKEN = "the secret `client_id` is taken from FLOWCTL_SECRET_RAMP_CLIENT_ID, and differs from the one before\n"
 QUESTION = (
     "`ramp` would lead to another account: there are records of the one before: what is in the other account would be taken "
     "for new, and be posted\n"
@@ -272,7 +297,7 @@ def used(cli: Cli) -> Cli:
 
 def test_another_account_is_not_connected_unasked(used: Cli) -> None:
     assert used("connect", "ramp", env=OTHER).text() == (
-        "[2]\n--\nerror: `ramp` would lead to another account\n  hint: there are records of the one before: what is in the "
+        f"[2]\n--\n{TAKEN}error: `ramp` would lead to another account\n  hint: there are records of the one before: what is in the "
         "other account would be taken for new, and be posted; when that is meant, give --yes\n"
     )
     assert secrets_of(used)["client_id"] == "id-1"
@@ -291,7 +316,7 @@ def test_a_person_is_asked_whether_another_account_is_meant(
     monkeypatch.setattr("engine.cli.common.interactive", lambda: True)
     ran = used("connect", "ramp", stdin=answer, env=OTHER)
     assert ran.status == status
-    assert ran.err.startswith(f"{QUESTION}Is the other account meant? [y/N]: ")
+    assert ran.err.startswith(f"{TAKEN}{QUESTION}Is the other account meant? [y/N]: ")
     assert ran.err.endswith("nothing was changed\n") is (answer == b"n\n")
     assert secrets_of(used)["client_id"] == kept
 
