@@ -21,6 +21,10 @@ _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]]{0,60}", re.ASCII)
 _MOST_ENTRIES = 50
 _HINT_PLAN = "give the FreshBooks user the role for it, or the account a plan that has it; then run it again"
+_HINT_DENIED = (
+    "give the FreshBooks user the role for it, or the account a plan that has it; or correct the setting `account_id`, when it "
+    "names another account; then run it again"
+)
 
 
 class Missing(Rejected):
@@ -105,7 +109,7 @@ def _code(value: object) -> str:
 
 
 def _denied(failure: Failure, entries: tuple[Entry, ...]) -> RunError:
-    return AuthRefused(f"{failure.where}: not permitted{_shown(entries)}", hint=_HINT_PLAN)
+    return AuthRefused(f"{failure.where}: not permitted{_shown(entries)}", hint=_HINT_DENIED)
 
 
 def _other(failure: Failure, entries: tuple[Entry, ...]) -> RunError:

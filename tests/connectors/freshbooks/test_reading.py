@@ -150,9 +150,10 @@ def test_what_the_plan_lacks_is_no_empty_list(stream: str, option: str, said: st
     place_of = PLACES[stream][0]
     expected = said.replace("; fields object", "")
     assert str(caught.value) == f"{WHERE}/{place.world.account_id}/{place_of}: 200: {expected}"
+    denied = "; or correct the setting `account_id`, when it names another account" if "1003" in said else ""
     assert (
         caught.value.hint
-        == "give the FreshBooks user the role for it, or the account a plan that has it; then run it again"
+        == f"give the FreshBooks user the role for it, or the account a plan that has it{denied}; then run it again"
     )
 
 
