@@ -141,16 +141,19 @@ def _posted(
         record, "posted", "posted", receipt=receipt, detail={**detail, "receipt": receipt, "amount": record["amount"]}
     )
     records.move(tx, hand.company, hand.at, hand.actor, [moved])
+    follow_up = own(operation["follow_up"])
     if is_push(operation):
         pushed = {"company": hand.company, "connection": operation["connection"], "record_id": record["id"]}
-        tx.run("pushed_put", {**pushed, "target_id": receipt.get("id", "")})
+        # What joins an object leaves it to whoever has made it.
+        if not follow_up.get("joins"):
+            tx.run("pushed_put", {**pushed, "target_id": receipt.get("id", "")})
     else:
         there = [row["target_id"] for row in holdings.of_record(tx, record["id"]) if row["state"] == "there"]
         holdings.posted(tx, hand.company, hand.at, record, operation, receipt)
         if there == [holdings.target_of(receipt)]:
             # It was told to be there again while it was being posted once more, and that was not done.
             work.resolve_alert(tx, hand.company, "twice", subject_of(record), hand.at)
-    after_posting(tx, hand, record, operation["request"], own(operation["follow_up"]), receipt)
+    after_posting(tx, hand, record, operation["request"], follow_up, receipt)
 
 
 def after_posting(

@@ -20,6 +20,7 @@ from engine.runreport import RunReport
 from engine.spec import ConnectorSpec
 from engine.store import companies
 from engine.testing import memory_world
+from tests import stores
 from tests.connectors.ramp.target_kit import PROFILES, SECRETS, Bench
 from tests.connectors.ramp.test_target_bills import hundredfold
 from tests.engine import kit
@@ -134,6 +135,7 @@ def test_a_vendor_that_another_record_made_is_linked(profile: Profile) -> None:
         (made,) = (row for row in ramp.world.vendors.values() if row.name == "Grün & Söhne")
         assert made.accounting is not None
         assert made.accounting.external_id == "80000002-1"
+        assert [row["target_id"] for row in stores.table(bench.world.store, "pushed")].count(made.id) == 1
 
 
 @pytest.mark.parametrize("profile", PROFILES)
