@@ -243,7 +243,7 @@ def test_every_side_counts_nothing() -> None:
         note = only(found)
         assert (note.code, note.what) == ("noted", "it was voided in QuickBooks, as the source says")
         assert found.agrees
-        assert [sums(line) for line in found.totals] == [("", "0", "0", "0")]
+        assert [sums(line) for line in found.totals] == [("", "0.00", "0.00", "0.00")]
 
 
 def test_while_the_void_waits_the_source_counts_nothing() -> None:
@@ -251,7 +251,7 @@ def test_while_the_void_waits_the_source_counts_nothing() -> None:
         change(made, status="void")
         found = answered(made, replace(shown(made, "b-1")))
         (line,) = found.totals
-        assert sums(line) == ("", "0", "100.00", "100.00")
+        assert sums(line) == ("", "0.00", "100.00", "100.00")
         told = only(found)
         assert told.code == "changed"
         assert told.what.startswith("the source changed after it was posted: amount 100.00 -> 0")
@@ -272,7 +272,7 @@ def test_a_source_that_takes_it_back_counts_again() -> None:
         change(made, status="open")
         found = answered(made, nothing(before))
         (line,) = found.totals
-        assert sums(line) == ("", "100.00", "0", "0")
+        assert sums(line) == ("", "100.00", "0.00", "0.00")
         assert [item.code for item in found.differences] == ["changed"]
 
 
