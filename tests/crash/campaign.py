@@ -63,7 +63,9 @@ def _kind(file: str) -> str:
         return {"": "store", "-journal": "journal", "-wal": "write-ahead log"}.get(
             file[len("flowctl.db") :], "shared memory"
         )
-    return {"serve.log": "log", "": "folder"}.get(file, "folder")
+    if file.startswith("checkpoints"):
+        return "checkpoints"
+    return {"serve.log": "log", "flowctl.lock": "lock"}.get(file, "folder")
 
 
 @dataclass(slots=True)
