@@ -51,7 +51,7 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
     kept = _kept(batch, record, intake)
     if change is not None and change["state"] in UNDER_WAY:
         # What became of it is known first; then what the source says now is held against what is written.
-        alike = _as_prepared(batch, stream, record, change, data)
+        alike = _as_prepared(batch, stream, record, change, data) and not pipeline.unwanted(stream, batch.desk, data)
         batch.tx.run("record_same" if alike else "record_drift", _kept(batch, change, intake))
         batch.tx.run("record_newest", kept)
         return
@@ -72,7 +72,12 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
         if record["drifted"]:
             settled_drift(batch, record)
         take_back(batch, change, _TAKEN_BACK)
-    elif change is not None and _left_out(change) and _as_prepared(batch, stream, record, change, data):
+    elif (
+        change is not None
+        and _left_out(change)
+        and _as_prepared(batch, stream, record, change, data)
+        and not pipeline.unwanted(stream, batch.desk, data)
+    ):
         batch.tx.run("record_newest", kept)
     elif change is not None and change["state"] == "intended" and _still(batch, stream, record, change, data):
         batch.tx.run("record_same", _kept(batch, change, intake))
@@ -104,8 +109,17 @@ def prepare(batch: Batch, stream: StreamProgram, row: Row) -> None:
             _advance(batch, stream, change, undone)
         return
     if not is_voided and _is_same(batch, stream, record, data):
-        batch.tx.run("record_same", {**_as_read(record), "at": batch.hand.at})
         take_back(batch, change, _TAKEN_BACK)
+        if why := pipeline.unwanted(stream, batch.desk, data):
+            drifted(
+                batch,
+                record,
+                {**_as_read(record), "payload": change["payload"]},
+                change["reference"],
+                news=_unwanted(why),
+            )
+            return
+        batch.tx.run("record_same", {**_as_read(record), "at": batch.hand.at})
         return
     prepared = _prepared(batch, stream, record, data)
     if isinstance(prepared, Frozen | NotReady) or prepared.state != "skipped":

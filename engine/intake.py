@@ -399,12 +399,13 @@ def _changed(batch: Batch, stream: StreamProgram, row: Row, intake: Intake, data
         "id": row["id"], "payload": intake.payload, "payload_sha256": intake.payload_sha256, "seen_run": batch.run,
     }  # fmt: skip
     # Nothing that is written changed; but what waits must not be sent for a record that is no longer wanted.
-    chosen = records.was_posted(full) or pipeline.selected(stream, batch.desk, data)
+    taken_back = stream.stream.fetch.withdrawn and pipeline.unwanted(stream, batch.desk, data)
+    chosen = (records.was_posted(full) and not taken_back) or pipeline.selected(stream, batch.desk, data)
     if same(batch, stream, full, data) and (state != "intended" or chosen):
-        # Should the target refuse it, what the source says now decides whether it is tried again.
-        unwanted = state in ("sent", "unknown") and not chosen
+        # Should the target refuse it, or a person want it posted again, what the source says now decides whether it is tried.
+        unwanted = state in ("sent", "unknown", "vanished") and not chosen
         batch.tx.run("record_drift" if unwanted else "record_same", {**kept, "at": batch.hand.at})
-        if full["drifted"] and state not in ("sent", "unknown"):
+        if full["drifted"] and not unwanted and state not in ("sent", "unknown"):
             settled_drift(batch, full)
         return
     if state == "intended" and withdraw(batch, full):

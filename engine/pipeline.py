@@ -386,8 +386,10 @@ def _map(
     """Select, adopt, map, check, and choose the way of writing."""
     context = context_of(stream, desk, data)
     try:
-        select, says = (stream.select, stream.select_says) if there is None else (stream.still, stream.still_says)
-        failing = -1 if chosen else select(data, context)
+        is_first = there is None and not chosen
+        select, says = (stream.select, stream.select_says) if is_first else (stream.still, stream.still_says)
+        # What a person wants posted again is, but for what a source that lists such records has taken back.
+        failing = select(data, context) if not chosen or stream.stream.fetch.withdrawn else -1
         if failing >= 0:
             return Parked("skipped", (Reason("not_selected", says[failing], "", tuple(context.unwanted)),))
         if stream.adopt is not None and there is None:

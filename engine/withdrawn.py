@@ -22,11 +22,11 @@ def listed(stream: StreamProgram) -> StreamProgram | None:
 
 
 def posted(batch: Batch, stream: StreamProgram, page: Sequence[Json]) -> list[Json]:
-    """Those of a page that are posted, and were read otherwise since.
+    """Those of a page that are posted, or were until the target lost them, and were read otherwise since.
 
     What never was posted is not wanted any more, and what is still open here is read by itself.
     """
     place = Place(batch.hand.company, batch.desk.program.flow.name, stream.stream.name, stream.stream.phase)
     by_key = [(key, data) for data in page if (key := key_of(stream, batch.desk, data)) is not None]
     known = records.known(batch.tx, place, [key for key, _ in by_key])
-    return [data for key, data in by_key if key in known and known[key]["state"] in ("posted", "closed")]
+    return [data for key, data in by_key if key in known and known[key]["state"] in ("posted", "closed", "vanished")]

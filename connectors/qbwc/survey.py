@@ -489,9 +489,11 @@ def _look_failed(ctx: Context, survey: Survey, kind: str, ids: Sequence[str], pr
         return survey
     several = len(survey.unshown) > _DAMAGED
     also = "nothing of that kind, and " if several else ""
+    unshown = _all_unshown(ctx, survey, f"look:{kind}", ids)
+    named = ", ".join(unshown[:_DAMAGED]) + (f" and {more} more" if (more := len(unshown) - _DAMAGED) > 0 else "")
     message = (
-        f"QuickBooks could not say whether what was seen there before is still there ({kind} {', '.join(ids)}), so {also}"
-        f"nothing that may be {'one of these' if several else 'the same'} was written in this session: {problem}"
+        f"QuickBooks could not say whether what was seen there before is still there ({kind} {named}), so {also}"
+        f"nothing that may be {'one of these' if len(unshown) > 1 else 'the same'} was written in this session: {problem}"
     )
     _went_wrong(ctx, survey, f"look:{kind}", "scan_failed", message, ids)
     return _not_written(survey, kind) if several else survey
@@ -511,12 +513,17 @@ def _went_wrong(ctx: Context, survey: Survey, what: str, event: str, message: st
     """Note it; a person is told when it happens in one look after the other. `ids` are those that could not be shown."""
     known = _troubles(ctx)
     before = known.get(what, {})
-    again = before.get("look") == survey.since
-    unshown = dict.fromkeys((*before["ids"], *ids)) if again else ids
-    times = int(before.get("times", 0)) + (not again)
-    known[what] = {"times": times, "look": survey.since, "ids": list(unshown)[:IDS_A_PAGE]}
+    times = int(before.get("times", 0)) + (before.get("look") != survey.since)
+    unshown = _all_unshown(ctx, survey, what, ids)
+    known[what] = {"times": times, "look": survey.since, "ids": unshown[:IDS_A_PAGE]}
     ctx.desk.sessions.remember(ctx.company, _TROUBLE, known)
     ctx.desk.sessions.note(ctx.company, event, message, {"kind": what}, alert=times >= _PATIENCE)
+
+
+def _all_unshown(ctx: Context, survey: Survey, what: str, ids: Sequence[str]) -> list[str]:
+    """These, with those that could not be shown before in this look."""
+    before = _troubles(ctx).get(what, {})
+    return list(dict.fromkeys((*(before["ids"] if before.get("look") == survey.since else ()), *ids)))
 
 
 def _went_well(ctx: Context, survey: Survey, what: str, ids: Sequence[str] = ()) -> None:

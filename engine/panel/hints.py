@@ -147,7 +147,7 @@ def _of_record(name: str, words: Sequence[str], rest: Sequence[str], base: str, 
     is_decision = name != "reconcile" or any(word.startswith(("--post", "--leave", "--accept")) for word in words)
     if is_decision and own:
         return "", "the buttons above"
-    if is_decision and rest and rest[0] != "ID":
+    if is_decision and rest and rest[0] not in ("ID", "all"):
         one = rest[0]
         return (
             (f"{base}/records/{one}", "the record")
@@ -160,6 +160,8 @@ def _of_record(name: str, words: Sequence[str], rest: Sequence[str], base: str, 
 def _button(command: str, *, own: bool) -> str:
     """The button that does what a command does, and where it is; empty where its page says enough."""
     words = command.split()[1:]
+    if "all" in words[1:]:
+        return ""
     label = next((_BUTTONS[words[0], word] for word in words[1:] if (words[0], word) in _BUTTONS), "")
     return f"“{label}” {'above' if own else 'on the page of the record'}" if label else ""
 

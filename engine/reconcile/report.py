@@ -282,7 +282,7 @@ class _Comparison:
             what = f"{what} (its accounts are not known: {item.unclear})" if item.record["newest"] else item.unclear
         becomes, do = sides.becomes(item, self._where())
         same = _same(journal, source) and not item.unclear
-        code: Code = "noted" if same or sides.left_out(item) else "changed"
+        code: Code = "noted" if same or (sides.left_out(item) and not item.unwanted) else "changed"
         self._found(base, code, f"the source changed after it was posted: {what}; {becomes}", do)
 
     def _edited(self, item: Ours, base: Difference, journal: Figures, books: Figures) -> None:

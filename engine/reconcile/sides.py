@@ -300,7 +300,7 @@ def left_out(item: Ours) -> bool:
 def becomes(item: Ours, where: str) -> tuple[str, str]:
     """What becomes of a change in the source, and what a person should do; `where` names the company to a command."""
     change = item.change
-    if left_out(item):
+    if left_out(item) and not item.unwanted:
         return "a person left the change out", "nothing: what is in QuickBooks stands"
     if change is None or change["state"] in ("posted", "closed", "skipped", "vanished"):
         if item.unwanted:

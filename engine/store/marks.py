@@ -243,7 +243,8 @@ def revive(tx: Tx, record_id: int, before: str = "", now: str = "") -> bool:
         return False
     if all(row["state"] == "dropped" for row in rows):
         # It may have been withheld under both: one mark says the same of a record once.
-        one = next((row for row in rows if now and row["text"] == now), rows[-1])
+        by_text = {row["text"]: row for row in rows if row["text"]}
+        one = by_text.get(now) or by_text.get(before) or rows[-1]
         tx.run("mark_revive", {"id": one["id"]})
         if now and one["text"] == before != now:
             tx.run("mark_named", {"record_id": record_id, "before": before, "text": now})

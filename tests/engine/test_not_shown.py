@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import NotShown, Rejected, Transient
+from engine.evidence import Seen
 from engine.follow import Hand
-from engine.operator import toldthere, worklist
-from engine.store import marks
+from engine.operator import elsewhere, toldthere, worklist
+from engine.store import marks, work
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, Bench, bill
 
@@ -156,6 +157,38 @@ def test_what_is_posted_again_while_it_is_told_is_not_told_anew_where_the_source
         tell(bench)
     assert references(bench, "b-1") == [before] * 2
     assert (bench.states(), bench.alerts()) == ({"b-1": "closed"}, [])
+
+
+def newer_file(bench: Bench, there: str, gone: str) -> None:
+    """The newer company file was opened again: one object is there, the other was never made in it."""
+    with bench.outbox.transaction() as desk:
+        desk.holdings.seen(COMPANY, [Seen(there, "", ())])
+        desk.holdings.missing(COMPANY, [gone])
+
+
+def test_what_a_person_finds_elsewhere_is_told_under_that_id_whatever_came_between(bench: Bench) -> None:
+    posted(bench, "b-1")
+    first, second = posted_again(bench, "b-1")
+    newer_file(bench, first, second)
+    with bench.outbox.transaction() as desk:
+        desk.holdings.missing(COMPANY, [first])
+    with bench.world.store.write() as tx:
+        elsewhere.found(tx, Hand(COMPANY, bench.world.at(), "test"), bench.record("b-1"), "C-1", "")
+    for _ in range(3):
+        tell(bench)
+    assert (references(bench, "b-1"), bench.states()) == (["C-1"], {"b-1": "closed"})
+
+
+def test_an_id_that_the_source_refused_before_takes_nothing_out_of_a_call(bench: Bench) -> None:
+    posted(bench, "b-1")
+    tell(bench, Rejected("not ready yet"))
+    first, second = posted_again(bench, "b-1")
+    tell(bench, Transient("503"))
+    newer_file(bench, first, second)
+    tell(bench, Rejected("nor this one"))
+    with bench.world.store.read() as tx:
+        (alert,) = (row for row in work.alerts(tx, COMPANY) if row["kind"] == "mark")
+    assert alert["message"].endswith("the source refused to be told: nor this one")
 
 
 def test_a_source_that_names_nothing_of_the_call_has_shown_nothing(bench: Bench) -> None:

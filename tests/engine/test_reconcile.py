@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from connectors.qbwc.figures import figures
-from engine.contract import ListObject
+from engine.contract import ListObject, OperationOutcome
 from engine.errors import UnknownName
 from engine.evidence import Countable, Figures, Seen, Sighting, Span
 from engine.follow import Hand
@@ -24,6 +24,7 @@ from engine.spec import RequestSpec
 from engine.store import facts, holdings, spans
 from engine.store.sqlite import SqliteStore
 from tests.engine.kit import ACCOUNTS, COMPANY, FLOW, LEDGER, YAML, Bench, LedgerConnector, bench, bill
+from tests.engine.test_changes import costs, of
 from tests.stores import raw
 
 D = Decimal
@@ -422,6 +423,44 @@ def test_what_the_source_took_back_counts_as_nothing_there() -> None:
         one.do == "when it is not to be in QuickBooks, void or delete it there by hand; else correct it in the source"
     )
     assert only(voided).code == "settled"
+
+
+@pytest.mark.parametrize("is_change", [True, False], ids=["a change", "the first"])
+def test_what_is_taken_back_while_it_is_under_way_is_told(*, is_change: bool) -> None:
+    with desk(bill("b-1"), changes=True, post=is_change) as made:
+        now = costs("150.00") if is_change else {}
+        made.shop.listed["bills"] = [bill("b-1", **now)]
+        made.run("bills")
+        sent = made.send()
+        assert sent is not None
+        made.shop.listed["bills"] = [bill("b-1", status="draft", **now)]
+        made.run("bills")
+        made.settle(sent)
+        for _ in range(2):
+            made.run("bills")
+            made.post_all()
+        assert [kind for kind, _, _ in made.alerts()] == ["drifted"]
+        assert not answered(made, shown(made, "b-1")).agrees
+
+
+def test_a_change_that_was_left_out_hides_no_withdrawal() -> None:
+    with desk(bill("b-1"), changes=True) as made:
+        told = shown(made, "b-1")
+        made.shop.listed["bills"] = [bill("b-1", **costs("150.00"))]
+        made.run("bills")
+        sent = made.send()
+        assert sent is not None
+        made.settle(sent, OperationOutcome(sent.operations[0].id, "failed", code="3000", message="no"))
+        with made.world.store.write() as tx:
+            hand = Hand(COMPANY, made.world.at(), "test")
+            assert len(worklist.leave_out(tx, hand, [of(made)], "").moved) == 1
+        assert answered(made, told).agrees
+        made.shop.listed["bills"] = [bill("b-1", status="draft", **costs("150.00"))]
+        made.run("bills")
+        found = answered(made, told)
+        assert [kind for kind, _, _ in made.alerts()] == ["drifted"]
+    assert (found.agrees, only(found).code, only(found).source) == (False, "changed", D(0))
+    assert only(found).what.endswith("the bill is a draft, and the flow does not take it back")
 
 
 def test_what_was_accepted_before_the_books_were_asked_counts_for_what_was_seen_of_it() -> None:

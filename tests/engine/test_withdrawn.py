@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 
 from engine.contract import Json, Page
 from engine.errors import Transient
+from engine.follow import Hand
+from engine.operator import worklist
 from engine.store import work
+from engine.store.records import load_reasons
 from tests.engine import kit
 from tests.engine.kit import COMPANY, FLOW, YAML, Bench, Shop, bill
 
@@ -103,6 +107,53 @@ def test_what_was_never_posted_is_not_taken_in(bench: Bench) -> None:
     assert bench.states() == {"b-1": "intended", "b-2": "skipped"}
     assert bench.shop.gets == ["bills/b-2"]
     assert bench.alerts() == []
+
+
+def vanish(bench: Bench) -> None:
+    with bench.outbox.transaction() as desk:
+        desk.holdings.missing(COMPANY, [json.loads(bench.record("b-1")["receipt"])["TxnID"]])
+    assert bench.states() == {"b-1": "vanished"}
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["before", "after"])
+def test_what_is_gone_and_was_taken_back_is_not_posted_again(bench: Bench, *, is_known: bool) -> None:
+    """A person has all posted again that an older company file does not have: not what the source has taken back."""
+    post(bench)
+    if is_known:
+        take_back(bench, "b-1")
+        bench.run("bills")
+    vanish(bench)
+    if not is_known:
+        take_back(bench, "b-1")
+        bench.run("bills")
+    with bench.world.store.write() as tx:
+        worklist.post_again(tx, Hand(COMPANY, bench.world.at(), "test"), [bench.record("b-1")], "")
+    with bench.outbox.transaction() as desk:
+        desk.operations.refill(COMPANY)
+    assert bench.post_all() == 0
+    (reason,) = load_reasons(bench.record("b-1"))
+    assert (bench.states(), reason.message) == ({"b-1": "skipped"}, "the bill is a draft")
+    # And it is, once the source wants it again.
+    shop = bench.shop
+    assert isinstance(shop, TakingBack)
+    shop.drafts.clear()
+    shop.listed["bills"] = [bill()]
+    bench.run("bills")
+    assert bench.post_all() == 1
+
+
+def test_what_waits_to_be_posted_again_is_not_once_the_source_takes_it_back(bench: Bench) -> None:
+    post(bench)
+    vanish(bench)
+    with bench.world.store.write() as tx:
+        worklist.post_again(tx, Hand(COMPANY, bench.world.at(), "test"), [bench.record("b-1")], "")
+    with bench.outbox.transaction() as desk:
+        desk.operations.refill(COMPANY)
+    assert bench.states() == {"b-1": "intended"}
+    bench.shop.singles["b-1"] = bill(status="draft")
+    take_back(bench, "b-1")
+    bench.run("bills")
+    assert (bench.states(), bench.post_all()) == ({"b-1": "skipped"}, 0)
 
 
 def test_every_page_of_it_is_looked_at_and_a_fault_goes_on_there(bench: Bench) -> None:

@@ -45,6 +45,12 @@ BASE = "/panel/c/acme"
         ("run `flowctl retry b-1`", [("/records?text=b-1", "Records")], [""], ["flowctl retry b-1"]),
         ("correct it, then `flowctl retry`", [("/records", "Records")], ["correct it, then Records"], ["flowctl retry"]),
         ("decide with `flowctl reconcile`", [("/reconcile", "Reconcile")], ["decide on the page Reconcile"], ["flowctl reconcile"]),
+        (
+            "post them again with `flowctl reconcile --post-again all --company acme`",
+            [("/reconcile", "Reconcile")],
+            ["post them again on the page Reconcile"],
+            ["flowctl reconcile --post-again all --company acme"],
+        ),
         # Two ways that lead to one page are told apart by its buttons.
         (
             "when it is, run `flowctl retry b-1 --there ID --company acme`, else `flowctl retry b-1 --not-there --company acme`",

@@ -127,10 +127,11 @@ SELECT m.* FROM marks m JOIN records r ON r.id = m.record_id
 WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state NOT IN ('posted', 'closed') ORDER BY m.id;
 
 -- name: marks_overtaken
--- What was posted again since, with the mark that names the id that it has now.
-SELECT m.id, o.id AS other_id, o.state AS other_state, r.state AS record_state
+-- What was posted again since, with the mark that names the id that it has now, unless that one was refused before.
+SELECT m.id, o.id AS other_id, r.state AS record_state
 FROM marks m JOIN records r ON r.id = m.record_id
 JOIN marks o ON o.record_id = m.record_id AND o.kind = m.kind AND o.outcome = 'posted' AND o.id <> m.id
+  AND o.state <> 'refused'
 WHERE m.call_id = :call_id AND m.outcome = 'posted' AND r.state IN ('posted', 'closed')
   AND r.receipt NOT LIKE '%' || m.text || '%' AND r.receipt LIKE '%' || o.text || '%'
 ORDER BY m.id, o.id;
