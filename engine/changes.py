@@ -51,8 +51,8 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
     kept = _kept(batch, record, intake)
     if change is not None and change["state"] in UNDER_WAY:
         # What became of it is known first; then what the source says now is held against what is written.
-        alike = _as_prepared(batch, stream, record, change, data) and not pipeline.unwanted(stream, batch.desk, data)
-        batch.tx.run("record_same" if alike else "record_drift", _kept(batch, change, intake))
+        stands = _still(batch, stream, record, change, data)
+        batch.tx.run("record_same" if stands else "record_drift", _kept(batch, change, intake))
         batch.tx.run("record_newest", kept)
         return
     if record["state"] == "posted":
@@ -72,12 +72,7 @@ def source_changed(batch: Batch, stream: StreamProgram, record: Row, intake: Int
         if record["drifted"]:
             settled_drift(batch, record)
         take_back(batch, change, _TAKEN_BACK)
-    elif (
-        change is not None
-        and _left_out(change)
-        and _as_prepared(batch, stream, record, change, data)
-        and not pipeline.unwanted(stream, batch.desk, data)
-    ):
+    elif change is not None and _left_out(change) and _still(batch, stream, record, change, data):
         batch.tx.run("record_newest", kept)
     elif change is not None and change["state"] == "intended" and _still(batch, stream, record, change, data):
         batch.tx.run("record_same", _kept(batch, change, intake))
@@ -235,14 +230,6 @@ def _is_same(batch: Batch, stream: StreamProgram, record: Row, data: Json) -> bo
     return undo.due(batch.tx, batch.desk, stream, record, data) is None and same(batch, stream, record, data)
 
 
-def _as_prepared(batch: Batch, stream: StreamProgram, record: Row, change: Row, data: Json) -> bool:
-    """Whether a change would be prepared as it was."""
-    undone = undo.due(batch.tx, batch.desk, stream, record, data)
-    if undo.is_undo(batch.tx, change):
-        return isinstance(undone, UndoProgram)
-    return undone is None and same(batch, stream, change, data)
-
-
 def _differs(
     batch: Batch, stream: StreamProgram, record: Row, change: Row | None, news: tuple[Intake, dict[str, Any] | Json]
 ) -> None:
@@ -361,10 +348,13 @@ def _way(stream: StreamProgram, request: str) -> VariantProgram | None:
 
 
 def _still(batch: Batch, stream: StreamProgram, record: Row, change: Row, data: Json) -> bool:
-    """Whether a change that waits is still wanted as it is."""
-    if not _as_prepared(batch, stream, record, change, data):
+    """Whether a change that waits, is under way or was left out is what the source asks for still."""
+    undone = undo.due(batch.tx, batch.desk, stream, record, data)
+    if undo.is_undo(batch.tx, change):
+        return isinstance(undone, UndoProgram)
+    if undone is not None or not same(batch, stream, change, data):
         return False
-    return undo.is_undo(batch.tx, change) or pipeline.selected(stream, batch.desk, data, posted=True)
+    return pipeline.selected(stream, batch.desk, data, posted=True)
 
 
 def _left_out(change: Row) -> bool:
