@@ -165,7 +165,7 @@ def test_not_ready_without_a_store(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(type(bench.world.store), "write", refuse)
     answer = ready(bench)
-    unasked = ("schema", "keys")
+    unasked = ("schema", "keys", "clock")
     checks = {name: check for name, check in GOOD.items() if name not in unasked}
     checks["store"] = bad(str(error), error.hint or "")
     assert (answer.status_code, answer.json()) == (
