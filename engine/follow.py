@@ -353,7 +353,7 @@ def begun_anew(tx: Tx, hand: Hand, operation: Row) -> bool:
     record = tx.one("record_get", {"id": operation["record_id"]})
     assert record is not None
     drifted = "the source changed while it was under way" if record["drifted"] else ""
-    why = drifted or since.stale(tx, record, operation)
+    why = drifted or since.stale(tx, record, operation["id"])
     if why:
         begin_anew(tx, hand, operation, why)
     return bool(why)

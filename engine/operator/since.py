@@ -49,23 +49,30 @@ def changed(tx: Tx, record: Row, operation: Row | None) -> tuple[Changed, ...]:
     return tuple(sorted(found, key=lambda each: each.at, reverse=True)[:_TOLD])
 
 
-def stale(tx: Tx, record: Row, operation: Row) -> str:
+def stale(tx: Tx, record: Row, operation_id: str) -> str:
     """That a person has said something else since a request was prepared, so that it must not be sent as it is; else empty.
 
     What waits at that moment is taken back at once. This is for what was under way, and did certainly not run.
     """
-    prepared = _prepared(tx, record, str(operation["id"]))
+    prepared = _prepared(tx, record, operation_id)
     if prepared is None:
         return ""
+    mapped: str | None = None
     for event in ("mapped", "unmapped", "setting"):
         scope = {"company": record["company"], "flow": record["flow"], "event": event, "seq": prepared}
         for line in tx.rows("journal_since", scope):
             detail = json.loads(line["detail"])
             if event == "setting":
                 return f"the setting `{detail.get('setting', '')}` was changed while it was under way"
+            if not _is_asked(str(detail["key"]), str(record["payload"])):
+                continue
+            if mapped is None:
+                # Whoever writes many in one call has read them without it.
+                operation = tx.one("operation_get", {"id": operation_id})
+                assert operation is not None
+                mapped = str(operation["mapped"])
             means = detail.get("list_id")
-            is_in = bool(means) and plain(means) in str(operation["mapped"])
-            if _is_asked(str(detail["key"]), str(record["payload"])) and not is_in:
+            if not (means and plain(means) in mapped):
                 return f"the mapping of `{detail['key']}` was changed while it was under way"
     return ""
 

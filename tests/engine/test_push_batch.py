@@ -19,7 +19,7 @@ from engine.store import journal, records, work
 from engine.store.base import Row
 from tests.engine import kit
 from tests.engine.chart_kit import NAME, Chart, ChartBench, account, chart_bench
-from tests.engine.kit import COMPANY
+from tests.engine.kit import AT, COMPANY
 from tests.engine.push_kit import Crash, DyingStore
 
 FAULTS: tuple[Any, ...] = (
@@ -250,6 +250,33 @@ def test_a_fault_of_the_connection_is_no_fault_of_any_record(bench: ChartBench, 
     assert bench.go() == ["find_all 6", "write_all a-1 a-2 a-3 a-4", "write_all a-5 a-6"]
     assert (states(bench), bench.alerts()) == (all_closed(6), [])
     assert bench.record("a-1", "accounts")["attempts"] == 0
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("error", [Transient("502"), RateLimited("slow", retry_after_s=600)])
+def test_what_a_person_corrects_during_a_call_that_was_not_made_is_prepared_anew(
+    bench: ChartBench, monkeypatch: pytest.MonkeyPatch, error: Exception, count: int
+) -> None:
+    """Alone it is tried again by itself, with others it is put back; what was not corrected waits as it is."""
+    accounts(bench, count)
+
+    def write_all(_self: Chart, _operations: object) -> None:
+        with bench.world.store.write() as tx:
+            detail = {"lookup": "vendor", "key": "a-1", "full_name": "Right One", "list_id": "V-9"}
+            journal.append(tx, COMPANY, AT, "ann", [journal.Entry("mapped", NAME, detail=detail)])
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Chart, "write_all", write_all)
+        assert bench.go()[-1] == f"{type(error).__name__}: {error}"
+    assert states(bench) == {f"a-{n}": "pending" if n == 1 else "intended" for n in range(1, count + 1)}
+    why = "the mapping of `a-1` was changed while it was under way"
+    with bench.world.store.read() as tx:
+        newest = journal.of_record(tx, bench.record("a-1", "accounts")["id"])[-1]
+    assert (newest["event"], json.loads(newest["detail"])["why"]) == ("changed", why)
+    bench.passed(4000)
+    bench.go()
+    assert states(bench) == all_closed(count)
 
 
 def test_what_the_target_chokes_on_is_found_after_a_while(bench: ChartBench) -> None:
