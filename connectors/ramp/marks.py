@@ -14,7 +14,7 @@ from connectors.ramp.settings import CHUNK, Settings
 from connectors.ramp.spec import MARK_SCOPE, SPEC, STREAM_SCOPES
 from engine.contract import MarkCall, Marked, MarkedFailed
 from engine.dataclass import dataclass
-from engine.errors import Ambiguous, NotShown, Rejected, RunError, Transient
+from engine.errors import Ambiguous, FlowctlError, NotShown, Rejected, RunError, Transient
 
 MOST_TEXT = 500
 _OBJECTS = {mark.name: mark.streams[0] for mark in SPEC.marks}
@@ -65,7 +65,11 @@ def mark(client: RampClient, call: MarkCall, settings: Settings) -> None:
     if call.posted or call.failed:
         client.ready(MARK_SCOPE)
     if call.kind == "TRANSACTION_SYNC":
-        code_vendors(client, call.posted, settings)
+        try:
+            code_vendors(client, call.posted, settings)
+        except FlowctlError as error:
+            error.unsent = True  # so far Ramp has heard of no record that it is posted
+            raise
     errors: list[tuple[_Batch, RunError]] = []
     for batch in _batches(call, settings):
         try:

@@ -20,7 +20,7 @@ from engine.operator import onhold, pausing, replaying, worklist
 from engine.pipeline import guid_of
 from engine.reconcile import asking
 from engine.rigs import BooksRig
-from engine.store import companies, lists, records, stops, work
+from engine.store import companies, holdings, lists, records, stops, work
 from engine.store.base import Row, Tx
 
 _SPAN = timedelta(days=90)
@@ -137,13 +137,19 @@ class Person:
         for row in worklist.parked(tx, self._company, "vanished"):
             full = tx.one("record_get", {"id": row["id"]})
             assert full is not None
-            if self.finds(full) or (not self.is_thorough and self.chance.random() < 0.3):
+            there = self.finds(full)
+            if (there and not self._is_new(tx, full, there)) or (not self.is_thorough and self.chance.random() < 0.3):
                 continue
             again = self.chance.random() < 0.6
             decide = worklist.post_again if again else worklist.leave_out
             decide(tx, self._hand(), [row], "")
             said = "has it posted again" if again else "leaves it out"
             self.witness.note(f"  {row['stream']}/{row['source_id']} is gone: a person {said}")
+
+    def _is_new(self, tx: Tx, row: Row, there: str) -> bool:
+        """Whether a record's object is one that our store has forgotten when it was put back: nothing there shows it to us."""
+        known = {held["target_id"] for held in holdings.of_record(tx, row["id"])}
+        return self.is_thorough and bool(self.machine.restores) and there not in known
 
     def _replay(self, tx: Tx) -> None:
         """Let records of every state go on as they were prepared, three times over; most of that is refused."""
