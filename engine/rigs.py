@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import httpx
 
 # `off`: nobody wants it in the books (any more). `due`: it is ready and nobody has told the source yet. `told`: we told the
-# source that it is posted. `by_hand`: a person said so there.
-Standing = Literal["off", "due", "told", "by_hand"]
+# source that it is posted. `taken_back`: so we did, and the source does not want it any more. `by_hand`: a person said so
+# there.
+Standing = Literal["off", "due", "told", "taken_back", "by_hand"]
 
 
 # What there is of an object at a called target: nothing, the object, one that is put away and owes nobody anything, or one
@@ -291,6 +292,10 @@ class Charted(Protocol):
 
     def shows(self, object_id: str) -> str | None:
         """The name of an object that calls of ours keep, empty for one that is out of use; None when people changed it."""
+        ...
+
+    def codes(self, object_id: str) -> bool:
+        """Whether something that is told is coded to an object, which has to be in use for that."""
         ...
 
     def spoiled(self) -> Sequence[str]:

@@ -126,9 +126,11 @@ def _standing(scene: Scene[TargetRig], verdict: Verdict, wanted: Wanted, row: Ro
         verdict.says(f"{name} is due in the source, and {state} here")
     # A copy of our store from before takes what the source was told for a person's mark there, or never hears of it.
     forgotten = scene.was_restored and state in ("skipped", "not known")
-    # What was gone from the books after the source was told, and is to be posted again, waits like anything else.
-    again = row is not None and row["receipt"] is not None and state in ("deferred", "failed", "unknown")
-    if wanted.standing == "told" and state not in DONE and not forgotten and not again:
+    # What was gone from the books after the source was told, and is to be posted again, waits like anything else; and is
+    # left out where the source has taken it back meanwhile.
+    waits = {"deferred", "failed", "unknown"} | ({"skipped"} if wanted.standing == "taken_back" else set())
+    again = row is not None and row["receipt"] is not None and state in waits
+    if wanted.standing in ("told", "taken_back") and state not in DONE and not forgotten and not again:
         verdict.lost += 1
         verdict.says(f"{name} was told to be posted, and is {state} here")
     amount = Decimal(row["amount"]) if row is not None and row["amount"] is not None and state in DONE else None

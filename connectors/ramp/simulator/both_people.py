@@ -73,6 +73,16 @@ class Office:
             return None
         return entry.name if entry.is_active and entry.visibility == "VISIBLE" else ""
 
+    def codes(self, object_id: str) -> bool:
+        """Whether a transaction is coded to an entry: Ramp wants its vendor in use when the transaction is told."""
+        found = (shelf.get(object_id) for kind in _KINDS for shelf in self.shelves(kind))
+        ids = {entry.external_id for entry in found if entry is not None}
+        rows = self.world.transactions.values()
+        coded = (
+            each for row in rows for each in (*row.selections, *(one for line in row.lines for one in line.selections))
+        )
+        return any(each.account.external_id in ids for each in coded)
+
     def doubled(self) -> list[str]:
         """Entries of the chart whose id of the books is there more than once."""
         found = []

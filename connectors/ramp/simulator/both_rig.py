@@ -118,6 +118,10 @@ class RampAccountingRig:
         """The name of an entry of the chart that nobody but we changed."""
         return self.office.shows(object_id)
 
+    def codes(self, object_id: str) -> bool:
+        """Whether something that is told is coded to an entry of the chart."""
+        return self.office.codes(object_id)
+
     def doubled(self) -> Sequence[str]:
         """What is in the chart more than once."""
         return self.office.doubled()

@@ -215,7 +215,7 @@ class RampRig:
 
     def _bill_stands(self, bill: Bill, told: set[tuple[str, str]]) -> Standing:
         if ("BILL_SYNC", bill.id) in told:
-            return "told"
+            return "told" if bill.archived_at is None else "taken_back"
         if bill.sync_status != "NOT_SYNCED":
             return "by_hand"
         return "due" if bill_ready(self._simulator.world, bill) else "off"
