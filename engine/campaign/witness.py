@@ -25,6 +25,8 @@ _MOST_TRIES = 8
 _MOST_SENDINGS = 40
 # So many objects that are gone at once tell of a restored company file.
 _SEVERAL = 3
+# The codes of a query that was answered, and of one that QuickBooks refused: nothing is known of that kind.
+_SHOWN, _REFUSED = ("0", "1"), ("1000", "3260")
 _PART = re.compile(r"-[0-9]+$")
 # Queries that only read lists or ask which company file is open: no answer to them says what became of a write.
 _IDLE = frozenset(
@@ -95,6 +97,8 @@ class Session:
     """What was answered in one session of an agent."""
 
     scanned: set[str] = field(default_factory=set)
+    # Kinds that QuickBooks refused to show.
+    refused: set[str] = field(default_factory=set)
     # Of each object that was shown, its versions in the order in which they were read.
     versions: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     tries: Counter[str] = field(default_factory=Counter)
@@ -206,7 +210,10 @@ class Witness:
         for request in requests:
             kind = request.name.removesuffix("QueryRq")
             answer = answers.get(request.id)
-            if answer is None or request.name == kind or answer.get("statusCode") not in ("0", "1"):
+            if answer is None or request.name == kind:
+                continue
+            if answer.get("statusCode") not in _SHOWN:
+                here.refused |= {kind} if answer.get("statusCode") in _REFUSED else set()
                 continue
             is_last = answer.get("iteratorRemainingCount", "0") == "0"
             if is_last and ("iterator" in answer or _SINCE.search(request.text)) and not _NARROW.search(request.text):
@@ -232,7 +239,7 @@ class Witness:
                 _current(self, request, session, again=again)
             else:
                 _scanned(self, request, session)
-        _rolled_back(self, tx, new)
+        _rolled_back(self, tx, new, session)
         halted = facts.recall(tx, self.machine.company, "halt")
         if halted is not None or stops.paused(tx, self.machine.company) is not None:
             self.broke(12, f"{new} went out while nothing may be written")
@@ -369,9 +376,13 @@ def _scanned(witness: Witness, request: Request, session: Session) -> None:
         witness.broke(12, f"{request.name} {request.id} went out, and nobody had looked through {kind} in this session")
 
 
-def _rolled_back(witness: Witness, tx: Tx, new: str) -> None:
-    """Nothing is written into a company file that lacks several of the objects that we believe to be there."""
-    gone = witness.taken_away()
+def _rolled_back(witness: Witness, tx: Tx, new: str, session: Session) -> None:
+    """Nothing is written into a company file that lacks several of the objects that we believe to be there.
+
+    While QuickBooks refuses to show one kind, the others go on: of that kind nobody can know.
+    """
+    unseen = session.refused
+    gone = [one for one in witness.taken_away() if (made := witness.made.get(one)) is None or made.kind not in unseen]
     if len(gone) < _SEVERAL:
         return
     scope = {"company": witness.machine.company, "state": "", "flow": "", "limit": 100_000}
