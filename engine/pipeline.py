@@ -75,6 +75,7 @@ class NotReady:
 
 
 Prepared = Frozen | Parked | Adopted | NotReady
+CORRECT = "correct the record in the source, or in the target"
 # A record of a stream that only compares, when there is nothing to report.
 _AGREES = Parked("skipped", (Reason("agrees", "both sides agree"),))
 
@@ -401,8 +402,9 @@ def _map(
             return Parked("deferred", tuple(context.missing))
         failing = stream.check(mapped, context)
         if failing >= 0:
-            say = stream.check_says[failing]
-            return Parked("failed", (Reason("check", say, "correct the record in the source, or in the target"),))
+            apart = stream.check_sides.apart(failing, mapped, context)
+            hint = f"{apart}; {CORRECT}" if apart else CORRECT
+            return Parked("failed", (Reason("check", stream.check_says[failing], hint),))
         way = _way(stream, mapped, context)
         if isinstance(way, Parked):
             return way

@@ -24,6 +24,7 @@ from engine.mapping import (
     named_in,
     settings_of,
 )
+from engine.mapping.apart import Sides
 from engine.model import Change, Expr, Flow, Lookup, Scalar, Stream, Undo, Variant
 from engine.render import Template, Templates
 from engine.spec import ConnectorSpec, FieldSpec
@@ -108,6 +109,8 @@ class StreamProgram:
     map: MapProgram
     check: ConditionsProgram
     check_says: tuple[str, ...]
+    # Tells how the sides of the check that failed differ.
+    check_sides: Sides
     variants: tuple[VariantProgram, ...]
     provide_key: Program | None
     lists: tuple[str, ...]
@@ -253,6 +256,7 @@ def compile_flow(flow: Flow, watch: Watch | None = None) -> FlowProgram:
             compile_map(stream.map, scope),
             compile_conditions([item.expect for item in stream.check], scope),
             tuple(item.say for item in stream.check),
+            Sides([item.expect for item in stream.check], scope),
             tuple(variant_program(stream, variant) for variant in stream.variants),
             compiled(stream.provide.key) if stream.provide else None,
             tuple(dict.fromkeys(_lists_of(flow, stream, specs))),

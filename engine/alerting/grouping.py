@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
 
 from engine import money
@@ -42,9 +42,11 @@ class Group:
     # How many things are missing.
     things: int = 1
 
-    def add(self, row: Row) -> None:
-        """Count a record."""
+    def add(self, row: Row, reason: Reason) -> None:
+        """Count a record; of what its reason says to do, that remains which is said of all."""
         self.count += 1
+        if reason.hint != self.reason.hint:
+            self.reason = replace(self.reason, hint=_common(self.reason.hint, reason.hint))
         if row["amount"] is not None:
             currency = row["currency"] or ""
             self.money[currency] = money.EXACT.add(self.money.get(currency, money.ZERO), Decimal(row["amount"]))
@@ -59,6 +61,15 @@ class Group:
             self.money[currency] = money.EXACT.add(self.money.get(currency, money.ZERO), amount)
         self.since_at = min(self.since_at, other.since_at)
         self.things += other.things
+
+
+def _common(hint: str, other: str) -> str:
+    """The parts at the end of both hints; the first one itself where they have none in common."""
+    parts = hint.split("; ")
+    for begin in range(1, len(parts)):
+        if other.endswith(end := "; ".join(parts[begin:])):
+            return end
+    return hint
 
 
 def groups(store: Store, company: str, state: str) -> list[Group]:
@@ -89,7 +100,7 @@ def _groups(store: Store, company: str, state: str, query: str) -> list[Group]:
                 group = found.get(name)
                 if group is None:
                     group = found[name] = _new(row, state, reason)
-                group.add(row)
+                group.add(row, reason)
     return sorted(_joined(found.values()), key=lambda group: (-group.count, group.flow, group.stream, group.key))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from engine.mapping.calls import CALLS
@@ -12,7 +13,7 @@ from engine.mapping.nodes import NODES
 from engine.mapping.scope import EvalContext, Scope
 from engine.mapping.source import Emit, Line, Opening, Place, Unit, Val
 from engine.mapping.support import EvaluationError
-from engine.mapping.syntax import BadSyntax, parse
+from engine.mapping.syntax import BadSyntax, Node, parse
 from engine.model import Expr
 
 _KINDS: Mapping[str, Emit] = {**NODES, **CALLS}
@@ -32,6 +33,14 @@ class MapProgram(Protocol):
 
     def __call__(self, data: object, context: EvalContext) -> dict[str, object]:
         """The mapped record."""
+        ...
+
+
+class SidesProgram(Protocol):
+    """A compiled comparison."""
+
+    def __call__(self, data: object, context: EvalContext) -> tuple[bool, object, object]:
+        """Whether it holds, and the values of its two sides."""
         ...
 
 
@@ -76,6 +85,19 @@ def compile_conditions(conditions: Sequence[Expr], scope: Scope) -> ConditionsPr
     for position, expr in enumerate(conditions):
         place.line(f"if not ({place.truth(_entry(expr, place))}): return {position}")
     place.line("return -1")
+    return place.unit.build(place.lines)
+
+
+def compile_sides(comparison: Node, expr: Expr, scope: Scope) -> SidesProgram:
+    """Compile one comparison within an expression that was compiled before; no watch is told of them."""
+    place = _program(replace(scope, watch=None))
+    place.unit.expr = expr
+    text = place.unit.constant(expr.text)
+    place.line("try:")
+    inside = replace(place, indent=5)
+    left, right = (inside.bound(child) for child in comparison.children)
+    inside.line(f"return bool({inside.emit(comparison).code}), {left}, {right}")
+    place.line(f"except CAUGHT as e: failed({text}, e)")
     return place.unit.build(place.lines)
 
 

@@ -14,7 +14,7 @@ from engine import pipeline
 from engine.contract import ListObject
 from engine.errors import ExpressionError, RenderError
 from engine.jsontext import canonical
-from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked
+from engine.pipeline import CORRECT, Adopted, Desk, Frozen, NotReady, Parked
 from engine.program import FlowProgram, compile_flow
 from engine.qbxml import freeze_request
 from engine.store import companies
@@ -201,7 +201,7 @@ def test_a_search_misses_nothing(bench: Bench, tx: Tx) -> None:
 def test_a_check_that_fails(bench: Bench, tx: Tx) -> None:
     assert prepared(bench, tx, bill(amount="99.99", lines=bill()["lines"])) == Parked(
         "failed",
-        (Reason("check", "the lines do not add up to the bill", "correct the record in the source, or in the target"),),
+        (Reason("check", "the lines do not add up to the bill", f"100.00 is not 99.99; {CORRECT}"),),
     )
 
 

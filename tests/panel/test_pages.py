@@ -69,7 +69,7 @@ def test_one_company(busy: Office) -> None:
     told, _, records = rest.partition("\nRecords\n")
     assert told.splitlines() == [
         "Failed: N-b-3: the lines do not add up to the bill Show the record",
-        "correct the record in the source, or in the target",
+        "0.00 is not 9.99; correct the record in the source, or in the target",
         "Waiting: N-b-2: the account `Nowhere` is not in the Account list of Ledger Say what it means",
         "add it there, or use To map",
         "In a terminal",
