@@ -79,10 +79,11 @@ def settle(
     waits_for = outcome.waits_for
     provide = own(operation["follow_up"]).get("provide")
     if provide:
-        # Who waited for the object to be created must look again, and say what is missing now. A person may name
-        # another object in its place, which settles this record as well.
+        # Who waited for the object to be created must look again, and say what is missing now; not who was refused it
+        # as well, or two such records would wake one another for ever. A person may name another object in its place,
+        # which settles this record as well.
         key = f"mapping:{provide['lookup']}:{provide['key']}"
-        records.wake(tx, hand.company, hand.at, hand.actor, key)
+        records.wake(tx, hand.company, hand.at, hand.actor, key, code="not_posted")
         waits_for = tuple(dict.fromkeys((*waits_for, key)))
     reason = Reason(outcome.code or outcome.outcome, outcome.message, outcome.hint, waits_for)
     held_unknown = outcome.outcome == "held" and not outcome.code.isdigit()

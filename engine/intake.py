@@ -296,7 +296,8 @@ def _tell_who_wants(batch: Batch, stream: StreamProgram, row: Row) -> None:
     except ExpressionError:
         return
     hand = batch.hand
-    records.wake(batch.tx, hand.company, hand.at, hand.actor, f"mapping:{provide.lookup}:{key}")
+    waited = f"mapping:{provide.lookup}:{key}"
+    records.wake(batch.tx, hand.company, hand.at, hand.actor, waited, code="not_posted")
 
 
 def _insert(

@@ -357,12 +357,17 @@ def explain(tx: Tx, record: Row, reasons: Sequence[Reason]) -> None:
     tx.run("record_reasons", {"id": record["id"], "reasons": dump_reasons(reasons)})
 
 
-def wake(tx: Tx, company: str, at: str, actor: str, wait_key: str, *, prefix: bool = False) -> int:
-    """Make the deferred records that wait for `wait_key` pending again; returns how many there were."""
+def wake(tx: Tx, company: str, at: str, actor: str, wait_key: str, *, prefix: bool = False, code: str = "") -> int:
+    """Make the deferred records that wait for `wait_key` pending again; returns how many there were.
+
+    With a `code`, only those that wait for it for a reason of this code.
+    """
     if prefix:
         rows = tx.rows("waits_like", {"company": company, "prefix": wait_key + "%"})
     else:
         rows = tx.rows("waits_on", {"company": company, "wait_key": wait_key})
+    if code:
+        rows = [row for row in rows if any(r.code == code and wait_key in r.waits_for for r in load_reasons(row))]
     move(
         tx,
         company,

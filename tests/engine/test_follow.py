@@ -339,6 +339,21 @@ def test_who_waits_for_an_object_that_was_refused_looks_again(bench: Bench, outc
     assert bench.states() == {"b-1": "intended"}
 
 
+def test_records_that_would_provide_one_object_do_not_wake_one_another_when_it_is_refused() -> None:
+    """Two card transactions of one merchant, whose vendor is inactive in QuickBooks: each waits until somebody acts."""
+    with kit.bench(
+        kit.YAML.replace("provide: {lookup: vendor, key: id}", "provide: {lookup: vendor, key: name}")
+    ) as bench:
+        made = creating(bench, ("v-9", "One"), ("v-8", "One"))
+        more = {"code": "3100", "message": "it is inactive", "waits_for": ("list:Vendor",)}
+        bench.settle(made, *(OperationOutcome(each.id, "deferred", **more) for each in made.operations))  # type: ignore[arg-type]
+        assert bench.states("vendors") == {"v-9": "deferred", "v-8": "deferred"}
+        with bench.world.store.write() as tx:
+            row = lists.Mapping(FLOW, "vendor", "One", "Grün & Söhne", "V-1")
+            follow.map_value(tx, Hand(COMPANY, AT, "ann"), bench.program.flow, row)
+        assert bench.states("vendors") == {"v-9": "pending", "v-8": "pending"}
+
+
 def test_a_name_that_two_sources_share_is_given_to_the_first_only(bench: Bench) -> None:
     made = creating(bench, ("v-9", "One"), ("v-8", "Two"))
     first, second = made.operations
