@@ -19,9 +19,10 @@ from engine.jsontext import canonical, plain
 from engine.listsource import kept_as
 from engine.lookups import Found, Resolver
 from engine.mapping import MapProgram
+from engine.mapping.support import truthy
 from engine.matching import Owner, earlier
 from engine.money import format_money, parse_money
-from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram
+from engine.program import ChangeProgram, FlowProgram, StreamProgram, UndoProgram, VariantProgram, details_texts
 from engine.spec import kind_of
 from engine.store import companies
 from engine.store.base import LONGEST_ID, Tx, is_too_long
@@ -432,7 +433,7 @@ def _map(
 def _with_details(follow_up: str, details: Mapping[str, Any]) -> str:
     """What follows, with what the source hears beside the reference: texts, none of them empty."""
     told = json.loads(follow_up)
-    told["mark"]["details"] = {name: str(value) for name, value in details.items() if truthy(value)}
+    told["mark"]["details"] = details_texts(details)
     return plain(told)
 
 
@@ -556,11 +557,6 @@ def enabled(tx: Tx, company: str, program: FlowProgram) -> list[StreamProgram]:
     settings = told.values(tx, company, program)
     context = RecordContext(Resolver(tx, company, program.flow, {}), settings)
     return [s for s in program.streams if s.when is None or truthy(s.when({}, context))]
-
-
-def truthy(value: object) -> bool:
-    """JMESPath's own idea of false: null, false, empty text, empty list, empty object. Zero is true."""
-    return value is not None and value is not False and value not in ("", [], {})
 
 
 def _about(stream: StreamProgram, data: object, context: RecordContext) -> dict[str, str | None]:

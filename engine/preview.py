@@ -14,8 +14,9 @@ from engine.dataclass import dataclass
 from engine.diagnostics import Location
 from engine.errors import ExpressionError
 from engine.mapping import Program, Scope, compile_expression
+from engine.mapping.support import truthy
 from engine.model import Expr
-from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked, context_of, guid_of, truthy
+from engine.pipeline import Adopted, Desk, Frozen, NotReady, Parked, context_of, guid_of
 from engine.previewing.documents import document_of
 from engine.previewing.listening import Listening
 from engine.previewing.model import Answer, Computed, Condition, Document, Preview, State, Trouble, Way

@@ -25,6 +25,7 @@ from engine.mapping import (
     settings_of,
 )
 from engine.mapping.apart import Sides
+from engine.mapping.support import truthy
 from engine.model import Change, Expr, Flow, Lookup, Scalar, Stream, Undo, Variant
 from engine.render import Template, Templates
 from engine.spec import ConnectorSpec, FieldSpec
@@ -279,6 +280,11 @@ def details_of(stream: Stream, scope: Scope) -> MapProgram | None:
     """What the source hears of a posted record beside the reference; None when nothing."""
     mark = stream.mark_synced
     return compile_map(mark.details, scope) if mark is not None and mark.details else None
+
+
+def details_texts(details: Mapping[str, object]) -> dict[str, str]:
+    """What such a program gives, as the source hears it: texts, none of them empty."""
+    return {name: str(value) for name, value in details.items() if truthy(value)}
 
 
 def _fields(spec: ConnectorSpec | None, request: str) -> tuple[FieldSpec, ...]:

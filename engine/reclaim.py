@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from engine import follow, pipeline, told, undo
-from engine.contract import OperationOutcome
+from engine.contract import Json, OperationOutcome
 from engine.errors import ExpressionError
 from engine.evidence import Seen, Sighting
 from engine.follow import Hand
 from engine.lookups import Resolver
-from engine.program import FlowProgram, StreamProgram, follow_up_of
+from engine.program import FlowProgram, StreamProgram, details_texts, follow_up_of
 from engine.store import companies, facts, outbox, records
 from engine.store import holdings as kept
 from engine.store.base import Row, Tx
@@ -191,6 +191,18 @@ def _follow_up(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, 
     if tx.one("mapping_get", scope) is None:  # a person may have mapped it to another object since
         follow_up["provide"] = {"lookup": lookup, "key": key}
     return follow_up
+
+
+def details(tx: Tx, company: str, program: FlowProgram, stream: StreamProgram, data: Json) -> dict[str, str]:
+    """What the source hears beside the reference of a record that was not prepared here, as far as it is known now."""
+    if stream.told is None:
+        return {}
+    resolver = Resolver(tx, company, program.flow, {})
+    context = pipeline.RecordContext(resolver, told.values(tx, company, program), data, stream=stream)
+    try:
+        return details_texts(stream.told(stream.map(data, context), context))
+    except ExpressionError:
+        return {}
 
 
 def _says_void(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, record: Row) -> bool:

@@ -6,11 +6,12 @@ or the new one lists the record as well, or a person says that the source knows.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from engine import asked
+from engine import asked, reclaim
 from engine.clock import iso
 from engine.contract import MarkCall
 from engine.dataclass import dataclass
@@ -18,6 +19,7 @@ from engine.diagnostics import of_company
 from engine.errors import FlowctlError, NotShown, Rejected
 from engine.follow import Hand, close
 from engine.intake import AT_ONCE
+from engine.jsontext import plain
 from engine.opened import Sources
 from engine.program import FlowProgram
 from engine.retry import later_s
@@ -113,12 +115,26 @@ def _call(it: Telling, tx: Tx, row: Row) -> MarkCall | None:
         return None
     strange = _strange(tx, led, row)
     if not strange:
+        _complete(it, tx, row)
         marks.trying(tx, row["id"])
         return marks.call_of(tx, row)
     if not marks.split_off(tx, it.company, row, strange, it.world.at()):
         _later(it, tx, row, sent=False)
         say_elsewhere(tx, it.hand, row)
     return None
+
+
+def _complete(it: Telling, tx: Tx, row: Row) -> None:
+    """What the source hears beside the reference, of what was found in the target: it was not prepared here.
+
+    When it was found, an object that it names may not have been known again yet.
+    """
+    streams = {stream.stream.name: stream for stream in it.program.streams if stream.told is not None}
+    for mark in tx.rows("marks_bare", {"call_id": row["id"]}) if streams else ():
+        if stream := streams.get(mark["stream"]):
+            found = reclaim.details(tx, it.company, it.program, stream, json.loads(mark["payload"]))
+            if found:
+                tx.run("mark_details", {"id": mark["id"], "details": plain(found)})
 
 
 def _later(it: Telling, tx: Tx, row: Row, *, sent: bool) -> None:

@@ -13,6 +13,7 @@ from engine import pipeline
 from engine.contract import Json
 from engine.errors import ExpressionError
 from engine.lookups import Resolver
+from engine.mapping.support import truthy
 from engine.pipeline import Desk, Parked
 from engine.program import StreamProgram, UndoProgram
 from engine.store import companies, outbox
@@ -109,7 +110,7 @@ def _means(resolver: Resolver, settings: Settings, undo: UndoProgram, data: Json
 
 
 def _holds(resolver: Resolver, settings: Settings, undo: UndoProgram, data: Json) -> bool:
-    return pipeline.truthy(undo.when(data, pipeline.RecordContext(resolver, settings, data)))
+    return truthy(undo.when(data, pipeline.RecordContext(resolver, settings, data)))
 
 
 def _ways(tx: Tx, stream: StreamProgram, record: Row) -> Iterator[UndoProgram]:

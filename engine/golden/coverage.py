@@ -14,8 +14,8 @@ from engine.diagnostics import Location
 from engine.flowlang.yamlsource import place
 from engine.golden.stage import COMPANY, Stage
 from engine.mapping import EvalContext
+from engine.mapping.support import truthy
 from engine.model import Expr, Flow, Stream
-from engine.pipeline import truthy
 from engine.program import FlowProgram, compile_flow
 from engine.simulated import Visitor
 from engine.spec import Documented

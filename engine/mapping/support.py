@@ -77,6 +77,11 @@ def equal(left: object, right: object) -> bool:
     return left == right
 
 
+def truthy(value: object) -> bool:
+    """JMESPath's own idea of false: null, false, empty text, empty list, empty object. Zero is true."""
+    return value is not None and value is not False and value not in ("", [], {})
+
+
 def ordered(left: object, right: object) -> bool:
     """Whether two values can be put in order: two numbers, or two texts."""
     return (type(left) in NUMERIC and type(right) in NUMERIC) or (isinstance(left, str) and isinstance(right, str))

@@ -14,6 +14,7 @@ from engine.dataclass import dataclass
 from engine.errors import ExpressionError, RenderError
 from engine.evidence import Countable, Figures
 from engine.lookups import Resolver
+from engine.mapping.support import truthy
 from engine.program import FlowProgram, StreamProgram
 from engine.qbxml import freeze_request
 from engine.store import companies, holdings, lists, outbox, records
@@ -182,7 +183,7 @@ class Sources:
         context = pipeline.context_of(stream, desk, data)
         mapped = stream.map(data, context)
         failing = stream.check(mapped, context)
-        chosen = next((v for v in stream.variants if v.when is None or pipeline.truthy(v.when(mapped, context))), None)
+        chosen = next((v for v in stream.variants if v.when is None or truthy(v.when(mapped, context))), None)
         if context.missing:
             raise ExpressionError("; ".join(reason.message for reason in context.missing))
         if failing >= 0:

@@ -14,6 +14,7 @@ from engine import pipeline
 from engine.contract import ListObject
 from engine.errors import ExpressionError, RenderError
 from engine.jsontext import canonical
+from engine.mapping.support import truthy
 from engine.pipeline import CORRECT, Adopted, Desk, Frozen, NotReady, Parked
 from engine.program import FlowProgram, compile_flow
 from engine.qbxml import freeze_request
@@ -370,7 +371,7 @@ def test_whether_a_record_is_still_wanted(bench: Bench, tx: Tx) -> None:
     ],
 )
 def test_what_is_true(value: object, truth: bool) -> None:
-    assert pipeline.truthy(value) is truth
+    assert truthy(value) is truth
 
 
 def test_freezing_refuses_what_is_no_request() -> None:

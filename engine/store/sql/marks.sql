@@ -63,6 +63,14 @@ SELECT COUNT(*) AS count FROM mark_calls WHERE company = :company AND flow = :fl
 -- name: marks_of_call
 SELECT * FROM marks WHERE call_id = :call_id ORDER BY id;
 
+-- name: marks_bare
+-- What a call says is posted without anything beside the reference, of records that were found and not prepared here.
+SELECT m.id, r.id AS record_id, r.stream, r.payload FROM marks m JOIN records r ON r.id = m.record_id
+WHERE m.call_id = :call_id AND m.outcome = 'posted' AND m.details = '' AND r.operation_id IS NULL ORDER BY m.id;
+
+-- name: mark_details
+UPDATE marks SET details = :details WHERE id = :id;
+
 -- name: marks_read
 -- When the record of each mark was read last; of a run that was pruned, at least when it was read first.
 SELECT m.id, COALESCE(u.started_at, r.created_at) AS read_at
