@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from engine import follow, pipeline
 from engine import holdings as engine_holdings
-from engine import pipeline
 from engine.clock import iso
 from engine.contract import ListObject, Marked, OperationOutcome
 from engine.errors import StoreBusy, Transient
@@ -20,13 +20,13 @@ from engine.evidence import Holding, Seen, Sighting
 from engine.follow import Hand
 from engine.operator import worklist
 from engine.operator.worklist import Retried
-from engine.store import facts, journal, marks, work
+from engine.store import facts, journal, lists, marks, work
 from engine.store import holdings as kept
 from engine.store.base import Row, statements
 from engine.store.sqlite import SqliteStore
 from tests import stores
 from tests.engine import kit
-from tests.engine.kit import COMPANY, FLOW, Bench, bill, vendor
+from tests.engine.kit import COMPANY, FLOW, VENDORS, Bench, bill, vendor
 
 NO_PAYMENTS = kit.YAML.replace("when: setting('with_payments')", "when: setting('card_payments')")
 
@@ -1029,6 +1029,24 @@ def test_what_waits_for_something_is_found_posted_and_told(bench: Bench) -> None
     bench.run("bills")
     assert told(bench) == [("b-1", "T-7")]
     assert bench.states() == {"b-1": "closed"}
+
+
+def test_what_was_found_is_told_with_what_the_source_hears_beside_the_reference_once_that_is_known() -> None:
+    """Ramp wants the vendor of a card transaction; when that was found, its vendor may not have been known again yet."""
+    beside = kit.YAML.replace(
+        "as: BILL, ", "as: BILL, with: {vendor_id: vendor.list_id, vendor_name: vendor.full_name}, "
+    )
+    with kit.bench(beside) as bench:
+        bench.shop.listed["bills"] = [bill(vendor={"id": "x", "name": "X"})]
+        bench.run("bills")
+        scan(bench, sighting("T-7", marker("b-1"), TxnID="T-7", RefNumber="N-b-1"))
+        assert bench.states() == {"b-1": "posted"}
+        with bench.world.store.write() as tx:
+            row = lists.Mapping(FLOW, "vendor", "x", VENDORS[0].full_name, VENDORS[0].list_id)
+            follow.map_value(tx, hand(bench), bench.program.flow, row)
+        bench.run("bills")
+        ((marked,),) = [call.posted for call in bench.shop.calls if call.posted]
+        assert dict(marked.details) == {"vendor_id": VENDORS[0].list_id, "vendor_name": VENDORS[0].full_name}
 
 
 def test_what_failed_is_found_posted(bench: Bench) -> None:
