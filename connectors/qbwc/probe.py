@@ -192,20 +192,16 @@ def _worn(hits: Sequence[Json], marks: Marks) -> Found:
 def _may_be_left(marks: Marks, data: Json) -> bool:
     """Whether the number or the amount still agrees, and one thing more: too much for chance while the one is in doubt.
 
-    One without a number has its amount alone, and a person may have changed that too: its party and date are enough. Of a
-    journal entry, which has no party, that thing may be the memo of any line.
+    Of what names no party, such as a journal entry or a card charge without a payee, nothing more may be left: a person may
+    have changed the number, the date and the memo. One without a number has its amount alone, and a person may have changed
+    that too: its party and date are enough.
     """
     if marks.guid and plain_guid(text_at(data, "ExternalGUID")):
         return False
     same = _compared(marks, data)
     if same.get("number") or same.get("total"):
-        return sum(same.values()) + _keeps_a_memo(marks, data) > 1
+        return "party" not in same or sum(same.values()) > 1
     return not marks.ref_number and sum(same.values()) > 1
-
-
-def _keeps_a_memo(marks: Marks, data: Json) -> bool:
-    """Whether a line of a journal entry still says what one of ours did: people change the memo of one line, not of all."""
-    return marks.kind == "JournalEntry" and not set(marks.memo.splitlines()).isdisjoint(memo_there(data).splitlines())
 
 
 def _looking_alike(marks: Marks, alike: Sequence[Json]) -> Found:

@@ -419,31 +419,24 @@ def test_one_without_a_number_may_be_left_of_by_its_party_and_date(there: str, k
     assert look(replace(ONE, body=body), parse_response(answer(found)), ("q.0",)).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("memos", "amount", "kind"),
-    [
-        (("Ramp transfer 1", "Ramp transfer 1"), "10.00", "alike"),
-        # QuickBooks has a memo on each line, and a person changed one of them, the number and the day.
-        (("Ramp transfer 1", "checked by hand"), "10.00", "alike"),
-        (("checked by hand", "checked by hand"), "10.00", "none"),
-        (("Ramp transfer 2", "Ramp transfer 2"), "10.00", "none"),
-        (("Paid by the company", "Ramp transfer 2"), "11.00", "none"),
-    ],
-)
-def test_a_journal_entry_in_doubt_may_be_left_of_by_the_memo_of_one_line(
-    memos: tuple[str, str], amount: str, kind: str
-) -> None:
-    def line(side: str, memo: str, amount: str) -> str:
-        return f"<Journal{side}Line><Amount>{amount}</Amount><Memo>{memo}</Memo></Journal{side}Line>"
+@pytest.mark.parametrize(("amount", "kind"), [("10.00", "alike"), ("11.00", "none")])
+@pytest.mark.parametrize("request_", ["JournalEntryAdd", "CreditCardChargeAdd"])
+def test_what_names_no_party_may_be_left_of_by_its_amount(request_: str, amount: str, kind: str) -> None:
+    """A person changed the number, the day and the memo of what nobody had an answer about."""
 
-    ours = line("Debit", "Ramp transfer 1", "10.00") + line("Credit", "Ramp transfer 1", "10.00")
+    def lines(memo: str, amount: str) -> str:
+        if request_ == "JournalEntryAdd":
+            rest = f"<Amount>{amount}</Amount><Memo>{memo}</Memo>"
+            return f"<JournalDebitLine>{rest}</JournalDebitLine><JournalCreditLine>{rest}</JournalCreditLine>"
+        return f"<Amount>{amount}</Amount><Memo>{memo}</Memo>"
+
+    name = request_.removesuffix("Add")
     head = f"<TxnDate>2026-11-20</TxnDate><RefNumber>7</RefNumber><ExternalGUID>{ONE.guid}</ExternalGUID>"
-    body = f"<JournalEntryAddRq><JournalEntryAdd>{head}{ours}</JournalEntryAdd></JournalEntryAddRq>".encode()
-    theirs = line("Debit", memos[0], amount) + line("Credit", memos[1], amount)
-    there = f"<JournalEntryRet><TxnID>1</TxnID><TxnDate>2026-11-21</TxnDate><RefNumber>HAND-1</RefNumber>{theirs}</JournalEntryRet>"
-    said = answer(f'<JournalEntryQueryRs requestID="q.0" statusCode="0" statusMessage="">{there}</JournalEntryQueryRs>')
-    operation = replace(ONE, request="JournalEntryAdd", body=body)
-    assert look(operation, parse_response(said), ("q.0",)).kind == kind
+    body = f"<{request_}Rq><{request_}>{head}{lines('Ramp 1', '10.00')}</{request_}></{request_}Rq>".encode()
+    rest = f"<TxnDate>2026-11-21</TxnDate><RefNumber>HAND-1</RefNumber>{lines('checked by hand', amount)}"
+    there = f"<{name}Ret><TxnID>1</TxnID>{rest}</{name}Ret>"
+    said = answer(f'<{name}QueryRs requestID="q.0" statusCode="0" statusMessage="">{there}</{name}QueryRs>')
+    assert look(replace(ONE, request=request_, body=body), parse_response(said), ("q.0",)).kind == kind
 
 
 def test_what_is_known_to_stand_for_something_else_is_not_taken_for_a_worn_one() -> None:
