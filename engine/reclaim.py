@@ -13,6 +13,7 @@ from engine.errors import ExpressionError
 from engine.evidence import Seen, Sighting
 from engine.follow import Hand
 from engine.lookups import Resolver
+from engine.money import format_money
 from engine.program import FlowProgram, StreamProgram, details_texts, follow_up_of
 from engine.store import companies, facts, outbox, records
 from engine.store import holdings as kept
@@ -139,6 +140,7 @@ def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row,
     voided = bool(sighting.data.get("voided")) and _says_void(tx, hand, program, stream, record)
     if voided:
         receipt["voided"] = "here"
+    record = _as_written(tx, hand, program, stream, record, sighting)
     detail = {
         "target_id": sighting.target_id,
         "kind": sighting.kind,
@@ -162,6 +164,29 @@ def _found(tx: Tx, hand: Hand, programs: Mapping[str, FlowProgram], record: Row,
         now = {name: record[name] for name in ("id", "payload_sha256", "seen_run")}
         tx.run("record_drift", {**now, "payload": record["newest"] or record["payload"], "at": hand.at})
     return True
+
+
+def _as_written(
+    tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, record: Row, sighting: Sighting
+) -> Row:
+    """The record, with the amount and the day of what was found where it was read last before it was to be written at all.
+
+    A bill that was not paid yet has another amount than the payment that was written for it later, by a life that this store
+    has forgotten.
+    """
+    is_void = bool(sighting.data.get("voided"))
+    if record["state"] != "skipped" or record["amount"] is None or sighting.total is None or is_void:
+        return record
+    data = json.loads(record["newest"] or record["payload"])
+    try:
+        if stream.still(data, _context(tx, hand.company, program, stream, data)) < 0:
+            return record
+    except ExpressionError:
+        return record
+    amount = sighting.total.copy_sign(Decimal(record["amount"]))
+    now = {"amount": format_money(amount), "dated_on": sighting.dated_on[:10] or record["dated_on"]}
+    tx.run("record_figures", {"id": record["id"], **now})
+    return {**record, **now}
 
 
 def differing(record: Row, total: Decimal | None, dated_on: str) -> tuple[str, ...]:
@@ -197,12 +222,17 @@ def details(tx: Tx, company: str, program: FlowProgram, stream: StreamProgram, d
     """What the source hears beside the reference of a record that was not prepared here, as far as it is known now."""
     if stream.told is None:
         return {}
-    resolver = Resolver(tx, company, program.flow, {})
-    context = pipeline.RecordContext(resolver, told.values(tx, company, program), data, stream=stream)
+    context = _context(tx, company, program, stream, data)
     try:
         return details_texts(stream.told(stream.map(data, context), context))
     except ExpressionError:
         return {}
+
+
+def _context(tx: Tx, company: str, program: FlowProgram, stream: StreamProgram, data: Json) -> pipeline.RecordContext:
+    """What the expressions of a stream see beside a record that is not being prepared."""
+    settings = told.values(tx, company, program)
+    return pipeline.RecordContext(Resolver(tx, company, program.flow, {}), settings, data, stream=stream)
 
 
 def _says_void(tx: Tx, hand: Hand, program: FlowProgram, stream: StreamProgram, record: Row) -> bool:

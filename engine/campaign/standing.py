@@ -52,8 +52,8 @@ def _overslept(scene: Scene[TargetRig], reason: records.Reason) -> str:
         if kind == "posted" and any(
             row["stream"] == stream and row["source_id"] == source_id and row["state"] in ("posted", "closed")
             for row in scene.rows
-            # A change that was made before a person left the record out counts for nothing.
-            if not records.is_change(row)
+            # A change that was made before a person left the record out counts for nothing; nothing can refer to what is void.
+            if not records.is_change(row) and not records.is_voided(row)
         ):
             return f"it waits for {stream}/{source_id}, which is posted"
         if kind == "mapping" and reason.code == "not_posted":
@@ -71,7 +71,7 @@ def oversleeps(tx: Tx, company: str) -> str:
             _, stream, source_id = key.split(":", 2)
             for other in tx.rows("records_by_source_id", {"company": company, "source_id": source_id}):
                 is_it = (other["stream"], other["source_id"]) == (stream, source_id) and not is_change(other)
-                if is_it and other["state"] in ("posted", "closed"):
+                if is_it and other["state"] in ("posted", "closed") and not records.is_voided(other):
                     return f"{name_of(row)} waits for {stream}/{source_id}, which is {other['state']}"
     return ""
 

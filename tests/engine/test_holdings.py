@@ -1065,6 +1065,27 @@ def test_what_failed_is_found_posted(bench: Bench) -> None:
     assert bench.alerts() == []
 
 
+@pytest.mark.parametrize(("when", "amount", "told"), [("", "80.00", []), (", for: first", "100.00", ["edited"])])
+def test_what_was_not_to_be_posted_yet_when_it_was_read_last_is_found_with_its_amount(
+    when: str, amount: str, told: list[str]
+) -> None:
+    """A bill that was not paid yet has another amount than its payment; what only waited to be ready has its own."""
+    text = kit.YAML.replace(
+        "{only: \"status != 'draft'\", say: the bill is a draft}",
+        f"{{only: \"status != 'draft'\", say: it is a draft{when}}}",
+    )
+    assert text != kit.YAML
+    with kit.bench(text) as bench:
+        bench.shop.listed["bills"] = [bill(status="draft")]
+        bench.run("bills")
+        assert bench.states() == {"b-1": "skipped"}
+        there = sighting("T-7", marker("b-1"), TxnID="T-7", TxnDate="2026-03-09")
+        scan(bench, replace(there, total=Decimal("80.00")))
+        assert bench.states() == {"b-1": "closed"}
+        assert (bench.record("b-1")["amount"], line(bench, "b-1", "found")["amount"]) == (amount, amount)
+        assert [kind for kind, _, _ in bench.alerts()] == told
+
+
 def test_what_is_skipped_is_closed_at_once_and_nobody_is_told(bench: Bench) -> None:
     bench.shop.listed["bills"] = [bill(status="draft")]
     bench.run("bills")

@@ -45,6 +45,9 @@ UPDATE records SET payload = :payload, mapped_sha256 = :mapped_sha256,
     operation_id = :operation_id, receipt = :receipt, newest = :newest, drifted = 0, updated_at = :at
 WHERE id = :id;
 
+-- name: record_figures
+UPDATE records SET amount = :amount, dated_on = :dated_on WHERE id = :id;
+
 -- name: record_reasons
 UPDATE records SET reasons = :reasons WHERE id = :id;
 
