@@ -56,7 +56,8 @@ class Clerk:
             # Nobody could know again what we made, once an older copy of our store is put back and its name is another.
             found = [item for item in found if not item.guid]
         if name == "list_merged":
-            found = [item for item in every if item.name.startswith(_NEW)]
+            # Transactions would go over to the other name, as if somebody had edited each; those are other people's deeds.
+            found = [item for item in every if item.name.startswith(_NEW) and not _is_used(company, item)]
         if not found:
             return ""
         chosen = self.chance.choice(found)
@@ -92,3 +93,12 @@ def clerk_of(seed: int, options: Json) -> Clerk | None:
 def _is_free(item: ListObject) -> bool:
     """What a flow's settings name is not renamed or switched off: a person who does that is told what to do."""
     return item.kind != "Account" or item.values.get("AccountType") == "Expense"
+
+
+def _is_used(company: CompanyFile, item: ListObject) -> bool:
+    """Whether a transaction names it."""
+    return any(
+        item.list_id in refs.values()
+        for txn in company.books.txns.values()
+        for refs in (txn.refs, *(line.refs for line in txn.lines))
+    )
