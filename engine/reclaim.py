@@ -181,10 +181,10 @@ def _as_written(
     try:
         if stream.still(data, _context(tx, hand.company, program, stream, data)) < 0:
             return record
+        amount = format_money(sighting.total.copy_sign(Decimal(record["amount"])))
     except ExpressionError:
         return record
-    amount = sighting.total.copy_sign(Decimal(record["amount"]))
-    now = {"amount": format_money(amount), "dated_on": sighting.dated_on[:10] or record["dated_on"]}
+    now = {"amount": amount, "dated_on": sighting.dated_on[:10] or record["dated_on"]}
     tx.run("record_figures", {"id": record["id"], **now})
     return {**record, **now}
 
